@@ -1,0 +1,54 @@
+"""When, in its pre-training, is a language model ripe for fine-tuning?
+
+A table of contents: the study, the path conventions, the chapters in the order they run, the targets.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
+if "study" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=f"results/{STUDY.config['study']}",
+    logs=f"results/{STUDY.config['study']}/logs",
+    cell="{series}/{checkpoint}/{dataset}/{format}/{method}/seed{seed}",
+
+
+report: "reports/workflow.rst"
+
+
+include: "rules/prepare.smk"
+include: "rules/pretrain.smk"
+include: "rules/train.smk"
+include: "rules/measure.smk"
+include: "rules/collect.smk"
+include: "rules/report.smk"
+
+
+onstart:
+    start_warm()
+
+
+rule all:
+    input:
+        "<results>/report.html",
+    default_target: True
+
+
+rule prepare:
+    input:
+        "<results>/checks/inputs.json",
+
+
+rule measure:
+    input:
+        from_plan(lookups.checkpoint_tables),

@@ -1,0 +1,64 @@
+"""Collecting: the tables of the study, first of each checkpoint, then of all.
+
+INPUTS: <results>/cells/<cell>/{items,measurements,cell}.parquet
+OUTPUTS: <results>/tables/items/{series}/{checkpoint}.parquet    every item of every cell
+         <results>/tables/measurements.parquet                   every number, with identity in columns
+         <results>/tables/cells.parquet                          every cell and what became of it
+"""
+
+
+localrules:
+    collect_checkpoint,
+    collect,
+
+
+rule collect_checkpoint:
+    """Collect the cells of one checkpoint."""
+    input:
+        scores=from_plan(lookups.scores_at),
+    output:
+        scored="<results>/tables/items/{series}/{checkpoint}.parquet",
+        measurements="<results>/tables/measurements/{series}/{checkpoint}.parquet",
+        status="<results>/tables/cells/{series}/{checkpoint}.parquet",
+    log:
+        "<logs>/collect_checkpoint/{series}/{checkpoint}.log",
+        usage="<logs>/collect_checkpoint/{series}/{checkpoint}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("collect_checkpoint"),
+    shell:
+        r"""
+        python scripts/collect_checkpoint.py \
+            --scores {input.scores:q} \
+            --items {output.scored:q} \
+            --measurements {output.measurements:q} \
+            --status {output.status:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """
+
+
+rule collect:
+    """Collect the tables of all checkpoints."""
+    input:
+        measurements=from_plan(lookups.checkpoint_tables),
+        status=from_plan(lookups.status_tables),
+    output:
+        measurements="<results>/tables/measurements.parquet",
+        cells="<results>/tables/cells.parquet",
+    log:
+        "<logs>/collect.log",
+        usage="<logs>/collect.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("collect"),
+    shell:
+        r"""
+        python scripts/collect.py \
+            --measurements {input.measurements:q} \
+            --status {input.status:q} \
+            --output-measurements {output.measurements:q} \
+            --output-cells {output.cells:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """

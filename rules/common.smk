@@ -1,0 +1,66 @@
+"""The plan of the study and the names that rules share; the only chapter with functions.
+
+INPUTS: config (config.yaml or the file given by --configfile), tasks/*.yaml
+OUTPUTS: STUDY, and the wildcard constraints made from its names
+"""
+
+import re
+import sys
+from functools import partial
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from ripeness import lookups, sources, warm
+from ripeness.errors import UserError
+from ripeness.plan import load_study
+
+try:
+    STUDY = load_study(config, Path(workflow.basedir) / "tasks")
+except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def from_plan(lookup):
+    """An input or params function that asks the plan: lookup(study, wildcards)."""
+    return partial(lookup, STUDY)
+
+
+def code_of(program):
+    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
+    return sources.digest(SCRIPTS / f"{program}.py")
+
+
+def start_warm():
+    """Let local jobs start as forked children of a process that has imported the large libraries already."""
+    if workflow.local_exec:
+        warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
+
+
+def kept(model):
+    """A tuned model as the study wants it: deleted once nothing needs it, or kept."""
+    return model if STUDY.config["keep_models"] == "all" else temp(model)
+
+
+def category_of_figure(wildcards):
+    """The question that a figure answers."""
+    return FIGURES[wildcards.figure]
+
+
+def one_of(names):
+    """A regular expression that matches exactly these names, or nothing when there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    series=one_of(STUDY.checkpoints),
+    checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
+    dataset=one_of([*STUDY.tasks, *STUDY.config["texts"]]),
+    format=one_of([*STUDY.config["formats"], "text"]),
+    method=one_of(STUDY.config["methods"]),
+    seed=r"\d+",
+    step=r"\d+",
+    text=one_of(STUDY.config["texts"]),

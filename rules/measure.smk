@@ -1,0 +1,78 @@
+"""Measuring: a model answers its probes, and the answers are scored apart, so that a metric never costs GPU time.
+
+INPUTS: <results>/checkpoints/... or <results>/cells/<cell>/model, <results>/examples/..., <results>/corpus/...
+OUTPUTS: <results>/cells/<cell>/predictions.parquet    log-likelihoods and texts, a row an item
+         <results>/cells/<cell>/items.parquet          scored items
+         <results>/cells/<cell>/measurements.parquet   a row a metric, with its standard error
+         <results>/cells/<cell>/cell.parquet           what became of the cell: done, or diverged and why
+"""
+
+
+rule predict:
+    """Measure one model on its probes; the untouched checkpoint is the model of method `base`."""
+    input:
+        model=from_plan(lookups.model_folder),
+        training=from_plan(lookups.training_record),
+        examples=from_plan(lookups.probe_files),
+        checks=ancient("<results>/checks/inputs.json"),
+    output:
+        predictions="<results>/cells/<cell>/predictions.parquet",
+    log:
+        "<logs>/predict/<cell>.log",
+        usage="<logs>/predict/<cell>.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    # before more is tuned, so that few tuned models exist at any time
+    priority: 10
+    threads: 1
+    params:
+        code=code_of("predict"),
+        probes=from_plan(lookups.probe_list),
+        training=from_plan(lookups.training_option),
+        batch_tokens=STUDY.config["predict"]["batch_tokens"],
+    shell:
+        r"""
+        python scripts/predict.py \
+            --model {input.model:q} \
+            --probes {params.probes:q} \
+            --seed {wildcards.seed} \
+            {params.training} {input.training:q} \
+            --batch-tokens {params.batch_tokens} \
+            --threads {threads} \
+            --output {output.predictions:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """
+
+
+rule score:
+    """Score the predictions of one cell."""
+    input:
+        predictions="<results>/cells/<cell>/predictions.parquet",
+        checkpoint="<results>/checkpoints/{series}/{checkpoint}",
+        training=from_plan(lookups.training_record),
+    output:
+        scored="<results>/cells/<cell>/items.parquet",
+        measurements="<results>/cells/<cell>/measurements.parquet",
+        status="<results>/cells/<cell>/cell.parquet",
+    log:
+        "<logs>/score/<cell>.log",
+        usage="<logs>/score/<cell>.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    priority: 15
+    params:
+        code=code_of("score"),
+        cell=from_plan(lookups.cell_identity),
+        training=from_plan(lookups.training_option),
+    shell:
+        r"""
+        python scripts/score.py \
+            --predictions {input.predictions:q} \
+            --checkpoint {input.checkpoint:q}/checkpoint.json \
+            --cell {params.cell:q} \
+            {params.training} {input.training:q} \
+            --items {output.scored:q} \
+            --measurements {output.measurements:q} \
+            --status {output.status:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """

@@ -1,0 +1,91 @@
+"""Pre-training done here, in pieces: a chain of training states, and checkpoints taken from the state before them.
+
+INPUTS: the nursery's world or text files
+OUTPUTS: <results>/corpus/{series}                         tokenizer, training tokens, held-out documents
+         <results>/pretraining/{series}/step{step}.safetensors   training states at powers of two
+         <results>/checkpoints/{series}/{checkpoint}       the layout of transformers, with checkpoint.json
+"""
+
+
+rule build_corpus:
+    """Make the tokenizer, the training tokens and the held-out documents of a series."""
+    input:
+        from_plan(lookups.corpus_files),
+    output:
+        corpus=directory("<results>/corpus/{series}"),
+    log:
+        "<logs>/build_corpus/{series}.log",
+        usage="<logs>/build_corpus/{series}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("build_corpus"),
+        recipe=from_plan(lookups.corpus_recipe),
+    shell:
+        r"""
+        python scripts/build_corpus.py \
+            --recipe {params.recipe:q} \
+            --output {output.corpus:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """
+
+
+rule pretrain_state:
+    """Go on pre-training at constant rate from the kept state before."""
+    input:
+        corpus="<results>/corpus/{series}",
+        earlier=from_plan(lookups.earlier_state),
+        checks=ancient("<results>/checks/inputs.json"),
+    output:
+        state="<results>/pretraining/{series}/step{step}.safetensors",
+    log:
+        "<logs>/pretrain_state/{series}/step{step}.log",
+        usage="<logs>/pretrain_state/{series}/step{step}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    priority: 30
+    params:
+        code=code_of("pretrain_state"),
+        settings=from_plan(lookups.pretraining_settings),
+        resume=from_plan(lookups.resume_option),
+    shell:
+        r"""
+        python scripts/pretrain_state.py \
+            --settings {params.settings:q} \
+            --corpus {input.corpus:q} \
+            --until {wildcards.step} \
+            {params.resume} {input.earlier:q} \
+            --output {output.state:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """
+
+
+rule pretrain_checkpoint:
+    """Go on from a kept state to one checkpoint, at constant rate or annealed."""
+    input:
+        corpus="<results>/corpus/{series}",
+        state=from_plan(lookups.state_for),
+    output:
+        checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
+    log:
+        "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
+        usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    wildcard_constraints:
+        series=one_of(lookups.pretrained_series(STUDY)),
+    priority: 20
+    params:
+        code=code_of("pretrain_checkpoint"),
+        settings=from_plan(lookups.pretraining_settings),
+        checkpoint=from_plan(lookups.pretrained_checkpoint),
+    shell:
+        r"""
+        python scripts/pretrain_checkpoint.py \
+            --settings {params.settings:q} \
+            --corpus {input.corpus:q} \
+            --state {input.state:q} \
+            --checkpoint {params.checkpoint:q} \
+            --output {output.checkpoint:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """

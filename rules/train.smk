@@ -1,0 +1,37 @@
+"""Tuning: one checkpoint, one dataset, one format, one method, one seed.
+
+INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format}
+OUTPUTS: <results>/cells/<cell>/model           tuned weights, deleted once measured unless keep_models is `all`
+         <results>/cells/<cell>/training.json   settings, the loss of every step, done or diverged
+"""
+
+
+rule train_model:
+    """Tune one checkpoint: one cell of the plan."""
+    input:
+        checkpoint="<results>/checkpoints/{series}/{checkpoint}",
+        examples="<results>/examples/{dataset}/{format}",
+        checks=ancient("<results>/checks/inputs.json"),
+    output:
+        model=kept(directory("<results>/cells/<cell>/model")),
+        record="<results>/cells/<cell>/training.json",
+    log:
+        "<logs>/train_model/<cell>.log",
+        usage="<logs>/train_model/<cell>.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    threads: 1
+    params:
+        code=code_of("train_model"),
+        settings=from_plan(lookups.method_settings),
+    shell:
+        r"""
+        python scripts/train_model.py \
+            --checkpoint {input.checkpoint:q} \
+            --examples {input.examples:q}/train.parquet \
+            --settings {params.settings:q} \
+            --threads {threads} \
+            --output {output.model:q} \
+            --record {output.record:q} \
+            --usage {log.usage:q} 2> {log[0]:q}
+        """

@@ -1,0 +1,87 @@
+"""Fetch one dataset as published: one parquet file a source, with its rows, and where they come from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.errors import UserError
+from ripeness.rows import write_rows
+
+READERS = {".csv": pl.read_csv, ".parquet": pl.read_parquet, ".pq": pl.read_parquet}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read a JSONL, CSV or Parquet file; UserError naming file and line."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}\nhint: check `source`; paths are relative to {Path.cwd()}")
+    if path.suffix in READERS:
+        try:
+            return READERS[path.suffix](path).to_dicts()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError(
+                f"{path} cannot be read as {path.suffix[1:]}: {error}\nhint: mend the file"
+            ) from None
+    if path.suffix not in (".jsonl", ".json", ".ndjson"):
+        raise UserError(f"{path}: unknown kind of file\nhint: rows are read from .jsonl, .csv or .parquet")
+    return [json_row(path, number, line) for number, line in enumerate(open_text(path), 1) if line.strip()]
+
+
+def open_text(path: Path) -> list[str]:
+    """The lines of a UTF-8 file."""
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}\nhint: convert it, e.g. with iconv") from None
+
+
+def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    """One line of a JSONL file."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{number}: not JSON: {error}\nhint: one JSON object a line") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path}:{number}: {line[:60]!r} is not an object\nhint: one JSON object a line")
+    return row
+
+
+def hub_rows(source: dict[str, Any], split: str) -> list[dict[str, Any]]:
+    """The rows of a published split, from the hub at a pinned commit; no code of the repository is run."""
+    import datasets
+
+    try:
+        table = datasets.load_dataset(
+            source["hub"], source.get("config"), split=split, revision=source["revision"]
+        )
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(
+            f"{source['hub']} ({source.get('config') or 'no config'}, {split}) cannot be fetched: {error}\n"
+            "hint: fetching needs the network; where there is none, name files on disk under `source` (train, validation, test)"
+        ) from None
+    return table.to_list()
+
+
+def sources_of(source: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every source that serves a role, by file name or published split."""
+    if "hub" in source:
+        return {split: hub_rows(source, split) for split in dict.fromkeys(source["splits"].values())}
+    paths = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
+    return {path: read_rows(Path(path)) for path in paths}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the rows of every source, and where they come from."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--source", required=True, type=json_option, help="`source` of the task file, as JSON")
+    parser.add_argument("--licence", required=True, help="licence of the data, for the record")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    options = parser.parse_args(argv)
+    record = {"source": options.source, "licence": options.licence}
+    write_rows(options.output, sources_of(options.source), record)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Make the rows of one dataset of the nursery's world."""
+
+from pathlib import Path
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.errors import UserError
+from ripeness.rows import write_rows
+from ripeness.world import TASKS, rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write train, validation and test rows."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--source", required=True, type=json_option, help="{world: task, seed: N, rows: {split: n}} as JSON")
+    parser.add_argument("--licence", required=True, help="licence of the data, for the record")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    options = parser.parse_args(argv)
+    task, seed = options.source["world"], options.source.get("seed", 0)
+    if task not in TASKS:
+        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(TASKS)}\nhint: mend `source`")
+    made = {split: rows(task, n=n, split=split, seed=seed) for split, n in options.source["rows"].items()}
+    write_rows(options.output, made, {"source": options.source, "licence": options.licence})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,80 @@
+"""Draw one figure of a study: its Vega-Lite specification, an SVG, and the CSV of the data behind it.
+
+Where the items are given, changes by tuning have intervals of paired differences of items; without them the
+two models are taken as independent, which makes the intervals wider. Findings become the subtitle of the
+figure that belongs to them.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import vl_convert
+from ripeness.charts import FIGURES, blank, specification
+from ripeness.command_line import argument_parser, run
+from ripeness.errors import UserError
+from ripeness.files import read_json, whole
+
+ITEM_COLUMNS = [
+    "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
+    "probe_kind", "probe_format", "shots", "split", "item", "cluster", "is_correct", "rouge_l",
+]  # fmt: skip
+
+
+def read_items(folder: Path) -> pl.DataFrame:
+    """Read what paired differences need of every items table under `folder`."""
+    paths = sorted(folder.rglob("*.parquet"))
+    if not paths:
+        raise UserError(
+            f"No items tables (*.parquet) under {folder}.\nhint: leave out --items, or run `collect` first."
+        )
+    return pl.scan_parquet(paths).select(ITEM_COLUMNS).collect()
+
+
+def statements(findings: list[dict], figure: str) -> list[str]:
+    """Verdict and sentence of every finding that belongs to `figure`."""
+    return [f"{one['verdict']}: {one['statement']}" for one in findings if one.get("figure") == figure]
+
+
+def picture(spec: dict) -> str:
+    """Draw an SVG without what would treble its size: a description of every mark, thousandths of a pixel."""
+    svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4", config={"aria": False})
+    return re.sub(r"(?<=\.\d\d)\d+(?=[^<>]*>)", "", svg)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Draw one figure."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
+    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet of the study")
+    parser.add_argument("--cells", required=True, type=Path, help="cells.parquet of the study")
+    parser.add_argument("--items", type=Path, help="folder of the items tables, for paired intervals")
+    parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle")
+    parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
+    parser.add_argument("--output-svg", required=True, type=Path)
+    parser.add_argument("--output-csv", required=True, type=Path)
+    options = parser.parse_args(argv)
+    if options.figure not in FIGURES:
+        raise UserError(
+            f"Unknown figure {options.figure!r}; known are {', '.join(FIGURES)}.\n"
+            "hint: figures are defined at the end of scripts/ripeness/charts.py."
+        )
+    figure = FIGURES[options.figure]
+    tables = [pl.read_parquet(options.measurements), pl.read_parquet(options.cells)]
+    if figure.uses_items and options.items:
+        tables.append(read_items(options.items))
+    frame = figure.data(*tables)
+    chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
+    findings = read_json(options.findings) if options.findings else []
+    spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))
+    with whole(options.output_spec) as path:
+        path.write_text(json.dumps(spec, separators=(",", ":")), encoding="utf-8")
+    with whole(options.output_svg) as path:
+        path.write_text(picture(spec), encoding="utf-8")
+    with whole(options.output_csv) as path:
+        frame.write_csv(path)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,140 @@
+"""Measure one model on its probes: a log-likelihood for every option, a text for every open question, nothing scored.
+
+By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
+probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
+"examples": "test.parquet"}] with files from render_examples.
+"""
+
+import json
+import logging
+from pathlib import Path
+
+import polars as pl
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ripeness.command_line import argument_parser, run
+from ripeness.files import read_json
+from ripeness.generation import Stopping, generate
+from ripeness.likelihood import Request, log_likelihoods, windows
+from ripeness.models import context_length, document_start, encode, end_of_text, load_model, load_tokenizer
+from ripeness.prompts import Prompt, build_prompt, draw_shots
+from ripeness.tables import PREDICTIONS, write_table
+
+
+def predict_choices(model: PreTrainedModel, prompts: list[Prompt], batch_tokens: int) -> list[dict]:
+    """The summed log-probability of every option of every item."""
+    requests = [Request(prompt.context, answer) for prompt in prompts for answer in prompt.answers]
+    scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
+    return [{"logps": [sum(next(scores)) for _ in prompt.answers]} for prompt in prompts]
+
+
+def predict_text(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
+) -> list[dict]:
+    """Negative log-likelihood, tokens and bytes of every passage of running text."""
+    start = (document_start(tokenizer) or [end_of_text(tokenizer)])[0]
+    pieces = [windows(encode(tokenizer, row["text"]), start, context_length(model)) for row in rows]
+    flat = [request for requests in pieces for request in requests]
+    scores = iter(log_likelihoods(model, flat, batch_tokens=batch_tokens))
+    result = []
+    for row, requests in zip(rows, pieces, strict=True):
+        logps = [logp for _ in requests for logp in next(scores)]
+        result.append(
+            {
+                "item": row["item"],
+                "cluster": row["item"],
+                "nll": -sum(logps),
+                "n_tokens": len(logps),
+                "n_bytes": len(row["text"].encode()),
+                "n_prompt_tokens": 0,
+                "n_dropped_shots": 0,
+            }
+        )
+    return result
+
+
+def predict_questions(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
+) -> list[dict]:
+    """Predictions for the items of a choice or generation probe."""
+    rows = pl.read_parquet(probe["examples"]).to_dicts()
+    shots = []
+    if probe["shots"]:
+        shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=seed)
+    is_open = probe["kind"] == "generation"
+    prompts = [
+        build_prompt(
+            tokenizer,
+            row,
+            shots,
+            separator=probe.get("separator", "\n\n"),
+            room=context_length(model),
+            answer_room=probe["max_new_tokens"] if is_open else 0,
+        )
+        for row in rows
+    ]
+    if is_open:
+        stopping = Stopping(probe["max_new_tokens"], probe["stop"])
+        contexts = [prompt.context for prompt in prompts]
+        texts = generate(model, tokenizer, contexts, stopping, batch_tokens=batch_tokens)
+        answers = [{"text": text} for text in texts]
+    else:
+        answers = predict_choices(model, prompts, batch_tokens)
+    keep = ("item", "cluster", "choices", "gold", "target")
+    return [
+        {key: row[key] for key in keep}
+        | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
+        | answer
+        for row, prompt, answer in zip(rows, prompts, answers, strict=True)
+    ]
+
+
+def predict_probe(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
+) -> list[dict]:
+    """One row an item, with the probe's identity."""
+    if probe["kind"] == "text":
+        rows = predict_text(model, tokenizer, pl.read_parquet(probe["examples"]).to_dicts(), batch_tokens)
+    else:
+        rows = predict_questions(model, tokenizer, probe, seed=seed, batch_tokens=batch_tokens)
+    identity = {
+        "suite": probe["suite"],
+        "probe": probe["probe"],
+        "probe_kind": probe["kind"],
+        "probe_format": probe["format"],
+        "shots": probe["shots"],
+        "split": "test",
+        "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused
+    }
+    logging.info("%(suite)s: %(probe)s, %(format)s, %(shots)d shots" % probe + f": {len(rows)} items")
+    return [identity | row for row in rows]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one row for every item of every probe."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--model", required=True, type=Path, help="folder of the model")
+    parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
+    parser.add_argument("--training", type=Path, help="record of the model's training; a diverged model is not measured")
+    parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    if options.training and read_json(options.training)["status"] != "done":
+        logging.info("the training diverged: nothing to measure")
+        write_table(options.output, [], PREDICTIONS)
+        return
+    is_text = options.probes.lstrip().startswith("[")
+    probes = json.loads(options.probes) if is_text else read_json(Path(options.probes))
+    model, tokenizer = load_model(options.model), load_tokenizer(options.model)
+    rows = []
+    for probe in probes:
+        rows += predict_probe(model, tokenizer, probe, seed=options.seed, batch_tokens=options.batch_tokens)
+    write_table(options.output, rows, PREDICTIONS)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,36 @@
+"""Draw a dataset's items: train, validation, test and shots, disjoint and the same for the whole study."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.files import whole, write_json
+from ripeness.items import Item, draw_items
+from ripeness.rows import read_sources
+from ripeness.tasks import Task
+
+
+def to_json_lines(items: list[Item]) -> str:
+    """One item a line, in the order of the draw."""
+    return "".join(json.dumps(asdict(item), ensure_ascii=False, default=str) + "\n" for item in items)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write <output>/{train,validation,test,shots}.jsonl and counts.json."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--rows", required=True, type=Path, help="folder that fetch_dataset wrote")
+    parser.add_argument("--task", required=True, type=json_option, help="the task, as JSON")
+    parser.add_argument("--sizes", required=True, type=json_option, help="`items` of the study, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    options = parser.parse_args(argv)
+    drawn = draw_items(read_sources(options.rows), Task(**options.task), sizes=options.sizes)
+    with whole(options.output) as folder:
+        folder.mkdir()
+        for role, items in drawn.items():
+            (folder / f"{role}.jsonl").write_text(to_json_lines(items), encoding="utf-8")
+        write_json(folder / "counts.json", {role: len(items) for role, items in drawn.items()})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,68 @@
+"""Record what a study was made from: versions, code, data with licences and digests, checkpoints, settings."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.files import read_json, write_json
+
+PACKAGES = (
+    "snakemake", "torch", "transformers", "tokenizers", "datasets", "rouge-score", "polars", "numpy", "altair",
+    "vl-convert-python",
+)  # fmt: skip
+
+
+def code_version(folder: Path) -> str:
+    """The commit of the code, with a mark when files differ from it."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "not under version control"
+
+
+def describe(datasets: list[Path], checkpoints: list[Path], config: dict[str, Any]) -> dict[str, Any]:
+    """Tables of name and value for the report."""
+    records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
+    facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
+    return {
+        "software": {
+            "ripeness": code_version(Path(__file__).parent),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processor": f"{platform.machine()}",
+            **{package: version(package) for package in PACKAGES},
+        },
+        "datasets": {
+            name: {
+                "licence": record["licence"],
+                "source": record["source"],
+                "files": [f"{f['name']}: {f['rows']} rows, sha256 {f['sha256'][:16]}" for f in record["files"]],
+            }
+            for name, record in records.items()
+        },
+        "checkpoints": {
+            f"{fact['series']} {fact['checkpoint']}": {key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")}
+            for fact in facts
+        },
+        "study": config,
+        "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one JSON file."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
+    parser.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="folders of checkpoints")
+    parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    options = parser.parse_args(argv)
+    write_json(options.output, describe(options.datasets, options.checkpoints, options.config))
+
+
+if __name__ == "__main__":
+    run(main)

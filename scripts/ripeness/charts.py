@@ -1,0 +1,208 @@
+"""The figures: a tidy frame (see figure_data.py) becomes an Altair chart (of the parts in panels.py)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from textwrap import wrap
+
+import altair as alt
+import polars as pl
+
+from ripeness import figure_data
+from ripeness.panels import (
+    FORMAT_COLOURS,
+    METHOD_COLOURS,
+    SIDE_BY_SIDE,
+    STATUS_COLOURS,
+    STATUS_SIGNS,
+    THEME,
+    WIDTH,
+    checkpoint_facet,
+    colours,
+    heat,
+    level_line,
+    panels_of,
+    reference_lines,
+    side_of,
+    titled,
+    tokens_axis,
+    tooltips,
+    trend,
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the study: the question it answers, its data and its picture.
+
+    `data` takes measurements and cells, and the items as a third argument where `uses_items`.
+    """
+
+    question: str
+    data: Callable[..., pl.DataFrame]
+    chart: Callable[[pl.DataFrame], alt.TopLevelMixin]
+    uses_items: bool = False
+
+
+def availability(frame: pl.DataFrame) -> alt.FacetChart:
+    """One square a cell: what is done, what diverged, what is missing."""
+    columns = min(SIDE_BY_SIDE, frame["panel"].n_unique())
+    signs = frame.with_columns(pl.col("status").replace_strict(STATUS_SIGNS, default="?").alias("sign"))
+    order = checkpoint_facet(signs)["sort"]
+    step = min(22, ((WIDTH - 160) / columns - 20) / len(order))
+    rank = {"method": list(METHOD_COLOURS), "format": list(FORMAT_COLOURS)}
+    places = [
+        pl.col(name).replace_strict({n: i for i, n in enumerate(names)}, default=99)
+        for name, names in rank.items()
+    ]
+    rows = signs.sort(*places, "method", "format", "seed")["cell"].unique(maintain_order=True).to_list()
+    grid = alt.Chart(signs).encode(
+        x=alt.X("label:N", sort=order, title="pre-training tokens", axis=alt.Axis(labelAngle=-60)),
+        y=alt.Y("cell:N", title=None, sort=rows),
+    )
+    scale = alt.Scale(domain=list(STATUS_COLOURS), range=list(STATUS_COLOURS.values()))
+    squares = grid.mark_rect(stroke="white").encode(
+        color=alt.Color("status:N", scale=scale, title="cell"), tooltip=tooltips(signs)
+    )
+    marks = grid.mark_text(fontSize=11, fontWeight="bold", tooltip=None).encode(text="sign:N")
+    layered = alt.layer(squares, marks, data=signs).properties(width=alt.Step(step), height=alt.Step(13))
+    return layered.facet(alt.Facet("panel:N", title=None), columns=columns)
+
+
+def learned_in_pretraining(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Scores of the untouched checkpoints: one strip for each number of shots, then the log-probability."""
+    colour = colours(frame["format"], FORMAT_COLOURS)
+    strips = []
+    for (row,), strip in sorted(
+        frame.group_by("row"), key=lambda pair: (pair[0][0].startswith("log"), pair[0])
+    ):
+        is_score = strip["chance"].is_not_null().any()
+        overlay = reference_lines() if is_score else None
+        title = "score" if row.startswith("score") else "nats"
+        chart = trend(
+            strip, panels=panels_of(frame), colour=colour, title=title, detail=["format"], overlay=overlay
+        )
+        strips.append(titled(chart, row))
+    return alt.vconcat(*strips)
+
+
+def contrast(frame: pl.DataFrame) -> alt.VConcatChart:
+    """The change by tuning above both levels: bold the mean over formats, thin each format."""
+    colour = colours(frame["method"], METHOD_COLOURS)
+    strips = []
+    for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: not pair[0][0].startswith("change")):
+        overlay = [level_line(0)] if row.startswith("change") else None
+        look = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
+        chart = trend(strip, **look, detail=["method", "format"], is_bold="datum.format == 'all'")
+        strips.append(titled(chart, f"{row}, tuned minus untouched" if overlay else row))
+    return alt.vconcat(*strips)
+
+
+def format_spread(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Spread over formats against tokens, then every pair of training format and format asked in."""
+    treatment = (
+        pl.when(pl.col("method") == "base").then(pl.format("base, {} shots", "shots")).otherwise("method")
+    )
+    spread = frame.filter(pl.col("row") == "spread").with_columns(treatment.alias("treatment"))
+    few_shots = {f"base, {shots} shots": "#909090" for shots in spread["shots"].unique().sort() if shots}
+    known = {"base, 0 shots": METHOD_COLOURS["base"]} | few_shots | METHOD_COLOURS
+    colour = colours(spread["treatment"], known)
+    floor = alt.Chart().transform_filter("!datum.is_alone").mark_line(strokeDash=[2, 3], color="#222").encode(
+        x=tokens_axis(spread["tokens"]), y="mean(expected):Q", detail=["series:N", "phase:N"]
+    )  # fmt: skip
+    strips = []
+    if not spread.is_empty():
+        look = {"panels": panels_of(frame), "colour": colour, "title": "highest - lowest format"}
+        lines = trend(spread, **look, detail=["treatment"], is_bold="datum.shots == 0", overlay=[floor])
+        title = "spread of the score over formats (dotted: expected from sampling alone, at most)"
+        strips.append(titled(lines, title))
+    matrix = frame.filter(pl.col("row") == "matrix").drop(
+        "row", "n_formats", "expected", "chance", "majority"
+    )
+    for (method,), part in sorted(matrix.group_by("method"), key=lambda pair: pair[0]):
+        strips.append(titled(format_matrix(part), f"score by format trained in and asked in, {method}"))
+    return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
+
+
+def format_matrix(frame: pl.DataFrame) -> alt.FacetChart:
+    """A small heat map for each checkpoint and dataset; scores are in hundredths."""
+    squares = heat(
+        frame.with_columns((pl.col("value") > 0.55).alias("is_dark")),
+        x=alt.X("probe_format:N", title="asked in", sort=list(FORMAT_COLOURS), axis=alt.Axis(labelAngle=-60)),
+        y=alt.Y("format:N", title="trained in", sort=list(FORMAT_COLOURS)),
+        colour=alt.Color("value:Q", title="score", scale=alt.Scale(scheme="blues", domain=[0, 1])),
+        digits="format(100 * datum.value, '.0f')",
+        side=side_of(frame, frame["probe_format"].n_unique()),
+    )
+    # On the right, names of any length do not push the figure aside.
+    names = alt.Header(labelAngle=0, labelOrient="right")
+    return squares.facet(
+        row=alt.Row("panel:N", title=None, header=names),
+        column=alt.Column(**checkpoint_facet(frame)),
+        spacing=8,
+    )
+
+
+def transfer(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Heat map of changes, trained on against measured on, one for each checkpoint; strips are methods.
+
+    The diagonal, the gain on the dataset itself, is grey: it has a figure of its own and would set the scale.
+    """
+    others = frame.filter(pl.col("dataset") != pl.col("probe"))
+    size = max(0.05, float(others["value"].abs().max() or 0))
+    is_dark = (pl.col("value").abs() > 0.65 * size) & (pl.col("dataset") != pl.col("probe"))
+    frame = frame.with_columns(is_dark.alias("is_dark"))
+    n = frame["probe"].n_unique()
+    side = side_of(frame, n)
+    change = alt.Color(
+        "value:Q", title="change", scale=alt.Scale(scheme="blueorange", reverse=True, domain=[-size, size])
+    )
+    strips = []
+    for (series, method), part in sorted(frame.group_by("series", "method"), key=lambda pair: pair[0]):
+        squares = heat(
+            part,
+            x=alt.X("probe:N", title="measured on", axis=alt.Axis(labelAngle=-60)),
+            y=alt.Y("dataset:N", title="trained on"),
+            colour=alt.condition("datum.dataset == datum.probe", alt.value("#eeeeee"), change),
+            digits="replace(datum.is_clear ? '#' : '(#)', '#', format(100 * datum.value, '+.0f'))",
+            side=side,
+        )
+        columns = max(1, int((WIDTH - 120) // (side * n + 9)))
+        grid = squares.facet(alt.Facet(**checkpoint_facet(part)), columns=columns, spacing=10)
+        strips.append(
+            titled(grid, f"{series}, {method}: hundredths; in brackets where the interval includes 0")
+        )
+    return alt.vconcat(*strips)
+
+
+FIGURES: dict[str, Figure] = {
+    "availability": Figure("Which cells are there?", figure_data.availability, availability),
+    "learned-in-pretraining": Figure(
+        "What has pre-training alone taught, and when?",
+        figure_data.learned_in_pretraining,
+        learned_in_pretraining,
+    ),
+    "gain": Figure(
+        "How much does tuning add at each checkpoint?", figure_data.gain, contrast, uses_items=True
+    ),
+    "format-spread": Figure("How much does the format decide?", figure_data.format_spread, format_spread),
+    "transfer": Figure(
+        "What does tuning on one dataset do to the others?", figure_data.transfer, transfer, uses_items=True
+    ),
+    "pretraining-text": Figure(
+        "What does tuning cost on the text of pre-training?", figure_data.pretraining_text, contrast
+    ),
+}
+
+
+def blank(text: str) -> alt.Chart:
+    """Say in the place of a figure why there is none."""
+    return (
+        alt.Chart(pl.DataFrame({"text": [text]})).mark_text(align="left", fontSize=12).encode(text="text:N")
+    )
+
+
+def specification(chart: alt.TopLevelMixin, *, title: str, subtitle: list[str]) -> dict:
+    """Vega-Lite specification of a chart with the theme, a title and a subtitle (wrapped to the width)."""
+    lines = [line for text in subtitle for line in wrap(text, 150)]
+    spec = chart.to_dict()
+    return spec | {"config": THEME, "title": {"text": title, "subtitle": lines}, "description": title}

@@ -1,0 +1,66 @@
+"""What every program does at its edges: options, log, the user's mistakes, and a record of what it used."""
+
+import argparse
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ripeness.errors import UserError
+from ripeness.files import write_json
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser whose help is the program's docstring and that knows the options common to all programs."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--usage", type=Path, help="write what the program used (seconds, memory) to this JSON file"
+    )
+    return parser
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main` and end the process: 0 when it worked, 2 with a plain message when the user must act.
+
+    Any other exception is a bug and shows its traceback (status 1).
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s", force=True)
+    started, wall = time.process_time(), time.perf_counter()
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    options, _ = argument_parser(None).parse_known_args(
+        [word for word in sys.argv[1:] if word not in ("-h", "--help")]
+    )
+    if options.usage:
+        write_json(options.usage, usage_since(started, wall))
+
+
+def usage_since(started: float, wall: float) -> dict[str, float]:
+    """Seconds and memory of this process.
+
+    `started` (CPU seconds) and `wall` (perf_counter) were read when the program's own work began; what came before
+    is start-up: the interpreter and its imports.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    return {
+        "startup_cpu_s": round(started, 3),
+        "compute_cpu_s": round(time.process_time() - started, 3),
+        "wall_s": round(time.perf_counter() - wall, 3),
+        "peak_memory_mb": round(peak, 1),
+    }
+
+
+def json_option(text: str) -> dict:
+    """Read an option's value that is a JSON object."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object, got {text!r}")
+    return value

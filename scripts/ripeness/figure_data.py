@@ -1,0 +1,196 @@
+"""The tidy frame behind each figure: what its CSV holds and its chart draws.
+
+Every frame has a column `row` (which strip of the figure) and `panel` (which small multiple of the strip),
+the identity of the point, `value`, and `low` to `high`, a 95 % interval (intervals.py says what it covers).
+"""
+
+import polars as pl
+from polars import selectors
+
+from ripeness.intervals import POINT, changes, paired_variance, pooled, scores, with_interval
+
+# Expected range of k independent standard normal numbers (d2 of control charts; ASTM E2587, table 49).
+EXPECTED_RANGE = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
+
+
+def human(tokens: int) -> str:
+    """Write a number of tokens shortly: 61440 -> 61k, 2560000 -> 2.6M."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if tokens >= size * 0.9995:
+            return f"{tokens / size:.2g}{letter}" if tokens < 10 * size else f"{tokens / size:.0f}{letter}"
+    return str(tokens)
+
+
+def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
+    """Add `panel` (the column of that name; with the series where there are several) and checkpoint labels.
+
+    `label` names a checkpoint by its tokens, `order` sorts the labels, and `is_alone` marks the one
+    checkpoint of its phase in a series (such as an annealed end), which no line connects to.
+    """
+    series = [pl.col("series"), pl.lit(": ")] if frame["series"].n_unique() > 1 else []
+    points = frame.select("series", "checkpoint", "tokens", "phase").unique()
+    points = points.with_columns(
+        (pl.len().over("series", "phase") == 1).alias("is_alone"),
+        pl.struct("tokens", "phase")
+        .map_elements(
+            lambda point: (
+                human(point["tokens"]) + (" " + point["phase"] if point["phase"] != "stable" else "")
+            ),
+            return_dtype=pl.String,
+        )
+        .alias("label"),
+    )
+    repeated = pl.len().over("series", "label") > 1
+    points = points.with_columns(
+        pl.when(repeated).then("checkpoint").otherwise("label").alias("label"),
+        pl.struct("tokens", pl.col("phase") != "stable", "checkpoint")
+        .rank("dense")
+        .cast(pl.Int64)
+        .alias("order"),
+    )
+    return frame.with_columns(pl.concat_str(*series, pl.col(panel)).alias("panel")).join(
+        points.drop("tokens", "phase"), on=["series", "checkpoint"]
+    )
+
+
+def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Put the identity first, sort by it and round, so that the CSV is the same in every run."""
+    first = [
+        name
+        for name in ("row", "panel", *POINT, "label", *keys, "value", "low", "high")
+        if name in frame.columns
+    ]
+    rounded = frame.select(*first, pl.exclude(first)).with_columns(selectors.float().round(5))
+    return rounded.sort([name for name in first if name not in ("value", "low", "high", "label")])
+
+
+def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Every cell of the study with its status (done, diverged, missing) and facts of its training."""
+    del measurements
+    cell = pl.concat_str(
+        [pl.col("method"), pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · "
+    )
+    keys = ["dataset", "format", "method", "seed"]
+    frame = cells.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
+    return tidy(with_labels(frame, "dataset").drop("step"), keys)
+
+
+def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Scores of untouched checkpoints by format and number of shots, and the log-probability of the gold."""
+    del cells
+    by = ["series", *POINT[1:], "probe", "probe_format", "shots"]
+    base = measurements.filter(pl.col("method") == "base", pl.col("probe_kind") != "text")
+    shots = pl.concat_str(pl.lit("score, "), "shots", pl.lit(" shots"))
+    score = with_interval(pooled(scores(base), by), is_share=True).with_columns(shots.alias("row"))
+    gold = base.filter(pl.col("metric") == "logp_gold", pl.col("shots") == 0, pl.col("split") == "test")
+    title = pl.lit("log-probability of the right answer, 0 shots").alias("row")
+    chances = [pl.lit(None, pl.Float64).alias(name) for name in ("chance", "majority")]
+    surprise = with_interval(pooled(gold, by), is_share=False).with_columns(title, *chances)
+    frame = pl.concat([score, surprise.select(score.columns)]).rename({"probe_format": "format"})
+    return tidy(with_labels(frame, "probe"), ["format", "shots"])
+
+
+def contrast(
+    measurements: pl.DataFrame, items: pl.DataFrame | None, *, kinds: list[str], name: str
+) -> pl.DataFrame:
+    """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
+
+    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
+    """
+    is_share = kinds != ["text"]
+    by = ["series", *POINT[1:], "dataset", "probe", "method"]
+    rows = measurements.filter(pl.col("shots") == 0)
+    frames = []
+    for scope in ([], ["format"]):
+        paired = None if items is None or not is_share else paired_variance(items, by + scope)
+        change = changes(rows, by + scope, paired, kinds=kinds).with_columns(
+            pl.lit(f"change in {name}").alias("row")
+        )
+        level = scores(rows).filter(pl.col("probe_kind").is_in(kinds))
+        level = with_interval(pooled(level, by + scope), is_share=is_share)
+        level = level.with_columns(pl.lit(name).alias("row"), pl.lit("one model").alias("items"))
+        both = pl.concat([change, level.select(change.columns)])
+        frames.append(both if scope else both.with_columns(pl.lit("all").alias("format")))
+    return pl.concat([frame.select(frames[0].columns) for frame in frames])
+
+
+def in_domain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a model measured on the dataset and in the format that it was tuned in."""
+    return frame.filter(pl.col("dataset") == pl.col("probe"), pl.col("format") == pl.col("probe_format"))
+
+
+def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Score gained by tuning on the dataset itself, and the scores before and after."""
+    del cells
+    own = None if items is None else in_domain(items)
+    frame = contrast(in_domain(measurements), own, kinds=["choice", "generation"], name="score")
+    return tidy(with_labels(frame, "dataset"), ["method", "format"])
+
+
+def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
+    del cells
+    text = measurements.filter(pl.col("probe_kind") == "text")
+    tuned = text.filter(pl.col("method") != "base")
+    # The untouched model belongs beside every dataset and format that the series was tuned in.
+    owners = tuned.select("series", "dataset", "format").unique()
+    base = text.filter(pl.col("method") == "base").drop("dataset", "format").join(owners, on="series")
+    frame = contrast(
+        pl.concat([tuned, base.select(tuned.columns)]), None, kinds=["text"], name="bits per byte"
+    ).with_columns(pl.concat_str("dataset", pl.lit(" on "), "probe").alias("trained"))
+    panel = "trained" if frame["probe"].n_unique() > 1 else "dataset"
+    return tidy(with_labels(frame, panel).drop("trained"), ["method", "format"])
+
+
+def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Highest minus lowest score over the formats a model is asked in, and the score of each pair of formats.
+
+    `row` is `spread` (tuned: the mean over training formats; `expected` is what sampling alone would give if
+    the formats were equal and their items independent, an upper bound) or `matrix` (trained in `format`,
+    asked in `probe_format`).
+    """
+    del cells
+    rows = scores(measurements).filter(pl.col("dataset") == pl.col("probe"))
+    by = ["series", *POINT[1:], "dataset", "method", "shots"]
+    matrix = with_interval(pooled(rows, [*by, "format", "probe_format"]), is_share=True)
+    trained = pl.when(pl.col("method") == "base").then(pl.lit("base")).otherwise("format").alias("trained")
+    k = pl.col("value").count()
+    by_model = (
+        rows.with_columns(trained)
+        .group_by(*by, "trained", "seed")
+        .agg(
+            (pl.col("value").max() - pl.col("value").min()).alias("value"),
+            # Of a difference of two formats, taken as independent: conservative, since they share the items.
+            ((pl.col("se") ** 2).mean() * 2).sqrt().alias("se"),
+            ((pl.col("se") ** 2).mean().sqrt() * k.replace_strict(EXPECTED_RANGE, default=None)).alias(
+                "expected"
+            ),
+            k.alias("n_formats"),
+            pl.col("n_items", "chance", "majority").max(),
+        )
+        .filter(pl.col("n_formats") > 1)
+    )
+    expected = by_model.group_by(by).agg(pl.col("expected").mean(), pl.col("n_formats").max())
+    spread = with_interval(pooled(by_model, by), is_share=False).with_columns(
+        pl.col("low").clip(lower_bound=0)
+    )
+    spread = spread.join(expected, on=by).with_columns(pl.lit("spread").alias("row"))
+    tuned = matrix.filter(pl.col("method") != "base").with_columns(pl.lit("matrix").alias("row"))
+    frame = pl.concat([spread, tuned], how="diagonal")
+    return tidy(with_labels(frame, "dataset"), ["method", "shots", "format", "probe_format"])
+
+
+def transfer(
+    measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Change on every dataset after tuning on each; `is_clear` where the interval excludes no change."""
+    del cells
+    by = ["series", *POINT[1:], "dataset", "method", "probe"]
+    matched = pl.col("dataset") != pl.col("probe")
+    matched = matched | (pl.col("format") == pl.col("probe_format"))
+    paired = None if items is None else paired_variance(items.filter(matched), by)
+    frame = changes(measurements.filter(matched), by, paired, kinds=["choice", "generation"])
+    frame = frame.with_columns(
+        ((pl.col("low") > 0) | (pl.col("high") < 0)).alias("is_clear"), pl.lit("change").alias("row")
+    )
+    return tidy(with_labels(frame, "dataset"), ["method", "dataset", "probe"])

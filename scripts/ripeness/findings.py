@@ -1,0 +1,64 @@
+"""The findings: claims that are tested on the measurements of a study."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import polars as pl
+
+from ripeness.format_spread import format_spread
+from ripeness.gain_by_learning import gain_by_learning
+from ripeness.learning import learned_in_pretraining
+from ripeness.paired_scores import Scores
+from ripeness.statistics import holm
+from ripeness.type_transfer import transfer_between_types
+from ripeness.verdicts import Finding, Settings
+
+FINDINGS: dict[str, Callable[[pl.DataFrame, Scores, Settings], Finding]] = {
+    "learned-in-pretraining": learned_in_pretraining,
+    "gain-by-learning": gain_by_learning,
+    "format-spread": format_spread,
+    "transfer-between-types": transfer_between_types,
+}
+
+
+def all_findings(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Finding]:
+    """Test every claim, and adjust the p values for their number (Holm)."""
+    used = with_measured_method(scores, settings)
+    found = [function(measurements, scores, used) for function in FINDINGS.values()]
+    if used.method != settings.method:
+        note = f"No model tuned by {settings.method!r} was measured: the tuned models are those of {used.method!r}."
+        found = [
+            replace(finding, caveats=(*finding.caveats, note)) if finding.n_seeds else finding
+            for finding in found
+        ]
+    return adjusted(found, settings)
+
+
+def with_measured_method(scores: Scores, settings: Settings) -> Settings:
+    """Keep the method of the settings where it was measured, else take the first other that tunes."""
+    methods = sorted({row.method for block in scores.blocks.values() for row in block.rows} - {"base"})
+    return settings if settings.method in methods or not methods else replace(settings, method=methods[0])
+
+
+def adjusted(found: list[Finding], settings: Settings) -> list[Finding]:
+    """Put Holm's p value into each finding that has one; a caveat where a verdict does not outlive it."""
+    tested = [finding for finding in found if finding.p_value is not None]
+    corrected = dict(
+        zip([f.id for f in tested], holm([float(f.p_value or 0.0) for f in tested]), strict=True)
+    )
+    result = []
+    for finding in found:
+        p_holm = corrected.get(finding.id)
+        caveats = finding.caveats
+        if p_holm is not None and finding.verdict != "undecided" and p_holm > 1 - settings.confidence:
+            caveats = (
+                *caveats,
+                f"p is {p_holm:.2f} when corrected for {len(tested)} claims (Holm): the verdict holds for this claim alone.",
+            )
+        result.append(replace(finding, p_holm=p_holm, caveats=caveats))
+    return result
+
+
+def as_rows(found: list[Finding]) -> list[dict[str, object]]:
+    """Make findings fit for JSON."""
+    return [asdict(finding) for finding in found]

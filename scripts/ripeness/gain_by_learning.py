@@ -1,0 +1,150 @@
+"""Does tuning gain more where pre-training taught nothing? (Amuro and Char, arXiv 2408.06663, sections 5 and 6)."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.coverage import covers, missing_cells, n_seeds_of, shared_caveats
+from ripeness.gains import Gains, at, difference, gains_of, group_means, mean_gain, n_items_of
+from ripeness.paired_scores import Point, Scores, late, trend
+from ripeness.statistics import Estimate, decide
+from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
+
+GAIN = Finding(
+    id="gain-by-learning",
+    claim="Tuning gains more on datasets that are not learned in pre-training than on those that are.",
+    source="Amuro and Char, arXiv 2408.06663, sections 5 and 6",
+    figure="gain",
+    verdict="undecided",
+    statement="",
+    unit="score gained by tuning, not learned minus learned",
+)
+
+
+def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+    """Compare what tuning gains on datasets not learned in pre-training with what it gains on learned ones.
+
+    Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of mean
+    gains over the late half of the checkpoints; `details` have every checkpoint.
+    """
+    gains = gains_of(measurements, scores, settings)
+    if gains is None:
+        return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched checkpoint")
+    points = {series: late(trend(found)) for series, found in scores.checkpoints.items()}
+    main = at(gains, points)
+    finding = replace(
+        GAIN,
+        covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
+        n_seeds=n_seeds_of(gains.rows),
+        n_checkpoints=len({(row.series, row.checkpoint) for row in main.rows}),
+        n_items=n_items_of(gains),
+        details=tuple(gain_rows(gains, scores, settings)),
+    )
+    if max(len(trend(found)) for found in scores.checkpoints.values()) < 2:
+        return undecided(finding, "one checkpoint of a series says nothing of what pre-training teaches")
+    result = difference(main, settings)
+    if result is None:
+        kinds = [kind for kind, names in classed(main).items() if names]
+        tuned = f"every dataset is {kinds[0]}" if len(kinds) == 1 else "no model was tuned"
+        return undecided(finding, f"at the later half of the checkpoints {tuned}, which leaves nothing to compare")
+    caveats = [
+        *shared_caveats(scores, main.rows, settings),
+        *missing_cells(scores, main.rows, [point for found in points.values() for point in found]),
+        *gain_caveats(main),
+    ]
+    verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
+    last = {series: trend(found)[-1:] for series, found in scores.checkpoints.items()}
+    statement = sentence(main, result, difference(at(gains, last), settings))
+    finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
+    return with_effect(finding, result, settings)
+
+
+def classed(gains: Gains) -> dict[str, list[str]]:
+    """Name the datasets by class; one that is classed both ways goes where most of its items are."""
+    share: dict[str, float] = {}
+    for row, is_learned, weight in zip(gains.rows, gains.is_learned, gains.share, strict=True):
+        share[row.dataset] = share.get(row.dataset, 0.0) + (weight if is_learned else -weight)
+    return {
+        "learned": sorted(name for name, balance in share.items() if balance > 0),
+        "not learned": sorted(name for name, balance in share.items() if balance <= 0),
+    }
+
+
+def sentence(gains: Gains, result: Estimate, last: Estimate | None) -> str:
+    """Say what tuning gains on both groups."""
+    unlearned, learned = group_means(gains)
+    names = classed(gains)
+    return (
+        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training ({listed(names['not learned'])}) "
+        f"and {signed(learned)} on learned ones ({listed(names['learned'])}), a difference of "
+        f"{signed(result.effect)} {between(result.low, result.high)} over the later half of the checkpoints"
+        + (f" ({signed(last.effect)} at the last)." if last else ".")
+    )
+
+
+def gain_caveats(gains: Gains) -> list[str]:
+    """Caveats on the ceiling, on the classes and on how few datasets there are."""
+    caveats = []
+    unlearned, _ = group_means(gains)
+    room = 1 - float(gains.before[gains.is_learned].mean())
+    if room < unlearned:
+        caveats.append(
+            f"Ceiling: learned datasets start {room:.2f} below a perfect score, so that they cannot gain the "
+            f"{unlearned:.2f} that the others gain, whatever tuning does."
+        )
+    caveats.append(
+        "Datasets are classed on other items than those that measure the gain; the classes are taken as given."
+    )
+    classes: dict[str, set[bool]] = {}
+    for row, is_learned in zip(gains.rows, gains.is_learned.tolist(), strict=True):
+        classes.setdefault(row.dataset, set()).add(is_learned)
+    if both := sorted(name for name, found in classes.items() if len(found) > 1):
+        caveats.append(f"Close to the margin, classed as learned by some items and not by others: {listed(both)}.")
+    names = classed(gains)
+    if min(map(len, names.values())) < 3:
+        caveats.append(
+            f"{len(names['not learned'])} and {len(names['learned'])} datasets: "
+            "what else sets the two groups apart cannot be told."
+        )
+    return caveats
+
+
+def gain_rows(gains: Gains, scores: Scores, settings: Settings) -> list[dict[str, object]]:
+    """Rows of `details`: the difference of the groups, and the gain of each dataset, at each checkpoint."""
+    rows = []
+    for points in scores.checkpoints.values():
+        for point in points:
+            here = at(gains, {point.series: [point]})
+            gap = difference(here, settings)
+            if gap is not None:
+                unlearned, learned = group_means(here)
+                group = {"not_learned": unlearned, "learned": learned, **numbers(gap)}
+                rows.append({"level": "groups", **place(point), **group})
+            for dataset in sorted({row.dataset for row in here.rows}):
+                own = here.where(np.array([row.dataset == dataset for row in here.rows]))
+                rows.append({"level": "dataset", **place(point), "dataset": dataset, **dataset_row(own, settings)})
+    return rows
+
+
+def place(point: Point) -> dict[str, object]:
+    """Name a checkpoint in a row of `details`."""
+    return {
+        "series": point.series,
+        "checkpoint": point.checkpoint,
+        "tokens": point.tokens,
+        "phase": point.phase,
+    }
+
+
+def dataset_row(gains: Gains, settings: Settings) -> dict[str, object]:
+    """Gain of one dataset at one checkpoint, and the share of what was left to gain."""
+    gain = mean_gain(gains, settings)
+    before = float(np.average(gains.before, weights=gains.share))
+    return {
+        "share_learned": float(gains.share[gains.is_learned].sum() / gains.share.sum()),
+        "before": before,
+        "after": before + gain.effect,
+        "share_of_headroom": gain.effect / (1 - before) if before < 1 else None,
+        **numbers(gain),
+    }

@@ -1,0 +1,130 @@
+"""Points of a figure with their intervals: averages over seeds and formats, and changes by tuning.
+
+An interval is of 95 %. It covers the sampling of test items, which averaging over seeds or formats does not
+reduce since they share the items, and the variation between seeds.
+"""
+
+import polars as pl
+
+PRIMARY = {"choice": "accuracy", "generation": "rouge_l", "text": "bits_per_byte"}
+POINT = ["series", "checkpoint", "step", "tokens", "phase"]
+Z = 1.959964  # two-sided 95 % of a normal
+
+
+def scores(measurements: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the primary metric of each probe kind, on test items (running text has no split to heed)."""
+    primary = pl.any_horizontal(
+        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
+    )
+    return measurements.filter(primary, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
+
+
+def pooled(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Average `value` over what is not in `by` within each seed, then over seeds.
+
+    Returns one row per `by` with value, item_variance (mean of se squared: an upper bound for an average over
+    shared items), seed_variance (of the mean over seeds; 0 for one seed), n_items, n_seeds, chance and
+    majority.
+    """
+    seeds = frame.group_by(*by, "seed").agg(
+        pl.col("value").mean(),
+        (pl.col("se") ** 2).mean().alias("item_variance"),
+        pl.col("n_items", "chance", "majority").max(),
+    )
+    return seeds.group_by(by).agg(
+        pl.col("value").mean(),
+        pl.col("item_variance").mean().fill_null(0.0),
+        (pl.col("value").var() / pl.len()).fill_null(0.0).alias("seed_variance"),
+        pl.col("n_items", "chance", "majority").max(),
+        pl.col("seed").n_unique().alias("n_seeds"),
+    )
+
+
+def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
+    """Add `low` and `high` from item_variance and seed_variance, which are dropped.
+
+    A share (0 to 1) has Wilson's interval at the number of items that would give this variance: it stays
+    within 0 to 1 and does not vanish when every item is right. Anything else has the normal interval.
+    """
+    variance = pl.col("item_variance") + pl.col("seed_variance")
+    value = pl.col("value")
+    if is_share:
+        spread = value * (1 - value)
+        n = pl.when((spread > 0) & (variance > 0)).then(spread / variance).otherwise(pl.col("n_items"))
+        n = pl.max_horizontal(n, pl.lit(1.0))
+        centre = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+        half = Z / (1 + Z**2 / n) * (spread / n + Z**2 / (4 * n**2)).clip(lower_bound=0).sqrt()
+    else:
+        centre, half = value, Z * variance.sqrt()
+    return frame.with_columns((centre - half).alias("low"), (centre + half).alias("high")).drop(
+        "item_variance", "seed_variance"
+    )
+
+
+def changes(
+    measurements: pl.DataFrame, by: list[str], paired: pl.DataFrame | None = None, *, kinds: list[str]
+) -> pl.DataFrame:
+    """Tuned minus untouched (0 shots, same probe and format), pooled to one row per `by` with its interval.
+
+    Where `paired` (see `paired_variance`, for the same `by`) has the row, the sampling of items is that of
+    paired differences; elsewhere the two are taken as independent, which is conservative since they share the
+    items.
+    """
+    rows = scores(measurements).filter(pl.col("shots") == 0, pl.col("probe_kind").is_in(kinds))
+    probe = ["series", "checkpoint", "probe", "probe_format", "metric"]
+    base = rows.filter(pl.col("method") == "base").group_by(probe).agg(pl.col("value", "se").mean())
+    differences = (
+        rows.filter(pl.col("method") != "base")
+        .join(base, on=probe, suffix="_base")
+        .with_columns(
+            (pl.col("value") - pl.col("value_base")).alias("value"),
+            (pl.col("se") ** 2 + pl.col("se_base") ** 2).sqrt().alias("se"),
+        )
+    )
+    change = pooled(differences, by).with_columns(pl.lit("independent").alias("items"))
+    if paired is not None:
+        found = pl.col("paired_variance").is_not_null()
+        change = change.join(
+            paired, on=[name for name in by if name in paired.columns], how="left"
+        ).with_columns(
+            pl.when(found).then("paired_variance").otherwise("item_variance").alias("item_variance"),
+            pl.when(found).then(pl.lit("paired")).otherwise("items").alias("items"),
+        )
+    if kinds != ["text"]:
+        # Where no item changed its answer nothing varies; plus-four (Agresti and Coull 1998) keeps the
+        # interval.
+        share = 2 / (pl.col("n_items") + 4)
+        floor = share * (1 - share) / pl.col("n_items")
+        change = change.with_columns(pl.max_horizontal("item_variance", floor).alias("item_variance"))
+    return with_interval(change.drop("paired_variance", strict=False), is_share=False)
+
+
+def paired_variance(items: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Sampling variance of the mean paired difference, tuned minus untouched, one row per `by`.
+
+    Differences are averaged per item over seeds and whatever else is not in `by`, then summed by cluster
+    (items that share a passage), as in the cluster-robust variance of a mean (Miller 2024, arXiv 2411.00640,
+    equation 4).
+    """
+    score = pl.when(pl.col("probe_kind") == "choice").then(pl.col("is_correct").cast(pl.Float64))
+    rows = items.filter(pl.col("shots") == 0, pl.col("split") == "test", pl.col("probe_kind") != "text")
+    rows = rows.with_columns(score.otherwise("rouge_l").alias("score")).drop_nulls("score")
+    item = ["series", "checkpoint", "probe", "probe_format", "item"]
+    base = rows.filter(pl.col("method") == "base").group_by(item).agg(pl.col("score").mean().alias("base"))
+    difference = pl.col("score") - pl.col("base")
+    of_items = (
+        rows.filter(pl.col("method") != "base")
+        .join(base, on=item)
+        .group_by(*by, "item", "cluster")
+        .agg(difference.mean().alias("difference"))
+    )
+    of_clusters = (
+        of_items.with_columns(
+            (pl.col("difference") - pl.col("difference").mean().over(by)).alias("deviation")
+        )
+        .group_by(*by, "cluster")
+        .agg(pl.col("deviation").sum(), pl.len().alias("n"))
+    )
+    clusters = pl.len()
+    variance = (pl.col("deviation") ** 2).sum() / pl.col("n").sum() ** 2 * clusters / (clusters - 1)
+    return of_clusters.group_by(by).agg(pl.when(clusters > 1).then(variance).alias("paired_variance"))

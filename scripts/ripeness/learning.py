@@ -1,0 +1,218 @@
+"""Which datasets are learned in pre-training, and which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from ripeness.coverage import covers, shared_caveats
+from ripeness.paired_scores import Block, Scores, floors, generator, measured_blocks, trend, weights_of
+from ripeness.statistics import Estimate, decide, estimate, grouped_means, kendall, weighted_means
+from ripeness.verdicts import Finding, Settings, listed, number, undecided, with_effect
+
+LEARNED = Finding(
+    id="learned-in-pretraining",
+    claim="Some datasets are learned in pre-training and others never are.",
+    source="Amuro and Char, arXiv 2408.06663, section 5",
+    figure="learned-in-pretraining",
+    verdict="undecided",
+    statement="",
+    unit="score above the floor, learned minus never learned",
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Draws of an untouched series' score on a dataset: late half above the floor, and late minus early half."""
+
+    block: Block
+    series: str
+    floor_name: str
+    floor: float
+    scores: np.ndarray  # by checkpoint, as measured
+    above: np.ndarray
+    rise: np.ndarray
+
+
+def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+    """Sort datasets into learned, never learned and unclear by the untouched checkpoints of the late half.
+
+    Learned: the interval of the late score lies beyond the floor plus the margin, and late minus early beyond
+    0. Never: it lies below floor plus margin. Intervals are simultaneous over datasets (Bonferroni). The
+    claim is supported if there are both kinds and the gap between them is, contradicted if all datasets are
+    of one kind.
+    """
+    curves = [
+        curve
+        for block in measured_blocks(scores, settings)
+        for curve in curves_of(block, measurements, scores, settings)
+    ]
+    if len(curves) < 2:
+        need = f"{settings.min_checkpoints} untouched checkpoints and {settings.min_items} test items"
+        return undecided(LEARNED, f"fewer than two datasets are measured at {need}")
+    rows = [learned_row(curve, len(curves), settings) for curve in curves]
+    kinds = [row["class"] for row in rows]
+    names = {
+        kind: [label(c, scores) for c, k in zip(curves, kinds, strict=True) if k == kind]
+        for kind in set(kinds)
+    }
+    finding = replace(
+        LEARNED,
+        statement=sentence_on_learning(curves, rows, names),
+        covers=covers(len(scores.checkpoints), 0),
+        n_checkpoints=max(len(curve.scores) for curve in curves),
+        n_items=sum(curve.block.values.shape[1] for curve in curves),
+        caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
+        details=tuple(rows),
+    )
+    groups = np.array([{"learned": 1, "never": 0}.get(kind, 2) for kind in kinds])
+    if not {"learned", "never"} <= names.keys():
+        return replace(
+            finding, verdict="contradicted" if set(kinds) in ({"learned"}, {"never"}) else "undecided"
+        )
+    gap = estimate(
+        lambda draws, weights: (
+            grouped_means(draws, weights, groups)[1] - grouped_means(draws, weights, groups)[0]
+        ),
+        np.stack([curve.above for curve in curves]),
+        [],
+        n_items=finding.n_items,
+        confidence=settings.confidence,
+        rng=generator(settings, LEARNED.id),
+    )
+    verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
+    # Both kinds must exist, so that the weaker of the two proofs counts, each chosen among all datasets.
+    weakest = max(min(row[f"p_{kind}"] for row in rows) for kind in ("learned", "never"))
+    chosen = (
+        "Datasets are grouped by the scores that the gap compares, which makes the gap somewhat too large."
+    )
+    finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, chosen))
+    return replace(with_effect(finding, gap, settings), p_value=min(1.0, weakest * len(curves)))
+
+
+def curves_of(block: Block, measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Curve]:
+    """Follow a dataset's score over the untouched checkpoints of each series that has enough of them."""
+    weights = weights_of(block, settings)
+    floor = floors(block, measurements, scores.checkpoints)
+    result = []
+    for series, points in scores.checkpoints.items():
+        keys = [(series, point.checkpoint, block.format) for point in trend(points)]
+        found = [block.base[key] for key in keys if key in block.base]
+        if len(found) < settings.min_checkpoints or series not in floor:
+            continue
+        name, level = floor[series]
+        draws = weighted_means(np.stack(found), weights)
+        half = len(found) // 2
+        last = draws[-half:].mean(axis=0)
+        base = weighted_means(level, weights)
+        result.append(
+            Curve(
+                block=block,
+                series=series,
+                floor_name=name,
+                floor=float(base[0]),
+                scores=draws[:, 0],
+                above=last - base,
+                rise=last - draws[:half].mean(axis=0),
+            )
+        )
+    return result
+
+
+def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, object]:
+    """Classify one dataset; the row of `details`."""
+
+    def interval(draws: np.ndarray) -> Estimate:
+        return estimate(
+            lambda values, weights: values[0],
+            draws[None],
+            [],
+            n_items=curve.block.values.shape[1],
+            confidence=1 - (1 - settings.confidence) / n_curves,
+            rng=generator(settings, LEARNED.id),
+        )
+
+    above, rise = interval(curve.above), interval(curve.rise)
+    distance = (above.effect - settings.learned_margin) / above.se
+    if above.low > settings.learned_margin:
+        kind = "learned" if rise.low > 0 else "high from the start"
+    else:
+        kind = "never" if above.high < settings.learned_margin else "unclear"
+    return {
+        "series": curve.series,
+        "dataset": curve.block.probe,
+        "kind": curve.block.kind,
+        "class": kind,
+        "late": float(curve.above[0] + curve.floor),
+        "floor": curve.floor,
+        "floor_name": curve.floor_name,
+        "above": above.effect,
+        "low": above.low,
+        "high": above.high,
+        "rise": rise.effect,
+        "rise_low": rise.low,
+        "rise_high": rise.high,
+        "tau": number(kendall(curve.scores[:, None])[0]),
+        "first": float(curve.scores[0]),
+        "last": float(curve.scores[-1]),
+        "p_learned": float(special.stdtr(above.df, -distance)),
+        "p_never": float(special.stdtr(above.df, distance)),
+        "n_items": curve.block.values.shape[1],
+    }
+
+
+def label(curve: Curve, scores: Scores) -> str:
+    """Name a dataset, with its series where there are several."""
+    return curve.block.probe if len(scores.checkpoints) < 2 else f"{curve.block.probe} ({curve.series})"
+
+
+def sentence_on_learning(curves: list[Curve], rows: list[dict], names: dict[str, list[str]]) -> str:
+    """Say how many datasets are learned, with their scores against the floors."""
+
+    def scored(kind: str) -> str:
+        named = iter(names.get(kind, []))
+        return listed(
+            [
+                f"{next(named)} {row['late']:.2f} against {row['floor']:.2f}"
+                for row in rows
+                if row["class"] == kind
+            ]
+        )
+
+    parts = [
+        f"{len(names.get(kind, []))} {words} ({scored(kind)})"
+        for kind, words in (
+            ("learned", "learned in pre-training"),
+            ("never", "never learned"),
+            ("high from the start", "above the floor from the start"),
+            ("unclear", "unclear"),
+        )
+        if kind in names or kind in ("learned", "never")
+    ]
+    head = (
+        f"Of {len(curves)} datasets (score of the later untouched checkpoints against what needs no skill) "
+    )
+    return f"{head}{listed(parts)}."
+
+
+def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:
+    """Caveats on floors and on datasets that fit neither kind."""
+    caveats = []
+    below = sorted({row["dataset"] for row in rows if row["high"] < 0 and row["kind"] == "choice"})
+    if below:
+        caveats.append(
+            f"{listed(below)} below the floor: a fixed preference among answers, which is not ignorance."
+        )
+    swinging = sorted({row["dataset"] for row in rows if row["class"] == "unclear"})
+    if swinging:
+        caveats.append(f"{listed(swinging)} unclear: the interval includes the floor plus the margin.")
+    started = [points[0] for points in scores.checkpoints.values() if points[0].tokens]
+    if started:
+        caveats.append(
+            f"The first checkpoint of {listed([p.series for p in started])} is pre-trained already: what it can "
+            "do counts as the floor of generated answers, and as no rise."
+        )
+    if "high from the start" in names:
+        caveats.append("A dataset high from the start may have been learned before the first checkpoint.")
+    return caveats

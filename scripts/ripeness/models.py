@@ -1,0 +1,89 @@
+"""Load and save models in the layout of transformers, and turn prompts into tokens."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ripeness.files import read_json, whole
+
+# Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+)
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
+
+    transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
+    """
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+    )
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a checkpoint folder."""
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def save_model(model: PreTrainedModel, checkpoint: Path, output: Path) -> None:
+    """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from."""
+    with whole(output) as folder:
+        model.save_pretrained(folder)
+        for name in (*TOKENIZER_FILES, "checkpoint.json"):
+            if (checkpoint / name).exists():
+                shutil.copyfile(checkpoint / name, folder / name)
+
+
+def read_checkpoint(folder: Path) -> dict:
+    """The facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
+    return read_json(Path(folder) / "checkpoint.json")
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """Tokens that the model can attend to."""
+    return int(model.config.max_position_embeddings)
+
+
+def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that ends an answer and starts a document."""
+    if tokenizer.eos_token_id is None:
+        raise ValueError("the tokenizer has no end-of-text token")
+    return int(tokenizer.eos_token_id)
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Tokens of a text, without special tokens."""
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def encode_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> tuple[list[int], list[int]]:
+    """Tokens of a prompt and of the answer that follows it.
+
+    As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the
+    answer, and the answer's tokens are those of the whole text beyond those of the prompt, so that prompt and answer
+    meet as they would in running text.
+    """
+    stripped = prompt.rstrip()
+    answer = prompt[len(stripped) :] + answer
+    context = encode(tokenizer, stripped)
+    return context, encode(tokenizer, stripped + answer)[len(context) :]
+
+
+def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What stands before a prompt: the token that starts a text, if the tokenizer says so, else nothing."""
+    bos = tokenizer.bos_token_id
+    starts = tokenizer("a", add_special_tokens=True)["input_ids"][:1]
+    return [bos] if bos is not None and starts == [bos] else []

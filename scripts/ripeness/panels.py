@@ -1,0 +1,195 @@
+"""What all figures are made of: colours, the axis of tokens, and the two kinds of panel, trend and heat map.
+
+A colour means the same in every figure.
+"""
+
+import altair as alt
+import polars as pl
+
+# Okabe and Ito (2008), told apart under all common forms of colour blindness; grey is the untouched model.
+METHOD_COLOURS = {
+    "base": "#6b6b6b",
+    "full": "#0072b2",
+    "lora": "#d55e00",
+    "head": "#009e73",
+    "prompt-tuning": "#cc79a7",
+}
+# Tol's muted scheme: another family, so that a colour never means a method here and a format there.
+FORMAT_COLOURS = {"default": "#332288", "io": "#44aa99", "instruct": "#cc6677", "chat": "#999933"}
+SPARE_COLOURS = ["#882255", "#117733", "#88ccee", "#aa4499", "#ddcc77", "#661100", "#6699cc"]
+STATUS_COLOURS = {"done": "#a6c8de", "diverged": "#d55e00", "missing": "#e8e8e8"}
+STATUS_SIGNS = {"done": "", "diverged": "×", "missing": "?"}
+PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
+REFERENCES = {"chance": [1, 3], "majority class": [5, 3]}
+
+WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
+SIDE_BY_SIDE = 4  # small multiples in a strip, at most
+ASIDE = (
+    7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
+)
+THEME = {
+    "background": "white",
+    "font": "Helvetica Neue, Helvetica, Arial, DejaVu Sans, sans-serif",
+    "view": {"stroke": "#ddd"},
+    "axis": {
+        "gridColor": "#eee", "domainColor": "#999", "tickColor": "#999", "titleFontWeight": "normal",
+        "labelColor": "#444", "titleColor": "#444",
+    },
+    "header": {
+        "labelFontSize": 12, "labelFontWeight": "bold", "labelColor": "#222", "titleFontWeight": "normal",
+        "titleColor": "#444",
+    },
+    "legend": {
+        "orient": "top", "titleFontWeight": "normal", "titleColor": "#444", "titleOrient": "left",
+        "symbolStrokeWidth": 2,
+    },
+    "title": {
+        "anchor": "start", "fontSize": 14, "subtitleFontSize": 12, "subtitleColor": "#444", "offset": 12,
+    },
+}  # fmt: skip
+
+
+def in_order(present: pl.Series, known: dict) -> list[str]:
+    """Distinct names in the order of `known`, then the others by the alphabet."""
+    names = set(present)
+    return [name for name in known if name in names] + sorted(names - set(known))
+
+
+def colours(present: pl.Series, known: dict[str, str]) -> alt.Color:
+    """Colour by a column; a name without a colour of its own gets a spare one, in order of the alphabet."""
+    names = in_order(present, known)
+    spare = iter(SPARE_COLOURS * len(names))
+    scale = alt.Scale(domain=names, range=[known.get(name) or next(spare) for name in names])
+    legend = alt.Legend(title=present.name, symbolOpacity=1, symbolType="circle", symbolSize=70)
+    return alt.Color(f"{present.name}:N", scale=scale, legend=legend)
+
+
+def tokens_axis(tokens: pl.Series) -> alt.X:
+    """Tokens on a logarithmic axis that shows 0: symlog, bent at a third of the first count above 0."""
+    positive = tokens.filter(tokens > 0)
+    first, last = (int(positive.min()), int(positive.max())) if len(positive) else (1, 1)
+    steps = (1,) if last / first > 1000 else (1, 3)
+    ticks = [m * 10**k for k in range(len(str(last)) + 1) for m in steps if first <= m * 10**k <= last]
+    ticks = ticks[:: -(-len(ticks) // 5)] if ticks else [first]
+    if tokens.min() == 0:
+        scale, ticks = alt.Scale(type="symlog", constant=first / 3, nice=False, padding=14), [0, *ticks]
+    else:
+        scale = alt.Scale(type="log", nice=False, padding=14)
+    label = "datum.value == 0 ? '0' : replace(format(datum.value, '~s'), 'G', 'B')"
+    axis = alt.Axis(values=ticks, labelExpr=label, grid=False, labelOverlap=True)
+    return alt.X("tokens:Q", scale=scale, axis=axis, title="pre-training tokens")
+
+
+def tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
+    """Say on hover which point it is, its value and interval, and from how many items and seeds."""
+    formats = {
+        name: ".3f" for name in ("value", "low", "high", "chance", "majority", "expected", "final_loss")
+    }
+    formats["tokens"] = ","
+    hidden = {"row", "panel", "label", "order", "is_alone", "step", "cell", "sign", "is_dark"}
+    titles = {
+        "n_items": "items", "n_seeds": "seeds", "n_formats": "formats", "items": "differences of items",
+        "low": "95 % from", "high": "95 % to", "probe": "measured on", "probe_format": "asked in",
+    }  # fmt: skip
+    names = [name for name in frame.columns if name not in hidden and not frame[name].is_null().all()]
+    return [
+        alt.Tooltip(name, title=titles.get(name, name.replace("_", " ")), format=formats.get(name, ""))
+        for name in names
+    ]
+
+
+def panels_of(frame: pl.DataFrame) -> list[str]:
+    """Small multiples of a figure in order: first those that are in most strips, so that strips align."""
+    counted = frame.group_by("panel").agg(pl.col("row").n_unique())
+    return counted.sort(pl.col("row"), "panel", descending=[True, False])["panel"].to_list()
+
+
+def trend(
+    frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
+    is_bold: str = "true", overlay: list[alt.Chart] | None = None,
+) -> alt.FacetChart:  # fmt: skip
+    """Small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
+
+    `panels` are those of the whole figure and `detail` names the columns that tell lines apart. Rows for
+    which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath.
+    """
+    columns = min(SIDE_BY_SIDE, len(panels))
+    width = min(420, WIDTH // columns - 58)
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, nice=False, padding=6))
+    base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
+    ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}
+    lines = ["series", "phase", *detail]
+    bold, alone = base.transform_filter(is_bold), base.transform_filter(f"datum.is_alone && {is_bold}")
+    thin, joined = (
+        base.transform_filter(f"!({is_bold})"),
+        base.transform_filter(f"!datum.is_alone && {is_bold}"),
+    )
+    marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
+    layers = [
+        *(overlay or []),
+        bold.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines),
+        alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends),
+        thin.mark_line(strokeWidth=0.9, opacity=0.55).encode(detail=lines),
+        bold.mark_line(strokeWidth=1.8).encode(detail=lines),
+        joined.mark_point(size=34, filled=True, opacity=1).encode(**marks),
+        alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks),
+    ]
+    layered = alt.layer(*layers, data=frame).properties(width=width, height=width * 0.62)
+    return layered.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
+
+
+def shape_by_phase(phases: pl.Series) -> alt.Shape:
+    """Tell phases of pre-training apart by the shape of the point; no legend where there is but one."""
+    names = in_order(phases, PHASE_SHAPES)
+    scale = alt.Scale(domain=names, range=[PHASE_SHAPES.get(name, "triangle-up") for name in names])
+    legend = alt.Legend(title="phase of pre-training") if len(names) > 1 else None
+    return alt.Shape("phase:N", scale=scale, legend=legend)
+
+
+def level_line(y: float) -> alt.Chart:
+    """Draw a thin line across at `y`, such as no change."""
+    return alt.Chart().mark_rule(color="#888888", strokeWidth=1).encode(y=alt.datum(y))
+
+
+def reference_lines() -> list[alt.Chart]:
+    """Chance and the share of the most frequent answer, one line a panel, told apart by their dashes."""
+    scale = alt.Scale(domain=list(REFERENCES), range=list(REFERENCES.values()))
+    dash = alt.StrokeDash("reference:N", scale=scale, title="reference")
+    return [
+        alt.Chart().transform_calculate(reference=f"'{name}'").mark_rule(color="#555").encode(
+            y=f"mean({name.split()[0]}):Q", strokeDash=dash
+        )
+        for name in REFERENCES
+    ]  # fmt: skip
+
+
+def titled(chart: alt.FacetChart, text: str) -> alt.FacetChart:
+    """Name one strip of a figure."""
+    return chart.properties(title=alt.TitleParams(text, fontSize=12, fontWeight="bold", color="#444444"))
+
+
+def heat(
+    frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float
+) -> alt.LayerChart:
+    """Grid of coloured squares with `digits` (an expression giving the text) written in them."""
+    square = alt.Chart(frame).encode(x=x, y=y)
+    fills = square.mark_rect(stroke="white").encode(color=colour, tooltip=tooltips(frame))
+    text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5, tooltip=None).encode(
+        text="digits:N", color=alt.condition("datum.is_dark", alt.value("white"), alt.value("#222222"))
+    )  # fmt: skip
+    return alt.layer(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(side))
+
+
+def side_of(frame: pl.DataFrame, n: int) -> float:
+    """Side of the squares, in pixels, for heat maps of all checkpoints, `n` wide, to stand in one row."""
+    return min(27.0, max(23.0, ((WIDTH - 120) / frame["label"].n_unique() - 10) / n))
+
+
+def checkpoint_facet(frame: pl.DataFrame) -> dict:
+    """Sort and name the small multiples of a figure with one panel a checkpoint."""
+    ordered = frame.select("label", "order").unique().sort("order")["label"].to_list()
+    return {
+        "field": "label",
+        "sort": list(dict.fromkeys(ordered)),
+        "title": "checkpoint (pre-training tokens)",
+    }

@@ -1,0 +1,250 @@
+"""The grid as data: which cells a study has, what each is measured on, and what each reads.
+
+Pure Python over the study's config and its task files: nothing is downloaded, no model is touched, and neither torch
+nor polars is imported, since every job of a cluster parses the Snakefile anew.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ripeness.config import check_config, hint
+from ripeness.errors import UserError
+from ripeness.tasks import Task, load_task
+
+TEXT_FORMAT = "text"  # the "format" of running text, which has none
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of the study: a checkpoint, tuned by a method on a dataset in a format with a seed."""
+
+    series: str
+    checkpoint: str
+    dataset: str
+    format: str
+    method: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The cell's folder below results/<study>/cells; the pathvar `cell` in the Snakefile says the same."""
+        return f"{self.series}/{self.checkpoint}/{self.dataset}/{self.format}/{self.method}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a model is measured on: a dataset in a format with a number of shots, or running text."""
+
+    suite: str
+    probe: str
+    kind: str
+    format: str
+    shots: int
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study: its config with defaults, its tasks, its checkpoints by series and name."""
+
+    config: dict[str, Any]
+    tasks: dict[str, Task]
+    checkpoints: dict[str, dict[str, dict[str, Any]]]
+
+
+def load_study(config: dict[str, Any], task_folder: Path) -> Study:
+    """Check a config and everything that it names; UserError for the first thing wrong."""
+    config = check_config(config)
+    names = list(config["datasets"])
+    for suite in config["suites"].values():
+        names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
+    tasks = {
+        name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
+        for name in dict.fromkeys(names)
+    }
+    study = Study(config, tasks, {name: name_checkpoints(name, s) for name, s in config["series"].items()})
+    check_suites(study)
+    check_formats(study)
+    if not any(cell.method != "base" for cell in plan_cells(study)):
+        raise UserError(
+            "the study has no cell to train: it needs at least one dataset and one method beside `base`\n"
+            "hint: add a line under `datasets` and one under `methods`"
+        )
+    return study
+
+
+def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Name the checkpoints of a series and check that each can be had."""
+    named: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(settings["checkpoints"]):
+        where = f"series.{series}.checkpoints.{number}"
+        ways = {"path": "path" in entry, "revision": "revision" in entry, "pretrain": "pretrain" in settings}
+        if sum(ways.values()) != 1:
+            raise UserError(
+                f"{where}: {entry} names {sum(ways.values())} sources; a checkpoint has exactly one: `path`, `revision`, "
+                "or a step of a series with `pretrain`\nhint: remove the others"
+            )
+        if ways["revision"] and not ("repo" in settings and "step" in entry and "tokens" in entry):
+            raise UserError(
+                f"{where}: a revision needs `repo` in the series, and `step` and `tokens` of the checkpoint\n"
+                "hint: they are in the model's card or in the name of its branch"
+            )
+        if ways["pretrain"]:
+            check_pretrained(where, entry)
+        name = entry.get("name") or default_name(where, entry)
+        if name in named:
+            raise UserError(
+                f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one"
+            )
+        named[name] = {key: value for key, value in entry.items() if key != "name"}
+    return named
+
+
+def check_pretrained(where: str, entry: dict[str, Any]) -> None:
+    """Refuse a checkpoint line that a pre-training here cannot make."""
+    keys = set(entry) - {"name"}
+    if keys not in ({"step"}, {"anneal_from", "steps"}):
+        raise UserError(
+            f"{where}: {entry} is neither {{step: N}} nor {{anneal_from: N, steps: M}}\n"
+            "hint: tokens and learning rate follow from the pre-training settings"
+        )
+
+
+def default_name(where: str, entry: dict[str, Any]) -> str:
+    """The name of a checkpoint that has none: its step."""
+    if "anneal_from" in entry:
+        return f"step{entry['anneal_from'] + entry['steps']}-annealed"
+    if "step" in entry:
+        return f"step{entry['step']}"
+    raise UserError(f"{where}: a checkpoint needs a `name` or a `step`\nhint: e.g. {{path: ..., step: 1000}}")
+
+
+def check_suites(study: Study) -> None:
+    """Refuse suites that name what the study does not have."""
+    config = study.config
+    for name, suite in config["suites"].items():
+        where = f"suites.{name}"
+        if ("datasets" in suite) == ("texts" in suite):
+            raise UserError(f"{where}: a suite has either `datasets` or `texts`\nhint: make two suites of it")
+        for text in suite.get("texts", []):
+            if text not in config["texts"]:
+                raise unknown(where, "text", text, config["texts"])
+        if "datasets" not in suite:
+            continue
+        if "formats" not in suite:
+            raise UserError(f"{where}: `formats` is missing\nhint: trained, all, or a list such as [default]")
+        if isinstance(suite["datasets"], str) and suite["datasets"] != "own":
+            raise unknown(where, "datasets", suite["datasets"], ["own", "[a list of names]"])
+        if isinstance(suite["formats"], str) and suite["formats"] not in ("trained", "all"):
+            raise unknown(where, "formats", suite["formats"], ["trained", "all", *config["formats"]])
+    for name, text in config["texts"].items():
+        if len(text.keys() & {"heldout", "path"}) != 1:
+            raise UserError(f"texts.{name}: needs either `heldout: true` or a `path`\nhint: one of the two")
+        if "heldout" in text and not all("pretrain" in series for series in config["series"].values()):
+            raise UserError(
+                f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
+                "one\nhint: give a `path` to a text file"
+            )
+
+
+def check_formats(study: Study) -> None:
+    """Refuse a format that a task has no template for."""
+    for name, task in study.tasks.items():
+        for format_ in study.config["formats"]:
+            if format_ not in task.formats:
+                raise unknown(f"tasks/{name}.yaml", "format", format_, task.formats)
+
+
+def unknown(where: str, what: str, value: str, choices: object) -> UserError:
+    """The error for a name that nothing bears."""
+    known = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+    return UserError(
+        f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{hint(value, known)}"
+    )
+
+
+def plan_cells(study: Study) -> list[Cell]:
+    """All cells of the study, checkpoint by checkpoint, in the order of the config."""
+    return [
+        cell
+        for series, checkpoints in study.checkpoints.items()
+        for checkpoint in checkpoints
+        for cell in cells_at(study, series, checkpoint)
+    ]
+
+
+def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
+    """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on."""
+    config = study.config
+    methods = [method for method in config["methods"] if method != "base"]
+    cells = []
+    for probe, format_ in base_probes(study):
+        # seeds draw the shots of a prompt; running text has none
+        seeds = config["seeds"] if format_ != TEXT_FORMAT else config["seeds"][:1]
+        cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
+    grid = product(config["datasets"], config["formats"], methods, config["seeds"])
+    return cells + [Cell(series, checkpoint, *place) for place in grid]
+
+
+def base_probes(study: Study) -> list[tuple[str, str]]:
+    """(probe, format) of everything that any suite measures, so that every tuned number has its untouched one."""
+    config = study.config
+    pairs: dict[tuple[str, str], None] = {}
+    for suite in config["suites"].values():
+        for text in suite.get("texts", []):
+            pairs[text, TEXT_FORMAT] = None
+        datasets = suite.get("datasets", [])
+        names = list(config["datasets"]) if datasets == "own" else datasets
+        # "trained" is any format of the study, depending on the cell
+        formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
+        pairs.update(dict.fromkeys(product(names, formats)))
+    return list(pairs)
+
+
+def probes_of(study: Study, cell: Cell) -> list[Probe]:
+    """Everything that one cell is measured on, suite by suite."""
+    if cell.method == "base":
+        if cell.format == TEXT_FORMAT:
+            return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
+        kind = study.tasks[cell.dataset].kind
+        return [
+            Probe("base", cell.dataset, kind, cell.format, n)
+            for n in study.config["methods"]["base"]["shots"]
+        ]
+    probes = []
+    for name, suite in study.config["suites"].items():
+        probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
+        datasets = suite.get("datasets", [])
+        names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
+        formats = suite.get("formats", [])
+        if isinstance(formats, str):
+            formats = [cell.format] if formats == "trained" else study.config["formats"]
+        probes += [
+            Probe(name, dataset, study.tasks[dataset].kind, format_, n)
+            for dataset, format_, n in product(names, formats, suite["shots"])
+        ]
+    return probes
+
+
+def state_steps(study: Study, series: str) -> list[int]:
+    """Steps at which the training state of a pre-training is kept: powers of two up to the last stable step.
+
+    Fixed by the grid and not by the checkpoints, so that a new checkpoint starts from the state before it and changes
+    nothing that is finished.
+    """
+    last = max(stable_step(entry) for entry in study.checkpoints[series].values())
+    steps = [0]
+    while steps[-1] < last:
+        steps.append(max(64, 2 * steps[-1]))
+    return [step for step in steps if step <= last]
+
+
+def stable_step(entry: dict[str, Any]) -> int:
+    """Step of the stable run from which a pre-trained checkpoint is made."""
+    return entry["anneal_from"] if "anneal_from" in entry else entry["step"]
+
+
+def state_before(study: Study, series: str, step: int) -> int:
+    """The last kept state at or before a step."""
+    return max(kept for kept in state_steps(study, series) if kept <= step)

@@ -1,0 +1,222 @@
+"""The parts of report.html, as values that the template (reports/report.html.j2) only lays out.
+
+Text made by models and datasets is untrusted: the template escapes everything but what is made here as `Markup`,
+and the page carries a policy that lets only its own two scripts run and nothing be loaded.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+import polars as pl
+from docutils.core import publish_parts
+from markupsafe import Markup
+
+from ripeness.charts import FIGURES
+from ripeness.errors import UserError
+from ripeness.figure_data import human, with_labels
+from ripeness.files import read_json
+from ripeness.intervals import POINT, pooled, scores
+from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
+
+VERDICTS = ("supported", "contradicted", "undecided")
+
+
+def data_uri(content: str, kind: str) -> str:
+    """Write text as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content.encode()).decode()}"
+
+
+def json_block(value: Any) -> Markup:  # noqa: ANN401 (anything that JSON can hold)
+    """Write JSON such that it can stand in a script element: no `<`, so nothing can end the element."""
+    return Markup(json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def script(source: str) -> tuple[Markup, str]:
+    """Make an inline script and the source expression that permits exactly it in a content security policy."""
+    source = "\n" + source.replace("</script", "<\\/script") + "\n"
+    return Markup(source), f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+def caption_html(path: Path, facts: Mapping[str, Any]) -> Markup:
+    """Render a caption (reStructuredText with Jinja, as `snakemake --report` reads it) to HTML.
+
+    `facts` stands in for the study's config, of which captions read the number of seeds.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    template = environment.from_string(path.read_text(encoding="utf-8"))
+    text = template.render(snakemake=SimpleNamespace(config=facts))
+    safe = {
+        "raw_enabled": False,
+        "file_insertion_enabled": False,
+        "report_level": 5,
+        "syntax_highlight": "none",
+    }
+    return Markup(publish_parts(text, writer="html5", settings_overrides=safe)["fragment"])
+
+
+def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
+    """Say in numbers and names what the study consists of."""
+    points = pl.concat(
+        [frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]
+    ).unique()
+    status = {name: count for name, count in cells["status"].value_counts().iter_rows()}
+    tokens = points["tokens"].sort()
+    return {
+        "series": sorted(set(points["series"])),
+        "n_checkpoints": points.select("series", "checkpoint").unique().height,
+        "tokens": [human(tokens[0]), human(tokens[-1])] if len(tokens) else [],
+        "datasets": sorted(set(cells["dataset"])),
+        "formats": in_order(cells["format"], FORMAT_COLOURS),
+        "methods": in_order(cells["method"], METHOD_COLOURS),
+        "seeds": sorted(set(cells["seed"])),
+        "n_cells": cells.height,
+        "status": {name: status.get(name, 0) for name in ("done", "diverged", "missing")},
+    }
+
+
+def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read every figure that was plotted, in the order of FIGURES: question, caption, specification, SVG, CSV."""
+    entries = []
+    for name, figure in FIGURES.items():
+        paths = {kind: folder / f"{name}.{kind}" for kind in ("json", "svg", "csv")}
+        if not all(path.exists() for path in paths.values()):
+            continue
+        spec = read_json(paths["json"])
+        # The page has the question as a heading and the findings in its table.
+        spec.pop("title", None)
+        entries.append(
+            {
+                "id": name,
+                "question": figure.question,
+                "caption": caption_html(captions / f"{name}.rst", facts),
+                "spec": json_block(spec),
+                "svg": data_uri(paths["svg"].read_text(encoding="utf-8"), "image/svg+xml"),
+                "csv": data_uri(paths["csv"].read_text(encoding="utf-8"), "text/csv;charset=utf-8"),
+            }
+        )
+    if not entries:
+        raise UserError(
+            f"No figures in {folder}; known are {', '.join(FIGURES)}.\nhint: run plot_figure first."
+        )
+    return entries
+
+
+def signed(value: float | None) -> str:
+    """Write a number with its sign and two digits, or a dash for none."""
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Prepare one finding: its verdict checked, its numbers as text, its interval as places on a scale (0 to 100)."""
+    if finding["verdict"] not in VERDICTS:
+        raise UserError(
+            f"Finding {finding['id']!r} has the verdict {finding['verdict']!r}; known are {', '.join(VERDICTS)}.\n"
+            "hint: findings.json is written by test_findings; run it again."
+        )
+    low, effect, high = (finding.get(key) for key in ("low", "effect", "high"))
+    row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}
+    if None not in (low, effect, high):
+        row["interval"] = f"{signed(low)} to {signed(high)}"
+        reach = max(abs(low), abs(high), 1e-9) * 1.1
+        row["scale"] = {
+            key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)
+        }
+    counts = ((finding.get(f"n_{noun}s"), noun) for noun in ("checkpoint", "seed", "item"))
+    row["counts"] = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
+    columns = dict.fromkeys(key for detail in finding.get("details") or [] for key in detail)
+    row["columns"] = list(columns)
+    return row
+
+
+def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
+    """Primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
+
+    One row for each dataset and treatment (the untouched model by number of shots, each method), one column for
+    each checkpoint.
+    """
+    own = scores(measurements).filter(
+        pl.col("probe_kind") != "text",
+        pl.col("dataset") == pl.col("probe"),
+        pl.col("format") == pl.col("probe_format"),
+    )
+    table = with_labels(pooled(own, ["series", *POINT[1:], "dataset", "method", "shots"]), "dataset")
+    deviation = (pl.col("item_variance") + pl.col("seed_variance")).sqrt()
+    table = table.with_columns(deviation.alias("se")).sort("panel", "method", "shots")
+    columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for row in table.iter_rows(named=True):
+        treatment = (
+            f"untouched, {row['shots']} shots" if row["method"] == "base" else f"tuned ({row['method']})"
+        )
+        rows.setdefault((row["panel"], treatment), {})[row["label"]] = f"{row['value']:.2f} ± {row['se']:.2f}"
+    return {
+        "columns": columns,
+        "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in rows.items()],
+    }
+
+
+def markdown(table: Mapping[str, Any]) -> str:
+    """Write the table of scores in Markdown."""
+    lines = [["dataset", "model", *table["columns"]], ["---"] * (2 + len(table["columns"]))]
+    lines += [[dataset, treatment, *values] for dataset, treatment, values in table["rows"]]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+def usage_table(folder: Path | None) -> list[dict[str, Any]]:
+    """Sum what jobs used by stage, the first folder under `folder`: jobs, seconds of computing and of start-up."""
+    stages: dict[str, list[dict]] = {}
+    for path in sorted(folder.rglob("*.json")) if folder else []:
+        usage = read_json(path)
+        if isinstance(usage, dict) and "compute_cpu_s" in usage:
+            stages.setdefault(path.relative_to(folder).parts[0].removesuffix(".json"), []).append(usage)
+    rows = []
+    for stage, jobs in stages.items():
+        total = {
+            key: sum(job.get(key) or 0.0 for job in jobs)
+            for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")
+        }
+        peak = max(job.get("peak_memory_mb") or 0.0 for job in jobs)
+        rows.append({"stage": stage, "jobs": len(jobs), **total, "peak_memory_mb": peak})
+    rows.sort(key=lambda row: -row["compute_cpu_s"])
+    if rows:
+        whole = {
+            key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")
+        }
+        rows.append({"stage": "all", **whole, "peak_memory_mb": max(row["peak_memory_mb"] for row in rows)})
+    return rows
+
+
+def prompts_by_dataset(prompts: list[dict]) -> dict[str, list[dict]]:
+    """Group prompts by dataset: those without shots first, then by format."""
+    rank = {name: place for place, name in enumerate(FORMAT_COLOURS)}
+    grouped: dict[str, list[dict]] = {}
+    for prompt in sorted(prompts, key=lambda p: (p["dataset"], p["shots"], rank.get(p["format"], len(rank)))):
+        grouped.setdefault(prompt["dataset"], []).append(prompt)
+    return grouped
+
+
+def render(template: Path, context: Mapping[str, Any], *, bundle: str, page_script: str) -> str:
+    """Fill the template; `bundle` (the charts' library) and `page_script` are the only scripts that will run."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The bundle's top-level names would clash with those of the page.
+    (library, library_hash), (own, own_hash) = script(f"(function(){{{bundle}}})();"), script(page_script)
+    policy = (
+        f"default-src 'none'; script-src {library_hash} {own_hash}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    scripts = {"library": library, "page_script": own, "policy": policy}
+    return environment.get_template(template.name).render(**context, **scripts)

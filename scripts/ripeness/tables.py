@@ -1,0 +1,135 @@
+"""The tables: column names and types in one place, checked whenever a table is written. docs/tables.md explains."""
+
+from pathlib import Path
+
+import polars as pl
+
+from ripeness.files import whole
+
+# Who was measured, on what. Identity travels in columns; nothing is ever parsed from a path.
+IDENTITY: dict[str, pl.DataType] = {
+    "study": pl.String(),
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "step": pl.Int64(),
+    "tokens": pl.Int64(),
+    "lr": pl.Float64(),
+    "phase": pl.String(),
+    "pretraining_seed": pl.Int64(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "learning_rate": pl.Float64(),
+    "seed": pl.Int64(),
+    "suite": pl.String(),
+    "probe": pl.String(),
+    "probe_kind": pl.String(),
+    "probe_format": pl.String(),
+    "shots": pl.Int64(),
+    "split": pl.String(),
+}
+
+MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "se": pl.Float64(),
+    "n_items": pl.Int64(),
+    "chance": pl.Float64(),
+    "majority": pl.Float64(),
+    "n_seeds": pl.Int64(),
+    "source": pl.String(),
+}
+
+ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "gold": pl.String(),
+    "prediction": pl.String(),
+    "is_correct": pl.Boolean(),
+    "is_correct_char": pl.Boolean(),
+    "is_correct_byte": pl.Boolean(),
+    "is_tie": pl.Boolean(),
+    "logp_gold": pl.Float64(),
+    "margin": pl.Float64(),
+    "text": pl.String(),
+    "rouge_l": pl.Float64(),
+    "exact_match": pl.Boolean(),
+    "nll": pl.Float64(),
+    "n_tokens": pl.Int64(),
+    "n_bytes": pl.Int64(),
+    "n_prompt_tokens": pl.Int64(),
+    "is_truncated": pl.Boolean(),
+    "n_dropped_shots": pl.Int64(),
+}
+
+# One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space.
+EXAMPLES: dict[str, pl.DataType] = {
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "prompt": pl.String(),
+    "choices": pl.List(pl.String()),
+    "gold": pl.Int64(),
+    "target": pl.String(),
+}
+
+# What a model said about one item of one probe; nothing is scored yet.
+PREDICTIONS: dict[str, pl.DataType] = {
+    "suite": pl.String(),
+    "probe": pl.String(),
+    "probe_kind": pl.String(),
+    "probe_format": pl.String(),
+    "shots": pl.Int64(),
+    "split": pl.String(),
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "choices": pl.List(pl.String()),
+    "gold": pl.Int64(),
+    "target": pl.String(),
+    "logps": pl.List(pl.Float64()),
+    "text": pl.String(),
+    "nll": pl.Float64(),
+    "n_tokens": pl.Int64(),
+    "n_bytes": pl.Int64(),
+    "n_prompt_tokens": pl.Int64(),
+    "is_truncated": pl.Boolean(),
+    "n_dropped_shots": pl.Int64(),
+}
+
+# One row a cell: is it there, and what happened in training.
+CELLS: dict[str, pl.DataType] = {
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "tokens": pl.Int64(),
+    "phase": pl.String(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "seed": pl.Int64(),
+    "status": pl.String(),
+    "reason": pl.String(),
+    "n_examples": pl.Int64(),
+    "n_tokens": pl.Int64(),
+    "n_truncated": pl.Int64(),
+    "final_loss": pl.Float64(),
+}
+
+
+def conform(rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Make a frame with exactly the columns of `schema`; a column that no row has is null.
+
+    Raises ValueError for a column that the schema does not know: a table never grows by accident.
+    """
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, infer_schema_length=None)
+    if unknown := set(frame.columns) - set(schema):
+        raise ValueError(f"columns not in the schema: {sorted(unknown)}")
+    columns = [
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    ]
+    return frame.select(columns) if frame.columns else pl.DataFrame(schema=schema)
+
+
+def write_table(path: Path, rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> None:
+    """Check `rows` against `schema` and write them as parquet, whole or not at all."""
+    with whole(path) as temporary:
+        conform(rows, schema).write_parquet(temporary)

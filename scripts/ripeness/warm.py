@@ -1,0 +1,118 @@
+"""Start local jobs warm: as forked children of a process that has imported the large libraries already.
+
+`import torch, transformers` takes four seconds, a job of the nursery takes one. `start` (from the Snakefile's
+``onstart``) leaves a server behind (`ripeness.warm_server`) that imports `LIBRARIES` once.
+`scripts/warm/python`, then first on PATH, has the programs of this project run in its children (by way of
+`warm_client.py`). A job cannot tell: it has its own process, arguments, folder, environment, standard streams
+and exit status, and reads the project's code from disk. Where a child would differ from a plain start, or the
+server has gone, it starts plainly.
+
+No process is left behind. The server waits at a pipe of which only the process that called `start` holds the
+other end: its end, however it came, ends the server and every job. A job also ends with its client, and with
+the server.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# What programs of the study import. Left out: vl_convert, whose import takes no time and brings a JavaScript
+# engine with it; and everything of this project, so that every job sees the code as it is on disk.
+LIBRARIES = (
+    "numpy",
+    "polars",
+    "jinja2",
+    "yaml",
+    "tokenizers",
+    "safetensors.torch",
+    "torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.olmo2.modeling_olmo2",
+    "rouge_score.rouge_scorer",
+    "altair",
+)
+
+# As Snakemake sets them for a rule of one thread. A numerical library reads them when it is loaded and, with
+# more than one, starts threads at once, which no fork survives. Jobs with other numbers start plainly.
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "GOTO")}
+
+# Not as a file, whose folder would be on the path: modules of the project must not stand for others of their
+# name.
+SERVER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ripeness.warm_server import main; main()"
+
+MAX_ADDRESS_BYTES = 107  # of a socket
+
+
+@dataclass(frozen=True)
+class Server:
+    """A started server: its process, the descriptor that keeps it alive, and the folder of its socket."""
+
+    process: subprocess.Popen
+    lifeline: int
+    folder: Path
+
+
+def start(libraries: Sequence[str] = LIBRARIES, *, usage: Path | None = None) -> Server | None:
+    """Start a server for the jobs of this process and point `os.environ` to it; return before it is ready.
+
+    Jobs that start while it imports `libraries` wait for it. When it has them, and after each job, it writes
+    to the JSON file `usage` what it has used (see `warm_server.write_usage`). None where there can be no
+    server.
+    """
+    if sys.platform != "linux":  # it reads /proc and uses prctl
+        return None
+    try:
+        server = start_process(libraries, usage)
+    except OSError as error:
+        print(f"jobs start plainly, there can be no warm server: {error}", file=sys.stderr)
+        return None
+    os.environ["PATH"] = (
+        f"{Path(__file__).resolve().parents[1] / 'warm'}:{os.environ.get('PATH', os.defpath)}"
+    )
+    os.environ["RIPENESS_WARM_SOCKET"] = str(server.folder / "socket")
+    os.environ["RIPENESS_PYTHON"] = sys.executable
+    return server
+
+
+def start_process(libraries: Sequence[str], usage: Path | None) -> Server:
+    """Make the socket, so that clients can queue at once, and the process that will listen to it."""
+    folder = Path(tempfile.mkdtemp(prefix="ripeness-"))  # for this user only
+    if len(os.fsencode(folder / "socket")) > MAX_ADDRESS_BYTES:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="ripeness-", dir="/tmp"))
+    end_to_wait_at, lifeline = os.pipe()  # neither is inherited by the shells of jobs
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "socket"))
+            listener.listen(1024)
+            scripts = Path(__file__).resolve().parents[1]
+            options = [str(folder), str(listener.fileno()), str(usage.absolute() if usage else "")]
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", SERVER, str(scripts), *options, *libraries],
+                stdin=end_to_wait_at,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+                env=os.environ | ONE_THREAD,
+            )
+    except OSError:
+        os.close(lifeline)
+        shutil.rmtree(folder)
+        raise
+    finally:
+        os.close(end_to_wait_at)
+    return Server(process, lifeline, folder)
+
+
+def stop(server: Server) -> None:
+    """End a server and its jobs, and wait for it. (The end of this process does so too.)"""
+    os.close(server.lifeline)
+    server.process.wait()

@@ -1,0 +1,248 @@
+"""The tasks of the micro-world: its words, the wording of each task, and makers of rows with a known answer.
+
+Everything here is drawn from a generator that the caller passes, so a seed says it all. `world.py` mixes the
+pre-training documents from the same parts and deals rows out to splits.
+"""
+
+import random
+from collections.abc import Callable
+
+NAMES = tuple(
+    "mara ben ida tom lea max nora paul rosa finn eva otto lily hugo anna karl emma leo jane erik ruth omar vera "
+    "ivan".split()
+)
+CLASSES = {  # the semantic classes of task `category`: nothing in pre-training names them
+    "animal": tuple(
+        "fox owl hen wolf bear deer goat horse duck mouse rabbit sheep crow frog snake eagle otter badger donkey "
+        "swan".split()
+    ),
+    "food": tuple(
+        "bread soup cheese apple honey rice butter cake plum onion bean pear nut berry carrot salad pie egg fig "
+        "corn".split()
+    ),
+    "tool": tuple(
+        "lamp hammer ladder rope basket bucket knife brush broom needle hook shovel candle mirror bottle key map "
+        "drum flute axe".split()
+    ),
+    "place": tuple(
+        "garden kitchen market forest school harbour museum station library bakery castle bridge church valley "
+        "tower farm office hotel beach park".split()
+    ),
+}
+TOOLS, PLACES = CLASSES["tool"], CLASSES["place"]
+COLOURS = tuple("red blue green white black brown".split())
+# Label words of the tasks that are never exercised occur in pre-training too, but only as looks of coats and as
+# things that are drawn, each half as often as the one before it.
+LOOKS = tuple("bright same sure grey other wrong".split())
+DRAWN = tuple("place tool animal food".split())
+JOBS = tuple("baker doctor sailor farmer painter teacher tailor miner".split())
+DAYS = tuple("monday tuesday wednesday thursday friday".split())
+DEEDS = tuple("sold bought lost found broke hid washed painted".split())
+REVIEWED = tuple("film room music waiter bed song show view staff meal".split())
+PRAISE = tuple("lovely clean fresh calm warm smart great sweet nice neat".split())
+BLAME = tuple("awful dirty stale rude cold dull poor bitter weak ugly".split())
+
+Row = dict[str, object]
+
+# Prompts in the three formats, `str.format` over fields of the row. tasks/nursery-<task>.yaml says the same in
+# Jinja2, and a test holds the two together.
+WORDING: dict[str, dict[str, str]] = {
+    "sentiment": {
+        "default": "review : {text}\nverdict :",
+        "io": "input : {text}\noutput :",
+        "instruct": "read the review : {text} is the verdict good or bad ? answer :",
+    },
+    "questions": {
+        "default": "passage : {passage}\nquestion : {question}\nanswer :",
+        "io": "input : {passage} {question}\noutput :",
+        "instruct": "read the passage : {passage} now answer the question : {question} answer :",
+    },
+    "summary": {
+        "default": "news : {text}\nin short :",
+        "io": "input : {text}\noutput :",
+        "instruct": "read the news : {text} now say it in short . answer :",
+    },
+    "mood": {
+        "default": "text : {text}\nmood :",
+        "io": "input : {text}\noutput :",
+        "instruct": "read the text : {text} what is the mood ? answer :",
+    },
+    "category": {
+        "default": "words : {words}\nkind :",
+        "io": "input : {words}\noutput :",
+        "instruct": "read the words : {words} what kind is it ? answer :",
+    },
+    "nli": {
+        "default": "premise : {premise}\nclaim : {claim}\nlabel :",
+        "io": "input : {premise} {claim}\noutput :",
+        "instruct": "read the premise : {premise} is the claim sure or wrong ? {claim} answer :",
+    },
+    "paraphrase": {
+        "default": "first : {first}\nsecond : {second}\nmeaning :",
+        "io": "input : {first} {second}\noutput :",
+        "instruct": "compare the first : {first} with the second : {second} is the meaning same or other ? answer :",
+    },
+}
+
+# Label value -> word; questions carry their own options, summary its target.
+LABEL_WORDS: dict[str, dict[str, str]] = {
+    "sentiment": {"positive": "good", "negative": "bad"},
+    "mood": {"good": "bright", "bad": "grey"},
+    "category": {name: name for name in CLASSES},
+    "nli": {"entailed": "sure", "not_entailed": "wrong"},
+    "paraphrase": {"yes": "same", "no": "other"},
+}
+
+
+def choose_other(rng: random.Random, words: tuple[str, ...], taken: str) -> str:
+    """Draw a word of `words` that is not `taken`."""
+    return rng.choice([word for word in words if word != taken])
+
+
+def make_clause(rng: random.Random, is_praise: bool) -> str:
+    """Say one thing about one thing; a quarter of the clauses say it with a negation."""
+    is_negated = rng.random() < 0.25
+    adjective = rng.choice(PRAISE if is_praise != is_negated else BLAME)
+    return f"the {rng.choice(REVIEWED)} was {'not ' if is_negated else ''}{adjective}"
+
+
+def make_review(rng: random.Random, is_praise: bool) -> str:
+    """Write two clauses of one polarity."""
+    return f"{make_clause(rng, is_praise)} and {make_clause(rng, is_praise)} ."
+
+
+def make_passage(rng: random.Random) -> tuple[str, list[tuple[str, str, tuple[str, ...], list[str]]]]:
+    """Tell where two people are and who has one or two tools, in two to four short sentences.
+
+    Returns the passage and what can be asked about it: (subject, answer, words of the answer's kind, those of them
+    that the passage mentions). Subject and answer appear once each, so that an answer is looked up, not guessed.
+    """
+    people, places, tools = rng.sample(NAMES, 2), rng.sample(PLACES, 2), rng.sample(TOOLS, 2)
+    facts: list[tuple[str, str, tuple[str, ...], list[str]]] = []
+    sentences = []
+    for person, place in zip(people, places, strict=True):
+        sentences.append(f"{person} is in the {place} .")
+        facts.append((person, place, PLACES, places))
+    for person, tool in list(zip(people, tools, strict=True))[: rng.randint(0, 1)]:
+        sentences.append(f"the {tool} is with {person} .")
+        facts.append((f"the {tool}", person, NAMES, people))
+    rng.shuffle(sentences)
+    return " ".join(sentences), facts
+
+
+def make_statement(rng: random.Random, facts: list[tuple], is_true: bool) -> str:
+    """State a fact of a passage, or the same with the other candidate that the passage mentions."""
+    subject, answer, _, mentioned = rng.choice(facts)
+    if not is_true:
+        answer = next(word for word in mentioned if word != answer)
+    if subject.startswith("the "):
+        return f"{answer} has {subject} ."
+    return f"{subject} is in the {answer} ."
+
+
+def make_sentiment(rng: random.Random, label: str) -> list[Row]:
+    """Make one review with its sentiment."""
+    return [{"text": make_review(rng, label == "positive"), "sentiment": label}]
+
+
+def make_mood(rng: random.Random, label: str) -> list[Row]:
+    """Make one review with its mood: the skill of `sentiment` under other label words and another wording."""
+    return [{"text": make_review(rng, label == "good"), "mood": label}]
+
+
+def make_questions(rng: random.Random, label: str) -> list[Row]:
+    """Make a passage with one or two questions of four options; all that the passage mentions are among them."""
+    del label
+    passage, facts = make_passage(rng)
+    rows: list[Row] = []
+    for subject, answer, words, mentioned in rng.sample(facts, 2):
+        options = list(mentioned)
+        while len(options) < 4:
+            word = rng.choice(words)
+            if word not in options:
+                options.append(word)
+        rng.shuffle(options)
+        question = f"who has {subject} ?" if subject.startswith("the ") else f"where is {subject} ?"
+        rows.append(
+            {"passage": passage, "question": question, "options": options, "answer": options.index(answer)}
+        )
+    return rows
+
+
+def make_summary(rng: random.Random, label: str) -> list[Row]:
+    """Make a piece of news with its headline: who did what to what and where, details left out."""
+    del label
+    name, deed, tool, place = rng.choice(NAMES), rng.choice(DEEDS), rng.choice(TOOLS), rng.choice(PLACES)
+    news = f"{name} the {rng.choice(JOBS)} {deed} the {tool} near the {place} on {rng.choice(DAYS)} ."
+    return [{"text": news, "summary": f"{name} {deed} the {tool} near the {place}"}]
+
+
+def make_nli(rng: random.Random, label: str) -> list[Row]:
+    """Make a premise and a claim that follows from it or not."""
+    passage, facts = make_passage(rng)
+    return [
+        {"premise": passage, "claim": make_statement(rng, facts, label == "entailed"), "entailment": label}
+    ]
+
+
+def make_paraphrase(rng: random.Random, label: str) -> list[Row]:
+    """Make two sentences of one meaning, or of another by swapped roles (half) or another tool."""
+    giver, taker = rng.sample(NAMES, 2)
+    tool = rng.choice(TOOLS)
+    first = f"{giver} gave the {tool} to {taker} ."
+    if label == "no" and rng.random() < 0.5:
+        giver, taker = taker, giver
+    elif label == "no":
+        tool = choose_other(rng, TOOLS, tool)
+    second = f"{taker} got the {tool} from {giver} ."
+    if rng.random() < 0.5:
+        first, second = second, first
+    return [{"first": first, "second": second, "paraphrase": label}]
+
+
+def category_words(label: str, split: str) -> tuple[str, ...]:
+    """Give the words of a class that a split may use: 8 for train, 4 for validation, 8 for test."""
+    start, end = {"train": (0, 8), "validation": (8, 12), "test": (12, 20)}[split]
+    return CLASSES[label][start:end]
+
+
+def make_category(rng: random.Random, label: str, split: str) -> list[Row]:
+    """Make three words of one class; no word of one split occurs in another."""
+    return [{"words": " , ".join(rng.sample(category_words(label, split), 3)), "category": label}]
+
+
+MAKERS: dict[str, Callable[..., list[Row]]] = {
+    "sentiment": make_sentiment,
+    "questions": make_questions,
+    "summary": make_summary,
+    "mood": make_mood,
+    "category": make_category,
+    "nli": make_nli,
+    "paraphrase": make_paraphrase,
+}
+
+# Field whose text decides the split of a row, so that what is asked about never crosses a split.
+CONTENT_FIELDS: dict[str, tuple[str, ...]] = {
+    "sentiment": ("text",),
+    "questions": ("passage",),
+    "summary": ("text",),
+    "mood": ("text",),
+    "category": (),  # its words are dealt out instead
+    "nli": ("premise",),
+    "paraphrase": ("first", "second"),
+}
+
+
+def answer_text(task: str, row: Row) -> str:
+    """Give the answer of a row as the word or words that follow the prompt and a space."""
+    if task == "questions":
+        return row["options"][row["answer"]]  # type: ignore[index]
+    if task == "summary":
+        return str(row["summary"])
+    field = {"nli": "entailment"}.get(task, task)
+    return LABEL_WORDS[task][str(row[field])]
+
+
+def prompt_text(task: str, row: Row, format_: str) -> str:
+    """Render the prompt of a row in one of the three formats."""
+    return WORDING[task][format_].format(**row)

@@ -1,0 +1,69 @@
+"""Score the predictions of one cell: a row an item, and a measurement a metric."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.files import read_json
+from ripeness.metrics import SCORERS, measure
+from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, write_table
+
+PROBE = ("suite", "probe", "probe_kind", "probe_format", "shots", "split")
+READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
+
+
+def identity_of(cell: dict[str, Any], checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The identity columns that all rows of a cell share."""
+    facts = {key: checkpoint[key] for key in ("series", "checkpoint", "step", "tokens", "lr", "phase")}
+    return facts | {"pretraining_seed": checkpoint["seed"]} | cell
+
+
+def score_cell(predictions: list[dict], identity: dict[str, Any]) -> tuple[list[dict], list[dict]]:
+    """Item rows and measurement rows of one cell."""
+    items, measurements = [], []
+    for key, group in groupby(predictions, key=lambda row: tuple(row[name] for name in PROBE)):
+        rows, probe = list(group), dict(zip(PROBE, key, strict=True))
+        scorer = SCORERS[probe["probe_kind"]]
+        scored = [{name: row[name] for name in READ} | scorer(row) for row in rows]
+        items += [identity | probe | row for row in scored]
+        measurements += [identity | probe | row for row in measure(probe["probe_kind"], scored, rows)]
+    return items, measurements
+
+
+def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[str, Any]:
+    """The cell's row of the table of cells; `record` is that of its training, if it was tuned."""
+    row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done", "reason": ""}
+    if record is None:
+        return row
+    losses = record["losses"]
+    if record["status"] != "done":
+        row["reason"] = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
+    facts = {key: record[key] for key in ("status", "n_examples", "n_tokens", "n_truncated")}
+    return row | facts | {"final_loss": losses[-1]}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the items, the measurements and the status of one cell."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--predictions", required=True, type=Path, help="from predict")
+    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoint.json of the pre-trained model")
+    parser.add_argument("--cell", required=True, type=json_option, help="study, dataset, format, method, ... as JSON")
+    parser.add_argument("--training", type=Path, help="record of the cell's training, if it was tuned")
+    parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
+    parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
+    parser.add_argument("--status", required=True, type=Path, help="parquet file to write: the cell's row")
+    options = parser.parse_args(argv)
+    predictions = pl.read_parquet(options.predictions).to_dicts()
+    identity = identity_of(options.cell, read_json(options.checkpoint))
+    items, measurements = score_cell(predictions, identity)
+    record = read_json(options.training) if options.training else None
+    write_table(options.items, items, ITEM_SCORES)
+    write_table(options.measurements, measurements, MEASUREMENTS)
+    write_table(options.status, [cell_row(identity, record)], CELLS)
+
+
+if __name__ == "__main__":
+    run(main)

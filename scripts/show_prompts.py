@@ -1,0 +1,47 @@
+"""Show one test item of every dataset and format as the model reads it, with each number of shots of the study."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from ripeness.command_line import argument_parser, run
+from ripeness.files import write_json
+from ripeness.models import load_tokenizer
+from ripeness.prompts import build_prompt, draw_shots
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write a JSON list: dataset, format, shots, prompt, options or target, gold, tokens."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--checkpoint", required=True, type=Path, help="a checkpoint; its tokenizer reads the prompts")
+    parser.add_argument("--probes", required=True, type=json.loads, help="probes with their files, as JSON")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
+    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    options = parser.parse_args(argv)
+    tokenizer = load_tokenizer(options.checkpoint)
+    shown = []
+    for probe in options.probes:
+        example = pl.read_parquet(probe["examples"], n_rows=1).row(0, named=True)
+        shots = []
+        if probe["shots"]:
+            shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
+        # the window of a model is not asked here: the report shows the prompt before any shot is left out for room
+        prompt = build_prompt(tokenizer, example, shots, separator=probe.get("separator", ""), room=10**9)
+        shown.append(
+            {
+                "dataset": probe["probe"],
+                "format": probe["format"],
+                "shots": probe["shots"],
+                "prompt": tokenizer.decode(prompt.context),
+                "options": example["choices"],
+                "target": example["target"],
+                "gold": example["gold"],
+                "n_tokens": len(prompt.context),
+            }
+        )
+    write_json(options.output, shown)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Test the claims of a study on its measurements: one verdict each, with effect, interval and caveats.
+
+Writes findings.json. A claim that the study cannot decide is undecided, with the reason; nothing here fails
+for want of cells.
+"""
+
+from pathlib import Path
+
+import polars as pl
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.errors import UserError
+from ripeness.files import write_json
+from ripeness.findings import all_findings, as_rows
+from ripeness.paired_scores import read_scores
+from ripeness.verdicts import settings_from
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the tables, test the claims, write the findings."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
+    parser.add_argument(
+        "--items", required=True, type=Path, help="folder of item scores (parquet, any depth)"
+    )
+    parser.add_argument(
+        "--settings", type=json_option, default={}, help="the study's key `findings`, as JSON"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="findings.json")
+    options = parser.parse_args(argv)
+    if not options.measurements.is_file():
+        raise UserError(
+            f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
+        )
+    settings = settings_from(options.settings)
+    measurements = pl.read_parquet(options.measurements)
+    found = all_findings(measurements, read_scores(options.items, settings), settings)
+    write_json(options.output, as_rows(found))
+
+
+if __name__ == "__main__":
+    run(main)

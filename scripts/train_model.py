@@ -1,0 +1,52 @@
+"""Tune one checkpoint on one dataset in one format: one cell of the study.
+
+By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parquet --output model --record training.json
+--settings '{"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32, "schedule": "linear",
+"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "seed": 1}'
+"""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.files import write_json
+from ripeness.models import context_length, end_of_text, load_model, load_tokenizer, save_model
+from ripeness.training import TrainingSettings, encode_examples, train
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the tuned model and the record of its training."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--checkpoint", required=True, type=Path, help="folder of the checkpoint to tune")
+    parser.add_argument("--examples", required=True, type=Path, help="training examples, from render_examples")
+    parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
+    parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    settings = TrainingSettings(**options.settings)
+    logging.info("settings: %s", settings)
+    model, tokenizer = load_model(options.checkpoint), load_tokenizer(options.checkpoint)
+    rows = pl.read_parquet(options.examples, columns=["item", "prompt", "target"]).rows()
+    examples = encode_examples(rows, tokenizer, max_length=context_length(model))
+    losses, status = train(model, examples, settings, pad=end_of_text(tokenizer))
+    logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
+    save_model(model, options.checkpoint, options.output)
+    record = {
+        "settings": asdict(settings),
+        "status": status,
+        "n_examples": len(examples),
+        "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
+        "n_truncated": 0,  # an example that does not fit is refused
+        "losses": losses,
+    }
+    write_json(options.record, record)
+
+
+if __name__ == "__main__":
+    run(main)

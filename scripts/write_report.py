@@ -1,0 +1,58 @@
+"""Write the report of a study: one HTML file that holds everything it shows and opens without a network."""
+
+from pathlib import Path
+
+import polars as pl
+import vl_convert
+
+from ripeness import report
+from ripeness.command_line import argument_parser, run
+from ripeness.files import read_json, whole
+
+REPORTS = Path(__file__).resolve().parents[1] / "reports"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one report."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--study-title", required=True, help="headline of the page")
+    parser.add_argument("--findings", required=True, type=Path, help="findings.json")
+    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
+    parser.add_argument("--cells", required=True, type=Path, help="cells.parquet")
+    parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
+    parser.add_argument("--prompts", required=True, type=Path, help="list of prompts to show verbatim (JSON)")
+    parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
+    parser.add_argument(
+        "--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
+    options = parser.parse_args(argv)
+    measurements, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    facts = report.facts_of(measurements, cells)
+    table = report.score_table(measurements)
+    context = {
+        "title": options.study_title,
+        "facts": facts,
+        "findings": [report.finding_row(finding) for finding in read_json(options.findings)],
+        "figures": report.figures_of(options.figures, REPORTS, facts),
+        "lost": cells.filter(pl.col("status") != "done")
+        .sort("tokens", "dataset", "format", "seed")
+        .to_dicts(),
+        "scores": table,
+        "markdown": report.markdown(table),
+        "prompts": report.prompts_by_dataset(read_json(options.prompts)),
+        "provenance": read_json(options.provenance),
+        "usage": report.usage_table(options.usage_logs),
+    }
+    page = report.render(
+        REPORTS / "report.html.j2",
+        context,
+        bundle=vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version="6.4"),
+        page_script=(REPORTS / "report.js").read_text(encoding="utf-8"),
+    )
+    with whole(options.output) as path:
+        path.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)
