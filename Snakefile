@@ -39,9 +39,9 @@ onstart:
 
 
 rule all:
+    default_target: True
     input:
         "<results>/report.html",
-    default_target: True
 
 
 rule prepare:

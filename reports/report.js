@@ -16,6 +16,11 @@
       .catch((error) => console.error(`${figure.dataset.figure}: ${error}`));
   }
 
+  // What is folded on the screen is shown on paper.
+  addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("details")) folded.open = true;
+  });
+
   for (const button of document.querySelectorAll("button[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", async () => {

@@ -34,7 +34,7 @@ rule collect_checkpoint:
             --items {output.scored:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -60,5 +60,5 @@ rule collect:
             --status {input.status:q} \
             --output-measurements {output.measurements:q} \
             --output-cells {output.cells:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -34,9 +34,14 @@ def code_of(program):
     return sources.digest(SCRIPTS / f"{program}.py")
 
 
+def study_folder(wildcards):
+    """The study's folder, for programs that read a whole folder of it."""
+    return lookups.results(STUDY)
+
+
 def start_warm():
     """Let local jobs start as forked children of a process that has imported the large libraries already."""
-    if workflow.local_exec:
+    if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
 
 

@@ -20,10 +20,10 @@ rule predict:
     log:
         "<logs>/predict/<cell>.log",
         usage="<logs>/predict/<cell>.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     # before more is tuned, so that few tuned models exist at any time
     priority: 10
+    conda:
+        "../envs/ripeness.yaml"
     threads: 1
     params:
         code=code_of("predict"),
@@ -40,7 +40,7 @@ rule predict:
             --batch-tokens {params.batch_tokens} \
             --threads {threads} \
             --output {output.predictions:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -57,9 +57,9 @@ rule score:
     log:
         "<logs>/score/<cell>.log",
         usage="<logs>/score/<cell>.usage.json",
+    priority: 15
     conda:
         "../envs/ripeness.yaml"
-    priority: 15
     params:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),
@@ -74,5 +74,5 @@ rule score:
             --items {output.scored:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """

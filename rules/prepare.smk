@@ -25,10 +25,10 @@ rule make_dataset:
     log:
         "<logs>/make_dataset/{dataset}.log",
         usage="<logs>/make_dataset/{dataset}.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     wildcard_constraints:
         dataset=one_of(lookups.world_datasets(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
     params:
         code=code_of("make_dataset"),
         source=from_plan(lookups.dataset_source),
@@ -39,7 +39,7 @@ rule make_dataset:
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -52,10 +52,10 @@ rule fetch_dataset:
     log:
         "<logs>/fetch_dataset/{dataset}.log",
         usage="<logs>/fetch_dataset/{dataset}.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     wildcard_constraints:
         dataset=one_of(set(STUDY.tasks) - lookups.world_datasets(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
     params:
         code=code_of("fetch_dataset"),
         source=from_plan(lookups.dataset_source),
@@ -66,7 +66,7 @@ rule fetch_dataset:
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -92,7 +92,7 @@ rule prepare_items:
             --task {params.task:q} \
             --sizes {params.sizes:q} \
             --output {output.drawn:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -117,7 +117,7 @@ rule render_examples:
             --task {params.task:q} \
             --format {wildcards.format:q} \
             --output {output.examples:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -141,7 +141,7 @@ rule split_text:
             --text {input.text:q} \
             --items {params.n} \
             --output {output.passages:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -154,10 +154,10 @@ rule fetch_checkpoint:
     log:
         "<logs>/fetch_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/fetch_checkpoint/{series}/{checkpoint}.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     wildcard_constraints:
         series=one_of(set(STUDY.checkpoints) - lookups.pretrained_series(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
     params:
         code=code_of("fetch_checkpoint"),
         source=from_plan(lookups.fetched_checkpoint),
@@ -166,7 +166,7 @@ rule fetch_checkpoint:
         python scripts/fetch_checkpoint.py \
             --source {params.source:q} \
             --output {output.checkpoint:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -182,5 +182,5 @@ rule check_inputs:
         "../envs/ripeness.yaml"
     shell:
         r"""
-        echo '{{"checked": true}}' > {output.checks:q} 2> {log:q}
+        echo '{{"checked": true}}' >{output.checks:q} 2>{log:q}
         """

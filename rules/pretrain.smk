@@ -1,10 +1,36 @@
 """Pre-training done here, in pieces: a chain of training states, and checkpoints taken from the state before them.
 
 INPUTS: the nursery's world or text files
-OUTPUTS: <results>/corpus/{series}                         tokenizer, training tokens, held-out documents
+OUTPUTS: <results>/text/{series}                           running text from the hub
+         <results>/corpus/{series}                         tokenizer, training tokens, held-out documents
          <results>/pretraining/{series}/step{step}.safetensors   training states at powers of two
          <results>/checkpoints/{series}/{checkpoint}       the layout of transformers, with checkpoint.json
 """
+
+
+localrules:
+    fetch_text,
+
+
+rule fetch_text:
+    """Fetch the running text of a series from the hub."""
+    output:
+        text=directory("<results>/text/{series}"),
+    log:
+        "<logs>/fetch_text/{series}.log",
+        usage="<logs>/fetch_text/{series}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("fetch_text"),
+        source=from_plan(lookups.text_on_hub),
+    shell:
+        r"""
+        python scripts/fetch_text.py \
+            --source {params.source:q} \
+            --output {output.text:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
 
 
 rule build_corpus:
@@ -26,7 +52,7 @@ rule build_corpus:
         python scripts/build_corpus.py \
             --recipe {params.recipe:q} \
             --output {output.corpus:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -41,9 +67,9 @@ rule pretrain_state:
     log:
         "<logs>/pretrain_state/{series}/step{step}.log",
         usage="<logs>/pretrain_state/{series}/step{step}.usage.json",
+    priority: 30
     conda:
         "../envs/ripeness.yaml"
-    priority: 30
     params:
         code=code_of("pretrain_state"),
         settings=from_plan(lookups.pretraining_settings),
@@ -56,7 +82,7 @@ rule pretrain_state:
             --until {wildcards.step} \
             {params.resume} {input.earlier:q} \
             --output {output.state:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -70,11 +96,11 @@ rule pretrain_checkpoint:
     log:
         "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     wildcard_constraints:
         series=one_of(lookups.pretrained_series(STUDY)),
     priority: 20
+    conda:
+        "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_checkpoint"),
         settings=from_plan(lookups.pretraining_settings),
@@ -87,5 +113,5 @@ rule pretrain_checkpoint:
             --state {input.state:q} \
             --checkpoint {params.checkpoint:q} \
             --output {output.checkpoint:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """

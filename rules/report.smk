@@ -39,16 +39,16 @@ rule test_findings:
         "../envs/ripeness.yaml"
     params:
         code=code_of("test_findings"),
-        folder=f"{lookups.results(STUDY)}/tables/items",
+        folder=study_folder,
         settings=from_plan(lookups.finding_settings),
     shell:
         r"""
         python scripts/test_findings.py \
             --measurements {input.measurements:q} \
-            --items {params.folder:q} \
+            --items {params.folder:q}/tables/items \
             --settings {params.settings:q} \
             --output {output.findings:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -71,25 +71,25 @@ rule plot_figure:
     log:
         "<logs>/plot_figure/{figure}.log",
         usage="<logs>/plot_figure/{figure}.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
     wildcard_constraints:
         figure=one_of(FIGURES),
+    conda:
+        "../envs/ripeness.yaml"
     params:
         code=code_of("plot_figure"),
-        folder=f"{lookups.results(STUDY)}/tables/items",
+        folder=study_folder,
     shell:
         r"""
         python scripts/plot_figure.py \
             --figure {wildcards.figure} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
-            --items {params.folder:q} \
+            --items {params.folder:q}/tables/items \
             --findings {input.findings:q} \
             --output-spec {output.spec:q} \
             --output-svg {output.svg:q} \
             --output-csv {output.csv:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -116,7 +116,7 @@ rule show_prompts:
             --probes {params.probes:q} \
             --seed {params.seed} \
             --output {output.prompts:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -142,7 +142,7 @@ rule record_provenance:
             --checkpoints {input.checkpoints:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """
 
 
@@ -171,20 +171,18 @@ rule write_report:
     params:
         code=code_of("write_report"),
         title=STUDY.config["title"],
-        figures=f"{lookups.results(STUDY)}/figures",
-        logs=f"{lookups.results(STUDY)}/logs",
+        folder=study_folder,
     shell:
         r"""
         python scripts/write_report.py \
-            --template {input.template:q} \
             --study-title {params.title:q} \
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
-            --figures {params.figures:q} \
+            --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
-            --usage-logs {params.logs:q} \
+            --usage-logs {params.folder:q}/logs \
             --output {output.report:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """

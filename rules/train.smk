@@ -33,5 +33,5 @@ rule train_model:
             --threads {threads} \
             --output {output.model:q} \
             --record {output.record:q} \
-            --usage {log.usage:q} 2> {log[0]:q}
+            --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -58,7 +58,9 @@ def copy_folder(folder: Path, output: Path) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Write a folder in the layout of transformers with checkpoint.json."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--source", required=True, type=json_option, help="{series, checkpoint, path | repo, revision, ...} as JSON")
+    parser.add_argument(
+        "--source", required=True, type=json_option, help="{series, checkpoint, path | repo, revision, ...} as JSON"
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     folder = Path(options.source["path"]) if "path" in options.source else hub_folder(options.source)

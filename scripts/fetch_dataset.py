@@ -8,6 +8,7 @@ import polars as pl
 
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
+from ripeness.hub import dataset_split
 from ripeness.rows import write_rows
 
 READERS = {".csv": pl.read_csv, ".parquet": pl.read_parquet, ".pq": pl.read_parquet}
@@ -21,9 +22,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         try:
             return READERS[path.suffix](path).to_dicts()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(
-                f"{path} cannot be read as {path.suffix[1:]}: {error}\nhint: mend the file"
-            ) from None
+            raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {error}\nhint: mend the file") from None
     if path.suffix not in (".jsonl", ".json", ".ndjson"):
         raise UserError(f"{path}: unknown kind of file\nhint: rows are read from .jsonl, .csv or .parquet")
     return [json_row(path, number, line) for number, line in enumerate(open_text(path), 1) if line.strip()]
@@ -48,26 +47,12 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def hub_rows(source: dict[str, Any], split: str) -> list[dict[str, Any]]:
-    """The rows of a published split, from the hub at a pinned commit; no code of the repository is run."""
-    import datasets
-
-    try:
-        table = datasets.load_dataset(
-            source["hub"], source.get("config"), split=split, revision=source["revision"]
-        )
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(
-            f"{source['hub']} ({source.get('config') or 'no config'}, {split}) cannot be fetched: {error}\n"
-            "hint: fetching needs the network; where there is none, name files on disk under `source` (train, validation, test)"
-        ) from None
-    return table.to_list()
-
-
 def sources_of(source: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The rows of every source that serves a role, by file name or published split."""
     if "hub" in source:
-        return {split: hub_rows(source, split) for split in dict.fromkeys(source["splits"].values())}
+        splits = dict.fromkeys(source["splits"].values())
+        place = source["hub"], source.get("config")
+        return {split: dataset_split(*place, split, source["revision"]).to_list() for split in splits}
     paths = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
     return {path: read_rows(Path(path)) for path in paths}
 

@@ -11,7 +11,9 @@ from ripeness.world import TASKS, rows
 def main(argv: list[str] | None = None) -> None:
     """Write train, validation and test rows."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--source", required=True, type=json_option, help="{world: task, seed: N, rows: {split: n}} as JSON")
+    parser.add_argument(
+        "--source", required=True, type=json_option, help="{world: task, seed: N, rows: {split: n}} as JSON"
+    )
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)

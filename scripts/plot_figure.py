@@ -27,7 +27,8 @@ def read_items(folder: Path) -> pl.DataFrame:
     paths = sorted(folder.rglob("*.parquet"))
     if not paths:
         raise UserError(
-            f"No items tables (*.parquet) under {folder}.\nhint: leave out --items, or run `collect` first."
+            f"no items tables (*.parquet) under {folder}\n"
+            "hint: leave out --items, or let the study collect its items first"
         )
     return pl.scan_parquet(paths).select(ITEM_COLUMNS).collect()
 
@@ -38,9 +39,11 @@ def statements(findings: list[dict], figure: str) -> list[str]:
 
 
 def picture(spec: dict) -> str:
-    """Draw an SVG without what would treble its size: a description of every mark, thousandths of a pixel."""
+    """Draw an SVG, small: without the classes and descriptions of every mark and thousandths of a pixel."""
     svg = vl_convert.vegalite_to_svg(spec, vl_version="6.4", config={"aria": False})
-    return re.sub(r"(?<=\.\d\d)\d+(?=[^<>]*>)", "", svg)
+    within_tag = "(?=[^<>]*>)"
+    svg = re.sub(rf' (class|role|aria-[a-z]+|pointer-events)="[^"]*"{within_tag}', "", svg)
+    return re.sub(rf"(?<=\.\d\d)\d+{within_tag}", "", svg)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -57,8 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.figure not in FIGURES:
         raise UserError(
-            f"Unknown figure {options.figure!r}; known are {', '.join(FIGURES)}.\n"
-            "hint: figures are defined at the end of scripts/ripeness/charts.py."
+            f"unknown figure {options.figure!r}; known are {', '.join(FIGURES)}\n"
+            "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
     tables = [pl.read_parquet(options.measurements), pl.read_parquet(options.cells)]

@@ -107,7 +107,7 @@ def predict_probe(
         "split": "test",
         "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused
     }
-    logging.info("%(suite)s: %(probe)s, %(format)s, %(shots)d shots" % probe + f": {len(rows)} items")
+    logging.info("%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows))
     return [identity | row for row in rows]
 
 
@@ -117,7 +117,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, type=Path, help="folder of the model")
     parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
-    parser.add_argument("--training", type=Path, help="record of the model's training; a diverged model is not measured")
+    parser.add_argument(
+        "--training", type=Path, help="record of the model's training; a diverged model is not measured"
+    )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")

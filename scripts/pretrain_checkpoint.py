@@ -36,9 +36,7 @@ def schedule_of(checkpoint: dict) -> tuple[int, Decay | None]:
     """Give the step of a checkpoint and the decay that leads to it, or raise UserError."""
     phase = checkpoint.get("phase")
     if phase not in KEYS:
-        raise UserError(
-            f"Unknown phase {phase!r}; known are {', '.join(KEYS)}.\nhint: see the series in the config."
-        )
+        raise UserError(f"Unknown phase {phase!r}; known are {', '.join(KEYS)}.\nhint: see the series in the config.")
     if set(checkpoint) != KEYS[phase]:
         raise UserError(
             f"The {phase} checkpoint has the keys {', '.join(sorted(checkpoint))}; "

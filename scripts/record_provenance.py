@@ -45,7 +45,9 @@ def describe(datasets: list[Path], checkpoints: list[Path], config: dict[str, An
             for name, record in records.items()
         },
         "checkpoints": {
-            f"{fact['series']} {fact['checkpoint']}": {key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")}
+            f"{fact['series']} {fact['checkpoint']}": {
+                key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")
+            }
             for fact in facts
         },
         "study": config,

@@ -7,6 +7,7 @@ for want of cells.
 from pathlib import Path
 
 import polars as pl
+
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
@@ -19,12 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     """Read the tables, test the claims, write the findings."""
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
-    parser.add_argument(
-        "--items", required=True, type=Path, help="folder of item scores (parquet, any depth)"
-    )
-    parser.add_argument(
-        "--settings", type=json_option, default={}, help="the study's key `findings`, as JSON"
-    )
+    parser.add_argument("--items", required=True, type=Path, help="folder of item scores (parquet, any depth)")
+    parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="findings.json")
     options = parser.parse_args(argv)
     if not options.measurements.is_file():

@@ -1,6 +1,6 @@
 """Tune one checkpoint on one dataset in one format: one cell of the study.
 
-By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parquet --output model --record training.json
+By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parquet --output model --record record.json
 --settings '{"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32, "schedule": "linear",
 "warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "seed": 1}'
 """

@@ -22,9 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", required=True, type=Path, help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
-    parser.add_argument(
-        "--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage"
-    )
+    parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
     options = parser.parse_args(argv)
     measurements, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
@@ -33,11 +31,9 @@ def main(argv: list[str] | None = None) -> None:
     context = {
         "title": options.study_title,
         "facts": facts,
-        "findings": [report.finding_row(finding) for finding in read_json(options.findings)],
+        **report.findings_of(read_json(options.findings)),
         "figures": report.figures_of(options.figures, REPORTS, facts),
-        "lost": cells.filter(pl.col("status") != "done")
-        .sort("tokens", "dataset", "format", "seed")
-        .to_dicts(),
+        "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
         "markdown": report.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts)),

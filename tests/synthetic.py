@@ -22,9 +22,7 @@ CHECKPOINTS = [
 N_ITEMS = 60
 
 
-def level(
-    dataset: str, checkpoint: tuple, *, method: str, trained: str, probe_format: str, same: bool
-) -> float:
+def level(dataset: str, checkpoint: tuple, *, method: str, trained: str, probe_format: str, same: bool) -> float:
     """Invent an expected score between chance and one that rises with tokens."""
     kind, chance, base_at, tuned_at = DATASETS[dataset]
     half = tuned_at if method != "base" and same else base_at
@@ -62,9 +60,7 @@ def study() -> dict[str, pl.DataFrame]:
     for checkpoint in CHECKPOINTS:
         for dataset, form, method, seed in models:
             status = status_of(checkpoint, dataset=dataset, form=form, method=method, seed=seed)
-            cells.append(
-                cell(checkpoint, dataset=dataset, form=form, method=method, seed=seed, status=status)
-            )
+            cells.append(cell(checkpoint, dataset=dataset, form=form, method=method, seed=seed, status=status))
             if status != "done":
                 continue
             who = identity(checkpoint, dataset=dataset, form=form, method=method, seed=seed)
@@ -118,9 +114,7 @@ def answers(checkpoint: tuple, row: dict) -> list[dict]:
         probe_format=row["probe_format"], same=same,
     )  # fmt: skip
     seed = 0 if row["method"] == "base" and row["shots"] == 0 else row["seed"]
-    own = random.Random(
-        f"{row['checkpoint']}{row['dataset']}{row['format']}{row['method']}{seed}{row['shots']}"
-    )
+    own = random.Random(f"{row['checkpoint']}{row['dataset']}{row['format']}{row['method']}{seed}{row['shots']}")
     rows = []
     for index in range(N_ITEMS):
         ease = 0.6 * random.Random(f"{row['probe']}{index}").random() + 0.4 * own.random()

@@ -1,5 +1,6 @@
 """The figures: a tidy frame (see figure_data.py) becomes an Altair chart (of the parts in panels.py)."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import wrap
@@ -46,13 +47,16 @@ class Figure:
 def availability(frame: pl.DataFrame) -> alt.FacetChart:
     """One square a cell: what is done, what diverged, what is missing."""
     columns = min(SIDE_BY_SIDE, frame["panel"].n_unique())
-    signs = frame.with_columns(pl.col("status").replace_strict(STATUS_SIGNS, default="?").alias("sign"))
+    facts = ["reason", "n_examples", "n_tokens", "n_truncated", "final_loss"]
+    signs = frame.with_columns(
+        pl.col("status").replace_strict(STATUS_SIGNS, default="?").alias("sign"),
+        pl.col(facts).cast(pl.String).fill_null("–"),
+    )
     order = checkpoint_facet(signs)["sort"]
     step = min(22, ((WIDTH - 160) / columns - 20) / len(order))
     rank = {"method": list(METHOD_COLOURS), "format": list(FORMAT_COLOURS)}
     places = [
-        pl.col(name).replace_strict({n: i for i, n in enumerate(names)}, default=99)
-        for name, names in rank.items()
+        pl.col(name).replace_strict({n: i for i, n in enumerate(names)}, default=99) for name, names in rank.items()
     ]
     rows = signs.sort(*places, "method", "format", "seed")["cell"].unique(maintain_order=True).to_list()
     grid = alt.Chart(signs).encode(
@@ -63,7 +67,7 @@ def availability(frame: pl.DataFrame) -> alt.FacetChart:
     squares = grid.mark_rect(stroke="white").encode(
         color=alt.Color("status:N", scale=scale, title="cell"), tooltip=tooltips(signs)
     )
-    marks = grid.mark_text(fontSize=11, fontWeight="bold", tooltip=None).encode(text="sign:N")
+    marks = grid.mark_text(fontSize=11, fontWeight="bold").encode(text="sign:N", tooltip=tooltips(signs))
     layered = alt.layer(squares, marks, data=signs).properties(width=alt.Step(step), height=alt.Step(13))
     return layered.facet(alt.Facet("panel:N", title=None), columns=columns)
 
@@ -72,15 +76,11 @@ def learned_in_pretraining(frame: pl.DataFrame) -> alt.VConcatChart:
     """Scores of the untouched checkpoints: one strip for each number of shots, then the log-probability."""
     colour = colours(frame["format"], FORMAT_COLOURS)
     strips = []
-    for (row,), strip in sorted(
-        frame.group_by("row"), key=lambda pair: (pair[0][0].startswith("log"), pair[0])
-    ):
+    for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: (pair[0][0].startswith("log"), pair[0])):
         is_score = strip["chance"].is_not_null().any()
         overlay = reference_lines() if is_score else None
         title = "score" if row.startswith("score") else "nats"
-        chart = trend(
-            strip, panels=panels_of(frame), colour=colour, title=title, detail=["format"], overlay=overlay
-        )
+        chart = trend(strip, panels=panels_of(frame), colour=colour, title=title, detail=["format"], overlay=overlay)
         strips.append(titled(chart, row))
     return alt.vconcat(*strips)
 
@@ -99,9 +99,7 @@ def contrast(frame: pl.DataFrame) -> alt.VConcatChart:
 
 def format_spread(frame: pl.DataFrame) -> alt.VConcatChart:
     """Spread over formats against tokens, then every pair of training format and format asked in."""
-    treatment = (
-        pl.when(pl.col("method") == "base").then(pl.format("base, {} shots", "shots")).otherwise("method")
-    )
+    treatment = pl.when(pl.col("method") == "base").then(pl.format("base, {} shots", "shots")).otherwise("method")
     spread = frame.filter(pl.col("row") == "spread").with_columns(treatment.alias("treatment"))
     few_shots = {f"base, {shots} shots": "#909090" for shots in spread["shots"].unique().sort() if shots}
     known = {"base, 0 shots": METHOD_COLOURS["base"]} | few_shots | METHOD_COLOURS
@@ -115,9 +113,7 @@ def format_spread(frame: pl.DataFrame) -> alt.VConcatChart:
         lines = trend(spread, **look, detail=["treatment"], is_bold="datum.shots == 0", overlay=[floor])
         title = "spread of the score over formats (dotted: expected from sampling alone, at most)"
         strips.append(titled(lines, title))
-    matrix = frame.filter(pl.col("row") == "matrix").drop(
-        "row", "n_formats", "expected", "chance", "majority"
-    )
+    matrix = frame.filter(pl.col("row") == "matrix").drop("row", "n_formats", "expected", "chance", "majority")
     for (method,), part in sorted(matrix.group_by("method"), key=lambda pair: pair[0]):
         strips.append(titled(format_matrix(part), f"score by format trained in and asked in, {method}"))
     return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
@@ -168,9 +164,7 @@ def transfer(frame: pl.DataFrame) -> alt.VConcatChart:
         )
         columns = max(1, int((WIDTH - 120) // (side * n + 9)))
         grid = squares.facet(alt.Facet(**checkpoint_facet(part)), columns=columns, spacing=10)
-        strips.append(
-            titled(grid, f"{series}, {method}: hundredths; in brackets where the interval includes 0")
-        )
+        strips.append(titled(grid, f"{series}, {method}: hundredths; in brackets where the interval includes 0"))
     return alt.vconcat(*strips)
 
 
@@ -181,9 +175,7 @@ FIGURES: dict[str, Figure] = {
         figure_data.learned_in_pretraining,
         learned_in_pretraining,
     ),
-    "gain": Figure(
-        "How much does tuning add at each checkpoint?", figure_data.gain, contrast, uses_items=True
-    ),
+    "gain": Figure("How much does tuning add at each checkpoint?", figure_data.gain, contrast, uses_items=True),
     "format-spread": Figure("How much does the format decide?", figure_data.format_spread, format_spread),
     "transfer": Figure(
         "What does tuning on one dataset do to the others?", figure_data.transfer, transfer, uses_items=True
@@ -196,13 +188,20 @@ FIGURES: dict[str, Figure] = {
 
 def blank(text: str) -> alt.Chart:
     """Say in the place of a figure why there is none."""
-    return (
-        alt.Chart(pl.DataFrame({"text": [text]})).mark_text(align="left", fontSize=12).encode(text="text:N")
-    )
+    return alt.Chart(pl.DataFrame({"text": [text]})).mark_text(align="left", fontSize=12).encode(text="text:N")
 
 
 def specification(chart: alt.TopLevelMixin, *, title: str, subtitle: list[str]) -> dict:
     """Vega-Lite specification of a chart with the theme, a title and a subtitle (wrapped to the width)."""
     lines = [line for text in subtitle for line in wrap(text, 150)]
-    spec = chart.to_dict()
-    return spec | {"config": THEME, "title": {"text": title, "subtitle": lines}, "description": title}
+    # Checked against the schema by the tests, which would take half of the time here.
+    spec = chart.to_dict(validate=False)
+    tables = spec.pop("datasets", {})
+    text = json.dumps(spec)
+    # Columns that nothing in the chart names are left to the CSV.
+    data = {
+        name: [{key: value for key, value in row.items() if key in text} for row in rows]
+        for name, rows in tables.items()
+    }
+    named = {"config": THEME, "title": {"text": title, "subtitle": lines}, "description": title}
+    return spec | named | {"datasets": data}

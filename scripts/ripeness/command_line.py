@@ -15,12 +15,8 @@ from ripeness.files import write_json
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
     """Make a parser whose help is the program's docstring and that knows the options common to all programs."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--usage", type=Path, help="write what the program used (seconds, memory) to this JSON file"
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--usage", type=Path, help="write what the program used (seconds, memory) to this JSON file")
     return parser
 
 
@@ -36,9 +32,7 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    options, _ = argument_parser(None).parse_known_args(
-        [word for word in sys.argv[1:] if word not in ("-h", "--help")]
-    )
+    options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
     if options.usage:
         write_json(options.usage, usage_since(started, wall))
 

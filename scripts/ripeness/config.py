@@ -20,9 +20,7 @@ def read_yaml(path: Path) -> dict:
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(
-            f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}"
-        ) from None
+        raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {error}\nhint: check the indentation at that line") from None
     if not isinstance(value, dict):
@@ -100,9 +98,7 @@ def describe(error: ValidationError) -> str:
         )
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value]
-        return (
-            f"{where}: {error.instance!r} is not one of {', '.join(choices)}\n{hint(error.instance, choices)}"
-        )
+        return f"{where}: {error.instance!r} is not one of {', '.join(choices)}\n{hint(error.instance, choices)}"
     if error.validator == "pattern":
         return (
             f"{where}: {error.instance!r} does not match {error.validator_value}\n"

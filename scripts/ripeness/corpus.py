@@ -107,9 +107,7 @@ def train_word_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenize
     alphabet = [splitter.pre_tokenize_str(chr(code))[0][0] for code in [10, *range(32, 127)]]
     counter = Tokenizer(models.WordLevel())
     counter.pre_tokenizer = splitter
-    counter.train_from_iterator(
-        texts, trainers.WordLevelTrainer(vocab_size=vocabulary_size, show_progress=False)
-    )
+    counter.train_from_iterator(texts, trainers.WordLevelTrainer(vocab_size=vocabulary_size, show_progress=False))
     words = sorted(counter.get_vocab().items(), key=lambda entry: entry[1])
     tokens = list(dict.fromkeys([END_OF_TEXT, PADDING, *alphabet, *(word for word, _ in words)]))
     vocabulary = {token: index for index, token in enumerate(tokens[:vocabulary_size])}

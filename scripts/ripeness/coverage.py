@@ -14,7 +14,7 @@ MIN_RUNS = 3  # from which the variation between pre-training runs is estimated
 def levels_of(rows: list[Row]) -> list[Level]:
     """Say what repeats above the items: seeds of a dataset's tuning, and runs where there are enough."""
     unit = np.array([f"{row.series}/{row.dataset}" for row in rows])
-    levels = [Level(unit=unit, member=np.array([row.seed for row in rows]))]
+    levels = [Level(unit=unit, member=np.array([str(row.seed) for row in rows]))]
     series = np.array([row.series for row in rows])
     if len(np.unique(series)) >= MIN_RUNS:
         levels.append(Level(unit=np.zeros(len(rows), int), member=series))
@@ -43,14 +43,10 @@ def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[
     """Caveats on runs, seeds, annealed checkpoints and learning rates where these tuned rows are used."""
     caveats = []
     if len(scores.checkpoints) < MIN_RUNS:
-        caveats.append(
-            "Checkpoints of one pre-training run share its seed: a statement about the run, not its kind."
-        )
+        caveats.append("Checkpoints of one pre-training run share its seed: a statement about the run, not its kind.")
     seeds = n_seeds_of(rows)
     if seeds == 1:
-        caveats.append(
-            "One tuning seed: the interval covers items only, and seeds may differ by more than that."
-        )
+        caveats.append("One tuning seed: the interval covers items only, and seeds may differ by more than that.")
     elif seeds == 2:
         caveats.append("Two tuning seeds give a rough idea of their variation; the interval is wide for it.")
     apart = [p for points in scores.checkpoints.values() for p in points if p not in trend(points)]
@@ -60,9 +56,7 @@ def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[
             "taken at another learning rate of pre-training."
         )
     if rows and scores.n_learning_rates > 1:
-        caveats.append(
-            f"Cells of {settings.method} at up to {scores.n_learning_rates} learning rates are averaged."
-        )
+        caveats.append(f"Cells of {settings.method} at up to {scores.n_learning_rates} learning rates are averaged.")
     return caveats
 
 

@@ -33,9 +33,7 @@ def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
         (pl.len().over("series", "phase") == 1).alias("is_alone"),
         pl.struct("tokens", "phase")
         .map_elements(
-            lambda point: (
-                human(point["tokens"]) + (" " + point["phase"] if point["phase"] != "stable" else "")
-            ),
+            lambda point: human(point["tokens"]) + (" " + point["phase"] if point["phase"] != "stable" else ""),
             return_dtype=pl.String,
         )
         .alias("label"),
@@ -43,10 +41,7 @@ def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
     repeated = pl.len().over("series", "label") > 1
     points = points.with_columns(
         pl.when(repeated).then("checkpoint").otherwise("label").alias("label"),
-        pl.struct("tokens", pl.col("phase") != "stable", "checkpoint")
-        .rank("dense")
-        .cast(pl.Int64)
-        .alias("order"),
+        pl.struct("tokens", pl.col("phase") != "stable", "checkpoint").rank("dense").cast(pl.Int64).alias("order"),
     )
     return frame.with_columns(pl.concat_str(*series, pl.col(panel)).alias("panel")).join(
         points.drop("tokens", "phase"), on=["series", "checkpoint"]
@@ -55,11 +50,7 @@ def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
 
 def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Put the identity first, sort by it and round, so that the CSV is the same in every run."""
-    first = [
-        name
-        for name in ("row", "panel", *POINT, "label", *keys, "value", "low", "high")
-        if name in frame.columns
-    ]
+    first = [name for name in ("row", "panel", *POINT, "label", *keys, "value", "low", "high") if name in frame.columns]
     rounded = frame.select(*first, pl.exclude(first)).with_columns(selectors.float().round(5))
     return rounded.sort([name for name in first if name not in ("value", "low", "high", "label")])
 
@@ -67,9 +58,7 @@ def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Every cell of the study with its status (done, diverged, missing) and facts of its training."""
     del measurements
-    cell = pl.concat_str(
-        [pl.col("method"), pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · "
-    )
+    cell = pl.concat_str([pl.col("method"), pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
     keys = ["dataset", "format", "method", "seed"]
     frame = cells.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
     return tidy(with_labels(frame, "dataset").drop("step"), keys)
@@ -90,9 +79,7 @@ def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> p
     return tidy(with_labels(frame, "probe"), ["format", "shots"])
 
 
-def contrast(
-    measurements: pl.DataFrame, items: pl.DataFrame | None, *, kinds: list[str], name: str
-) -> pl.DataFrame:
+def contrast(measurements: pl.DataFrame, items: pl.DataFrame | None, *, kinds: list[str], name: str) -> pl.DataFrame:
     """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
     `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
@@ -103,12 +90,10 @@ def contrast(
     frames = []
     for scope in ([], ["format"]):
         paired = None if items is None or not is_share else paired_variance(items, by + scope)
-        change = changes(rows, by + scope, paired, kinds=kinds).with_columns(
-            pl.lit(f"change in {name}").alias("row")
-        )
+        change = changes(rows, by + scope, paired, kinds=kinds).with_columns(pl.lit(f"change in {name}").alias("row"))
         level = scores(rows).filter(pl.col("probe_kind").is_in(kinds))
         level = with_interval(pooled(level, by + scope), is_share=is_share)
-        level = level.with_columns(pl.lit(name).alias("row"), pl.lit("one model").alias("items"))
+        level = level.with_columns(pl.lit(name).alias("row"), pl.lit("none: one model").alias("items"))
         both = pl.concat([change, level.select(change.columns)])
         frames.append(both if scope else both.with_columns(pl.lit("all").alias("format")))
     return pl.concat([frame.select(frames[0].columns) for frame in frames])
@@ -162,27 +147,21 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
             (pl.col("value").max() - pl.col("value").min()).alias("value"),
             # Of a difference of two formats, taken as independent: conservative, since they share the items.
             ((pl.col("se") ** 2).mean() * 2).sqrt().alias("se"),
-            ((pl.col("se") ** 2).mean().sqrt() * k.replace_strict(EXPECTED_RANGE, default=None)).alias(
-                "expected"
-            ),
+            ((pl.col("se") ** 2).mean().sqrt() * k.replace_strict(EXPECTED_RANGE, default=None)).alias("expected"),
             k.alias("n_formats"),
             pl.col("n_items", "chance", "majority").max(),
         )
         .filter(pl.col("n_formats") > 1)
     )
     expected = by_model.group_by(by).agg(pl.col("expected").mean(), pl.col("n_formats").max())
-    spread = with_interval(pooled(by_model, by), is_share=False).with_columns(
-        pl.col("low").clip(lower_bound=0)
-    )
+    spread = with_interval(pooled(by_model, by), is_share=False).with_columns(pl.col("low").clip(lower_bound=0))
     spread = spread.join(expected, on=by).with_columns(pl.lit("spread").alias("row"))
     tuned = matrix.filter(pl.col("method") != "base").with_columns(pl.lit("matrix").alias("row"))
     frame = pl.concat([spread, tuned], how="diagonal")
     return tidy(with_labels(frame, "dataset"), ["method", "shots", "format", "probe_format"])
 
 
-def transfer(
-    measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
     """Change on every dataset after tuning on each; `is_clear` where the interval excludes no change."""
     del cells
     by = ["series", *POINT[1:], "dataset", "method", "probe"]

@@ -26,10 +26,9 @@ def all_findings(measurements: pl.DataFrame, scores: Scores, settings: Settings)
     used = with_measured_method(scores, settings)
     found = [function(measurements, scores, used) for function in FINDINGS.values()]
     if used.method != settings.method:
-        note = f"No model tuned by {settings.method!r} was measured: the tuned models are those of {used.method!r}."
+        note = f"No model tuned by {settings.method!r} was measured; these are tuned by {used.method!r}."
         found = [
-            replace(finding, caveats=(*finding.caveats, note)) if finding.n_seeds else finding
-            for finding in found
+            replace(finding, caveats=(*finding.caveats, note)) if finding.n_seeds else finding for finding in found
         ]
     return adjusted(found, settings)
 
@@ -43,9 +42,7 @@ def with_measured_method(scores: Scores, settings: Settings) -> Settings:
 def adjusted(found: list[Finding], settings: Settings) -> list[Finding]:
     """Put Holm's p value into each finding that has one; a caveat where a verdict does not outlive it."""
     tested = [finding for finding in found if finding.p_value is not None]
-    corrected = dict(
-        zip([f.id for f in tested], holm([float(f.p_value or 0.0) for f in tested]), strict=True)
-    )
+    corrected = dict(zip([f.id for f in tested], holm([float(f.p_value or 0.0) for f in tested]), strict=True))
     result = []
     for finding in found:
         p_holm = corrected.get(finding.id)
@@ -53,7 +50,7 @@ def adjusted(found: list[Finding], settings: Settings) -> list[Finding]:
         if p_holm is not None and finding.verdict != "undecided" and p_holm > 1 - settings.confidence:
             caveats = (
                 *caveats,
-                f"p is {p_holm:.2f} when corrected for {len(tested)} claims (Holm): the verdict holds for this claim alone.",
+                f"Corrected for {len(tested)} claims (Holm) p is {p_holm:.2f}: the verdict is on this alone.",
             )
         result.append(replace(finding, p_holm=p_holm, caveats=caveats))
     return result

@@ -1,4 +1,4 @@
-"""Models asked for the same items in several formats, and whether there was anything for a format to change."""
+"""Models asked for the same items in several formats, and whether a format had anything to change."""
 
 from dataclasses import dataclass
 
@@ -46,9 +46,7 @@ class Group:
     is_off_floor: bool
 
 
-def models_of(
-    measurements: pl.DataFrame, scores: Scores, settings: Settings, *, is_tuned: bool
-) -> Models | None:
+def models_of(measurements: pl.DataFrame, scores: Scores, settings: Settings, *, is_tuned: bool) -> Models | None:
     """Collect the models that were asked in all of a dataset's formats; None without two formats."""
     rows, variances, spreads, nulls, levels, levels_raw, n_items = [], [], [], [], [], [], 0
     width = 0

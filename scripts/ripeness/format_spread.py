@@ -1,4 +1,4 @@
-"""Does the format matter less, the more a model is pre-trained? (Amuro and Char, arXiv 2408.06663, section 4.1).
+"""Does the format matter less with more pre-training? (Amuro and Char, arXiv 2408.06663, section 4.1).
 
 A model asked for the same items in several formats has a spread: highest minus lowest score. It is positive
 by sampling alone, so that each spread stands beside its null band (formats permuted within items) and the
@@ -71,11 +71,11 @@ def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings
     finding = replace(
         finding,
         verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
-        statement=sentence(name, result, tau, models, groups[name], settings)
+        statement=sentence(name, halves(models, groups[name], settings), result=result, tau=tau)
         + before_tuning(falls.get("untouched") if name == "tuned" else None),
         caveats=tuple(shared_caveats(scores, models.rows if name == "tuned" else [], settings)),
     )
-    extra = spread_caveats(name, falls, conditions, groups, settings)
+    extra = spread_caveats(name, falls, conditions=conditions, groups=groups, settings=settings)
     return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
 
 
@@ -109,9 +109,7 @@ def fall(
     place = np.repeat(np.arange(len(kept)), [len(groups[index].members) for index in kept])
     ends = np.cumsum([len(unit) for unit in units])[:-1]
 
-    def over_units(
-        change: Callable[[np.ndarray], np.ndarray], draws: np.ndarray, weights: np.ndarray
-    ) -> np.ndarray:
+    def over_units(change: Callable[[np.ndarray], np.ndarray], draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
         deviation = np.sqrt(np.maximum(grouped_means(draws, weights, place), 0))
         # A run that is drawn twice counts twice: weights within a group cancel, between groups they do not.
         share = grouped_means(weights * np.ones((len(place), 1)), np.ones((len(place), 1)), place)
@@ -157,17 +155,15 @@ def as_measured(models: Models, group: Group) -> tuple[float, float, float]:
     return deviation, float(models.spread[group.members].mean()), float(models.null[group.members].mean())
 
 
-def sentence(
-    name: str, result: Estimate, tau: Estimate, models: Models, groups: list[Group], settings: Settings
-) -> str:
+def sentence(name: str, found: dict[str, tuple[float, float, float]], *, result: Estimate, tau: Estimate) -> str:
     """Say what the format did to the score early and late."""
-    found = halves(models, groups, settings)
     early, late = found["early"], found["late"]
     return (
-        f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[1]:.2f} apart "
-        f"at earlier checkpoints ({early[2]:.2f} by chance alone) and {late[1]:.2f} at later ones ({late[2]:.2f} by "
-        f"chance), a fall of {signed(result.effect)} {between(result.low, result.high)} in the score's standard "
-        f"deviation over formats without chance (Kendall's tau with tokens {signed(tau.effect)})"
+        f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[1]:.2f} "
+        f"apart at earlier checkpoints ({early[2]:.2f} by chance alone) and {late[1]:.2f} at later ones "
+        f"({late[2]:.2f} by chance), a fall of {signed(result.effect)} {between(result.low, result.high)} "
+        "in the score's standard deviation over formats without chance "
+        f"(Kendall's tau with tokens {signed(tau.effect)})"
     )
 
 
@@ -182,6 +178,7 @@ def before_tuning(found: tuple[Estimate, Estimate] | None) -> str:
 def spread_caveats(
     name: str,
     falls: dict[str, tuple[Estimate, Estimate] | None],
+    *,
     conditions: dict[str, Models],
     groups: dict[str, list[Group]],
     settings: Settings,
@@ -191,26 +188,29 @@ def spread_caveats(
     on_floor = [g for g in groups[name] if not g.is_off_floor]
     if on_floor:
         caveats.append(
-            f"{len(on_floor)} of {len(groups[name])} pairs of dataset and checkpoint are at the floor and left "
-            "out: where nothing is known there is nothing for a format to change."
+            f"{len(on_floor)} of {len(groups[name])} pairs of dataset and checkpoint are at the floor and "
+            "left out: where nothing is known there is nothing for a format to change."
         )
     every = fall(conditions[name], groups[name], settings, needs_level=False)
     if every is not None and on_floor:
         caveats.append(
-            f"With the pairs at the floor the fall is {signed(every[0].effect)} "
-            f"{between(every[0].low, every[0].high)}."
+            f"With the pairs at the floor the fall is {signed(every[0].effect)} {between(every[0].low, every[0].high)}."
         )
     high = ceiling(conditions[name], groups[name], settings)
     if high:
         caveats.append(
-            f"Ceiling: at later checkpoints the score is {CEILING:.2f} or more in every format, which leaves no "
-            f"room for a spread ({listed(high)})."
+            f"Ceiling: at later checkpoints the score is {CEILING:.2f} or more in every format, which leaves "
+            f"no room for a spread ({listed(high)})."
         )
     other = falls.get("untouched")
-    if name == "tuned" and other is None:
-        caveats.append("The untouched checkpoints do not allow the same comparison.")
     if name == "untouched":
         caveats.append("Untouched checkpoints only: no tuned model was asked in several formats.")
+    elif other is None:
+        caveats.append("The untouched checkpoints do not allow the same comparison.")
+    else:
+        verdicts = [decide(one.low, one.high, smallest=settings.smallest_effect) for one in (falls[name][0], other[0])]
+        if verdicts[0] != verdicts[1]:
+            caveats.append(f"Before tuning the same claim is {verdicts[1]}.")
     return caveats
 
 

@@ -1,4 +1,4 @@
-"""Does tuning gain more where pre-training taught nothing? (Amuro and Char, arXiv 2408.06663, sections 5 and 6)."""
+"""Does tuning gain more where pre-training taught nothing? (Amuro and Char, arXiv 2408.06663, section 6)."""
 
 from dataclasses import replace
 
@@ -25,12 +25,12 @@ GAIN = Finding(
 def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
     """Compare what tuning gains on datasets not learned in pre-training with what it gains on learned ones.
 
-    Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of mean
-    gains over the late half of the checkpoints; `details` have every checkpoint.
+    Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of
+    mean gains over the late half of the checkpoints; `details` have every checkpoint.
     """
     gains = gains_of(measurements, scores, settings)
     if gains is None:
-        return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched checkpoint")
+        return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched one")
     points = {series: late(trend(found)) for series, found in scores.checkpoints.items()}
     main = at(gains, points)
     finding = replace(
@@ -47,7 +47,7 @@ def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Setti
     if result is None:
         kinds = [kind for kind, names in classed(main).items() if names]
         tuned = f"every dataset is {kinds[0]}" if len(kinds) == 1 else "no model was tuned"
-        return undecided(finding, f"at the later half of the checkpoints {tuned}, which leaves nothing to compare")
+        return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
     caveats = [
         *shared_caveats(scores, main.rows, settings),
         *missing_cells(scores, main.rows, [point for found in points.values() for point in found]),
@@ -76,8 +76,9 @@ def sentence(gains: Gains, result: Estimate, last: Estimate | None) -> str:
     unlearned, learned = group_means(gains)
     names = classed(gains)
     return (
-        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training ({listed(names['not learned'])}) "
-        f"and {signed(learned)} on learned ones ({listed(names['learned'])}), a difference of "
+        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training "
+        f"({listed(names['not learned'])}) and {signed(learned)} on learned ones "
+        f"({listed(names['learned'])}), a difference of "
         f"{signed(result.effect)} {between(result.low, result.high)} over the later half of the checkpoints"
         + (f" ({signed(last.effect)} at the last)." if last else ".")
     )
@@ -93,14 +94,12 @@ def gain_caveats(gains: Gains) -> list[str]:
             f"Ceiling: learned datasets start {room:.2f} below a perfect score, so that they cannot gain the "
             f"{unlearned:.2f} that the others gain, whatever tuning does."
         )
-    caveats.append(
-        "Datasets are classed on other items than those that measure the gain; the classes are taken as given."
-    )
+    caveats.append("Datasets are classed on other items than those of the gain; the classes are taken as given.")
     classes: dict[str, set[bool]] = {}
     for row, is_learned in zip(gains.rows, gains.is_learned.tolist(), strict=True):
         classes.setdefault(row.dataset, set()).add(is_learned)
     if both := sorted(name for name, found in classes.items() if len(found) > 1):
-        caveats.append(f"Close to the margin, classed as learned by some items and not by others: {listed(both)}.")
+        caveats.append(f"Close to the margin, classed as learned by only some of the items: {listed(both)}.")
     names = classed(gains)
     if min(map(len, names.values())) < 3:
         caveats.append(

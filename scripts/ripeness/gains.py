@@ -1,7 +1,7 @@
 """What tuning gains on its own dataset, beside whether the dataset is learned in pre-training.
 
-The class of a dataset is judged on other items than those that measure its gain: an untouched score that is low by
-chance would otherwise both class the dataset as not learned and raise its gain.
+The class of a dataset is judged on other items than those that measure its gain: an untouched score that is
+low by chance would otherwise both class the dataset as not learned and raise its gain.
 """
 
 from collections.abc import Callable
@@ -39,8 +39,8 @@ Classes = dict[tuple[str, str], bool]  # (dataset, series): is it learned?
 class Gains:
     """Gains from tuning: draws [rows, 1 + n], one row a model and part of the items.
 
-    A part is the folds that class all datasets alike; `share` is its share of the folds, `n_items` those of the
-    dataset. Groups are compared within a part, so that no item has a say in where its own gain counts.
+    A part is the folds that class all datasets alike; `share` is its share of the folds, `n_items` those of
+    the dataset. Groups are compared within a part, so that no item has a say in where its own gain counts.
     """
 
     rows: list[Row]
@@ -68,11 +68,20 @@ def gains_of(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> 
         classes: Classes = {}
         for probe, change in measured.items():
             fold = cut[probe][number % len(cut[probe])]
-            for series, is_learned in learned_on(fold, change.block, measurements, scores, settings).items():
+            for series, is_learned in learned_on(
+                fold, change.block, measurements=measurements, scores=scores, settings=settings
+            ).items():
                 classes[probe, series] = is_learned
         parts.setdefault(tuple(sorted(classes.items())), []).append(number)
     found = [
-        gains_on(change, part, items_of(cut[probe], numbers), dict(classes), len(numbers) / FOLDS, settings)
+        gains_on(
+            change,
+            settings,
+            part=part,
+            items=items_of(cut[probe], numbers),
+            classes=dict(classes),
+            share=len(numbers) / FOLDS,
+        )
         for probe, change in measured.items()
         for part, (classes, numbers) in enumerate(parts.items())
     ]
@@ -90,7 +99,7 @@ def items_of(cut: list[Fold], numbers: list[int]) -> np.ndarray:
 
 
 def gains_on(
-    change: Changes, part: int, items: np.ndarray, classes: Classes, share: float, settings: Settings
+    change: Changes, settings: Settings, *, part: int, items: np.ndarray, classes: Classes, share: float
 ) -> Gains:
     """Measure the gains on one dataset by the items of one part."""
     probe = change.block.probe
@@ -108,12 +117,12 @@ def gains_on(
 
 
 def learned_on(
-    fold: Fold, block: Block, measurements: pl.DataFrame, scores: Scores, settings: Settings
+    fold: Fold, block: Block, *, measurements: pl.DataFrame, scores: Scores, settings: Settings
 ) -> dict[str, bool]:
     """Say for each series whether the dataset is learned, by the late half and the sorting items of a fold.
 
-    Learned: the untouched checkpoints score more than the margin above the floor. Unlike the finding on learning
-    this is a cut without an interval, so that every dataset falls on one side.
+    Learned: the untouched checkpoints score more than the margin above the floor. Unlike the finding on
+    learning this is a cut without an interval, so that every dataset falls on one side.
     """
     sorting = scores.blocks[block.probe, fold.split]
     floor = floors(sorting, measurements, scores.checkpoints)
@@ -185,9 +194,7 @@ def n_items_of(gains: Gains) -> int:
     return sum({row.dataset: int(n) for row, n in zip(gains.rows, gains.n_items, strict=True)}.values())
 
 
-def estimated(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], gains: Gains, settings: Settings
-) -> Estimate:
+def estimated(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], gains: Gains, settings: Settings) -> Estimate:
     """Give a statistic of gains its interval over items, seeds and runs."""
     return estimate(
         statistic,

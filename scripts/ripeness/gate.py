@@ -20,13 +20,17 @@ def check_folder(folder: Path) -> dict[str, int]:
     """
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise refusal(folder, f"there is no {name}", "a checkpoint is a folder as transformers saves it, with its tokenizer")
+            raise refusal(
+                folder, f"there is no {name}", "a checkpoint is a folder as transformers saves it, with its tokenizer"
+            )
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
     except (ValueError, OSError, KeyError) as error:
-        raise refusal(folder, f"config.json is not that of a causal language model: {error}", "check `model_type`") from None
+        raise refusal(
+            folder, f"config.json is not that of a causal language model: {error}", "check `model_type`"
+        ) from None
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = tensor_shapes(folder)
     compare(folder, expected, found, tied=set(getattr(model, "_tied_weights_keys", None) or []))
@@ -53,7 +57,9 @@ def weight_files(folder: Path) -> list[Path]:
     else:
         names = ["model.safetensors"]
     if missing := [name for name in names if not (folder / name).is_file()]:
-        raise refusal(folder, f"there is no {missing[0]}", "weights are read from safetensors only; convert pickled ones first")
+        raise refusal(
+            folder, f"there is no {missing[0]}", "weights are read from safetensors only; convert pickled ones first"
+        )
     return [folder / name for name in names]
 
 
@@ -69,7 +75,9 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                         raise refusal(folder, f"tensor {name} holds infinite or undefined numbers", "download it again")
                     shapes[name] = tuple(tensor.shape)
         except (SafetensorError, OSError) as error:
-            raise refusal(folder, f"{path.name} cannot be read: {error}", "it is cut short or damaged; copy it again") from None
+            raise refusal(
+                folder, f"{path.name} cannot be read: {error}", "it is cut short or damaged; copy it again"
+            ) from None
     return shapes
 
 
@@ -92,4 +100,6 @@ def compare(
         )
     for name, shape in found.items():
         if shape != expected[name]:
-            raise refusal(folder, f"tensor {name} is {shape}, but the model has {expected[name]}", "config.json is another's")
+            raise refusal(
+                folder, f"tensor {name} is {shape}, but the model has {expected[name]}", "config.json is another's"
+            )

@@ -39,9 +39,7 @@ def generate(
     return results
 
 
-def left_padded(
-    rests: list[list[int]], n_prefix: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+def left_padded(rests: list[list[int]], n_prefix: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Tokens (B, T), padded on the left so that every row goes on at its end, and the mask (B, P + T) over prefix and
     row."""
     length = max(len(rest) for rest in rests)

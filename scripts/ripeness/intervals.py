@@ -84,9 +84,7 @@ def changes(
     change = pooled(differences, by).with_columns(pl.lit("independent").alias("items"))
     if paired is not None:
         found = pl.col("paired_variance").is_not_null()
-        change = change.join(
-            paired, on=[name for name in by if name in paired.columns], how="left"
-        ).with_columns(
+        change = change.join(paired, on=[name for name in by if name in paired.columns], how="left").with_columns(
             pl.when(found).then("paired_variance").otherwise("item_variance").alias("item_variance"),
             pl.when(found).then(pl.lit("paired")).otherwise("items").alias("items"),
         )
@@ -119,9 +117,7 @@ def paired_variance(items: pl.DataFrame, by: list[str]) -> pl.DataFrame:
         .agg(difference.mean().alias("difference"))
     )
     of_clusters = (
-        of_items.with_columns(
-            (pl.col("difference") - pl.col("difference").mean().over(by)).alias("deviation")
-        )
+        of_items.with_columns((pl.col("difference") - pl.col("difference").mean().over(by)).alias("deviation"))
         .group_by(*by, "cluster")
         .agg(pl.col("deviation").sum(), pl.len().alias("n"))
     )

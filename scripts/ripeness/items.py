@@ -38,7 +38,7 @@ def item_of(row: Row, task: Task, number: str) -> Item:
     """Read one row; UserError naming the file and line where a field is missing or a label has no word."""
     fields = {name: column(row, name_in_row) for name, name_in_row in task.fields.items()}
     identity = str(column(row, task.id)) if task.id else number
-    cluster = str(column(row, task.cluster)) if task.cluster else identity
+    cluster = short(str(column(row, task.cluster))) if task.cluster else identity
     if task.kind == "generation":
         return Item(identity, cluster, fields, [], -1, str(column(row, task.target)))
     if task.labels:
@@ -52,6 +52,11 @@ def item_of(row: Row, task: Task, number: str) -> Item:
             "hint: `answer` names the column with the index of the right option"
         )
     return Item(identity, cluster, {**fields, "options": choices}, choices, answer, choices[answer])
+
+
+def short(text: str) -> str:
+    """A name for what items share: the text itself, or a digest where it is a whole passage."""
+    return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def column(row: Row, name: str | None) -> Any:  # noqa: ANN401 (a column holds anything)
@@ -69,9 +74,7 @@ def as_list(row: Row, name: str | None) -> list:
     """The value of a column that must hold at least two options."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
-        raise UserError(
-            f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: mend the row"
-        )
+        raise UserError(f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: mend the row")
     return value
 
 
@@ -156,9 +159,7 @@ def check_ids(items: dict[str, list[Item]]) -> None:
 
 def without_overlap(drawn: dict[str, list[Item]], task: Task) -> list[Item]:
     """The training items that are neither in test, validation nor shots; refused unless the task says drop."""
-    held = {
-        content(item): (role, item.id) for role in ("test", "validation", "shots") for item in drawn[role]
-    }
+    held = {content(item): (role, item.id) for role in ("test", "validation", "shots") for item in drawn[role]}
     clean = [item for item in drawn["train"] if content(item) not in held]
     overlapping = [item for item in drawn["train"] if content(item) in held]
     if overlapping and task.overlap == "refuse":

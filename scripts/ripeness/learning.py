@@ -1,4 +1,4 @@
-"""Which datasets are learned in pre-training, and which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
+"""Which datasets are learned in pre-training, which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ LEARNED = Finding(
 
 @dataclass(frozen=True)
 class Curve:
-    """Draws of an untouched series' score on a dataset: late half above the floor, and late minus early half."""
+    """Draws of an untouched series' score on a dataset: late half minus floor, and late minus early half."""
 
     block: Block
     series: str
@@ -46,35 +46,40 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
     curves = [
         curve
         for block in measured_blocks(scores, settings)
-        for curve in curves_of(block, measurements, scores, settings)
+        for curve in curves_of(block, measurements, scores=scores, settings=settings)
     ]
-    if len(curves) < 2:
+    if not curves:
         need = f"{settings.min_checkpoints} untouched checkpoints and {settings.min_items} test items"
-        return undecided(LEARNED, f"fewer than two datasets are measured at {need}")
+        return undecided(LEARNED, f"no dataset is measured at {need}")
     rows = [learned_row(curve, len(curves), settings) for curve in curves]
-    kinds = [row["class"] for row in rows]
-    names = {
-        kind: [label(c, scores) for c, k in zip(curves, kinds, strict=True) if k == kind]
-        for kind in set(kinds)
-    }
+    names: dict[str, list[str]] = {}
+    for curve, row in zip(curves, rows, strict=True):
+        names.setdefault(row["class"], []).append(label(curve, scores))
     finding = replace(
         LEARNED,
-        statement=sentence_on_learning(curves, rows, names),
+        statement=sentence_on_learning(rows, names),
         covers=covers(len(scores.checkpoints), 0),
         n_checkpoints=max(len(curve.scores) for curve in curves),
         n_items=sum(curve.block.values.shape[1] for curve in curves),
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
     )
-    groups = np.array([{"learned": 1, "never": 0}.get(kind, 2) for kind in kinds])
-    if not {"learned", "never"} <= names.keys():
-        return replace(
-            finding, verdict="contradicted" if set(kinds) in ({"learned"}, {"never"}) else "undecided"
-        )
+    if {"learned", "never"} <= names.keys():
+        return with_gap(finding, curves, rows=rows, settings=settings)
+    is_uniform = len(rows) > 1 and names.keys() in ({"learned"}, {"never"})
+    return replace(finding, verdict="contradicted" if is_uniform else "undecided")
+
+
+def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], settings: Settings) -> Finding:
+    """Put the gap between learned and never learned datasets into the finding, and the verdict."""
+    groups = np.array([{"learned": 1, "never": 0}.get(row["class"], 2) for row in rows])
+
+    def statistic(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        means = grouped_means(draws, weights, groups)
+        return means[1] - means[0]
+
     gap = estimate(
-        lambda draws, weights: (
-            grouped_means(draws, weights, groups)[1] - grouped_means(draws, weights, groups)[0]
-        ),
+        statistic,
         np.stack([curve.above for curve in curves]),
         [],
         n_items=finding.n_items,
@@ -82,16 +87,14 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
         rng=generator(settings, LEARNED.id),
     )
     verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
-    # Both kinds must exist, so that the weaker of the two proofs counts, each chosen among all datasets.
+    # Both kinds must exist, so that the weaker of the two proofs counts, each the best among all datasets.
     weakest = max(min(row[f"p_{kind}"] for row in rows) for kind in ("learned", "never"))
-    chosen = (
-        "Datasets are grouped by the scores that the gap compares, which makes the gap somewhat too large."
-    )
+    chosen = "Datasets are grouped by the scores that the gap compares, which makes the gap a little too large."
     finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, chosen))
     return replace(with_effect(finding, gap, settings), p_value=min(1.0, weakest * len(curves)))
 
 
-def curves_of(block: Block, measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Curve]:
+def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, settings: Settings) -> list[Curve]:
     """Follow a dataset's score over the untouched checkpoints of each series that has enough of them."""
     weights = weights_of(block, settings)
     floor = floors(block, measurements, scores.checkpoints)
@@ -134,7 +137,7 @@ def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, ob
         )
 
     above, rise = interval(curve.above), interval(curve.rise)
-    distance = (above.effect - settings.learned_margin) / above.se
+    distance = (above.effect - settings.learned_margin) / above.se  # se is never 0, see `estimate`
     if above.low > settings.learned_margin:
         kind = "learned" if rise.low > 0 else "high from the start"
     else:
@@ -167,51 +170,43 @@ def label(curve: Curve, scores: Scores) -> str:
     return curve.block.probe if len(scores.checkpoints) < 2 else f"{curve.block.probe} ({curve.series})"
 
 
-def sentence_on_learning(curves: list[Curve], rows: list[dict], names: dict[str, list[str]]) -> str:
+def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
     """Say how many datasets are learned, with their scores against the floors."""
-
-    def scored(kind: str) -> str:
-        named = iter(names.get(kind, []))
-        return listed(
-            [
-                f"{next(named)} {row['late']:.2f} against {row['floor']:.2f}"
-                for row in rows
-                if row["class"] == kind
-            ]
-        )
-
-    parts = [
-        f"{len(names.get(kind, []))} {words} ({scored(kind)})"
-        for kind, words in (
-            ("learned", "learned in pre-training"),
-            ("never", "never learned"),
-            ("high from the start", "above the floor from the start"),
-            ("unclear", "unclear"),
-        )
-        if kind in names or kind in ("learned", "never")
-    ]
-    head = (
-        f"Of {len(curves)} datasets (score of the later untouched checkpoints against what needs no skill) "
-    )
+    kinds = {
+        "learned": "learned in pre-training",
+        "never": "never learned",
+        "high from the start": "above the floor from the start",
+        "unclear": "unclear",
+    }
+    parts = []
+    for kind, words in kinds.items():
+        found = [row for row in rows if row["class"] == kind]
+        scored = [
+            f"{name} {row['late']:.2f} against {row['floor']:.2f}"
+            for name, row in zip(names.get(kind, []), found, strict=True)
+        ]
+        if found or kind in ("learned", "never"):
+            parts.append(f"{len(found)} {words}" + (f" ({listed(scored)})" if found else ""))
+    head = f"Of {len(rows)} datasets (score of the later untouched checkpoints against what needs no skill) "
     return f"{head}{listed(parts)}."
 
 
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:
     """Caveats on floors and on datasets that fit neither kind."""
     caveats = []
+    if len(rows) == 1:
+        caveats.append("One dataset cannot show that there are two kinds.")
     below = sorted({row["dataset"] for row in rows if row["high"] < 0 and row["kind"] == "choice"})
     if below:
-        caveats.append(
-            f"{listed(below)} below the floor: a fixed preference among answers, which is not ignorance."
-        )
+        caveats.append(f"{listed(below)} below the floor: a fixed preference among answers, which is not ignorance.")
     swinging = sorted({row["dataset"] for row in rows if row["class"] == "unclear"})
     if swinging:
         caveats.append(f"{listed(swinging)} unclear: the interval includes the floor plus the margin.")
     started = [points[0] for points in scores.checkpoints.values() if points[0].tokens]
     if started:
         caveats.append(
-            f"The first checkpoint of {listed([p.series for p in started])} is pre-trained already: what it can "
-            "do counts as the floor of generated answers, and as no rise."
+            f"The first checkpoint of {listed([p.series for p in started])} is pre-trained already: what it "
+            "can do counts as the floor of generated answers, and as no rise."
         )
     if "high from the start" in names:
         caveats.append("A dataset high from the start may have been learned before the first checkpoint.")

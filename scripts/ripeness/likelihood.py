@@ -21,7 +21,7 @@ class Request:
 
 
 def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
-    """The tokens that all contexts begin with, at most all but one of the shortest; few-shot prompts share their shots."""
+    """The tokens that all contexts begin with, all but one of the shortest at most; few-shot prompts share their shots."""
     first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
     length = 0
     for a, b in zip(first, last, strict=False):
@@ -63,9 +63,7 @@ def by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
 
 
 @torch.inference_mode()
-def log_likelihoods(
-    model: PreTrainedModel, requests: list[Request], *, batch_tokens: int
-) -> list[list[float]]:
+def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
     """Log-probability (nats) of every completion token of every request.
 
     The shared beginning of all contexts is read once; the rest is sorted by length and padded on the right, where
@@ -78,9 +76,7 @@ def log_likelihoods(
     for batch in by_length([len(rest) for rest in rests], batch_tokens):
         starts = [len(requests[i].context) - len(prefix) - 1 for i in batch]
         tokens = right_padded([rests[i] for i in batch], model.device)  # (B, T)
-        logits, first = answer_logits(
-            model, tokens, repeated(cache, len(batch)), min(starts)
-        )  # (B, T - first, V)
+        logits, first = answer_logits(model, tokens, repeated(cache, len(batch)), min(starts))  # (B, T - first, V)
         logps = logits.float().log_softmax(-1)
         for row, (index, start) in enumerate(zip(batch, starts, strict=True)):
             completion = torch.tensor(requests[index].completion, device=model.device)
@@ -94,9 +90,7 @@ def answer_logits(
 ) -> tuple[torch.Tensor, int]:
     """Logits from position `first` on, (B, T - first, V): the vocabulary projection of the prompt is left out."""
     length = tokens.shape[1]
-    output = model(
-        input_ids=tokens, past_key_values=cache, use_cache=cache is not None, logits_to_keep=length - first
-    )
+    output = model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None, logits_to_keep=length - first)
     return output.logits, first
 
 

@@ -46,13 +46,24 @@ def cell_of(wildcards: Any) -> Cell:  # noqa: ANN401 (Snakemake's wildcards have
 def corpus_recipe(study: Study, wildcards: Any) -> str:  # noqa: ANN401
     """What the corpus of a series is made of."""
     settings = study.config["series"][wildcards.series]["pretrain"]
-    return to_json(settings["source"] | {key: settings[key] for key in CORPUS_KEYS})
+    source = settings["source"]
+    if "hub" in source:
+        folder = f"{results(study)}/text/{wildcards.series}"
+        source = {"text": {split: f"{folder}/{split}.txt" for split in ("train", "validation")}}
+    return to_json(source | {key: settings[key] for key in CORPUS_KEYS})
 
 
 def corpus_files(study: Study, wildcards: Any) -> list[str]:  # noqa: ANN401
-    """The text files that a corpus is made of; none for the nursery's world."""
+    """The text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
     source = study.config["series"][wildcards.series]["pretrain"]["source"]
+    if "hub" in source:
+        return [f"{results(study)}/text/{wildcards.series}"]
     return sorted(source.get("text", {}).values())
+
+
+def text_on_hub(study: Study, wildcards: Any) -> str:  # noqa: ANN401
+    """The dataset of the hub from which a series' text comes."""
+    return to_json(study.config["series"][wildcards.series]["pretrain"]["source"]["hub"])
 
 
 def pretraining_settings(study: Study, wildcards: Any) -> str:  # noqa: ANN401
@@ -94,9 +105,7 @@ def pretrained_checkpoint(study: Study, wildcards: Any) -> str:  # noqa: ANN401
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint}
     if "anneal_from" in entry:
-        return to_json(
-            identity | {"phase": "annealed", "from_step": entry["anneal_from"], "steps": entry["steps"]}
-        )
+        return to_json(identity | {"phase": "annealed", "from_step": entry["anneal_from"], "steps": entry["steps"]})
     return to_json(identity | {"phase": "stable", "step": entry["step"]})
 
 
@@ -262,7 +271,10 @@ def cell_identity(study: Study, wildcards: Any) -> str:  # noqa: ANN401
 
 def scores_at(study: Study, wildcards: Any) -> list[str]:  # noqa: ANN401
     """The measurements of all cells of one checkpoint."""
-    return [f"{results(study)}/cells/{cell.path}/measurements.parquet" for cell in cells_at(study, wildcards.series, wildcards.checkpoint)]
+    return [
+        f"{results(study)}/cells/{cell.path}/measurements.parquet"
+        for cell in cells_at(study, wildcards.series, wildcards.checkpoint)
+    ]
 
 
 def checkpoint_tables(study: Study, wildcards: Any) -> list[str]:  # noqa: ANN401, ARG001
@@ -309,7 +321,9 @@ def dataset_folders(study: Study, wildcards: Any) -> list[str]:  # noqa: ANN401,
 
 def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:  # noqa: ANN401, ARG001
     """All checkpoints of the study."""
-    return [f"{results(study)}/checkpoints/{series}/{name}" for series, names in study.checkpoints.items() for name in names]
+    return [
+        f"{results(study)}/checkpoints/{series}/{name}" for series, names in study.checkpoints.items() for name in names
+    ]
 
 
 def shown_cells(study: Study) -> list[Cell]:

@@ -53,7 +53,9 @@ def losses_of(measurements: pl.DataFrame, scores: Scores, settings: Settings) ->
             if kinds.get(row.dataset, block.kind) != block.kind and (row.series, row.checkpoint) in trended
         ]
         if crossing:
-            found.append(losses_on(change, crossing, kinds, measurements, scores, settings))
+            found.append(
+                losses_on(change, crossing, kinds=kinds, measurements=measurements, scores=scores, settings=settings)
+            )
     if not found:
         return None
     return Losses(
@@ -71,6 +73,7 @@ def losses_of(measurements: pl.DataFrame, scores: Scores, settings: Settings) ->
 def losses_on(
     change: Changes,
     crossing: list[int],
+    *,
     kinds: dict[str, str],
     measurements: pl.DataFrame,
     scores: Scores,
@@ -78,7 +81,7 @@ def losses_on(
 ) -> Losses:
     """Collect the changes on one dataset, each on the items whose others place it off the floor."""
     weights = weights_of(change.block, settings)
-    masks = off_floor(change, crossing, measurements, scores, settings)
+    masks = off_floor(change, crossing, measurements=measurements, scores=scores, settings=settings)
     kept, draws = [], [np.empty((0, weights.shape[0]))]
     at_floor = dict.fromkeys(DIRECTIONS, 0)
     for key, items in masks.items():
@@ -108,7 +111,7 @@ def key_of(row: Row) -> tuple[str, str, str]:
 
 
 def off_floor(
-    change: Changes, crossing: list[int], measurements: pl.DataFrame, scores: Scores, settings: Settings
+    change: Changes, crossing: list[int], *, measurements: pl.DataFrame, scores: Scores, settings: Settings
 ) -> dict[tuple[str, str, str], np.ndarray]:
     """Items that measure each untouched model: those for which the items that sort place it off the floor."""
     masks = {key_of(change.rows[index]): np.zeros(change.values.shape[1], bool) for index in crossing}

@@ -123,9 +123,7 @@ def scores_of(items: pl.DataFrame) -> Scores:
     score = pl.when(pl.col("probe_kind") == "choice").then(correct).otherwise("rouge_l").fill_nan(None)
     items = items.with_columns(score.alias("score")).drop_nulls("score")
     checkpoints = defaultdict(list)
-    for point in (
-        items.select(POINT).unique(["series", "checkpoint"]).sort("series", "tokens", "step").iter_rows()
-    ):
+    for point in items.select(POINT).unique(["series", "checkpoint"]).sort("series", "tokens", "step").iter_rows():
         checkpoints[point[0]].append(Point(*point))
     rates = items.select(*ROW[:-1], "learning_rate").unique().group_by(ROW[:-1]).len()["len"].max()
     blocks = {
@@ -203,7 +201,7 @@ def trend(points: list[Point]) -> list[Point]:
 
 
 def late(points: list[Point]) -> list[Point]:
-    """Take the later half of the checkpoints, in order of tokens; the middle one of an odd number is in no half."""
+    """Take the later half of checkpoints in order of tokens; the middle of an odd number is in no half."""
     return points[-max(1, len(points) // 2) :] if points else []
 
 
@@ -220,9 +218,7 @@ def floors(
         return {series: (name, np.full(block.values.shape[1], level)) for series in checkpoints}
     first = {}
     for series, points in checkpoints.items():
-        measured = [
-            key for point in points if (key := (series, point.checkpoint, block.format)) in block.base
-        ]
+        measured = [key for point in points if (key := (series, point.checkpoint, block.format)) in block.base]
         if measured:
             first[series] = ("first checkpoint", block.base[measured[0]])
     return first
@@ -272,7 +268,7 @@ def above_floor(
 
 
 def changes(block: Block, settings: Settings, *, is_own: bool) -> Changes:
-    """Pair models tuned on the probe itself (asked as trained) or, not `is_own`, on others, with untouched ones."""
+    """Pair models tuned on the probe itself (asked as trained), or else on others, with untouched ones."""
     tuned = [
         (row, values, block.base[row.series, row.checkpoint, row.probe_format])
         for row, values in zip(block.rows, block.values, strict=True)
@@ -284,6 +280,4 @@ def changes(block: Block, settings: Settings, *, is_own: bool) -> Changes:
     shape = (len(tuned), block.values.shape[1])
     values = np.array([values for _, values, _ in tuned]).reshape(shape)
     base = np.array([base for _, _, base in tuned]).reshape(shape)
-    return Changes(
-        block, [row for row, _, _ in tuned], values - base, mean_of(base, axis=1), mean_of(values, axis=1)
-    )
+    return Changes(block, [row for row, _, _ in tuned], values - base, mean_of(base, axis=1), mean_of(values, axis=1))

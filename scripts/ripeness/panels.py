@@ -24,12 +24,10 @@ REFERENCES = {"chance": [1, 3], "majority class": [5, 3]}
 
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
 SIDE_BY_SIDE = 4  # small multiples in a strip, at most
-ASIDE = (
-    7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
-)
+ASIDE = 7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
 THEME = {
     "background": "white",
-    "font": "Helvetica Neue, Helvetica, Arial, DejaVu Sans, sans-serif",
+    "font": "Helvetica, Arial, sans-serif",
     "view": {"stroke": "#ddd"},
     "axis": {
         "gridColor": "#eee", "domainColor": "#999", "tickColor": "#999", "titleFontWeight": "normal",
@@ -46,6 +44,17 @@ THEME = {
     "title": {
         "anchor": "start", "fontSize": 14, "subtitleFontSize": 12, "subtitleColor": "#444", "offset": 12,
     },
+}  # fmt: skip
+
+
+# What a tooltip may say, in this order; a figure says what its data has.
+TOOLTIPS = {
+    "series": "series", "checkpoint": "checkpoint", "tokens": "tokens", "phase": "phase", "dataset": "dataset",
+    "probe": "measured on", "method": "method", "format": "format", "probe_format": "asked in",
+    "shots": "shots", "seed": "seed", "status": "status", "reason": "reason", "value": "value",
+    "low": "95 % from", "high": "95 % to", "expected": "expected by chance", "n_formats": "formats",
+    "items": "item differences", "n_items": "test items", "n_seeds": "seeds", "n_examples": "examples",
+    "n_tokens": "tokens trained on", "n_truncated": "examples cut", "final_loss": "final loss",
 }  # fmt: skip
 
 
@@ -82,20 +91,13 @@ def tokens_axis(tokens: pl.Series) -> alt.X:
 
 def tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     """Say on hover which point it is, its value and interval, and from how many items and seeds."""
-    formats = {
-        name: ".3f" for name in ("value", "low", "high", "chance", "majority", "expected", "final_loss")
-    }
-    formats["tokens"] = ","
-    hidden = {"row", "panel", "label", "order", "is_alone", "step", "cell", "sign", "is_dark"}
-    titles = {
-        "n_items": "items", "n_seeds": "seeds", "n_formats": "formats", "items": "differences of items",
-        "low": "95 % from", "high": "95 % to", "probe": "measured on", "probe_format": "asked in",
-    }  # fmt: skip
-    names = [name for name in frame.columns if name not in hidden and not frame[name].is_null().all()]
-    return [
-        alt.Tooltip(name, title=titles.get(name, name.replace("_", " ")), format=formats.get(name, ""))
-        for name in names
-    ]
+    numbers = {"tokens": ",", "value": ".3f", "low": ".3f", "high": ".3f", "expected": ".3f"}
+    names = [name for name in TOOLTIPS if name in frame.columns and not frame[name].is_null().all()]
+    if frame["series"].n_unique() == 1:
+        names.remove("series")
+    if "probe" in names and "dataset" in names and (frame["probe"] == frame["dataset"]).all():
+        names.remove("probe")
+    return [alt.Tooltip(name, title=TOOLTIPS[name], format=numbers.get(name, "")) for name in names]
 
 
 def panels_of(frame: pl.DataFrame) -> list[str]:
@@ -114,26 +116,27 @@ def trend(
     which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath.
     """
     columns = min(SIDE_BY_SIDE, len(panels))
-    width = min(420, WIDTH // columns - 58)
+    width = min(420, WIDTH // columns - 46)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, nice=False, padding=6))
     base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
     ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}
     lines = ["series", "phase", *detail]
-    bold, alone = base.transform_filter(is_bold), base.transform_filter(f"datum.is_alone && {is_bold}")
-    thin, joined = (
-        base.transform_filter(f"!({is_bold})"),
-        base.transform_filter(f"!datum.is_alone && {is_bold}"),
-    )
     marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
+    bold = base.transform_filter(is_bold)
     layers = [
         *(overlay or []),
         bold.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines),
-        alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends),
-        thin.mark_line(strokeWidth=0.9, opacity=0.55).encode(detail=lines),
         bold.mark_line(strokeWidth=1.8).encode(detail=lines),
-        joined.mark_point(size=34, filled=True, opacity=1).encode(**marks),
-        alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks),
+        bold.transform_filter("!datum.is_alone").mark_point(size=34, filled=True, opacity=1).encode(**marks),
     ]
+    # A layer without rows would make the browser warn of a scale without an extent.
+    if is_bold != "true":
+        thin = base.transform_filter(f"!({is_bold})").mark_line(strokeWidth=0.9, opacity=0.55)
+        layers.append(thin.encode(detail=lines))
+    if frame["is_alone"].any():
+        alone = bold.transform_filter("datum.is_alone")
+        layers.append(alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends))
+        layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
     layered = alt.layer(*layers, data=frame).properties(width=width, height=width * 0.62)
     return layered.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
 
@@ -168,15 +171,14 @@ def titled(chart: alt.FacetChart, text: str) -> alt.FacetChart:
     return chart.properties(title=alt.TitleParams(text, fontSize=12, fontWeight="bold", color="#444444"))
 
 
-def heat(
-    frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float
-) -> alt.LayerChart:
+def heat(frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float) -> alt.LayerChart:
     """Grid of coloured squares with `digits` (an expression giving the text) written in them."""
     square = alt.Chart(frame).encode(x=x, y=y)
     fills = square.mark_rect(stroke="white").encode(color=colour, tooltip=tooltips(frame))
-    text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5, tooltip=None).encode(
-        text="digits:N", color=alt.condition("datum.is_dark", alt.value("white"), alt.value("#222222"))
-    )  # fmt: skip
+    ink = alt.condition("datum.is_dark", alt.value("white"), alt.value("#222"))
+    # The text lies over the square, so it needs the square's tooltip.
+    text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5)
+    text = text.encode(text="digits:N", color=ink, tooltip=tooltips(frame))
     return alt.layer(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(side))
 
 

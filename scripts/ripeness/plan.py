@@ -94,9 +94,7 @@ def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[st
             check_pretrained(where, entry)
         name = entry.get("name") or default_name(where, entry)
         if name in named:
-            raise UserError(
-                f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one"
-            )
+            raise UserError(f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one")
         named[name] = {key: value for key, value in entry.items() if key != "name"}
     return named
 
@@ -159,9 +157,7 @@ def check_formats(study: Study) -> None:
 def unknown(where: str, what: str, value: str, choices: object) -> UserError:
     """The error for a name that nothing bears."""
     known = [str(choice) for choice in choices]  # type: ignore[attr-defined]
-    return UserError(
-        f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{hint(value, known)}"
-    )
+    return UserError(f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{hint(value, known)}")
 
 
 def plan_cells(study: Study) -> list[Cell]:
@@ -208,10 +204,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         if cell.format == TEXT_FORMAT:
             return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
         kind = study.tasks[cell.dataset].kind
-        return [
-            Probe("base", cell.dataset, kind, cell.format, n)
-            for n in study.config["methods"]["base"]["shots"]
-        ]
+        return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
     probes = []
     for name, suite in study.config["suites"].items():
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]

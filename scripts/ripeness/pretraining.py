@@ -106,9 +106,7 @@ def read_corpus(folder: Path) -> np.ndarray:
     """Read the token stream of a corpus, shape (tokens,), without loading it whole."""
     path = folder / "train.npy"
     if not path.is_file():
-        raise UserError(
-            f"There is no corpus at {str(folder)!r}.\nhint: build it with scripts/build_corpus.py."
-        )
+        raise UserError(f"There is no corpus at {str(folder)!r}.\nhint: build it with scripts/build_corpus.py.")
     return np.load(path, mmap_mode="r")
 
 

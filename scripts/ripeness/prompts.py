@@ -21,9 +21,7 @@ class Prompt:
 def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[str]:
     """Texts of `n` examples of the pool, drawn by seed: the same for every item, format and checkpoint."""
     if n > len(pool):
-        raise UserError(
-            f"{n} shots are wanted, but the pool holds {len(pool)}\nhint: raise `items.shots` in the study"
-        )
+        raise UserError(f"{n} shots are wanted, but the pool holds {len(pool)}\nhint: raise `items.shots` in the study")
     chosen = random.Random(seed).sample(range(len(pool)), n)
     return [pool[i]["prompt"] + pool[i]["target"] for i in chosen]
 

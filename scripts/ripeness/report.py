@@ -1,12 +1,13 @@
 """The parts of report.html, as values that the template (reports/report.html.j2) only lays out.
 
-Text made by models and datasets is untrusted: the template escapes everything but what is made here as `Markup`,
-and the page carries a policy that lets only its own two scripts run and nothing be loaded.
+Text made by models and datasets is untrusted: the template escapes everything but what is made here as
+`Markup`, and the page carries a policy that lets only its own two scripts run and nothing be loaded.
 """
 
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +39,7 @@ def json_block(value: Any) -> Markup:  # noqa: ANN401 (anything that JSON can ho
 
 
 def script(source: str) -> tuple[Markup, str]:
-    """Make an inline script and the source expression that permits exactly it in a content security policy."""
+    """Make an inline script and the source expression that permits exactly it in a security policy."""
     source = "\n" + source.replace("</script", "<\\/script") + "\n"
     return Markup(source), f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
@@ -62,9 +63,7 @@ def caption_html(path: Path, facts: Mapping[str, Any]) -> Markup:
 
 def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
     """Say in numbers and names what the study consists of."""
-    points = pl.concat(
-        [frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]
-    ).unique()
+    points = pl.concat([frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]).unique()
     status = {name: count for name, count in cells["status"].value_counts().iter_rows()}
     tokens = points["tokens"].sort()
     return {
@@ -81,7 +80,7 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
 
 
 def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read every figure that was plotted, in the order of FIGURES: question, caption, specification, SVG, CSV."""
+    """Read every figure that was plotted, in the order of FIGURES."""
     entries = []
     for name, figure in FIGURES.items():
         paths = {kind: folder / f"{name}.{kind}" for kind in ("json", "svg", "csv")}
@@ -102,7 +101,7 @@ def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[d
         )
     if not entries:
         raise UserError(
-            f"No figures in {folder}; known are {', '.join(FIGURES)}.\nhint: run plot_figure first."
+            f"no figures in {folder}; known are {', '.join(FIGURES)}\nhint: draw them with plot_figure first"
         )
     return entries
 
@@ -113,20 +112,18 @@ def signed(value: float | None) -> str:
 
 
 def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
-    """Prepare one finding: its verdict checked, its numbers as text, its interval as places on a scale (0 to 100)."""
+    """Prepare one finding: its numbers as text, its interval as places on a scale (0 to 100)."""
     if finding["verdict"] not in VERDICTS:
         raise UserError(
-            f"Finding {finding['id']!r} has the verdict {finding['verdict']!r}; known are {', '.join(VERDICTS)}.\n"
-            "hint: findings.json is written by test_findings; run it again."
+            f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
+            "hint: test_findings writes findings.json; run it again"
         )
     low, effect, high = (finding.get(key) for key in ("low", "effect", "high"))
     row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}
     if None not in (low, effect, high):
         row["interval"] = f"{signed(low)} to {signed(high)}"
         reach = max(abs(low), abs(high), 1e-9) * 1.1
-        row["scale"] = {
-            key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)
-        }
+        row["scale"] = {key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)}
     counts = ((finding.get(f"n_{noun}s"), noun) for noun in ("checkpoint", "seed", "item"))
     row["counts"] = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
     columns = dict.fromkeys(key for detail in finding.get("details") or [] for key in detail)
@@ -134,11 +131,27 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
+def findings_of(findings: list[dict]) -> dict[str, list]:
+    """Prepare all findings; a caveat that most of them share is said once, in `shared_caveats`."""
+    counted = Counter(caveat for finding in findings for caveat in set(finding.get("caveats") or []))
+    shared = [caveat for caveat, count in counted.items() if count > max(1, len(findings) / 2)]
+    rows = [finding_row(finding) for finding in findings]
+    for row in rows:
+        row["own_caveats"] = [caveat for caveat in row.get("caveats") or [] if caveat not in shared]
+    return {"findings": rows, "shared_caveats": sorted(shared)}
+
+
+def are_alike(value: Mapping[str, Any]) -> bool:
+    """Say whether a mapping holds two or more mappings with the same keys, that is, a table."""
+    keys = {tuple(part) if isinstance(part, Mapping) else None for part in value.values()}
+    return len(value) > 1 and len(keys) == 1 and None not in keys
+
+
 def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
     """Primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
 
-    One row for each dataset and treatment (the untouched model by number of shots, each method), one column for
-    each checkpoint.
+    One row for each dataset and treatment (the untouched model by number of shots, each method), one column
+    for each checkpoint.
     """
     own = scores(measurements).filter(
         pl.col("probe_kind") != "text",
@@ -151,10 +164,9 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
     columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table.iter_rows(named=True):
-        treatment = (
-            f"untouched, {row['shots']} shots" if row["method"] == "base" else f"tuned ({row['method']})"
-        )
-        rows.setdefault((row["panel"], treatment), {})[row["label"]] = f"{row['value']:.2f} ± {row['se']:.2f}"
+        treatment = f"untouched, {row['shots']} shots" if row["method"] == "base" else f"tuned ({row['method']})"
+        cell = f"{row['value']:.2f} ± {row['se']:.2f}"
+        rows.setdefault((row["panel"], treatment), {})[row["label"]] = cell
     return {
         "columns": columns,
         "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in rows.items()],
@@ -165,13 +177,11 @@ def markdown(table: Mapping[str, Any]) -> str:
     """Write the table of scores in Markdown."""
     lines = [["dataset", "model", *table["columns"]], ["---"] * (2 + len(table["columns"]))]
     lines += [[dataset, treatment, *values] for dataset, treatment, values in table["rows"]]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def usage_table(folder: Path | None) -> list[dict[str, Any]]:
-    """Sum what jobs used by stage, the first folder under `folder`: jobs, seconds of computing and of start-up."""
+    """Sum what jobs used (seconds, memory) by stage, the first folder under `folder`."""
     stages: dict[str, list[dict]] = {}
     for path in sorted(folder.rglob("*.json")) if folder else []:
         usage = read_json(path)
@@ -179,17 +189,12 @@ def usage_table(folder: Path | None) -> list[dict[str, Any]]:
             stages.setdefault(path.relative_to(folder).parts[0].removesuffix(".json"), []).append(usage)
     rows = []
     for stage, jobs in stages.items():
-        total = {
-            key: sum(job.get(key) or 0.0 for job in jobs)
-            for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")
-        }
+        total = {key: sum(job.get(key) or 0.0 for job in jobs) for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")}
         peak = max(job.get("peak_memory_mb") or 0.0 for job in jobs)
         rows.append({"stage": stage, "jobs": len(jobs), **total, "peak_memory_mb": peak})
     rows.sort(key=lambda row: -row["compute_cpu_s"])
     if rows:
-        whole = {
-            key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")
-        }
+        whole = {key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")}
         rows.append({"stage": "all", **whole, "peak_memory_mb": max(row["peak_memory_mb"] for row in rows)})
     return rows
 
@@ -204,7 +209,7 @@ def prompts_by_dataset(prompts: list[dict]) -> dict[str, list[dict]]:
 
 
 def render(template: Path, context: Mapping[str, Any], *, bundle: str, page_script: str) -> str:
-    """Fill the template; `bundle` (the charts' library) and `page_script` are the only scripts that will run."""
+    """Fill the template; `bundle` (the charts' library) and `page_script` are all that will run."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
@@ -218,5 +223,6 @@ def render(template: Path, context: Mapping[str, Any], *, bundle: str, page_scri
         f"default-src 'none'; script-src {library_hash} {own_hash}; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    environment.globals["alike"] = are_alike
     scripts = {"library": library, "page_script": own, "policy": policy}
     return environment.get_template(template.name).render(**context, **scripts)

@@ -15,7 +15,7 @@ POWER = 0.8  # of the smallest detectable effect
 
 @dataclass(frozen=True)
 class Estimate:
-    """An effect with its t interval; `mde` is the effect that such data would tell from none in 80 % of studies."""
+    """An effect with its t interval; `mde` is the effect that 80 % of such studies would tell from none."""
 
     effect: float
     low: float
@@ -46,9 +46,7 @@ def redraw(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     return rng.multinomial(n - 1, np.full(n, 1 / n), size=draws) * (n / (n - 1))
 
 
-def item_weights(
-    clusters: np.ndarray, strata: np.ndarray, *, draws: int, rng: np.random.Generator
-) -> np.ndarray:
+def item_weights(clusters: np.ndarray, strata: np.ndarray, *, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Draw weights of items, [draws + 1, items]: row 0 is ones, the others redraw clusters within strata.
 
     `clusters` and `strata` are integer codes [items]; a cluster is drawn whole and belongs to the stratum of
@@ -109,6 +107,8 @@ def estimate(
     rows, n = draws.shape[0], draws.shape[1] - 1
     alone = np.ones((rows, 1))
     effect = float(statistic(draws[:, :1], alone)[0])
+    if np.isnan(effect):
+        return Estimate(*[np.nan] * 7)
     items = float(np.nanvar(statistic(draws[:, 1:], alone), ddof=1))
     # Where all items agree a bootstrap sees no variation; plus-four (Agresti and Coull 1998) keeps some.
     share = 2 / (n_items + 4)
@@ -177,7 +177,7 @@ def null_spread(values: np.ndarray, *, permutations: int, rng: np.random.Generat
 
 
 def kendall(values: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b between the order of the rows of `values` [points, n] and their size; NaN if all tie."""
+    """Kendall's tau-b between the order of rows of `values` [points, n] and their size; NaN if all tie."""
     first, second = np.triu_indices(len(values), k=1)
     signs = np.sign(values[second] - values[first])
     untied = np.count_nonzero(signs, axis=0)

@@ -83,13 +83,9 @@ def check_task(task: Task) -> None:
             f"{where}: `source` has {len(source_kinds)} of: files (train, validation, test), hub, world\n"
             "hint: exactly one of them"
         )
-    needed = {"train": ["train", "validation", "test"], "hub": ["revision", "splits"], "world": []}[
-        source_kinds[0]
-    ]
+    needed = {"train": ["train", "validation", "test"], "hub": ["revision", "splits"], "world": []}[source_kinds[0]]
     if missing := [key for key in needed if key not in task.source]:
-        raise UserError(
-            f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key"
-        )
+        raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
     for format_, template in task.formats.items():
         check_template(f"{where}: formats.{format_}", template, task)
 
@@ -99,15 +95,11 @@ def check_template(where: str, template: str, task: Task) -> None:
     try:
         names = meta.find_undeclared_variables(TEMPLATES.parse(template))
     except TemplateSyntaxError as error:
-        raise UserError(
-            f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}"
-        ) from None
+        raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}") from None
     known = [*task.fields, *(["options"] if task.options else [])]
     for name in sorted(names):
         if name not in known:
-            raise UserError(
-                f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{hint(name, known)}"
-            )
+            raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{hint(name, known)}")
 
 
 def render(template: str, values: dict[str, Any]) -> str:

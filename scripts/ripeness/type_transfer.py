@@ -67,7 +67,7 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
         return finding
 
     def asymmetry(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        lost = [lost_in(losses, kind, draws, weights) for kind in DIRECTIONS]
+        lost = [lost_in(losses, kind, draws=draws, weights=weights) for kind in DIRECTIONS]
         return lost[0] - lost[1]
 
     return with_effect(finding, estimated(asymmetry, losses, settings), settings)
@@ -80,7 +80,7 @@ def verdict_of(parts: list[str]) -> str:
     return "supported" if set(parts) == {"supported"} else "undecided"
 
 
-def lost_in(losses: Losses, kind: str, draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def lost_in(losses: Losses, kind: str, *, draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean loss in a direction, [draws]; every comparison with something to lose counts the same."""
     inside = np.array([found == kind for found in losses.kinds])
     shared = weights[inside] * losses.share[inside, None]
@@ -110,21 +110,19 @@ def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, ob
     n_rows = sum(found == kind for found in losses.kinds)
     if not n_rows:
         reason = (
-            f"untouched checkpoints are at the floor on every {other} dataset, so that there is nothing to lose"
+            f"untouched checkpoints are at the floor on every {other} dataset and have nothing to lose"
             if losses.at_floor[kind]
             else f"no model tuned on a {kind} dataset was measured on a {other} dataset"
         )
         return row | {"n_pairs": 0, "reason": reason, "statement": f"{head} decides nothing: {reason}."}
-    loss = estimated(lambda draws, weights: lost_in(losses, kind, draws, weights), losses, settings)
+    loss = estimated(lambda draws, weights: lost_in(losses, kind, draws=draws, weights=weights), losses, settings)
     judge = decide if kind == "choice" else decide_absence
     ratios = np.array(
         [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
     )
     mean, median = (float(ratios.mean()), float(np.median(ratios))) if len(ratios) else (None, None)
     relative = (
-        ""
-        if mean is None
-        else f", {mean:+.0%} of the untouched score in the mean and {median:+.0%} in the median"
+        "" if mean is None else f", {mean:+.0%} of the untouched score in the mean and {median:+.0%} in the median"
     )
     what = {"generation": "generated answers", "choice": "choices"}[other]
     return row | {
@@ -182,9 +180,7 @@ def pair_rows(losses: Losses, scores: Scores) -> list[dict[str, object]]:
         point = points[str(cell["series"]), str(cell["checkpoint"])]
         shown = {key: value for key, value in cell.items() if key != "kind"}
         direction = DIRECTIONS[str(cell["kind"])]
-        rows.append(
-            {"level": "pair", "direction": direction, "tokens": point.tokens, "phase": point.phase, **shown}
-        )
+        rows.append({"level": "pair", "direction": direction, "tokens": point.tokens, "phase": point.phase, **shown})
     return rows
 
 
@@ -205,8 +201,7 @@ def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> lis
                 "a few small untouched scores weigh much in the mean."
             )
     datasets = {
-        kind: {r.dataset for r, k in zip(losses.rows, losses.kinds, strict=True) if k == kind}
-        for kind in DIRECTIONS
+        kind: {r.dataset for r, k in zip(losses.rows, losses.kinds, strict=True) if k == kind} for kind in DIRECTIONS
     }
     few = [DIRECTIONS[kind] for kind, names in datasets.items() if len(names) == 1]
     if few:

@@ -100,6 +100,8 @@ def numbers(result: Estimate) -> dict[str, float]:
 
 def signed(value: float) -> str:
     """Write a change of score with its sign: +0.42, −0.03."""
+    if np.isnan(value):
+        return "undefined"
     text = f"{value:+.2f}".replace("-", "−")
     return "0.00" if text in ("+0.00", "−0.00") else text
 

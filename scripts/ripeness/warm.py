@@ -44,8 +44,7 @@ LIBRARIES = (
 # more than one, starts threads at once, which no fork survives. Jobs with other numbers start plainly.
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "GOTO")}
 
-# Not as a file, whose folder would be on the path: modules of the project must not stand for others of their
-# name.
+# Not started as a file: with its folder on the path, `ripeness/statistics.py` would stand for that of Python.
 SERVER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ripeness.warm_server import main; main()"
 
 MAX_ADDRESS_BYTES = 107  # of a socket
@@ -64,8 +63,7 @@ def start(libraries: Sequence[str] = LIBRARIES, *, usage: Path | None = None) ->
     """Start a server for the jobs of this process and point `os.environ` to it; return before it is ready.
 
     Jobs that start while it imports `libraries` wait for it. When it has them, and after each job, it writes
-    to the JSON file `usage` what it has used (see `warm_server.write_usage`). None where there can be no
-    server.
+    what it has used to the file `usage` (see `warm_server.write_usage`). None where there can be no server.
     """
     if sys.platform != "linux":  # it reads /proc and uses prctl
         return None
@@ -74,9 +72,7 @@ def start(libraries: Sequence[str] = LIBRARIES, *, usage: Path | None = None) ->
     except OSError as error:
         print(f"jobs start plainly, there can be no warm server: {error}", file=sys.stderr)
         return None
-    os.environ["PATH"] = (
-        f"{Path(__file__).resolve().parents[1] / 'warm'}:{os.environ.get('PATH', os.defpath)}"
-    )
+    os.environ["PATH"] = f"{Path(__file__).resolve().parents[1] / 'warm'}:{os.environ.get('PATH', os.defpath)}"
     os.environ["RIPENESS_WARM_SOCKET"] = str(server.folder / "socket")
     os.environ["RIPENESS_PYTHON"] = sys.executable
     return server

@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
+import time
 import types
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -22,7 +24,7 @@ PLAIN = 2**31 - 1  # as in warm_client
 # plainly. Snakemake sets the numbers of threads: this is every job of a rule with more than one.
 READ_AT_START = (
     *("PYTHON", "LD_", "LC_", "LANG", "OMP_", "MKL_", "OPENBLAS_", "GOTO_", "POLARS_"),
-    *("TORCH", "PYTORCH", "CUDA_", "TRANSFORMERS_", "HF_", "TOKENIZERS_"),
+    *("TORCH", "PYTORCH", "CUDA_", "TRANSFORMERS_", "HF_", "TOKENIZERS_", "HOME", "XDG_"),
 )
 
 
@@ -85,13 +87,14 @@ def take_over(request: dict[str, Any], settings: dict[str, str]) -> bool:
     os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    time.tzset()
+    tempfile.tempdir = None  # not what TMPDIR was in the server
     sys.argv = request["arguments"]
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
     sys.stdout.reconfigure(line_buffering=os.isatty(1))
     # Children are forked from one state. Python reseeds `random` in a child; numpy does not, and what forgets
-    # to seed itself must not draw the same in every job. (torch begins with the same seed in every process
-    # anyway.)
+    # to seed itself must not draw the same in every job. (torch begins every process with the same seed.)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     return True

@@ -99,9 +99,7 @@ def forget_project() -> None:
 def load(libraries: Sequence[str]) -> None:
     """Import the libraries. One that is missing is left to the program that wants it."""
     os.environ["_RJEM_MALLOC_CONF"] = "background_thread:false"  # of the allocator in polars
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = (
-        "1"  # else is_available() starts CUDA; no fork survives that
-    )
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # else is_available() starts CUDA; no fork survives that
     for library in libraries:
         with contextlib.suppress(ImportError):
             importlib.import_module(library)
@@ -133,9 +131,7 @@ def serve(listener: socket.socket, *, settings: dict[str, str], usage: Path | No
             loop.watch.unregister(listener)
             loop.watch.unregister(LIFELINE)
         cancel_deserted(loop, ready, everyone=ending)
-        if (
-            listener.fileno() in ready and not ending
-        ):  # last: `ready` may name the descriptor that it will get
+        if listener.fileno() in ready and not ending:  # last: `ready` may name the descriptor that it will get
             admit(loop, settings)
 
 
@@ -158,9 +154,7 @@ def answer_ended(loop: Loop) -> int:
     """Tell the clients of ended children how these ended; return how many there were."""
     ended = [child for child in loop.jobs if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)]
     for child in ended:
-        kill_group(
-            child, signal.SIGKILL
-        )  # what the job left running; its id is not given anew before waitpid
+        kill_group(child, signal.SIGKILL)  # what the job left running; its id is not given anew before waitpid
         _, status = os.waitpid(child, 0)
         job = loop.jobs.pop(child)
         if job.deadline is None:

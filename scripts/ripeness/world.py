@@ -45,12 +45,12 @@ SPLITS = ("train", "validation", "test")
 
 # Share of the kinds of document, by documents.
 MIXTURE: dict[str, float] = {
-    "facts": 0.14,
-    "story": 0.16,
-    "check": 0.12,
-    "sentiment": 0.16,
-    "questions": 0.26,
-    "summary": 0.16,
+    "facts": 0.10,
+    "story": 0.14,
+    "check": 0.06,
+    "sentiment": 0.14,
+    "questions": 0.38,
+    "summary": 0.18,
 }
 # Wording of an exercised document; io and instruct are rare so that format sensitivity can be seen to come and go.
 FORMAT_SHARES: dict[str, float] = {"default": 0.985, "io": 0.01, "instruct": 0.005}
@@ -114,7 +114,7 @@ def write_story(rng: random.Random) -> str:
                     f"the {animal} ran from {name} .",
                     f"{name} ate the {food} .",
                     f"{name} shared the {food} with {other} .",
-                    f"the {tool} is with {name} .",
+                    f"the {tool} is now with {name} .",
                     f"{name} gave the {tool} to {other} .",
                     f"{name} got the {tool} from {other} .",
                     f"{name} is in the {place} .",

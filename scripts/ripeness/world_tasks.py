@@ -124,7 +124,7 @@ def make_passage(rng: random.Random) -> tuple[str, list[tuple[str, str, tuple[st
         sentences.append(f"{person} is in the {place} .")
         facts.append((person, place, PLACES, places))
     for person, tool in list(zip(people, tools, strict=True))[: rng.randint(0, 1)]:
-        sentences.append(f"the {tool} is with {person} .")
+        sentences.append(f"the {tool} is now with {person} .")
         facts.append((f"the {tool}", person, NAMES, people))
     rng.shuffle(sentences)
     return " ".join(sentences), facts
@@ -163,9 +163,7 @@ def make_questions(rng: random.Random, label: str) -> list[Row]:
                 options.append(word)
         rng.shuffle(options)
         question = f"who has {subject} ?" if subject.startswith("the ") else f"where is {subject} ?"
-        rows.append(
-            {"passage": passage, "question": question, "options": options, "answer": options.index(answer)}
-        )
+        rows.append({"passage": passage, "question": question, "options": options, "answer": options.index(answer)})
     return rows
 
 
@@ -180,9 +178,7 @@ def make_summary(rng: random.Random, label: str) -> list[Row]:
 def make_nli(rng: random.Random, label: str) -> list[Row]:
     """Make a premise and a claim that follows from it or not."""
     passage, facts = make_passage(rng)
-    return [
-        {"premise": passage, "claim": make_statement(rng, facts, label == "entailed"), "entailment": label}
-    ]
+    return [{"premise": passage, "claim": make_statement(rng, facts, label == "entailed"), "entailment": label}]
 
 
 def make_paraphrase(rng: random.Random, label: str) -> list[Row]:

@@ -125,7 +125,9 @@ def test_rate_warms_up_stays_and_decays_to_zero():
 def test_an_epoch_reads_every_window_once_and_the_next_in_another_order():
     settings = read_settings(SETTINGS | {"sequence_length": 2, "batch_size": 1})
     stream = np.arange(21, dtype=np.uint16)
-    epochs = [[batch_of(step, stream, settings)[0, 0].item() for step in steps] for steps in (range(1, 11), range(11, 21))]
+    epochs = [
+        [batch_of(step, stream, settings)[0, 0].item() for step in steps] for steps in (range(1, 11), range(11, 21))
+    ]
     assert [sorted(epoch) for epoch in epochs] == [list(range(0, 20, 2))] * 2
     assert epochs[0] != epochs[1]
 

@@ -24,9 +24,7 @@ TASK_FOLDER = Path(__file__).parents[2] / "tasks"
 
 @pytest.fixture(scope="module")
 def made():
-    return {
-        (task, split): rows(task, n=80, split=split, seed=0) for task, split in itertools.product(TASKS, SPLITS)
-    }
+    return {(task, split): rows(task, n=80, split=split, seed=0) for task, split in itertools.product(TASKS, SPLITS)}
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +61,13 @@ def test_no_content_crosses_a_split(made):
     for task, fields in CONTENT_FIELDS.items():
         if not fields:
             continue
-        contents = {
-            split: {tuple(row[field] for field in fields) for row in made[task, split]} for split in SPLITS
-        }
+        contents = {split: {tuple(row[field] for field in fields) for row in made[task, split]} for split in SPLITS}
         for one, other in itertools.combinations(SPLITS, 2):
             assert not contents[one] & contents[other], task
 
 
 def test_no_word_of_category_crosses_a_split(made):
-    words = {
-        split: {word for row in made["category", split] for word in row["words"].split(" , ")} for split in SPLITS
-    }
+    words = {split: {word for row in made["category", split] for word in row["words"].split(" , ")} for split in SPLITS}
     for one, other in itertools.combinations(SPLITS, 2):
         assert not words[one] & words[other]
 
@@ -131,9 +125,7 @@ def test_yaml_of_every_task_says_what_the_world_says(made):
         row = made[task, "test"][0]
         fields = {name: row[field] for name, field in definition["fields"].items()}
         for format_ in FORMAT_SHARES:
-            template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
-                definition["formats"][format_]
-            )
+            template = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(definition["formats"][format_])
             assert template.render(fields) == prompt_text(task, row, format_)
         if "labels" in definition:
             assert definition["labels"] == {label: f" {word}" for label, word in LABEL_WORDS[task].items()}

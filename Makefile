@@ -1,0 +1,59 @@
+# Two commands do all the set-up: `make study` runs the embedded study, `make test` passes the tests.
+STUDY ?= config.yaml
+CORES ?= $(shell nproc)
+# The first Python of 3.11 or newer; PYTHON=... chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: study test unit lint format lock unlock clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make study                        run the embedded study, then results/nursery/report.html"
+	@echo "make study STUDY=studies/x.yaml   run another study"
+	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
+	@echo "make unlock                       after a run was killed, when no other is at work"
+
+study: .venv/ready
+	@.venv/bin/python scripts/run_study.py --study "$(STUDY)" --cores "$(CORES)"
+
+test: .venv/ready lint
+	@.venv/bin/python -m pytest
+
+unit: .venv/ready
+	@.venv/bin/python -m pytest tests/unit
+
+lint: .venv/ready
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m snakefmt --check Snakefile rules
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m snakemake --lint
+
+format: .venv/ready
+	@.venv/bin/python -m ruff check --fix .
+	@.venv/bin/python -m ruff format .
+	@.venv/bin/python -m snakefmt Snakefile rules
+
+unlock: .venv/ready
+	@.venv/bin/python -m snakemake --unlock --cores 1
+
+clean:
+	rm -rf results logs .snakemake
+
+.venv/ready: requirements.lock
+	@test -n "$(PYTHON)" || { echo "error: no Python of 3.11 or newer was found" >&2; \
+		echo "hint: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@echo "setting up .venv with $(PYTHON); this takes some minutes, once"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "error: $(PYTHON) cannot make a virtual environment" >&2; \
+		echo "hint: on Debian, apt-get install python3-venv" >&2; exit 2; }
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock
+	@touch .venv/ready
+
+# Resolves for every Python from 3.11 on; needs `uv`.
+lock:
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url requirements.in \
+		-o requirements.all
+	{ head -2 requirements.lock; grep -vE "^(nvidia-|cuda-|triton)|== 'win32'|== 'emscripten'|os_name == 'nt'" \
+		requirements.all | LC_ALL=C sort; } > requirements.new
+	mv requirements.new requirements.lock
+	rm requirements.all

@@ -1,0 +1,26 @@
+"""Fetch running text from a dataset of the hub at a pinned commit: one text file a split, rows joined by line ends."""
+
+from pathlib import Path
+
+from ripeness.command_line import argument_parser, json_option, run
+from ripeness.files import whole
+from ripeness.hub import dataset_split
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write <output>/train.txt and <output>/validation.txt."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--source", required=True, type=json_option, help="{id, revision, config, column, train, validation}")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    options = parser.parse_args(argv)
+    source = options.source
+    with whole(options.output) as folder:
+        folder.mkdir()
+        for split in ("train", "validation"):
+            table = dataset_split(source["id"], source.get("config"), source[split], source["revision"])
+            text = "\n".join(row.rstrip("\n") for row in table[source["column"]])
+            (folder / f"{split}.txt").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

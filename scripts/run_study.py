@@ -1,0 +1,170 @@
+"""Run a study with Snakemake on this machine: live progress, then the verdicts, the report's path and what it cost.
+
+Everything that decides a result is in the Snakefile; `snakemake --configfile STUDY --cores 2` gives the same files.
+"""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ripeness.command_line import argument_parser, run
+from ripeness.config import read_yaml
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.plan import load_study
+
+ROOT = Path(__file__).parents[1]
+SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
+MOST_ERRORS = 3
+
+
+@dataclass
+class Progress:
+    """What Snakemake has said so far."""
+
+    started: float = field(default_factory=time.monotonic)
+    shown: float = 0.0
+    done: int = 0
+    total: int = 0
+    rule: str = ""
+    logs: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take in one line of Snakemake's output."""
+        self.lines.append(line)
+        if match := re.search(r"(\d+) of (\d+) steps", line):
+            self.done, self.total = int(match[1]), int(match[2])
+        elif match := re.match(r"(?:local)?rule (\w+):", line):
+            self.rule = match[1]
+        elif match := re.match(r"total +(\d+)", line):
+            self.total = int(match[1])
+        elif match := re.match(r" +log: (.*) \(check log file", line):
+            self.logs.append(match[1])
+
+    def text(self) -> str:
+        """Jobs done, total, time gone and time left at the mean pace so far."""
+        gone = time.monotonic() - self.started
+        left = clock(gone / self.done * (self.total - self.done)) if self.done else "?"
+        return f"{self.done} of {self.total} jobs, {clock(gone)} gone, about {left} left ({self.rule})"
+
+    def show(self, *, is_terminal: bool) -> None:
+        """Print the state: over itself on a terminal, else now and then as a line."""
+        now = time.monotonic()
+        if self.total and now - self.shown > (0.2 if is_terminal else SECONDS_BETWEEN_LINES):
+            print(f"\r\x1b[K{self.text()}" if is_terminal else self.text(), end="" if is_terminal else "\n", flush=True)
+            self.shown = now
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def run_snakemake(study: Path, cores: str, more: list[str]) -> tuple[int, Progress]:
+    """Run Snakemake in a process of its own and follow its output."""
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--scheduler", "greedy", "--rerun-incomplete"]
+    command += ["--keep-going", "--snakefile", str(ROOT / "Snakefile")]
+    if study.resolve() != ROOT / "config.yaml":
+        command += ["--configfile", str(study)]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    progress = Progress()
+    with subprocess.Popen(
+        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                progress.read(line.rstrip("\n"))
+                progress.show(is_terminal=sys.stdout.isatty())
+        except KeyboardInterrupt:
+            # Snakemake got the signal too; it ends its jobs, and no half-written file is left
+            process.wait()
+            raise
+    if sys.stdout.isatty():
+        print()
+    return process.returncode, progress
+
+
+def explain(progress: Progress) -> tuple[str, bool]:
+    """Say why Snakemake failed, and whether the user must act: the errors of its jobs, or its own last words."""
+    errors, is_user = [], False
+    for log in dict.fromkeys(progress.logs):
+        path = Path(log.split(", ")[0])
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if match := re.search(r"^error: .*", text, re.MULTILINE | re.DOTALL):
+            errors.insert(0, match[0].strip())
+            is_user = True
+        else:
+            errors.append("\n".join([f"a job failed; the end of {path}:", *text.splitlines()[-20:]]))
+    if not errors:
+        said = [line for line in progress.lines if line.strip() and not line.startswith(" ")]
+        locked = any("LockException" in line for line in progress.lines)
+        advice = "hint: another run is at work in this folder; if it was killed: make unlock" if locked else ""
+        errors = ["\n".join([*said[-8:], advice]).strip()]
+        is_user = locked
+    unique = list(dict.fromkeys(errors))
+    rest = [f"... and {len(unique) - MOST_ERRORS} more"] if len(unique) > MOST_ERRORS else []
+    return "\n".join(unique[:MOST_ERRORS] + rest), is_user
+
+
+def cost_table(logs: Path, since: float, cpu_snakemake: float) -> list[str]:
+    """Jobs, computing and start-up by stage, in CPU seconds, of what ran after `since` (seconds of the epoch)."""
+    stages: dict[str, list[float]] = {}
+    for path in logs.rglob("*.usage.json"):
+        if path.stat().st_mtime < since or path.name == "warm.usage.json":
+            continue
+        used = read_json(path)
+        stage = stages.setdefault(path.relative_to(logs).parts[0].removesuffix(".usage.json"), [0, 0.0, 0.0])
+        stage[0] += 1
+        stage[1] += used["compute_cpu_s"]
+        stage[2] += used["startup_cpu_s"]
+    if not stages:
+        return []
+    warm = logs / "warm.usage.json"
+    server = read_json(warm) if warm.is_file() and warm.stat().st_mtime >= since else {"cpu_s": 0.0, "jobs_cpu_s": 0.0}
+    computing = sum(stage[1] for stage in stages.values())
+    total = cpu_snakemake + server["cpu_s"] + server["jobs_cpu_s"]
+    rows = [f"{'stage':<22}{'jobs':>7}{'computing':>12}{'start-up':>12}   CPU seconds"]
+    for name, (jobs, compute, startup) in sorted(stages.items(), key=lambda item: -item[1][1]):
+        rows.append(f"{name:<22}{jobs:>7.0f}{compute:>12.1f}{startup:>12.1f}")
+    overhead = total - computing
+    rows.append(
+        f"{'all, with Snakemake':<22}{'':>7}{computing:>12.1f}{overhead:>12.1f}   start-up is {overhead / total:.0%}"
+    )
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the study and print the verdicts."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
+    parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at once")
+    parser.add_argument("more", nargs="*", help="further options of Snakemake, after --")
+    options = parser.parse_args(argv)
+    config = read_yaml(options.study)
+    study = load_study(config, ROOT / "tasks")
+    results = Path("results") / study.config["study"]
+    started = time.time()
+    status, progress = run_snakemake(options.study, options.cores, options.more)
+    if status:
+        why, is_user = explain(progress)
+        if is_user:
+            raise UserError(why.removeprefix("error: "))
+        print(why, file=sys.stderr)
+        sys.exit(1)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for row in cost_table(results / "logs", started, used.ru_utime + used.ru_stime):
+        print(row)
+    print()
+    for finding in read_json(results / "findings.json"):
+        print(f"{finding['verdict']:<13} {finding['statement']}")
+    print(f"\n{results / 'report.html'}")
+
+
+if __name__ == "__main__":
+    run(main)

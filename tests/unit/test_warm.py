@@ -1,0 +1,398 @@
+"""Jobs that start warm must be like jobs that start plainly, and leave nothing behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from ripeness import warm
+
+SCRIPTS = Path(warm.__file__).parents[1]
+SHIM = str(SCRIPTS / "warm" / "python")
+
+WORKFLOW = f"""
+import os, subprocess, sys
+sys.path.insert(0, {str(SCRIPTS)!r})
+from ripeness import warm
+os.environ.update(warm.ONE_THREAD)
+server = warm.start(sys.argv[1].split(","))
+print(server.process.pid, server.folder, flush=True)
+sys.exit(subprocess.run(["sh", "-c", "python scripts/program.py; exit $?"]).returncode)
+"""
+
+SLEEPER = """
+import os, subprocess, sys, time
+sleep = subprocess.Popen(["sleep", "60"])
+with open("ids.tmp", "w") as file:
+    file.write(f"{os.getppid()} {os.getpid()} {sleep.pid}")
+os.rename("ids.tmp", "ids")
+time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", os.environ | warm.ONE_THREAD)
+        usage = tmp_path_factory.mktemp("usage") / "new" / "usage.json"
+        server = warm.start(["json", "numpy", "no_such_library"], usage=usage)
+        yield server
+        warm.stop(server)
+        assert not server.folder.exists()
+        assert json.loads(usage.read_text())["n_jobs"] > 10
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a folder" / "scripts").mkdir(parents=True)
+    return tmp_path / "a folder"
+
+
+def write_program(folder, code):
+    (folder / "scripts" / "program.py").write_text(textwrap.dedent(code))
+
+
+def run(folder, *arguments, python=SHIM, **environment):
+    return subprocess.run(
+        [python, *(arguments or ["scripts/program.py"])],
+        cwd=folder,
+        env=os.environ | environment,
+        input="some input",
+        capture_output=True,
+        text=True,
+    )
+
+
+def parent_of_job(folder, *arguments, **environment):
+    write_program(folder, "import os; print(os.getppid())")
+    done = run(folder, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def is_running(process):
+    try:
+        return "(zombie)" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_until(condition, *, seconds=4.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def ids_of_sleeper(folder):
+    """Process ids of the parent of the job, of the job, and of what it started."""
+    wait_until((folder / "ids").exists)
+    return [int(word) for word in (folder / "ids").read_text().split()]
+
+
+def start_workflow(folder, libraries="json", **environment):
+    workflow = subprocess.Popen(
+        [sys.executable, "-c", WORKFLOW, libraries],
+        cwd=folder,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process, socket_folder = workflow.stdout.readline().split()
+    return workflow, int(process), Path(socket_folder)
+
+
+def test_a_program_runs_in_a_child_of_the_server(server, folder):
+    assert parent_of_job(folder) == server.process.pid
+
+
+PROGRAMS = {
+    "names": "import sys; print(__name__, __file__, __spec__, sys.argv, sys.orig_argv[1:], sys.path)",
+    "environment": "import os; print(sorted(os.environ.items()))",
+    "surroundings": "import os; print(os.getcwd(), os.umask(0), os.listdir('/proc/self/fd'), os.read(0, 99))",
+    "signals": "import signal as s; print(*map(s.getsignal, (2, 13, 15, 17, 29)), s.pthread_sigmask(0, []))",
+    "main module": "import sys; print(sys.modules['__main__'].__dict__ is globals())",
+    "pickles": "import pickle\nclass C: pass\nprint(type(pickle.loads(pickle.dumps(C()))) is C)",
+    "both outputs": "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)",
+    "negative status": "import sys; sys.exit(-1)",
+    "large status": "import sys; sys.exit(256 + 7)",
+    "no status": "raise SystemExit",
+    "message as status": "raise SystemExit('a message')",
+    "error": "print('before')\ndef f():\n    raise RuntimeError\nf()",
+    "chained errors": "try:\n    1 / 0\nexcept Exception as error:\n    raise KeyError('x') from error",
+    "interrupt": "raise KeyboardInterrupt",
+    "syntax error": "if True print(1)",
+    "import error": "import no_such_module",
+    "abrupt end": "import os; print('lost, as it was not flushed'); os._exit(4)",
+    "killed": "import os; os.kill(os.getpid(), 9)",
+    "crash": "import os, resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); os.kill(os.getpid(), 11)",
+    "closed output": "import os; os.close(1); print('nowhere')",
+    "exit function": "import atexit; atexit.register(print, 'at exit')",
+    "hook": "import sys; sys.excepthook = lambda *_: print('hooked'); 1 / 0",
+    "thread": "import threading as t; t.Timer(0.1, print, args=('late',)).start()",
+    "process": "import multiprocessing as m; p = m.Process(target=print, args=('x',)); p.start(); p.join()",
+    "large output": "print('x' * 3_000_000)",
+    "file left open": "file = open('left_open', 'w'); file.write('content'); other = file",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_job_ends_and_prints_as_when_started_plainly(server, folder, name):
+    write_program(folder, PROGRAMS[name])
+    arguments = ("scripts/program.py", "--option", "two words", "")
+    plainly = run(folder, *arguments, python=sys.executable, PWD=str(folder))
+    (folder / "left_open").unlink(missing_ok=True)
+    warmly = run(folder, *arguments, PWD=str(folder))
+    assert (warmly.returncode, warmly.stdout) == (plainly.returncode, plainly.stdout)
+    # closing a broken output is worth a message to the interpreter only
+    assert warmly.stderr == plainly.stderr or name == "closed output"
+    assert name != "file left open" or (folder / "left_open").read_text() == "content"
+
+
+def test_the_shell_sees_a_killed_job_as_killed(server, folder):
+    write_program(folder, "import os; os.kill(os.getpid(), 9)")
+    script = "python scripts/program.py; exit $?"
+    assert subprocess.run(["bash", "-c", script], cwd=folder, env=os.environ).returncode == 128 + 9
+
+
+def test_the_first_of_the_path_is_the_folder_of_the_program_also_through_a_link(server, folder, tmp_path):
+    write_program(folder, "import sys; print(sys.path[0])")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "link.py").symlink_to(folder / "scripts" / "program.py")
+    assert run(tmp_path, "scripts/link.py").stdout.strip() == str(folder / "scripts")
+
+
+def test_the_shim_works_from_a_folder_with_a_space(server, folder):
+    write_program(folder, "import os; print(os.getppid())")
+    (folder / "other scripts").symlink_to(SCRIPTS)
+    done = run(folder, f"{folder}/scripts/program.py", python=f"{folder}/other scripts/warm/python")
+    assert int(done.stdout) == server.process.pid
+
+
+def test_edited_code_is_seen_by_the_next_job(server, folder):
+    write_program(folder, "import module_of_project; module_of_project.say()")
+    for word in ("one", "three"):
+        (folder / "scripts" / "module_of_project.py").write_text(f"def say():\n    print({word!r})\n")
+        assert run(folder).stdout.strip() == word
+
+
+def test_nothing_of_the_project_is_loaded_before_the_program(server, folder):
+    write_program(folder, "import sys; print([name for name in sys.modules if 'ripeness' in name])")
+    assert run(folder).stdout.strip() == "[]"
+
+
+def test_jobs_that_do_not_seed_draw_different_numbers(server, folder):
+    write_program(folder, "import random, numpy; print(random.random(), numpy.random.random())")
+    one, two = (run(folder).stdout.split() for _ in range(2))
+    assert one[0] != two[0]
+    assert one[1] != two[1]
+
+
+def test_a_job_has_its_own_folder_for_temporary_files_and_its_own_time_zone(server, folder):
+    write_program(folder, "import tempfile, time; print(tempfile.gettempdir(), time.tzname)")
+    done = run(folder, TMPDIR=str(folder), TZ="XXX3")
+    assert done.stdout.strip() == f"{folder} ('XXX', 'XXX')"
+
+
+def test_a_job_begins_with_almost_no_cpu_time(server, folder):
+    write_program(folder, "import time; print(time.process_time())")
+    assert float(run(folder).stdout) < 0.1
+
+
+def test_jobs_run_side_by_side(server, folder):
+    write_program(folder, "import sys, time; time.sleep(0.5); print(sys.argv[1])")
+    began = time.monotonic()
+    jobs = [
+        subprocess.Popen([SHIM, "scripts/program.py", str(i)], cwd=folder, stdout=subprocess.PIPE, env=os.environ)
+        for i in range(10)
+    ]
+    assert [int(job.communicate()[0]) for job in jobs] == list(range(10))
+    assert time.monotonic() - began < 10 * 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-c", "import os; print(os.getppid())"), ("-m", "scripts.program"), ("./other/program.py",)],
+)
+def test_what_is_no_program_of_the_project_starts_plainly(server, folder, arguments):
+    write_program(folder, "import os; print(os.getppid())")
+    (folder / "other").symlink_to(folder / "scripts")
+    done = run(folder, *arguments)
+    assert int(done.stdout) == os.getpid()
+
+
+@pytest.mark.parametrize("setting", [{"OMP_NUM_THREADS": "2"}, {"PYTHONHASHSEED": "1"}, {"HF_HUB_OFFLINE": "1"}])
+def test_a_job_with_settings_that_are_read_at_the_start_starts_plainly(server, folder, setting):
+    assert parent_of_job(folder, **setting) == os.getpid()
+
+
+def test_a_job_that_reads_from_a_process_substitution_starts_plainly(server, folder):
+    write_program(folder, "import sys; print(open(sys.argv[1]).read())")
+    script = "python scripts/program.py <(echo substituted)"
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=os.environ, capture_output=True, text=True)
+    assert done.stdout.strip() == "substituted"
+
+
+def test_without_a_server_jobs_start_plainly(server, folder):
+    assert parent_of_job(folder, RIPENESS_WARM_SOCKET="") == os.getpid()
+    assert parent_of_job(folder, RIPENESS_WARM_SOCKET="/no/such/socket") == os.getpid()
+    dead = server.folder / "dead"
+    with socket.socket(socket.AF_UNIX) as nobody_listens:
+        nobody_listens.bind(str(dead))
+    assert parent_of_job(folder, RIPENESS_WARM_SOCKET=str(dead)) == os.getpid()
+
+
+def test_a_missing_program_is_reported_by_the_interpreter(server, folder):
+    done = run(folder, "scripts/absent.py")
+    assert done.returncode == 2
+    assert "can't open file" in done.stderr
+
+
+def test_a_killed_client_takes_its_job_along(server, folder):
+    write_program(folder, SLEEPER)
+    client = subprocess.Popen([SHIM, "scripts/program.py"], cwd=folder, env=os.environ)
+    _, job, sleep = ids_of_sleeper(folder)
+    client.kill()
+    wait_until(lambda: not is_running(job) and not is_running(sleep))
+    client.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_reach_the_job_and_the_client_waits_for_its_end(server, folder, number):
+    handler = f"import signal, sys; signal.signal({int(number)}, lambda *_: (time.sleep(0.2), sys.exit(7)))"
+    write_program(folder, handler + SLEEPER)
+    client = subprocess.Popen([SHIM, "scripts/program.py"], cwd=folder, env=os.environ)
+    _, job, sleep = ids_of_sleeper(folder)
+    client.send_signal(number)
+    assert client.wait() == 7
+    wait_until(lambda: not is_running(job) and not is_running(sleep))
+
+
+def test_what_a_job_leaves_running_ends_with_it(server, folder):
+    write_program(folder, SLEEPER.replace("time.sleep(60)", ""))
+    assert run(folder).returncode == 0
+    assert not is_running(ids_of_sleeper(folder)[2])
+
+
+def test_the_killed_workflow_leaves_nothing_behind(folder):
+    write_program(folder, SLEEPER)
+    workflow, process, socket_folder = start_workflow(folder)
+    parent, job, sleep = ids_of_sleeper(folder)
+    assert parent == process
+    workflow.kill()
+    wait_until(lambda: not any(map(is_running, (process, job, sleep))) and not socket_folder.exists())
+    workflow.communicate()
+
+
+def test_a_workflow_killed_while_libraries_load_leaves_nothing_behind(folder):
+    (folder / "slow_library.py").write_text("import time; open('loading', 'w'); time.sleep(30)")
+    write_program(folder, SLEEPER)
+    workflow, process, socket_folder = start_workflow(folder, "slow_library", PYTHONPATH=str(folder))
+    wait_until((folder / "loading").exists)
+    time.sleep(0.2)  # for the job to queue
+    workflow.kill()
+    wait_until(lambda: not is_running(process) and not socket_folder.exists())
+    assert "not started" in workflow.communicate()[1]
+    assert not (folder / "ids").exists()
+
+
+def test_a_server_killed_while_libraries_load_leaves_the_jobs_to_a_plain_start(folder):
+    (folder / "slow_library.py").write_text("import time; open('loading', 'w'); time.sleep(30)")
+    write_program(folder, "import os; print(os.getppid())")
+    workflow, process, socket_folder = start_workflow(folder, "slow_library", PYTHONPATH=str(folder))
+    wait_until((folder / "loading").exists)
+    os.kill(process, signal.SIGTERM)
+    output, _ = workflow.communicate()
+    assert workflow.returncode == 0
+    assert int(output) != process
+    assert not socket_folder.exists()
+
+
+def test_jobs_wait_for_libraries_that_load(folder):
+    (folder / "slow_library.py").write_text("import time; time.sleep(0.5)")
+    write_program(folder, "import os, sys; print(os.getppid(), 'slow_library' in sys.modules)")
+    workflow, process, _ = start_workflow(folder, "slow_library", PYTHONPATH=str(folder))
+    assert workflow.communicate()[0].split() == [str(process), "True"]
+
+
+def test_a_library_that_runs_threads_turns_warm_starts_off(folder):
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    (folder / "threaded_library.py").write_text(code)
+    write_program(folder, "import os; print(os.getppid())")
+    workflow, process, _ = start_workflow(folder, "threaded_library", PYTHONPATH=str(folder))
+    output, errors = workflow.communicate()
+    assert int(output) != process
+    assert "jobs start plainly" in errors
+
+
+def test_a_job_whose_server_is_killed_fails_and_is_not_started_again(folder):
+    write_program(folder, SLEEPER)
+    workflow, process, socket_folder = start_workflow(folder)
+    _, job, sleep = ids_of_sleeper(folder)
+    (folder / "ids").unlink()
+    os.kill(process, signal.SIGKILL)
+    _, errors = workflow.communicate()
+    assert workflow.returncode == 1
+    assert "lost with the warm server" in errors
+    wait_until(lambda: not is_running(job) and not is_running(sleep))
+    assert not (folder / "ids").exists()
+    for path in (socket_folder / "socket", socket_folder):  # all that a killed server cannot do
+        path.unlink() if path.name == "socket" else path.rmdir()
+
+
+@pytest.mark.slow
+def test_a_job_that_ignores_being_terminated_is_killed(folder):
+    write_program(folder, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + SLEEPER)
+    workflow, process, _ = start_workflow(folder)
+    _, job, _ = ids_of_sleeper(folder)
+    workflow.kill()
+    wait_until(lambda: not is_running(process) and not is_running(job), seconds=8.0)
+    workflow.communicate()
+
+
+@pytest.mark.slow
+def test_the_libraries_of_the_study_work_in_children(folder):
+    write_program(
+        folder,
+        """
+        import os, sys
+        loaded = {"torch", "transformers", "polars", "rouge_score.rouge_scorer"} <= set(sys.modules)
+        import numpy, polars, torch
+        from transformers import AutoModelForCausalLM, LlamaConfig
+        torch.set_num_threads(2)
+        torch.manual_seed(int(sys.argv[1]))
+        square = torch.randn(400, 400)
+        rows = polars.DataFrame({"group": numpy.arange(100_000) % 7, "value": numpy.arange(100_000.0)})
+        rows.write_parquet(f"{sys.argv[1]}.parquet")
+        rows = polars.read_parquet(f"{sys.argv[1]}.parquet")
+        groups = rows.group_by("group").agg(polars.col("value").sum())
+        sizes = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2)
+        model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=64, **sizes))
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        tokens = torch.randint(0, 64, (4, 16))
+        for _ in range(5):
+            loss = model(input_ids=tokens, labels=tokens).loss
+            loss.backward()
+            optimizer.step()
+        numbers = (square @ square).sum().item(), groups["value"].sum(), loss.item()
+        print(numbers, file=open(f"{sys.argv[1]}.out", "w"))
+        print(os.getppid() if loaded else "cold")
+        """,
+    )
+    code = WORKFLOW.replace('sys.argv[1].split(",")', "")
+    script = "python scripts/program.py 1 & python scripts/program.py 2 & wait"
+    code = code.replace("python scripts/program.py; exit $?", script)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+    process, *parents = [line.split()[0] for line in done.stdout.splitlines()]
+    assert parents == [process] * 2, done.stderr
+    warmly = (folder / "2.out").read_text()
+    run(folder, "scripts/program.py", "2", python=sys.executable, **warm.ONE_THREAD)
+    assert (folder / "2.out").read_text() == warmly

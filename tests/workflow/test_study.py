@@ -1,0 +1,298 @@
+"""The whole study at toy size: it runs, reruns follow meaning, nothing is left behind, nothing is lost."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+CUT = Path(__file__).parent / "cut.yaml"
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "tasks",
+    "reports",
+    "envs",
+    "config.yaml",
+    "config.schema.yaml",
+    "task.schema.yaml",
+)
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
+# of three checkpoints x two datasets x two formats, one seed
+TUNED, UNTOUCHED = 12, 15
+
+
+class Study:
+    """A copy of the project in a folder with a space in its name, and its study's config."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
+            copy(ROOT / part, folder / part)
+        (folder / "scripts/warm/python").chmod(0o755)
+        self.write(yaml.safe_load(CUT.read_text()))
+
+    def write(self, config: dict) -> None:
+        (self.folder / "cut.yaml").write_text(yaml.safe_dump(config))
+
+    def config(self) -> dict:
+        return yaml.safe_load((self.folder / "cut.yaml").read_text())
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml", *options]
+        return subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+    def planned(self, config: dict | None = None) -> dict[str, int]:
+        """Jobs that a dry run plans, by rule, with another config than the one that ran."""
+        (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config()))
+        command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", "other.yaml"]
+        run = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stdout + run.stderr
+        stats = (run.stdout + run.stderr).partition("Job stats:")[2].partition("\n\n")[0]
+        jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+        return {rule: n for rule, n in jobs.items() if rule not in ("all", "total")}
+
+    def digests(self) -> dict[str, str]:
+        """A digest of every result that is a function of the config: no logs, no costs."""
+        folder = self.folder / "results/cut"
+        files = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".parquet", ".safetensors", ".csv")]
+        files += [*folder.rglob("training.json"), folder / "findings.json"]
+        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
+
+
+def replace(path: Path, before: str, after: str) -> None:
+    text = path.read_text()
+    assert before in text, (path, before)
+    path.write_text(text.replace(before, after, 1))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Study:
+    """The study after one run by the front-end of `make study`."""
+    folder = tmp_path_factory.mktemp("with space") / "a study"
+    folder.mkdir()
+    study = Study(folder)
+    command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "2"]
+    run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (folder / "said.txt").write_text(run.stdout)
+    return study
+
+
+@pytest.fixture
+def edited(finished, tmp_path) -> Study:
+    """A copy of the finished study whose sources may be edited; times and results are kept."""
+    folder = tmp_path / "a study"
+    shutil.copytree(finished.folder, folder, copy_function=shutil.copy2, symlinks=True)
+    study = object.__new__(Study)
+    study.folder = folder
+    return study
+
+
+def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finished):
+    said = (finished.folder / "said.txt").read_text()
+    findings = json.loads((finished.folder / "results/cut/findings.json").read_text())
+    assert said.strip().endswith("results/cut/report.html")
+    assert len(findings) >= 4
+    assert all(f"{finding['verdict']:<13} {finding['statement']}" in said for finding in findings)
+    assert re.search(r"start-up is \d+%", said)
+    assert (finished.folder / "results/cut/report.html").stat().st_size > 100_000
+
+
+def test_every_cell_is_measured_on_the_same_items(finished):
+    tables = finished.folder / "results/cut/tables"
+    cells = pl.read_parquet(tables / "cells.parquet")
+    assert dict(cells["method"].value_counts().iter_rows()) == {"base": UNTOUCHED, "full": TUNED}
+    assert set(cells["status"]) == {"done"}
+    items = pl.read_parquet(tables / "items/nursery/*.parquet")
+    asked = items.group_by("probe", "checkpoint", "dataset", "format", "method", "seed", "probe_format", "shots").agg(
+        pl.col("item").sort().str.join(" ")
+    )
+    assert asked.group_by("probe").agg(pl.col("item").n_unique())["item"].to_list() == [1] * asked["probe"].n_unique()
+
+
+def test_tuned_weights_are_gone_and_checkpoints_load_in_transformers(finished):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    results = finished.folder / "results/cut"
+    assert not list(results.glob("cells/**/*.safetensors"))
+    facts = {}
+    for folder in (results / "checkpoints/nursery").iterdir():
+        AutoTokenizer.from_pretrained(folder)
+        facts[folder.name] = json.loads((folder / "checkpoint.json").read_text())
+        assert AutoModelForCausalLM.from_pretrained(folder).num_parameters() == facts[folder.name]["n_parameters"]
+    assert {name: fact["tokens"] for name, fact in facts.items()} == {
+        "step0": 0,
+        "step100": 100 * 8 * 128,
+        "step114-annealed": 114 * 8 * 128,
+    }
+    assert facts["step114-annealed"]["phase"] == "annealed" and facts["step114-annealed"]["lr"] < 1e-4
+
+
+def test_no_process_is_left_behind(finished):
+    left = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            # a process that was there before may work in this very project; only the copy's count
+            if finished.folder == Path(os.readlink(process / "cwd")):
+                left.append((process / "cmdline").read_text())
+        except OSError:
+            continue
+    assert left == []
+
+
+def test_nothing_is_to_do_after_a_run(finished):
+    assert finished.planned() == {}
+
+
+def test_nothing_is_to_do_after_touching_the_sources_as_a_checkout_does(edited):
+    for part in PARTS:
+        for path in [edited.folder / part, *(edited.folder / part).rglob("*")]:
+            path.touch()
+    assert edited.planned() == {}
+
+
+def test_nothing_is_to_do_after_editing_comments_and_docstrings(edited):
+    scripts = edited.folder / "scripts"
+    replace(scripts / "ripeness/training.py", "import math", "# a comment\n\nimport math")
+    replace(scripts / "train_model.py", "def main(", "# another\ndef main(")
+    replace(scripts / "predict.py", '"""The summed log-probability', '"""The added-up log-probability')
+    assert edited.planned() == {}
+
+
+def test_a_new_checkpoint_runs_only_its_own_cells(finished):
+    config = finished.config()
+    config["series"]["nursery"]["checkpoints"].insert(1, {"step": 80})
+    planned = finished.planned(config)
+    assert {rule: planned.get(rule) for rule in GPU_RULES} == {
+        "pretrain_state": None,
+        "pretrain_checkpoint": 1,
+        "train_model": TUNED // 3,
+        "predict": (TUNED + UNTOUCHED) // 3,
+    }
+    assert planned["score"] == (TUNED + UNTOUCHED) // 3
+    assert planned["collect_checkpoint"] == planned["collect"] == 1
+    assert "build_corpus" not in planned and "prepare_items" not in planned
+
+
+def test_a_checkpoint_beyond_the_last_one_goes_on_from_the_last_state(finished):
+    config = finished.config()
+    config["series"]["nursery"]["checkpoints"].append({"step": 130})
+    planned = finished.planned(config)
+    assert (planned["pretrain_state"], planned["pretrain_checkpoint"], planned["train_model"]) == (1, 1, TUNED // 3)
+
+
+def test_a_changed_learning_rate_retrains_only_that_method(finished):
+    config = finished.config()
+    config["methods"]["other"] = config["methods"]["full"] | {"learning_rate": 2e-3}
+    planned = finished.planned(config)
+    assert (planned["train_model"], planned["predict"]) == (TUNED, TUNED)
+    config = finished.config()
+    config["methods"]["full"]["learning_rate"] = 2e-3
+    planned = finished.planned(config)
+    assert (planned["train_model"], planned["predict"], planned["score"]) == (TUNED, TUNED, TUNED)
+    assert "pretrain_checkpoint" not in planned
+
+
+def test_a_new_dataset_runs_only_its_own_cells(finished):
+    config = finished.config()
+    config["datasets"]["nursery-mood"] = {}
+    planned = finished.planned(config)
+    assert planned["train_model"] == 3 * 2
+    assert planned["predict"] == 3 * 2 + 3 * 2
+    assert planned["make_dataset"] == planned["prepare_items"] == 1 and planned["render_examples"] == 2
+    assert not {"pretrain_state", "pretrain_checkpoint", "build_corpus"} & set(planned)
+
+
+def test_a_new_seed_runs_only_its_own_cells(finished):
+    config = finished.config()
+    config["seeds"] = [1, 2]
+    planned = finished.planned(config)
+    assert planned["train_model"] == TUNED
+    assert planned["predict"] == TUNED + 12  # the untouched models draw other shots; running text has none
+
+
+def test_a_changed_metric_costs_no_gpu_time(edited):
+    replace(edited.folder / "scripts/ripeness/metrics.py", "use_stemmer=False", "use_stemmer=True")
+    planned = edited.planned()
+    assert planned["score"] == TUNED + UNTOUCHED
+    assert not GPU_RULES & set(planned)
+
+
+def test_a_changed_figure_redraws_figures_only(edited):
+    replace(edited.folder / "scripts/ripeness/charts.py", "WIDTH = ", "WIDTH = 1 + ")
+    assert set(edited.planned()) <= {"plot_figure", "write_report"}
+    assert "plot_figure" in edited.planned()
+
+
+def test_a_changed_training_loop_retrains_every_tuned_cell(edited):
+    replace(edited.folder / "scripts/ripeness/training.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.99)")
+    planned = edited.planned()
+    assert (planned["train_model"], planned["predict"]) == (TUNED, TUNED)
+    assert "pretrain_state" not in planned
+
+
+def test_a_program_started_by_hand_gives_the_same_weights_and_predictions_as_the_study(finished, tmp_path):
+    results = finished.folder / "results/cut"
+    cell = "nursery/step100/nursery-sentiment/default/full/seed1"
+    log = (results / f"logs/train_model/{cell}.log").read_text()
+    assert "done after 2 steps" in log
+    settings = json.loads((results / "cells" / cell / "training.json").read_text())["settings"]
+    command = [sys.executable, "scripts/train_model.py", "--checkpoint", results / "checkpoints/nursery/step100"]
+    command += ["--examples", results / "examples/nursery-sentiment/default/train.parquet"]
+    command += [
+        "--settings",
+        json.dumps(settings),
+        "--output",
+        tmp_path / "model",
+        "--record",
+        tmp_path / "training.json",
+    ]
+    subprocess.run(command, cwd=finished.folder, check=True, capture_output=True)
+    assert (tmp_path / "training.json").read_bytes() == (results / "cells" / cell / "training.json").read_bytes()
+
+
+def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished, tmp_path):
+    folder = tmp_path / "a study"
+    folder.mkdir()
+    study = Study(folder)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"]
+    killed = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("results/cut/cells/**/training.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (folder / "results/cut/report.html").exists()
+    assert study.snakemake("--unlock").returncode == 0
+    run = study.snakemake("--rerun-incomplete")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert study.digests() == finished.digests()
+
+
+def test_snakemake_makes_its_own_report(finished, tmp_path):
+    run = finished.snakemake("--report", str(tmp_path / "report.zip"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (tmp_path / "report.zip").stat().st_size > 100_000
