@@ -63,7 +63,7 @@ rule plot_figure:
         spec="<results>/figures/{figure}.json",
         svg=report(
             "<results>/figures/{figure}.svg",
-            caption="../reports/{figure}.rst",
+            caption="../reports/figure.rst",
             category=category_of_figure,
             labels={"figure": "{figure}"},
         ),
@@ -77,6 +77,7 @@ rule plot_figure:
         "../envs/ripeness.yaml"
     params:
         code=code_of("plot_figure"),
+        caption=from_plan(lookups.figure_caption),
         folder=study_folder,
     shell:
         r"""

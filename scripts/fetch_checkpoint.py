@@ -35,9 +35,9 @@ def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
     """What is known of a checkpoint: the study's line wins over the folder's own checkpoint.json."""
     own = read_json(folder / "checkpoint.json") if (folder / "checkpoint.json").is_file() else {}
     facts = {"lr": None, "phase": "stable"} | own | source
-    if missing := [key for key in ("step", "tokens") if key not in facts]:
+    if missing := [key for key in FACTS if key not in facts]:
         raise UserError(
-            f"checkpoint {source['checkpoint']!r} of series {source['series']!r}: {' and '.join(missing)} not known\n"
+            f"checkpoint {facts.get('checkpoint')!r} of {facts.get('series')!r}: {', '.join(missing)} not known\n"
             "hint: give them in its line, or in a checkpoint.json in its folder"
         )
     return {key: facts[key] for key in FACTS}
@@ -63,6 +63,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
+    if not ("path" in options.source or {"repo", "revision"} <= set(options.source)):
+        raise UserError("the source names no model\nhint: give `path`, or `repo` and `revision`")
     folder = Path(options.source["path"]) if "path" in options.source else hub_folder(options.source)
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}\nhint: check `path`; it is relative to {Path.cwd()}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import vl_convert
+
 from ripeness.charts import FIGURES, blank, specification
 from ripeness.command_line import argument_parser, run
 from ripeness.errors import UserError

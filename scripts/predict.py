@@ -5,7 +5,6 @@ probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice
 "examples": "test.parquet"}] with files from render_examples.
 """
 
-import json
 import logging
 from pathlib import Path
 
@@ -13,12 +12,12 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
 from ripeness.likelihood import Request, log_likelihoods, windows
-from ripeness.models import context_length, document_start, encode, end_of_text, load_model, load_tokenizer
-from ripeness.prompts import Prompt, build_prompt, draw_shots
+from ripeness.models import context_length, context_of, encode, load_model, load_tokenizer
+from ripeness.prompts import SEPARATOR, Prompt, build_prompt, draw_shots, read_probes
 from ripeness.tables import PREDICTIONS, write_table
 
 
@@ -33,7 +32,7 @@ def predict_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
 ) -> list[dict]:
     """Negative log-likelihood, tokens and bytes of every passage of running text."""
-    start = (document_start(tokenizer) or [end_of_text(tokenizer)])[0]
+    start = context_of(tokenizer, [])[0]
     pieces = [windows(encode(tokenizer, row["text"]), start, context_length(model)) for row in rows]
     flat = [request for requests in pieces for request in requests]
     scores = iter(log_likelihoods(model, flat, batch_tokens=batch_tokens))
@@ -68,7 +67,7 @@ def predict_questions(
             tokenizer,
             row,
             shots,
-            separator=probe.get("separator", "\n\n"),
+            separator=probe.get("separator", SEPARATOR),
             room=context_length(model),
             answer_room=probe["max_new_tokens"] if is_open else 0,
         )
@@ -107,18 +106,20 @@ def predict_probe(
         "split": "test",
         "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused
     }
-    logging.info("%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows))
+    logging.info(
+        "%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows)
+    )
     return [identity | row for row in rows]
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write one row for every item of every probe."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--model", required=True, type=Path, help="folder of the model")
+    parser.add_argument("--model", required=True, type=existing, help="folder of the model")
     parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
     parser.add_argument(
-        "--training", type=Path, help="record of the model's training; a diverged model is not measured"
+        "--training", type=existing, help="record of the model's training; a diverged model is not measured"
     )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
@@ -129,8 +130,7 @@ def main(argv: list[str] | None = None) -> None:
         logging.info("the training diverged: nothing to measure")
         write_table(options.output, [], PREDICTIONS)
         return
-    is_text = options.probes.lstrip().startswith("[")
-    probes = json.loads(options.probes) if is_text else read_json(Path(options.probes))
+    probes = read_probes(options.probes)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     rows = []
     for probe in probes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
 from ripeness.metrics import SCORERS, measure
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, write_table
@@ -48,10 +48,10 @@ def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[st
 def main(argv: list[str] | None = None) -> None:
     """Write the items, the measurements and the status of one cell."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--predictions", required=True, type=Path, help="from predict")
-    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoint.json of the pre-trained model")
+    parser.add_argument("--predictions", required=True, type=existing, help="from predict")
+    parser.add_argument("--checkpoint", required=True, type=existing, help="checkpoint.json of the pre-trained model")
     parser.add_argument("--cell", required=True, type=json_option, help="study, dataset, format, method, ... as JSON")
-    parser.add_argument("--training", type=Path, help="record of the cell's training, if it was tuned")
+    parser.add_argument("--training", type=existing, help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
     parser.add_argument("--status", required=True, type=Path, help="parquet file to write: the cell's row")

@@ -1,21 +1,22 @@
 """Show one test item of every dataset and format as the model reads it, with each number of shots of the study."""
 
-import json
 from pathlib import Path
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import write_json
 from ripeness.models import load_tokenizer
-from ripeness.prompts import build_prompt, draw_shots
+from ripeness.prompts import SEPARATOR, build_prompt, draw_shots, read_probes
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write a JSON list: dataset, format, shots, prompt, options or target, gold, tokens."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, type=Path, help="a checkpoint; its tokenizer reads the prompts")
-    parser.add_argument("--probes", required=True, type=json.loads, help="probes with their files, as JSON")
+    parser.add_argument(
+        "--checkpoint", required=True, type=existing, help="a checkpoint; its tokenizer reads the prompts"
+    )
+    parser.add_argument("--probes", required=True, type=read_probes, help="probes with their files, as JSON")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
@@ -27,7 +28,14 @@ def main(argv: list[str] | None = None) -> None:
         if probe["shots"]:
             shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
         # the window of a model is not asked here: the report shows the prompt before any shot is left out for room
-        prompt = build_prompt(tokenizer, example, shots, separator=probe.get("separator", ""), room=10**9)
+        prompt = build_prompt(
+            tokenizer,
+            example,
+            shots,
+            separator=probe.get("separator", SEPARATOR),
+            room=10**9,
+            answer_room=probe.get("max_new_tokens", 0),
+        )
         shown.append(
             {
                 "dataset": probe["probe"],

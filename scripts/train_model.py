@@ -12,24 +12,24 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import write_json
 from ripeness.models import context_length, end_of_text, load_model, load_tokenizer, save_model
-from ripeness.training import TrainingSettings, encode_examples, train
+from ripeness.training import encode_examples, read_settings, train
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write the tuned model and the record of its training."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, type=Path, help="folder of the checkpoint to tune")
-    parser.add_argument("--examples", required=True, type=Path, help="training examples, from render_examples")
+    parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
+    parser.add_argument("--examples", required=True, type=existing, help="training examples, from render_examples")
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
     parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
-    settings = TrainingSettings(**options.settings)
+    settings = read_settings(options.settings)
     logging.info("settings: %s", settings)
     model, tokenizer = load_model(options.checkpoint), load_tokenizer(options.checkpoint)
     rows = pl.read_parquet(options.examples, columns=["item", "prompt", "target"]).rows()

@@ -1,9 +1,13 @@
 """Tables of an invented study with the exact schema: of the right shape, but not a result."""
 
+import json
 import math
 import random
+from pathlib import Path
 
 import polars as pl
+import pytest
+
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, conform
 
 FORMATS = ["default", "io", "instruct"]
@@ -19,7 +23,7 @@ DATASETS = {
 CHECKPOINTS = [
     (f"step{step}", step, step * 1024, 0.006, "stable") for step in (0, 61, 122, 244, 488, 977, 1953, 5859)
 ] + [("step5859-annealed", 5859, 5859 * 1024, 0.0, "annealed")]
-N_ITEMS = 60
+N_ITEMS = 40
 
 
 def level(dataset: str, checkpoint: tuple, *, method: str, trained: str, probe_format: str, same: bool) -> float:
@@ -77,6 +81,7 @@ def study() -> dict[str, pl.DataFrame]:
                 measurements += text_rows(checkpoint, who)
         for seed in SEEDS:
             who = identity(checkpoint, dataset=TEXT, form="text", method="base", seed=seed)
+            cells.append(cell(checkpoint, dataset=TEXT, form="text", method="base", seed=seed, status="done"))
             measurements += text_rows(checkpoint, who)
     return {
         "measurements": conform(measurements, MEASUREMENTS),
@@ -160,3 +165,64 @@ def text_rows(checkpoint: tuple, who: dict) -> list[dict]:
         "source": "synthetic",
     }  # fmt: skip
     return [who | where]
+
+
+def finding(verdict: str, figure: str, **values: object) -> dict:
+    """One row of findings.json."""
+    return {
+        "id": f"about-{figure}", "claim": f"A claim about {figure}.", "source": "A paper, section 5",
+        "verdict": verdict, "statement": f"What was measured on {figure}.", "effect": 0.31,
+        "unit": "score, late minus early", "low": 0.24, "high": 0.38, "confidence": 0.95,
+        "covers": "the sampling of test items", "n_checkpoints": 8, "n_seeds": 2, "n_items": 160, "mde": 0.1,
+        "caveats": ["One pre-training run."], "figure": figure,
+        "details": [{"dataset": "nursery-mood", "low": 0.1}],
+    } | values  # fmt: skip
+
+
+FINDINGS = [
+    finding("supported", "learned-in-pretraining"),
+    finding("contradicted", "gain", effect=-0.05, low=-0.09, high=-0.01),
+    finding("undecided", "format-spread", caveats=["One pre-training run.", "Only <b>three</b> formats."]),
+    finding("undecided", "transfer", effect=None, low=None, high=None, mde=None, details=[]),
+]
+
+PROMPTS = [
+    {
+        "dataset": dataset, "format": form, "shots": shots, "n_tokens": 9,
+        "prompt": "\nthe play was <script>alert(1)</script> not dull .\nverdict :", "target": " good",
+        "options": [" good", " bad"] if dataset != "nursery-summary" else None, "gold": 0,
+    }
+    for dataset in DATASETS
+    for form in FORMATS
+    for shots in (0, 4)
+]  # fmt: skip
+
+PROVENANCE = {
+    "software": {"python": "3.11", "altair": "6.3.0"},
+    "checkpoints": {name: {"step": step, "tokens": tokens} for name, step, tokens, _, _ in CHECKPOINTS},
+    "command": "make study",
+}
+
+
+@pytest.fixture(scope="session")
+def synthetic_study() -> dict[str, pl.DataFrame]:
+    """Tables (measurements, cells, items) of the invented study."""
+    return study()
+
+
+@pytest.fixture(scope="session")
+def synthetic_folder(synthetic_study, tmp_path_factory) -> Path:
+    """A folder with those tables and the other files that a report is made of, but no figures."""
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("measurements", "cells"):
+        synthetic_study[name].write_parquet(folder / f"{name}.parquet")
+    (folder / "items").mkdir()
+    synthetic_study["items"].write_parquet(folder / "items" / "nursery.parquet")
+    for name, value in (("findings", FINDINGS), ("prompts", PROMPTS), ("provenance", PROVENANCE)):
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    usage = {"startup_cpu_s": 0.5, "compute_cpu_s": 2.0, "wall_s": 2.5, "peak_memory_mb": 302.0}
+    for job in ("train_model/0", "train_model/1", "train_model/2", "predict/0", "collect"):
+        path = folder / "usage" / f"{job}.usage.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(usage), encoding="utf-8")
+    return folder

@@ -53,7 +53,7 @@ def availability(frame: pl.DataFrame) -> alt.FacetChart:
         pl.col(facts).cast(pl.String).fill_null("–"),
     )
     order = checkpoint_facet(signs)["sort"]
-    step = min(22, ((WIDTH - 160) / columns - 20) / len(order))
+    step = min(40, ((WIDTH - 160) / columns - 20) / len(order))
     rank = {"method": list(METHOD_COLOURS), "format": list(FORMAT_COLOURS)}
     places = [
         pl.col(name).replace_strict({n: i for i, n in enumerate(names)}, default=99) for name, names in rank.items()

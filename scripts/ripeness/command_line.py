@@ -58,3 +58,10 @@ def json_option(text: str) -> dict:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError(f"expected a JSON object, got {text!r}")
     return value
+
+
+def existing(text: str) -> Path:
+    """Read an option's value that is the path of something there."""
+    if not Path(text).exists():
+        raise UserError(f"there is no {text}\nhint: check the path; it is relative to {Path.cwd()}")
+    return Path(text)

@@ -1,26 +1,37 @@
 """Read a study: check it against config.schema.yaml, fill in the schema's defaults, and say plainly what is wrong."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 
 from ripeness.errors import UserError
 
 SCHEMA = Path(__file__).parents[2] / "config.schema.yaml"
+MOST_CHARACTERS = 200  # of a value in a message
+# 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
+WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+Validator = extend(Draft202012Validator, type_checker=WHOLE)
 
 
 def read_yaml(path: Path) -> dict:
     """Read one YAML file that holds a mapping."""
     try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        check_repeated(path, yaml.compose(text, Loader=yaml.SafeLoader))
+        value = yaml.safe_load(text)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {error}\nhint: check the indentation at that line") from None
     if not isinstance(value, dict):
@@ -28,33 +39,59 @@ def read_yaml(path: Path) -> dict:
     return value
 
 
+def check_repeated(path: Path, node: yaml.Node | None) -> None:
+    """Refuse a key that stands twice in one mapping: YAML would silently take the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            check_repeated(path, part)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, part in node.value:
+        check_repeated(path, part)
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if key.value in seen:
+            raise UserError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} is there twice\nhint: remove one")
+        seen.add(key.value)
+
+
+@cache
+def read_schema(path: Path) -> dict[str, Any]:
+    """Read a schema once."""
+    return read_yaml(path)
+
+
 def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[str, Any]:
     """Return a copy of `config` with the schema's defaults filled in; UserError for the first thing wrong."""
-    schema = read_yaml(schema_path)
+    schema = read_schema(schema_path)
     study = deepcopy(dict(config))
-    check_keys(study, "")
-    errors = list(Draft202012Validator(schema).iter_errors(study))
+    check_json(study, "")
+    errors = list(Validator(schema).iter_errors(study))
     if errors:
-        raise UserError(describe(best_match(errors) or errors[0]))
+        raise UserError(describe(best_match(errors) or errors[0], schema_path.name))
     fill_defaults(study, schema, schema)
     return study
 
 
-def check_keys(value: Any, where: str) -> None:  # noqa: ANN401 (any JSON value)
-    """Refuse keys that are no text: YAML reads an unquoted yes, no, on or 1 as another type."""
+def check_json(value: Any, where: str) -> None:  # noqa: ANN401 (any YAML value)
+    """Refuse what YAML has and JSON has not: keys that are no text (a bare yes, no or 1), and .nan and .inf."""
+    place = where.removeprefix(".") or "the top level"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{place}: {value} is not a finite number\nhint: give a number such as 1.0e-3")
     if isinstance(value, list):
-        for part in value:
-            check_keys(part, where)
+        for number, part in enumerate(value):
+            check_json(part, f"{where}.{number}")
     if not isinstance(value, dict):
         return
     for key, part in value.items():
         # the values of a label column may be of any type, that is what they are for
         if not isinstance(key, str) and not where.endswith(".values"):
             raise UserError(
-                f"{where.removeprefix('.') or 'the study'}: the key {key!r} is not text\n"
+                f"{place}: the key {key!r} is not text\n"
                 "hint: put it in quotes; YAML reads a bare yes, no or number as another type"
             )
-        check_keys(part, f"{where}.{key}")
+        check_json(part, f"{where}.{key}")
 
 
 def resolve(schema: dict, root: dict) -> dict:
@@ -83,31 +120,50 @@ def fill_defaults(value: Any, schema: dict, root: dict) -> None:  # noqa: ANN401
             fill_defaults(part, schema["items"], root)
 
 
-def describe(error: ValidationError) -> str:
+def describe(error: ValidationError, schema_name: str) -> str:
     """Say what is wrong with a config: where, the value, the choices, a hint."""
-    where = ".".join(str(part) for part in error.absolute_path) or "the study"
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    value = cut(repr(error.instance))
+    explained = error.schema.get("description")
+    more = f"hint: {' '.join(explained.split())}" if explained else f"hint: {schema_name} explains every key"
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(key for key in error.instance if key not in known)[0]
-        return f"{where}: unknown key {unknown!r}; known are {', '.join(known)}\n{hint(unknown, known)}"
+        near = hint(unknown, known, otherwise=f"{schema_name} explains every key")
+        return f"{where}: unknown key {cut(repr(unknown))}; known are {', '.join(known)}\n{near}"
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
+        needed = ", ".join(error.validator_value)
         return (
-            f"{where}: missing {', '.join(map(repr, missing))}; needed are {', '.join(error.validator_value)}\n"
-            "hint: config.schema.yaml explains every key"
+            f"{where}: missing {', '.join(map(repr, missing))}; needed are {needed}\n"
+            f"hint: {schema_name} explains every key"
         )
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value]
-        return f"{where}: {error.instance!r} is not one of {', '.join(choices)}\n{hint(error.instance, choices)}"
+        near = hint(error.instance, choices, otherwise=f"{schema_name} explains every key")
+        return f"{where}: {value} is not one of {', '.join(choices)}\n{near}"
     if error.validator == "pattern":
-        return (
-            f"{where}: {error.instance!r} does not match {error.validator_value}\n"
-            "hint: names become folders: small letters, digits, '.', '_' and '-', no '/', not starting with '.'"
-        )
-    return f"{where}: {error.message}\nhint: config.schema.yaml explains every key"
+        return f"{where}: {value} does not match {error.validator_value}\n{more}"
+    if error.validator == "type" and error.validator_value in ("number", "integer") and is_number(error.instance):
+        more = "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
+    return f"{where}: {cut(error.message)}\n{more}"
 
 
-def hint(word: object, choices: list[str]) -> str:
-    """Point at the nearest known word, or at the schema."""
+def is_number(value: object) -> bool:
+    """Whether a text reads as a number."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def cut(text: str) -> str:
+    """The start and the end of a long text."""
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
+
+
+def hint(word: object, choices: list[str], *, otherwise: str) -> str:
+    """Point at the nearest known word, or say what else helps."""
     near = difflib.get_close_matches(str(word), choices, n=1)
-    return f"hint: did you mean {near[0]!r}?" if near else "hint: config.schema.yaml explains every key"
+    return f"hint: did you mean {near[0]!r}?" if near else f"hint: {otherwise}"

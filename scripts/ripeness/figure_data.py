@@ -2,6 +2,7 @@
 
 Every frame has a column `row` (which strip of the figure) and `panel` (which small multiple of the strip),
 the identity of the point, `value`, and `low` to `high`, a 95 % interval (intervals.py says what it covers).
+Every function named after a figure takes the measurements and the cells, whether it needs both or not.
 """
 
 import polars as pl
@@ -24,13 +25,13 @@ def human(tokens: int) -> str:
 def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
     """Add `panel` (the column of that name; with the series where there are several) and checkpoint labels.
 
-    `label` names a checkpoint by its tokens, `order` sorts the labels, and `is_alone` marks the one
-    checkpoint of its phase in a series (such as an annealed end), which no line connects to.
+    `label` names a checkpoint by its tokens, `order` sorts the labels, and `is_alone` marks an annealed checkpoint, or
+    the one of its phase in a series, which no line connects to: it differs from the others in more than tokens.
     """
     series = [pl.col("series"), pl.lit(": ")] if frame["series"].n_unique() > 1 else []
     points = frame.select("series", "checkpoint", "tokens", "phase").unique()
     points = points.with_columns(
-        (pl.len().over("series", "phase") == 1).alias("is_alone"),
+        ((pl.col("phase") == "annealed") | (pl.len().over("series", "phase") == 1)).alias("is_alone"),
         pl.struct("tokens", "phase")
         .map_elements(
             lambda point: human(point["tokens"]) + (" " + point["phase"] if point["phase"] != "stable" else ""),
@@ -56,17 +57,19 @@ def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Every cell of the study with its status (done, diverged, missing) and facts of its training."""
-    del measurements
+    """Every cell of the study with its status (done, diverged, missing) and facts of its training.
+
+    Running text, on which only the untouched model has a cell, is shown where it is not done.
+    """
     cell = pl.concat_str([pl.col("method"), pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
     keys = ["dataset", "format", "method", "seed"]
-    frame = cells.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
+    shown = cells.filter((pl.col("format") != "text") | (pl.col("status") != "done"))
+    frame = shown.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
     return tidy(with_labels(frame, "dataset").drop("step"), keys)
 
 
 def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Scores of untouched checkpoints by format and number of shots, and the log-probability of the gold."""
-    del cells
     by = ["series", *POINT[1:], "probe", "probe_format", "shots"]
     base = measurements.filter(pl.col("method") == "base", pl.col("probe_kind") != "text")
     shots = pl.concat_str(pl.lit("score, "), "shots", pl.lit(" shots"))
@@ -106,7 +109,6 @@ def in_domain(frame: pl.DataFrame) -> pl.DataFrame:
 
 def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
     """Score gained by tuning on the dataset itself, and the scores before and after."""
-    del cells
     own = None if items is None else in_domain(items)
     frame = contrast(in_domain(measurements), own, kinds=["choice", "generation"], name="score")
     return tidy(with_labels(frame, "dataset"), ["method", "format"])
@@ -114,7 +116,6 @@ def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | 
 
 def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
-    del cells
     text = measurements.filter(pl.col("probe_kind") == "text")
     tuned = text.filter(pl.col("method") != "base")
     # The untouched model belongs beside every dataset and format that the series was tuned in.
@@ -134,7 +135,6 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
     the formats were equal and their items independent, an upper bound) or `matrix` (trained in `format`,
     asked in `probe_format`).
     """
-    del cells
     rows = scores(measurements).filter(pl.col("dataset") == pl.col("probe"))
     by = ["series", *POINT[1:], "dataset", "method", "shots"]
     matrix = with_interval(pooled(rows, [*by, "format", "probe_format"]), is_share=True)
@@ -163,7 +163,6 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
 
 def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
     """Change on every dataset after tuning on each; `is_clear` where the interval excludes no change."""
-    del cells
     by = ["series", *POINT[1:], "dataset", "method", "probe"]
     matched = pl.col("dataset") != pl.col("probe")
     matched = matched | (pl.col("format") == pl.col("probe_format"))

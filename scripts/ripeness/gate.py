@@ -1,20 +1,21 @@
 """The gate of a checkpoint folder: whole, finite, and with a tokenizer that fits. Wrong conversions ruin studies."""
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.models import load_tokenizer
+from ripeness.models import end_of_text, load_tokenizer
 
 INDEX = "model.safetensors.index.json"
 
 
 def check_folder(folder: Path) -> dict[str, int]:
-    """Refuse a model folder with missing, unexpected, misshapen or infinite tensors, or with too large a tokenizer.
+    """Refuse a model folder with missing, unexpected, misshapen or infinite tensors, or a tokenizer that does not fit.
 
     Returns n_parameters and n_tensors. UserError names the folder and the first tensor that is wrong.
     """
@@ -23,25 +24,13 @@ def check_folder(folder: Path) -> dict[str, int]:
             raise refusal(
                 folder, f"there is no {name}", "a checkpoint is a folder as transformers saves it, with its tokenizer"
             )
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
-    except (ValueError, OSError, KeyError) as error:
-        raise refusal(
-            folder, f"config.json is not that of a causal language model: {error}", "check `model_type`"
-        ) from None
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    model = empty_model(folder)
     found = tensor_shapes(folder)
-    compare(folder, expected, found, tied=set(getattr(model, "_tied_weights_keys", None) or []))
-    vocabulary = len(load_tokenizer(folder))
-    rows = model.get_input_embeddings().weight.shape[0]
-    if vocabulary > rows:
-        raise refusal(
-            folder,
-            f"the tokenizer has {vocabulary} tokens, but the model embeds {rows}",
-            "the tokenizer belongs to another model",
-        )
+    # other names may be right as well (tied weights, older spellings, fused experts): transformers knows, at the cost
+    # of loading the weights
+    if found != {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}:
+        check_loading(folder)
+    check_tokenizer(folder, n_rows=model.get_input_embeddings().weight.shape[0])
     return {"n_parameters": sum(weights.numel() for weights in model.parameters()), "n_tensors": len(found)}
 
 
@@ -50,12 +39,27 @@ def refusal(folder: Path, what: str, advice: str) -> UserError:
     return UserError(f"the checkpoint {folder}: {what}\nhint: {advice}")
 
 
+def empty_model(folder: Path) -> PreTrainedModel:
+    """The model that config.json describes, without weights."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # a foreign config fails in as many ways as there are architectures
+        reason = f"config.json is not that of a causal language model: {type(error).__name__}: {error}"
+        raise refusal(folder, reason, "check `model_type` and the sizes in it") from None
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a folder, one or several; pickled weights are never read."""
+    names = ["model.safetensors"]
     if (folder / INDEX).is_file():
-        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-    else:
-        names = ["model.safetensors"]
+        try:
+            names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+            raise refusal(folder, f"{INDEX} has no weight_map", "it is damaged; copy it again") from None
+    if outside := [name for name in names if Path(name).name != name]:
+        raise refusal(folder, f"{INDEX} names {outside[0]!r}", "weights lie in the folder itself")
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise refusal(
             folder, f"there is no {missing[0]}", "weights are read from safetensors only; convert pickled ones first"
@@ -81,16 +85,18 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def compare(
-    folder: Path,
-    expected: dict[str, tuple[int, ...]],
-    found: dict[str, tuple[int, ...]],
-    *,
-    tied: set[str],
-) -> None:
-    """Refuse tensors that are missing, unexpected or of another shape; a tied output layer may be left out."""
-    missing = [name for name in expected if name not in found and name not in tied]
-    unexpected = [name for name in found if name not in expected]
+def check_loading(folder: Path) -> None:
+    """Load the weights as every later job will, and refuse them where transformers would make up or leave out any."""
+    _, report = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype="auto",
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # so that they are reported
+        output_loading_info=True,
+    )
+    missing, unexpected = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if missing or unexpected:
         raise refusal(
             folder,
@@ -98,8 +104,29 @@ def compare(
             f"(e.g. {unexpected[:1] or 'none'})",
             "transformers would fill missing ones with random numbers; convert the checkpoint again",
         )
-    for name, shape in found.items():
-        if shape != expected[name]:
-            raise refusal(
-                folder, f"tensor {name} is {shape}, but the model has {expected[name]}", "config.json is another's"
-            )
+    for name, found, expected in sorted(report["mismatched_keys"]):
+        raise refusal(
+            folder,
+            f"tensor {name} is {tuple(found)}, but the model has {tuple(expected)}",
+            "config.json is that of another model",
+        )
+    if report["error_msgs"]:
+        raise refusal(folder, report["error_msgs"][0], "convert the checkpoint again")
+
+
+def check_tokenizer(folder: Path, *, n_rows: int) -> None:
+    """Refuse a tokenizer that cannot be read, has no end-of-text token, or more tokens than the model embeds."""
+    try:
+        tokenizer = load_tokenizer(folder)
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise refusal(folder, f"tokenizer.json cannot be read: {error}", "it is damaged; copy it again") from None
+    try:
+        end_of_text(tokenizer)
+    except UserError as error:
+        raise UserError(f"the checkpoint {folder}: {error}") from None
+    if len(tokenizer) > n_rows:
+        raise refusal(
+            folder,
+            f"the tokenizer has {len(tokenizer)} tokens, but the model embeds {n_rows}",
+            "the tokenizer belongs to another model",
+        )

@@ -58,7 +58,7 @@ def continue_batch(
     cache: object,
     stopping: Stopping,
 ) -> list[list[int]]:
-    """New tokens of every row, greedy; a row that has ended is carried along until all have."""
+    """New tokens of every row, greedy, without end-of-text; a row that has ended is carried along until all have."""
     end = end_of_text(tokenizer)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]  # (B, T), the prefix counted
     written: list[list[int]] = [[] for _ in range(len(tokens))]
@@ -76,7 +76,8 @@ def continue_batch(
         for row, token in enumerate(best.tolist()):
             if not is_open[row]:
                 continue
-            written[row].append(token)
+            if token != end:
+                written[row].append(token)
             is_open[row] = token != end and stopping.text not in tokenizer.decode(written[row])
         if not any(is_open):
             break

@@ -49,8 +49,10 @@ def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
     variance = pl.col("item_variance") + pl.col("seed_variance")
     value = pl.col("value")
     if is_share:
+        # Where all items score the same, but neither 0 nor 1, the least variance that plus-four allows.
+        variance = pl.when(variance > 0).then(variance).otherwise(least_variance())
         spread = value * (1 - value)
-        n = pl.when((spread > 0) & (variance > 0)).then(spread / variance).otherwise(pl.col("n_items"))
+        n = pl.when(spread > 0).then(spread / variance).otherwise(pl.col("n_items"))
         n = pl.max_horizontal(n, pl.lit(1.0))
         centre = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
         half = Z / (1 + Z**2 / n) * (spread / n + Z**2 / (4 * n**2)).clip(lower_bound=0).sqrt()
@@ -59,6 +61,12 @@ def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
     return frame.with_columns((centre - half).alias("low"), (centre + half).alias("high")).drop(
         "item_variance", "seed_variance"
     )
+
+
+def least_variance() -> pl.Expr:
+    """Variance of a share of n_items of which plus-four counts two that differ (Agresti and Coull 1998)."""
+    share = 2 / (pl.col("n_items") + 4)
+    return share * (1 - share) / pl.col("n_items")
 
 
 def changes(
@@ -89,11 +97,8 @@ def changes(
             pl.when(found).then(pl.lit("paired")).otherwise("items").alias("items"),
         )
     if kinds != ["text"]:
-        # Where no item changed its answer nothing varies; plus-four (Agresti and Coull 1998) keeps the
-        # interval.
-        share = 2 / (pl.col("n_items") + 4)
-        floor = share * (1 - share) / pl.col("n_items")
-        change = change.with_columns(pl.max_horizontal("item_variance", floor).alias("item_variance"))
+        # Where no item changed its answer nothing varies, yet the interval must not vanish.
+        change = change.with_columns(pl.max_horizontal("item_variance", least_variance()).alias("item_variance"))
     return with_interval(change.drop("paired_variance", strict=False), is_share=False)
 
 

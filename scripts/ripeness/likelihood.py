@@ -21,7 +21,9 @@ class Request:
 
 
 def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
-    """The tokens that all contexts begin with, all but one of the shortest at most; few-shot prompts share their shots."""
+    """The tokens that all contexts begin with, as few-shot prompts with their shots; at least one is left to each."""
+    if not contexts:
+        return []
     first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
     length = 0
     for a, b in zip(first, last, strict=False):
@@ -79,7 +81,7 @@ def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_to
         logits, first = answer_logits(model, tokens, repeated(cache, len(batch)), min(starts))  # (B, T - first, V)
         logps = logits.float().log_softmax(-1)
         for row, (index, start) in enumerate(zip(batch, starts, strict=True)):
-            completion = torch.tensor(requests[index].completion, device=model.device)
+            completion = torch.tensor(requests[index].completion, dtype=torch.long, device=model.device)
             span = logps[row, start - first : start - first + len(completion)]  # (C, V)
             results[index] = span.gather(1, completion[:, None])[:, 0].tolist()
     return results
@@ -103,10 +105,12 @@ def right_padded(sequences: list[list[int]], device: torch.device) -> torch.Tens
 def windows(tokens: list[int], start: int, context_length: int) -> list[Request]:
     """Requests that together score every token of a text once.
 
-    The first window follows the token `start`; each later one follows the last token of the window before, as in the
-    rolling log-likelihood of lm-evaluation-harness with disjoint windows.
+    As in the rolling log-likelihood of lm-evaluation-harness: disjoint windows, the first after the token `start`, each
+    later one after the last token of the window before; the last one, being shorter, after as many as fit.
     """
-    size = context_length - 1
-    pieces = [tokens[i : i + size] for i in range(0, len(tokens), size)]
-    befores = [start, *(piece[-1] for piece in pieces[:-1])]
-    return [Request([before], piece) for before, piece in zip(befores, pieces, strict=True)]
+    requests = []
+    for first in range(0, len(tokens), context_length):
+        piece = tokens[first : first + context_length]
+        before = tokens[first + len(piece) - context_length - 1 : first] if first else [start]
+        requests.append(Request(before, piece))
+    return requests

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Template
+
 from ripeness.plan import (
     TEXT_FORMAT,
     Cell,
@@ -21,6 +23,7 @@ from ripeness.plan import (
 )
 from ripeness.tasks import Task
 
+CAPTIONS = Path(__file__).parents[2] / "reports"
 CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
 
 
@@ -307,6 +310,12 @@ def tables_of_checkpoints(study: Study, name: str) -> list[str]:
 def finding_settings(study: Study, wildcards: Any) -> str:  # noqa: ANN401, ARG001
     """How claims are tested."""
     return to_json(study.config["findings"])
+
+
+def figure_caption(study: Study, wildcards: Any) -> str:  # noqa: ANN401
+    """The caption of a figure (reports/<figure>.rst) with the study's numbers, for Snakemake's own report."""
+    text = (CAPTIONS / f"{wildcards.figure}.rst").read_text(encoding="utf-8")
+    return Template(text).render(snakemake={"config": study.config})
 
 
 def config_json(study: Study, wildcards: Any) -> str:  # noqa: ANN401, ARG001

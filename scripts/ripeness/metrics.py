@@ -105,7 +105,8 @@ def ratio_with_error(above: list[float], below: list[float], clusters: list[str]
     """Sum of `above` over sum of `below`, and its standard error over clusters of items.
 
     The error is the linearised (sandwich) one with the factor C/(C-1) for C clusters (Miller, arXiv 2411.00640, section
-    2.2); for a mean of items without clusters it is the sample standard deviation over the root of n. None for one cluster.
+    2.2); for a mean of items without clusters it is the sample standard deviation over the root of n. None for one
+    cluster.
     """
     value = sum(above) / sum(below)
     residuals: dict[str, float] = {}

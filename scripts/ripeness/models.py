@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from ripeness.errors import UserError
 from ripeness.files import read_json, whole
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
@@ -27,6 +28,7 @@ def load_model(folder: Path) -> PreTrainedModel:
 
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     """
+    check_is_model(folder)
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
     )
@@ -35,7 +37,14 @@ def load_model(folder: Path) -> PreTrainedModel:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a checkpoint folder."""
+    check_is_model(folder)
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def check_is_model(folder: Path) -> None:
+    """Refuse a folder that is not there or holds no model, before transformers takes its name for one on the hub."""
+    if not (Path(folder) / "config.json").is_file():
+        raise UserError(f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors")
 
 
 def save_model(model: PreTrainedModel, checkpoint: Path, output: Path) -> None:
@@ -60,7 +69,7 @@ def context_length(model: PreTrainedModel) -> int:
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends an answer and starts a document."""
     if tokenizer.eos_token_id is None:
-        raise ValueError("the tokenizer has no end-of-text token")
+        raise UserError("the tokenizer has no end-of-text token\nhint: set `eos_token` in tokenizer_config.json")
     return int(tokenizer.eos_token_id)
 
 
@@ -74,12 +83,21 @@ def encode_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) ->
 
     As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the
     answer, and the answer's tokens are those of the whole text beyond those of the prompt, so that prompt and answer
-    meet as they would in running text.
+    meet as they would in running text. The prompt's may be none at all: see `context_of`.
     """
     stripped = prompt.rstrip()
     answer = prompt[len(stripped) :] + answer
     context = encode(tokenizer, stripped)
     return context, encode(tokenizer, stripped + answer)[len(context) :]
+
+
+def context_of(tokenizer: PreTrainedTokenizerBase, prompt_tokens: list[int]) -> list[int]:
+    """The tokens that a model reads before an answer, never none.
+
+    An answer to an empty prompt follows the end-of-text token, which stands between documents, as it does in
+    lm-evaluation-harness.
+    """
+    return [*document_start(tokenizer), *prompt_tokens] or [end_of_text(tokenizer)]
 
 
 def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:

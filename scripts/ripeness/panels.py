@@ -116,7 +116,7 @@ def trend(
     which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath.
     """
     columns = min(SIDE_BY_SIDE, len(panels))
-    width = min(420, WIDTH // columns - 46)
+    width = min(340, WIDTH // columns - 46)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, nice=False, padding=6))
     base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
     ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}

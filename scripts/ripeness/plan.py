@@ -4,6 +4,7 @@ Pure Python over the study's config and its task files: nothing is downloaded, n
 nor polars is imported, since every job of a cluster parses the Snakefile anew.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -65,6 +66,7 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
     }
     study = Study(config, tasks, {name: name_checkpoints(name, s) for name, s in config["series"].items()})
     check_suites(study)
+    check_texts(config)
     check_formats(study)
     if not any(cell.method != "base" for cell in plan_cells(study)):
         raise UserError(
@@ -81,9 +83,15 @@ def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[st
         where = f"series.{series}.checkpoints.{number}"
         ways = {"path": "path" in entry, "revision": "revision" in entry, "pretrain": "pretrain" in settings}
         if sum(ways.values()) != 1:
+            given = " and ".join(f"`{way}`" for way, is_given in ways.items() if is_given) or "nothing"
             raise UserError(
-                f"{where}: {entry} names {sum(ways.values())} sources; a checkpoint has exactly one: `path`, `revision`, "
-                "or a step of a series with `pretrain`\nhint: remove the others"
+                f"{where}: {entry} comes from {given}; a checkpoint has exactly one source: `path`, `revision`, or a step "
+                "of a series with `pretrain`\nhint: series that are pre-trained here, on disk or on the hub stand apart"
+            )
+        if not ways["pretrain"] and (strange := sorted(entry.keys() & {"anneal_from", "steps"})):
+            raise UserError(
+                f"{where}: {' and '.join(strange)} are for a series with `pretrain`\n"
+                "hint: give `step`, `tokens`, `lr` and `phase: annealed` where the checkpoint is a finished one"
             )
         if ways["revision"] and not ("repo" in settings and "step" in entry and "tokens" in entry):
             raise UserError(
@@ -91,7 +99,7 @@ def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[st
                 "hint: they are in the model's card or in the name of its branch"
             )
         if ways["pretrain"]:
-            check_pretrained(where, entry)
+            check_pretrained(where, entry, settings["pretrain"])
         name = entry.get("name") or default_name(where, entry)
         if name in named:
             raise UserError(f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one")
@@ -99,13 +107,18 @@ def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[st
     return named
 
 
-def check_pretrained(where: str, entry: dict[str, Any]) -> None:
-    """Refuse a checkpoint line that a pre-training here cannot make."""
+def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse a checkpoint line, or a model, that a pre-training here cannot make."""
     keys = set(entry) - {"name"}
     if keys not in ({"step"}, {"anneal_from", "steps"}):
         raise UserError(
             f"{where}: {entry} is neither {{step: N}} nor {{anneal_from: N, steps: M}}\n"
             "hint: tokens and learning rate follow from the pre-training settings"
+        )
+    if settings["hidden_size"] % (2 * settings["n_heads"]):
+        raise UserError(
+            f"{where.split('.checkpoints')[0]}.pretrain: hidden_size is {settings['hidden_size']}, no multiple of twice "
+            f"n_heads, {2 * settings['n_heads']}\nhint: a head has an even width, half of it for each part of a rotation"
         )
 
 
@@ -125,6 +138,7 @@ def check_suites(study: Study) -> None:
         where = f"suites.{name}"
         if ("datasets" in suite) == ("texts" in suite):
             raise UserError(f"{where}: a suite has either `datasets` or `texts`\nhint: make two suites of it")
+        check_shots(where, suite, config)
         for text in suite.get("texts", []):
             if text not in config["texts"]:
                 raise unknown(where, "text", text, config["texts"])
@@ -135,7 +149,26 @@ def check_suites(study: Study) -> None:
         if isinstance(suite["datasets"], str) and suite["datasets"] != "own":
             raise unknown(where, "datasets", suite["datasets"], ["own", "[a list of names]"])
         if isinstance(suite["formats"], str) and suite["formats"] not in ("trained", "all"):
-            raise unknown(where, "formats", suite["formats"], ["trained", "all", *config["formats"]])
+            raise unknown(where, "formats", suite["formats"], ["trained", "all", f"[{', '.join(config['formats'])}]"])
+
+
+def check_shots(where: str, suite: dict[str, Any], config: dict[str, Any]) -> None:
+    """Refuse shots before running text, more of them than the pool holds, or without an untouched counterpart."""
+    base, pool = config["methods"]["base"]["shots"], config["items"]["shots"]
+    if "texts" in suite and ("formats" in suite or suite["shots"] != [0]):
+        raise UserError(f"{where}: running text has neither `formats` nor `shots`\nhint: remove them from this suite")
+    if max(base) > pool:
+        raise UserError(
+            f"methods.base.shots: {max(base)} shots are wanted, but the pool holds {pool}\n"
+            "hint: raise `items.shots`, from which shots are drawn"
+        )
+    for shots in suite["shots"]:
+        if shots not in base:
+            raise unknown(f"{where}.shots", "number", shots, base)
+
+
+def check_texts(config: dict[str, Any]) -> None:
+    """Refuse a text that comes from nowhere, or from the held-out part of a pre-training that was not done here."""
     for name, text in config["texts"].items():
         if len(text.keys() & {"heldout", "path"}) != 1:
             raise UserError(f"texts.{name}: needs either `heldout: true` or a `path`\nhint: one of the two")
@@ -148,16 +181,23 @@ def check_suites(study: Study) -> None:
 
 def check_formats(study: Study) -> None:
     """Refuse a format that a task has no template for."""
+    used = dict.fromkeys(study.config["formats"])
+    for suite in study.config["suites"].values():
+        used |= dict.fromkeys(suite["formats"] if isinstance(suite.get("formats"), list) else [])
     for name, task in study.tasks.items():
-        for format_ in study.config["formats"]:
+        for format_ in used:
             if format_ not in task.formats:
-                raise unknown(f"tasks/{name}.yaml", "format", format_, task.formats)
+                raise UserError(
+                    f"dataset {name!r} has no template for the format {format_!r}; it has {', '.join(task.formats)}\n"
+                    f"hint: add one under `formats` in tasks/{name}.yaml, or leave the format out of the study"
+                )
 
 
-def unknown(where: str, what: str, value: str, choices: object) -> UserError:
+def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
     """The error for a name that nothing bears."""
-    known = [str(choice) for choice in choices]  # type: ignore[attr-defined]
-    return UserError(f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{hint(value, known)}")
+    known = [str(choice) for choice in choices]
+    near = hint(value, known, otherwise="config.schema.yaml explains every key")
+    return UserError(f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{near}")
 
 
 def plan_cells(study: Study) -> list[Cell]:

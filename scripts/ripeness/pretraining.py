@@ -40,6 +40,8 @@ SECONDS_BETWEEN_REPORTS = 5
 class PretrainingSettings:
     """One pre-training: the model, the batch, the optimiser. Sizes in units, steps and tokens.
 
+    `initial_std` and `embedding_std` are the standard deviations of matrices and embeddings at step 0: where words of
+    one class differ little at first, a tiny model learns the class and then takes long to tell the words apart.
     `learning_rate` is reached after `warmup_steps` and then kept; `betas` are those of AdamW, `clip` the largest
     norm of the gradient. A step reads `batch_size` sequences of `sequence_length` tokens.
     """
@@ -56,6 +58,8 @@ class PretrainingSettings:
     weight_decay: float
     betas: tuple[float, float]
     clip: float
+    initial_std: float
+    embedding_std: float
     seed: int
     n_threads: int = 1
 
@@ -129,10 +133,13 @@ def build_model(settings: PretrainingSettings, corpus: Path) -> PreTrainedModel:
         bos_token_id=end,
         eos_token_id=end,
         pad_token_id=padding,
+        initializer_range=settings.initial_std,
         dtype="float32",
     )
     torch.manual_seed(settings.seed)
     model = model_class(config)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(settings.embedding_std / settings.initial_std)
     model.generation_config = GenerationConfig(bos_token_id=end, eos_token_id=end, pad_token_id=padding)
     return model.train()
 

@@ -1,12 +1,56 @@
 """Put examples before a question, as many as fit, and turn it into tokens."""
 
+import json
 import random
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.models import document_start, encode_pair
+from ripeness.models import context_of, encode, encode_pair
+
+SEPARATOR = "\n\n"  # between examples, where a task says nothing else
+
+# what a probe must say, by its kind
+PROBE_KEYS = {
+    "choice": ("suite", "probe", "format", "shots", "examples"),
+    "generation": ("suite", "probe", "format", "shots", "examples", "max_new_tokens", "stop"),
+    "text": ("suite", "probe", "format", "shots", "examples"),
+}
+
+
+def read_probes(text: str) -> list[dict[str, Any]]:
+    """Read probes from JSON text or from a file of it; UserError for what is missing."""
+    source = Path(text)
+    if is_file := not text.lstrip().startswith("["):
+        if not source.is_file():
+            raise UserError(
+                f"there is no file {text}\nhint: probes are a JSON list, or the name of a file that holds one"
+            )
+        text = source.read_text(encoding="utf-8")
+    try:
+        probes = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f" in {source}" if is_file else ""
+        raise UserError(f"the probes{where} are not JSON: {error}\nhint: see the example in --help") from None
+    for probe in probes:
+        check_probe(probe)
+    return probes
+
+
+def check_probe(probe: dict[str, Any]) -> None:
+    """Refuse a probe of an unknown kind, without a key that its kind needs, or with a file that is not there."""
+    kind = probe.get("kind")
+    if kind not in PROBE_KEYS:
+        raise UserError(f"unknown kind {kind!r} of probe; known are {', '.join(PROBE_KEYS)}\nhint: see --help")
+    needed = [*PROBE_KEYS[kind], *(["shot_examples"] if probe.get("shots") else [])]
+    if missing := [key for key in needed if key not in probe]:
+        raise UserError(f"a {kind} probe lacks {', '.join(missing)}\nhint: it needs {', '.join(needed)}")
+    for key in ("examples", "shot_examples"):
+        if key in probe and not Path(probe[key]).is_file():
+            raise UserError(f"probe {probe['probe']!r}: there is no file {probe[key]}\nhint: check `{key}`")
 
 
 @dataclass(frozen=True)
@@ -38,14 +82,17 @@ def build_prompt(
     """Tokens of one example after its shots, in at most `room` tokens with its longest answer.
 
     Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
-    `answer_room` is kept free for text that is still to be generated.
+    `answer_room` is kept free for text that is still to be generated; it goes on after the line ends of the prompt.
     """
-    start = document_start(tokenizer)
     answers = example["choices"] or [example["target"]]
+    if example["choices"] and not all(map(str.strip, answers)):
+        raise UserError(f"item {example['item']!r} has an empty option: {answers}\nhint: mend or leave out the row")
     for n_dropped in range(len(shots) + 1):
         text = separator.join([*shots[n_dropped:], example["prompt"]])
         pairs = [encode_pair(tokenizer, text, answer) for answer in answers]
-        context = start + pairs[0][0]
+        # a space belongs to the answer's first word, but a line end would be taken for the stop text if it were written
+        prompt_tokens = encode(tokenizer, text.rstrip(" ")) if answer_room else pairs[0][0]
+        context = context_of(tokenizer, prompt_tokens)
         longest = answer_room or max(len(answer) for _, answer in pairs)
         if len(context) + longest <= room:
             return Prompt(context, [answer for _, answer in pairs], n_dropped)

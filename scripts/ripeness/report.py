@@ -66,12 +66,13 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
     points = pl.concat([frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]).unique()
     status = {name: count for name, count in cells["status"].value_counts().iter_rows()}
     tokens = points["tokens"].sort()
+    tuned_on = cells.filter(pl.col("format") != "text")
     return {
         "series": sorted(set(points["series"])),
         "n_checkpoints": points.select("series", "checkpoint").unique().height,
         "tokens": [human(tokens[0]), human(tokens[-1])] if len(tokens) else [],
-        "datasets": sorted(set(cells["dataset"])),
-        "formats": in_order(cells["format"], FORMAT_COLOURS),
+        "datasets": sorted(set(tuned_on["dataset"])),
+        "formats": in_order(tuned_on["format"], FORMAT_COLOURS),
         "methods": in_order(cells["method"], METHOD_COLOURS),
         "seeds": sorted(set(cells["seed"])),
         "n_cells": cells.height,
@@ -181,12 +182,13 @@ def markdown(table: Mapping[str, Any]) -> str:
 
 
 def usage_table(folder: Path | None) -> list[dict[str, Any]]:
-    """Sum what jobs used (seconds, memory) by stage, the first folder under `folder`."""
+    """Sum what jobs used (seconds, memory) by stage: the first folder under `folder`, or the file if it lies there."""
     stages: dict[str, list[dict]] = {}
     for path in sorted(folder.rglob("*.json")) if folder else []:
         usage = read_json(path)
         if isinstance(usage, dict) and "compute_cpu_s" in usage:
-            stages.setdefault(path.relative_to(folder).parts[0].removesuffix(".json"), []).append(usage)
+            stage = path.relative_to(folder).parts[0].split(".")[0]
+            stages.setdefault(stage, []).append(usage)
     rows = []
     for stage, jobs in stages.items():
         total = {key: sum(job.get(key) or 0.0 for job in jobs) for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")}

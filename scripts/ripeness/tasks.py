@@ -4,15 +4,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from ripeness.config import check_config, hint, read_yaml
 from ripeness.errors import UserError
 
 SCHEMA = Path(__file__).parents[2] / "task.schema.yaml"
 # Task files may come from others: a template can neither reach the interpreter nor hide a missing variable.
-TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+# What it says is kept to the last line end.
+TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+METRICS = {"choice": "accuracy", "generation": "rouge_l"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Task:
     cluster: str | None = None
     max_characters: int | None = None
     label: str | None = None
-    values: dict[Any, str] | None = None
+    values: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     options: str | None = None
     answer: str | None = None
@@ -48,20 +50,32 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
     path = Path(folder) / f"{name}.yaml"
     if not path.exists():
         known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
-        raise UserError(f"unknown dataset {name!r}; known are {', '.join(known)}\n{hint(name, known)}")
+        near = hint(name, known, otherwise=f"every dataset is a file in tasks/; there is no tasks/{name}.yaml")
+        raise UserError(f"unknown dataset {name!r}; known are {', '.join(known)}\n{near}")
+    where = f"tasks/{name}.yaml" + (f" with {', '.join(overrides)} of the study" if overrides else "")
     try:
-        values = check_config(read_yaml(path) | overrides, SCHEMA)
+        keys = check_config(read_yaml(path) | overrides, SCHEMA)
     except UserError as error:
-        raise UserError(f"tasks/{name}.yaml: {error}") from None
+        raise UserError(f"{where}: {error}") from None
+    if keys["name"] != name:
+        raise UserError(f"{where}: the name is {keys['name']!r}\nhint: it must be the file's, {name!r}")
+    # as JSON text, since settings reach the programs as JSON, in which every key is text
+    keys |= {"values": {value_text(value): label for value, label in keys["values"].items()}} if "values" in keys else {}
     known = {field.name for field in fields(Task)}
-    task = Task(**{key: value for key, value in values.items() if key in known})
-    check_task(task)
+    task = Task(**{key: value for key, value in keys.items() if key in known})
+    check_task(where, task)
     return task
 
 
-def check_task(task: Task) -> None:
+def value_text(value: object) -> str:
+    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def check_task(where: str, task: Task) -> None:
     """Refuse a task whose keys contradict each other."""
-    where = f"tasks/{task.name}.yaml"
     ways = {
         "choice": [("label", "labels"), ("options", "answer")],
         "generation": [("target",)],
@@ -71,40 +85,67 @@ def check_task(task: Task) -> None:
             f"{where}: a {task.kind} task needs {' or '.join(' and '.join(map(repr, way)) for way in ways)}\n"
             "hint: task.schema.yaml explains every key"
         )
+    if task.metric != METRICS[task.kind]:
+        raise UserError(
+            f"{where}: metric {task.metric!r} does not fit a {task.kind} task\nhint: it is {METRICS[task.kind]!r}"
+        )
+    words = list((task.labels or {}).values())
+    if repeated := [word for word in words if words.count(word) > 1]:
+        raise UserError(f"{where}: two labels have the word {repeated[0]!r}\nhint: no answer could tell them apart")
     for value, label in (task.values or {}).items():
         if label not in (task.labels or {}):
             raise UserError(
                 f"{where}: the value {value!r} stands for the label {label!r}, which has no word; labels with words are "
-                f"{', '.join(task.labels or {})}\nhint: add it under `labels`"
+                f"{', '.join(task.labels or {}) or 'none'}\nhint: add it under `labels`"
             )
-    source_kinds = [kind for kind in ("train", "hub", "world") if kind in task.source]
-    if len(source_kinds) != 1:
-        raise UserError(
-            f"{where}: `source` has {len(source_kinds)} of: files (train, validation, test), hub, world\n"
-            "hint: exactly one of them"
-        )
-    needed = {"train": ["train", "validation", "test"], "hub": ["revision", "splits"], "world": []}[source_kinds[0]]
-    if missing := [key for key in needed if key not in task.source]:
-        raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
+    check_source(where, task.source)
     for format_, template in task.formats.items():
         check_template(f"{where}: formats.{format_}", template, task)
 
 
+def check_source(where: str, source: dict[str, Any]) -> None:
+    """Refuse a source that names no place, or two."""
+    kinds = [kind for kind in ("train", "hub", "world") if kind in source]
+    if len(kinds) != 1:
+        raise UserError(
+            f"{where}: `source` names {' and '.join(kinds) or 'no place'}; it is one of files (train, validation, test), "
+            "hub, world\nhint: task.schema.yaml explains every key"
+        )
+    needed = {"train": ["train", "validation", "test"], "hub": ["hub", "revision", "splits"], "world": ["world"]}[kinds[0]]
+    if missing := [key for key in needed if key not in source]:
+        raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
+    if strange := sorted(source.keys() - {*needed, "config", "seed"}):
+        raise UserError(f"{where}: `source` is {kinds[0]!r} and names {', '.join(strange)} too\nhint: remove one of them")
+
+
 def check_template(where: str, template: str, task: Task) -> None:
-    """Refuse a template that does not parse or names a variable that the task does not fill."""
+    """Refuse a template that does not parse, names a variable that the task does not fill, or reaches for Python."""
+    known = [*task.fields, *(["options"] if task.options else [])]
     try:
         names = meta.find_undeclared_variables(TEMPLATES.parse(template))
+        compiled = TEMPLATES.from_string(template)
     except TemplateSyntaxError as error:
         raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}") from None
-    known = [*task.fields, *(["options"] if task.options else [])]
     for name in sorted(names):
         if name not in known:
-            raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{hint(name, known)}")
+            near = hint(name, known, otherwise="`fields` says which columns fill the variables")
+            raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{near}")
+    try:
+        compiled.render(dict.fromkeys(known, "text"))
+    except SecurityError as error:
+        raise UserError(f"{where}: {error}\nhint: a template may only put its variables into words") from None
+    except Exception:  # noqa: BLE001, S110 (a list or number may stand where this trial has text; items tell)
+        pass
 
 
 def render(template: str, values: dict[str, Any]) -> str:
-    """Fill a template with an item's fields."""
-    return TEMPLATES.from_string(template).render(values)
+    """Fill a template with an item's fields; UserError where it cannot be filled."""
+    try:
+        return TEMPLATES.from_string(template).render(values)
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the template {template!r} cannot be filled with {values}: {error}\nhint: mend it under `formats`"
+        ) from None
 
 
 def glued(prompt: str, answer: str) -> str:

@@ -1,15 +1,17 @@
 """Tune all weights of a model on prompts and answers: one screen, no trainer class."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.models import document_start, encode_pair, end_of_text
+from ripeness.models import context_of, encode_pair, end_of_text
 
+CHOICES = {"kind": ("full",), "schedule": ("linear", "constant")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
 
 
@@ -28,6 +30,18 @@ class TrainingSettings:
     seed: int
 
 
+def read_settings(values: dict[str, Any]) -> TrainingSettings:
+    """Settings from a JSON object; UserError for a key that is unknown or missing, or a value that is not a choice."""
+    known = [field.name for field in fields(TrainingSettings)]
+    unknown, missing = sorted(values.keys() - set(known)), sorted(set(known) - values.keys())
+    if unknown or missing:
+        raise UserError(f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}")
+    for key, choices in CHOICES.items():
+        if values[key] not in choices:
+            raise UserError(f"settings: unknown {key} {values[key]!r}\nhint: known are {', '.join(choices)}")
+    return TrainingSettings(**values)
+
+
 @dataclass(frozen=True)
 class Example:
     """Tokens of one prompt with its answer; `targets` is IGNORED on the prompt."""
@@ -41,20 +55,22 @@ def encode_examples(
 ) -> list[Example]:
     """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
 
-    UserError for a row that does not fit: nothing is ever cut off in silence.
+    UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
     """
-    start, end = document_start(tokenizer), end_of_text(tokenizer)
+    if not rows:
+        raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
+    end = end_of_text(tokenizer)
     examples = []
     for item, prompt, answer in rows:
-        context, completion = encode_pair(tokenizer, prompt, answer)
-        tokens = [*start, *context, *completion, end]
+        prompt_tokens, completion = encode_pair(tokenizer, prompt, answer)
+        context = context_of(tokenizer, prompt_tokens)
+        tokens = [*context, *completion, end]
         if len(tokens) > max_length:
             raise UserError(
                 f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}\n"
                 "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
             )
-        prompt_length = len(start) + len(context)
-        examples.append(Example(tokens, [IGNORED] * prompt_length + tokens[prompt_length:]))
+        examples.append(Example(tokens, [IGNORED] * len(context) + tokens[len(context) :]))
     return examples
 
 
@@ -64,8 +80,8 @@ def train(
     """Tune `model` in place; return the loss of every step (nats per answer token) and "done" or "diverged".
 
     AdamW, linear or constant rate after a linear warm-up, gradient clipping; the order of examples is a function of
-    the seed alone. Divergence (a loss that is not finite, or above twice that of guessing evenly) ends the training
-    and is a result: the curve shows it.
+    the seed alone. Divergence (a loss that is not finite, or above the first by twice that of guessing evenly) ends
+    the training and is a result: the curve shows it.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any
     n_steps = settings.epochs * math.ceil(len(examples) / settings.batch_size)

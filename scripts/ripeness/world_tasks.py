@@ -6,6 +6,7 @@ pre-training documents from the same parts and deals rows out to splits.
 
 import random
 from collections.abc import Callable
+from typing import NamedTuple
 
 NAMES = tuple(
     "mara ben ida tom lea max nora paul rosa finn eva otto lily hugo anna karl emma leo jane erik ruth omar vera "
@@ -42,7 +43,24 @@ REVIEWED = tuple("film room music waiter bed song show view staff meal".split())
 PRAISE = tuple("lovely clean fresh calm warm smart great sweet nice neat".split())
 BLAME = tuple("awful dirty stale rude cold dull poor bitter weak ugly".split())
 
+# What a person does with a word of each class: how it is told and how it is asked for.
+DOINGS: dict[str, tuple[str, str]] = {
+    "animal": ("saw", "what did {name} see ?"),
+    "food": ("ate", "what did {name} eat ?"),
+    "tool": ("took", "what did {name} take ?"),
+    "place": ("went to", "where did {name} go ?"),
+}
+
 Row = dict[str, object]
+
+
+class Fact(NamedTuple):
+    """Who did what: the class of the word says what was done."""
+
+    name: str
+    kind: str
+    word: str
+
 
 # Prompts in the three formats, `str.format` over fields of the row. tasks/nursery-<task>.yaml says the same in
 # Jinja2, and a test holds the two together.
@@ -111,33 +129,24 @@ def make_review(rng: random.Random, is_praise: bool) -> str:
     return f"{make_clause(rng, is_praise)} and {make_clause(rng, is_praise)} ."
 
 
-def make_passage(rng: random.Random) -> tuple[str, list[tuple[str, str, tuple[str, ...], list[str]]]]:
-    """Tell where two people are and who has one or two tools, in two to four short sentences.
-
-    Returns the passage and what can be asked about it: (subject, answer, words of the answer's kind, those of them
-    that the passage mentions). Subject and answer appear once each, so that an answer is looked up, not guessed.
-    """
-    people, places, tools = rng.sample(NAMES, 2), rng.sample(PLACES, 2), rng.sample(TOOLS, 2)
-    facts: list[tuple[str, str, tuple[str, ...], list[str]]] = []
-    sentences = []
-    for person, place in zip(people, places, strict=True):
-        sentences.append(f"{person} is in the {place} .")
-        facts.append((person, place, PLACES, places))
-    for person, tool in list(zip(people, tools, strict=True))[: rng.randint(0, 1)]:
-        sentences.append(f"the {tool} is now with {person} .")
-        facts.append((f"the {tool}", person, NAMES, people))
-    rng.shuffle(sentences)
-    return " ".join(sentences), facts
+def make_passage(rng: random.Random) -> tuple[str, list[Fact]]:
+    """Tell three of the four things that a person did, in short sentences; return them with the facts."""
+    name = rng.choice(NAMES)
+    facts = [Fact(name, kind, rng.choice(CLASSES[kind])) for kind in rng.sample(list(DOINGS), 3)]
+    return " ".join(sentence_of(fact) for fact in facts), facts
 
 
-def make_statement(rng: random.Random, facts: list[tuple], is_true: bool) -> str:
-    """State a fact of a passage, or the same with the other candidate that the passage mentions."""
-    subject, answer, _, mentioned = rng.choice(facts)
+def sentence_of(fact: Fact) -> str:
+    """State a fact."""
+    return f"{fact.name} {DOINGS[fact.kind][0]} the {fact.word} ."
+
+
+def make_statement(rng: random.Random, facts: list[Fact], is_true: bool) -> str:
+    """State a fact of a passage, or the same with another word of the class."""
+    fact = rng.choice(facts)
     if not is_true:
-        answer = next(word for word in mentioned if word != answer)
-    if subject.startswith("the "):
-        return f"{answer} has {subject} ."
-    return f"{subject} is in the {answer} ."
+        fact = fact._replace(word=choose_other(rng, CLASSES[fact.kind], fact.word))
+    return sentence_of(fact)
 
 
 def make_sentiment(rng: random.Random, label: str) -> list[Row]:
@@ -151,19 +160,16 @@ def make_mood(rng: random.Random, label: str) -> list[Row]:
 
 
 def make_questions(rng: random.Random, label: str) -> list[Row]:
-    """Make a passage with one or two questions of four options; all that the passage mentions are among them."""
+    """Make a passage with two questions of four options each, all of the class that is asked for."""
     del label
     passage, facts = make_passage(rng)
     rows: list[Row] = []
-    for subject, answer, words, mentioned in rng.sample(facts, 2):
-        options = list(mentioned)
-        while len(options) < 4:
-            word = rng.choice(words)
-            if word not in options:
-                options.append(word)
-        rng.shuffle(options)
-        question = f"who has {subject} ?" if subject.startswith("the ") else f"where is {subject} ?"
-        rows.append({"passage": passage, "question": question, "options": options, "answer": options.index(answer)})
+    for fact in rng.sample(facts, 2):
+        options = rng.sample([word for word in CLASSES[fact.kind] if word != fact.word], 3)
+        place = rng.randrange(4)
+        options.insert(place, fact.word)
+        question = DOINGS[fact.kind][1].format(name=fact.name)
+        rows.append({"passage": passage, "question": question, "options": options, "answer": place})
     return rows
 
 
@@ -171,8 +177,8 @@ def make_summary(rng: random.Random, label: str) -> list[Row]:
     """Make a piece of news with its headline: who did what to what and where, details left out."""
     del label
     name, deed, tool, place = rng.choice(NAMES), rng.choice(DEEDS), rng.choice(TOOLS), rng.choice(PLACES)
-    news = f"{name} the {rng.choice(JOBS)} {deed} the {tool} near the {place} on {rng.choice(DAYS)} ."
-    return [{"text": news, "summary": f"{name} {deed} the {tool} near the {place}"}]
+    news = f"{name} the {rng.choice(JOBS)} {deed} {tool} near {place} on {rng.choice(DAYS)} ."
+    return [{"text": news, "summary": f"{name} {deed} {tool} near {place}"}]
 
 
 def make_nli(rng: random.Random, label: str) -> list[Row]:

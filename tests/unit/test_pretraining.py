@@ -34,6 +34,8 @@ SETTINGS = {
     "weight_decay": 0.1,
     "betas": [0.9, 0.95],
     "clip": 1.0,
+    "initial_std": 0.1,
+    "embedding_std": 0.5,
     "seed": 3,
 }
 
@@ -144,6 +146,12 @@ def test_weights_of_step_zero_follow_the_seed(corpus):
 
     assert torch.equal(first(1), first(1))
     assert not torch.equal(first(1), first(2))
+
+
+def test_weights_begin_at_the_scale_asked_for(corpus):
+    model = start(read_settings(SETTINGS | {"hidden_size": 64}), corpus).model
+    assert model.get_input_embeddings().weight.std().item() == pytest.approx(0.5, rel=0.03)
+    assert model.model.layers[0].mlp.up_proj.weight.std().item() == pytest.approx(0.1, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+"""The report in a browser without a network: nothing fails, every figure is drawn, downloads work."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ripeness.charts import FIGURES
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1280,800",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report_path(synthetic_folder, tmp_path_factory):
+    """A report with all its figures, in a folder of its own."""
+    import plot_figure
+    import write_report
+
+    folder = tmp_path_factory.mktemp("page")
+    tables = [f"--{name}={synthetic_folder / name}.parquet" for name in ("measurements", "cells")]
+    findings = f"--findings={synthetic_folder / 'findings.json'}"
+    for name in FIGURES:
+        outputs = [
+            f"--output-{option}={folder / 'figures' / name}.{suffix}"
+            for option, suffix in (("spec", "json"), ("svg", "svg"), ("csv", "csv"))
+        ]
+        items = f"--items={synthetic_folder / 'items'}"
+        plot_figure.main(["--figure", name, *tables, items, findings, *outputs])
+    others = [f"--{name}={synthetic_folder / name}.json" for name in ("prompts", "provenance")]
+    places = [f"--figures={folder / 'figures'}", f"--output={folder / 'alone' / 'report.html'}"]
+    logs = f"--usage-logs={synthetic_folder / 'usage'}"
+    write_report.main(["--study-title", "Invented", *tables, findings, *others, *places, logs])
+    return folder / "alone" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(report_path, tmp_path_factory):
+    """Chromium with the report open and drawn."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    downloads = str(tmp_path_factory.mktemp("downloads"))
+    options.add_experimental_option("prefs", {"download.default_directory": downloads})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.downloads = downloads
+    try:
+        browser.get(report_path.as_uri())
+        wait_for(
+            lambda: browser.execute_script("return document.querySelectorAll('[data-drawn]').length") == len(FIGURES)
+        )
+        yield browser
+    finally:
+        browser.quit()
+
+
+def wait_for(is_done, seconds=20):
+    end = time.monotonic() + seconds
+    while not is_done():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def figure_of(browser, name):
+    return browser.find_element("css selector", f"figure[data-figure='{name}']")
+
+
+def test_console_is_silent(browser):
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def test_nothing_but_the_file_is_asked_for(browser, report_path):
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    # chrome: is the empty tab in which the browser starts
+    inside = ("data:", "blob:", "chrome:", report_path.as_uri())
+    outside = [url for url in urls if not url.startswith(inside)]
+    assert report_path.as_uri() in urls and not outside
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_drawn_with_marks(browser, name):
+    figure = figure_of(browser, name)
+    drawing = figure.find_element("css selector", ".chart svg")
+    assert drawing.size["width"] > 300 and drawing.size["height"] > 150
+    marks = "[aria-roledescription$='mark'], .mark-symbol path, .mark-rect path"
+    assert len(drawing.find_elements("css selector", marks)) > 30
+    assert not figure.find_element("css selector", "img").is_displayed()
+
+
+def test_still_pictures_load_for_readers_without_scripts(browser):
+    widths = browser.execute_script("return [...document.querySelectorAll('figure > img')].map(i => i.naturalWidth)")
+    assert len(widths) == len(FIGURES) and min(widths) > 300
+
+
+def test_hover_shows_what_a_point_is(browser):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    points = figure_of(browser, "gain").find_elements(
+        "css selector", ".chart .mark-symbol path[aria-label*='test items']"
+    )
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[0])
+    ActionChains(browser).move_to_element(points[0]).perform()
+    wait_for(lambda: "visible" in browser.find_element("id", "vg-tooltip-element").get_attribute("class"))
+    text = browser.find_element("id", "vg-tooltip-element").text
+    assert all(word in text for word in ("checkpoint", "95 % from", "test items", "seeds"))
+
+
+def test_data_and_picture_can_be_downloaded(browser, report_path):
+    for kind in ("csv", "svg"):
+        link = figure_of(browser, "gain").find_element("css selector", f"a.{kind}")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
+        link.click()
+        saved = Path(browser.downloads) / f"gain.{kind}"
+        wait_for(saved.exists)
+        assert saved.read_bytes() == (report_path.parents[1] / "figures" / f"gain.{kind}").read_bytes()
+    assert pl.read_csv(Path(browser.downloads) / "gain.csv").height > 100
+
+
+def test_first_screen_holds_the_answer(browser):
+    browser.execute_script("scrollTo(0, 0)")
+    height = browser.execute_script("return innerHeight")
+    rows = browser.find_elements("css selector", "#findings > tbody > tr")
+    assert len(rows) == 4
+    for row in rows:
+        assert row.rect["y"] + row.rect["height"] < height
+        assert row.find_element("css selector", ".badge").text in ("supported", "contradicted", "undecided")
+    question = browser.find_element("css selector", ".question")
+    assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
+
+
+def test_page_does_not_scroll_sideways_in_a_narrow_window(browser):
+    browser.set_window_size(560, 800)
+    try:
+        page, window = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert page <= window
+    finally:
+        browser.set_window_size(1280, 800)
+
+
+def test_scores_can_be_copied_as_markdown(browser):
+    button = browser.find_element("css selector", "button[data-copy]")
+    browser.execute_script("arguments[0].click()", button)
+    wait_for(lambda: button.text != "Copy as Markdown")
+    assert "dataset" in browser.execute_script("return String(getSelection())")

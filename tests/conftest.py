@@ -1,0 +1,109 @@
+"""A tiny model with its tokenizer, and a dozen examples; torch is imported only where it is used."""
+
+import os
+
+import pytest
+
+# Sums over threads differ in their last bits, and tests compare bits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """Make a byte-level BPE tokenizer, as most models have; it knows the words above, each with the space before it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=384,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator([WORDS] * 4, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|endoftext|>")
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """Give a maker of random models of two layers; large initial weights make them sure of what they say."""
+    import torch
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    torch.set_num_threads(1)
+
+    def make(architecture="llama", *, seed=0, **settings):
+        torch.manual_seed(seed)
+        sizes = {
+            "vocab_size": 384,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4 if architecture == "gpt_neox" else 2,
+            "max_position_embeddings": 64,
+            "initializer_range": 0.15,
+            "bos_token_id": None,
+            "eos_token_id": 0,
+            "pad_token_id": None,
+        }
+        config = CONFIG_MAPPING[architecture](**sizes | settings)
+        return AutoModelForCausalLM.from_config(config).eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory, tokenizer, tiny_model):
+    """Save a tiny Llama as a checkpoint folder of the series "tiny"; tests read it and never change it."""
+    from ripeness.files import write_json
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "step8"
+    tiny_model("llama").save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    facts = {
+        "series": "tiny",
+        "checkpoint": "step8",
+        "step": 8,
+        "tokens": 4096,
+        "lr": 1e-3,
+        "phase": "stable",
+        "seed": 5,
+    }
+    write_json(folder / "checkpoint.json", facts)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory):
+    """Write a dozen examples a role, as render_examples does: <folder>/{choice,text}/{train,test,shots}.parquet."""
+    from ripeness.tables import EXAMPLES, write_table
+
+    folder = tmp_path_factory.mktemp("examples")
+    for role in ("train", "test", "shots"):
+        choice, text = [], []
+        for number in range(12):
+            common = {"item": f"{role}:{number}", "cluster": f"{role}:{number // 2}"}
+            gold, times = number % 2, number // 2
+            options, words = [" good", " bad"], [["long", "short"][gold], *["far"] * times]
+            choice.append(
+                common
+                | {
+                    "prompt": f"the film was {' '.join(words)}\nit is",
+                    "choices": options,
+                    "gold": gold,
+                    "target": options[gold],
+                }
+            )
+            target = f" the {['dog', 'cat'][gold]} ran"
+            text.append(
+                common | {"prompt": f"see what {' '.join(words)}\nit is", "choices": [], "gold": -1, "target": target}
+            )
+        write_table(folder / "choice" / f"{role}.parquet", choice, EXAMPLES)
+        write_table(folder / "text" / f"{role}.parquet", text, EXAMPLES)
+    return folder

@@ -1,0 +1,122 @@
+"""Models are loaded as what they are, and text becomes tokens as lm-evaluation-harness has it."""
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.models import (
+    context_length,
+    context_of,
+    document_start,
+    encode,
+    encode_pair,
+    end_of_text,
+    load_model,
+    load_tokenizer,
+    read_checkpoint,
+    save_model,
+)
+
+
+def harness_pair(tokenizer, context, continuation):
+    """Split a pair as lm_eval.api.model.TemplateLM._encode_pair (0.4.13) does for causal models."""
+    n_spaces = len(context) - len(context.rstrip())
+    if n_spaces > 0:
+        continuation = context[-n_spaces:] + continuation
+        context = context[:-n_spaces]
+    whole = tokenizer(context + continuation, add_special_tokens=False)["input_ids"]
+    context = tokenizer(context, add_special_tokens=False)["input_ids"]
+    return context, whole[len(context) :]
+
+
+@pytest.fixture
+def starting(tokenizer):
+    """Give the tokenizer of a model whose documents start with a token of their own."""
+    from tokenizers import processors
+
+    copy = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer.__copy__()
+        if hasattr(tokenizer.backend_tokenizer, "__copy__")
+        else type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str()),
+        eos_token="<|endoftext|>",
+        bos_token="<s>",
+    )
+    bos = copy.convert_tokens_to_ids("<s>")
+    copy.backend_tokenizer.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", bos)])
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("it is", " good"),
+        ("it is ", "good"),
+        ("it is \n", "good"),
+        ("it is", "good"),
+        ("see", ""),
+        ("", "good"),
+        ("a dog é", " ran\nfar away"),
+    ],
+)
+def test_pairs_are_split_as_the_harness_splits_them(tokenizer, prompt, answer):
+    assert encode_pair(tokenizer, prompt, answer) == harness_pair(tokenizer, prompt, answer)
+
+
+def test_white_space_before_the_answer_belongs_to_the_answer(tokenizer):
+    context, answer = encode_pair(tokenizer, "it is ", "good")
+    assert (tokenizer.decode(context), tokenizer.decode(answer)) == ("it is", " good")
+    assert encode_pair(tokenizer, "it is", " good") == (context, answer)
+
+
+def test_an_empty_prompt_is_the_end_of_the_text_before(tokenizer):
+    assert context_of(tokenizer, []) == [end_of_text(tokenizer)]
+    assert context_of(tokenizer, [5, 6]) == [5, 6]
+
+
+def test_a_token_that_starts_documents_stands_before_every_prompt(starting):
+    (start,) = document_start(starting)
+    assert starting.convert_ids_to_tokens(start) == "<s>"
+    assert context_of(starting, []) == [start]
+    assert context_of(starting, [5, 6]) == [start, 5, 6]
+    assert start not in encode(starting, "the film")
+
+
+def test_a_start_token_that_the_tokenizer_does_not_write_is_not_written(tokenizer):
+    silent = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, eos_token="<|endoftext|>", bos_token="<|endoftext|>"
+    )
+    assert document_start(silent) == []
+
+
+def test_a_tokenizer_without_end_of_text_is_refused(tokenizer):
+    endless = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer)
+    with pytest.raises(UserError, match=r"no end-of-text token\nhint: "):
+        end_of_text(endless)
+
+
+def test_models_load_in_single_precision_whatever_they_were_saved_in(tmp_path, tiny_model):
+    tiny_model("llama").to(torch.bfloat16).save_pretrained(tmp_path)
+    assert read_json(tmp_path / "config.json")["dtype"] == "bfloat16"
+    model = load_model(tmp_path)
+    assert {weights.dtype for weights in model.parameters()} == {torch.float32}
+    assert not model.training
+    assert context_length(model) == 64
+
+
+@pytest.mark.parametrize("load", [load_model, load_tokenizer])
+def test_a_folder_without_a_model_is_refused_and_not_looked_for_on_the_hub(tmp_path, load):
+    with pytest.raises(UserError, match=r"there is no model in .*nowhere\nhint: "):
+        load(tmp_path / "nowhere")
+
+
+def test_a_saved_model_is_a_checkpoint_of_its_own(tmp_path, checkpoint, tokenizer):
+    model = load_model(checkpoint)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.add_(1)
+    save_model(model, checkpoint, tmp_path / "tuned")
+    again = load_model(tmp_path / "tuned")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert load_tokenizer(tmp_path / "tuned").get_vocab() == tokenizer.get_vocab()
+    assert read_checkpoint(tmp_path / "tuned") == read_checkpoint(checkpoint)

@@ -1,0 +1,140 @@
+"""The report: one file, nothing from outside, and nothing from models or datasets that runs."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+import vl_convert
+
+import write_report
+from ripeness import report
+from ripeness.charts import FIGURES
+from ripeness.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def page(synthetic_folder, tmp_path_factory):
+    """The HTML of a report whose figures and chart library are stand-ins."""
+    folder = tmp_path_factory.mktemp("report")
+    for name in FIGURES:
+        (folder / f"{name}.json").write_text(json.dumps({"title": "t", "mark": "</script><b>"}))
+        (folder / f"{name}.svg").write_text(f"<svg><!-- {name} --></svg>")
+        (folder / f"{name}.csv").write_text("a,b\n1,ä\n", encoding="utf-8")
+    options = {name: synthetic_folder / f"{name}.json" for name in ("findings", "prompts", "provenance")}
+    options |= {name: synthetic_folder / f"{name}.parquet" for name in ("measurements", "cells")}
+    options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "/* charts </script> */")
+        write_report.main(["--study-title", "A <study>", *(f"--{name}={path}" for name, path in options.items())])
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def section(page: str, name: str) -> str:
+    return page[page.index(f'<section id="{name}">') :].split("</section>")[0]
+
+
+def test_findings_come_first_with_verdicts_and_intervals(page):
+    findings = page[page.index('id="findings"') : page.index("</tbody>")]
+    assert re.findall(r'class="badge (\w+)"', findings) == ["supported", "contradicted", "undecided", "undecided"]
+    assert "−0.09 to −0.01" in findings
+    assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
+
+
+def test_a_caveat_that_all_findings_share_is_said_once(page):
+    assert page.count("One pre-training run.") == 1
+    assert page.count("Only &lt;b&gt;three&lt;/b&gt; formats.") == 1
+
+
+def test_text_of_prompts_is_escaped_and_verbatim(page):
+    prompts = section(page, "prompts")
+    assert "<script>alert" not in page
+    # a newline directly after <pre> would be swallowed
+    assert "<pre><span>\nthe play was &lt;script&gt;alert(1)&lt;/script&gt; not dull .\nverdict :</span>" in prompts
+    assert prompts.count("<pre>") == 4 * 3 * 2
+
+
+def test_title_is_escaped(page):
+    assert "<h1>A &lt;study&gt;</h1>" in page
+
+
+def test_only_the_two_scripts_of_the_page_may_run(page):
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1].replace("&#39;", "'")
+    assert "default-src 'none'" in policy and "unsafe-eval" not in policy
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"'sha256-([^']+)'", policy) == digests
+
+
+def test_nothing_is_loaded_from_outside(page):
+    assert not re.search(r' (?:src|href)="(?!data:|#)', page.split("<script>")[0])
+
+
+def test_specifications_cannot_end_their_script_element(page):
+    block = re.search(r'<script type="application/json">(.*?)</script>', page)[1]
+    assert json.loads(block) == {"mark": "</script><b>"}
+
+
+def test_data_of_every_figure_can_be_downloaded(page):
+    links = re.findall(r'download="([\w-]+)\.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    assert [name for name, _ in links] == list(FIGURES)
+    assert base64.b64decode(links[0][1]).decode() == "a,b\n1,ä\n"
+
+
+def test_cells_that_diverged_are_listed_with_their_reason(page):
+    assert "loss is nan at step 31" in section(page, "availability")
+    assert "1 diverged, 1 missing" in page
+
+
+def test_cost_is_summed_by_stage(page):
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section(page, "cost"))
+    assert cells[:6] == ["train_model", "3", "6.0", "1.5", "20 %", "302"]
+    assert cells[-6:] == ["all", "5", "10.0", "2.5", "20 %", "302"]
+    assert "collect" in cells
+
+
+def test_tables_of_like_mappings_have_one_row_each(page):
+    assert '<th scope="row">step5859-annealed</th><td>' in re.sub(r">\s+", ">", section(page, "used"))
+
+
+def test_scores_are_the_same_in_html_and_markdown(synthetic_study):
+    table = report.score_table(synthetic_study["measurements"])
+    lines = report.markdown(table).splitlines()
+    assert table["columns"][0] == "0" and table["columns"][-1] == "6M annealed"
+    assert lines[0].startswith("| dataset | model | 0 | 62k |")
+    assert len(lines) == 2 + 4 * 3  # datasets, each untouched with 0 and 4 shots, and tuned
+    assert {line.count("|") for line in lines} == {len(table["columns"]) + 3}
+
+
+def test_captions_say_how_many_seeds_there_are(tmp_path):
+    (tmp_path / "c.rst").write_text('Over {{ snakemake.config["seeds"] | length }} seeds of *one* run.')
+    assert str(report.caption_html(tmp_path / "c.rst", {"seeds": [1, 2]})).strip() == (
+        "<p>Over 2 seeds of <em>one</em> run.</p>"
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_a_caption_that_renders(name):
+    html = report.caption_html(write_report.REPORTS / f"{name}.rst", {"seeds": [1]})
+    assert "<p>" in html and "system-message" not in html
+
+
+def test_captions_cannot_include_files_or_raw_html(tmp_path):
+    (tmp_path / "c.rst").write_text(".. raw:: html\n\n   <script>x</script>\n\nText.\n")
+    assert "<script>" not in report.caption_html(tmp_path / "c.rst", {})
+
+
+def test_unknown_verdict_is_an_error():
+    with pytest.raises(UserError, match="(?s)unknown verdict 'perhaps'.*supported, contradicted, undecided.*hint: "):
+        report.finding_row({"id": "x", "verdict": "perhaps"})
+
+
+def test_folder_without_figures_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="(?s)no figures in .*hint: "):
+        report.figures_of(tmp_path, write_report.REPORTS, {"seeds": []})
+
+
+def test_interval_is_placed_around_zero_in_the_middle():
+    row = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
+    assert row["scale"]["e"] == 50 and row["scale"]["l"] == pytest.approx(100 - row["scale"]["h"])
