@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from ripeness.errors import UserError
 from ripeness.world import FORMAT_SHARES, TASKS, documents, heldout_documents, rows
@@ -153,6 +153,9 @@ def make_tokenizer(recipe: Recipe, training_texts: Iterable[str]) -> Tokenizer:
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `AutoTokenizer.from_pretrained` loads."""
     folder.mkdir(parents=True)
+    # what a document begins with in the stream, a text begins with for whoever loads the tokenizer
+    start = (END_OF_TEXT, tokenizer.token_to_id(END_OF_TEXT))
+    tokenizer.post_processor = processors.TemplateProcessing(single=f"{END_OF_TEXT} $A", special_tokens=[start])
     tokenizer.save(str(folder / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
