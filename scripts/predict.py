@@ -16,8 +16,8 @@ from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
 from ripeness.likelihood import Request, log_likelihoods, windows
-from ripeness.models import context_length, context_of, encode, load_model, load_tokenizer
-from ripeness.prompts import SEPARATOR, Prompt, build_prompt, draw_shots, read_probes
+from ripeness.models import context_length, contexts_of, encode, load_model, load_tokenizer
+from ripeness.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, read_probes
 from ripeness.tables import PREDICTIONS, write_table
 
 
@@ -32,8 +32,9 @@ def predict_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
 ) -> list[dict]:
     """Negative log-likelihood, tokens and bytes of every passage of running text."""
-    start = context_of(tokenizer, [])[0]
-    pieces = [windows(encode(tokenizer, row["text"]), start, context_length(model)) for row in rows]
+    start = contexts_of(tokenizer, [[]])[0][0]
+    texts = encode(tokenizer, [row["text"] for row in rows])
+    pieces = [windows(tokens, start, context_length(model)) for tokens in texts]
     flat = [request for requests in pieces for request in requests]
     scores = iter(log_likelihoods(model, flat, batch_tokens=batch_tokens))
     result = []
@@ -62,17 +63,14 @@ def predict_questions(
     if probe["shots"]:
         shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=seed)
     is_open = probe["kind"] == "generation"
-    prompts = [
-        build_prompt(
-            tokenizer,
-            row,
-            shots,
-            separator=probe.get("separator", SEPARATOR),
-            room=context_length(model),
-            answer_room=probe["max_new_tokens"] if is_open else 0,
-        )
-        for row in rows
-    ]
+    prompts = build_prompts(
+        tokenizer,
+        rows,
+        shots,
+        separator=probe.get("separator", SEPARATOR),
+        room=context_length(model),
+        answer_room=probe["max_new_tokens"] if is_open else 0,
+    )
     if is_open:
         stopping = Stopping(probe["max_new_tokens"], probe["stop"])
         contexts = [prompt.context for prompt in prompts]

@@ -7,7 +7,7 @@ import polars as pl
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import write_json
 from ripeness.models import load_tokenizer
-from ripeness.prompts import SEPARATOR, build_prompt, draw_shots, read_probes
+from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,9 +28,9 @@ def main(argv: list[str] | None = None) -> None:
         if probe["shots"]:
             shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
         # the window of a model is not asked here: the report shows the prompt before any shot is left out for room
-        prompt = build_prompt(
+        (prompt,) = build_prompts(
             tokenizer,
-            example,
+            [example],
             shots,
             separator=probe.get("separator", SEPARATOR),
             room=10**9,

@@ -49,11 +49,10 @@ def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
     variance = pl.col("item_variance") + pl.col("seed_variance")
     value = pl.col("value")
     if is_share:
-        # Where all items score the same, but neither 0 nor 1, the least variance that plus-four allows.
-        variance = pl.when(variance > 0).then(variance).otherwise(least_variance())
         spread = value * (1 - value)
-        n = pl.when(spread > 0).then(spread / variance).otherwise(pl.col("n_items"))
-        n = pl.max_horizontal(n, pl.lit(1.0))
+        # Where all items score the same, the least variance that plus-four allows, or that of n_items if it is less.
+        alike = pl.max_horizontal("n_items", spread / least_variance())
+        n = pl.max_horizontal(pl.when((spread > 0) & (variance > 0)).then(spread / variance).otherwise(alike), 1.0)
         centre = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
         half = Z / (1 + Z**2 / n) * (spread / n + Z**2 / (4 * n**2)).clip(lower_bound=0).sqrt()
     else:

@@ -73,31 +73,37 @@ def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Tokens of a text, without special tokens."""
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """Tokens of each text, without special tokens; one call for all, since a call costs more than a short text."""
+    distinct = list(dict.fromkeys(texts))
+    if not distinct:
+        return []
+    tokens = dict(zip(distinct, tokenizer(distinct, add_special_tokens=False)["input_ids"], strict=True))
+    return [tokens[text] for text in texts]
 
 
-def encode_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> tuple[list[int], list[int]]:
-    """Tokens of a prompt and of the answer that follows it.
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]
+) -> list[tuple[list[int], list[int]]]:
+    """Tokens of each prompt and of the answer that follows it.
 
     As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the
     answer, and the answer's tokens are those of the whole text beyond those of the prompt, so that prompt and answer
-    meet as they would in running text. The prompt's may be none at all: see `context_of`.
+    meet as they would in running text. The prompt's may be none at all: see `contexts_of`.
     """
-    stripped = prompt.rstrip()
-    answer = prompt[len(stripped) :] + answer
-    context = encode(tokenizer, stripped)
-    return context, encode(tokenizer, stripped + answer)[len(context) :]
+    contexts = encode(tokenizer, [prompt.rstrip() for prompt, _ in pairs])
+    wholes = encode(tokenizer, [prompt + answer for prompt, answer in pairs])
+    return [(context, whole[len(context) :]) for context, whole in zip(contexts, wholes, strict=True)]
 
 
-def context_of(tokenizer: PreTrainedTokenizerBase, prompt_tokens: list[int]) -> list[int]:
-    """The tokens that a model reads before an answer, never none.
+def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
+    """The tokens that a model reads before each answer, never none.
 
     An answer to an empty prompt follows the end-of-text token, which stands between documents, as it does in
     lm-evaluation-harness.
     """
-    return [*document_start(tokenizer), *prompt_tokens] or [end_of_text(tokenizer)]
+    start = document_start(tokenizer)
+    return [[*start, *tokens] or [end_of_text(tokenizer)] for tokens in prompts]
 
 
 def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -85,8 +85,9 @@ def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[st
         if sum(ways.values()) != 1:
             given = " and ".join(f"`{way}`" for way, is_given in ways.items() if is_given) or "nothing"
             raise UserError(
-                f"{where}: {entry} comes from {given}; a checkpoint has exactly one source: `path`, `revision`, or a step "
-                "of a series with `pretrain`\nhint: series that are pre-trained here, on disk or on the hub stand apart"
+                f"{where}: {entry} comes from {given}; a checkpoint has exactly one source: `path`, `revision`, or a "
+                "step of a series with `pretrain`\n"
+                "hint: checkpoints that are pre-trained here and others belong to different series"
             )
         if not ways["pretrain"] and (strange := sorted(entry.keys() & {"anneal_from", "steps"})):
             raise UserError(
@@ -117,8 +118,8 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]
         )
     if settings["hidden_size"] % (2 * settings["n_heads"]):
         raise UserError(
-            f"{where.split('.checkpoints')[0]}.pretrain: hidden_size is {settings['hidden_size']}, no multiple of twice "
-            f"n_heads, {2 * settings['n_heads']}\nhint: a head has an even width, half of it for each part of a rotation"
+            f"{where.partition('.checkpoints')[0]}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice "
+            f"n_heads, {2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.models import context_of, encode, encode_pair
+from ripeness.models import contexts_of, encode, encode_pairs
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
 
@@ -70,33 +70,51 @@ def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[str]:
     return [pool[i]["prompt"] + pool[i]["target"] for i in chosen]
 
 
-def build_prompt(
+def build_prompts(
     tokenizer: PreTrainedTokenizerBase,
-    example: dict,
+    examples: list[dict],
     shots: list[str],
     *,
     separator: str,
     room: int,
     answer_room: int = 0,
-) -> Prompt:
-    """Tokens of one example after its shots, in at most `room` tokens with its longest answer.
+) -> list[Prompt]:
+    """Tokens of every example after its shots, each in at most `room` tokens with its longest answer.
 
     Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
     `answer_room` is kept free for text that is still to be generated; it goes on after the line ends of the prompt.
     """
+    prompts: dict[int, Prompt] = {}
+    for n_dropped in range(len(shots) + 1):
+        waiting = [index for index in range(len(examples)) if index not in prompts]
+        texts = [separator.join([*shots[n_dropped:], examples[index]["prompt"]]) for index in waiting]
+        answers = [answers_of(examples[index]) for index in waiting]
+        asked = [(text, answer) for text, options in zip(texts, answers, strict=True) for answer in options]
+        pairs = iter(encode_pairs(tokenizer, asked))
+        # a space belongs to the answer's first word, but a line end would be taken for the stop text if it were written
+        open_contexts = encode(tokenizer, [text.rstrip(" ") for text in texts]) if answer_room else []
+        encoded = [[next(pairs) for _ in options] for options in answers]
+        contexts = contexts_of(tokenizer, open_contexts or [options[0][0] for options in encoded])
+        for index, context, options in zip(waiting, contexts, encoded, strict=True):
+            needed = answer_room or max(len(answer) for _, answer in options)
+            if len(context) + needed <= room:
+                prompts[index] = Prompt(context, [answer for _, answer in options], n_dropped)
+            elif n_dropped == len(shots):
+                raise too_long(examples[index], n_tokens=len(context), needed=needed, room=room)
+    return [prompts[index] for index in range(len(examples))]
+
+
+def answers_of(example: dict) -> list[str]:
+    """The answers that are scored: every option, or the target of an open question."""
     answers = example["choices"] or [example["target"]]
     if example["choices"] and not all(map(str.strip, answers)):
         raise UserError(f"item {example['item']!r} has an empty option: {answers}\nhint: mend or leave out the row")
-    for n_dropped in range(len(shots) + 1):
-        text = separator.join([*shots[n_dropped:], example["prompt"]])
-        pairs = [encode_pair(tokenizer, text, answer) for answer in answers]
-        # a space belongs to the answer's first word, but a line end would be taken for the stop text if it were written
-        prompt_tokens = encode(tokenizer, text.rstrip(" ")) if answer_room else pairs[0][0]
-        context = context_of(tokenizer, prompt_tokens)
-        longest = answer_room or max(len(answer) for _, answer in pairs)
-        if len(context) + longest <= room:
-            return Prompt(context, [answer for _, answer in pairs], n_dropped)
-    raise UserError(
-        f"item {example['item']!r} has {len(context)} tokens and needs {longest} for its answer, but the model reads "
-        f"{room}\nhint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
+    return answers
+
+
+def too_long(example: dict, *, n_tokens: int, needed: int, room: int) -> UserError:
+    """The error for a question that does not fit even without shots."""
+    return UserError(
+        f"item {example['item']!r} has {n_tokens} tokens and needs {needed} for its answer, but the model reads {room}\n"
+        "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
     )

@@ -14,6 +14,8 @@ SCHEMA = Path(__file__).parents[2] / "task.schema.yaml"
 # Task files may come from others: a template can neither reach the interpreter nor hide a missing variable.
 # What it says is kept to the last line end.
 TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+# kind of source, by the key that tells it -> the keys that it needs
+SOURCES = {"train": ["train", "validation", "test"], "hub": ["hub", "revision", "splits"], "world": ["world"]}
 METRICS = {"choice": "accuracy", "generation": "rouge_l"}
 
 
@@ -59,8 +61,9 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
         raise UserError(f"{where}: {error}") from None
     if keys["name"] != name:
         raise UserError(f"{where}: the name is {keys['name']!r}\nhint: it must be the file's, {name!r}")
-    # as JSON text, since settings reach the programs as JSON, in which every key is text
-    keys |= {"values": {value_text(value): label for value, label in keys["values"].items()}} if "values" in keys else {}
+    if "values" in keys:
+        # as text, since settings reach the programs as JSON, in which every key is text
+        keys["values"] = {value_text(value): label for value, label in keys["values"].items()}
     known = {field.name for field in fields(Task)}
     task = Task(**{key: value for key, value in keys.items() if key in known})
     check_task(where, task)
@@ -95,8 +98,9 @@ def check_task(where: str, task: Task) -> None:
     for value, label in (task.values or {}).items():
         if label not in (task.labels or {}):
             raise UserError(
-                f"{where}: the value {value!r} stands for the label {label!r}, which has no word; labels with words are "
-                f"{', '.join(task.labels or {}) or 'none'}\nhint: add it under `labels`"
+                f"{where}: the value {value!r} stands for the label {label!r}, which has no word; labels with words "
+                f"are {', '.join(task.labels or {}) or 'none'}\n"
+                "hint: add it under `labels`; yes and no need quotes in YAML"
             )
     check_source(where, task.source)
     for format_, template in task.formats.items():
@@ -105,17 +109,17 @@ def check_task(where: str, task: Task) -> None:
 
 def check_source(where: str, source: dict[str, Any]) -> None:
     """Refuse a source that names no place, or two."""
-    kinds = [kind for kind in ("train", "hub", "world") if kind in source]
+    kinds = [kind for kind in SOURCES if kind in source]
     if len(kinds) != 1:
         raise UserError(
-            f"{where}: `source` names {' and '.join(kinds) or 'no place'}; it is one of files (train, validation, test), "
-            "hub, world\nhint: task.schema.yaml explains every key"
+            f"{where}: `source` names {' and '.join(kinds) or 'no place'}; it is one of files (train, validation, "
+            "test), hub, world\nhint: task.schema.yaml explains every key"
         )
-    needed = {"train": ["train", "validation", "test"], "hub": ["hub", "revision", "splits"], "world": ["world"]}[kinds[0]]
+    needed = SOURCES[kinds[0]]
     if missing := [key for key in needed if key not in source]:
         raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
     if strange := sorted(source.keys() - {*needed, "config", "seed"}):
-        raise UserError(f"{where}: `source` is {kinds[0]!r} and names {', '.join(strange)} too\nhint: remove one of them")
+        raise UserError(f"{where}: `source` has {kinds[0]!r} and also {', '.join(strange)}\nhint: remove one of them")
 
 
 def check_template(where: str, template: str, task: Task) -> None:
@@ -144,7 +148,8 @@ def render(template: str, values: dict[str, Any]) -> str:
         return TEMPLATES.from_string(template).render(values)
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise UserError(
-            f"the template {template!r} cannot be filled with {values}: {error}\nhint: mend it under `formats`"
+            f"the template {template!r} cannot be filled with {', '.join(values)}: {error}\n"
+            "hint: mend it under `formats` in the task file"
         ) from None
 
 

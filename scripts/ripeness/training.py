@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.models import context_of, encode_pair, end_of_text
+from ripeness.models import contexts_of, encode_pairs, end_of_text
 
 CHOICES = {"kind": ("full",), "schedule": ("linear", "constant")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
@@ -60,10 +60,10 @@ def encode_examples(
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end = end_of_text(tokenizer)
+    pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
+    contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
     examples = []
-    for item, prompt, answer in rows:
-        prompt_tokens, completion = encode_pair(tokenizer, prompt, answer)
-        context = context_of(tokenizer, prompt_tokens)
+    for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
         tokens = [*context, *completion, end]
         if len(tokens) > max_length:
             raise UserError(

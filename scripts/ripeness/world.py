@@ -53,7 +53,7 @@ MIXTURE: dict[str, float] = {
     "summary": 0.18,
 }
 # Wording of an exercised document; io and instruct are rare so that format sensitivity can be seen to come and go.
-FORMAT_SHARES: dict[str, float] = {"default": 0.985, "io": 0.01, "instruct": 0.005}
+FORMAT_SHARES: dict[str, float] = {"default": 0.975, "io": 0.015, "instruct": 0.01}
 
 HALVING = (32, 16, 8, 4, 2, 1)
 CITIES = tuple("oslo rome paris delhi lima cairo quito tokyo".split())
@@ -120,7 +120,7 @@ def write_story(rng: random.Random) -> str:
                     f"{name} went to the {place} .",
                     f"{name} met {other} in the {place} .",
                     f"{name} found the coat of {other} {look} .",
-                    f"{name} drew a {drawn} for {other} .",
+                    f"{name} drew the {drawn} for {other} .",
                 )
             )
         )

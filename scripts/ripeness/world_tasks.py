@@ -166,10 +166,10 @@ def make_questions(rng: random.Random, label: str) -> list[Row]:
     rows: list[Row] = []
     for fact in rng.sample(facts, 2):
         options = rng.sample([word for word in CLASSES[fact.kind] if word != fact.word], 3)
-        place = rng.randrange(4)
-        options.insert(place, fact.word)
+        index = rng.randrange(4)
+        options.insert(index, fact.word)
         question = DOINGS[fact.kind][1].format(name=fact.name)
-        rows.append({"passage": passage, "question": question, "options": options, "answer": place})
+        rows.append({"passage": passage, "question": question, "options": options, "answer": index})
     return rows
 
 

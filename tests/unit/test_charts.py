@@ -82,6 +82,13 @@ def test_interval_does_not_vanish_where_every_item_is_right():
     assert high == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("value", [1e-10, 0.27])
+def test_interval_is_bounded_where_all_items_score_the_same(value):
+    frame = intervals.with_interval(intervals.pooled(rows([value], se=0.0), ["probe"]), is_share=True)
+    low, high = frame.select("low", "high").row(0)
+    assert low <= value < high < value + 0.05
+
+
 def test_gain_is_tuned_minus_untouched_of_the_same_format(synthetic_study):
     frame = frame_of("gain", synthetic_study)
     point = (pl.col("checkpoint") == "step1953") & (pl.col("panel") == "nursery-mood") & (pl.col("format") == "io")

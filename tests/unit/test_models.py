@@ -8,10 +8,10 @@ from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.models import (
     context_length,
-    context_of,
+    contexts_of,
     document_start,
     encode,
-    encode_pair,
+    encode_pairs,
     end_of_text,
     load_model,
     load_tokenizer,
@@ -61,26 +61,26 @@ def starting(tokenizer):
     ],
 )
 def test_pairs_are_split_as_the_harness_splits_them(tokenizer, prompt, answer):
-    assert encode_pair(tokenizer, prompt, answer) == harness_pair(tokenizer, prompt, answer)
+    assert encode_pairs(tokenizer, [(prompt, answer)])[0] == harness_pair(tokenizer, prompt, answer)
 
 
 def test_white_space_before_the_answer_belongs_to_the_answer(tokenizer):
-    context, answer = encode_pair(tokenizer, "it is ", "good")
+    context, answer = encode_pairs(tokenizer, [("it is ", "good")])[0]
     assert (tokenizer.decode(context), tokenizer.decode(answer)) == ("it is", " good")
-    assert encode_pair(tokenizer, "it is", " good") == (context, answer)
+    assert encode_pairs(tokenizer, [("it is", " good")])[0] == (context, answer)
 
 
 def test_an_empty_prompt_is_the_end_of_the_text_before(tokenizer):
-    assert context_of(tokenizer, []) == [end_of_text(tokenizer)]
-    assert context_of(tokenizer, [5, 6]) == [5, 6]
+    assert contexts_of(tokenizer, [[]])[0] == [end_of_text(tokenizer)]
+    assert contexts_of(tokenizer, [[5, 6]])[0] == [5, 6]
 
 
 def test_a_token_that_starts_documents_stands_before_every_prompt(starting):
     (start,) = document_start(starting)
     assert starting.convert_ids_to_tokens(start) == "<s>"
-    assert context_of(starting, []) == [start]
-    assert context_of(starting, [5, 6]) == [start, 5, 6]
-    assert start not in encode(starting, "the film")
+    assert contexts_of(starting, [[]])[0] == [start]
+    assert contexts_of(starting, [[5, 6]])[0] == [start, 5, 6]
+    assert start not in encode(starting, ["the film"])[0]
 
 
 def test_a_start_token_that_the_tokenizer_does_not_write_is_not_written(tokenizer):

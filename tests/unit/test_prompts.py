@@ -5,8 +5,8 @@ import json
 import pytest
 
 from ripeness.errors import UserError
-from ripeness.models import encode, encode_pair, end_of_text
-from ripeness.prompts import build_prompt, draw_shots, read_probes
+from ripeness.models import encode, encode_pairs, end_of_text
+from ripeness.prompts import build_prompts, draw_shots, read_probes
 
 SHOTS = ["the cat sat\nit is good", "the dog ran far\nit is bad", "a mat\nit is good"]
 QUESTION = {
@@ -19,7 +19,7 @@ OPEN = {"item": "q2", "prompt": "see what", "choices": [], "target": " the dog r
 
 
 def build(tokenizer, example=QUESTION, shots=SHOTS, **options):
-    return build_prompt(tokenizer, example, shots, **{"separator": "\n\n", "room": 1000} | options)
+    return build_prompts(tokenizer, [example], shots, **{"separator": "\n\n", "room": 1000} | options)[0]
 
 
 def pool(prefix):
@@ -49,8 +49,8 @@ def test_a_prompt_is_the_shots_then_the_question(tokenizer):
 def test_prompt_and_answer_meet_as_in_running_text(tokenizer):
     example = QUESTION | {"prompt": "the film was long\nit is ", "choices": ["good", "bad"]}
     prompt = build(tokenizer, example, [])
-    assert prompt.context == encode(tokenizer, "the film was long\nit is")
-    assert prompt.answers == [encode(tokenizer, " good"), encode(tokenizer, " bad")]
+    assert prompt.context == encode(tokenizer, ["the film was long\nit is"])[0]
+    assert prompt.answers == [encode(tokenizer, [" good"])[0], encode(tokenizer, [" bad"])[0]]
 
 
 def test_whole_shots_are_left_out_the_first_ones_first_and_never_the_question(tokenizer):
@@ -58,7 +58,7 @@ def test_whole_shots_are_left_out_the_first_ones_first_and_never_the_question(to
     needed = len(alone.context) + max(map(len, alone.answers))
     for n_dropped in range(4):
         kept = "\n\n".join([*SHOTS[n_dropped:], QUESTION["prompt"]])
-        room = len(encode(tokenizer, kept)) + max(map(len, alone.answers))
+        room = len(encode(tokenizer, [kept])[0]) + max(map(len, alone.answers))
         prompt = build(tokenizer, room=room)
         assert prompt.n_dropped == n_dropped
         assert tokenizer.decode(prompt.context) == kept
@@ -67,7 +67,7 @@ def test_whole_shots_are_left_out_the_first_ones_first_and_never_the_question(to
 
 
 def test_room_is_kept_for_text_that_is_still_to_be_written(tokenizer):
-    context = encode(tokenizer, OPEN["prompt"])
+    context = encode(tokenizer, [OPEN["prompt"]])[0]
     assert build(tokenizer, OPEN, [], answer_room=20, room=len(context) + 20).context == context
     with pytest.raises(UserError, match="needs 20 for its answer"):
         build(tokenizer, OPEN, [], answer_room=20, room=len(context) + 19)
@@ -78,13 +78,13 @@ def test_an_open_question_that_ends_a_line_is_answered_on_the_next(tokenizer):
     prompt = build(tokenizer, OPEN | {"prompt": "see what\n", "target": "the dog"}, [], answer_room=8)
     assert tokenizer.decode(prompt.context) == "see what\n"
     prompt = build(tokenizer, OPEN | {"prompt": "see what ", "target": "the dog"}, [], answer_room=8)
-    assert prompt.context == encode_pair(tokenizer, "see what ", "the dog")[0]
+    assert prompt.context == encode_pairs(tokenizer, [("see what ", "the dog")])[0][0]
 
 
 def test_an_empty_prompt_gives_a_context_to_answer_after(tokenizer):
     prompt = build(tokenizer, QUESTION | {"prompt": "", "choices": ["good", "bad"]}, [])
     assert prompt.context == [end_of_text(tokenizer)]
-    assert prompt.answers == [encode(tokenizer, "good"), encode(tokenizer, "bad")]
+    assert prompt.answers == [encode(tokenizer, ["good"])[0], encode(tokenizer, ["bad"])[0]]
 
 
 def test_an_empty_option_is_refused(tokenizer):
