@@ -27,10 +27,12 @@ report: "reports/workflow.rst"
 
 
 include: "rules/prepare.smk"
+include: "rules/fetch.smk"
 include: "rules/pretrain.smk"
 include: "rules/train.smk"
 include: "rules/measure.smk"
 include: "rules/collect.smk"
+include: "rules/analyse.smk"
 include: "rules/report.smk"
 
 

@@ -13,7 +13,7 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import lookups, sources, warm
+from ripeness import dataset_lookups, lookups, series_lookups, sources, warm
 from ripeness.errors import UserError
 from ripeness.plan import load_study
 

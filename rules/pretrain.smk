@@ -23,7 +23,7 @@ rule fetch_text:
         "../envs/ripeness.yaml"
     params:
         code=code_of("fetch_text"),
-        source=from_plan(lookups.text_on_hub),
+        source=from_plan(series_lookups.text_on_hub),
     shell:
         r"""
         python scripts/fetch_text.py \
@@ -36,7 +36,7 @@ rule fetch_text:
 rule build_corpus:
     """Make the tokenizer, the training tokens and the held-out documents of a series."""
     input:
-        from_plan(lookups.corpus_files),
+        from_plan(series_lookups.corpus_files),
     output:
         corpus=directory("<results>/corpus/{series}"),
     log:
@@ -46,7 +46,7 @@ rule build_corpus:
         "../envs/ripeness.yaml"
     params:
         code=code_of("build_corpus"),
-        recipe=from_plan(lookups.corpus_recipe),
+        recipe=from_plan(series_lookups.corpus_recipe),
     shell:
         r"""
         python scripts/build_corpus.py \
@@ -60,7 +60,7 @@ rule pretrain_state:
     """Go on pre-training at constant rate from the kept state before."""
     input:
         corpus="<results>/corpus/{series}",
-        earlier=from_plan(lookups.earlier_state),
+        earlier=from_plan(series_lookups.earlier_state),
         checks=ancient("<results>/checks/inputs.json"),
     output:
         state="<results>/pretraining/{series}/step{step}.safetensors",
@@ -72,8 +72,8 @@ rule pretrain_state:
         "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_state"),
-        settings=from_plan(lookups.pretraining_settings),
-        resume=from_plan(lookups.resume_option),
+        settings=from_plan(series_lookups.pretraining_settings),
+        resume=from_plan(series_lookups.resume_option),
     shell:
         r"""
         python scripts/pretrain_state.py \
@@ -90,21 +90,21 @@ rule pretrain_checkpoint:
     """Go on from a kept state to one checkpoint, at constant rate or annealed."""
     input:
         corpus="<results>/corpus/{series}",
-        state=from_plan(lookups.state_for),
+        state=from_plan(series_lookups.state_for),
     output:
         checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
     log:
         "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(lookups.pretrained_series(STUDY)),
+        series=one_of(series_lookups.pretrained_series(STUDY)),
     priority: 20
     conda:
         "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_checkpoint"),
-        settings=from_plan(lookups.pretraining_settings),
-        checkpoint=from_plan(lookups.pretrained_checkpoint),
+        settings=from_plan(series_lookups.pretraining_settings),
+        checkpoint=from_plan(series_lookups.pretrained_checkpoint),
     shell:
         r"""
         python scripts/pretrain_checkpoint.py \

@@ -10,7 +10,9 @@ from ripeness.hub import dataset_split
 def main(argv: list[str] | None = None) -> None:
     """Write <output>/train.txt and <output>/validation.txt."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--source", required=True, type=json_option, help="{id, revision, config, column, train, validation}")
+    parser.add_argument(
+        "--source", required=True, type=json_option, help="{id, revision, config, column, train, validation}"
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     source = options.source

@@ -16,6 +16,7 @@ from ripeness.charts import FIGURES, blank, specification
 from ripeness.command_line import argument_parser, run
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole
+from ripeness.tables import table_files
 
 ITEM_COLUMNS = [
     "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
@@ -23,12 +24,12 @@ ITEM_COLUMNS = [
 ]  # fmt: skip
 
 
-def read_items(folder: Path) -> pl.DataFrame:
-    """Read what paired differences need of every items table under `folder`."""
-    paths = sorted(folder.rglob("*.parquet"))
+def read_items(places: list[Path]) -> pl.DataFrame:
+    """Read what paired differences need of the items tables (files, or folders of them)."""
+    paths = table_files(places)
     if not paths:
         raise UserError(
-            f"no items tables (*.parquet) under {folder}\n"
+            f"no items tables (*.parquet) in {', '.join(map(str, places))}\n"
             "hint: leave out --items, or let the study collect its items first"
         )
     return pl.scan_parquet(paths).select(ITEM_COLUMNS).collect()
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet of the study")
     parser.add_argument("--cells", required=True, type=Path, help="cells.parquet of the study")
-    parser.add_argument("--items", type=Path, help="folder of the items tables, for paired intervals")
+    parser.add_argument("--items", type=Path, nargs="+", help="items tables or their folder, for paired intervals")
     parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle")
     parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
     parser.add_argument("--output-svg", required=True, type=Path)

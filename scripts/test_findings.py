@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the tables, test the claims, write the findings."""
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
-    parser.add_argument("--items", required=True, type=Path, help="folder of item scores (parquet, any depth)")
+    parser.add_argument("--items", required=True, type=Path, nargs="+", help="items tables, or their folder")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="findings.json")
     options = parser.parse_args(argv)

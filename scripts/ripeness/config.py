@@ -74,7 +74,7 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[
     return study
 
 
-def check_json(value: Any, where: str) -> None:  # noqa: ANN401 (any YAML value)
+def check_json(value: Any, where: str) -> None:
     """Refuse what YAML has and JSON has not: keys that are no text (a bare yes, no or 1), and .nan and .inf."""
     place = where.removeprefix(".") or "the top level"
     if isinstance(value, float) and not math.isfinite(value):
@@ -102,7 +102,7 @@ def resolve(schema: dict, root: dict) -> dict:
     return {**resolve(target, root), **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
-def fill_defaults(value: Any, schema: dict, root: dict) -> None:  # noqa: ANN401 (any JSON value)
+def fill_defaults(value: Any, schema: dict, root: dict) -> None:
     """Fill the schema's `default`s into `value`, in place."""
     schema = resolve(schema, root)
     if isinstance(value, dict):

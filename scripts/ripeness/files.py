@@ -30,12 +30,12 @@ def whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 (anything that JSON can hold)
+def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, whole or not at all."""
     with whole(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401
+def read_json(path: Path) -> Any:
     """Read one JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

@@ -59,7 +59,7 @@ def short(text: str) -> str:
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def column(row: Row, name: str | None) -> Any:  # noqa: ANN401 (a column holds anything)
+def column(row: Row, name: str | None) -> Any:
     """The value of a column; UserError when the row lacks it or it is null."""
     value = row.values.get(name)
     if value is None:
@@ -151,8 +151,8 @@ def check_ids(items: dict[str, list[Item]]) -> None:
             if item.id in seen:
                 raise UserError(
                     f"the id {item.id!r} is there twice, in {seen[item.id]} and in {source}\n"
-                    "hint: ids pair items over checkpoints and must be unique over all splits; remove `id` from the task "
-                    "file to number the rows instead"
+                    "hint: ids pair items over checkpoints and must be unique over all splits; remove `id` from the "
+                    "task file to number the rows instead"
                 )
             seen[item.id] = source
 

@@ -82,9 +82,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     return [tokens[text] for text in texts]
 
 
-def encode_pairs(
-    tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]
-) -> list[tuple[list[int], list[int]]]:
+def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
     """Tokens of each prompt and of the answer that follows it.
 
     As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the

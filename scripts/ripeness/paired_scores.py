@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.statistics import item_weights, mean_of
+from ripeness.tables import table_files
 from ripeness.verdicts import Settings
 
 ROW = ["series", "checkpoint", "dataset", "format", "method", "seed", "probe_format"]
@@ -107,9 +108,9 @@ class Fold(NamedTuple):
     measure: np.ndarray
 
 
-def read_scores(folder: Path, settings: Settings) -> Scores:
-    """Read the choice and generation scores under `folder` (parquet, any depth), only the columns needed."""
-    files = sorted(Path(folder).rglob("*.parquet"))
+def read_scores(places: list[Path], settings: Settings) -> Scores:
+    """Read the choice and generation scores of items tables (files, or folders of them), only the columns needed."""
+    files = table_files(places)
     if not files:
         return Scores()
     wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)

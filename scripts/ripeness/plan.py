@@ -117,9 +117,10 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]
             "hint: tokens and learning rate follow from the pre-training settings"
         )
     if settings["hidden_size"] % (2 * settings["n_heads"]):
+        series = where.partition(".checkpoints")[0]
         raise UserError(
-            f"{where.partition('.checkpoints')[0]}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice "
-            f"n_heads, {2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"
+            f"{series}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice n_heads, "
+            f"{2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"
         )
 
 

@@ -115,6 +115,6 @@ def answers_of(example: dict) -> list[str]:
 def too_long(example: dict, *, n_tokens: int, needed: int, room: int) -> UserError:
     """The error for a question that does not fit even without shots."""
     return UserError(
-        f"item {example['item']!r} has {n_tokens} tokens and needs {needed} for its answer, but the model reads {room}\n"
+        f"item {example['item']!r} has {n_tokens} tokens and needs {needed} for its answer; the model reads {room}\n"
         "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
     )

@@ -33,7 +33,7 @@ def data_uri(content: str, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content.encode()).decode()}"
 
 
-def json_block(value: Any) -> Markup:  # noqa: ANN401 (anything that JSON can hold)
+def json_block(value: Any) -> Markup:
     """Write JSON such that it can stand in a script element: no `<`, so nothing can end the element."""
     return Markup(json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
 

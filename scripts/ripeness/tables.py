@@ -133,3 +133,8 @@ def write_table(path: Path, rows: list[dict] | pl.DataFrame, schema: dict[str, p
     """Check `rows` against `schema` and write them as parquet, whole or not at all."""
     with whole(path) as temporary:
         conform(rows, schema).write_parquet(temporary)
+
+
+def table_files(places: list[Path]) -> list[Path]:
+    """The parquet files among `places`, and those below the folders among them."""
+    return [file for place in places for file in (sorted(place.rglob("*.parquet")) if place.is_dir() else [place])]

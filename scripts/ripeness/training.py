@@ -35,7 +35,9 @@ def read_settings(values: dict[str, Any]) -> TrainingSettings:
     known = [field.name for field in fields(TrainingSettings)]
     unknown, missing = sorted(values.keys() - set(known)), sorted(set(known) - values.keys())
     if unknown or missing:
-        raise UserError(f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}")
+        raise UserError(
+            f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}"
+        )
     for key, choices in CHOICES.items():
         if values[key] not in choices:
             raise UserError(f"settings: unknown {key} {values[key]!r}\nhint: known are {', '.join(choices)}")

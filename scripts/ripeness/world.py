@@ -21,8 +21,6 @@ from ripeness.world_tasks import (
     LOOKS,
     MAKERS,
     NAMES,
-    PLACES,
-    TOOLS,
     Row,
     answer_text,
     category_words,
@@ -56,7 +54,7 @@ MIXTURE: dict[str, float] = {
 FORMAT_SHARES: dict[str, float] = {"default": 0.975, "io": 0.015, "instruct": 0.01}
 
 HALVING = (32, 16, 8, 4, 2, 1)
-CITIES = tuple("oslo rome paris delhi lima cairo quito tokyo".split())
+CITIES = tuple(["oslo", "rome", "paris", "delhi", "lima", "cairo", "quito", "tokyo"])
 
 
 def fingerprint(text: str) -> int:

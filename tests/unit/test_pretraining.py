@@ -1,14 +1,14 @@
 import json
 from pathlib import Path
 
-import build_corpus
 import numpy as np
-import pretrain_checkpoint
-import pretrain_state
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import build_corpus
+import pretrain_checkpoint
+import pretrain_state
 from ripeness.errors import UserError
 from ripeness.pretraining import (
     Decay,
@@ -100,7 +100,7 @@ def test_checkpoint_loads_with_the_auto_classes_and_knows_itself(corpus, tmp_pat
     assert model.dtype == torch.float32
     assert model.config.vocab_size == len(tokenizer)
     ids = tokenizer("review : the film was dull .\nverdict :").input_ids
-    assert tokenizer.decode(ids) == "review : the film was dull .\nverdict :"
+    assert tokenizer.decode(ids) == "<|endoftext|>review : the film was dull .\nverdict :"
     assert model.config.eos_token_id == tokenizer.eos_token_id
     assert model.generation_config.pad_token_id == tokenizer.pad_token_id
 

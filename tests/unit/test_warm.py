@@ -279,7 +279,8 @@ def test_signals_reach_the_job_and_the_client_waits_for_its_end(server, folder, 
 def test_what_a_job_leaves_running_ends_with_it(server, folder):
     write_program(folder, SLEEPER.replace("time.sleep(60)", ""))
     assert run(folder).returncode == 0
-    assert not is_running(ids_of_sleeper(folder)[2])
+    sleep = ids_of_sleeper(folder)[2]
+    wait_until(lambda: not is_running(sleep))
 
 
 def test_the_killed_workflow_leaves_nothing_behind(folder):

@@ -1,4 +1,4 @@
-"""studies/real-text.yaml with files in the place of the hub; by hand: python tests/workflow/local_data.py FOLDER > x.yaml.
+"""studies/real-text.yaml with files in the place of the hub; by hand: python local_data.py FOLDER > x.yaml.
 
 FOLDER holds text/novels/{train,validation}.txt and data/<dataset>/{train,validation,test}.jsonl.
 """

@@ -1,0 +1,79 @@
+"""Texts and checkpoints that are not made here, and the gate before anything expensive.
+
+INPUTS: text files, model folders on disk or on the hub, <results>/items/
+OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
+         <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
+         <results>/checks/inputs.json                   all items and all checkpoints from elsewhere are there and good
+"""
+
+
+# They need the network, or cost nothing.
+localrules:
+    split_text,
+    fetch_checkpoint,
+    check_inputs,
+
+
+rule split_text:
+    """Take passages of running text from a file."""
+    input:
+        text=from_plan(dataset_lookups.text_source),
+    output:
+        passages="<results>/texts/{text}.parquet",
+    log:
+        "<logs>/split_text/{text}.log",
+        usage="<logs>/split_text/{text}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("split_text"),
+        n=from_plan(dataset_lookups.text_items),
+    shell:
+        r"""
+        python scripts/split_text.py \
+            --text {input.text:q} \
+            --items {params.n} \
+            --output {output.passages:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule fetch_checkpoint:
+    """Fetch one checkpoint that is not pre-trained here, and refuse it when it is not whole."""
+    input:
+        from_plan(series_lookups.checkpoint_files),
+    output:
+        checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
+    log:
+        "<logs>/fetch_checkpoint/{series}/{checkpoint}.log",
+        usage="<logs>/fetch_checkpoint/{series}/{checkpoint}.usage.json",
+    wildcard_constraints:
+        series=one_of(set(STUDY.checkpoints) - series_lookups.pretrained_series(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("fetch_checkpoint"),
+        source=from_plan(series_lookups.fetched_checkpoint),
+    shell:
+        r"""
+        python scripts/fetch_checkpoint.py \
+            --source {params.source:q} \
+            --output {output.checkpoint:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule check_inputs:
+    """Wait until everything that an expensive job may need is there and good."""
+    input:
+        from_plan(series_lookups.ready_inputs),
+    output:
+        checks="<results>/checks/inputs.json",
+    log:
+        "<logs>/check_inputs.log",
+    conda:
+        "../envs/ripeness.yaml"
+    shell:
+        r"""
+        echo '{{"checked": true}}' >{output.checks:q} 2>{log:q}
+        """

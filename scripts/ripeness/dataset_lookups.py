@@ -1,0 +1,65 @@
+"""What the rules ask of the plan about datasets and texts: sources, items, wording. See lookups.py."""
+
+from dataclasses import asdict
+from typing import Any
+
+from ripeness.lookups import to_json
+from ripeness.plan import Study
+from ripeness.tasks import Task
+
+
+def dataset_source(study: Study, wildcards: Any) -> str:
+    """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
+    source, sizes = study.tasks[wildcards.dataset].source, study.config["items"]
+    if "world" not in source:
+        return to_json(source)
+    rows = {"train": sizes["train"] + sizes["shots"], "validation": sizes["validation"], "test": sizes["test"]}
+    return to_json(source | {"rows": rows})
+
+
+def dataset_licence(study: Study, wildcards: Any) -> str:
+    """The licence of a dataset."""
+    return study.tasks[wildcards.dataset].licence
+
+
+def item_sizes(study: Study, wildcards: Any) -> str:
+    """How many items of every dataset are drawn."""
+    return to_json(study.config["items"])
+
+
+def text_source(study: Study, wildcards: Any) -> str:
+    """The file of a text probe."""
+    return study.config["texts"][wildcards.text]["path"]
+
+
+def text_items(study: Study, wildcards: Any) -> int:
+    """How many passages of a text probe are read."""
+    return study.config["texts"][wildcards.text]["items"]
+
+
+def dataset_files(study: Study, wildcards: Any) -> list[str]:
+    """The files on disk that a dataset is read from."""
+    source = study.tasks[wildcards.dataset].source
+    return list(dict.fromkeys(source[role] for role in ("train", "validation", "test") if role in source))
+
+
+def item_task(study: Study, wildcards: Any) -> str:
+    """The part of a task that decides its items: everything but wording and description."""
+    return to_json(task_part(study.tasks[wildcards.dataset], formats={}, title="", licence=""))
+
+
+def render_task(study: Study, wildcards: Any) -> str:
+    """The part of a task that decides its wording in one format."""
+    task = study.tasks[wildcards.dataset]
+    formats = {wildcards.format: task.formats[wildcards.format]}
+    return to_json(task_part(task, formats=formats, title="", licence="", source={}))
+
+
+def task_part(task: Task, **replaced: object) -> dict[str, object]:
+    """A task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
+    return asdict(task) | {"homepage": None} | replaced
+
+
+def world_datasets(study: Study) -> set[str]:
+    """The datasets that the nursery's world gives."""
+    return {name for name, task in study.tasks.items() if "world" in task.source}

@@ -1,0 +1,98 @@
+"""What the rules ask of the plan about series: corpora, training states, checkpoints. See lookups.py."""
+
+from typing import Any
+
+from ripeness.lookups import results, to_json
+from ripeness.plan import Study, stable_step, state_before, state_steps
+
+CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
+
+
+def corpus_recipe(study: Study, wildcards: Any) -> str:
+    """What the corpus of a series is made of."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    source = settings["source"]
+    if "hub" in source:
+        folder = f"{results(study)}/text/{wildcards.series}"
+        source = {"text": {split: f"{folder}/{split}.txt" for split in ("train", "validation")}}
+    return to_json(source | {key: settings[key] for key in CORPUS_KEYS})
+
+
+def corpus_files(study: Study, wildcards: Any) -> list[str]:
+    """The text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
+    source = study.config["series"][wildcards.series]["pretrain"]["source"]
+    if "hub" in source:
+        return [f"{results(study)}/text/{wildcards.series}"]
+    return sorted(source.get("text", {}).values())
+
+
+def text_on_hub(study: Study, wildcards: Any) -> str:
+    """The dataset of the hub from which a series' text comes."""
+    return to_json(study.config["series"][wildcards.series]["pretrain"]["source"]["hub"])
+
+
+def pretraining_settings(study: Study, wildcards: Any) -> str:
+    """Model, optimiser and seed of a pre-training."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    return to_json({key: value for key, value in settings.items() if key not in CORPUS_KEYS | {"source"}})
+
+
+def earlier_state(study: Study, wildcards: Any) -> list[str]:
+    """The kept state from which a state goes on; none for the first."""
+    earlier = [step for step in state_steps(study, wildcards.series) if step < int(wildcards.step)]
+    return [f"{results(study)}/pretraining/{wildcards.series}/step{max(earlier)}.safetensors"] if earlier else []
+
+
+def resume_option(study: Study, wildcards: Any) -> str:
+    """The option before the earlier state; nothing for the first state."""
+    return "--resume" if earlier_state(study, wildcards) else ""
+
+
+def pretrained_series(study: Study) -> set[str]:
+    """The series that are pre-trained here."""
+    return {name for name, series in study.config["series"].items() if "pretrain" in series}
+
+
+def state_for(study: Study, wildcards: Any) -> str:
+    """The kept state from which a checkpoint is made."""
+    step = stable_step(study.checkpoints[wildcards.series][wildcards.checkpoint])
+    before = state_before(study, wildcards.series, step)
+    return f"{results(study)}/pretraining/{wildcards.series}/step{before}.safetensors"
+
+
+def pretrained_checkpoint(study: Study, wildcards: Any) -> str:
+    """Where in the pre-training a checkpoint is taken, and how it is annealed."""
+    entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
+    identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint}
+    if "anneal_from" in entry:
+        return to_json(identity | {"phase": "annealed", "from_step": entry["anneal_from"], "steps": entry["steps"]})
+    return to_json(identity | {"phase": "stable", "step": entry["step"]})
+
+
+def fetched_checkpoint(study: Study, wildcards: Any) -> str:
+    """Where a checkpoint that is not pre-trained here comes from, and what is known of it."""
+    series = study.config["series"][wildcards.series]
+    entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
+    return to_json(
+        {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "seed": series["seed"]}
+        | entry
+        | ({"repo": series["repo"]} if "revision" in entry else {})
+    )
+
+
+def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
+    """The weights' index or configuration of a checkpoint on disk, so that a replaced folder is noticed."""
+    entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
+    return [f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []
+
+
+def ready_inputs(study: Study, wildcards: Any) -> list[str]:
+    """Everything that must be found good before an expensive job starts: items, and checkpoints not made here."""
+    items = [f"{results(study)}/items/{name}" for name in study.tasks]
+    fetched = [
+        f"{results(study)}/checkpoints/{series}/{checkpoint}"
+        for series, checkpoints in study.checkpoints.items()
+        if "pretrain" not in study.config["series"][series]
+        for checkpoint in checkpoints
+    ]
+    return items + fetched
