@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
@@ -34,15 +35,8 @@ def harness_pair(tokenizer, context, continuation):
 @pytest.fixture
 def starting(tokenizer):
     """Give the tokenizer of a model whose documents start with a token of their own."""
-    from tokenizers import processors
-
-    copy = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer.backend_tokenizer.__copy__()
-        if hasattr(tokenizer.backend_tokenizer, "__copy__")
-        else type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str()),
-        eos_token="<|endoftext|>",
-        bos_token="<s>",
-    )
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # a copy: the other is shared
+    copy = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>", bos_token="<s>")
     bos = copy.convert_tokens_to_ids("<s>")
     copy.backend_tokenizer.post_processor = processors.TemplateProcessing("<s> $A", special_tokens=[("<s>", bos)])
     return copy

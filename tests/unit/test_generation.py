@@ -1,0 +1,114 @@
+"""Greedy text is that of transformers' own generate, and ends where it should."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from ripeness.generation import Stopping, answer_text, generate
+from ripeness.likelihood import shared_prefix
+
+ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2"]
+RAGGED = [[5], [6, 7, 8, 9, 10, 11, 12], [6, 7, 9], [20] * 12, [6, 7, 8, 9, 10, 11, 12]]
+SHOTS = list(range(30, 50))
+NEVER = Stopping(12, "\n")  # no token of the tokenizer below is a line end
+
+
+def spelling(end="t0"):
+    """Make a tokenizer of which every token is a word, t0 to t383, so that texts are equal when tokens are."""
+    words = {f"t{number}": number for number in range(384)}
+    backend = Tokenizer(models.WordLevel(words, unk_token="t1"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.decoder = decoders.WordPiece(prefix="##", cleanup=False)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=end)
+
+
+def reference(model, contexts, end=0):
+    """Give the greedy continuations by transformers, one prompt at a time, as text."""
+    texts = []
+    for context in contexts:
+        tokens = torch.tensor([context])
+        written = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            do_sample=False,
+            max_new_tokens=NEVER.max_new_tokens,
+            eos_token_id=end,
+            pad_token_id=end,
+        )[0, len(context) :]
+        texts.append(" ".join(f"t{token}" for token in written.tolist() if token != end))
+    return texts
+
+
+@pytest.fixture(scope="module")
+def llama(tiny_model):
+    return tiny_model("llama")
+
+
+@pytest.mark.parametrize("beginning", [[], SHOTS], ids=["apart", "after the same shots"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_text_is_that_of_transformers_token_for_token(tiny_model, architecture, beginning):
+    model = tiny_model(architecture)
+    contexts = [beginning + context for context in RAGGED]
+    assert bool(shared_prefix(contexts)) == bool(beginning)
+    found = generate(model, spelling(), contexts, NEVER, batch_tokens=4096)
+    assert found == reference(model, contexts)
+    assert len({text for text in found if text}) == len(RAGGED) - 1  # all but the prompt that is there twice
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 40, 4096])
+def test_text_depends_neither_on_the_batch_nor_on_the_order(llama, batch_tokens):
+    expected = reference(llama, RAGGED)
+    assert generate(llama, spelling(), RAGGED, NEVER, batch_tokens=batch_tokens) == expected
+    assert generate(llama, spelling(), RAGGED[::-1], NEVER, batch_tokens=batch_tokens) == expected[::-1]
+
+
+def test_one_prompt_and_no_prompt_are_answered(llama):
+    assert generate(llama, spelling(), [SHOTS], NEVER, batch_tokens=1) == reference(llama, [SHOTS])
+    assert generate(llama, spelling(), [], NEVER, batch_tokens=1) == []
+
+
+def first_words(text, word):
+    words = text.split()
+    return words[: words.index(word)] if word in words else words
+
+
+def test_an_answer_ends_at_the_end_of_text_token_and_others_go_on(llama):
+    free = reference(llama, RAGGED)
+    end = free[1].split()[3]
+    found = generate(llama, spelling(end), RAGGED, NEVER, batch_tokens=4096)
+    assert found == [" ".join(first_words(text, end)) for text in free]
+    assert len(found[1].split()) < NEVER.max_new_tokens
+    assert any(len(text.split()) == NEVER.max_new_tokens for text in found)
+
+
+def test_an_answer_ends_before_the_stop_text_which_may_span_tokens(llama):
+    free = reference(llama, RAGGED)
+    words = free[1].split()
+    stop = f"{words[3]} {words[4]}"
+    found = generate(llama, spelling(), RAGGED, Stopping(12, stop), batch_tokens=4096)
+    assert found == [text.split(stop)[0].strip() for text in free]
+    assert found[1] == " ".join(words[:3])
+
+
+def test_writing_ends_as_soon_as_every_answer_has(llama):
+    words = reference(llama, [RAGGED[1]])[0].split()
+    steps = []
+    hook = llama.register_forward_hook(lambda *_: steps.append(1))
+    generate(llama, spelling(), [RAGGED[1]], Stopping(12, words[2]), batch_tokens=4096)
+    hook.remove()
+    assert len(steps) == words.index(words[2]) + 1
+
+
+def test_end_of_text_is_no_part_of_an_answer_even_if_the_tokenizer_does_not_call_it_special(llama):
+    free = reference(llama, [RAGGED[1]])[0]
+    end = free.split()[3]
+    tokenizer = spelling(end)
+    tokenizer.decode = lambda tokens, **_: " ".join(f"t{token}" for token in tokens)
+    assert generate(llama, tokenizer, [RAGGED[1]], NEVER, batch_tokens=1) == [" ".join(first_words(free, end))]
+
+
+def test_answers_are_cut_before_the_stop_text_and_stripped(tokenizer):
+    tokens = tokenizer(" the dog ran \nand far<|endoftext|>")["input_ids"]
+    assert answer_text(tokenizer, tokens, "\n") == "the dog ran"
+    assert answer_text(tokenizer, tokens, "\n\n") == "the dog ran \nand far"

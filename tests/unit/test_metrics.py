@@ -1,0 +1,158 @@
+"""Metrics: golden values worked out by hand or by the tool that defines them."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from rouge_score.rouge_scorer import RougeScorer
+
+from ripeness.metrics import measure, ratio_with_error, score_choice, score_generation, score_text
+
+
+def choice(logps, gold, choices=(" no", " perhaps", " é")):
+    return {"choices": list(choices), "logps": list(logps), "gold": gold}
+
+
+def harness_accuracies(choices, lls, gold):
+    """Compute acc, acc_norm and acc_bytes as lm_eval/api/task.py (0.4.13, process_results) does, from bare choices."""
+    lls = np.array(lls)
+    lengths = np.array([float(len(i)) for i in choices])
+    n_bytes = np.array([float(len(i.encode("utf-8"))) for i in choices])
+    return tuple(bool(np.argmax(x) == gold) for x in (lls, lls / lengths, lls / n_bytes))
+
+
+def accuracies(scored):
+    return scored["is_correct"], scored["is_correct_char"], scored["is_correct_byte"]
+
+
+@pytest.mark.parametrize(
+    ("logps", "gold", "expected"),
+    [
+        # "no" has 2 characters and bytes, "perhaps" 7, "é" one character of two bytes
+        ([-1.0, -3.0, -2.0], 0, (True, False, False)),  # per character -0.50, -0.43, -2.00
+        ([-1.0, -3.0, -2.0], 1, (False, True, True)),
+        ([-4.0, -9.0, -1.2], 2, (True, True, True)),  # per byte -2.00, -1.29, -0.60
+        ([-4.0, -7.0, -1.8], 2, (True, False, True)),  # per character -1.80 loses against -1.00, per byte -0.90 wins
+        ([-4.0, -7.0, -2.2], 1, (False, True, True)),
+    ],
+)
+def test_accuracies_are_those_of_the_harness_the_space_before_an_option_not_counted(logps, gold, expected):
+    assert accuracies(score_choice(choice(logps, gold))) == expected
+    assert harness_accuracies(["no", "perhaps", "é"], logps, gold) == expected
+
+
+def test_a_tie_goes_to_the_first_option_and_is_counted():
+    first, second = (score_choice(choice([-1.0, -1.0], gold, [" a", " b"])) for gold in (0, 1))
+    assert (first["is_correct"], second["is_correct"]) == (True, False)
+    assert first["prediction"] == second["prediction"] == "a"
+    assert first["is_tie"] and second["is_tie"]
+    assert not score_choice(choice([-1.0, -2.0, -2.0], 0))["is_tie"]  # only the best count
+
+
+def test_margin_is_the_lead_over_the_best_other_option():
+    scored = score_choice(choice([-1.0, -3.0, -1.5], 1))
+    assert (scored["logp_gold"], scored["margin"]) == (-3.0, -2.0)
+    assert (scored["gold"], scored["prediction"]) == ("perhaps", "no")
+    assert score_choice(choice([-1.0, -3.0, -1.5], 0))["margin"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "expected"),
+    [
+        (" the cat sat on the mat", "the cat sat on the mat", 1.0),
+        ("the cat sat on the mat", "the cat on a mat", 8 / 11),  # lcs 4: precision 4/5, recall 4/6
+        ("police killed the gunman", "the gunman killed police", 0.5),  # lcs 2 of 4 and 4 (Lin 2004, section 3.1)
+        ("running dogs", "run dog", 0.0),  # words are not stemmed
+        ("the cat", "", 0.0),
+    ],
+)
+def test_rouge_l_is_that_of_rouge_score(target, text, expected):
+    scored = score_generation({"target": target, "text": text})
+    assert scored["rouge_l"] == pytest.approx(expected)
+    assert scored["rouge_l"] == RougeScorer(["rougeL"]).score(target, text)["rougeL"].fmeasure
+
+
+def test_exact_match_ignores_white_space_around_the_target_only():
+    assert score_generation({"target": " a cat\n", "text": "a cat"})["exact_match"]
+    assert not score_generation({"target": "a cat", "text": "a  cat"})["exact_match"]
+    assert not score_generation({"target": "a cat", "text": "A cat"})["exact_match"]
+
+
+def test_error_without_clusters_is_deviation_over_the_root_of_n():
+    values = [0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0]
+    value, se = ratio_with_error(values, [1.0] * 7, list("abcdefg"))
+    assert value == pytest.approx(5 / 7)
+    assert se == pytest.approx(statistics.stdev(values) / math.sqrt(7))
+
+
+def test_error_of_clusters_is_that_worked_out_by_hand():
+    # mean 1/2; residuals summed by cluster: a 1/2+1/2 = 1, b -1/2-1/2 = -1, c 1/2-1/2 = 0; sqrt((1+1+0) * 3/2) / 6
+    values, clusters = [1.0, 1.0, 0.0, 0.0, 1.0, 0.0], list("aabbcc")
+    assert ratio_with_error(values, [1.0] * 6, clusters) == (0.5, pytest.approx(math.sqrt(3) / 6))
+    mixed = [values[i] for i in (0, 2, 4, 1, 3, 5)], [clusters[i] for i in (0, 2, 4, 1, 3, 5)]
+    assert ratio_with_error(mixed[0], [1.0] * 6, mixed[1])[1] == pytest.approx(math.sqrt(3) / 6)
+
+
+def test_error_of_a_ratio_is_that_worked_out_by_hand():
+    # ratio 6/4 = 1.5; residuals 2 - 1.5 = 0.5 and 4 - 4.5 = -0.5; sqrt((0.25 + 0.25) * 2) / 4
+    assert ratio_with_error([2.0, 4.0], [1.0, 3.0], ["a", "b"]) == (1.5, pytest.approx(0.25))
+
+
+def test_one_cluster_says_nothing_of_the_error():
+    assert ratio_with_error([1.0, 0.0], [1.0, 1.0], ["a", "a"]) == (0.5, None)
+
+
+def by_metric(rows):
+    return {row["metric"]: row for row in rows}
+
+
+def test_choice_probes_are_measured_against_chance_and_the_commonest_answer():
+    predictions = [
+        choice([-1.0, -2.0], 0, [" a", " b"]),
+        choice([-1.0, -1.0], 1, [" a", " b"]),
+        choice([-3.0, -2.0, -4.0, -5.0], 1, [" a", " b", " c", " d"]),
+    ]
+    items = [score_choice(row) | {"cluster": str(n)} for n, row in enumerate(predictions)]
+    rows = by_metric(measure("choice", items, predictions))
+    assert list(rows) == ["accuracy", "accuracy_char", "accuracy_byte", "logp_gold", "margin", "ties"]
+    accuracy = rows["accuracy"]
+    assert accuracy["value"] == pytest.approx(2 / 3)
+    assert accuracy["chance"] == pytest.approx((1 / 2 + 1 / 2 + 1 / 4) / 3)
+    assert accuracy["majority"] == pytest.approx(2 / 3)
+    assert (accuracy["n_items"], accuracy["n_seeds"], accuracy["source"]) == (3, 1, "measured")
+    assert rows["ties"]["value"] == pytest.approx(1 / 3)
+    assert rows["logp_gold"]["value"] == pytest.approx(-4 / 3)
+    assert rows["margin"]["value"] == pytest.approx((1 + 0 + 1) / 3)
+    assert "chance" not in rows["margin"]
+
+
+def test_items_of_one_passage_count_as_one_cluster():
+    predictions = [choice([-1.0, -2.0], n % 2, [" a", " b"]) for n in range(4)]
+    apart = [score_choice(row) | {"cluster": str(n)} for n, row in enumerate(predictions)]
+    pairs = [score_choice(row) | {"cluster": str(n % 2)} for n, row in enumerate(predictions)]
+    errors = [by_metric(measure("choice", items, predictions))["accuracy"]["se"] for items in (apart, pairs)]
+    assert errors == pytest.approx([math.sqrt(1 / 12), 0.5])
+
+
+def test_generation_probes_are_measured_by_overlap_and_exact_match():
+    predictions = [{"target": "a cat", "text": "a cat"}, {"target": "a cat", "text": "a dog"}]
+    items = [score_generation(row) | {"cluster": str(n)} for n, row in enumerate(predictions)]
+    rows = by_metric(measure("generation", items, predictions))
+    assert {name: row["value"] for name, row in rows.items()} == {"rouge_l": 0.75, "exact_match": 0.5}
+
+
+def test_running_text_is_measured_in_bits_per_byte_and_nats_per_token():
+    passages = [{"nll": 8 * math.log(2), "n_tokens": 2, "n_bytes": 4}, {"nll": 0.0, "n_tokens": 2, "n_bytes": 12}]
+    items = [score_text(row) | {"cluster": str(n)} for n, row in enumerate(passages)]
+    rows = by_metric(measure("text", items, passages))
+    assert rows["bits_per_byte"]["value"] == pytest.approx(0.5)  # of all bytes, not the mean of 2 and 0
+    assert rows["loss"]["value"] == pytest.approx(2 * math.log(2))
+    # residuals in bits: 8 - 4/2 = 6 and 0 - 12/2 = -6
+    assert rows["bits_per_byte"]["se"] == pytest.approx(math.sqrt(72 * 2) / 16)
+
+
+def test_measures_without_variation_have_an_error_of_zero():
+    passages = [{"nll": 2.0, "n_tokens": 1, "n_bytes": 1}] * 2
+    items = [score_text(row) | {"cluster": str(n)} for n, row in enumerate(passages)]
+    assert [row["se"] for row in measure("text", items, passages)] == [0.0, 0.0]
