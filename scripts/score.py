@@ -41,6 +41,8 @@ def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[st
     losses = record["losses"]
     if record["status"] != "done":
         row["reason"] = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
+        if losses[-1] <= losses[0]:
+            row["reason"] += ", and the model can no longer learn"
     facts = {key: record[key] for key in ("status", "n_examples", "n_tokens", "n_truncated")}
     return row | facts | {"final_loss": losses[-1]}
 

@@ -82,8 +82,8 @@ def train(
     """Tune `model` in place; return the loss of every step (nats per answer token) and "done" or "diverged".
 
     AdamW, linear or constant rate after a linear warm-up, gradient clipping; the order of examples is a function of
-    the seed alone. Divergence (a loss that is not finite, or above the first by twice that of guessing evenly) ends
-    the training and is a result: the curve shows it.
+    the seed alone. Divergence is a result: a loss that is not finite, or above the first by twice that of guessing
+    evenly, ends the training; a model that can no longer learn at its end has diverged too.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any
     n_steps = settings.epochs * math.ceil(len(examples) / settings.batch_size)
@@ -106,11 +106,20 @@ def train(
             return losses, "diverged"
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
     model.eval()
+    return losses, "done" if is_alive(model, norm, losses[-1]) else "diverged"
+
+
+def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
+    """Whether all weights are numbers and the last gradient was not lost.
+
+    Weights so large that activations overflow inside a normalisation make every logit zero: the loss stays that of
+    guessing evenly, and the gradient (of norm `norm`) is exactly zero although there is much to learn.
+    """
     finite = all(torch.isfinite(weights).all() for weights in model.parameters())
-    return losses, "done" if finite else "diverged"
+    return finite and not (norm == 0 and loss > 0)
 
 
 def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Example]]:

@@ -147,6 +147,15 @@ def test_buffers_that_older_versions_saved_pass(folder, tiny_model):
     assert check_folder(folder)["n_parameters"]
 
 
+def test_names_without_the_prefix_of_the_model_pass(folder, tiny_model):
+    # GPT-2 lies so on the hub
+    tiny_model("gpt2").save_pretrained(folder)
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(folder / WEIGHTS).items()}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    assert "wte.weight" in tensors
+    assert check_folder(folder)["n_tensors"] == len(tensors)
+
+
 def shard(folder):
     """Split the weights into two files with an index, as large models come."""
     tensors = load_file(folder / WEIGHTS)

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 from ripeness.generation import Stopping, answer_text, generate
 from ripeness.likelihood import shared_prefix
 
-ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2"]
+ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2"]
 RAGGED = [[5], [6, 7, 8, 9, 10, 11, 12], [6, 7, 9], [20] * 12, [6, 7, 8, 9, 10, 11, 12]]
 SHOTS = list(range(30, 50))
 NEVER = Stopping(12, "\n")  # no token of the tokenizer below is a line end

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ripeness.likelihood import SHORTEST_PREFIX, Request, by_length, log_likelihoods, shared_prefix, windows
 
-ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2"]
+ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2"]
 TOKENS = st.integers(0, 383)
 few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -84,6 +84,12 @@ def test_a_shared_beginning_is_read_once_and_changes_nothing(models, architectur
     assert_close(found, one_by_one(model, requests))
     assert sum((tokens == shots[0]).any().item() for tokens in read) == 1
     assert len(read) > 2  # several batches went on from the same cache
+
+
+def test_a_request_may_fill_the_whole_window(models):
+    model = models["gpt2"]  # its positions are learned: it has none beyond the window
+    requests = [Request(list(range(60)), [1, 2, 3, 4, 5]), *windows(list(range(100)), 0, 64)]
+    assert [len(logps) for logps in log_likelihoods(model, requests, batch_tokens=4096)] == [5, 64, 36]
 
 
 def test_identical_contexts_and_single_tokens_are_scored(llama):

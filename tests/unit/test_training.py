@@ -79,20 +79,21 @@ def by_hand(model, examples, settings, order):
 def test_only_the_answer_and_the_end_of_text_are_learned(tokenizer, examples):
     for (_, prompt, answer), example in zip(ROWS, examples, strict=True):
         learned = [target for target in example.targets if target != IGNORED]
-        assert learned == [*encode(tokenizer, answer), end_of_text(tokenizer)]
-        assert example.tokens == [*encode(tokenizer, prompt), *learned]
+        (prompt_tokens, answer_tokens) = encode(tokenizer, [prompt, answer])
+        assert learned == [*answer_tokens, end_of_text(tokenizer)]
+        assert example.tokens == [*prompt_tokens, *learned]
         assert example.targets[-len(learned) :] == learned
 
 
 def test_every_token_of_an_answer_without_a_prompt_is_learned(tokenizer):
     (example,) = encode_examples([("a", "", "good")], tokenizer, max_length=64)
-    end, words = end_of_text(tokenizer), encode(tokenizer, "good")
+    end, (words,) = end_of_text(tokenizer), encode(tokenizer, ["good"])
     assert example.tokens == [end, *words, end]
     assert example.targets == [IGNORED, *words, end]
 
 
 def test_an_example_that_does_not_fit_is_refused_by_name(tokenizer):
-    longest = len(encode(tokenizer, "see what good")) + 1
+    longest = len(encode(tokenizer, ["see what good"])[0]) + 1
     assert encode_examples([("item7", "see what", " good")], tokenizer, max_length=longest)
     with pytest.raises(UserError, match=rf"'item7' has {longest} tokens .* reads {longest - 1}\nhint: "):
         encode_examples([("item7", "see what", " good")], tokenizer, max_length=longest - 1)
@@ -148,12 +149,18 @@ def test_another_seed_gives_another_order_of_the_same_examples(tiny_model, examp
     assert tune(tiny_model, examples)[0] != tune(tiny_model, examples, seed=2)[0]
 
 
-def test_a_rate_far_too_high_is_recorded_as_divergence(tiny_model, examples):
-    losses, status, _ = tune(tiny_model, examples, learning_rate=1e6, warmup_ratio=0.0, epochs=20)
+def test_a_rate_too_high_is_recorded_as_divergence(tiny_model, examples):
+    losses, status, _ = tune(tiny_model, examples, learning_rate=10.0, warmup_ratio=0.0, epochs=20)
     assert status == "diverged"
     assert 1 < len(losses) < 60  # the training ended early
-    assert not math.isfinite(losses[-1]) or losses[-1] > losses[0] + 2 * math.log(384)
-    assert all(map(math.isfinite, losses[:-1]))
+    assert losses[-1] > losses[0] + 2 * math.log(384) >= losses[-2]
+
+
+def test_a_rate_that_kills_the_model_is_recorded_as_divergence(tiny_model, examples):
+    # activations overflow, normalised they are zero: evenly guessed for ever after
+    losses, status, _ = tune(tiny_model, examples, learning_rate=1e6, warmup_ratio=0.0, weight_decay=0.0)
+    assert losses[1:] == pytest.approx([math.log(384)] * 5)
+    assert status == "diverged"
 
 
 def test_weights_that_are_no_numbers_after_the_last_step_are_divergence(tiny_model, examples):

@@ -1,0 +1,143 @@
+"""predict: what a model says of every item of every probe, nothing scored."""
+
+import json
+import math
+
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import predict
+from ripeness.errors import UserError
+from ripeness.files import write_json
+from ripeness.tables import PREDICTIONS
+
+PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
+
+
+@pytest.fixture
+def probes(tmp_path, examples):
+    pl.DataFrame({"item": ["p0", "p1", "p2"], "text": PASSAGES}).write_parquet(tmp_path / "text.parquet")
+    choice = {"suite": "mine", "probe": "film", "kind": "choice", "format": "default", "shots": 0}
+    return [
+        choice | {"examples": str(examples / "choice" / "test.parquet")},
+        choice
+        | {"shots": 2, "separator": "\n\n"}
+        | {role: str(examples / "choice" / f"{name}.parquet") for role, name in FILES.items()},
+        choice
+        | {"probe": "see", "kind": "generation", "max_new_tokens": 6, "stop": "\n"}
+        | {"examples": str(examples / "text" / "test.parquet")},
+        {"suite": "running", "probe": "prose", "kind": "text", "format": "text", "shots": 0}
+        | {"examples": str(tmp_path / "text.parquet")},
+    ]
+
+
+FILES = {"examples": "test", "shot_examples": "shots"}
+
+
+@pytest.fixture
+def run(tmp_path, checkpoint):
+    """Give a function that runs the program on probes and returns its table."""
+
+    def run(probes, *options, name="predictions"):
+        output = tmp_path / f"{name}.parquet"
+        predict.main(["--model", str(checkpoint), "--probes", json.dumps(probes), "--output", str(output), *options])
+        return pl.read_parquet(output)
+
+    return run
+
+
+@pytest.fixture
+def reader(checkpoint):
+    """Give the log-likelihood of an answer, read as one would by hand."""
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)
+
+    @torch.inference_mode()
+    def logp(prompt, answer):
+        context, whole = tokenizer(prompt)["input_ids"], tokenizer(prompt + answer)["input_ids"]
+        logps = model(torch.tensor([whole])).logits[0].log_softmax(-1)
+        return sum(logps[i - 1, whole[i]].item() for i in range(len(context), len(whole)))
+
+    return logp
+
+
+def test_every_item_of_every_probe_has_a_row(run, probes):
+    table = run(probes)
+    assert table.schema == pl.Schema(PREDICTIONS)
+    counts = table.group_by("suite", "probe", "probe_kind", "probe_format", "shots", maintain_order=True).len().rows()
+    assert counts == [
+        ("mine", "film", "choice", "default", 0, 12),
+        ("mine", "film", "choice", "default", 2, 12),
+        ("mine", "see", "generation", "default", 0, 12),
+        ("running", "prose", "text", "text", 0, 3),
+    ]
+    assert table["item"][:12].to_list() == [f"test:{n}" for n in range(12)]
+    assert set(table["split"]) == {"test"}
+    assert not table["is_truncated"].any()
+
+
+def test_options_have_the_log_likelihoods_that_one_reads_by_hand(run, probes, examples, reader):
+    rows = pl.read_parquet(examples / "choice" / "test.parquet").rows(named=True)
+    for found, row in zip(run(probes[:1]).rows(named=True), rows, strict=True):
+        assert found["logps"] == pytest.approx([reader(row["prompt"], option) for option in row["choices"]], abs=1e-4)
+        assert [found[key] for key in ("choices", "gold", "cluster")] == [
+            row[key] for key in ("choices", "gold", "cluster")
+        ]
+
+
+def test_shots_change_with_the_seed_and_their_absence_does_not(run, probes):
+    one, again, two = (run(probes[:2], "--seed", seed, name=seed) for seed in ("1", "1", "2"))
+    assert one.equals(again)
+    assert one[:12].equals(two[:12])
+    assert one["logps"][12:].to_list() != two["logps"][12:].to_list()
+    lengths = one["n_prompt_tokens"]
+    assert all(few > zero for zero, few in zip(lengths[:12], lengths[12:], strict=True))
+
+
+def test_shots_that_do_not_fit_are_dropped_and_counted(run, probes):
+    table = run([probes[1] | {"shots": 8}])
+    assert table["n_prompt_tokens"].max() <= 64
+    assert table["n_dropped_shots"].min() > 0
+    assert table["n_dropped_shots"].n_unique() > 1  # as many as each item needs
+    assert run([probes[1] | {"shots": 1}])["n_dropped_shots"].to_list() == [0] * 12
+
+
+def test_predictions_do_not_depend_on_the_batch(run, probes):
+    single, many = run(probes, "--batch-tokens", "1", name="single"), run(probes, name="many")
+    for a, b in zip(single.rows(named=True), many.rows(named=True), strict=True):
+        assert a["logps"] == pytest.approx(b["logps"], abs=1e-4)
+        assert a["nll"] == pytest.approx(b["nll"], abs=1e-4)
+        assert a["text"] == b["text"]
+
+
+def test_running_text_is_scored_whole_from_its_first_token(run, probes, reader, tokenizer):
+    rows = run(probes[3:]).rows(named=True)
+    for row, passage in zip(rows, PASSAGES, strict=True):
+        assert row["n_tokens"] == len(tokenizer(passage)["input_ids"])
+        assert row["n_bytes"] == len(passage.encode())
+    assert rows[1]["n_tokens"] > 64  # longer than the model reads at once
+    assert rows[0]["nll"] == pytest.approx(-reader("<|endoftext|>", PASSAGES[0]), abs=1e-4)
+
+
+def test_a_diverged_model_is_not_measured(run, probes, tmp_path):
+    write_json(tmp_path / "record.json", {"status": "diverged"})
+    table = run(probes, "--training", str(tmp_path / "record.json"))
+    assert (table.height, table.schema) == (0, pl.Schema(PREDICTIONS))
+
+
+def test_a_model_whose_training_is_done_is_measured(run, probes, tmp_path):
+    write_json(tmp_path / "record.json", {"status": "done"})
+    table = run(probes[:1], "--training", str(tmp_path / "record.json"))
+    assert all(map(math.isfinite, table["logps"].explode()))
+
+
+def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
+    with pytest.raises(UserError, match=r"13 shots are wanted, but the pool holds 12\nhint: "):
+        run([probes[0], probes[1] | {"shots": 13}])
+    assert not list(tmp_path.glob("*predictions*"))
+
+
+def test_a_model_that_is_not_there_is_refused(probes, tmp_path):
+    with pytest.raises(UserError, match=r"there is no .*nowhere\nhint: "):
+        predict.main(["--model", str(tmp_path / "nowhere"), "--probes", json.dumps(probes), "--output", "unused"])

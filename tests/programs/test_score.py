@@ -1,0 +1,189 @@
+"""score, collect_checkpoint and collect: from predictions to the tables of a study, with identity in columns."""
+
+import json
+import math
+
+import polars as pl
+import pytest
+
+import collect
+import collect_checkpoint
+import score
+from ripeness.errors import UserError
+from ripeness.files import write_json
+from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PREDICTIONS, write_table
+
+CHECKPOINT = {
+    "series": "tiny",
+    "checkpoint": "step8",
+    "step": 8,
+    "tokens": 4096,
+    "lr": 1e-3,
+    "phase": "stable",
+    "seed": 5,
+}
+CELL = {"study": "s", "dataset": "film", "format": "io", "method": "full", "learning_rate": 1e-4, "seed": 2}
+RECORD = {"status": "done", "n_examples": 12, "n_tokens": 700, "n_truncated": 0, "losses": [2.5, 1.25]}
+
+
+def predictions():
+    """Give four answers by choice, two by text and one passage."""
+    common = {"suite": "in-domain", "shots": 0, "split": "test", "is_truncated": False, "n_dropped_shots": 0}
+    choice = common | {"probe": "film", "probe_kind": "choice", "probe_format": "io", "n_prompt_tokens": 9}
+    text = common | {"probe": "see", "probe_kind": "generation", "probe_format": "io", "n_prompt_tokens": 7}
+    prose = common | {"probe": "prose", "probe_kind": "text", "probe_format": "text", "n_prompt_tokens": 0}
+    options = {"choices": [" good", " bad"], "target": " good", "gold": 0}
+    answers = [choice | options | {"item": f"c{n}", "cluster": f"c{n // 2}", "logps": [-1.0, -n]} for n in range(4)]
+    texts = [
+        text | {"item": f"g{n}", "cluster": f"g{n}", "choices": [], "gold": -1, "target": " a dog", "text": written}
+        for n, written in enumerate(["a dog", "a cat"])
+    ]
+    passage = prose | {"item": "p0", "cluster": "p0", "nll": 4 * math.log(2), "n_tokens": 3, "n_bytes": 8}
+    return [*answers, *texts, passage]
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """Give a function that scores a cell and returns its folder."""
+    write_json(tmp_path / "checkpoint.json", CHECKPOINT)
+
+    def run(name, rows, record=None, **identity):
+        folder = tmp_path / name
+        write_table(folder / "predictions.parquet", rows, PREDICTIONS)
+        options = ["--predictions", str(folder / "predictions.parquet")]
+        options += ["--checkpoint", str(tmp_path / "checkpoint.json"), "--cell", json.dumps(CELL | identity)]
+        if record:
+            write_json(folder / "training.json", record)
+            options += ["--training", str(folder / "training.json")]
+        options += ["--items", str(folder / "items.parquet"), "--status", str(folder / "cell.parquet")]
+        score.main([*options, "--measurements", str(folder / "measurements.parquet")])
+        return folder
+
+    return run
+
+
+def test_every_row_says_what_was_measured_on_what(scored):
+    folder = scored("cell", predictions(), RECORD)
+    for name, schema in [("items", ITEM_SCORES), ("measurements", MEASUREMENTS)]:
+        table = pl.read_parquet(folder / f"{name}.parquet")
+        assert table.schema == pl.Schema(schema)
+        assert table.select(list(CELL)).unique().row(0, named=True) == CELL
+        facts = {key: value for key, value in CHECKPOINT.items() if key != "seed"}
+        assert table.select(list(facts)).unique().row(0, named=True) == facts
+        assert set(table["pretraining_seed"]) == {5}  # the seed of the tuning is another
+        assert table["probe"].unique(maintain_order=True).to_list() == ["film", "see", "prose"]
+
+
+def test_items_are_scored_as_their_probe_asks(scored):
+    items = pl.read_parquet(scored("cell", predictions(), RECORD) / "items.parquet")
+    assert items["item"].to_list() == ["c0", "c1", "c2", "c3", "g0", "g1", "p0"]
+    assert items["is_correct"].to_list() == [False, True, True, True, None, None, None]
+    assert items["is_tie"][:4].to_list() == [False, True, False, False]
+    assert items["exact_match"].to_list() == [None] * 4 + [True, False, None]
+    assert items["rouge_l"][4:6].to_list() == [1.0, 0.5]
+    assert items["nll"][6] == pytest.approx(4 * math.log(2))
+
+
+def test_measurements_are_means_over_items_with_their_error(scored):
+    table = pl.read_parquet(scored("cell", predictions(), RECORD) / "measurements.parquet")
+    values = {(row["probe"], row["metric"]): row for row in table.rows(named=True)}
+    accuracy = values["film", "accuracy"]
+    assert (accuracy["value"], accuracy["n_items"], accuracy["chance"], accuracy["majority"]) == (0.75, 4, 0.5, 1.0)
+    assert accuracy["se"] == pytest.approx(0.25)  # two clusters with residuals -1/2 and 1/2: sqrt(1/2 * 2) / 4
+    assert values["see", "rouge_l"]["value"] == 0.75
+    assert values["prose", "bits_per_byte"]["value"] == pytest.approx(0.5)
+    assert values["prose", "bits_per_byte"]["se"] is None  # one passage
+
+
+def test_the_cell_says_how_its_training_went(scored):
+    (row,) = pl.read_parquet(scored("cell", predictions(), RECORD) / "cell.parquet").rows(named=True)
+    assert list(row) == list(CELLS)
+    assert (row["status"], row["reason"], row["final_loss"]) == ("done", "", 1.25)
+    assert (row["tokens"], row["n_tokens"], row["n_examples"]) == (4096, 700, 12)
+
+
+def test_an_untouched_checkpoint_is_done_without_training(scored):
+    folder = scored("cell", predictions(), method="base", learning_rate=None)
+    (row,) = pl.read_parquet(folder / "cell.parquet").rows(named=True)
+    assert (row["status"], row["method"], row["n_examples"], row["final_loss"]) == ("done", "base", None, None)
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ([2.5, 9.0, 80.0], "the loss went from 2.5 to 80 in 3 steps"),
+        ([2.5, float("nan")], "the loss went from 2.5 to nan in 2 steps"),
+        ([6.2, 5.95], "the loss went from 6.2 to 5.95 in 2 steps, and the model can no longer learn"),
+    ],
+)
+def test_a_diverged_model_has_no_scores_but_a_status_with_a_reason(scored, losses, reason):
+    folder = scored("cell", [], RECORD | {"status": "diverged", "losses": losses})
+    assert pl.read_parquet(folder / "items.parquet").schema == pl.Schema(ITEM_SCORES)
+    assert pl.read_parquet(folder / "items.parquet").height == 0
+    assert pl.read_parquet(folder / "measurements.parquet").height == 0
+    (row,) = pl.read_parquet(folder / "cell.parquet").rows(named=True)
+    assert (row["status"], row["reason"]) == ("diverged", reason)
+
+
+def test_predictions_that_are_not_there_are_refused(tmp_path):
+    options = ["--predictions", "nowhere", "--checkpoint", "c", "--cell", "{}", "--items", "i"]
+    with pytest.raises(UserError, match=r"there is no nowhere\nhint: "):
+        score.main([*options, "--measurements", "m", "--status", "s"])
+
+
+@pytest.fixture
+def collected(tmp_path, scored):
+    """Collect a tuned, a diverged and an untouched cell as one checkpoint."""
+    cells = [
+        scored("tuned", predictions(), RECORD),
+        scored("diverged", [], RECORD | {"status": "diverged"}, seed=3),
+        scored("base", predictions()[:4], method="base", learning_rate=None),
+    ]
+    names = {"items": "items", "measurements": "measurements", "status": "cells"}
+    options = [word for option, name in names.items() for word in (f"--{option}", str(tmp_path / f"{name}.parquet"))]
+    collect_checkpoint.main(["--scores", *(str(cell / "measurements.parquet") for cell in cells), *options])
+    return tmp_path
+
+
+def test_the_cells_of_a_checkpoint_are_put_together_in_their_order(collected):
+    items = pl.read_parquet(collected / "items.parquet")
+    assert items.schema == pl.Schema(ITEM_SCORES)
+    assert items["method"].to_list() == ["full"] * 7 + ["base"] * 4
+    measurements = pl.read_parquet(collected / "measurements.parquet")
+    assert measurements.schema == pl.Schema(MEASUREMENTS)
+    assert measurements.height == 10 + 6
+    cells = pl.read_parquet(collected / "cells.parquet")
+    assert cells.schema == pl.Schema(CELLS)
+    assert cells["status"].to_list() == ["done", "diverged", "done"]
+
+
+def test_a_table_of_other_columns_is_not_collected(collected):
+    pl.read_parquet(collected / "tuned" / "items.parquet").drop("is_tie").write_parquet(
+        collected / "tuned" / "items.parquet"
+    )
+    (collected / "items.parquet").unlink()
+    with pytest.raises(pl.exceptions.PolarsError, match="is_tie"):
+        collect_checkpoint.main(
+            ["--scores", str(collected / "tuned" / "measurements.parquet")]
+            + ["--items", str(collected / "items.parquet"), "--measurements", "unused", "--status", "unused"]
+        )
+    assert not (collected / "items.parquet").exists()
+
+
+def test_the_checkpoints_of_a_study_are_put_together(collected):
+    tables = {name: str(collected / f"{name}.parquet") for name in ("measurements", "cells")}
+    outputs = {name: str(collected / "study" / f"{name}.parquet") for name in tables}
+    words = ["--measurements", tables["measurements"], tables["measurements"], "--status", tables["cells"]]
+    collect.main([*words, "--output-measurements", outputs["measurements"], "--output-cells", outputs["cells"]])
+    assert pl.read_parquet(outputs["measurements"]).height == 32
+    assert pl.read_parquet(outputs["measurements"]).schema == pl.Schema(MEASUREMENTS)
+    assert pl.read_parquet(outputs["cells"]).equals(pl.read_parquet(tables["cells"]))
+
+
+def test_a_table_with_a_column_that_the_schema_does_not_know_is_not_collected(collected):
+    odd = collected / "odd.parquet"
+    pl.read_parquet(collected / "measurements.parquet").with_columns(odd=1).write_parquet(odd)
+    words = ["--measurements", str(odd), "--status", str(collected / "cells.parquet")]
+    with pytest.raises(ValueError, match=r"columns not in the schema: \['odd'\]"):
+        collect.main([*words, "--output-measurements", str(collected / "out.parquet"), "--output-cells", "unused"])
+    assert not (collected / "out.parquet").exists()

@@ -1,0 +1,105 @@
+"""train_model: a tuned model that is a checkpoint of its own, a record of its training, or an error that helps."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import train_model
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.tables import EXAMPLES, write_table
+
+SETTINGS = {
+    "kind": "full",
+    "learning_rate": 3e-3,
+    "epochs": 2,
+    "batch_size": 4,
+    "schedule": "linear",
+    "warmup_ratio": 0.1,
+    "weight_decay": 0.0,
+    "clip": 1.0,
+    "seed": 1,
+}
+
+
+@pytest.fixture
+def tune(tmp_path, checkpoint, examples):
+    """Give a function that runs the program and returns the folder with model/ and record.json."""
+
+    def run(name="run", *, data=examples / "choice" / "train.parquet", **changes):
+        train_model.main(
+            ["--checkpoint", str(checkpoint), "--examples", str(data), "--settings", json.dumps(SETTINGS | changes)]
+            + ["--output", str(tmp_path / name / "model"), "--record", str(tmp_path / name / "record.json")]
+        )
+        return tmp_path / name
+
+    return run
+
+
+def weights(folder):
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
+    folder = tune()
+    record = read_json(folder / "record.json")
+    assert record["settings"] == SETTINGS
+    assert (record["status"], record["n_examples"], record["n_truncated"]) == ("done", 12, 0)
+    assert len(record["losses"]) == 6
+    assert record["losses"][-1] < record["losses"][0] - 0.5
+    assert weights(folder) != (checkpoint / "model.safetensors").read_bytes()
+    assert {path.name for path in (folder / "model").iterdir()} >= {"config.json", "tokenizer.json", "checkpoint.json"}
+    assert not list(folder.glob(".*"))
+
+
+def test_tokens_are_counted_over_all_epochs(tune, examples, tokenizer):
+    rows = pl.read_parquet(examples / "choice" / "train.parquet").rows(named=True)
+    n_tokens = sum(len(tokenizer(row["prompt"] + row["target"])["input_ids"]) + 1 for row in rows)
+    assert read_json(tune(epochs=3) / "record.json")["n_tokens"] == 3 * n_tokens
+
+
+def test_the_same_seed_gives_the_same_files_and_another_seed_others(tune):
+    first, again, other = tune("first"), tune("again"), tune("other", seed=2)
+    assert weights(first) == weights(again) != weights(other)
+    assert (first / "record.json").read_bytes() == (again / "record.json").read_bytes()
+
+
+@pytest.mark.parametrize("learning_rate", [10.0, 1e6])
+def test_divergence_is_recorded_and_not_an_error(tune, learning_rate):
+    record = read_json(tune(learning_rate=learning_rate, warmup_ratio=0.0, epochs=10) / "record.json")
+    assert record["status"] == "diverged"
+    assert len(record["losses"]) > 1
+
+
+def test_an_example_that_does_not_fit_leaves_nothing_behind(tune, tmp_path):
+    row = {"item": "q9", "cluster": "q9", "prompt": "far " * 80, "choices": [], "gold": -1, "target": " good"}
+    write_table(tmp_path / "long.parquet", [row], EXAMPLES)
+    with pytest.raises(UserError, match="'q9' has 84 tokens .* the model reads 64"):
+        tune(data=tmp_path / "long.parquet")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistake_ends_with_status_2_and_a_plain_message(tmp_path, examples):
+    program = Path(train_model.__file__)
+    command = [sys.executable, program, "--checkpoint", tmp_path / "nowhere"]
+    command += ["--examples", examples / "choice" / "train.parquet", "--settings", json.dumps(SETTINGS)]
+    command += ["--output", tmp_path / "model", "--record", tmp_path / "record.json"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: there is no {tmp_path / 'nowhere'}\nhint: ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"rank": 8}, r"unknown \['rank'\]"), ({"schedule": "cosine"}, "unknown schedule 'cosine'")],
+)
+def test_settings_that_are_not_known_are_refused(tune, change, message):
+    with pytest.raises(UserError, match=message):
+        tune(**change)
