@@ -37,6 +37,7 @@ include: "rules/report.smk"
 
 
 onstart:
+    free_scheduler()
     start_warm()
 
 

@@ -39,6 +39,15 @@ def study_folder(wildcards):
     return lookups.results(STUDY)
 
 
+def free_scheduler():
+    """Take away the scheduler's limit of jobs a second.
+
+    Snakemake 9.27 looks at all waiting jobs again a second after every look, and every finished job adds a look: after
+    a thousand jobs its own work outweighed theirs.
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
 def start_warm():
     """Let local jobs start as forked children of a process that has imported the large libraries already."""
     if workflow.is_main_process and workflow.local_exec:
