@@ -15,10 +15,13 @@ if str(SCRIPTS) not in sys.path:
 
 from ripeness import dataset_lookups, lookups, series_lookups, sources, warm
 from ripeness.errors import UserError
+from ripeness.disk import check_files
 from ripeness.plan import load_study
 
 try:
     STUDY = load_study(config, Path(workflow.basedir) / "tasks")
+    if workflow.is_main_process:
+        check_files(STUDY)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
+from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.plan import load_study
@@ -148,6 +149,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     config = read_yaml(options.study)
     study = load_study(config, ROOT / "tasks")
+    check_files(study)
     results = Path("results") / study.config["study"]
     started = time.time()
     status, progress = run_snakemake(options.study, options.cores, options.more)

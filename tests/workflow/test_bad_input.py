@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,14 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project import ENVIRONMENT, ROOT, copy_project
 
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
 from ripeness.plan import load_study
 
-ROOT = Path(__file__).parents[2]
 CUT = yaml.safe_load((Path(__file__).parent / "cut.yaml").read_text())
-ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 EXPENSIVE = ("pretraining", "cells", "checkpoints")
 
 
@@ -122,22 +120,7 @@ def test_the_shipped_studies_are_good():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bad input") / "a study"
-    folder.mkdir()
-    for part in (
-        "Snakefile",
-        "rules",
-        "scripts",
-        "tasks",
-        "reports",
-        "config.yaml",
-        "config.schema.yaml",
-        "task.schema.yaml",
-    ):
-        copy_part = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
-        copy_part(ROOT / part, folder / part)
-    (folder / "scripts/warm/python").chmod(0o755)
-    return folder
+    return copy_project(tmp_path_factory.mktemp("bad input") / "a study")
 
 
 def run(project: Path, study: dict | str, *, front_end: bool = True) -> subprocess.CompletedProcess:
@@ -227,9 +210,11 @@ def test_a_mistake_in_the_data_names_file_and_line_before_anything_expensive(pro
 
 
 @pytest.mark.slow
-def test_a_file_that_is_not_there_is_named(project):
+@pytest.mark.parametrize("front_end", [True, False])
+def test_a_file_that_is_not_there_is_named(project, front_end):
     source = {"train": "no.jsonl", "validation": "no.jsonl", "test": "no.jsonl"}
-    assert_one_error(run(project, changed("datasets/nursery-sentiment", {"source": source})), project, "no.jsonl")
+    study = changed("datasets/nursery-sentiment", {"source": source})
+    assert_one_error(run(project, study, front_end=front_end), project, "no.jsonl")
 
 
 @pytest.mark.slow

@@ -8,11 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from local_data import on_disk
+from project import ENVIRONMENT, ROOT, copy_project
 
-sys.path.insert(0, str(Path(__file__).parent))
-from local_data import on_disk  # noqa: E402 (the tests are no package)
-
-ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", ROOT.parent / "shared")).resolve()
 
 pytestmark = [
@@ -26,6 +24,7 @@ pytestmark = [
 
 
 def test_the_real_text_study_runs_end_to_end_on_real_data(tmp_path):
+    project = copy_project(tmp_path / "a study")
     study = on_disk(DATA)
     pretrain = study["series"]["small-english"]["pretrain"]
     pretrain.update(
@@ -39,23 +38,20 @@ def test_the_real_text_study_runs_end_to_end_on_real_data(tmp_path):
     study["methods"]["full"]["epochs"] = 1
     paws = on_disk(DATA)["datasets"]["paws"] | {"max_characters": 300}
     study["datasets"]["paws"] = paws
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
     command = [
         sys.executable,
-        str(ROOT / "scripts/run_study.py"),
+        "scripts/run_study.py",
         "--study",
-        str(tmp_path / "study.yaml"),
+        str(project / "study.yaml"),
         "--cores",
         "2",
     ]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for part in ("scripts", "reports"):  # rules name programs relative to where Snakemake runs
-        (tmp_path / part).symlink_to(ROOT / part)
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
-    measured = pl.read_parquet(tmp_path / "results/real-text/tables/measurements.parquet")
+    measured = pl.read_parquet(project / "results/real-text/tables/measurements.parquet")
     assert set(measured["probe"]) == {"rte", "gsm8k", "paws", "heldout"}
     rouge = measured.filter(metric="rouge_l", probe="gsm8k")
     assert rouge.height > 0 and rouge["value"].is_between(0, 1).all()
     assert measured.filter(metric="accuracy")["majority"].min() >= 0.5
-    assert (tmp_path / "results/real-text/report.html").is_file()
+    assert (project / "results/real-text/report.html").is_file()

@@ -14,23 +14,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from project import ENVIRONMENT, PARTS, copy_project
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 CUT = Path(__file__).parent / "cut.yaml"
-PARTS = (
-    "Snakefile",
-    "rules",
-    "scripts",
-    "tasks",
-    "reports",
-    "envs",
-    "config.yaml",
-    "config.schema.yaml",
-    "task.schema.yaml",
-)
-ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 # of three checkpoints x two datasets x two formats, one seed
 TUNED, UNTOUCHED = 12, 15
@@ -40,11 +28,7 @@ class Study:
     """A copy of the project in a folder with a space in its name, and its study's config."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
-            copy(ROOT / part, folder / part)
-        (folder / "scripts/warm/python").chmod(0o755)
+        self.folder = copy_project(folder)
         self.write(yaml.safe_load(CUT.read_text()))
 
     def write(self, config: dict) -> None:
@@ -85,7 +69,6 @@ def replace(path: Path, before: str, after: str) -> None:
 def finished(tmp_path_factory) -> Study:
     """The study after one run by the front-end of `make study`."""
     folder = tmp_path_factory.mktemp("with space") / "a study"
-    folder.mkdir()
     study = Study(folder)
     command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "2"]
     run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
@@ -269,7 +252,6 @@ def test_a_program_started_by_hand_gives_the_same_weights_and_predictions_as_the
 
 def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished, tmp_path):
     folder = tmp_path / "a study"
-    folder.mkdir()
     study = Study(folder)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"]
     killed = subprocess.Popen(
