@@ -5,6 +5,9 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
+# The tools of the environment call each other by name.
+IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
+
 .PHONY: study test unit lint format lock unlock clean help
 .DEFAULT_GOAL := help
 
@@ -26,13 +29,13 @@ unit: .venv/ready
 lint: .venv/ready
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
-	@.venv/bin/python -m snakefmt --check Snakefile rules
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m snakemake --lint
+	@$(IN_VENV) snakefmt --check Snakefile rules
+	@$(IN_VENV) .venv/bin/python -m snakemake --lint
 
 format: .venv/ready
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
-	@.venv/bin/python -m snakefmt Snakefile rules
+	@$(IN_VENV) snakefmt Snakefile rules
 
 unlock: .venv/ready
 	@.venv/bin/python -m snakemake --unlock --cores 1

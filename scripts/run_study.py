@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
+from ripeness.costs import cost_lines
 from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
@@ -113,33 +114,6 @@ def explain(progress: Progress) -> tuple[str, bool]:
     return "\n".join(unique[:MOST_ERRORS] + rest), is_user
 
 
-def cost_table(logs: Path, since: float, cpu_snakemake: float) -> list[str]:
-    """Jobs, computing and start-up by stage, in CPU seconds, of what ran after `since` (seconds of the epoch)."""
-    stages: dict[str, list[float]] = {}
-    for path in logs.rglob("*.usage.json"):
-        if path.stat().st_mtime < since or path.name == "warm.usage.json":
-            continue
-        used = read_json(path)
-        stage = stages.setdefault(path.relative_to(logs).parts[0].removesuffix(".usage.json"), [0, 0.0, 0.0])
-        stage[0] += 1
-        stage[1] += used["compute_cpu_s"]
-        stage[2] += used["startup_cpu_s"]
-    if not stages:
-        return []
-    warm = logs / "warm.usage.json"
-    server = read_json(warm) if warm.is_file() and warm.stat().st_mtime >= since else {"cpu_s": 0.0, "jobs_cpu_s": 0.0}
-    computing = sum(stage[1] for stage in stages.values())
-    total = cpu_snakemake + server["cpu_s"] + server["jobs_cpu_s"]
-    rows = [f"{'stage':<22}{'jobs':>7}{'computing':>12}{'start-up':>12}   CPU seconds"]
-    for name, (jobs, compute, startup) in sorted(stages.items(), key=lambda item: -item[1][1]):
-        rows.append(f"{name:<22}{jobs:>7.0f}{compute:>12.1f}{startup:>12.1f}")
-    overhead = total - computing
-    rows.append(
-        f"{'all, with Snakemake':<22}{'':>7}{computing:>12.1f}{overhead:>12.1f}   start-up is {overhead / total:.0%}"
-    )
-    return rows
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the study and print the verdicts."""
     parser = argument_parser(__doc__)
@@ -160,8 +134,8 @@ def main(argv: list[str] | None = None) -> None:
         print(why, file=sys.stderr)
         sys.exit(1)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for row in cost_table(results / "logs", started, used.ru_utime + used.ru_stime):
-        print(row)
+    for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
+        print(line)
     print()
     for finding in read_json(results / "findings.json"):
         print(f"{finding['verdict']:<13} {finding['statement']}")

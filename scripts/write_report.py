@@ -7,6 +7,7 @@ import vl_convert
 
 from ripeness import report
 from ripeness.command_line import argument_parser, run
+from ripeness.costs import usage_table
 from ripeness.files import read_json, whole
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         "markdown": report.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts)),
         "provenance": read_json(options.provenance),
-        "usage": report.usage_table(options.usage_logs),
+        "usage": usage_table(options.usage_logs),
     }
     page = report.render(
         REPORTS / "report.html.j2",

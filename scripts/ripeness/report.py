@@ -181,26 +181,6 @@ def markdown(table: Mapping[str, Any]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def usage_table(folder: Path | None) -> list[dict[str, Any]]:
-    """Sum what jobs used (seconds, memory) by stage: the first folder under `folder`, or the file if it lies there."""
-    stages: dict[str, list[dict]] = {}
-    for path in sorted(folder.rglob("*.json")) if folder else []:
-        usage = read_json(path)
-        if isinstance(usage, dict) and "compute_cpu_s" in usage:
-            stage = path.relative_to(folder).parts[0].split(".")[0]
-            stages.setdefault(stage, []).append(usage)
-    rows = []
-    for stage, jobs in stages.items():
-        total = {key: sum(job.get(key) or 0.0 for job in jobs) for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")}
-        peak = max(job.get("peak_memory_mb") or 0.0 for job in jobs)
-        rows.append({"stage": stage, "jobs": len(jobs), **total, "peak_memory_mb": peak})
-    rows.sort(key=lambda row: -row["compute_cpu_s"])
-    if rows:
-        whole = {key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")}
-        rows.append({"stage": "all", **whole, "peak_memory_mb": max(row["peak_memory_mb"] for row in rows)})
-    return rows
-
-
 def prompts_by_dataset(prompts: list[dict]) -> dict[str, list[dict]]:
     """Group prompts by dataset: those without shots first, then by format."""
     rank = {name: place for place, name in enumerate(FORMAT_COLOURS)}
