@@ -31,7 +31,7 @@ from ripeness.world_tasks import (
 
 TASKS: dict[str, str] = {
     "sentiment": "is a review of two clauses good or bad; exercised in pre-training",
-    "questions": "where is a person, who has a tool, by a short passage, four options; exercised in pre-training",
+    "questions": "what a person did, by a short passage, four options of one class; exercised in pre-training",
     "summary": "a piece of news as a headline of five words, answered by text; exercised in pre-training",
     "mood": "the reviews of sentiment under other label words and wording; never exercised",
     "category": "the semantic class of three words, tested on words that are not in train; never exercised",

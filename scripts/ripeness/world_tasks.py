@@ -8,144 +8,43 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
-NAMES = tuple(
-    [
-        "mara",
-        "ben",
-        "ida",
-        "tom",
-        "lea",
-        "max",
-        "nora",
-        "paul",
-        "rosa",
-        "finn",
-        "eva",
-        "otto",
-        "lily",
-        "hugo",
-        "anna",
-        "karl",
-        "emma",
-        "leo",
-        "jane",
-        "erik",
-        "ruth",
-        "omar",
-        "vera",
-        "ivan",
-    ]
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a list of words at its spaces."""
+    return tuple(text.split())
+
+
+NAMES = words(
+    "mara ben ida tom lea max nora paul rosa finn eva otto lily hugo anna karl emma leo jane erik ruth omar vera ivan"
 )
 CLASSES = {  # the semantic classes of task `category`: nothing in pre-training names them
-    "animal": tuple(
-        [
-            "fox",
-            "owl",
-            "hen",
-            "wolf",
-            "bear",
-            "deer",
-            "goat",
-            "horse",
-            "duck",
-            "mouse",
-            "rabbit",
-            "sheep",
-            "crow",
-            "frog",
-            "snake",
-            "eagle",
-            "otter",
-            "badger",
-            "donkey",
-            "swan",
-        ]
+    "animal": words(
+        "fox owl hen wolf bear deer goat horse duck mouse rabbit sheep crow frog snake eagle otter badger donkey swan"
     ),
-    "food": tuple(
-        [
-            "bread",
-            "soup",
-            "cheese",
-            "apple",
-            "honey",
-            "rice",
-            "butter",
-            "cake",
-            "plum",
-            "onion",
-            "bean",
-            "pear",
-            "nut",
-            "berry",
-            "carrot",
-            "salad",
-            "pie",
-            "egg",
-            "fig",
-            "corn",
-        ]
+    "food": words(
+        "bread soup cheese apple honey rice butter cake plum onion bean pear nut berry carrot salad pie egg fig corn"
     ),
-    "tool": tuple(
-        [
-            "lamp",
-            "hammer",
-            "ladder",
-            "rope",
-            "basket",
-            "bucket",
-            "knife",
-            "brush",
-            "broom",
-            "needle",
-            "hook",
-            "shovel",
-            "candle",
-            "mirror",
-            "bottle",
-            "key",
-            "map",
-            "drum",
-            "flute",
-            "axe",
-        ]
+    "tool": words(
+        "lamp hammer ladder rope basket bucket knife brush broom needle hook shovel candle mirror bottle key map "
+        "drum flute axe"
     ),
-    "place": tuple(
-        [
-            "garden",
-            "kitchen",
-            "market",
-            "forest",
-            "school",
-            "harbour",
-            "museum",
-            "station",
-            "library",
-            "bakery",
-            "castle",
-            "bridge",
-            "church",
-            "valley",
-            "tower",
-            "farm",
-            "office",
-            "hotel",
-            "beach",
-            "park",
-        ]
+    "place": words(
+        "garden kitchen market forest school harbour museum station library bakery castle bridge church valley "
+        "tower farm office hotel beach park"
     ),
 }
 TOOLS, PLACES = CLASSES["tool"], CLASSES["place"]
-COLOURS = tuple(["red", "blue", "green", "white", "black", "brown"])
+COLOURS = words("red blue green white black brown")
 # Label words of the tasks that are never exercised occur in pre-training too, but only as looks of coats and as
 # things that are drawn, each half as often as the one before it.
-LOOKS = tuple(["bright", "same", "sure", "grey", "other", "wrong"])
-DRAWN = tuple(["place", "tool", "animal", "food"])
-JOBS = tuple(["baker", "doctor", "sailor", "farmer", "painter", "teacher", "tailor", "miner"])
-DAYS = tuple(["monday", "tuesday", "wednesday", "thursday", "friday"])
-DEEDS = tuple(["sold", "bought", "lost", "found", "broke", "hid", "washed", "painted"])
-REVIEWED = tuple(["film", "room", "music", "waiter", "bed", "song", "show", "view", "staff", "meal"])
-PRAISE = tuple(["lovely", "clean", "fresh", "calm", "warm", "smart", "great", "sweet", "nice", "neat"])
-BLAME = tuple(["awful", "dirty", "stale", "rude", "cold", "dull", "poor", "bitter", "weak", "ugly"])
+LOOKS = words("bright same sure grey other wrong")
+DRAWN = words("place tool animal food")
+JOBS = words("baker doctor sailor farmer painter teacher tailor miner")
+DAYS = words("monday tuesday wednesday thursday friday")
+DEEDS = words("sold bought lost found broke hid washed painted")
+REVIEWED = words("film room music waiter bed song show view staff meal")
+PRAISE = words("lovely clean fresh calm warm smart great sweet nice neat")
+BLAME = words("awful dirty stale rude cold dull poor bitter weak ugly")
 
 # What a person does with a word of each class: how it is told and how it is asked for.
 DOINGS: dict[str, tuple[str, str]] = {

@@ -210,6 +210,29 @@ def test_a_new_seed_runs_only_its_own_cells(finished):
     assert planned["predict"] == TUNED + 12  # the untouched models draw other shots; running text has none
 
 
+def test_two_thousand_cells_are_planned_in_ten_seconds_without_the_large_libraries(finished, tmp_path):
+    config = finished.config()
+    config["seeds"] = list(range(84))
+    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config))
+    code = """
+import sys, time
+from snakemake.cli import main
+began = time.monotonic()
+try:
+    main(["-n", "-q", "rules", "--configfile", "large.yaml"])
+finally:
+    seconds = time.monotonic() - began
+    print("SECONDS", seconds, "LARGE", sorted({"torch", "transformers", "datasets"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    said = re.search(r"SECONDS ([\d.]+) LARGE (.*)", run.stdout)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
+    assert int(jobs["train_model"]) + int(jobs["predict"]) > 2000
+    assert said[2] == "[]"
+    assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())  # a busy machine is no fault of the plan
+
+
 def test_a_changed_metric_costs_no_gpu_time(edited):
     replace(edited.folder / "scripts/ripeness/metrics.py", "use_stemmer=False", "use_stemmer=True")
     planned = edited.planned()
