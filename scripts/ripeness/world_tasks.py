@@ -17,7 +17,7 @@ def words(text: str) -> tuple[str, ...]:
 NAMES = words(
     "mara ben ida tom lea max nora paul rosa finn eva otto lily hugo anna karl emma leo jane erik ruth omar vera ivan"
 )
-CLASSES = {  # the semantic classes of task `category`: nothing in pre-training names them
+CLASSES = {  # the semantic classes of task `category`: no document says which class a word is of
     "animal": words(
         "fox owl hen wolf bear deer goat horse duck mouse rabbit sheep crow frog snake eagle otter badger donkey swan"
     ),
