@@ -9,9 +9,8 @@ import polars as pl
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
 from ripeness.metrics import SCORERS, measure
-from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, write_table
+from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
-PROBE = ("suite", "probe", "probe_kind", "probe_format", "shots", "split")
 READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
 
 

@@ -6,6 +6,16 @@ import polars as pl
 
 from ripeness.files import whole
 
+# What a model is measured on.
+PROBE: dict[str, pl.DataType] = {
+    "suite": pl.String(),
+    "probe": pl.String(),
+    "probe_kind": pl.String(),
+    "probe_format": pl.String(),
+    "shots": pl.Int64(),
+    "split": pl.String(),
+}
+
 # Who was measured, on what. Identity travels in columns; nothing is ever parsed from a path.
 IDENTITY: dict[str, pl.DataType] = {
     "study": pl.String(),
@@ -21,13 +31,7 @@ IDENTITY: dict[str, pl.DataType] = {
     "method": pl.String(),
     "learning_rate": pl.Float64(),
     "seed": pl.Int64(),
-    "suite": pl.String(),
-    "probe": pl.String(),
-    "probe_kind": pl.String(),
-    "probe_format": pl.String(),
-    "shots": pl.Int64(),
-    "split": pl.String(),
-}
+} | PROBE
 
 MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
     "metric": pl.String(),
@@ -73,13 +77,7 @@ EXAMPLES: dict[str, pl.DataType] = {
 }
 
 # What a model said about one item of one probe; nothing is scored yet.
-PREDICTIONS: dict[str, pl.DataType] = {
-    "suite": pl.String(),
-    "probe": pl.String(),
-    "probe_kind": pl.String(),
-    "probe_format": pl.String(),
-    "shots": pl.Int64(),
-    "split": pl.String(),
+PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "item": pl.String(),
     "cluster": pl.String(),
     "choices": pl.List(pl.String()),
