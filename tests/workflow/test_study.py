@@ -297,7 +297,37 @@ def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished
     assert study.digests() == finished.digests()
 
 
-def test_snakemake_makes_its_own_report(finished, tmp_path):
+def test_snakemake_makes_its_own_report_as_an_archive(finished, tmp_path):
     run = finished.snakemake("--report", str(tmp_path / "report.zip"))
     assert run.returncode == 0, run.stdout + run.stderr
     assert (tmp_path / "report.zip").stat().st_size > 100_000
+
+
+@pytest.mark.browser
+def test_snakemakes_own_report_shows_its_categories_and_a_figure_without_a_network(finished, tmp_path):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium or chromedriver is not installed")
+    run = finished.snakemake("--report", str(tmp_path / "report.html"))
+    assert run.returncode == 0, run.stdout + run.stderr
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
+    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        browser.implicitly_wait(10)
+        browser.get((tmp_path / "report.html").as_uri())
+        for question in ("What does pre-training teach?", "Does the format matter?", "What does tuning add?"):
+            category = browser.find_element("xpath", f"//*[normalize-space(text())='{question}']")
+        category.click()
+        browser.find_element("css selector", "td a").click()
+        figure = browser.find_element("xpath", "//img[@width > 300 or string-length(@src) > 5000]")
+        assert figure.size["width"] > 300
+        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    finally:
+        browser.quit()
