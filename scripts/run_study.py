@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
@@ -58,7 +59,7 @@ class Progress:
     def show(self, *, is_terminal: bool) -> None:
         """Print the state: over itself on a terminal, else now and then as a line."""
         now = time.monotonic()
-        if self.total and now - self.shown > (0.2 if is_terminal else SECONDS_BETWEEN_LINES):
+        if self.total and now - self.shown > (0 if is_terminal else SECONDS_BETWEEN_LINES):
             print(f"\r\x1b[K{self.text()}" if is_terminal else self.text(), end="" if is_terminal else "\n", flush=True)
             self.shown = now
 
@@ -68,6 +69,12 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
+def tick(progress: Progress, ended: Event) -> None:
+    """Show the progress now and then, also while a long job says nothing."""
+    while not ended.wait(0.5):
+        progress.show(is_terminal=sys.stdout.isatty())
+
+
 def run_snakemake(study: Path, cores: str, more: list[str]) -> tuple[int, Progress]:
     """Run Snakemake in a process of its own and follow its output."""
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--scheduler", "greedy", "--rerun-incomplete"]
@@ -75,18 +82,20 @@ def run_snakemake(study: Path, cores: str, more: list[str]) -> tuple[int, Progre
     if study.resolve() != ROOT / "config.yaml":
         command += ["--configfile", str(study)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    progress = Progress()
+    progress, ended = Progress(), Event()
+    Thread(target=tick, args=(progress, ended), daemon=True).start()
     with subprocess.Popen(
         [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         try:
             for line in process.stdout or ():
                 progress.read(line.rstrip("\n"))
-                progress.show(is_terminal=sys.stdout.isatty())
         except KeyboardInterrupt:
             # Snakemake got the signal too; it ends its jobs, and no half-written file is left
             process.wait()
             raise
+        finally:
+            ended.set()
     if sys.stdout.isatty():
         print()
     return process.returncode, progress
