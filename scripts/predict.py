@@ -15,17 +15,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
-from ripeness.likelihood import Request, log_likelihoods, windows
+from ripeness.likelihood import log_likelihoods, windows
 from ripeness.models import context_length, contexts_of, encode, load_model, load_tokenizer
-from ripeness.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, read_probes
+from ripeness.options import option_scores
+from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
 from ripeness.tables import PREDICTIONS, write_table
-
-
-def predict_choices(model: PreTrainedModel, prompts: list[Prompt], batch_tokens: int) -> list[dict]:
-    """The summed log-probability of every option of every item."""
-    requests = [Request(prompt.context, answer) for prompt in prompts for answer in prompt.answers]
-    scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
-    return [{"logps": [sum(next(scores)) for _ in prompt.answers]} for prompt in prompts]
 
 
 def predict_text(
@@ -77,7 +71,7 @@ def predict_questions(
         texts = generate(model, tokenizer, contexts, stopping, batch_tokens=batch_tokens)
         answers = [{"text": text} for text in texts]
     else:
-        answers = predict_choices(model, prompts, batch_tokens)
+        answers = [{"logps": scores} for scores in option_scores(model, prompts, batch_tokens=batch_tokens)]
     keep = ("item", "cluster", "choices", "gold", "target")
     return [
         {key: row[key] for key in keep}

@@ -1,5 +1,6 @@
 """Score the predictions of one cell: a row an item, and a measurement a metric."""
 
+import math
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[st
     row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done", "reason": ""}
     if record is None:
         return row
-    losses = record["losses"]
+    losses = [math.nan if loss is None else loss for loss in record["losses"]]
     if record["status"] != "done":
         row["reason"] = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
         if losses[-1] <= losses[0]:

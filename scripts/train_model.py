@@ -6,6 +6,7 @@ By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parq
 """
 
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import write_json
 from ripeness.models import context_length, end_of_text, load_model, load_tokenizer, save_model
+from ripeness.progress import Progress, training_identity
 from ripeness.training import encode_examples, read_settings, train
 
 
@@ -26,6 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
     parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
+    parser.add_argument(
+        "--save-seconds", type=float, default=300, help="how often the state is saved beside the record, to go on from"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
@@ -34,7 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     model, tokenizer = load_model(options.checkpoint), load_tokenizer(options.checkpoint)
     rows = pl.read_parquet(options.examples, columns=["item", "prompt", "target"]).rows()
     examples = encode_examples(rows, tokenizer, max_length=context_length(model))
-    losses, status = train(model, examples, settings, pad=end_of_text(tokenizer))
+    identity = training_identity(model, settings, examples)
+    progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
+    losses, status = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress)
     logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
     save_model(model, options.checkpoint, options.output)
     record = {
@@ -43,9 +50,10 @@ def main(argv: list[str] | None = None) -> None:
         "n_examples": len(examples),
         "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
         "n_truncated": 0,  # an example that does not fit is refused
-        "losses": losses,
+        "losses": [loss if math.isfinite(loss) else None for loss in losses],  # JSON has no word for NaN
     }
     write_json(options.record, record)
+    progress.remove()
 
 
 if __name__ == "__main__":

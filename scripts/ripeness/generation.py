@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.likelihood import by_length, prefix_cache, repeated, shared_prefix
+from ripeness.likelihood import by_length
 from ripeness.models import end_of_text
+from ripeness.prefix import prefix_cache, repeated, shared_prefix
 
 
 @dataclass(frozen=True)

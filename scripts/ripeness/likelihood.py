@@ -1,15 +1,10 @@
 """Log-likelihoods of answers and of running text: what a model expects, without making it write."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicCache
-
-# A shared beginning shorter than this is not worth a cache of its own.
-SHORTEST_PREFIX = 8
 
 
 @dataclass(frozen=True)
@@ -18,38 +13,6 @@ class Request:
 
     context: list[int]
     completion: list[int]
-
-
-def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
-    """The tokens that all contexts begin with, as few-shot prompts with their shots; at least one is left to each."""
-    if not contexts:
-        return []
-    first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
-    length = 0
-    for a, b in zip(first, last, strict=False):
-        if a != b:
-            break
-        length += 1
-    length = min(length, min(len(context) for context in contexts) - 1)
-    return list(first[:length]) if length >= SHORTEST_PREFIX else []
-
-
-@torch.inference_mode()
-def prefix_cache(model: PreTrainedModel, prefix: list[int]) -> DynamicCache | None:
-    """Keys and values of a prefix, computed once for all that share it; None for an empty one."""
-    if not prefix:
-        return None
-    tokens = torch.tensor([prefix], device=model.device)  # (1, P)
-    return model(input_ids=tokens, use_cache=True, logits_to_keep=1).past_key_values
-
-
-def repeated(cache: DynamicCache | None, times: int) -> DynamicCache | None:
-    """A copy of a cache of one sequence for a batch of `times`."""
-    if cache is None:
-        return None
-    copied = copy.deepcopy(cache)
-    copied.batch_repeat_interleave(times)
-    return copied
 
 
 def by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -68,32 +31,22 @@ def by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
 def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
     """Log-probability (nats) of every completion token of every request.
 
-    The shared beginning of all contexts is read once; the rest is sorted by length and padded on the right, where
-    causal attention does not look, so that the result does not depend on batch, order or padding beyond rounding.
+    Sorted by length and padded on the right, where causal attention does not look, so that the result does not depend
+    on batch, order or padding beyond rounding.
     """
-    prefix = shared_prefix([request.context for request in requests])
-    cache = prefix_cache(model, prefix)
-    rests = [request.context[len(prefix) :] + request.completion[:-1] for request in requests]
+    rows = [request.context + request.completion[:-1] for request in requests]
     results: list[list[float]] = [[] for _ in requests]
-    for batch in by_length([len(rest) for rest in rests], batch_tokens):
-        starts = [len(requests[i].context) - len(prefix) - 1 for i in batch]
-        tokens = right_padded([rests[i] for i in batch], model.device)  # (B, T)
-        logits, first = answer_logits(model, tokens, repeated(cache, len(batch)), min(starts))  # (B, T - first, V)
-        logps = logits.float().log_softmax(-1)
-        for row, (index, start) in enumerate(zip(batch, starts, strict=True)):
+    for batch in by_length([len(row) for row in rows], batch_tokens):
+        tokens = right_padded([rows[i] for i in batch], model.device)  # (B, T)
+        starts = [len(requests[i].context) - 1 for i in batch]
+        # logits from the first answer on, (B, K, V): the vocabulary projection of the contexts is left out
+        kept = tokens.shape[1] - min(starts)
+        logits = model(input_ids=tokens, use_cache=False, logits_to_keep=kept).logits
+        for logit, index, start in zip(logits, batch, starts, strict=True):
             completion = torch.tensor(requests[index].completion, dtype=torch.long, device=model.device)
-            span = logps[row, start - first : start - first + len(completion)]  # (C, V)
-            results[index] = span.gather(1, completion[:, None])[:, 0].tolist()
+            span = logit[start - min(starts) :][: len(completion)].float()  # (C, V)
+            results[index] = (span.gather(1, completion[:, None])[:, 0] - span.logsumexp(-1)).tolist()
     return results
-
-
-def answer_logits(
-    model: PreTrainedModel, tokens: torch.Tensor, cache: DynamicCache | None, first: int
-) -> tuple[torch.Tensor, int]:
-    """Logits from position `first` on, (B, T - first, V): the vocabulary projection of the prompt is left out."""
-    length = tokens.shape[1]
-    output = model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None, logits_to_keep=length - first)
-    return output.logits, first
 
 
 def right_padded(sequences: list[list[int]], device: torch.device) -> torch.Tensor:

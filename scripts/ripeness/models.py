@@ -66,6 +66,15 @@ def context_length(model: PreTrainedModel) -> int:
     return int(model.config.max_position_embeddings)
 
 
+def attention_is_plain(model: PreTrainedModel) -> bool:
+    """Whether, by its config, every layer attends to all tokens before: no windows, no recurrence."""
+    config = model.config.get_text_config()
+    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if layers:
+        return set(layers) <= {"full_attention", "global"}
+    return getattr(config, "sliding_window", None) is None
+
+
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends an answer and starts a document."""
     if tokenizer.eos_token_id is None:

@@ -8,11 +8,14 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ripeness.attention import packed_logits, packing
 from ripeness.errors import UserError
 from ripeness.models import contexts_of, encode_pairs, end_of_text
+from ripeness.progress import Progress
 
 CHOICES = {"kind": ("full",), "schedule": ("linear", "constant")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
+ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
 
 
 @dataclass(frozen=True)
@@ -77,39 +80,95 @@ def encode_examples(
 
 
 def train(
-    model: PreTrainedModel, examples: list[Example], settings: TrainingSettings, *, pad: int
+    model: PreTrainedModel,
+    examples: list[Example],
+    settings: TrainingSettings,
+    *,
+    pad: int,
+    row_tokens: int = ROW_TOKENS,
+    progress: Progress | None = None,
 ) -> tuple[list[float], str]:
     """Tune `model` in place; return the loss of every step (nats per answer token) and "done" or "diverged".
 
     AdamW, linear or constant rate after a linear warm-up, gradient clipping; the order of examples is a function of
-    the seed alone. Divergence is a result: a loss that is not finite, or above the first by twice that of guessing
-    evenly, ends the training; a model that can no longer learn at its end has diverged too.
+    the seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch.
+    With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
+    weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
+    that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any
+    optimizer = make_optimizer(model, settings)
     n_steps = settings.epochs * math.ceil(len(examples) / settings.batch_size)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.999), weight_decay=settings.weight_decay
-    )
     limit = 2 * math.log(model.config.vocab_size)
-    losses: list[float] = []
+    losses = progress.restore(model, optimizer) if progress else []
+    norm = torch.tensor(1.0)
     model.train()
-    for step, batch in enumerate(batches(examples, settings)):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * rate_at(step, n_steps, settings)
-        tokens, targets = (t.to(model.device) for t in padded(batch, pad=pad))  # (B, T) each
-        # no attention mask: padding stands on the right, where causal attention does not look
-        logits = model(input_ids=tokens, use_cache=False).logits
-        # position t predicts token t+1; padding and prompts are IGNORED
-        loss = cross_entropy(logits[:, :-1].flatten(0, 1), targets[:, 1:].flatten(), ignore_index=IGNORED)
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
-            return losses, "diverged"
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimizer.step()
+    with packing(model) as is_packed:
+        for step, batch in enumerate(batches(examples, settings)):
+            if step < len(losses):
+                continue
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * rate_at(step, n_steps, settings)
+            losses.append(backward(model, batch, pad=pad, row_tokens=row_tokens, is_packed=is_packed))
+            if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
+                return losses, "diverged"
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if progress:
+                progress.save(model, optimizer, losses)
     model.eval()
     return losses, "done" if is_alive(model, norm, losses[-1]) else "diverged"
+
+
+def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW that decays matrices only, not biases nor the weights of norms, as `Trainer` of transformers does."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def backward(model: PreTrainedModel, batch: list[Example], *, pad: int, row_tokens: int, is_packed: bool) -> float:
+    """Add the gradient of a batch's loss to the weights' and return the loss, the mean over its answer tokens."""
+    n_targets = sum(target != IGNORED for example in batch for target in example.targets[1:])
+    total = 0.0
+    for row in rows_of(batch, row_tokens):
+        logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
+        loss = cross_entropy(logits.float(), targets, reduction="sum") / n_targets
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def answer_logits(
+    model: PreTrainedModel, row: list[Example], *, pad: int, is_packed: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of the N answer tokens of some examples, (N, V), and these tokens, (N,)."""
+    if is_packed:
+        targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
+        targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
+        positions = (targets != IGNORED).nonzero()[:, 0]
+        return packed_logits(model, [example.tokens for example in row], positions), targets[positions]
+    tokens, targets = (t.to(model.device) for t in padded(row, pad=pad))  # (B, T) each
+    # no attention mask: padding stands on the right, where causal attention does not look
+    logits, targets = model(input_ids=tokens, use_cache=False).logits[:, :-1], targets[:, 1:]
+    return logits[targets != IGNORED], targets[targets != IGNORED]
+
+
+def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
+    """A batch in rows of at most `row_tokens` tokens, or of one longer example; longest first, each where it fits."""
+    rows: list[list[Example]] = []
+    for example in sorted(batch, key=lambda example: -len(example.tokens)):
+        for row in rows:
+            if sum(len(other.tokens) for other in row) + len(example.tokens) <= row_tokens:
+                row.append(example)
+                break
+        else:
+            rows.append([example])
+    return rows
 
 
 def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
@@ -142,10 +201,13 @@ def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def rate_at(step: int, n_steps: int, settings: TrainingSettings) -> float:
-    """The share of the peak rate at one step: linear warm-up, then linear decay to zero or constant."""
+    """The share of the peak rate at one step: linear warm-up from zero, then linear decay to zero or constant.
+
+    As `get_linear_schedule_with_warmup` and `get_constant_schedule_with_warmup` of transformers.
+    """
     warmup = math.ceil(settings.warmup_ratio * n_steps)
     if step < warmup:
-        return (step + 1) / warmup
+        return step / warmup
     if settings.schedule == "constant":
         return 1.0
     return (n_steps - step) / max(1, n_steps - warmup)

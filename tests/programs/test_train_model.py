@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -73,6 +74,37 @@ def test_divergence_is_recorded_and_not_an_error(tune, learning_rate):
     record = read_json(tune(learning_rate=learning_rate, warmup_ratio=0.0, epochs=10) / "record.json")
     assert record["status"] == "diverged"
     assert len(record["losses"]) > 1
+
+
+def test_a_record_is_json_even_where_a_loss_is_no_number(tune):
+    text = (tune(learning_rate=1e30, warmup_ratio=0.0, epochs=3) / "record.json").read_text()
+    record = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+    assert record["status"] == "diverged"
+
+
+def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint, examples, caplog):
+    expected = tune("whole", epochs=120)
+    folder = tmp_path / "killed"
+    command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--save-seconds", "0"]
+    command += [
+        "--examples",
+        examples / "choice" / "train.parquet",
+        "--settings",
+        json.dumps(SETTINGS | {"epochs": 120}),
+    ]
+    command += ["--output", folder / "model", "--record", folder / "record.json"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not (folder / "record.state").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert not (folder / "model").exists()
+    with caplog.at_level("INFO"):
+        tune("killed", epochs=120)
+    assert "going on after step" in caplog.text
+    assert weights(folder) == weights(expected)
+    assert (folder / "record.json").read_bytes() == (expected / "record.json").read_bytes()
+    assert not (folder / "record.state").exists()
 
 
 def test_an_example_that_does_not_fit_leaves_nothing_behind(tune, tmp_path):

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.generation import Stopping, answer_text, generate
-from ripeness.likelihood import shared_prefix
+from ripeness.prefix import shared_prefix
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2"]
 RAGGED = [[5], [6, 7, 8, 9, 10, 11, 12], [6, 7, 9], [20] * 12, [6, 7, 8, 9, 10, 11, 12]]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.likelihood import SHORTEST_PREFIX, Request, by_length, log_likelihoods, shared_prefix, windows
+from ripeness.likelihood import Request, by_length, log_likelihoods, windows
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2"]
 TOKENS = st.integers(0, 383)
@@ -71,21 +71,6 @@ def test_order_of_requests_does_not_matter(llama, requests, order):
     assert_close(found, [expected[i] for i in places])
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_shared_beginning_is_read_once_and_changes_nothing(models, architecture):
-    model = models[architecture]
-    shots = list(range(10, 40))
-    requests = [Request(shots + [i, i + 1] * (i % 3), [50 + i, 60]) for i in range(7)]
-    assert shared_prefix([r.context for r in requests]) == shots[:-1]  # a context that is all shots keeps one token
-    read = []
-    hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
-    found = log_likelihoods(model, requests, batch_tokens=20)
-    hook.remove()
-    assert_close(found, one_by_one(model, requests))
-    assert sum((tokens == shots[0]).any().item() for tokens in read) == 1
-    assert len(read) > 2  # several batches went on from the same cache
-
-
 def test_a_request_may_fill_the_whole_window(models):
     model = models["gpt2"]  # its positions are learned: it has none beyond the window
     requests = [Request(list(range(60)), [1, 2, 3, 4, 5]), *windows(list(range(100)), 0, 64)]
@@ -123,20 +108,6 @@ def test_half_precision_models_are_summed_in_single_precision(tiny_model):
     ((found,),) = log_likelihoods(model, requests, batch_tokens=100)
     assert found == pytest.approx(logits.float().log_softmax(-1)[9].item(), abs=1e-6)
     assert found != pytest.approx(logits.log_softmax(-1)[9].item(), abs=1e-6)
-
-
-@given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=20), max_size=5))
-@settings(max_examples=60, deadline=None, derandomize=True)
-def test_shared_beginning_leaves_a_token_to_every_context(contexts):
-    prefix = shared_prefix(contexts)
-    assert all(context[: len(prefix)] == prefix and len(context) > len(prefix) for context in contexts)
-    assert not prefix or len(prefix) >= SHORTEST_PREFIX
-
-
-def test_a_short_shared_beginning_is_not_cached():
-    n = SHORTEST_PREFIX
-    assert shared_prefix([[1] * (n - 1) + [2], [1] * (n - 1) + [3]]) == []
-    assert shared_prefix([[1] * n + [2], [1] * n + [3]]) == [1] * n
 
 
 @given(st.lists(st.integers(1, 30), max_size=20), st.integers(1, 60))

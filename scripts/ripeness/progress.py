@@ -1,0 +1,65 @@
+"""The state of a training, saved now and then, so that a job that is cut off goes on to the same weights."""
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ripeness.files import whole
+
+
+def training_identity(model: PreTrainedModel, *parts: Any) -> str:
+    """Digest of what decides a training: the weights that it starts from, by their sums, and whatever else is given."""
+    sums = [weight.sum(dtype=torch.float64).item() for weight in model.state_dict().values()]
+    return hashlib.sha256(repr((sums, parts)).encode()).hexdigest()
+
+
+@dataclass
+class Progress:
+    """Where the state of a training is kept, what the training is (`identity`), and after how many seconds again."""
+
+    path: Path
+    identity: str
+    seconds: float
+    last: float = field(default_factory=time.monotonic)
+
+    def save(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, losses: list[float]) -> None:
+        """Save if it is time; a state is whole or not there at all."""
+        if time.monotonic() - self.last < self.seconds:
+            return
+        state = {
+            "identity": self.identity,
+            "losses": losses,
+            "weights": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        with whole(self.path) as path:
+            torch.save(state, path)
+        self.last = time.monotonic()
+
+    def restore(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> list[float]:
+        """Put back what was saved of this training; return the losses of its steps so far, none if there is nothing."""
+        if not self.path.is_file():
+            return []
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        if state["identity"] != self.identity:
+            logging.info("the state in %s is of another training: starting anew", self.path)
+            return []
+        model.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"]:
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        logging.info("going on after step %d", len(state["losses"]))
+        return list(state["losses"])
+
+    def remove(self) -> None:
+        """Delete the state of a training that has ended."""
+        self.path.unlink(missing_ok=True)

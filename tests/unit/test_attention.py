@@ -1,0 +1,73 @@
+"""Sequences laid end to end in one row do not see each other, and positions start anew."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ripeness.attention import PACKED, packed_logits, packing
+
+PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
+NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
+SIZES = {"bloom": {"n_head": 4, "n_layer": 2}, "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32}}
+few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+SEQUENCES = st.lists(st.lists(st.integers(0, 383), min_size=1, max_size=20), min_size=1, max_size=5)
+
+
+@pytest.fixture(scope="module")
+def models(tiny_model):
+    return {name: tiny_model(name, **SIZES.get(name, {})) for name in [*PACKING, *NOT_PACKING]}
+
+
+@pytest.mark.parametrize("architecture", PACKING)
+@few
+@given(sequences=SEQUENCES)
+@torch.no_grad()
+def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, sequences):
+    model = models[architecture]
+    expected = torch.cat([model(torch.tensor([s]), use_cache=False).logits[0] for s in sequences])
+    with packing(model) as is_packed:
+        assert is_packed
+        positions = torch.arange(0, len(expected), 2)
+        found = packed_logits(model, sequences, positions)
+    assert torch.allclose(found, expected[positions], atol=2e-5)
+
+
+def test_gradients_do_not_leak_from_one_sequence_to_another(models):
+    model = models["llama"]
+    embeddings = []
+    hook = model.get_input_embeddings().register_forward_hook(lambda _, __, output: embeddings.append(output))
+    with packing(model):
+        embeddings.clear()
+        logits = packed_logits(model, [[1, 2, 3], [4, 5], [6, 7, 8]], torch.tensor([4]))  # the last of the second
+        embeddings[0].retain_grad()
+        logits.sum().backward()
+    hook.remove()
+    touched = (embeddings[0].grad[0].abs().sum(-1) > 0).tolist()
+    assert touched == [False, False, False, True, True, False, False, False]
+    model.zero_grad()
+
+
+@pytest.mark.parametrize("architecture", NOT_PACKING)
+def test_a_model_that_cannot_pack_says_so_and_stays_as_it_was(models, architecture):
+    model = models[architecture]
+    before = model.config._attn_implementation
+    with packing(model) as is_packed:
+        assert not is_packed
+        assert model.config._attn_implementation == before
+
+
+def test_afterwards_a_model_attends_as_before(models):
+    model = models["qwen2"]
+    before = model.config._attn_implementation
+    with pytest.raises(KeyError), packing(model):
+        assert model.config._attn_implementation == PACKED
+        raise KeyError
+    assert model.config._attn_implementation == before != PACKED
+
+
+def test_trying_leaves_a_model_in_training(models):
+    model = models["olmo"].train()
+    with packing(model):
+        assert model.training
+    model.eval()
