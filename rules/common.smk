@@ -83,7 +83,7 @@ wildcard_constraints:
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
     dataset=one_of([*STUDY.tasks, *STUDY.config["texts"]]),
     format=one_of([*STUDY.config["formats"], "text"]),
-    method=one_of(STUDY.config["methods"]),
+    method=one_of(["base", *STUDY.recipes]),
     seed=r"\d+",
     step=r"\d+",
     text=one_of(STUDY.config["texts"]),

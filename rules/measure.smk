@@ -30,6 +30,7 @@ rule predict:
         probes=from_plan(lookups.probe_list),
         training=from_plan(lookups.training_option),
         batch_tokens=STUDY.config["predict"]["batch_tokens"],
+        precision=STUDY.config["predict"]["precision"],
     shell:
         r"""
         python scripts/predict.py \
@@ -38,6 +39,7 @@ rule predict:
             --seed {wildcards.seed} \
             {params.training} {input.training:q} \
             --batch-tokens {params.batch_tokens} \
+            --precision {params.precision} \
             --threads {threads} \
             --output {output.predictions:q} \
             --usage {log.usage:q} 2>{log[0]:q}

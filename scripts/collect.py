@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from ripeness.command_line import argument_parser, run
-from ripeness.tables import CELLS, MEASUREMENTS, write_table
+from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,8 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output-cells", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
     measurements = pl.concat([pl.read_parquet(path) for path in options.measurements])
-    write_table(options.output_measurements, measurements, MEASUREMENTS)
-    write_table(options.output_cells, pl.concat([pl.read_parquet(path) for path in options.status]), CELLS)
+    write_table(options.output_measurements, measurements, MEASUREMENTS | IS_CHOSEN)
+    write_table(options.output_cells, pl.concat([pl.read_parquet(path) for path in options.status]), CELLS | IS_CHOSEN)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Collect the cells of one checkpoint: their items, their measurements, and what became of each."""
+"""Collect the cells of one checkpoint: their items, their measurements, and what became of each.
+
+Where a method has several learning rates, the one that was best on validation items is marked as chosen.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,8 @@ import polars as pl
 
 from ripeness.command_line import argument_parser, run
 from ripeness.files import whole
-from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, write_table
+from ripeness.rates import choose_rates, mark_chosen
+from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, conform, write_table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,12 +22,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--status", required=True, type=Path, help="parquet file to write: a row a cell")
     options = parser.parse_args(argv)
     folders = [path.parent for path in options.scores]
+    measurements = pl.concat([pl.read_parquet(path) for path in options.scores])
+    cells = pl.concat([pl.read_parquet(folder / "cell.parquet") for folder in folders])
+    rates = choose_rates(conform(measurements, MEASUREMENTS), conform(cells, CELLS))
     # streamed: the items of a checkpoint may be millions
     with whole(options.items) as path:
-        pl.scan_parquet([folder / "items.parquet" for folder in folders], schema=ITEM_SCORES).sink_parquet(path)
-    measurements = pl.concat([pl.read_parquet(path) for path in options.scores])
-    write_table(options.measurements, measurements, MEASUREMENTS)
-    write_table(options.status, pl.concat([pl.read_parquet(folder / "cell.parquet") for folder in folders]), CELLS)
+        items = pl.scan_parquet([folder / "items.parquet" for folder in folders], schema=ITEM_SCORES)
+        mark_chosen(items, rates).sink_parquet(path)
+    write_table(options.measurements, mark_chosen(measurements.lazy(), rates).collect(), MEASUREMENTS | IS_CHOSEN)
+    write_table(options.status, mark_chosen(cells.lazy(), rates).collect(), CELLS | IS_CHOSEN)
 
 
 if __name__ == "__main__":

@@ -11,21 +11,32 @@ from ripeness.errors import UserError
 from ripeness.hub import dataset_split
 from ripeness.rows import write_rows
 
-READERS = {".csv": pl.read_csv, ".parquet": pl.read_parquet, ".pq": pl.read_parquet}
+TABLES = (".csv", ".parquet", ".pq")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a JSONL, CSV or Parquet file; UserError naming file and line."""
+def read_rows(path: Path) -> dict[int, dict[str, Any]]:
+    """Read a JSONL, CSV or Parquet file: its rows by line; UserError naming file and line."""
     if not path.is_file():
         raise UserError(f"there is no file {path}\nhint: check `source`; paths are relative to {Path.cwd()}")
-    if path.suffix in READERS:
+    if path.suffix in TABLES:
         try:
-            return READERS[path.suffix](path).to_dicts()
+            return csv_rows(path) if path.suffix == ".csv" else dict(enumerate(pl.read_parquet(path).to_dicts(), 1))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError(f"{path} cannot be read as {path.suffix[1:]}: {error}\nhint: mend the file") from None
     if path.suffix not in (".jsonl", ".json", ".ndjson"):
         raise UserError(f"{path}: unknown kind of file\nhint: rows are read from .jsonl, .csv or .parquet")
-    return [json_row(path, number, line) for number, line in enumerate(open_text(path), 1) if line.strip()]
+    return {number: json_row(path, number, line) for number, line in enumerate(open_text(path), 1) if line.strip()}
+
+
+def csv_rows(path: Path) -> dict[int, dict[str, Any]]:
+    """The rows of a CSV by line. All columns are text: what looks like a number is asked as it is written."""
+    rows, line = {}, 2  # the header stands above the rows
+    for row in pl.read_csv(path, infer_schema=False).to_dicts():
+        cells = [cell for cell in row.values() if cell is not None]
+        if cells:  # an empty line has none
+            rows[line] = row
+        line += 1 + sum(cell.count("\n") for cell in cells)
+    return rows
 
 
 def open_text(path: Path) -> list[str]:
@@ -47,12 +58,14 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def sources_of(source: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every source that serves a role, by file name or published split."""
+def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
+    """The rows, by line, of every source that serves a role, by file name or published split."""
     if "hub" in source:
         splits = dict.fromkeys(source["splits"].values())
         place = source["hub"], source.get("config")
-        return {split: dataset_split(*place, split, source["revision"]).to_list() for split in splits}
+        return {
+            split: dict(enumerate(dataset_split(*place, split, source["revision"]).to_list(), 1)) for split in splits
+        }
     paths = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
     return {path: read_rows(Path(path)) for path in paths}
 
@@ -65,7 +78,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     record = {"source": options.source, "licence": options.licence}
-    write_rows(options.output, sources_of(options.source), record)
+    found = sources_of(options.source)
+    rows = {name: list(by_line.values()) for name, by_line in found.items()}
+    write_rows(options.output, rows, record, lines={name: list(by_line) for name, by_line in found.items()})
 
 
 if __name__ == "__main__":

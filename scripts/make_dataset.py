@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
+    if missing := [key for key in ("world", "rows") if key not in options.source]:
+        raise UserError(f"the source lacks {' and '.join(missing)}\nhint: see --help")
     task, seed = options.source["world"], options.source.get("seed", 0)
     if task not in TASKS:
         raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(TASKS)}\nhint: mend `source`")

@@ -16,7 +16,7 @@ from ripeness.charts import FIGURES, blank, specification
 from ripeness.command_line import argument_parser, run
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole
-from ripeness.tables import table_files
+from ripeness.tables import REPORTED, table_files
 
 ITEM_COLUMNS = [
     "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
@@ -32,7 +32,7 @@ def read_items(places: list[Path]) -> pl.DataFrame:
             f"no items tables (*.parquet) in {', '.join(map(str, places))}\n"
             "hint: leave out --items, or let the study collect its items first"
         )
-    return pl.scan_parquet(paths).select(ITEM_COLUMNS).collect()
+    return pl.scan_parquet(paths).filter(REPORTED).select(ITEM_COLUMNS).collect()
 
 
 def statements(findings: list[dict], figure: str) -> list[str]:
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
-    tables = [pl.read_parquet(options.measurements), pl.read_parquet(options.cells)]
+    tables = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
     if figure.uses_items and options.items:
         tables.append(read_items(options.items))
     frame = figure.data(*tables)

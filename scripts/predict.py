@@ -16,7 +16,15 @@ from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
 from ripeness.likelihood import log_likelihoods, windows
-from ripeness.models import context_length, contexts_of, encode, load_model, load_tokenizer
+from ripeness.models import (
+    autocast,
+    context_length,
+    contexts_of,
+    encode,
+    load_model,
+    load_tokenizer,
+    resolve_precision,
+)
 from ripeness.options import option_scores
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
 from ripeness.tables import PREDICTIONS, write_table
@@ -95,7 +103,7 @@ def predict_probe(
         "probe_kind": probe["kind"],
         "probe_format": probe["format"],
         "shots": probe["shots"],
-        "split": "test",
+        "split": probe.get("split", "test"),
         "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused
     }
     logging.info(
@@ -114,6 +122,9 @@ def main(argv: list[str] | None = None) -> None:
         "--training", type=existing, help="record of the model's training; a diverged model is not measured"
     )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
@@ -124,9 +135,14 @@ def main(argv: list[str] | None = None) -> None:
         return
     probes = read_probes(options.probes)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
+    precision = resolve_precision(options.precision, model.device)
+    logging.info("precision: %s", precision)
     rows = []
-    for probe in probes:
-        rows += predict_probe(model, tokenizer, probe, seed=options.seed, batch_tokens=options.batch_tokens)
+    with autocast(model.device, precision):
+        for probe in probes:
+            rows += predict_probe(model, tokenizer, probe, seed=options.seed, batch_tokens=options.batch_tokens)
+    for row in rows:
+        row["precision"] = precision
     write_table(options.output, rows, PREDICTIONS)
 
 

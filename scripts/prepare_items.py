@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ripeness.command_line import argument_parser, json_option, run
+from ripeness.errors import UserError
 from ripeness.files import whole, write_json
-from ripeness.items import Item, draw_items
+from ripeness.items import ROLES, Item, draw_items
 from ripeness.rows import read_sources
-from ripeness.tasks import Task
+from ripeness.tasks import read_task
 
 
 def to_json_lines(items: list[Item]) -> str:
@@ -24,7 +25,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sizes", required=True, type=json_option, help="`items` of the study, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
-    drawn = draw_items(read_sources(options.rows), Task(**options.task), sizes=options.sizes)
+    if missing := [key for key in (*ROLES, "seed") if key not in options.sizes]:
+        raise UserError(f"the sizes lack {', '.join(missing)}\nhint: they are {', '.join(ROLES)} and seed")
+    drawn = draw_items(read_sources(options.rows), read_task(options.task), sizes=options.sizes)
     with whole(options.output) as folder:
         folder.mkdir()
         for role, items in drawn.items():

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.config import hint
+from ripeness.errors import UserError
 from ripeness.files import whole
 from ripeness.items import ROLES, Item, examples
 from ripeness.tables import EXAMPLES, write_table
-from ripeness.tasks import Task
+from ripeness.tasks import read_task
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,12 +20,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--format", required=True, help="name of the format")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
+    task = read_task(options.task)
+    if options.format not in task.formats:
+        near = hint(options.format, list(task.formats), otherwise="`formats` of the task holds the templates")
+        raise UserError(f"unknown format {options.format!r}; the task has {', '.join(task.formats)}\n{near}")
     with whole(options.output) as folder:
         folder.mkdir()
         for role in ROLES:
-            lines = (options.items / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
+            lines = existing(str(options.items / f"{role}.jsonl")).read_text(encoding="utf-8").split("\n")
             items = [Item(**json.loads(line)) for line in lines if line]
-            rows = list(examples(items, Task(**options.task), options.format))
+            rows = list(examples(items, task, options.format))
             write_table(folder / f"{role}.parquet", rows, EXAMPLES)
 
 

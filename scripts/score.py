@@ -33,9 +33,11 @@ def score_cell(predictions: list[dict], identity: dict[str, Any]) -> tuple[list[
     return items, measurements
 
 
-def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[str, Any]:
+def cell_row(identity: dict[str, Any], predictions: list[dict], record: dict[str, Any] | None) -> dict[str, Any]:
     """The cell's row of the table of cells; `record` is that of its training, if it was tuned."""
     row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done", "reason": ""}
+    row["n_dropped_shots"] = sum(prediction["n_dropped_shots"] for prediction in predictions)
+    row["predict_precision"] = predictions[0]["precision"] if predictions else None
     if record is None:
         return row
     losses = [math.nan if loss is None else loss for loss in record["losses"]]
@@ -44,7 +46,7 @@ def cell_row(identity: dict[str, Any], record: dict[str, Any] | None) -> dict[st
         if losses[-1] <= losses[0]:
             row["reason"] += ", and the model can no longer learn"
     facts = {key: record[key] for key in ("status", "n_examples", "n_tokens", "n_truncated")}
-    return row | facts | {"final_loss": losses[-1]}
+    return row | facts | {"final_loss": losses[-1], "train_precision": record["precision"]}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -64,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     record = read_json(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)
-    write_table(options.status, [cell_row(identity, record)], CELLS)
+    write_table(options.status, [cell_row(identity, predictions, record)], CELLS)
 
 
 if __name__ == "__main__":

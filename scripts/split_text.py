@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--items", required=True, type=int, help="passages to take")
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
+    if options.items < 1:
+        raise UserError(f"{options.items} passages are wanted\nhint: give `items` of 1 or more under `texts`")
     pieces = cut(read_text(options.text), PASSAGE_BYTES)
     if len(pieces) < options.items:
         raise UserError(

@@ -13,6 +13,7 @@ from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.findings import all_findings, as_rows
 from ripeness.paired_scores import read_scores
+from ripeness.tables import REPORTED
 from ripeness.verdicts import settings_from
 
 
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
     settings = settings_from(options.settings)
-    measurements = pl.read_parquet(options.measurements)
+    measurements = pl.read_parquet(options.measurements).filter(REPORTED)
     found = all_findings(measurements, read_scores(options.items, settings), settings)
     write_json(options.output, as_rows(found))
 

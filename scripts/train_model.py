@@ -2,7 +2,7 @@
 
 By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parquet --output model --record record.json
 --settings '{"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32, "schedule": "linear",
-"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "seed": 1}'
+"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "precision": "auto", "seed": 1}'
 """
 
 import logging
@@ -15,7 +15,14 @@ import torch
 
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import write_json
-from ripeness.models import context_length, end_of_text, load_model, load_tokenizer, save_model
+from ripeness.models import (
+    context_length,
+    end_of_text,
+    load_model,
+    load_tokenizer,
+    resolve_precision,
+    save_model,
+)
 from ripeness.progress import Progress, training_identity
 from ripeness.training import encode_examples, read_settings, train
 
@@ -47,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     record = {
         "settings": asdict(settings),
         "status": status,
+        "precision": resolve_precision(settings.precision, model.device),  # of the forward pass; weights are fp32
         "n_examples": len(examples),
         "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
         "n_truncated": 0,  # an example that does not fit is refused

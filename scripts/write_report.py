@@ -9,6 +9,7 @@ from ripeness import report
 from ripeness.command_line import argument_parser, run
 from ripeness.costs import usage_table
 from ripeness.files import read_json, whole
+from ripeness.tables import REPORTED
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
     options = parser.parse_args(argv)
-    measurements, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    measurements = everything.filter(REPORTED)
     facts = report.facts_of(measurements, cells)
     table = report.score_table(measurements)
     context = {
@@ -36,6 +38,8 @@ def main(argv: list[str] | None = None) -> None:
         "figures": report.figures_of(options.figures, REPORTS, facts),
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
+        "rates": report.rate_table(everything, cells),
+        "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts)),
         "provenance": read_json(options.provenance),

@@ -83,11 +83,9 @@ def study() -> dict[str, pl.DataFrame]:
             who = identity(checkpoint, dataset=TEXT, form="text", method="base", seed=seed)
             cells.append(cell(checkpoint, dataset=TEXT, form="text", method="base", seed=seed, status="done"))
             measurements += text_rows(checkpoint, who)
-    return {
-        "measurements": conform(measurements, MEASUREMENTS),
-        "cells": conform(cells, CELLS),
-        "items": conform(items, ITEM_SCORES),
-    }
+    tables = {"measurements": (measurements, MEASUREMENTS), "cells": (cells, CELLS), "items": (items, ITEM_SCORES)}
+    chosen = pl.lit(True).alias("is_chosen")
+    return {name: conform(rows, schema).with_columns(chosen) for name, (rows, schema) in tables.items()}
 
 
 def status_of(checkpoint: tuple, *, dataset: str, form: str, method: str, seed: int) -> str:
@@ -224,5 +222,6 @@ def synthetic_folder(synthetic_study, tmp_path_factory) -> Path:
     for job in ("train_model/0", "train_model/1", "train_model/2", "predict/0", "collect"):
         path = folder / "usage" / f"{job}.usage.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(usage), encoding="utf-8")
+        on_gpu = {"peak_cuda_mb": 5120.0 if job.startswith("train_model") else 0.0}
+        path.write_text(json.dumps(usage | on_gpu), encoding="utf-8")
     return folder

@@ -52,7 +52,14 @@ def usage_since(started: float, wall: float) -> dict[str, float]:
         "compute_cpu_s": round(time.process_time() - started, 3),
         "wall_s": round(time.perf_counter() - wall, 3),
         "peak_memory_mb": round(peak, 1),
+        "peak_cuda_mb": round(peak_cuda_mb(), 1),
     }
+
+
+def peak_cuda_mb() -> float:
+    """The most memory that tensors held on the GPU; 0 without one."""
+    torch = sys.modules.get("torch")  # not imported here for the sake of programs that do without
+    return torch.cuda.max_memory_allocated() / 2**20 if torch and torch.cuda.is_initialized() else 0.0
 
 
 def json_option(text: str) -> dict:

@@ -144,7 +144,8 @@ def describe(error: ValidationError, schema_name: str) -> str:
         return f"{where}: {value} is not one of {', '.join(choices)}\n{near}"
     if error.validator == "pattern":
         return f"{where}: {value} does not match {error.validator_value}\n{more}"
-    if error.validator == "type" and error.validator_value in ("number", "integer") and is_number(error.instance):
+    types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+    if error.validator == "type" and {"number", "integer"} & set(types) and is_number(error.instance):
         more = "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
     return f"{where}: {cut(error.message)}\n{more}"
 

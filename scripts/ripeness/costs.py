@@ -5,6 +5,7 @@ from typing import Any
 
 from ripeness.files import read_json
 
+PEAKS = ("peak_memory_mb", "peak_cuda_mb")  # of a job: its whole process, and its tensors on the GPU
 WARM_USAGE = "warm.usage.json"  # of the process that jobs are forked from
 
 
@@ -22,12 +23,12 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
     rows = []
     for stage, jobs in stages.items():
         total = {key: sum(job.get(key) or 0.0 for job in jobs) for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")}
-        peak = max(job.get("peak_memory_mb") or 0.0 for job in jobs)
-        rows.append({"stage": stage, "jobs": len(jobs), **total, "peak_memory_mb": peak})
+        peaks = {key: max(job.get(key) or 0.0 for job in jobs) for key in PEAKS}
+        rows.append({"stage": stage, "jobs": len(jobs), **total, **peaks})
     rows.sort(key=lambda row: -row["compute_cpu_s"])
     if rows:
         whole = {key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")}
-        rows.append({"stage": "all", **whole, "peak_memory_mb": max(row["peak_memory_mb"] for row in rows)})
+        rows.append({"stage": "all", **whole, **{key: max(row[key] for row in rows) for key in PEAKS}})
     return rows
 
 

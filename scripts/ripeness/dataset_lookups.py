@@ -7,6 +7,9 @@ from ripeness.lookups import to_json
 from ripeness.plan import Study
 from ripeness.tasks import Task
 
+# Description, and how a model is asked: neither items nor their wording depend on these keys.
+APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
+
 
 def dataset_source(study: Study, wildcards: Any) -> str:
     """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
@@ -45,19 +48,20 @@ def dataset_files(study: Study, wildcards: Any) -> list[str]:
 
 def item_task(study: Study, wildcards: Any) -> str:
     """The part of a task that decides its items: everything but wording and description."""
-    return to_json(task_part(study.tasks[wildcards.dataset], formats={}, title="", licence=""))
+    task = study.tasks[wildcards.dataset]
+    return to_json(task_part(task, formats={}, labels=task.labels and dict.fromkeys(task.labels, "")))
 
 
 def render_task(study: Study, wildcards: Any) -> str:
     """The part of a task that decides its wording in one format."""
     task = study.tasks[wildcards.dataset]
     formats = {wildcards.format: task.formats[wildcards.format]}
-    return to_json(task_part(task, formats=formats, title="", licence="", source={}))
+    return to_json(task_part(task, formats=formats, source={}))
 
 
 def task_part(task: Task, **replaced: object) -> dict[str, object]:
     """A task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
-    return asdict(task) | {"homepage": None} | replaced
+    return asdict(task) | APART | replaced
 
 
 def world_datasets(study: Study) -> set[str]:

@@ -61,8 +61,12 @@ def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
 
     Running text, on which only the untouched model has a cell, is shown where it is not done.
     """
-    cell = pl.concat_str([pl.col("method"), pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
-    keys = ["dataset", "format", "method", "seed"]
+    # a method with several learning rates has a cell for each
+    is_grid = pl.col("learning_rate").n_unique().over("method") > 1
+    rate = pl.when(is_grid).then(pl.concat_str(pl.lit(" "), "learning_rate")).otherwise(pl.lit(""))
+    recipe = pl.concat_str("method", rate)
+    cell = pl.concat_str([recipe, pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
+    keys = ["dataset", "format", "method", "learning_rate", "seed"]
     shown = cells.filter((pl.col("format") != "text") | (pl.col("status") != "done"))
     frame = shown.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
     return tidy(with_labels(frame, "dataset").drop("step"), keys)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.likelihood import by_length
 from ripeness.models import end_of_text
 from ripeness.prefix import prefix_cache, repeated, shared_prefix
+
+SHRINK_AT = 0.8  # a batch is made smaller when no more than this share of its texts still goes on
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,11 @@ def generate(
     *,
     batch_tokens: int,
 ) -> list[str]:
-    """The greedy continuation of every context, cut before the stop text and stripped of white space."""
+    """The greedy continuation of every context, cut before the stop text and stripped of white space.
+
+    What all contexts begin with is read once; prompts of similar length share a batch, and a text that has ended leaves
+    it, so that the others go on faster.
+    """
     prefix = shared_prefix(contexts)
     cache = prefix_cache(model, prefix)
     rests = [context[len(prefix) :] for context in contexts]
@@ -56,14 +62,14 @@ def continue_batch(
     tokenizer: PreTrainedTokenizerBase,
     tokens: torch.Tensor,
     mask: torch.Tensor,
-    cache: object,
+    cache: DynamicCache | None,
     stopping: Stopping,
 ) -> list[list[int]]:
-    """New tokens of every row, greedy, without end-of-text; a row that has ended is carried along until all have."""
+    """New tokens of every row, greedy, without end-of-text."""
     end = end_of_text(tokenizer)
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]  # (B, T), the prefix counted
     written: list[list[int]] = [[] for _ in range(len(tokens))]
-    is_open = [True] * len(tokens)
+    rows, is_open = list(range(len(tokens))), [True] * len(tokens)  # which text each row of the tensors is
     for _ in range(stopping.max_new_tokens):
         output = model(
             input_ids=tokens,
@@ -74,17 +80,28 @@ def continue_batch(
             logits_to_keep=1,
         )
         cache, best = output.past_key_values, output.logits[:, -1].argmax(-1)  # (B,)
-        for row, token in enumerate(best.tolist()):
-            if not is_open[row]:
-                continue
-            if token != end:
-                written[row].append(token)
-            is_open[row] = token != end and stopping.text not in tokenizer.decode(written[row])
-        if not any(is_open):
-            break
+        for place, token in enumerate(best.tolist()):
+            text = written[rows[place]]
+            if is_open[place] and token != end:
+                text.append(token)
+            is_open[place] = is_open[place] and token != end and not has_stopped(tokenizer, text, stopping.text)
         tokens, positions = best[:, None], positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        if sum(is_open) <= SHRINK_AT * len(rows):
+            kept = [place for place, still in enumerate(is_open) if still]
+            if not kept:
+                break
+            rows, is_open = [rows[place] for place in kept], [True] * len(kept)
+            kept = torch.tensor(kept, device=tokens.device)
+            tokens, positions, mask = tokens[kept], positions[kept], mask[kept]
+            cache.batch_select_indices(kept)
     return written
+
+
+def has_stopped(tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: str) -> bool:
+    """Whether the stop text ends among the last few tokens; earlier ones were looked at when they were written."""
+    # a character is at most four tokens of bytes; one token more, since the first one's text may begin in the middle
+    return stop in tokenizer.decode(tokens[-4 * len(stop) - 1 :])
 
 
 def answer_text(tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: str) -> str:

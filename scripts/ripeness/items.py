@@ -5,11 +5,12 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ripeness.errors import UserError
 from ripeness.rows import Row
-from ripeness.tasks import Task, glued, render
+from ripeness.tasks import Task, glued, render, value_text
 
 ROLES = (
     "test",
@@ -71,18 +72,20 @@ def column(row: Row, name: str | None) -> Any:
 
 
 def as_list(row: Row, name: str | None) -> list:
-    """The value of a column that must hold at least two options."""
+    """The value of a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
         raise UserError(f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: mend the row")
+    if any(option is None or not str(option).strip() for option in value):
+        raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: mend or leave out the row")
     return value
 
 
 def label_of(row: Row, task: Task) -> str:
     """The label name of a row."""
-    value = str(column(row, task.label))
-    names = {str(key): name for key, name in (task.values or {}).items()}
-    label = names.get(value, value)
+    value, names = value_text(column(row, task.label)), task.values or {}
+    # a CSV may hold True for what YAML and JSON call true
+    label = next((names[spelled] for spelled in (value, value.lower()) if spelled in names), value)
     if label not in task.labels:
         raise UserError(
             f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(task.labels)}\n"
@@ -102,19 +105,20 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
 
     rows: the rows of each source, and in `task.source` which source serves which role.
     sizes: items wanted for train, validation, test and shots, and the seed of the draw. Fewer are taken when a source
-    has fewer; none is an error, as are duplicate ids and evaluation rows that also stand in training.
+    has fewer; none is an error, as are duplicate ids and rows of one role that also stand in another.
     """
     sources = {role: source_of(role, task) for role in ROLES}
-    items = {source: read_items(rows[source], task, source) for source in dict.fromkeys(sources.values())}
+    names = short_names(list(dict.fromkeys(sources.values())))
+    items = {source: read_items(rows[source], task, name) for source, name in names.items()}
     check_ids(items)
     for source, pool in items.items():
         random.Random(f"{sizes['seed']}-{source}").shuffle(pool)
     drawn: dict[str, list[Item]] = {}
+    held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
     for role in ROLES:
-        pool = items[sources[role]]
-        drawn[role], items[sources[role]] = pool[: sizes[role]], pool[sizes[role] :]
-        if role == "train":
-            drawn[role] = without_overlap(drawn, task)
+        drawn[role], items[sources[role]] = take(items[sources[role]], sizes[role], held, task)
+        check_overlap(drawn[role], role, held, task)
+        held |= {content(item): (role, item.id) for item in drawn[role]}
         if not drawn[role]:
             raise UserError(
                 f"dataset {task.name!r}: no rows are left for {role} in {sources[role]}\n"
@@ -131,9 +135,14 @@ def source_of(role: str, task: Task) -> str:
     return task.source.get(split, split)
 
 
-def read_items(rows: list[Row], task: Task, source: str) -> list[Item]:
+def short_names(sources: list[str]) -> dict[str, str]:
+    """The sources' names in ids: those of the files without folders, unless two files share one."""
+    names = {source: source.rsplit("/", 1)[-1] for source in sources}
+    return names if len(set(names.values())) == len(names) else {source: source for source in sources}
+
+
+def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
     """Read every row of a source; the ones that are too long are left out, the same for every model."""
-    name = source.rsplit("/", 1)[-1]
     items = [item_of(row, task, f"{name}:{number}") for number, row in enumerate(rows, 1)]
     return [item for item in items if task.max_characters is None or n_characters(item) <= task.max_characters]
 
@@ -157,19 +166,25 @@ def check_ids(items: dict[str, list[Item]]) -> None:
             seen[item.id] = source
 
 
-def without_overlap(drawn: dict[str, list[Item]], task: Task) -> list[Item]:
-    """The training items that are neither in test, validation nor shots; refused unless the task says drop."""
-    held = {content(item): (role, item.id) for role in ("test", "validation", "shots") for item in drawn[role]}
-    clean = [item for item in drawn["train"] if content(item) not in held]
-    overlapping = [item for item in drawn["train"] if content(item) in held]
-    if overlapping and task.overlap == "refuse":
-        role, other = held[content(overlapping[0])]
+def take(pool: list[Item], n: int, held: dict[str, Any], task: Task) -> tuple[list[Item], list[Item]]:
+    """The next `n` items of a pool, and what stays in it; where the task says drop, those held already are left out."""
+    waiting = iter(pool)
+    new = (item for item in waiting if task.overlap != "drop" or content(item) not in held)
+    taken = list(islice(new, n))
+    return taken, list(waiting)
+
+
+def check_overlap(items: list[Item], role: str, held: dict[str, tuple[str, str]], task: Task) -> None:
+    """Refuse a role whose items are asked in another role, too."""
+    overlapping = [item for item in items if content(item) in held]
+    if overlapping:
+        other_role, other = held[content(overlapping[0])]
+        rows = "validation" if role == "validation" else "training"  # shots come from the training rows
         raise UserError(
-            f"dataset {task.name!r}: {len(overlapping)} training rows also stand among the items held out, e.g. "
-            f"{overlapping[0].id!r} is {other!r} of {role}\n"
-            "hint: mend the splits, or set `overlap: drop` in the task file to leave such rows out of training"
+            f"dataset {task.name!r}: {len(overlapping)} {rows} rows also stand among the items held out, e.g. "
+            f"{overlapping[0].id!r} is {other!r} of {other_role}\n"
+            f"hint: mend the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
         )
-    return clean
 
 
 def examples(items: list[Item], task: Task, format_: str) -> Iterator[dict[str, Any]]:

@@ -39,8 +39,9 @@ def cell_of(wildcards: Any) -> Cell:
 
 
 def method_settings(study: Study, wildcards: Any) -> str:
-    """The recipe of a cell's method, with its seed."""
-    return to_json(study.config["methods"][wildcards.method] | {"seed": int(wildcards.seed)})
+    """The recipe of a cell, with its seed."""
+    recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
+    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid")})
 
 
 def model_folder(study: Study, wildcards: Any) -> str:
@@ -74,7 +75,7 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             continue
         folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
         task = study.tasks[probe.probe]
-        more = {"examples": f"{folder}/test.parquet"}
+        more = {"examples": f"{folder}/{probe.split}.parquet"}
         if probe.shots:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":
@@ -92,20 +93,21 @@ def probe_files(study: Study, wildcards: Any) -> list[str]:
     """The folders and files that a cell's probes read."""
     paths = dict.fromkeys(row["examples"] for row in probe_rows(study, wildcards))
     # a corpus and the examples of a format are made as folders
-    made = [path if "/texts/" in path else str(Path(path).parent) for path in paths]
+    made = [path if path.startswith(f"{results(study)}/texts/") else str(Path(path).parent) for path in paths]
     return list(dict.fromkeys(made))
 
 
 def cell_identity(study: Study, wildcards: Any) -> str:
     """The identity columns of a cell that its checkpoint does not know."""
     cell = cell_of(wildcards)
+    recipe = study.recipes.get(cell.method, {})
     return to_json(
         {
             "study": study.config["study"],
             "dataset": cell.dataset,
             "format": cell.format,
-            "method": cell.method,
-            "learning_rate": study.config["methods"][cell.method].get("learning_rate"),
+            "method": recipe.get("method", "base"),
+            "learning_rate": recipe.get("learning_rate"),
             "seed": cell.seed,
         }
     )

@@ -66,6 +66,18 @@ def context_length(model: PreTrainedModel) -> int:
     return int(model.config.max_position_embeddings)
 
 
+def resolve_precision(name: str, device: torch.device) -> str:
+    """fp32 or bf16; `auto` is bf16 on a GPU that has it."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Forward passes in bf16 where `precision` says so; weights, and sums of probabilities, stay in fp32."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
 def attention_is_plain(model: PreTrainedModel) -> bool:
     """Whether, by its config, every layer attends to all tokens before: no windows, no recurrence."""
     config = model.config.get_text_config()

@@ -100,7 +100,7 @@ class Layout:
 
     tokens: torch.Tensor  # (B, T)
     positions: torch.Tensor  # (B, T)
-    mask: torch.Tensor  # (B, 1, T, P + T), added to attention scores
+    mask: torch.Tensor  # (B, 1, T, P + T)
     n_kept: int
     row: torch.Tensor
     column: torch.Tensor
@@ -131,22 +131,25 @@ def lay_out(prompts: list[Prompt], n_prefix: int, model: PreTrainedModel) -> Lay
         positions.append(row_positions + [0] * fill)
         segments.append(row_segments + [-1] * fill)
     tensor = partial(torch.tensor, device=model.device)
-    mask = additive_mask(tensor(segments), n_prefix, model.dtype)
+    mask = mask_of(tensor(segments), n_prefix)
+    if model.config._attn_implementation == "eager":  # adds its mask to the scores; others take booleans
+        mask = torch.zeros(mask.shape, dtype=model.dtype, device=mask.device).masked_fill(
+            ~mask, torch.finfo(model.dtype).min
+        )
     row, column, target, option = tensor(places, dtype=torch.long).view(-1, 4).unbind(1)
     kept = length - n_context + 1
     return Layout(tensor(tokens), tensor(positions), mask, kept, row, column, target, option)
 
 
-def additive_mask(segments: torch.Tensor, n_prefix: int, dtype: torch.dtype) -> torch.Tensor:
-    """What each token sees, (B, 1, T, P + T), as 0 or the lowest number: the prefix, the context (segment 0) and its
-    own option, up to itself; padding (segment -1) sees itself, so that no row of scores is empty."""
+def mask_of(segments: torch.Tensor, n_prefix: int) -> torch.Tensor:
+    """What each token sees, (B, 1, T, P + T): the prefix, the context (segment 0) and its own option, up to itself;
+    padding (segment -1) sees itself, so that none sees nothing."""
     n_rows, length = segments.shape
     seen, by = segments[:, None, :], segments[:, :, None]
     earlier = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
     allowed = earlier & ((seen == 0) | ((seen == by) & (by > 0)))
     allowed |= torch.eye(length, dtype=torch.bool, device=segments.device)
-    allowed = torch.cat([allowed.new_ones(n_rows, length, n_prefix), allowed], dim=2)[:, None]
-    return torch.zeros(allowed.shape, dtype=dtype, device=segments.device).masked_fill(~allowed, torch.finfo(dtype).min)
+    return torch.cat([allowed.new_ones(n_rows, length, n_prefix), allowed], dim=2)[:, None]
 
 
 def summed(logits: torch.Tensor, layout: Layout, prompts: list[Prompt]) -> list[list[float]]:

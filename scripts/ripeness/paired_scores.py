@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.statistics import item_weights, mean_of
-from ripeness.tables import table_files
+from ripeness.tables import REPORTED, table_files
 from ripeness.verdicts import Settings
 
 ROW = ["series", "checkpoint", "dataset", "format", "method", "seed", "probe_format"]
@@ -114,7 +114,7 @@ def read_scores(places: list[Path], settings: Settings) -> Scores:
     if not files:
         return Scores()
     wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)
-    items = pl.scan_parquet(files).filter(wanted)
+    items = pl.scan_parquet(files).filter(REPORTED & wanted)
     return scores_of(items.select(*COLUMNS, "is_correct", "rouge_l").collect())
 
 

@@ -15,6 +15,7 @@ from ripeness.errors import UserError
 from ripeness.tasks import Task, load_task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
+VALIDATION = "validation"  # the suite on which learning rates are chosen
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,21 @@ class Probe:
     kind: str
     format: str
     shots: int
+    split: str = "test"
 
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study: its config with defaults, its tasks, its checkpoints by series and name."""
+    """A checked study: its config with defaults, its tasks, its checkpoints by series and name, its recipes.
+
+    A recipe is a method with one learning rate; its name is that of the method, followed by the rate if the method has
+    a list of them.
+    """
 
     config: dict[str, Any]
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
+    recipes: dict[str, dict[str, Any]]
 
 
 def load_study(config: dict[str, Any], task_folder: Path) -> Study:
@@ -64,7 +71,8 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
         name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
         for name in dict.fromkeys(names)
     }
-    study = Study(config, tasks, {name: name_checkpoints(name, s) for name, s in config["series"].items()})
+    checkpoints = {name: name_checkpoints(name, settings) for name, settings in config["series"].items()}
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]))
     check_suites(study)
     check_texts(config)
     check_formats(study)
@@ -74,6 +82,24 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
             "hint: add a line under `datasets` and one under `methods`"
         )
     return study
+
+
+def name_recipes(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every method but `base` with each of its learning rates; `method` names the method in the recipe."""
+    recipes: dict[str, dict[str, Any]] = {}
+    for method, settings in methods.items():
+        if method == "base":
+            continue
+        rates = settings["learning_rate"]
+        for rate in rates if isinstance(rates, list) else [rates]:
+            name = f"{method}-lr{rate:g}" if isinstance(rates, list) else method
+            if name in recipes or name in methods.keys() - {method}:
+                raise UserError(
+                    f"methods.{method}.learning_rate: {rate} makes a second method of the name {name!r}\n"
+                    "hint: rename one of the methods, or give rates that differ in their first six digits"
+                )
+            recipes[name] = settings | {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+    return recipes
 
 
 def name_checkpoints(series: str, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -140,6 +166,8 @@ def check_suites(study: Study) -> None:
         where = f"suites.{name}"
         if ("datasets" in suite) == ("texts" in suite):
             raise UserError(f"{where}: a suite has either `datasets` or `texts`\nhint: make two suites of it")
+        if name in ("base", VALIDATION):
+            raise UserError(f"{where}: the name {name!r} is taken\nhint: call the suite something else")
         check_shots(where, suite, config)
         for text in suite.get("texts", []):
             if text not in config["texts"]:
@@ -215,13 +243,12 @@ def plan_cells(study: Study) -> list[Cell]:
 def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on."""
     config = study.config
-    methods = [method for method in config["methods"] if method != "base"]
     cells = []
     for probe, format_ in base_probes(study):
         # seeds draw the shots of a prompt; running text has none
         seeds = config["seeds"] if format_ != TEXT_FORMAT else config["seeds"][:1]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
-    grid = product(config["datasets"], config["formats"], methods, config["seeds"])
+    grid = product(config["datasets"], config["formats"], study.recipes, config["seeds"])
     return cells + [Cell(series, checkpoint, *place) for place in grid]
 
 
@@ -247,7 +274,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
         kind = study.tasks[cell.dataset].kind
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
-    probes = []
+    kind, probes = study.tasks[cell.dataset].kind, []
+    if study.recipes[cell.method]["is_grid"]:
+        probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
         datasets = suite.get("datasets", [])

@@ -24,6 +24,7 @@ from ripeness.figure_data import human, with_labels
 from ripeness.files import read_json
 from ripeness.intervals import POINT, pooled, scores
 from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
+from ripeness.rates import choose_rates
 
 VERDICTS = ("supported", "contradicted", "undecided")
 
@@ -171,6 +172,32 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
     return {
         "columns": columns,
         "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in rows.items()],
+    }
+
+
+def rate_table(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
+    """Validation scores of every learning rate that was tried beside others, by checkpoint, and which was chosen.
+
+    One row for each dataset, method, format and rate; a value is (text, whether the rate was chosen).
+    """
+    points = cells.select("series", "checkpoint", "tokens", "phase").unique()
+    rates = choose_rates(measurements, cells).join(points, on=["series", "checkpoint"])
+    if rates.is_empty():
+        return {"columns": [], "rows": [], "n_chosen": 0, "n_at_edge": 0}
+    table = with_labels(rates, "dataset").sort("panel", "method", "format", "learning_rate")
+    columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
+    rows: dict[tuple, dict[str, tuple[str, bool]]] = {}
+    for row in table.iter_rows(named=True):
+        text = "–" if row["value"] is None else f"{row['value']:.2f}"
+        if row["n_diverged"]:
+            text += f" ({row['n_diverged']} of {row['n_seeds']} diverged)"
+        name = (row["panel"], row["method"], row["format"], f"{row['learning_rate']:g}")
+        rows.setdefault(name, {})[row["label"]] = (text, row["is_chosen"])
+    return {
+        "columns": columns,
+        "rows": [(*name, [values.get(c, ("", False)) for c in columns]) for name, values in rows.items()],
+        "n_chosen": rates["is_chosen"].sum(),
+        "n_at_edge": rates["is_at_edge"].sum(),
     }
 
 

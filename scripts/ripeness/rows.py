@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.errors import UserError
 from ripeness.files import read_json, whole, write_json
 
 
@@ -19,26 +20,38 @@ class Row:
     where: str
 
 
-def write_rows(output: Path, sources: dict[str, list[dict[str, Any]]], record: dict[str, Any]) -> None:
-    """Write <output>/<number>.parquet for each source and provenance.json with names, counts and digests."""
+def write_rows(
+    output: Path,
+    sources: dict[str, list[dict[str, Any]]],
+    record: dict[str, Any],
+    *,
+    lines: dict[str, list[int]] | None = None,
+) -> None:
+    """Write <output>/<number>.parquet for each source and provenance.json with names, counts and digests.
+
+    lines: the line of every row in its file; without it rows are counted from 1.
+    """
     with whole(output) as folder:
         folder.mkdir()
         files = []
         for number, (name, rows) in enumerate(sources.items()):
-            lines = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
-            pl.DataFrame({"row": lines}, schema={"row": pl.String}).write_parquet(folder / f"{number}.parquet")
-            digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+            texts = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+            places = lines[name] if lines else list(range(1, len(rows) + 1))
+            table = pl.DataFrame({"line": places, "row": texts}, schema={"line": pl.Int64, "row": pl.String})
+            table.write_parquet(folder / f"{number}.parquet")
+            digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
             files.append({"name": name, "file": f"{number}.parquet", "rows": len(rows), "sha256": digest})
         write_json(folder / "provenance.json", record | {"files": files})
 
 
 def read_sources(folder: Path) -> dict[str, list[Row]]:
     """The rows of every source, each with the file and line to name in a message."""
-    sources = {}
-    for entry in read_json(folder / "provenance.json")["files"]:
-        lines = pl.read_parquet(folder / entry["file"])["row"]
-        first = 2 if entry["name"].endswith(".csv") else 1  # a CSV has its header above the rows
+    sources, record = {}, folder / "provenance.json"
+    if not record.is_file():
+        raise UserError(f"there is no {record}\nhint: make_dataset or fetch_dataset writes the folder of rows")
+    for entry in read_json(record)["files"]:
+        table = pl.read_parquet(folder / entry["file"])
         sources[entry["name"]] = [
-            Row(json.loads(line), f"{entry['name']}:{number}") for number, line in enumerate(lines, first)
+            Row(json.loads(text), f"{entry['name']}:{line}") for line, text in table.select("line", "row").iter_rows()
         ]
     return sources

@@ -91,6 +91,7 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "n_prompt_tokens": pl.Int64(),
     "is_truncated": pl.Boolean(),
     "n_dropped_shots": pl.Int64(),
+    "precision": pl.String(),
 }
 
 # One row a cell: is it there, and what happened in training.
@@ -102,6 +103,7 @@ CELLS: dict[str, pl.DataType] = {
     "dataset": pl.String(),
     "format": pl.String(),
     "method": pl.String(),
+    "learning_rate": pl.Float64(),
     "seed": pl.Int64(),
     "status": pl.String(),
     "reason": pl.String(),
@@ -109,7 +111,16 @@ CELLS: dict[str, pl.DataType] = {
     "n_tokens": pl.Int64(),
     "n_truncated": pl.Int64(),
     "final_loss": pl.Float64(),
+    "n_dropped_shots": pl.Int64(),
+    "train_precision": pl.String(),
+    "predict_precision": pl.String(),
 }
+
+# What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
+IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
+
+# The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
+REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
 
 
 def conform(rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Datasets as data: read tasks/<name>.yaml and turn an item into a prompt and its answers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,19 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
     return task
 
 
+def read_task(keys: dict[str, Any]) -> Task:
+    """A task from its JSON form, as dataset_lookups gives it; UserError for a key that is unknown or missing."""
+    defaults = {field.name: field.default for field in fields(Task)}
+    unknown = sorted(keys.keys() - defaults.keys())
+    missing = [name for name, default in defaults.items() if default is MISSING and name not in keys]
+    if unknown or missing:
+        raise UserError(
+            f"the task: unknown {', '.join(unknown) or 'none'}; missing {', '.join(missing) or 'none'}\n"
+            f"hint: the keys are {', '.join(defaults)}"
+        )
+    return Task(**keys)
+
+
 def value_text(value: object) -> str:
     """A value of a label column as text, the same from JSON, YAML, Parquet and CSV."""
     if isinstance(value, bool):
@@ -92,7 +105,9 @@ def check_task(where: str, task: Task) -> None:
         raise UserError(
             f"{where}: metric {task.metric!r} does not fit a {task.kind} task\nhint: it is {METRICS[task.kind]!r}"
         )
-    words = list((task.labels or {}).values())
+    words = [word.strip() for word in (task.labels or {}).values()]  # a space before them is put where it lacks
+    if not all(words):
+        raise UserError(f"{where}: a label has an empty word: {task.labels}\nhint: the word is what is scored")
     if repeated := [word for word in words if words.count(word) > 1]:
         raise UserError(f"{where}: two labels have the word {repeated[0]!r}\nhint: no answer could tell them apart")
     for value, label in (task.values or {}).items():

@@ -10,10 +10,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.attention import packed_logits, packing
 from ripeness.errors import UserError
-from ripeness.models import contexts_of, encode_pairs, end_of_text
+from ripeness.models import autocast, contexts_of, encode_pairs, end_of_text, resolve_precision
 from ripeness.progress import Progress
 
-CHOICES = {"kind": ("full",), "schedule": ("linear", "constant")}
+CHOICES = {"kind": ("full",), "schedule": ("linear", "constant"), "precision": ("auto", "fp32", "bf16")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
 
@@ -30,6 +30,7 @@ class TrainingSettings:
     warmup_ratio: float
     weight_decay: float
     clip: float
+    precision: str
     seed: int
 
 
@@ -109,7 +110,7 @@ def train(
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * rate_at(step, n_steps, settings)
-            losses.append(backward(model, batch, pad=pad, row_tokens=row_tokens, is_packed=is_packed))
+            losses.append(backward(model, batch, settings, pad=pad, row_tokens=row_tokens, is_packed=is_packed))
             if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
                 return losses, "diverged"
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
@@ -131,12 +132,21 @@ def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
-def backward(model: PreTrainedModel, batch: list[Example], *, pad: int, row_tokens: int, is_packed: bool) -> float:
+def backward(
+    model: PreTrainedModel,
+    batch: list[Example],
+    settings: TrainingSettings,
+    *,
+    pad: int,
+    row_tokens: int,
+    is_packed: bool,
+) -> float:
     """Add the gradient of a batch's loss to the weights' and return the loss, the mean over its answer tokens."""
     n_targets = sum(target != IGNORED for example in batch for target in example.targets[1:])
     total = 0.0
     for row in rows_of(batch, row_tokens):
-        logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
+        with autocast(model.device, resolve_precision(settings.precision, model.device)):
+            logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
         loss = cross_entropy(logits.float(), targets, reduction="sum") / n_targets
         loss.backward()
         total += loss.item()

@@ -11,7 +11,7 @@ import collect_checkpoint
 import score
 from ripeness.errors import UserError
 from ripeness.files import write_json
-from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PREDICTIONS, write_table
+from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, PREDICTIONS, write_table
 
 CHECKPOINT = {
     "series": "tiny",
@@ -23,7 +23,14 @@ CHECKPOINT = {
     "seed": 5,
 }
 CELL = {"study": "s", "dataset": "film", "format": "io", "method": "full", "learning_rate": 1e-4, "seed": 2}
-RECORD = {"status": "done", "n_examples": 12, "n_tokens": 700, "n_truncated": 0, "losses": [2.5, 1.25]}
+RECORD = {
+    "status": "done",
+    "n_examples": 12,
+    "n_tokens": 700,
+    "n_truncated": 0,
+    "losses": [2.5, 1.25],
+    "precision": "fp32",
+}
 
 
 def predictions():
@@ -102,6 +109,13 @@ def test_the_cell_says_how_its_training_went(scored):
     assert (row["tokens"], row["n_tokens"], row["n_examples"]) == (4096, 700, 12)
 
 
+def test_the_cell_counts_the_shots_that_were_left_out_and_names_its_precision(scored):
+    rows = [row | {"n_dropped_shots": number, "precision": "bf16"} for number, row in enumerate(predictions())]
+    row = pl.read_parquet(scored("cell", rows, RECORD) / "cell.parquet").row(0, named=True)
+    assert row["n_dropped_shots"] == sum(range(len(rows))) > 0
+    assert (row["train_precision"], row["predict_precision"]) == ("fp32", "bf16")
+
+
 def test_an_untouched_checkpoint_is_done_without_training(scored):
     folder = scored("cell", predictions(), method="base", learning_rate=None)
     (row,) = pl.read_parquet(folder / "cell.parquet").rows(named=True)
@@ -147,14 +161,31 @@ def collected(tmp_path, scored):
 
 def test_the_cells_of_a_checkpoint_are_put_together_in_their_order(collected):
     items = pl.read_parquet(collected / "items.parquet")
-    assert items.schema == pl.Schema(ITEM_SCORES)
+    assert items.schema == pl.Schema(ITEM_SCORES | IS_CHOSEN)
     assert items["method"].to_list() == ["full"] * 7 + ["base"] * 4
     measurements = pl.read_parquet(collected / "measurements.parquet")
-    assert measurements.schema == pl.Schema(MEASUREMENTS)
+    assert measurements.schema == pl.Schema(MEASUREMENTS | IS_CHOSEN)
     assert measurements.height == 10 + 6
     cells = pl.read_parquet(collected / "cells.parquet")
-    assert cells.schema == pl.Schema(CELLS)
+    assert cells.schema == pl.Schema(CELLS | IS_CHOSEN)
     assert cells["status"].to_list() == ["done", "diverged", "done"]
+    assert all(frame["is_chosen"].all() for frame in (items, measurements, cells))
+
+
+def test_the_rate_that_is_best_on_validation_items_is_marked_in_every_table(tmp_path, scored):
+    good, bad = ([[-1.0, -2.0], [-2.0, -1.0]][n] for n in (0, 1))
+    cells = []
+    for rate, on_validation, on_test in [(1e-4, bad, good), (1e-3, good, bad)]:
+        rows = [row | {"logps": on_test} for row in predictions()[:4]]
+        rows += [row | {"logps": on_validation, "suite": "validation", "split": "validation"} for row in rows]
+        cells.append(scored(f"rate{rate}", rows, RECORD, learning_rate=rate))
+    outputs = {name: tmp_path / f"{name}.parquet" for name in ("items", "measurements", "status")}
+    options = [str(word) for name, path in outputs.items() for word in (f"--{name}", path)]
+    collect_checkpoint.main(["--scores", *(str(cell / "measurements.parquet") for cell in cells), *options])
+    for path in outputs.values():
+        table = pl.read_parquet(path)
+        assert table.filter("is_chosen")["learning_rate"].unique().to_list() == [1e-3]
+        assert table.filter(~pl.col("is_chosen"))["learning_rate"].unique().to_list() == [1e-4]
 
 
 def test_a_table_of_other_columns_is_not_collected(collected):
@@ -176,7 +207,7 @@ def test_the_checkpoints_of_a_study_are_put_together(collected):
     words = ["--measurements", tables["measurements"], tables["measurements"], "--status", tables["cells"]]
     collect.main([*words, "--output-measurements", outputs["measurements"], "--output-cells", outputs["cells"]])
     assert pl.read_parquet(outputs["measurements"]).height == 32
-    assert pl.read_parquet(outputs["measurements"]).schema == pl.Schema(MEASUREMENTS)
+    assert pl.read_parquet(outputs["measurements"]).schema == pl.Schema(MEASUREMENTS | IS_CHOSEN)
     assert pl.read_parquet(outputs["cells"]).equals(pl.read_parquet(tables["cells"]))
 
 

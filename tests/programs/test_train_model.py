@@ -23,6 +23,7 @@ SETTINGS = {
     "warmup_ratio": 0.1,
     "weight_decay": 0.0,
     "clip": 1.0,
+    "precision": "auto",
     "seed": 1,
 }
 

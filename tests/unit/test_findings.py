@@ -100,7 +100,7 @@ def limits(world: World) -> pl.DataFrame:
         for probe, kind in world.kinds.items()
         if kind == "choice"
     ]
-    return conform(rows, MEASUREMENTS)
+    return conform(rows, MEASUREMENTS).with_columns(suite=pl.lit("in-domain"), is_chosen=True)
 
 
 def program():
@@ -145,7 +145,7 @@ def as_items(scores: Scores) -> pl.DataFrame:
                     | {"item": f"{probe}-{item:03}", "cluster": f"{probe}-{item:03}", "gold": str(one.gold[item])}
                     | {"is_correct": bool(value) if is_choice else None, "rouge_l": None if is_choice else value}
                 )
-    return conform(rows, ITEM_SCORES)
+    return conform(rows, ITEM_SCORES).with_columns(suite=pl.lit("in-domain"), is_chosen=True)
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
@@ -409,19 +409,23 @@ def test_a_table_of_items_gives_the_same_scores_in_any_order():
     assert one.checkpoints == scores.checkpoints
 
 
-def test_the_program_writes_the_same_findings_twice(tmp_path):
+def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chosen(tmp_path):
     world = replace(AMURO, n_items=24)
-    (tmp_path / "items" / "run").mkdir(parents=True)
-    for (checkpoint,), part in as_items(simulate(world, 0)).partition_by("checkpoint", as_dict=True).items():
-        part.write_parquet(tmp_path / "items" / "run" / f"{checkpoint}.parquet")
+    items = as_items(simulate(world, 0))
+    # what was not chosen, or what was chosen on, would turn every finding round
+    wrong = items.with_columns(pl.col("is_correct").not_(), rouge_l=1 - pl.col("rouge_l"))
+    more = [items, wrong.with_columns(is_chosen=False), wrong.with_columns(suite=pl.lit("validation"))]
     limits(world).write_parquet(tmp_path / "measurements.parquet")
     written = []
-    for name in ("one.json", "two.json"):
-        arguments = {"--measurements": tmp_path / "measurements.parquet", "--items": tmp_path / "items"}
-        arguments |= {"--output": tmp_path / name, "--settings": '{"draws": 200, "smallest_effect": 0.02}'}
+    for name, table in (("one", items), ("two", items), ("more", pl.concat(more))):
+        (tmp_path / name / "run").mkdir(parents=True)
+        for (checkpoint,), part in table.partition_by("checkpoint", as_dict=True).items():
+            part.write_parquet(tmp_path / name / "run" / f"{checkpoint}.parquet")
+        arguments = {"--measurements": tmp_path / "measurements.parquet", "--items": tmp_path / name}
+        arguments |= {"--output": tmp_path / f"{name}.json", "--settings": '{"draws": 200, "smallest_effect": 0.02}'}
         program()([str(word) for pair in arguments.items() for word in pair])
-        written.append((tmp_path / name).read_text())
-    assert written[0] == written[1]
+        written.append((tmp_path / f"{name}.json").read_text())
+    assert written[0] == written[1] == written[2]
     findings = read_json(tmp_path / "one.json")
     assert [finding["id"] for finding in findings] == list(FINDINGS)
     assert findings[1]["details"][0]["level"] == "groups"

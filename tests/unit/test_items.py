@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ripeness.errors import UserError
-from ripeness.items import draw_items, examples
+from ripeness.items import draw_items, examples, item_of
 from ripeness.rows import Row
 from ripeness.tasks import load_task
 
@@ -66,12 +66,53 @@ def test_rows_that_are_too_long_are_left_out_of_every_role(task):
 
 
 @pytest.mark.parametrize(
-    ("raw", "label"), [(1, "positive"), ("1", "positive"), (True, "negative"), ("positive", "positive")]
+    ("in_task", "in_row"),
+    [(1, 1), (1, "1"), ("1", 1), (1, 1.0), (True, True), (False, False), (True, "true"), (True, "True")],
 )
-def test_labels_are_known_by_value_or_by_name(task, raw, label):
-    task = replace(task, values={raw: label})
-    drawn = draw_items({"all.jsonl": rows(100, sentiment=raw)}, task, sizes=SIZES)
-    assert {item.target for item in drawn["test"]} == {label}
+def test_labels_are_known_by_value_or_by_name(in_task, in_row):
+    task = load_task("nursery-sentiment", ROOT / "tasks", overrides={"values": {in_task: "negative"}})
+    for value, label in [(in_row, "negative"), ("positive", "positive")]:
+        assert item_of(Row({"id": 1, "text": "a", "sentiment": value}, "a:1"), task, "1").target == label
+    with pytest.raises(UserError, match=r"^a:7: the label '0.5' has no word; .* positive, negative\nhint: "):
+        item_of(Row({"id": 1, "text": "a", "sentiment": 0.5}, "a:7"), task, "1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["a", ""], "has an empty option"),
+        ([" \n", "a"], "has an empty option"),
+        (["a", None], "has an empty option"),
+        (["a"], "not a list of two or more options"),
+        ("ab", "not a list of two or more options"),
+    ],
+)
+def test_options_that_could_not_be_told_apart_are_refused_with_file_and_line(options, message):
+    task = replace(load_task("nursery-questions", ROOT / "tasks", overrides={}), id=None, cluster=None)
+    fields = {"passage": "a", "question": "b", "answer": 1}
+    assert item_of(Row(fields | {"options": ["a", 0]}, "a.jsonl:1"), task, "1").choices == ["a", "0"]
+    with pytest.raises(UserError, match=rf"^a\.jsonl:3: options .*{message}.*\nhint: "):
+        item_of(Row(fields | {"options": options}, "a.jsonl:3"), task, "3")
+
+
+@pytest.mark.parametrize("role", ["shots", "validation"])
+def test_what_is_asked_in_the_test_is_neither_shown_as_a_shot_nor_chosen_by(task, role):
+    task = replace(task, source={"train": "a", "validation": "b", "test": "c"})
+    sources = {"a": rows(30, "a"), "b": rows(30, "b"), "c": rows(8, "c")}
+    sources["a" if role == "shots" else "b"][::2] = rows(30, "c")[:8] + rows(7, "d")
+    sizes, named = SIZES | {"train": 1, role: 12}, "training" if role == "shots" else "validation"
+    with pytest.raises(UserError, match=f"{named} rows also stand .* of test\nhint: "):
+        draw_items(sources, task, sizes=sizes)
+    drawn = draw_items(sources, replace(task, overlap="drop"), sizes=sizes)
+    assert len(drawn[role]) == 12
+    assert not {item.fields["text"] for item in drawn[role]} & {item.fields["text"] for item in drawn["test"]}
+
+
+def test_files_of_the_same_name_in_different_folders_have_items_of_their_own(task):
+    sources = {f"{split}/rows.jsonl": rows(40, split) for split in ("train", "validation", "test")}
+    task = replace(task, source={name.partition("/")[0]: name for name in sources})
+    drawn = draw_items(sources, task, sizes=SIZES)
+    assert all(item.id.startswith("test/rows.jsonl:") for item in drawn["test"])
 
 
 def test_formats_ask_the_same_items_with_the_same_answers(task):

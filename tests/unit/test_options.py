@@ -39,9 +39,10 @@ def by_hand(model, prompts):
     for prompt in prompts:
         scores = []
         for answer in prompt.answers:
-            logps = model(torch.tensor([prompt.context + answer[:-1]]), use_cache=False).logits[0].float().log_softmax(-1)
-            start = len(prompt.context) - 1
-            scores.append(sum(logps[start + i, token].item() for i, token in enumerate(answer)))
+            tokens = torch.tensor([prompt.context + answer[:-1]])
+            logps = model(tokens, use_cache=False).logits[0].float().log_softmax(-1)
+            chosen = logps[len(prompt.context) - 1 :].gather(1, torch.tensor(answer, dtype=torch.long)[:, None])
+            scores.append(chosen.sum().item())
         result.append(scores)
     return result
 

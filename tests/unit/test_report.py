@@ -89,8 +89,9 @@ def test_cells_that_diverged_are_listed_with_their_reason(page):
 
 def test_cost_is_summed_by_stage(page):
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section(page, "cost"))
-    assert cells[:6] == ["train_model", "3", "6.0", "1.5", "20 %", "302"]
-    assert cells[-6:] == ["all", "5", "10.0", "2.5", "20 %", "302"]
+    assert cells[:7] == ["train_model", "3", "6.0", "1.5", "20 %", "302", "5120"]
+    assert cells[-7:] == ["all", "5", "10.0", "2.5", "20 %", "302", "5120"]
+    assert cells[cells.index("collect") :][6] == "–"  # it was not on a GPU
     assert "collect" in cells
 
 

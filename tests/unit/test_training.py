@@ -32,6 +32,7 @@ SETTINGS = TrainingSettings(
     warmup_ratio=0.3,
     weight_decay=0.1,
     clip=1.0,
+    precision="fp32",
     seed=1,
 )
 ROWS = [

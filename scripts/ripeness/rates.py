@@ -1,0 +1,44 @@
+"""The learning rate of a method that has a list of them: the one with the best score on validation items."""
+
+import polars as pl
+
+VALIDATION = "validation"  # the suite; the plan says the same, but what is collected does not depend on its code
+
+PRIMARY = {"choice": "accuracy", "generation": "rouge_l"}  # what is compared, by the kind of dataset
+RECIPE = ["series", "checkpoint", "dataset", "format", "method"]  # what has a rate of its own
+TRIED = [*RECIPE, "learning_rate"]
+
+
+def choose_rates(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
+
+    The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text. A rate at which fewer trainings
+    diverged goes before a better score, and the lower of two equal ones is taken. `is_at_edge` says that the chosen
+    rate is the lowest or the highest one, beyond which a better one may lie. Nothing but validation items is read.
+    """
+    is_primary = pl.any_horizontal(
+        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
+    )
+    scores = (
+        measurements.filter(is_primary, suite=VALIDATION)
+        .group_by(TRIED)
+        .agg("metric", "probe_kind", pl.col("value").mean(), n_items=pl.col("n_items").max())
+        .with_columns(pl.col("metric", "probe_kind").list.first())
+    )
+    tried = (
+        cells.filter(pl.col("learning_rate").n_unique().over(RECIPE) > 1)
+        .group_by(TRIED)
+        .agg(n_seeds=pl.col("seed").n_unique(), n_diverged=(pl.col("status") != "done").sum())
+        .join(scores, on=TRIED, how="left")
+    )
+    best = pl.struct("n_diverged", -pl.col("value").fill_null(-1.0), "learning_rate").rank("ordinal").over(RECIPE)
+    rates = pl.col("learning_rate")
+    is_edge = (rates == rates.min().over(RECIPE)) | (rates == rates.max().over(RECIPE))
+    return tried.with_columns(is_chosen=best == 1, is_at_edge=is_edge & (best == 1)).sort(TRIED)
+
+
+def mark_chosen(rows: pl.LazyFrame, rates: pl.DataFrame) -> pl.LazyFrame:
+    """Add `is_chosen`: false for the rows of learning rates that were tried and not chosen, true for all others."""
+    rejected = rates.filter(~pl.col("is_chosen")).select(TRIED).with_columns(is_chosen=pl.lit(False)).lazy()
+    marked = rows.join(rejected, on=TRIED, how="left", maintain_order="left")
+    return marked.with_columns(pl.col("is_chosen").fill_null(True))

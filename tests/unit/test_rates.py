@@ -1,0 +1,90 @@
+"""A learning rate is chosen on validation items, and on nothing else."""
+
+import pytest
+
+from ripeness.rates import choose_rates, mark_chosen
+from ripeness.tables import CELLS, MEASUREMENTS, conform
+
+RECIPE = {"series": "s", "checkpoint": "step8", "dataset": "film", "format": "io", "method": "full"}
+VALIDATION = {"suite": "validation", "probe_kind": "choice", "metric": "accuracy", "n_items": 80}
+
+
+def rows_of(scores, **changes):
+    """Give measurements and cells of rates: {rate: score of each seed, None where the training diverged}."""
+    measurements, cells = [], []
+    for rate, values in scores.items():
+        for seed, value in enumerate(values, 1):
+            place = RECIPE | changes | {"learning_rate": rate, "seed": seed}
+            cells.append(place | {"status": "done" if value is not None else "diverged"})
+            if value is not None:
+                measurements.append(place | VALIDATION | {"value": value})
+    return measurements, cells
+
+
+def choose(measurements, cells):
+    return choose_rates(conform(measurements, MEASUREMENTS), conform(cells, CELLS))
+
+
+def chosen(measurements, cells):
+    return choose(measurements, cells).filter("is_chosen")["learning_rate"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("scores", "rate"),
+    [
+        ({1e-4: [0.6, 0.7], 1e-3: [0.8, 0.9], 1e-2: [0.7, 0.7]}, 1e-3),
+        ({1e-4: [0.9, 0.1], 1e-3: [0.6, 0.6]}, 1e-3),  # the mean over seeds counts
+        ({1e-3: [0.8, 0.8], 1e-4: [0.8, 0.8]}, 1e-4),  # the lower of two equal ones
+        ({1e-4: [0.6, 0.6], 1e-2: [1.0, None]}, 1e-4),  # a rate that kills some trainings goes last
+        ({1e-3: [None, None], 1e-2: [None, None]}, 1e-3),
+    ],
+)
+def test_the_best_rate_on_validation_items_is_chosen(scores, rate):
+    assert chosen(*rows_of(scores)) == [rate]
+
+
+def test_test_items_other_suites_and_other_metrics_choose_nothing():
+    measurements, cells = rows_of({1e-4: [0.9], 1e-3: [0.5]})
+    for change in ({"suite": "in-domain"}, {"metric": "accuracy_char"}, {"metric": "logp_gold"}):
+        measurements += [row | change | {"value": 1 - row["value"]} for row in measurements[:2]]
+        measurements += [row | change | {"value": 99.0} for row in measurements[1:2]]
+    assert chosen(measurements, cells) == [1e-4]
+
+
+def test_generated_text_is_compared_by_rouge():
+    measurements, cells = rows_of({1e-4: [0.2], 1e-3: [0.3]})
+    measurements = [row | {"probe_kind": "generation", "metric": "rouge_l"} for row in measurements]
+    measurements += [row | {"metric": "exact_match", "value": 1 - row["value"]} for row in measurements]
+    assert chosen(measurements, cells) == [1e-3]
+
+
+def test_every_checkpoint_dataset_format_and_method_has_a_rate_of_its_own():
+    measurements, cells = [], []
+    for number, change in enumerate(({}, {"checkpoint": "b"}, {"dataset": "b"}, {"format": "b"}, {"method": "b"})):
+        more = rows_of({1e-4: [number % 2], 1e-3: [0.5]}, **change)
+        measurements, cells = measurements + more[0], cells + more[1]
+    assert sorted(chosen(measurements, cells)) == [1e-4, 1e-4, 1e-3, 1e-3, 1e-3]
+
+
+def test_a_rate_at_the_edge_of_the_list_is_marked():
+    assert choose(*rows_of({1e-4: [0.6], 1e-3: [0.8], 1e-2: [0.7]}))["is_at_edge"].to_list() == [False, False, False]
+    assert choose(*rows_of({1e-4: [0.6], 1e-3: [0.7], 1e-2: [0.8]}))["is_at_edge"].to_list() == [False, False, True]
+
+
+def test_the_whole_curve_is_kept_with_its_divergences():
+    curve = choose(*rows_of({1e-4: [0.6, 0.8], 1e-3: [0.9, None]}))
+    assert curve.select("learning_rate", "value", "n_seeds", "n_diverged", "is_chosen").rows() == [
+        (1e-4, 0.7, 2, 0, True),
+        (1e-3, 0.9, 2, 1, False),
+    ]
+
+
+def test_a_method_with_one_rate_and_the_untouched_model_are_no_choice_and_always_marked():
+    measurements, cells = rows_of({1e-4: [0.6], 1e-3: [0.8]})
+    single, base = rows_of({1e-3: [0.5]}, method="fixed"), rows_of({None: [0.4]}, method="base")
+    table = conform([*measurements, *single[0], *base[0]], MEASUREMENTS)
+    curve = choose_rates(table, conform([*cells, *single[1], *base[1]], CELLS))
+    assert curve["method"].unique().to_list() == ["full"]
+    marked = mark_chosen(table.lazy(), curve).collect()
+    assert marked["is_chosen"].to_list() == [False, True, True, True]
+    assert marked.drop("is_chosen").equals(table)

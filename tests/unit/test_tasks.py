@@ -1,0 +1,167 @@
+"""Datasets as data: every shipped task asks and answers; a mistake in a task file names file, value, choices, hint."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ripeness.config import read_yaml
+from ripeness.errors import UserError
+from ripeness.items import draw_items, examples
+from ripeness.rows import Row
+from ripeness.tasks import glued, load_task, read_task, render, value_text
+
+TASKS = Path(__file__).parents[2] / "tasks"
+NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
+FORMATS = ["default", "io", "instruct"]
+FILES = {"train": "a", "validation": "a", "test": "a"}
+CHOICE = {"kind": "choice", "metric": "accuracy", "fields": {"text": "text"}, "label": "mood", "id": "id"}
+TASK = {"title": "t", "source": FILES, "licence": "CC0-1.0"} | CHOICE
+TASK |= {"labels": {"good": " bright", "bad": " grey"}, "formats": {"default": "{{ text }} is"}}
+
+
+def rows(task, n=12):
+    """Make rows that have every column a task names, with labels as they are published: text, numbers or booleans."""
+    made, published = [], read_yaml(TASKS / f"{task.name}.yaml").get("values")
+    for number in range(n):
+        row = {
+            column: f"the {column} of {number}" for column in [*task.fields.values(), task.cluster, task.id] if column
+        }
+        if task.label:
+            row[task.label] = list(published or task.labels)[number % 2]
+        if task.options:
+            row |= {task.options: ["a dog", "a cat"], task.answer: number % 2}
+        made.append(Row(row | ({task.target: "a dog ran"} if task.target else {}), f"a:{number + 1}"))
+    return made
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_shipped_task_renders_an_example_in_all_three_formats(name):
+    task = load_task(name, TASKS, overrides={"source": FILES})
+    assert list(task.formats) == FORMATS
+    sizes = {"train": 2, "validation": 2, "test": 2, "shots": 2, "seed": 0}
+    item, _ = draw_items({"a": rows(task)}, task, sizes=sizes)["test"]
+    made = [next(examples([item], task, format_)) for format_ in FORMATS]
+    assert len({row["prompt"] for row in made}) == 3
+    for row in made:
+        assert all(str(item.fields[field]) in row["prompt"] for field in task.fields)
+        assert "{" not in row["prompt"] and row["target"].startswith((" ", "\n"))
+        if task.labels:
+            assert row["choices"] == list(task.labels.values()) and row["target"] == task.labels[item.target]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_survives_the_way_to_a_program_as_json(name):
+    task = load_task(name, TASKS, overrides={})
+    assert read_task(json.loads(json.dumps(asdict(task), sort_keys=True))) == task
+
+
+def test_a_task_from_json_names_keys_that_are_unknown_or_missing():
+    keys = asdict(load_task("boolq", TASKS, overrides={})) | {"lables": {}}
+    del keys["kind"]
+    with pytest.raises(UserError, match=r"unknown lables; missing kind\nhint: the keys are name, title, "):
+        read_task(keys)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Give a function that loads a small task after a change of its keys; None removes a key."""
+
+    def changed(overrides=None, **change):
+        keys = {key: value for key, value in (TASK | {"name": "mine"} | change).items() if value is not None}
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys, sort_keys=False))
+        return load_task("mine", tmp_path, overrides=overrides or {})
+
+    return changed
+
+
+MISTAKES = {
+    "an unknown key": ({"lables": {}}, "unknown key 'lables'; known are", "did you mean 'labels'?"),
+    "a missing metric": ({"metric": None}, "missing 'metric'; needed are name, title", "task.schema.yaml"),
+    "a metric of another kind": ({"metric": "rouge_l"}, "'rouge_l' does not fit a choice task", "'accuracy'"),
+    "an unknown metric": ({"metric": "acuracy"}, "'acuracy' is not one of accuracy, rouge_l", "'accuracy'"),
+    "an unknown kind": ({"kind": "chioce"}, "kind: 'chioce' is not one of choice, generation", "'choice'"),
+    "a value whose label has no word": (
+        {"values": {1: "god"}},
+        "the value '1' stands for the label 'god', which has no word; labels with words are good, bad",
+        "add it under `labels`",
+    ),
+    "a label with an empty word": ({"labels": {"good": " ", "bad": " grey"}}, "'good': ' '", "what is scored"),
+    "two labels with one word": ({"labels": {"good": " x", "bad": "x"}}, "the word 'x'", "no answer could tell"),
+    "a label without labels": ({"labels": None}, "a choice task needs 'label' and 'labels' or 'options'", "explains"),
+    "two ways to answer": ({"options": "o", "answer": "a"}, "needs 'label' and 'labels' or 'options'", "explains"),
+    "no target": ({"kind": "generation", "metric": "rouge_l"}, "a generation task needs 'target'", "explains"),
+    "an unknown format": ({"formats": {"defualt": "{{ text }}"}}, "'defualt' is not one of default", "'default'"),
+    "no format": ({"formats": {}}, "formats: {}", "Jinja2"),
+    "an unknown field": (
+        {"formats": {"io": "{{ txt }}"}},
+        "formats.io: unknown variable 'txt'; known are text",
+        "'text'",
+    ),
+    "options where there are none": ({"formats": {"io": "{{ options }}"}}, "unknown variable 'options'", "columns"),
+    "a template that ends early": ({"formats": {"io": "{% if text %}"}}, "formats.io: Unexpected end", "Jinja2"),
+    "an unknown filter": ({"formats": {"io": "{{ text | shuot }}"}}, "formats.io: No filter named 'shuot'", "Jinja2"),
+    "a way into Python": ({"formats": {"io": "{{ text.__class__.mro() }}"}}, "formats.io: access to", "into words"),
+    "no source": ({"source": {}}, "`source` names no place; it is one of files", "explains"),
+    "two sources": ({"source": FILES | {"world": "mood"}}, "`source` names train and world", "explains"),
+    "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
+    "a mixed source": ({"source": {"world": "mood", "splits": FILES}}, "has 'world' and also splits", "remove"),
+    "a branch": ({"source": {"hub": "a/b", "revision": "main", "splits": FILES}}, "source.revision: 'main'", "Commit"),
+    "another name": ({"name": "yours"}, "the name is 'yours'", "'mine'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_task_names_file_value_choices_and_way_out(load, name):
+    change, seen, hinted = MISTAKES[name]
+    with pytest.raises(UserError) as error:
+        load(**change)
+    said, _, hint = str(error.value).partition("\nhint: ")
+    assert said.startswith("tasks/mine.yaml: ") and seen in said, said
+    assert hinted in hint and "hint: " not in hint, hint
+
+
+def test_a_good_task_has_the_schemas_defaults(load):
+    task = load()
+    assert (task.separator, task.stop, task.max_new_tokens, task.overlap) == ("\n\n", "\n", 60, "refuse")
+    assert (task.values, task.cluster, task.homepage) == (None, None, None)
+
+
+def test_a_study_replaces_single_keys(load):
+    task = load(overrides={"max_characters": 9, "labels": {"good": " up", "bad": " down"}})
+    assert task.max_characters == 9 and task.labels == {"good": " up", "bad": " down"}
+    assert task.formats == TASK["formats"] and task.source == FILES
+
+
+def test_a_mistake_of_the_study_names_what_the_study_replaced(load):
+    with pytest.raises(UserError, match=r"^tasks/mine\.yaml with source of the study: `source` lacks test\nhint: "):
+        load(overrides={"source": {"train": "a", "validation": "b"}})
+    with pytest.raises(UserError, match=r"^tasks/mine\.yaml with max_chars of the study: .*unknown key 'max_chars'"):
+        load(overrides={"max_chars": 9})
+
+
+def test_an_unknown_dataset_is_named_with_those_there_are(load, tmp_path):
+    load()
+    with pytest.raises(UserError, match=r"unknown dataset 'mime'; known are mine\nhint: did you mean 'mine'\?"):
+        load_task("mime", tmp_path, overrides={})
+
+
+def test_values_of_a_label_column_are_text_whatever_they_were(load):
+    assert load(values={0: "good", True: "bad"}).values == {"0": "good", "true": "bad"}
+    assert [value_text(v) for v in (False, 1.0, 1, "1", 0.5, "True")] == ["false", "1", "1", "1", "0.5", "True"]
+
+
+def test_a_template_that_an_item_cannot_fill_is_named():
+    with pytest.raises(UserError, match=r"'\{\{ text\.a \}\}' cannot be filled with text: .*\nhint: mend it"):
+        render("{{ text.a }}", {"text": "x"})
+    assert render("{{ text }}\n", {"text": "<a> & {{ b }}"}) == "<a> & {{ b }}\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "seen"),
+    [("is", "good", " good"), ("is", " good", " good"), ("is\n", "good", "good"), ("", "good", "good"), ("is", "", "")],
+)
+def test_an_answer_is_set_off_by_white_space_once(prompt, answer, seen):
+    assert glued(prompt, answer) == seen
