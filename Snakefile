@@ -37,7 +37,8 @@ include: "rules/report.smk"
 
 
 onstart:
-    free_scheduler()
+    scheduling.forget_rate_limit(workflow.scheduler)
+    scheduling.check_first(workflow.scheduler)
     start_warm()
 
 
@@ -49,7 +50,7 @@ rule all:
 
 rule prepare:
     input:
-        "<results>/checks/inputs.json",
+        from_plan(series_lookups.ready_inputs),
 
 
 rule measure:

@@ -13,7 +13,7 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import dataset_lookups, lookups, series_lookups, sources, warm
+from ripeness import dataset_lookups, lookups, scheduling, series_lookups, sources, warm
 from ripeness.errors import UserError
 from ripeness.disk import check_files
 from ripeness.plan import load_study
@@ -46,15 +46,6 @@ def code_of(program):
 def study_folder(wildcards):
     """The study's folder, for programs that read a whole folder of it."""
     return lookups.results(STUDY)
-
-
-def free_scheduler():
-    """Take away the scheduler's limit of jobs a second.
-
-    Snakemake 9.27 looks at all waiting jobs again a second after every look, and every finished job adds a look: after
-    a thousand jobs its own work outweighed theirs.
-    """
-    workflow.scheduler.job_rate_limiter = None
 
 
 def start_warm():

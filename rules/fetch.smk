@@ -1,9 +1,8 @@
-"""Texts and checkpoints that are not made here, and the gate before anything expensive.
+"""Texts and checkpoints that are not made here.
 
 INPUTS: text files, model folders on disk or on the hub, <results>/items/
 OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
          <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
-         <results>/checks/inputs.json                   all items and all checkpoints from elsewhere are there and good
 """
 
 
@@ -11,7 +10,6 @@ OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
 localrules:
     split_text,
     fetch_checkpoint,
-    check_inputs,
 
 
 rule split_text:
@@ -60,20 +58,4 @@ rule fetch_checkpoint:
             --source {params.source:q} \
             --output {output.checkpoint:q} \
             --usage {log.usage:q} 2>{log[0]:q}
-        """
-
-
-rule check_inputs:
-    """Wait until everything that an expensive job may need is there and good."""
-    input:
-        from_plan(series_lookups.ready_inputs),
-    output:
-        checks="<results>/checks/inputs.json",
-    log:
-        "<logs>/check_inputs.log",
-    conda:
-        "../envs/ripeness.yaml"
-    shell:
-        r"""
-        echo '{{"checked": true}}' >{output.checks:q} 2>{log:q}
         """

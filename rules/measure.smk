@@ -14,7 +14,6 @@ rule predict:
         model=from_plan(lookups.model_folder),
         training=from_plan(lookups.training_record),
         examples=from_plan(lookups.probe_files),
-        checks=ancient("<results>/checks/inputs.json"),
     output:
         predictions="<results>/cells/<cell>/predictions.parquet",
     log:

@@ -61,7 +61,6 @@ rule pretrain_state:
     input:
         corpus="<results>/corpus/{series}",
         earlier=from_plan(series_lookups.earlier_state),
-        checks=ancient("<results>/checks/inputs.json"),
     output:
         state="<results>/pretraining/{series}/step{step}.safetensors",
     log:

@@ -11,7 +11,6 @@ rule train_model:
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         examples="<results>/examples/{dataset}/{format}",
-        checks=ancient("<results>/checks/inputs.json"),
     output:
         model=kept(directory("<results>/cells/<cell>/model")),
         record="<results>/cells/<cell>/training.json",

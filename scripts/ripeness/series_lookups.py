@@ -87,7 +87,7 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """Everything that must be found good before an expensive job starts: items, and checkpoints not made here."""
+    """Everything that is fetched and checked before an expensive job starts: items, and checkpoints not made here."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     fetched = [
         f"{results(study)}/checkpoints/{series}/{checkpoint}"

@@ -154,7 +154,7 @@ def test_nothing_is_to_do_after_editing_comments_and_docstrings(edited):
     scripts = edited.folder / "scripts"
     replace(scripts / "ripeness/training.py", "import math", "# a comment\n\nimport math")
     replace(scripts / "train_model.py", "def main(", "# another\ndef main(")
-    replace(scripts / "predict.py", '"""The summed log-probability', '"""The added-up log-probability')
+    replace(scripts / "ripeness/options.py", '"""The summed log-probability', '"""The added-up log-probability')
     assert edited.planned() == {}
 
 
@@ -231,6 +231,31 @@ finally:
     assert int(jobs["train_model"]) + int(jobs["predict"]) > 2000
     assert said[2] == "[]"
     assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())  # a busy machine is no fault of the plan
+
+
+def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_its_own_cells(edited):
+    config = edited.config()
+    del config["datasets"]["nursery-summary"], config["suites"]["transfer"]
+    config["formats"] = ["default"]
+    config["methods"]["full"]["learning_rate"] = [1e-4, 3e-3]
+    edited.write(config)
+    run = edited.snakemake()
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = edited.folder / "results/cut"
+    tuned = pl.read_parquet(results / "tables/measurements.parquet").filter(method="full", metric="accuracy")
+    assert set(tuned["learning_rate"]) == {1e-4, 3e-3}, run.stdout + run.stderr
+    assert dict(tuned.group_by("suite").agg(pl.col("split").unique().first()).iter_rows()) == {
+        "in-domain": "test",
+        "validation": "validation",
+    }
+    best = tuned.filter(suite="validation").sort("value", "learning_rate", descending=[True, False])
+    best = best.group_by("checkpoint").first().select("checkpoint", "learning_rate").sort("checkpoint")
+    chosen = tuned.filter(pl.col("is_chosen"), suite="in-domain").select("checkpoint", "learning_rate")
+    assert chosen.sort("checkpoint").equals(best)
+    assert 'id="rates"' in (results / "report.html").read_text()
+    config["methods"]["full"]["learning_rate"].append(1e-2)
+    planned = edited.planned(config)
+    assert (planned["train_model"], planned["predict"], planned["score"]) == (3, 3, 3)
 
 
 def test_a_changed_metric_costs_no_gpu_time(edited):

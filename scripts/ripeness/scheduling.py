@@ -1,0 +1,37 @@
+"""In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
+
+from typing import Any
+
+# Rules that find out whether what the user gave is there and good.
+CHECKING = {"make_dataset", "fetch_dataset", "prepare_items", "render_examples", "split_text", "fetch_checkpoint"}
+EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
+
+
+def forget_rate_limit(scheduler: Any) -> None:
+    """Take away the limit of jobs a second.
+
+    Snakemake looks at all waiting jobs again a second after every look, and every finished job adds a look: after a
+    thousand jobs its own work outweighed theirs.
+    """
+    scheduler.job_rate_limiter = None
+
+
+def check_first(scheduler: Any) -> None:
+    """Let no expensive job start while an input is being fetched or checked, or is ready to be.
+
+    An edge in the graph cannot say so: a new dataset would rerun every finished cell, or, if the edge were `ancient`,
+    hide whatever else has changed from Snakemake (it does not look at the jobs after one that has to run).
+    """
+    select = scheduler.job_selector
+
+    def select_checked(jobs: set) -> Any:
+        if any(rules_of(job) & CHECKING for job in [*scheduler.open_jobs, *scheduler.running]):
+            jobs = {job for job in jobs if not rules_of(job) & EXPENSIVE}
+        return select(jobs)
+
+    scheduler.job_selector = select_checked
+
+
+def rules_of(job: Any) -> set[str]:
+    """Names of the rules of a job, or of the members of a group of jobs."""
+    return {member.rule.name for member in getattr(job, "jobs", [job])}
