@@ -17,7 +17,7 @@ def forget_rate_limit(scheduler: Any) -> None:
 
 
 def check_first(scheduler: Any) -> None:
-    """Let no expensive job start while an input is being fetched or checked, or is ready to be.
+    """Let no expensive job start while an input is being fetched or checked, or is ready to be; none after one failed.
 
     An edge in the graph cannot say so: a new dataset would rerun every finished cell, or, if the edge were `ancient`,
     hide whatever else has changed from Snakemake (it does not look at the jobs after one that has to run).
@@ -25,6 +25,10 @@ def check_first(scheduler: Any) -> None:
     select = scheduler.job_selector
 
     def select_checked(jobs: set) -> Any:
+        if any(rules_of(job) & CHECKING for job in scheduler.failed):
+            scheduler.keepgoing = False  # what runs may end, and then the user must act
+            scheduler._open_jobs.release()  # the scheduler looks again at once
+            return set()
         if any(rules_of(job) & CHECKING for job in [*scheduler.open_jobs, *scheduler.running]):
             jobs = {job for job in jobs if not rules_of(job) & EXPENSIVE}
         return select(jobs)
