@@ -20,19 +20,19 @@ help:
 study: .venv/ready
 	@.venv/bin/python scripts/run_study.py --study "$(STUDY)" --cores "$(CORES)"
 
-test: .venv/ready lint
+test: .venv/ready-dev lint
 	@.venv/bin/python -m pytest
 
-unit: .venv/ready
+unit: .venv/ready-dev
 	@.venv/bin/python -m pytest tests/unit
 
-lint: .venv/ready
+lint: .venv/ready-dev
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@$(IN_VENV) snakefmt --check Snakefile rules
 	@$(IN_VENV) .venv/bin/python -m snakemake --lint
 
-format: .venv/ready
+format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
@@ -52,11 +52,23 @@ clean:
 	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock
 	@touch .venv/ready
 
-# Resolves for every Python from 3.11 on; needs `uv`.
+# What tests and benchmarks need beside.
+.venv/ready-dev: requirements-dev.lock .venv/ready
+	@echo "adding what the tests need to .venv; once"
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock \
+		-r requirements-dev.lock
+	@touch .venv/ready-dev
+
+COMPILE = uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
+PINS = grep -vE "^(nvidia-|cuda-|triton)|sys_platform == 'win32'|== 'emscripten'|os_name == 'nt'"
+
+# Resolves for every Python from 3.11 on; needs `uv`. The second lock holds what the first does not.
 lock:
-	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url requirements.in \
-		-o requirements.all
-	{ head -2 requirements.lock; grep -vE "^(nvidia-|cuda-|triton)|== 'win32'|== 'emscripten'|os_name == 'nt'" \
-		requirements.all | LC_ALL=C sort; } > requirements.new
+	$(COMPILE) requirements.in -o requirements.all
+	{ head -2 requirements.lock; $(PINS) requirements.all | LC_ALL=C sort; } > requirements.new
+	$(COMPILE) requirements-dev.in -c requirements.all -o requirements-dev.all
+	{ head -2 requirements-dev.lock; $(PINS) requirements-dev.all | grep -vxFf requirements.new | LC_ALL=C sort; } \
+		> requirements-dev.new
 	mv requirements.new requirements.lock
-	rm requirements.all
+	mv requirements-dev.new requirements-dev.lock
+	rm requirements.all requirements-dev.all

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -61,6 +63,30 @@ def test_text_depends_neither_on_the_batch_nor_on_the_order(llama, batch_tokens)
     expected = reference(llama, RAGGED)
     assert generate(llama, spelling(), RAGGED, NEVER, batch_tokens=batch_tokens) == expected
     assert generate(llama, spelling(), RAGGED[::-1], NEVER, batch_tokens=batch_tokens) == expected[::-1]
+
+
+@st.composite
+def context_lists(draw):
+    """Draw prompts that share a beginning of any length, or none."""
+    tokens = st.integers(0, 383)
+    beginning = draw(st.lists(tokens, max_size=14))
+    return [
+        beginning + rest for rest in draw(st.lists(st.lists(tokens, min_size=1, max_size=12), min_size=1, max_size=6))
+    ]
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(contexts=context_lists(), batch_tokens=st.sampled_from([1, 40, 90, 4096]), order=st.randoms(), data=st.data())
+def test_every_text_is_the_one_written_alone_whatever_is_batched_shared_or_padded(
+    llama, contexts, batch_tokens, order, data
+):
+    free = [generate(llama, spelling(), [context], NEVER, batch_tokens=1)[0] for context in contexts]
+    words = sorted({word for text in free for word in text.split()}) or ["t5"]
+    stop = data.draw(st.sampled_from(words))  # some texts end early, others go on beside them
+    places = list(range(len(contexts)))
+    order.shuffle(places)
+    found = generate(llama, spelling(), [contexts[i] for i in places], Stopping(12, stop), batch_tokens=batch_tokens)
+    assert found == [free[i].split(stop)[0].strip() for i in places]
 
 
 def test_one_prompt_and_no_prompt_are_answered(llama):
