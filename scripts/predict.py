@@ -2,7 +2,9 @@
 
 By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
-"examples": "test.parquet"}] with files from render_examples.
+"examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
+"stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a line, or
+parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option.
 """
 
 import logging
@@ -27,7 +29,7 @@ from ripeness.models import (
 )
 from ripeness.options import option_scores
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
-from ripeness.tables import PREDICTIONS, write_table
+from ripeness.tables import PREDICTIONS, read_examples, write_table
 
 
 def predict_text(
@@ -60,10 +62,10 @@ def predict_questions(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
     """Predictions for the items of a choice or generation probe."""
-    rows = pl.read_parquet(probe["examples"]).to_dicts()
+    rows = read_examples(Path(probe["examples"]))
     shots = []
     if probe["shots"]:
-        shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=seed)
+        shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
     is_open = probe["kind"] == "generation"
     prompts = build_prompts(
         tokenizer,

@@ -1,8 +1,12 @@
 """Tune one checkpoint on one dataset in one format: one cell of the study.
 
-By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.parquet --output model --record record.json
---settings '{"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32, "schedule": "linear",
-"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "precision": "auto", "seed": 1}'
+By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.jsonl --output model --record record.json
+--settings '{"learning_rate": 1e-4, "epochs": 3, "batch_size": 32, "seed": 1}'
+
+Examples are JSONL, {"prompt": ..., "target": " ..."} a line, or parquet from render_examples. The loss counts the target and
+the end of text after it. Further settings, with what they are otherwise: "schedule": "linear" or "constant",
+"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32). A training
+that was cut off goes on where its state was saved.
 """
 
 import logging
@@ -10,7 +14,6 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-import polars as pl
 import torch
 
 from ripeness.command_line import argument_parser, existing, json_option, run
@@ -24,6 +27,7 @@ from ripeness.models import (
     save_model,
 )
 from ripeness.progress import Progress, training_identity
+from ripeness.tables import read_examples
 from ripeness.training import encode_examples, read_settings, train
 
 
@@ -31,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     """Write the tuned model and the record of its training."""
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
-    parser.add_argument("--examples", required=True, type=existing, help="training examples, from render_examples")
+    parser.add_argument("--examples", required=True, type=existing, help="training examples, JSONL or parquet")
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
     parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
@@ -44,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = read_settings(options.settings)
     logging.info("settings: %s", settings)
     model, tokenizer = load_model(options.checkpoint), load_tokenizer(options.checkpoint)
-    rows = pl.read_parquet(options.examples, columns=["item", "prompt", "target"]).rows()
+    rows = [(row["item"], row["prompt"], row["target"]) for row in read_examples(options.examples)]
     examples = encode_examples(rows, tokenizer, max_length=context_length(model))
     identity = training_identity(model, settings, examples)
     progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)

@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         "figures": report.figures_of(options.figures, REPORTS, facts),
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
+        "ties": report.tie_counts(measurements),
         "rates": report.rate_table(everything, cells),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),

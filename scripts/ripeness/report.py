@@ -175,6 +175,12 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
     }
 
 
+def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
+    """Of how many measurements of choices some items have no single best option, and the largest share of such items."""
+    ties = measurements.filter(pl.col("metric") == "ties")
+    return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
+
+
 def rate_table(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
     """Validation scores of every learning rate that was tried beside others, by checkpoint, and which was chosen.
 

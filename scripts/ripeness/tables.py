@@ -1,9 +1,11 @@
 """The tables: column names and types in one place, checked whenever a table is written. docs/tables.md explains."""
 
+import json
 from pathlib import Path
 
 import polars as pl
 
+from ripeness.errors import UserError
 from ripeness.files import whole
 
 # What a model is measured on.
@@ -142,6 +144,31 @@ def write_table(path: Path, rows: list[dict] | pl.DataFrame, schema: dict[str, p
     """Check `rows` against `schema` and write them as parquet, whole or not at all."""
     with whole(path) as temporary:
         conform(rows, schema).write_parquet(temporary)
+
+
+def read_examples(path: Path) -> list[dict]:
+    """Read examples: parquet from render_examples, or JSONL by hand.
+
+    A line of JSONL holds `prompt`, and `target` or `choices` with `gold` (the place of the right one, from 0); `item`
+    and `cluster` are made from the line's number where they are missing. UserError names a line that lacks something.
+    """
+    if path.suffix != ".jsonl":
+        return pl.read_parquet(path).to_dicts()
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            choices, gold = row.get("choices") or [], row.get("gold", -1)
+            target = choices[gold] if choices and gold >= 0 else row["target"]
+            item = str(row.get("item", f"{path.name}:{number}"))
+            given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": row["prompt"]}
+            rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise UserError(
+                f"{path}:{number}: not an example ({error!r})\n"
+                'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
+            ) from None
+    return conform(rows, EXAMPLES).to_dicts()
 
 
 def table_files(places: list[Path]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Tune all weights of a model on prompts and answers: one screen, no trainer class."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import torch
@@ -20,30 +20,31 @@ ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How a model is tuned; config.schema.yaml explains the values."""
+    """How a model is tuned; config.schema.yaml explains the values and has the same defaults."""
 
-    kind: str
     learning_rate: float
     epochs: int
     batch_size: int
-    schedule: str
-    warmup_ratio: float
-    weight_decay: float
-    clip: float
-    precision: str
     seed: int
+    kind: str = "full"
+    schedule: str = "linear"
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    precision: str = "auto"
 
 
 def read_settings(values: dict[str, Any]) -> TrainingSettings:
     """Settings from a JSON object; UserError for a key that is unknown or missing, or a value that is not a choice."""
     known = [field.name for field in fields(TrainingSettings)]
-    unknown, missing = sorted(values.keys() - set(known)), sorted(set(known) - values.keys())
+    needed = [field.name for field in fields(TrainingSettings) if field.default is MISSING]
+    unknown, missing = sorted(values.keys() - set(known)), sorted(set(needed) - values.keys())
     if unknown or missing:
         raise UserError(
             f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}"
         )
     for key, choices in CHOICES.items():
-        if values[key] not in choices:
+        if values.get(key, choices[0]) not in choices:
             raise UserError(f"settings: unknown {key} {values[key]!r}\nhint: known are {', '.join(choices)}")
     return TrainingSettings(**values)
 

@@ -86,6 +86,23 @@ def test_options_have_the_log_likelihoods_that_one_reads_by_hand(run, probes, ex
         ]
 
 
+def test_examples_may_be_lines_of_json_written_by_hand(run, probes, examples, tmp_path):
+    rows = pl.read_parquet(examples / "choice" / "test.parquet").rows(named=True)
+    keys = ("prompt", "choices", "gold")
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps({key: row[key] for key in keys}) + "\n" for row in rows))
+    by_hand = run([probes[0] | {"examples": str(tmp_path / "test.jsonl")}], name="by-hand")
+    assert by_hand["item"].to_list() == [f"test.jsonl:{number}" for number in range(1, 13)]
+    assert by_hand.drop("item", "cluster").equals(run(probes[:1]).drop("item", "cluster"))
+
+
+def test_half_precision_is_near_and_recorded(run, probes):
+    half, single = run(probes[:1], "--precision", "bf16", name="half"), run(probes[:1])
+    assert (set(half["precision"]), set(single["precision"])) == ({"bf16"}, {"fp32"})  # auto, without a GPU
+    a, b = half["logps"].explode().to_list(), single["logps"].explode().to_list()
+    assert a != b
+    assert a == pytest.approx(b, abs=0.5)
+
+
 def test_shots_change_with_the_seed_and_their_absence_does_not(run, probes):
     one, again, two = (run(probes[:2], "--seed", seed, name=seed) for seed in ("1", "1", "2"))
     assert one.equals(again)

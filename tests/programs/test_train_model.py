@@ -58,6 +58,17 @@ def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
     assert not list(folder.glob(".*"))
 
 
+def test_examples_may_be_lines_of_json_written_by_hand(tune, tmp_path, examples):
+    rows = pl.read_parquet(examples / "choice" / "train.parquet").rows(named=True)
+    lines = [json.dumps({"prompt": row["prompt"], "target": row["target"]}) for row in rows]
+    (tmp_path / "train.jsonl").write_text("\n".join(lines) + "\n")
+    by_hand = tune("by hand", data=tmp_path / "train.jsonl")
+    assert weights(by_hand) == weights(tune())
+    (tmp_path / "bad.jsonl").write_text(lines[0] + '\n{"prompt": "no target"}\n')
+    with pytest.raises(UserError, match=r"bad.jsonl:2: not an example .*'target'.*\nhint: "):
+        tune("bad", data=tmp_path / "bad.jsonl")
+
+
 def test_tokens_are_counted_over_all_epochs(tune, examples, tokenizer):
     rows = pl.read_parquet(examples / "choice" / "train.parquet").rows(named=True)
     n_tokens = sum(len(tokenizer(row["prompt"] + row["target"])["input_ids"]) + 1 for row in rows)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 
+import polars as pl
 import pytest
 import vl_convert
 
@@ -12,6 +13,7 @@ import write_report
 from ripeness import report
 from ripeness.charts import FIGURES
 from ripeness.errors import UserError
+from ripeness.tables import CELLS, MEASUREMENTS, conform
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,32 @@ def test_cost_is_summed_by_stage(page):
 
 def test_tables_of_like_mappings_have_one_row_each(page):
     assert '<th scope="row">step5859-annealed</th><td>' in re.sub(r">\s+", ">", section(page, "used"))
+
+
+def test_ties_are_counted():
+    rows = [{"metric": "ties", "value": value} for value in (0.0, 0.25, 0.05)] + [{"metric": "accuracy", "value": 1.0}]
+    assert report.tie_counts(pl.DataFrame(rows)) == {"n": 3, "n_tied": 2, "most": 0.25}
+    assert report.tie_counts(pl.DataFrame(rows[3:])) == {"n": 0, "n_tied": 0, "most": 0.0}
+
+
+def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(synthetic_study):
+    assert report.rate_table(synthetic_study["measurements"], synthetic_study["cells"])["rows"] == []
+    place = {"series": "s", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "dataset": "film", "format": "io"}
+    rows = [place | {"method": "full", "learning_rate": rate, "seed": 1, "status": "done"} for rate in (1e-4, 1e-3)]
+    rows.append(rows[0] | {"learning_rate": 1e-2, "status": "diverged"})
+    scores = [row | {"suite": "validation", "probe_kind": "choice", "metric": "accuracy"} for row in rows[:2]]
+    scores = [row | {"value": value} for row, value in zip(scores, (0.5, 0.75), strict=True)]
+    table = report.rate_table(conform([drop(row) for row in scores], MEASUREMENTS), conform(rows, CELLS))
+    assert table["rows"] == [
+        ("film", "full", "io", "0.0001", [("0.50", False)]),
+        ("film", "full", "io", "0.001", [("0.75", True)]),
+        ("film", "full", "io", "0.01", [("– (1 of 1 diverged)", False)]),
+    ]
+    assert (table["columns"], table["n_chosen"], table["n_at_edge"]) == (["8k"], 1, 0)
+
+
+def drop(row):
+    return {key: value for key, value in row.items() if key in MEASUREMENTS}
 
 
 def test_scores_are_the_same_in_html_and_markdown(synthetic_study):

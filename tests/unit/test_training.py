@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from ripeness.config import SCHEMA, fill_defaults, read_schema
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.progress import Progress, training_identity
@@ -179,6 +180,13 @@ def test_a_training_killed_at_any_step_goes_on_to_the_same_weights(
     assert same_weights(model, expected[2])
 
 
+def test_half_precision_trains_with_weights_in_single_precision(tiny_model, examples):
+    single, half = tune(tiny_model, examples), tune(tiny_model, examples, precision="bf16")
+    assert {weight.dtype for weight in half[2].parameters()} == {torch.float32}
+    assert half[0] != single[0]
+    assert half[0] == pytest.approx(single[0], abs=0.05)
+
+
 def test_the_state_of_another_training_is_not_taken_up(tiny_model, examples, tmp_path):
     train(tiny_model("llama"), examples, SETTINGS, pad=0, progress=Progress(tmp_path / "state", "theirs", seconds=0))
     model = tiny_model("llama")
@@ -292,6 +300,15 @@ def test_rates_follow_the_schedule(schedule, warmup_ratio, rates):
     assert [rate_at(step, 5, settings) for step in range(5)] == pytest.approx(rates)
 
 
+def test_defaults_are_those_of_the_schema():
+    method = read_schema(SCHEMA)["$defs"]["full"]
+    given = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
+    filled = dict(given)
+    fill_defaults(filled, method, read_schema(SCHEMA))
+    assert read_settings(filled | {"seed": 3}) == read_settings(given | {"seed": 3})
+    assert set(filled) | {"seed"} == set(vars(SETTINGS))
+
+
 def test_settings_are_read_from_json_and_checked():
     values = {**vars(SETTINGS)}
     assert read_settings(values) == SETTINGS
@@ -302,5 +319,5 @@ def test_settings_are_read_from_json_and_checked():
     ]:
         with pytest.raises(UserError, match=message):
             read_settings(values | change)
-    with pytest.raises(UserError, match=r"missing \['seed'\]\nhint: the keys are kind, "):
+    with pytest.raises(UserError, match=r"missing \['seed'\]\nhint: the keys are learning_rate, "):
         read_settings({key: value for key, value in values.items() if key != "seed"})
