@@ -3,8 +3,8 @@
 By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
-"stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a line, or
-parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option.
+"stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
+line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option.
 """
 
 import logging

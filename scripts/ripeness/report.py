@@ -176,7 +176,7 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
 
 
 def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Of how many measurements of choices some items have no single best option, and the largest share of such items."""
+    """In how many measurements of choices some items have two best options, and the largest share of such items."""
     ties = measurements.filter(pl.col("metric") == "ties")
     return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
 
