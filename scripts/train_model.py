@@ -3,8 +3,8 @@
 By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.jsonl --output model --record record.json
 --settings '{"learning_rate": 1e-4, "epochs": 3, "batch_size": 32, "seed": 1}'
 
-Examples are JSONL, {"prompt": ..., "target": " ..."} a line, or parquet from render_examples. The loss counts the target
-and the end of text after it. Further settings, with what they are otherwise: "schedule": "linear" or "constant",
+Examples are JSONL, {"prompt": ..., "target": " ..."} a line, or parquet from render_examples. The loss counts the
+target and the end of text after it. Further settings, with what they are otherwise: "schedule": "linear" or "constant",
 "warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32). A training
 that was cut off goes on where its state was saved.
 """
