@@ -38,7 +38,7 @@ include: "rules/report.smk"
 
 onstart:
     scheduling.forget_rate_limit(workflow.scheduler)
-    scheduling.check_first(workflow.scheduler)
+    scheduling.check_first(workflow.scheduler, workflow.dag)
     start_warm()
 
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 # Rules that find out whether what the user gave is there and good.
-CHECKING = {"make_dataset", "fetch_dataset", "prepare_items", "render_examples", "split_text", "fetch_checkpoint"}
+CHECKING = {
+    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "prepare_items", "render_examples", "split_text"
+}  # fmt: skip
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 
 
@@ -16,21 +18,24 @@ def forget_rate_limit(scheduler: Any) -> None:
     scheduler.job_rate_limiter = None
 
 
-def check_first(scheduler: Any) -> None:
+def check_first(scheduler: Any, dag: Any) -> None:
     """Let no expensive job start while an input is being fetched or checked, or is ready to be; none after one failed.
 
     An edge in the graph cannot say so: a new dataset would rerun every finished cell, or, if the edge were `ancient`,
     hide whatever else has changed from Snakemake (it does not look at the jobs after one that has to run).
     """
     select = scheduler.job_selector
+    unchecked = [job for job in dag.needrun_jobs() if rules_of(job) & CHECKING]
 
     def select_checked(jobs: set) -> Any:
-        if any(rules_of(job) & CHECKING for job in scheduler.failed):
+        unchecked[:] = [job for job in unchecked if not dag.finished(job)]
+        if any(job in scheduler.failed for job in unchecked):
             scheduler.keepgoing = False  # what runs may end, and then the user must act
             scheduler._open_jobs.release()  # the scheduler looks again at once
             return set()
-        if any(rules_of(job) & CHECKING for job in [*scheduler.open_jobs, *scheduler.running]):
-            jobs = {job for job in jobs if not rules_of(job) & EXPENSIVE}
+        ready = {job for job in unchecked if job in dag.ready_jobs}
+        if ready or any(job in scheduler.running for job in unchecked):
+            jobs = ready | {job for job in jobs if not rules_of(job) & EXPENSIVE}
         return select(jobs)
 
     scheduler.job_selector = select_checked

@@ -1,0 +1,90 @@
+"""What is checked comes before what is expensive, and nothing expensive after a check that failed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ripeness.scheduling import CHECKING, EXPENSIVE, check_first
+
+RULES = Path(__file__).parents[2] / "rules"
+
+
+class Job:
+    """A job of one rule, or a group of jobs."""
+
+    def __init__(self, *rules):
+        members = [SimpleNamespace(rule=SimpleNamespace(name=rule)) for rule in rules]
+        self.rule = members[0].rule
+        if len(members) > 1:
+            self.jobs = members
+
+
+@pytest.fixture
+def made():
+    """Give a scheduler that selects all it is asked, its graph, and one job of each kind."""
+    jobs = {name: Job(name) for name in ("fetch_dataset", "prepare_items", "train_model", "build_corpus")}
+    jobs["group"] = Job("train_model", "predict")
+    done, ready = set(), {jobs["fetch_dataset"], jobs["train_model"], jobs["build_corpus"], jobs["group"]}
+    dag = SimpleNamespace(
+        needrun_jobs=lambda: [j for j in jobs.values() if j not in done],
+        finished=lambda j: j in done,
+        ready_jobs=ready,
+        done=done,
+    )
+    released = []
+    scheduler = SimpleNamespace(
+        job_selector=lambda chosen: set(chosen),
+        running=set(),
+        failed=set(),
+        keepgoing=True,
+        _open_jobs=SimpleNamespace(release=lambda: released.append(1)),
+        released=released,
+    )
+    check_first(scheduler, dag)
+    return scheduler, dag, jobs
+
+
+def select(scheduler, dag):
+    """One look of the scheduler: what it selects runs."""
+    chosen = scheduler.job_selector(set(dag.ready_jobs))
+    dag.ready_jobs -= chosen
+    scheduler.running |= chosen
+    return chosen
+
+
+def finish(scheduler, dag, job, *then):
+    scheduler.running.discard(job)
+    dag.done.add(job)
+    dag.ready_jobs |= set(then)
+
+
+def test_expensive_jobs_wait_until_every_check_has_ended(made):
+    scheduler, dag, jobs = made
+    assert select(scheduler, dag) == {jobs["fetch_dataset"], jobs["build_corpus"]}
+    assert select(scheduler, dag) == set()  # the check still runs
+    finish(scheduler, dag, jobs["fetch_dataset"], jobs["prepare_items"])
+    assert select(scheduler, dag) == {jobs["prepare_items"]}
+    finish(scheduler, dag, jobs["prepare_items"])
+    assert select(scheduler, dag) == {jobs["train_model"], jobs["group"]}
+
+
+def test_after_a_check_has_failed_nothing_starts_even_if_the_run_was_to_go_on(made):
+    scheduler, dag, jobs = made
+    select(scheduler, dag)
+    scheduler.running.discard(jobs["fetch_dataset"])
+    scheduler.failed.add(jobs["fetch_dataset"])
+    assert select(scheduler, dag) == set()
+    assert not scheduler.keepgoing and scheduler.released
+
+
+def test_a_check_that_was_left_out_of_a_sample_of_the_ready_jobs_still_comes_first(made):
+    scheduler, dag, jobs = made
+    assert scheduler.job_selector({jobs["train_model"]}) == {jobs["fetch_dataset"]}
+
+
+def test_the_rules_named_exist_and_are_all_that_fetch_check_or_compute():
+    rules = {line.split()[1].rstrip(":") for path in RULES.glob("*.smk") for line in path.open() if line[:5] == "rule "}
+    assert rules >= (CHECKING | EXPENSIVE)
+    assert not CHECKING & EXPENSIVE
+    assert {rule for rule in rules if rule.startswith(("fetch_", "prepare_", "pretrain_"))} <= CHECKING | EXPENSIVE
