@@ -13,10 +13,10 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import dataset_lookups, lookups, scheduling, series_lookups, sources, warm
+from ripeness import dataset_lookups, harness_lookups, lookups, scheduling, series_lookups, sources, warm
 from ripeness.errors import UserError
 from ripeness.disk import check_files
-from ripeness.plan import load_study
+from ripeness.plan import harness_tasks, load_study
 
 try:
     STUDY = load_study(config, Path(workflow.basedir) / "tasks")
@@ -72,8 +72,8 @@ def one_of(names):
 wildcard_constraints:
     series=one_of(STUDY.checkpoints),
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
-    dataset=one_of([*STUDY.tasks, *STUDY.config["texts"]]),
-    format=one_of([*STUDY.config["formats"], "text"]),
+    dataset=one_of([*STUDY.tasks, *STUDY.config["texts"], *harness_tasks(STUDY)]),
+    format=one_of([*STUDY.config["formats"], "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
     seed=r"\d+",
     step=r"\d+",

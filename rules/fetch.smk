@@ -1,8 +1,9 @@
-"""Texts and checkpoints that are not made here.
+"""Texts, checkpoints and tasks of lm-eval that are not made here.
 
 INPUTS: text files, model folders on disk or on the hub, <results>/items/
 OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
          <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
+         <results>/lm_eval/{task}                       a task of lm-evaluation-harness: task.json, data
 """
 
 
@@ -10,6 +11,7 @@ OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
 localrules:
     split_text,
     fetch_checkpoint,
+    fetch_harness_task,
 
 
 rule split_text:
@@ -57,5 +59,30 @@ rule fetch_checkpoint:
         python scripts/fetch_checkpoint.py \
             --source {params.source:q} \
             --output {output.checkpoint:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule fetch_harness_task:
+    """Fetch one task of lm-evaluation-harness with its data."""
+    input:
+        from_plan(harness_lookups.harness_files),
+    output:
+        task=directory("<results>/lm_eval/{task}"),
+    log:
+        "<logs>/fetch_harness_task/{task}.log",
+        usage="<logs>/fetch_harness_task/{task}.usage.json",
+    wildcard_constraints:
+        task=one_of(harness_tasks(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("fetch_harness_task"),
+        request=from_plan(harness_lookups.harness_request),
+    shell:
+        r"""
+        python scripts/fetch_harness_task.py \
+            --request {params.request:q} \
+            --output {output.task:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -45,6 +45,7 @@ rule record_provenance:
     input:
         datasets=from_plan(lookups.dataset_folders),
         checkpoints=from_plan(lookups.checkpoint_folders),
+        harness=from_plan(harness_lookups.harness_folders),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -60,6 +61,7 @@ rule record_provenance:
         python scripts/record_provenance.py \
             --datasets {input.datasets:q} \
             --checkpoints {input.checkpoints:q} \
+            --harness {input.harness:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
+from ripeness.harness import predict_task
 from ripeness.likelihood import log_likelihoods, windows
 from ripeness.models import (
     autocast,
@@ -97,6 +98,8 @@ def predict_probe(
     """One row an item, with the probe's identity."""
     if probe["kind"] == "text":
         rows = predict_text(model, tokenizer, pl.read_parquet(probe["examples"]).to_dicts(), batch_tokens)
+    elif probe["kind"] == "harness":
+        rows = predict_task(model, tokenizer, probe, batch_tokens=batch_tokens)
     else:
         rows = predict_questions(model, tokenizer, probe, seed=seed, batch_tokens=batch_tokens)
     identity = {
@@ -106,7 +109,7 @@ def predict_probe(
         "probe_format": probe["format"],
         "shots": probe["shots"],
         "split": probe.get("split", "test"),
-        "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused
+        "is_truncated": False,  # whole shots are dropped, and a question that does not fit is refused; not by lm-eval
     }
     logging.info(
         "%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows)
@@ -120,9 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, type=existing, help="folder of the model")
     parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
-    parser.add_argument(
-        "--training", type=existing, help="record of the model's training; a diverged model is not measured"
-    )
+    parser.add_argument("--training", type=existing, help="record of its training; a diverged model is not measured")
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
@@ -139,12 +140,10 @@ def main(argv: list[str] | None = None) -> None:
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s", precision)
-    rows = []
+    rows, how = [], {"seed": options.seed, "batch_tokens": options.batch_tokens}
     with autocast(model.device, precision):
         for probe in probes:
-            rows += predict_probe(model, tokenizer, probe, seed=options.seed, batch_tokens=options.batch_tokens)
-    for row in rows:
-        row["precision"] = precision
+            rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
     write_table(options.output, rows, PREDICTIONS)
 
 

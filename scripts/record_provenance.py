@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,15 @@ def code_version(folder: Path) -> str:
         return "not under version control"
 
 
-def describe(datasets: list[Path], checkpoints: list[Path], config: dict[str, Any]) -> dict[str, Any]:
+def describe(
+    datasets: list[Path], checkpoints: list[Path], config: dict[str, Any], harness: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Tables of name and value for the report."""
     records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
     facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
+    fetched = [read_json(folder / "task.json") for folder in harness]
+    asked = ("source", "file", "split", "n_documents", "sha256")
+    tasks = {record["task"]: {key: record[key] for key in asked} for record in fetched}
     return {
         "software": {
             "ripeness": code_version(Path(__file__).parent),
@@ -50,6 +56,7 @@ def describe(datasets: list[Path], checkpoints: list[Path], config: dict[str, An
             }
             for fact in facts
         },
+        **({"tasks of lm_eval": tasks} if tasks else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
     }
@@ -60,10 +67,11 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
     parser.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="folders of checkpoints")
+    parser.add_argument("--harness", type=Path, nargs="*", default=[], help="folders of fetch_harness_task")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    write_json(options.output, describe(options.datasets, options.checkpoints, options.config))
+    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, options.harness))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         "scores": table,
         "ties": report.tie_counts(measurements),
         "rates": report.rate_table(everything, cells),
+        "references": report.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts)),

@@ -224,4 +224,5 @@ def synthetic_folder(synthetic_study, tmp_path_factory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         on_gpu = {"peak_cuda_mb": 5120.0 if job.startswith("train_model") else 0.0}
         path.write_text(json.dumps(usage | on_gpu), encoding="utf-8")
+    (folder / "usage/failed.usage.json").touch()
     return folder

@@ -16,7 +16,8 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
     """
     stages: dict[str, list[dict]] = {}
     for path in sorted(folder.rglob("*.json")) if folder else []:
-        usage = read_json(path) if path.stat().st_mtime >= since else None
+        facts = path.stat()  # of a job that failed Snakemake leaves an empty file
+        usage = read_json(path) if facts.st_size and facts.st_mtime >= since else None
         if isinstance(usage, dict) and "compute_cpu_s" in usage:
             stage = path.relative_to(folder).parts[0].split(".")[0]
             stages.setdefault(stage, []).append(usage)

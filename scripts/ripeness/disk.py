@@ -1,14 +1,20 @@
-"""The files and folders on disk that a study names: are they there?"""
+"""What a study names beyond itself: are the files and folders there, and is lm-eval where its tasks are wanted?"""
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 from ripeness.errors import UserError
-from ripeness.plan import Study
+from ripeness.plan import Study, harness_tasks
 
 
 def check_files(study: Study) -> None:
-    """Refuse a study that names a file or folder that is not there."""
+    """Refuse a study that names a file or folder that is not there, or tasks of lm-eval where that is not installed."""
+    if (tasks := harness_tasks(study)) and not importlib.util.find_spec("lm_eval"):
+        raise UserError(
+            f"the suites name tasks of lm_eval ({', '.join(tasks)}), which is not installed\n"
+            "hint: .venv/bin/pip install lm-eval==0.4.13, or remove them from `suites`"
+        )
     for where, path in named_files(study):
         if not Path(path).exists():
             raise UserError(f"{where}: there is no {path}\nhint: check the path; it is relative to {Path.cwd()}")
@@ -23,6 +29,8 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
     for name, text in study.config["texts"].items():
         if "path" in text:
             yield f"texts.{name}", text["path"]
+    if "include_path" in study.config["lm_eval"]:
+        yield "lm_eval.include_path", study.config["lm_eval"]["include_path"]
     for name, series in study.config["series"].items():
         for split, path in series.get("pretrain", {}).get("source", {}).get("text", {}).items():
             yield f"series.{name}.pretrain.source.text.{split}", path

@@ -8,7 +8,7 @@ Every function named after a figure takes the measurements and the cells, whethe
 import polars as pl
 from polars import selectors
 
-from ripeness.intervals import POINT, changes, paired_variance, pooled, scores, with_interval
+from ripeness.intervals import POINT, UNTUNED, changes, paired_variance, pooled, scores, with_interval
 
 # Expected range of k independent standard normal numbers (d2 of control charts; ASTM E2587, table 49).
 EXPECTED_RANGE = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
@@ -59,7 +59,7 @@ def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Every cell of the study with its status (done, diverged, missing) and facts of its training.
 
-    Running text, on which only the untouched model has a cell, is shown where it is not done.
+    Running text and tasks of lm-eval, on which only the untouched model has a cell, are shown where not done.
     """
     # a method with several learning rates has a cell for each
     is_grid = pl.col("learning_rate").n_unique().over("method") > 1
@@ -67,7 +67,7 @@ def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
     recipe = pl.concat_str("method", rate)
     cell = pl.concat_str([recipe, pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
     keys = ["dataset", "format", "method", "learning_rate", "seed"]
-    shown = cells.filter((pl.col("format") != "text") | (pl.col("status") != "done"))
+    shown = cells.filter(~pl.col("format").is_in(UNTUNED) | (pl.col("status") != "done"))
     frame = shown.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
     return tidy(with_labels(frame, "dataset").drop("step"), keys)
 
@@ -75,7 +75,7 @@ def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
 def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Scores of untouched checkpoints by format and number of shots, and the log-probability of the gold."""
     by = ["series", *POINT[1:], "probe", "probe_format", "shots"]
-    base = measurements.filter(pl.col("method") == "base", pl.col("probe_kind") != "text")
+    base = measurements.filter(pl.col("method") == "base", pl.col("probe_kind").is_in(["choice", "generation"]))
     shots = pl.concat_str(pl.lit("score, "), "shots", pl.lit(" shots"))
     score = with_interval(pooled(scores(base), by), is_share=True).with_columns(shots.alias("row"))
     gold = base.filter(pl.col("metric") == "logp_gold", pl.col("shots") == 0, pl.col("split") == "test")

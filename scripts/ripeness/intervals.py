@@ -7,6 +7,7 @@ reduce since they share the items, and the variation between seeds.
 import polars as pl
 
 PRIMARY = {"choice": "accuracy", "generation": "rouge_l", "text": "bits_per_byte"}
+UNTUNED = ["text", "lm_eval"]  # "formats" in which nothing is tuned
 POINT = ["series", "checkpoint", "step", "tokens", "phase"]
 Z = 1.959964  # two-sided 95 % of a normal
 
@@ -109,7 +110,9 @@ def paired_variance(items: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     equation 4).
     """
     score = pl.when(pl.col("probe_kind") == "choice").then(pl.col("is_correct").cast(pl.Float64))
-    rows = items.filter(pl.col("shots") == 0, pl.col("split") == "test", pl.col("probe_kind") != "text")
+    rows = items.filter(
+        pl.col("shots") == 0, pl.col("split") == "test", pl.col("probe_kind").is_in(["choice", "generation"])
+    )
     rows = rows.with_columns(score.otherwise("rouge_l").alias("score")).drop_nulls("score")
     item = ["series", "checkpoint", "probe", "probe_format", "item"]
     base = rows.filter(pl.col("method") == "base").group_by(item).agg(pl.col("score").mean().alias("base"))

@@ -12,7 +12,9 @@ from typing import Any
 from jinja2 import Template
 
 from ripeness.plan import (
+    HARNESS_FORMAT,
     TEXT_FORMAT,
+    UNSEEDED,
     Cell,
     Study,
     cells_at,
@@ -73,6 +75,9 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             place = f"corpus/{cell.series}/heldout" if is_heldout else f"texts/{probe.probe}"
             rows.append(asdict(probe) | {"examples": f"{results(study)}/{place}.parquet"})
             continue
+        if probe.kind == "harness":
+            rows.append(asdict(probe) | {"examples": f"{results(study)}/{HARNESS_FORMAT}/{probe.probe}/task.json"})
+            continue
         folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
         task = study.tasks[probe.probe]
         more = {"examples": f"{folder}/{probe.split}.parquet"}
@@ -92,7 +97,7 @@ def probe_list(study: Study, wildcards: Any) -> str:
 def probe_files(study: Study, wildcards: Any) -> list[str]:
     """The folders and files that a cell's probes read."""
     paths = dict.fromkeys(row["examples"] for row in probe_rows(study, wildcards))
-    # a corpus and the examples of a format are made as folders
+    # a corpus, the examples of a format and a task of lm-eval are made as folders
     made = [path if path.startswith(f"{results(study)}/texts/") else str(Path(path).parent) for path in paths]
     return list(dict.fromkeys(made))
 
@@ -178,7 +183,7 @@ def shown_cells(study: Study) -> list[Cell]:
     series, checkpoints = next(iter(study.checkpoints.items()))
     seed = study.config["seeds"][0]
     cells = cells_at(study, series, next(iter(checkpoints)))
-    return [c for c in cells if c.method == "base" and c.seed == seed and c.format != TEXT_FORMAT]
+    return [c for c in cells if c.method == "base" and c.seed == seed and c.format not in UNSEEDED]
 
 
 def shown_probes(study: Study, wildcards: Any) -> str:

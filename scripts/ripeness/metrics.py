@@ -52,10 +52,16 @@ def score_text(row: dict[str, Any]) -> dict[str, Any]:
     return {key: row[key] for key in ("nll", "n_tokens", "n_bytes")}
 
 
+def score_harness(row: dict[str, Any]) -> dict[str, Any]:
+    """The harness has scored already."""
+    return {"harness": row["harness"]}
+
+
 SCORERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "choice": score_choice,
     "generation": score_generation,
     "text": score_text,
+    "harness": score_harness,
 }
 
 # metric -> column of the item rows that it is the mean of
@@ -70,6 +76,7 @@ MEANS = {
     },
     "generation": {"rouge_l": "rouge_l", "exact_match": "exact_match"},
     "text": {},
+    "harness": {},
 }
 # metric -> sum of one column over sum of another, and the unit's factor
 RATIOS = {"bits_per_byte": ("nll", "n_bytes", 1 / math.log(2)), "loss": ("nll", "n_tokens", 1.0)}
@@ -86,6 +93,8 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
         for metric, (above, below, factor) in RATIOS.items():
             value, se = ratio_with_error([i[above] for i in items], [i[below] for i in items], clusters)
             rows.append({"metric": metric, "value": value * factor, "se": se and se * factor})
+    if kind == "harness":
+        rows += measure_harness(items)
     reference = {"chance": None, "majority": None}
     if kind == "choice":
         golds = Counter(prediction["gold"] for prediction in predictions)
@@ -95,10 +104,26 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
         }
     is_accuracy = {"accuracy", "accuracy_char", "accuracy_byte"}
     return [
-        {**row, "n_items": len(items), "n_seeds": 1, "source": "measured"}
+        {"n_items": len(items), "n_seeds": 1, "source": predictions[0].get("source") or "measured", **row}
         | (reference if row["metric"] in is_accuracy else {})
         for row in rows
     ]
+
+
+def measure_harness(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every metric of a task of lm-eval by its name there: a mean with its error, or the one value of the task."""
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for item in items:
+        for entry in item["harness"]:
+            found.setdefault(entry["metric"], []).append((item["cluster"], entry))
+    rows = []
+    for metric, entries in found.items():
+        value, se = entries[0][1]["value"], None
+        if entries[0][1]["is_mean"]:
+            clusters = [cluster for cluster, _ in entries]
+            value, se = ratio_with_error([entry["value"] for _, entry in entries], [1.0] * len(entries), clusters)
+        rows.append({"metric": metric, "value": value, "se": se, "n_items": len(entries)})
+    return rows
 
 
 def ratio_with_error(above: list[float], below: list[float], clusters: list[str]) -> tuple[float, float | None]:

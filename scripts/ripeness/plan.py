@@ -16,6 +16,9 @@ from ripeness.series import name_checkpoints
 from ripeness.tasks import Task, load_task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
+HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
+UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
+KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
 VALIDATION = "validation"  # the suite on which learning rates are chosen
 
 
@@ -38,7 +41,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a model is measured on: a dataset in a format with a number of shots, or running text."""
+    """What a model is measured on: a dataset in a format with a number of shots, running text, a task of lm-eval."""
 
     suite: str
     probe: str
@@ -108,8 +111,9 @@ def check_suites(study: Study) -> None:
     config = study.config
     for name, suite in config["suites"].items():
         where = f"suites.{name}"
-        if ("datasets" in suite) == ("texts" in suite):
-            raise UserError(f"{where}: a suite has either `datasets` or `texts`\nhint: make two suites of it")
+        if len(suite.keys() & set(KINDS)) != 1:
+            kinds = ", ".join(f"`{kind}`" for kind in KINDS)
+            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: make a suite of each")
         if name in ("base", VALIDATION):
             raise UserError(f"{where}: the name {name!r} is taken\nhint: call the suite something else")
         check_shots(where, suite, config)
@@ -131,6 +135,8 @@ def check_shots(where: str, suite: dict[str, Any], config: dict[str, Any]) -> No
     base, pool = config["methods"]["base"]["shots"], config["items"]["shots"]
     if "texts" in suite and ("formats" in suite or suite["shots"] != [0]):
         raise UserError(f"{where}: running text has neither `formats` nor `shots`\nhint: remove them from this suite")
+    if "lm_eval" in suite and "formats" in suite:
+        raise UserError(f"{where}: a task of lm_eval words its prompts itself\nhint: remove `formats` from this suite")
     if max(base) > pool:
         raise UserError(
             f"methods.base.shots: {max(base)} shots are wanted, but the pool holds {pool}\n"
@@ -189,8 +195,7 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     config = study.config
     cells = []
     for probe, format_ in base_probes(study):
-        # seeds draw the shots of a prompt; running text has none
-        seeds = config["seeds"] if format_ != TEXT_FORMAT else config["seeds"][:1]
+        seeds = config["seeds"][:1] if format_ in UNSEEDED else config["seeds"]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
     grid = product(config["datasets"], config["formats"], study.recipes, config["seeds"])
     return cells + [Cell(series, checkpoint, *place) for place in grid]
@@ -203,6 +208,8 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
     for suite in config["suites"].values():
         for text in suite.get("texts", []):
             pairs[text, TEXT_FORMAT] = None
+        for task in suite.get("lm_eval", []):
+            pairs[task, HARNESS_FORMAT] = None
         datasets = suite.get("datasets", [])
         names = list(config["datasets"]) if datasets == "own" else datasets
         # "trained" is any format of the study, depending on the cell
@@ -211,11 +218,23 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
     return list(pairs)
 
 
+def harness_tasks(study: Study) -> dict[str, list[int]]:
+    """The tasks of lm-eval that any suite names, each with its numbers of shots."""
+    shots: dict[str, dict[int, None]] = {}
+    for suite in study.config["suites"].values():
+        for task in suite.get("lm_eval", []):
+            shots.setdefault(task, {}).update(dict.fromkeys(suite["shots"]))
+    return {task: list(numbers) for task, numbers in shots.items()}
+
+
 def probes_of(study: Study, cell: Cell) -> list[Probe]:
     """Everything that one cell is measured on, suite by suite."""
     if cell.method == "base":
         if cell.format == TEXT_FORMAT:
             return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
+        if cell.format == HARNESS_FORMAT:
+            shots = harness_tasks(study)[cell.dataset]
+            return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
         kind = study.tasks[cell.dataset].kind
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
     kind, probes = study.tasks[cell.dataset].kind, []
@@ -223,6 +242,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
+        asked = product(suite.get("lm_eval", []), suite["shots"])
+        probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
         datasets = suite.get("datasets", [])
         names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
         formats = suite.get("formats", [])

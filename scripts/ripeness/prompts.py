@@ -18,6 +18,7 @@ PROBE_KEYS = {
     "choice": ("suite", "probe", "format", "shots", "examples"),
     "generation": ("suite", "probe", "format", "shots", "examples", "max_new_tokens", "stop"),
     "text": ("suite", "probe", "format", "shots", "examples"),
+    "harness": ("suite", "probe", "format", "shots", "examples"),
 }
 
 
@@ -45,7 +46,8 @@ def check_probe(probe: dict[str, Any]) -> None:
     kind = probe.get("kind")
     if kind not in PROBE_KEYS:
         raise UserError(f"unknown kind {kind!r} of probe; known are {', '.join(PROBE_KEYS)}\nhint: see --help")
-    needed = [*PROBE_KEYS[kind], *(["shot_examples"] if probe.get("shots") else [])]
+    has_pool = kind != "harness" and probe.get("shots")  # the harness draws shots from the task's own data
+    needed = [*PROBE_KEYS[kind], *(["shot_examples"] if has_pool else [])]
     if missing := [key for key in needed if key not in probe]:
         raise UserError(f"a {kind} probe lacks {', '.join(missing)}\nhint: it needs {', '.join(needed)}")
     for key in ("examples", "shot_examples"):

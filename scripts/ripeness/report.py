@@ -22,7 +22,7 @@ from ripeness.charts import FIGURES
 from ripeness.errors import UserError
 from ripeness.figure_data import human, with_labels
 from ripeness.files import read_json
-from ripeness.intervals import POINT, pooled, scores
+from ripeness.intervals import POINT, UNTUNED, pooled, scores
 from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.rates import choose_rates
 
@@ -67,7 +67,7 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
     points = pl.concat([frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]).unique()
     status = {name: count for name, count in cells["status"].value_counts().iter_rows()}
     tokens = points["tokens"].sort()
-    tuned_on = cells.filter(pl.col("format") != "text")
+    tuned_on = cells.filter(~pl.col("format").is_in(UNTUNED))
     return {
         "series": sorted(set(points["series"])),
         "n_checkpoints": points.select("series", "checkpoint").unique().height,
@@ -204,6 +204,35 @@ def rate_table(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any
         "rows": [(*name, [values.get(c, ("", False)) for c in columns]) for name, values in rows.items()],
         "n_chosen": rates["is_chosen"].sum(),
         "n_at_edge": rates["is_at_edge"].sum(),
+    }
+
+
+def reference_table(measurements: pl.DataFrame) -> dict[str, Any]:
+    """Every metric of the tasks of lm-eval at every checkpoint: mean ± standard error; with who measured.
+
+    One row for each task, metric, number of shots and treatment (untouched, or tuned on a dataset by a method).
+    """
+    rows = measurements.filter(pl.col("probe_kind") == "harness")
+    if rows.is_empty():
+        return {"columns": [], "rows": [], "sources": []}
+    tuned = pl.format("tuned on {} ({})", "dataset", "method")
+    rows = rows.with_columns(
+        treatment=pl.when(pl.col("method") == "base").then(pl.lit("untouched")).otherwise(tuned),
+        has_error=pl.col("se").is_not_null(),
+    )
+    name = ["panel", "metric", "shots", "treatment"]
+    table = pooled(rows, ["series", *POINT[1:], "probe", *name[1:], "has_error"])
+    # the untouched model first
+    table = with_labels(table, "probe").sort(*name[:3], pl.col("treatment") != "untouched", "treatment")
+    columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
+    values: dict[tuple, dict[str, str]] = {}
+    for row in table.iter_rows(named=True):
+        error = f" ± {(row['item_variance'] + row['seed_variance']) ** 0.5:.3f}" if row["has_error"] else ""
+        values.setdefault(tuple(row[key] for key in name), {})[row["label"]] = f"{row['value']:.3f}{error}"
+    return {
+        "columns": columns,
+        "rows": [(*key, [found.get(c, "–") for c in columns]) for key, found in values.items()],
+        "sources": sorted(set(rows["source"])),
     }
 
 

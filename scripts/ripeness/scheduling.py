@@ -4,7 +4,8 @@ from typing import Any
 
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
-    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "prepare_items", "render_examples", "split_text"
+    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "fetch_harness_task", "prepare_items",
+    "render_examples", "split_text",
 }  # fmt: skip
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ripeness.harness_lookups import harness_folders
 from ripeness.lookups import results, to_json
 from ripeness.plan import Study, stable_step, state_before, state_steps
 
@@ -87,7 +88,7 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """Everything that is fetched and checked before an expensive job starts: items, and checkpoints not made here."""
+    """All that is fetched and checked before an expensive job starts: items, foreign checkpoints, tasks of lm-eval."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     fetched = [
         f"{results(study)}/checkpoints/{series}/{checkpoint}"
@@ -95,4 +96,4 @@ def ready_inputs(study: Study, wildcards: Any) -> list[str]:
         if "pretrain" not in study.config["series"][series]
         for checkpoint in checkpoints
     ]
-    return items + fetched
+    return items + fetched + harness_folders(study, wildcards)

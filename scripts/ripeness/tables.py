@@ -8,6 +8,9 @@ import polars as pl
 from ripeness.errors import UserError
 from ripeness.files import whole
 
+# What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
+HARNESS = pl.List(pl.Struct({"metric": pl.String(), "value": pl.Float64(), "is_mean": pl.Boolean()}))
+
 # What a model is measured on.
 PROBE: dict[str, pl.DataType] = {
     "suite": pl.String(),
@@ -66,6 +69,7 @@ ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
     "n_prompt_tokens": pl.Int64(),
     "is_truncated": pl.Boolean(),
     "n_dropped_shots": pl.Int64(),
+    "harness": HARNESS,
 }
 
 # One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space.
@@ -93,6 +97,8 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "n_prompt_tokens": pl.Int64(),
     "is_truncated": pl.Boolean(),
     "n_dropped_shots": pl.Int64(),
+    "harness": HARNESS,
+    "source": pl.String(),
     "precision": pl.String(),
 }
 

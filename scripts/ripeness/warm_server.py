@@ -99,6 +99,7 @@ def forget_project() -> None:
 def load(libraries: Sequence[str]) -> None:
     """Import the libraries. One that is missing is left to the program that wants it."""
     os.environ["_RJEM_MALLOC_CONF"] = "background_thread:false"  # of the allocator in polars
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # and in Arrow, where lm-eval has brought pandas
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # else is_available() starts CUDA; no fork survives that
     for library in libraries:
         with contextlib.suppress(ImportError):
