@@ -1,12 +1,13 @@
 """Attention over sequences that lie one after the other in a single row, without padding and without seeing each other.
 
 Only attention mixes the tokens of a sequence; every other layer of a causal language model treats each token alone. So
-examples of unequal length can be laid end to end, their positions starting anew, and padding costs nothing.
+sequences of unequal length can be laid end to end, their positions starting anew, and padding costs nothing.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from ripeness.models import attention_is_plain
 
 PACKED = "ripeness_packed"
 TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
+SIMILAR = 1.5  # neighbours share a call of attention while the longest is less than this times the shortest
+
+KeysAndValues = list[tuple[torch.Tensor, torch.Tensor]]  # of every layer, (1, H, P, D) each
 
 
 @dataclass(frozen=True)
@@ -25,28 +29,27 @@ class Group:
 
     gather: torch.Tensor  # (n, L): which token of the row is where; padding repeats a token and is not looked at
     keep: torch.Tensor  # (t,): where in the n * L the tokens of the group are
+    mask: torch.Tensor | None = None  # (n, 1, L, P + L), added to the scores; None is causal
 
 
-def grouped(lengths: list[int], device: torch.device) -> list[Group]:
-    """Groups of neighbours, of which the longest is less than twice as long as the first or the shortest."""
-    groups, members, start = [], [], 0
-    for index, length in enumerate(lengths):
-        members.append(length)
-        following = lengths[index + 1 : index + 2]
-        if not following or max(members + following) >= 2 * min(members + following):
-            groups.append(group(members, start, device))
-            members, start = [], start + sum(members)
-    return groups
+def similar(lengths: list[int]) -> Iterator[range]:
+    """Places of neighbours of similar length."""
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        more = lengths[start : end + 1]
+        if end == len(lengths) or max(more) >= SIMILAR * min(more):
+            yield range(start, end)
+            start = end
 
 
-def group(lengths: list[int], start: int, device: torch.device) -> Group:
-    """The group of sequences of these lengths that begins at token `start` of the row."""
+def group(lengths: list[int], first: int, device: torch.device, mask: torch.Tensor | None = None) -> Group:
+    """The group of sequences of these lengths that begins at token `first` of the row."""
     longest, gather, keep = max(lengths), [], []
     for index, length in enumerate(lengths):
-        gather.append([start + min(place, length - 1) for place in range(longest)])
+        gather.append([first + min(place, length - 1) for place in range(longest)])
         keep += range(index * longest, index * longest + length)
-        start += length
-    return Group(torch.tensor(gather, device=device), torch.tensor(keep, device=device))
+        first += length
+    return Group(torch.tensor(gather, device=device), torch.tensor(keep, device=device), mask)
 
 
 def packed_attention(
@@ -57,11 +60,12 @@ def packed_attention(
     _mask: torch.Tensor | None,
     *,
     groups: list[Group],
+    prefix: KeysAndValues | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention inside each sequence: (1, H, T, D) gives (1, T, H, D).
+    """Attention inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
     of queries (grouped attention).
@@ -69,8 +73,14 @@ def packed_attention(
     outputs = []
     for group in groups:
         q, k, v = (states[0][:, group.gather].transpose(0, 1) for states in (query, key, value))  # (n, H, L, D)
+        if prefix:
+            before = (states.expand(len(k), -1, -1, -1) for states in prefix[module.layer_idx])
+            k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
+        if k.shape[1] != q.shape[1]:
+            k, v = (states.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for states in (k, v))
+        mask = None if group.mask is None else group.mask.to(q.dtype)
         output = scaled_dot_product_attention(
-            q, k, v, is_causal=True, dropout_p=dropout, scale=scaling, enable_gqa=q.shape[1] != k.shape[1]
+            q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling
         )
         outputs.append(output.transpose(1, 2).flatten(0, 1)[group.keep])  # (t, H, D)
     return torch.cat(outputs)[None], None
@@ -79,24 +89,42 @@ def packed_attention(
 AttentionInterface.register(PACKED, packed_attention)
 
 
-def packed_logits(model: PreTrainedModel, sequences: list[list[int]], positions: torch.Tensor) -> torch.Tensor:
-    """Logits (N, V) at N `positions` of the row that the sequences make, in the order given; 0 is its first token.
+def row_logits(
+    model: PreTrainedModel,
+    tokens: list[int],
+    places: list[int],
+    wanted: torch.Tensor,
+    groups: list[Group],
+    prefix: KeysAndValues | None = None,
+) -> torch.Tensor:
+    """Logits (N, V) at the N `wanted` places of a row of tokens with these positions; only these are projected.
 
-    Only these positions are projected on the vocabulary. The model must be `packing`.
+    The model must be `packing`.
     """
+    return model(
+        input_ids=torch.tensor([tokens], device=model.device),
+        position_ids=torch.tensor([places], device=model.device),
+        use_cache=False,
+        logits_to_keep=wanted,
+        groups=groups,
+        prefix=prefix,
+    ).logits[0]
+
+
+def packed_logits(model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor) -> torch.Tensor:
+    """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given."""
     lengths = [len(sequence) for sequence in sequences]
-    groups = grouped(lengths, model.device)
-    tokens = torch.tensor([[token for sequence in sequences for token in sequence]], device=model.device)  # (1, T)
-    places = torch.cat([torch.arange(length, device=model.device) for length in lengths])[None]  # (1, T)
-    output = model(input_ids=tokens, position_ids=places, use_cache=False, logits_to_keep=positions, groups=groups)
-    return output.logits[0]
+    groups = [group([lengths[i] for i in some], sum(lengths[: some.start]), model.device) for some in similar(lengths)]
+    tokens = [token for sequence in sequences for token in sequence]
+    return row_logits(model, tokens, [i for length in lengths for i in range(length)], wanted, groups)
 
 
 @contextmanager
 def packing(model: PreTrainedModel) -> Iterator[bool]:
     """Let a model attend inside packed sequences for a while, and say whether it can; if not, it stays as it was."""
-    before = model.config._attn_implementation
-    can = attention_is_plain(model) and packs_exactly(model)
+    can, before = packs_exactly(model), model.config._attn_implementation
+    if can:
+        model.set_attn_implementation(PACKED)
     try:
         yield can
     finally:
@@ -104,20 +132,27 @@ def packing(model: PreTrainedModel) -> Iterator[bool]:
             model.set_attn_implementation(before)
 
 
+@lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
 def packs_exactly(model: PreTrainedModel) -> bool:
-    """Switch to packed attention if logits stay the same; tried, since not every model follows a foreign function."""
+    """Whether packing leaves logits as they are; tried, since not every model follows a foreign attention function.
+
+    It does not where a model attends in windows, adds distances to its scores, or has no attention at all.
+    """
+    if not attention_is_plain(model):
+        return False
     before, was_training = model.config._attn_implementation, model.training
     model.eval()
     sequences = [[1, 2, 3, 4, 5], [6, 7], [3, 2, 1]]
-    expected = torch.cat([model(torch.tensor([s], device=model.device), use_cache=False).logits[0] for s in sequences])
-    try:
-        model.set_attn_implementation(PACKED)
-        found = packed_logits(model, sequences, torch.arange(len(expected), device=model.device))
-        can = torch.allclose(found.float(), expected.float(), atol=TOLERANCE)
-    except (TypeError, ValueError, RuntimeError):
-        can = False
-    if not can:
-        model.set_attn_implementation(before)
+    with torch.autocast(model.device.type, enabled=False):
+        alone = [model(input_ids=torch.tensor([s], device=model.device), use_cache=False).logits[0] for s in sequences]
+        expected = torch.cat(alone)
+        try:
+            model.set_attn_implementation(PACKED)
+            found = packed_logits(model, sequences, torch.arange(len(expected), device=model.device))
+            can = torch.allclose(found.float(), expected.float(), atol=TOLERANCE)
+        except (TypeError, ValueError, RuntimeError):
+            can = False
+    model.set_attn_implementation(before)
     model.train(was_training)
     return can

@@ -2,8 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
@@ -42,25 +40,3 @@ def repeated(cache: DynamicCache | None, times: int) -> DynamicCache | None:
     copied = copy.deepcopy(cache)
     copied.batch_repeat_interleave(times)
     return copied
-
-
-def read_only(cache: DynamicCache | None) -> DynamicCache | None:
-    """The cache of one sequence for batches of any size, which read it and leave it as it is."""
-    if cache is None:
-        return None
-    view = copy.copy(cache)
-    view.layers = [copy.copy(layer) for layer in cache.layers]
-    for layer in view.layers:
-        layer.update = partial(after_prefix, layer.keys, layer.values)
-    return view
-
-
-def after_prefix(
-    keys: torch.Tensor, values: torch.Tensor, new_keys: torch.Tensor, new_values: torch.Tensor, *_: Any, **__: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and values of the prefix, (1, H, P, D), before those of a batch, (B, H, T, D); nothing is stored."""
-    n_rows = len(new_keys)
-    return (
-        torch.cat([keys.expand(n_rows, -1, -1, -1), new_keys], dim=2),
-        torch.cat([values.expand(n_rows, -1, -1, -1), new_values], dim=2),
-    )

@@ -5,13 +5,22 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import PACKED, packed_logits, packing
+from ripeness.attention import PACKED, SIMILAR, packed_logits, packing, similar
 
 PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
 NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
 SIZES = {"bloom": {"n_head": 4, "n_layer": 2}, "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32}}
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 SEQUENCES = st.lists(st.lists(st.integers(0, 383), min_size=1, max_size=20), min_size=1, max_size=5)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_neighbours_of_similar_length_share_a_call(lengths):
+    parts = list(similar(lengths))
+    assert [index for part in parts for index in part] == list(range(len(lengths)))
+    for part in parts:
+        assert len(part) == 1 or max(lengths[i] for i in part) < SIMILAR * min(lengths[i] for i in part)
 
 
 @pytest.fixture(scope="module")

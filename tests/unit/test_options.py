@@ -7,7 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.options import option_scores, scores_one_by_one, shares_exactly
+from ripeness.attention import packs_exactly
+from ripeness.options import in_rows, option_scores, scores_one_by_one
 from ripeness.prompts import Prompt
 
 SHARING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
@@ -58,7 +59,7 @@ def assert_close(found, expected):
 @given(prompts=prompt_lists(), batch_tokens=st.sampled_from([1, 60, 4096]))
 def test_every_option_scores_as_if_it_were_read_alone(models, architecture, prompts, batch_tokens):
     model = models[architecture]
-    assert shares_exactly(model)
+    assert packs_exactly(model)
     assert_close(option_scores(model, prompts, batch_tokens=batch_tokens), by_hand(model, prompts))
 
 
@@ -67,7 +68,7 @@ def test_every_option_scores_as_if_it_were_read_alone(models, architecture, prom
 @given(prompts=prompt_lists())
 def test_a_model_that_follows_no_foreign_mask_reads_every_option_alone(models, architecture, prompts):
     model = models[architecture]
-    assert not shares_exactly(model)
+    assert not packs_exactly(model)
     assert_close(option_scores(model, prompts, batch_tokens=60), by_hand(model, prompts))
 
 
@@ -75,7 +76,7 @@ def test_eager_attention_shares_too(tiny_model):
     model = tiny_model("llama")
     model.set_attn_implementation("eager")
     prompts = [Prompt([5, 6], [[1, 2], [3]], 0), Prompt([7], [[1], [3, 4, 5]], 0)]
-    assert shares_exactly(model)
+    assert packs_exactly(model)
     assert_close(option_scores(model, prompts, batch_tokens=100), by_hand(model, prompts))
 
 
@@ -93,10 +94,10 @@ def test_order_of_questions_does_not_matter(models, prompts, order):
 def test_shots_are_read_once_and_each_question_once(models, architecture):
     model, shots = models[architecture], list(range(100, 130))
     prompts = [Prompt([*shots, 50 + i], [[1, 2], [3, 4], [5, 6]], 0) for i in range(7)]
-    shares_exactly(model)  # tries the model on sentences of its own
+    packs_exactly(model)  # tries the model on sentences of its own
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
-    found = option_scores(model, prompts, batch_tokens=80)
+    found = option_scores(model, prompts, batch_tokens=12)
     hook.remove()
     assert_close(found, by_hand(model, prompts))
     assert len(read) > 2  # several batches went on from the same shots
@@ -107,7 +108,7 @@ def test_shots_are_read_once_and_each_question_once(models, architecture):
 def test_shots_that_were_dropped_do_not_keep_the_others_from_being_shared(models):
     model, shots = models["llama"], list(range(100, 120))
     prompts = [Prompt([*shots[10 * (i % 2) :], 50 + i], [[1], [3]], i % 2) for i in range(6)]
-    shares_exactly(model)
+    packs_exactly(model)
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     found = option_scores(model, prompts, batch_tokens=4096)
@@ -120,6 +121,29 @@ def test_a_question_may_fill_the_whole_window(models):
     model = models["gpt2"]  # its positions are learned: it has none beyond the window of 64
     prompts = [Prompt(list(range(60)), [[1, 2, 3, 4, 5], [6], [7, 8, 9]], 0)]
     assert_close(option_scores(model, prompts, batch_tokens=4096), by_hand(model, prompts))
+
+
+def test_half_precision_shares_too_and_gives_nearly_the_same(models):
+    model, shots = models["llama"], list(range(100, 130))
+    prompts = [Prompt([*shots, 50 + i], [[1, 2], [3]], 0) for i in range(4)]
+    read = []
+    hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
+    packs_exactly.cache_clear()  # so that it is tried under half precision
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = option_scores(model, prompts, batch_tokens=4096)
+    hook.remove()
+    assert sum((batch == shots[0]).sum().item() for batch in read) == 1
+    for a, b in zip(found, by_hand(model, prompts), strict=True):
+        assert a == pytest.approx(b, abs=0.5)
+
+
+@given(st.lists(st.integers(1, 30), max_size=20), st.integers(1, 60))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_rows_hold_every_question_once_and_keep_to_their_size(lengths, row_tokens):
+    rows = in_rows(lengths, row_tokens)
+    assert sorted(index for row in rows for index in row) == list(range(len(lengths)))
+    assert all(len(row) == 1 or sum(lengths[index] for index in row) <= row_tokens for row in rows)
+    assert [lengths[i] for row in rows for i in row] == sorted(lengths, reverse=True)
 
 
 def test_no_questions_give_nothing_and_an_empty_option_scores_zero(models):
