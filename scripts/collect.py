@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from ripeness.command_line import argument_parser, run
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
+from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, read_tables, stream_table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -16,9 +14,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output-measurements", required=True, type=Path, help="parquet file to write")
     parser.add_argument("--output-cells", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
-    measurements = pl.concat([pl.read_parquet(path) for path in options.measurements])
-    write_table(options.output_measurements, measurements, MEASUREMENTS | IS_CHOSEN)
-    write_table(options.output_cells, pl.concat([pl.read_parquet(path) for path in options.status]), CELLS | IS_CHOSEN)
+    for paths, output, schema in (
+        (options.measurements, options.output_measurements, MEASUREMENTS | IS_CHOSEN),
+        (options.status, options.output_cells, CELLS | IS_CHOSEN),
+    ):
+        stream_table(output, read_tables(paths, schema), schema)
 
 
 if __name__ == "__main__":

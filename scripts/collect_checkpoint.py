@@ -5,12 +5,9 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
-import polars as pl
-
 from ripeness.command_line import argument_parser, run
-from ripeness.files import whole
-from ripeness.rates import choose_rates, mark_chosen
-from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, conform, write_table
+from ripeness.rates import TRIED, VALIDATION, choose_rates, mark_chosen
+from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,15 +19,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--status", required=True, type=Path, help="parquet file to write: a row a cell")
     options = parser.parse_args(argv)
     folders = [path.parent for path in options.scores]
-    measurements = pl.concat([pl.read_parquet(path) for path in options.scores])
-    cells = pl.concat([pl.read_parquet(folder / "cell.parquet") for folder in folders])
-    rates = choose_rates(conform(measurements, MEASUREMENTS), conform(cells, CELLS))
-    # streamed: the items of a checkpoint may be millions
-    with whole(options.items) as path:
-        items = pl.scan_parquet([folder / "items.parquet" for folder in folders], schema=ITEM_SCORES)
-        mark_chosen(items, rates).sink_parquet(path)
-    write_table(options.measurements, mark_chosen(measurements.lazy(), rates).collect(), MEASUREMENTS | IS_CHOSEN)
-    write_table(options.status, mark_chosen(cells.lazy(), rates).collect(), CELLS | IS_CHOSEN)
+    # streamed, and read twice: the items of a checkpoint may be millions, its cells thousands
+    measurements = read_tables(options.scores, MEASUREMENTS)
+    cells = read_tables([folder / "cell.parquet" for folder in folders], CELLS)
+    items = read_tables([folder / "items.parquet" for folder in folders], ITEM_SCORES)
+    tried = cells.select(*TRIED, "seed", "status")
+    rates = choose_rates(measurements.filter(suite=VALIDATION).collect(), tried.collect())
+    for rows, path, schema in (
+        (items, options.items, ITEM_SCORES),
+        (measurements, options.measurements, MEASUREMENTS),
+        (cells, options.status, CELLS),
+    ):
+        stream_table(path, mark_chosen(rows, rates), schema | IS_CHOSEN)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ripeness.charts import FIGURES, blank, specification
 from ripeness.command_line import argument_parser, run
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole
-from ripeness.tables import REPORTED, table_files
+from ripeness.tables import REPORTED, by_checkpoint
 
 ITEM_COLUMNS = [
     "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
@@ -24,15 +24,15 @@ ITEM_COLUMNS = [
 ]  # fmt: skip
 
 
-def read_items(places: list[Path]) -> pl.DataFrame:
-    """Read what paired differences need of the items tables (files, or folders of them)."""
-    paths = table_files(places)
-    if not paths:
+def read_items(places: list[Path]) -> list[pl.LazyFrame]:
+    """What paired differences need of the items tables (files, or folders of them), checkpoint by checkpoint."""
+    tables = by_checkpoint(places)
+    if not tables:
         raise UserError(
             f"no items tables (*.parquet) in {', '.join(map(str, places))}\n"
             "hint: leave out --items, or let the study collect its items first"
         )
-    return pl.scan_parquet(paths).filter(REPORTED).select(ITEM_COLUMNS).collect()
+    return [table.filter(REPORTED).select(ITEM_COLUMNS) for table in tables.values()]
 
 
 def statements(findings: list[dict], figure: str) -> list[str]:

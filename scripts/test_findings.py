@@ -5,6 +5,7 @@ for want of cells.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.findings import all_findings, as_rows
-from ripeness.paired_scores import read_scores
+from ripeness.score_matrices import read_scores
 from ripeness.tables import REPORTED
 from ripeness.verdicts import settings_from
 
@@ -30,8 +31,10 @@ def main(argv: list[str] | None = None) -> None:
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
     settings = settings_from(options.settings)
-    measurements = pl.read_parquet(options.measurements).filter(REPORTED)
-    found = all_findings(measurements, read_scores(options.items, settings), settings)
+    floors = pl.scan_parquet(options.measurements).filter(REPORTED).select("probe", "chance", "majority").unique()
+    with TemporaryDirectory(prefix="ripeness-findings-") as folder:
+        scores = read_scores(options.items, settings, Path(folder))
+        found = all_findings(floors.collect(), scores, settings)
     write_json(options.output, as_rows(found))
 
 

@@ -195,7 +195,8 @@ def specification(chart: alt.TopLevelMixin, *, title: str, subtitle: list[str]) 
     """Vega-Lite specification of a chart with the theme, a title and a subtitle (wrapped to the width)."""
     lines = [line for text in subtitle for line in wrap(text, 150)]
     # Checked against the schema by the tests, which would take half of the time here.
-    spec = chart.to_dict(validate=False)
+    with alt.data_transformers.disable_max_rows():  # a study may have more than 5000 cells
+        spec = chart.to_dict(validate=False)
     tables = spec.pop("datasets", {})
     text = json.dumps(spec)
     # Columns that nothing in the chart names are left to the CSV.

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ripeness.paired_scores import Point, Row, Scores, trend
+from ripeness.paired_scores import trend
+from ripeness.score_matrices import Point, Row, Scores
 from ripeness.statistics import Level
 from ripeness.verdicts import Settings, listed
 
@@ -49,7 +50,7 @@ def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[
         caveats.append("One tuning seed: the interval covers items only, and seeds may differ by more than that.")
     elif seeds == 2:
         caveats.append("Two tuning seeds give a rough idea of their variation; the interval is wide for it.")
-    apart = [p for points in scores.checkpoints.values() for p in points if p not in trend(points)]
+    apart = [p for points in scores.checkpoints.values() for p in set(points) - set(trend(points))]
     if apart:
         caveats.append(
             f"{listed(sorted({p.checkpoint for p in apart}))} left out of the trend: "

@@ -5,10 +5,14 @@ the identity of the point, `value`, and `low` to `high`, a 95 % interval (interv
 Every function named after a figure takes the measurements and the cells, whether it needs both or not.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 from polars import selectors
 
 from ripeness.intervals import POINT, UNTUNED, changes, paired_variance, pooled, scores, with_interval
+
+Items = Sequence[pl.LazyFrame]  # a table a checkpoint, so that all of them need not be in memory
 
 # Expected range of k independent standard normal numbers (d2 of control charts; ASTM E2587, table 49).
 EXPECTED_RANGE = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
@@ -86,7 +90,7 @@ def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> p
     return tidy(with_labels(frame, "probe"), ["format", "shots"])
 
 
-def contrast(measurements: pl.DataFrame, items: pl.DataFrame | None, *, kinds: list[str], name: str) -> pl.DataFrame:
+def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str) -> pl.DataFrame:
     """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
     `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
@@ -106,15 +110,12 @@ def contrast(measurements: pl.DataFrame, items: pl.DataFrame | None, *, kinds: l
     return pl.concat([frame.select(frames[0].columns) for frame in frames])
 
 
-def in_domain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a model measured on the dataset and in the format that it was tuned in."""
-    return frame.filter(pl.col("dataset") == pl.col("probe"), pl.col("format") == pl.col("probe_format"))
-
-
-def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
+def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | None = None) -> pl.DataFrame:
     """Score gained by tuning on the dataset itself, and the scores before and after."""
-    own = None if items is None else in_domain(items)
-    frame = contrast(in_domain(measurements), own, kinds=["choice", "generation"], name="score")
+    # measured on the dataset and in the format that the model was tuned in
+    in_domain = (pl.col("dataset") == pl.col("probe")) & (pl.col("format") == pl.col("probe_format"))
+    own = None if items is None else [part.filter(in_domain) for part in items]
+    frame = contrast(measurements.filter(in_domain), own, kinds=["choice", "generation"], name="score")
     return tidy(with_labels(frame, "dataset"), ["method", "format"])
 
 
@@ -165,12 +166,12 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
     return tidy(with_labels(frame, "dataset"), ["method", "shots", "format", "probe_format"])
 
 
-def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: pl.DataFrame | None = None) -> pl.DataFrame:
+def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | None = None) -> pl.DataFrame:
     """Change on every dataset after tuning on each; `is_clear` where the interval excludes no change."""
     by = ["series", *POINT[1:], "dataset", "method", "probe"]
     matched = pl.col("dataset") != pl.col("probe")
     matched = matched | (pl.col("format") == pl.col("probe_format"))
-    paired = None if items is None else paired_variance(items.filter(matched), by)
+    paired = None if items is None else paired_variance((part.filter(matched) for part in items), by)
     frame = changes(measurements.filter(matched), by, paired, kinds=["choice", "generation"])
     frame = frame.with_columns(
         ((pl.col("low") > 0) | (pl.col("high") < 0)).alias("is_clear"), pl.lit("change").alias("row")

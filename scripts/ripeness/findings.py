@@ -8,7 +8,7 @@ import polars as pl
 from ripeness.format_spread import format_spread
 from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
-from ripeness.paired_scores import Scores
+from ripeness.score_matrices import Scores
 from ripeness.statistics import holm
 from ripeness.type_transfer import transfer_between_types
 from ripeness.verdicts import Finding, Settings

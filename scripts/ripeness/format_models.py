@@ -1,122 +1,150 @@
-"""Models asked for the same items in several formats, and whether a format had anything to change."""
+"""Models asked for the same items in several formats, and whether a format had anything to change.
 
-from dataclasses import dataclass
+Datasets are taken one by one and their checkpoints one by one, so that bootstrap draws are there for one dataset only.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from ripeness.paired_scores import (
-    Block,
-    Point,
-    Row,
-    Scores,
-    floors,
-    generator,
-    measured_blocks,
-    weights_of,
-)
-from ripeness.statistics import format_variance, mean_of, null_spread, spread
+from ripeness.paired_scores import floors, generator, measured_blocks, trend, weights_of
+from ripeness.score_matrices import Block, Point, Row, Scores
+from ripeness.statistics import format_variance, mean_of, null_spread, permuted, spread
 from ripeness.verdicts import Settings
 
-
-@dataclass(frozen=True)
-class Models:
-    """Models of one condition (tuned or untouched), each asked on its own dataset in every format.
-
-    `variance` [models, 1 + draws] over formats, noise removed; `spread` and `null` [models, permutations] as
-    measured; `level` [models, formats] is the score above the floor and `score` the score itself.
-    """
-
-    rows: list[Row]
-    variance: np.ndarray
-    spread: np.ndarray
-    null: np.ndarray
-    level: np.ndarray
-    score: np.ndarray
-    n_items: int
+Key = int | tuple[str, str, str]  # of a tuned model in one format its row, of an untouched one its place in Block.base
+Asked = dict[Row, list[Key]]  # models asked in all formats: a key for each
 
 
 @dataclass(frozen=True)
 class Group:
-    """One dataset at one checkpoint: its models, and whether there is anything for a format to change."""
+    """One dataset at one checkpoint: its models, as measured, and whether there is anything for a format to change.
+
+    `variance` [models] over formats, noise removed, and `score` [models, formats]; `spread`, `null` and `null_high`
+    are those of the mean model: best minus worst format, by chance alone, and the end of that band.
+    """
 
     dataset: str
     point: Point
-    members: list[int]
+    rows: list[Row]
+    variance: np.ndarray
+    score: np.ndarray
+    spread: float
+    null: float
+    null_high: float
     is_off_floor: bool
 
 
+@dataclass(frozen=True)
+class Unit:
+    """One dataset in one series: groups that make a trend, and how the deviation falls, measured and drawn [1 + n]."""
+
+    groups: list[Group]
+    fall: np.ndarray
+
+
+@dataclass
+class Models:
+    """What models of one condition (tuned or untouched) do with formats: units off the floor, and with all groups."""
+
+    groups: list[Group] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+    all_units: list[Unit] = field(default_factory=list)
+    n_items: int = 0
+
+    @property
+    def rows(self) -> list[Row]:
+        """All models."""
+        return [row for group in self.groups for row in group.rows]
+
+
 def models_of(measurements: pl.DataFrame, scores: Scores, settings: Settings, *, is_tuned: bool) -> Models | None:
-    """Collect the models that were asked in all of a dataset's formats; None without two formats."""
-    rows, variances, spreads, nulls, levels, levels_raw, n_items = [], [], [], [], [], [], 0
-    width = 0
+    """Measure the models that were asked in all of a dataset's formats; None without two formats."""
+    models = Models()
+    blocks = []
     for block in measured_blocks(scores, settings):
+        floor = {name: ground for name, (_, ground) in floors(block, measurements, scores.checkpoints).items()}
         asked = asked_in_all_formats(block, settings, is_tuned=is_tuned)
-        floor = floors(block, measurements, scores.checkpoints)
-        asked = {row: values for row, values in asked.items() if row.series in floor}
-        if not asked:
-            continue
-        n_items += block.values.shape[1]
-        values = np.stack(list(asked.values()))
-        width = max(width, values.shape[1])
-        rows += list(asked)
-        variances.append(format_variance(values, weights_of(block, settings)))
-        spreads.append(spread(values))
-        rng = generator(settings, "formats", block.probe)
-        nulls.append(null_spread(values, permutations=settings.permutations, rng=rng))
-        ground = np.array([mean_of(floor[row.series][1]) for row in asked])
-        levels_raw.append(mean_of(values, axis=2))
-        levels.append(levels_raw[-1] - ground[:, None])
-    if not rows:
-        return None
-
-    def padded(parts: list[np.ndarray]) -> np.ndarray:
-        wide = [np.pad(p, ((0, 0), (0, width - p.shape[1])), constant_values=np.nan) for p in parts]
-        return np.concatenate(wide)
-
-    return Models(
-        rows,
-        np.concatenate(variances),
-        np.concatenate(spreads),
-        np.concatenate(nulls),
-        padded(levels),
-        padded(levels_raw),
-        n_items,
-    )
-
-
-def asked_in_all_formats(block: Block, settings: Settings, *, is_tuned: bool) -> dict[Row, np.ndarray]:
-    """Find each model's scores [formats, items] on its own dataset; one that misses a format is left out."""
-    found: dict[Row, dict[str, np.ndarray]] = {}
-    if is_tuned:
-        for row, values in zip(block.rows, block.values, strict=True):
-            if row.method == settings.method and row.dataset == block.probe:
-                found.setdefault(row._replace(probe_format="all"), {})[row.probe_format] = values
-    else:
-        for (series, checkpoint, probe_format), values in block.base.items():
-            model = Row(series, checkpoint, block.probe, "none", "base", 0, "all")
-            found.setdefault(model, {})[probe_format] = values
-    formats = sorted({name for asked in found.values() for name in asked})
-    if len(formats) < 2:
-        return {}
-    return {
-        model: np.stack([asked[name] for name in formats])
-        for model, asked in found.items()
-        if len(asked) == len(formats)
-    }
-
-
-def groups_of(models: Models, scores: Scores, settings: Settings) -> list[Group]:
-    """Group models by series, dataset and checkpoint, in order of tokens; all phases."""
-    members: dict[tuple[str, str, str], list[int]] = {}
-    for index, row in enumerate(models.rows):
-        members.setdefault((row.series, row.dataset, row.checkpoint), []).append(index)
-    groups = []
+        asked = {place: keys for place, keys in asked.items() if place[0] in floor}
+        if asked:
+            blocks.append((block, asked, floor))
+            models.n_items += block.n_items
     for series, points in scores.checkpoints.items():
-        for dataset in sorted({dataset for one, dataset, _ in members if one == series}):
-            for point in points:
-                indices = members.get((series, dataset, point.checkpoint))
-                if indices:
-                    best = np.nanmax(mean_of(models.level[indices]))
-                    groups.append(Group(dataset, point, indices, bool(best > settings.learned_margin)))
-    return groups
+        for block, asked, floor in blocks:
+            here = [(point, keys) for point in points if (keys := asked.get((series, point.checkpoint)))]
+            if here:
+                add_dataset(models, block, here, ground=float(mean_of(floor[series])), settings=settings)
+    return models if models.groups else None
+
+
+def asked_in_all_formats(block: Block, settings: Settings, *, is_tuned: bool) -> dict[tuple[str, str], Asked]:
+    """Find the models asked in all formats, each on its own dataset, by (series, checkpoint); others are left out."""
+    found: dict[Row, dict[str, Key]] = {}
+    if is_tuned:
+        for index, row in enumerate(block.rows):
+            if row.method == settings.method and row.dataset == block.probe:
+                found.setdefault(row._replace(probe_format="all"), {})[row.probe_format] = index
+    else:
+        for key in block.base:
+            model = Row(key[0], key[1], block.probe, "none", "base", 0, "all")
+            found.setdefault(model, {})[key[2]] = key
+    formats = sorted({name for asked in found.values() for name in asked})
+    places: dict[tuple[str, str], Asked] = {}
+    for model, asked in found.items():
+        if 1 < len(formats) == len(asked):
+            places.setdefault((model.series, model.checkpoint), {})[model] = [asked[name] for name in formats]
+    return places
+
+
+def answers_of(block: Block, asked: Asked) -> np.ndarray:
+    """Scores [models, formats, items]."""
+    keys = [key for found in asked.values() for key in found]
+    values = block.values[keys] if isinstance(keys[0], int) else np.stack([block.base[key] for key in keys])
+    return values.reshape(len(asked), -1, block.n_items)
+
+
+def add_dataset(
+    models: Models, block: Block, here: list[tuple[Point, Asked]], *, ground: float, settings: Settings
+) -> None:
+    """Add the groups of one dataset in one series, in order of tokens, and the trends that they make."""
+    weights, rng = weights_of(block, settings), generator(settings, "formats", block.probe)
+    formats = len(next(iter(here[0][1].values())))
+    orders = permuted(formats, block.n_items, permutations=settings.permutations, rng=rng)
+    groups, deviations = [], []
+    for point, asked in here:
+        values = answers_of(block, asked)
+        variance = format_variance(values, weights)
+        score, null = mean_of(values, axis=2), null_spread(values, orders)
+        groups.append(
+            Group(
+                dataset=block.probe,
+                point=point,
+                rows=list(asked),
+                variance=variance[:, 0].copy(),  # a view would keep all draws
+                score=score,
+                spread=float(spread(values).mean()),
+                null=float(null.mean()),
+                null_high=float(np.quantile(null.mean(axis=0), 0.95)),
+                is_off_floor=bool(np.nanmax(mean_of(score - ground)) > settings.learned_margin),
+            )
+        )
+        deviations.append(np.sqrt(np.maximum(mean_of(variance), 0)))
+    models.groups += groups
+    models.units += unit_of(groups, deviations, [group.is_off_floor for group in groups], settings)
+    models.all_units += unit_of(groups, deviations, [True] * len(groups), settings)
+
+
+def unit_of(groups: list[Group], deviations: list[np.ndarray], wanted: list[bool], settings: Settings) -> list[Unit]:
+    """Make a trend of the wanted groups of one dataset in one series, if there are enough checkpoints of one phase."""
+    points = set(trend([group.point for group, is_wanted in zip(groups, wanted, strict=True) if is_wanted]))
+    kept = [index for index, group in enumerate(groups) if wanted[index] and group.point in points]
+    if len(kept) < settings.min_checkpoints:
+        return []
+    return [Unit([groups[index] for index in kept], early_minus_late(np.stack([deviations[index] for index in kept])))]
+
+
+def early_minus_late(deviation: np.ndarray) -> np.ndarray:
+    """Mean of the earlier half minus that of the later half of the checkpoints: [checkpoints, n] to [n]."""
+    half = len(deviation) // 2
+    return mean_of(deviation[:half]) - mean_of(deviation[-half:])

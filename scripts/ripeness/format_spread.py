@@ -5,27 +5,16 @@ by sampling alone, so that each spread stands beside its null band (formats perm
 effect is taken on the standard deviation over formats with that noise removed.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from ripeness.coverage import covers, levels_of, n_seeds_of, shared_caveats
-from ripeness.format_models import Group, Models, groups_of, models_of
-from ripeness.paired_scores import (
-    Scores,
-    generator,
-    trend,
-)
-from ripeness.statistics import (
-    Estimate,
-    decide,
-    estimate,
-    grouped_means,
-    kendall,
-    mean_of,
-)
+from ripeness.format_models import Group, Models, Unit, early_minus_late, models_of
+from ripeness.paired_scores import generator
+from ripeness.score_matrices import Scores
+from ripeness.statistics import Above, Estimate, decide, estimate, grouped_means, kendall, mean_of, ratio
 from ripeness.verdicts import Finding, Settings, between, listed, number, signed, undecided, with_effect
 
 SPREAD = Finding(
@@ -54,16 +43,15 @@ def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings
     if not conditions:
         return undecided(SPREAD, "no dataset was asked in two formats or more")
     name, models = next(iter(conditions.items()))
-    groups = {one: groups_of(found, scores, settings) for one, found in conditions.items()}
     finding = replace(
         SPREAD,
         covers=covers(len(scores.checkpoints), n_seeds_of(models.rows) if name == "tuned" else 0),
         n_seeds=n_seeds_of(models.rows) if name == "tuned" else 0,
-        n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in groups[name] if g.is_off_floor}),
+        n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in models.groups if g.is_off_floor}),
         n_items=models.n_items,
-        details=tuple(row for one in conditions for row in spread_rows(one, conditions[one], groups[one])),
+        details=tuple(row for one in conditions for row in spread_rows(one, conditions[one])),
     )
-    falls = {one: fall(conditions[one], groups[one], settings) for one in conditions}
+    falls = {one: fall(found, found.units, settings) for one, found in conditions.items()}
     if falls[name] is None:
         need = f"{settings.min_checkpoints} checkpoints at which a dataset is off its floor"
         return undecided(finding, f"a trend needs {need}, and no dataset has as many")
@@ -71,103 +59,74 @@ def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings
     finding = replace(
         finding,
         verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
-        statement=sentence(name, halves(models, groups[name], settings), result=result, tau=tau)
+        statement=sentence(name, halves(models.units), result=result, tau=tau)
         + before_tuning(falls.get("untouched") if name == "tuned" else None),
         caveats=tuple(shared_caveats(scores, models.rows if name == "tuned" else [], settings)),
     )
-    extra = spread_caveats(name, falls, conditions=conditions, groups=groups, settings=settings)
+    extra = spread_caveats(name, falls, models=models, settings=settings)
     return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
 
 
-def units_of(groups: list[Group], settings: Settings, *, needs_level: bool = True) -> list[list[int]]:
-    """Take the runs of groups that make a trend: by series and dataset, enough checkpoints of one phase."""
-    trends: dict[tuple[str, str], list[int]] = {}
-    for index, group in enumerate(groups):
-        if group.is_off_floor or not needs_level:
-            trends.setdefault((group.point.series, group.dataset), []).append(index)
-    result = []
-    for indices in trends.values():
-        points = trend([groups[index].point for index in indices])
-        kept = [index for index in indices if groups[index].point in points]
-        if len(kept) >= settings.min_checkpoints:
-            result.append(kept)
-    return result
-
-
-def fall(
-    models: Models, groups: list[Group], settings: Settings, *, needs_level: bool = True
-) -> tuple[Estimate, Estimate] | None:
-    """Estimate the fall of the standard deviation over formats, and its rank correlation with tokens.
+def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimate, float] | None:
+    """Estimate the fall of the standard deviation over formats; with its rank correlation with tokens as measured.
 
     Both are means over series and datasets; None where no dataset has enough checkpoints.
     """
-    units = units_of(groups, settings, needs_level=needs_level)
     if not units:
         return None
-    kept = [index for unit in units for index in unit]
-    members = [member for index in kept for member in groups[index].members]
-    place = np.repeat(np.arange(len(kept)), [len(groups[index].members) for index in kept])
-    ends = np.cumsum([len(unit) for unit in units])[:-1]
+    groups = [group for unit in units for group in unit.groups]
+    rows = [row for group in groups for row in group.rows]
+    variance = np.concatenate([group.variance for group in groups])[:, None]
+    place = np.repeat(np.arange(len(groups)), [len(group.rows) for group in groups])
+    ends = np.cumsum([len(unit.groups) for unit in units])[:-1]
 
-    def over_units(change: Callable[[np.ndarray], np.ndarray], draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        deviation = np.sqrt(np.maximum(grouped_means(draws, weights, place), 0))
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        deviation = np.sqrt(np.maximum(grouped_means(variance, weights, place), 0))
         # A run that is drawn twice counts twice: weights within a group cancel, between groups they do not.
-        share = grouped_means(weights * np.ones((len(place), 1)), np.ones((len(place), 1)), place)
-        parts = np.split(deviation, ends), np.split(share, ends)
-        changes = np.stack([change(part) for part in parts[0]])
-        shares = np.stack([part.mean(axis=0) for part in parts[1]])
-        shares = np.where(np.isnan(changes), 0, shares * np.ones_like(changes))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return (np.nan_to_num(changes) * shares).sum(axis=0) / shares.sum(axis=0)
+        share = grouped_means(weights, np.ones((len(place), 1)), place)
+        changes = np.stack([early_minus_late(part) for part in np.split(deviation, ends)])
+        shares = np.stack([part.mean(axis=0) for part in np.split(share, ends)])
+        shares = np.where(np.isnan(changes), 0, shares)
+        return ratio((np.nan_to_num(changes) * shares).sum(axis=0), shares.sum(axis=0))
 
-    def estimated(change: Callable[[np.ndarray], np.ndarray]) -> Estimate:
-        return estimate(
-            lambda draws, weights: over_units(change, draws, weights),
-            models.variance[members],
-            levels_of([models.rows[member] for member in members]),
-            n_items=models.n_items,
-            confidence=settings.confidence,
-            rng=generator(settings, SPREAD.id),
-        )
-
-    return estimated(early_minus_late), estimated(kendall)
+    result = estimate(
+        mean_of(np.stack([unit.fall for unit in units])),
+        n_items=models.n_items,
+        confidence=settings.confidence,
+        above=Above(statistic, levels_of(rows), generator(settings, SPREAD.id)),
+    )
+    taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
+    return result, float(mean_of(np.concatenate(taus)))
 
 
-def early_minus_late(deviation: np.ndarray) -> np.ndarray:
-    """Mean of the earlier half minus that of the later half of the checkpoints: [checkpoints, n] to [n]."""
-    half = len(deviation) // 2
-    return mean_of(deviation[:half]) - mean_of(deviation[-half:])
+def deviation_of(group: Group) -> float:
+    """Standard deviation over formats of the mean model, noise removed."""
+    return max(float(np.nanmean(group.variance)), 0.0) ** 0.5
 
 
-def halves(models: Models, groups: list[Group], settings: Settings) -> dict[str, tuple[float, float, float]]:
-    """Mean standard deviation, raw spread and null spread of the earlier and the later half."""
-    values: dict[str, list[tuple[float, float, float]]] = {"early": [], "late": []}
-    for unit in units_of(groups, settings):
-        half = len(unit) // 2
-        for name, indices in (("early", unit[:half]), ("late", unit[-half:])):
-            values[name] += [as_measured(models, groups[index]) for index in indices]
+def halves(units: list[Unit]) -> dict[str, tuple[float, float]]:
+    """Mean spread and null spread of the earlier and the later half."""
+    values: dict[str, list[tuple[float, float]]] = {"early": [], "late": []}
+    for unit in units:
+        half = len(unit.groups) // 2
+        for name, groups in (("early", unit.groups[:half]), ("late", unit.groups[-half:])):
+            values[name] += [(group.spread, group.null) for group in groups]
     return {name: tuple(np.mean(found, axis=0).tolist()) for name, found in values.items()}
 
 
-def as_measured(models: Models, group: Group) -> tuple[float, float, float]:
-    """Standard deviation without noise, raw spread and null spread of one group."""
-    deviation = max(float(np.nanmean(models.variance[group.members, 0])), 0.0) ** 0.5
-    return deviation, float(models.spread[group.members].mean()), float(models.null[group.members].mean())
-
-
-def sentence(name: str, found: dict[str, tuple[float, float, float]], *, result: Estimate, tau: Estimate) -> str:
+def sentence(name: str, found: dict[str, tuple[float, float]], *, result: Estimate, tau: float) -> str:
     """Say what the format did to the score early and late."""
     early, late = found["early"], found["late"]
     return (
-        f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[1]:.2f} "
-        f"apart at earlier checkpoints ({early[2]:.2f} by chance alone) and {late[1]:.2f} at later ones "
-        f"({late[2]:.2f} by chance), a fall of {signed(result.effect)} {between(result.low, result.high)} "
+        f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[0]:.2f} "
+        f"apart at earlier checkpoints ({early[1]:.2f} by chance alone) and {late[0]:.2f} at later ones "
+        f"({late[1]:.2f} by chance), a fall of {signed(result.effect)} {between(result.low, result.high)} "
         "in the score's standard deviation over formats without chance "
-        f"(Kendall's tau with tokens {signed(tau.effect)})"
+        f"(Kendall's tau with tokens {signed(tau)})"
     )
 
 
-def before_tuning(found: tuple[Estimate, Estimate] | None) -> str:
+def before_tuning(found: tuple[Estimate, float] | None) -> str:
     """Add the fall in the untouched checkpoints to the sentence, where there is one, and end it."""
     if found is None:
         return "."
@@ -177,26 +136,25 @@ def before_tuning(found: tuple[Estimate, Estimate] | None) -> str:
 
 def spread_caveats(
     name: str,
-    falls: dict[str, tuple[Estimate, Estimate] | None],
+    falls: dict[str, tuple[Estimate, float] | None],
     *,
-    conditions: dict[str, Models],
-    groups: dict[str, list[Group]],
+    models: Models,
     settings: Settings,
 ) -> list[str]:
     """Caveats on the floor, the ceiling, and on readings that disagree."""
     caveats = []
-    on_floor = [g for g in groups[name] if not g.is_off_floor]
+    on_floor = [group for group in models.groups if not group.is_off_floor]
     if on_floor:
         caveats.append(
-            f"{len(on_floor)} of {len(groups[name])} pairs of dataset and checkpoint are at the floor and "
+            f"{len(on_floor)} of {len(models.groups)} pairs of dataset and checkpoint are at the floor and "
             "left out: where nothing is known there is nothing for a format to change."
         )
-    every = fall(conditions[name], groups[name], settings, needs_level=False)
-    if every is not None and on_floor:
+    every = fall(models, models.all_units, settings) if on_floor else None
+    if every is not None:
         caveats.append(
             f"With the pairs at the floor the fall is {signed(every[0].effect)} {between(every[0].low, every[0].high)}."
         )
-    high = ceiling(conditions[name], groups[name], settings)
+    high = ceiling(models.units)
     if high:
         caveats.append(
             f"Ceiling: at later checkpoints the score is {CEILING:.2f} or more in every format, which leaves "
@@ -214,37 +172,33 @@ def spread_caveats(
     return caveats
 
 
-def ceiling(models: Models, groups: list[Group], settings: Settings) -> list[str]:
+def ceiling(units: list[Unit]) -> list[str]:
     """Name the datasets whose later checkpoints are at the ceiling in every format."""
     names = set()
-    for unit in units_of(groups, settings):
-        members = [member for index in unit[-(len(unit) // 2) :] for member in groups[index].members]
-        if np.nanmin(mean_of(models.score[members])) >= CEILING:
-            names.add(groups[unit[0]].dataset)
+    for unit in units:
+        score = np.concatenate([group.score for group in unit.groups[-(len(unit.groups) // 2) :]])
+        if np.nanmin(mean_of(score)) >= CEILING:
+            names.add(unit.groups[0].dataset)
     return sorted(names)
 
 
-def spread_rows(name: str, models: Models, groups: list[Group]) -> list[dict[str, object]]:
+def spread_rows(name: str, models: Models) -> list[dict[str, object]]:
     """Rows of `details`: one for each condition, dataset and checkpoint."""
-    rows = []
-    for group in groups:
-        deviation, raw, null = as_measured(models, group)
-        band = models.null[group.members].mean(axis=0)
-        rows.append(
-            {
-                "condition": name,
-                "series": group.point.series,
-                "dataset": group.dataset,
-                "checkpoint": group.point.checkpoint,
-                "tokens": group.point.tokens,
-                "phase": group.point.phase,
-                "spread": raw,
-                "null": null,
-                "null_high": float(np.quantile(band, 0.95)),
-                "deviation": deviation,
-                "best": number(np.nanmax(mean_of(models.score[group.members]))),
-                "is_off_floor": group.is_off_floor,
-                "n_models": len(group.members),
-            }
-        )
-    return rows
+    return [
+        {
+            "condition": name,
+            "series": group.point.series,
+            "dataset": group.dataset,
+            "checkpoint": group.point.checkpoint,
+            "tokens": group.point.tokens,
+            "phase": group.point.phase,
+            "spread": group.spread,
+            "null": group.null,
+            "null_high": group.null_high,
+            "deviation": deviation_of(group),
+            "best": number(np.nanmax(mean_of(group.score))),
+            "is_off_floor": group.is_off_floor,
+            "n_models": len(group.rows),
+        }
+        for group in models.groups
+    ]

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 
 from ripeness.coverage import covers, missing_cells, n_seeds_of, shared_caveats
-from ripeness.gains import Gains, at, difference, gains_of, group_means, mean_gain, n_items_of
-from ripeness.paired_scores import Point, Scores, late, trend
+from ripeness.gains import NO_GAINS, Gains, difference, gains_of, group_means, mean_gain, n_items_of
+from ripeness.paired_scores import late, trend
+from ripeness.score_matrices import Point, Scores
 from ripeness.statistics import Estimate, decide
 from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
 
@@ -28,18 +29,16 @@ def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Setti
     Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of
     mean gains over the late half of the checkpoints; `details` have every checkpoint.
     """
-    gains = gains_of(measurements, scores, settings)
-    if gains is None:
+    gains, main, last, details = collected(measurements, scores, settings)
+    if not gains.found:
         return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched one")
-    points = {series: late(trend(found)) for series, found in scores.checkpoints.items()}
-    main = at(gains, points)
     finding = replace(
         GAIN,
         covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
         n_seeds=n_seeds_of(gains.rows),
         n_checkpoints=len({(row.series, row.checkpoint) for row in main.rows}),
         n_items=n_items_of(gains),
-        details=tuple(gain_rows(gains, scores, settings)),
+        details=details,
     )
     if max(len(trend(found)) for found in scores.checkpoints.values()) < 2:
         return undecided(finding, "one checkpoint of a series says nothing of what pre-training teaches")
@@ -50,21 +49,38 @@ def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Setti
         return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
     caveats = [
         *shared_caveats(scores, main.rows, settings),
-        *missing_cells(scores, main.rows, [point for found in points.values() for point in found]),
+        *missing_cells(
+            scores, main.rows, [point for found in scores.checkpoints.values() for point in late(trend(found))]
+        ),
         *gain_caveats(main),
     ]
     verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
-    last = {series: trend(found)[-1:] for series, found in scores.checkpoints.items()}
-    statement = sentence(main, result, difference(at(gains, last), settings))
+    statement = sentence(main, result, difference(last, settings))
     finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
     return with_effect(finding, result, settings)
+
+
+def collected(
+    measurements: pl.DataFrame, scores: Scores, settings: Settings
+) -> tuple[Gains, Gains, Gains, tuple[dict[str, object], ...]]:
+    """Gains at all checkpoints, at those of the late half and at the last ones, and the rows of `details`."""
+    late_half = {point for found in scores.checkpoints.values() for point in late(trend(found))}
+    ends = {point for found in scores.checkpoints.values() for point in trend(found)[-1:]}
+    gains, main, last = NO_GAINS, NO_GAINS, NO_GAINS
+    details = []
+    for point, here in gains_of(measurements, scores, settings):
+        details += gain_rows(point, here, settings)
+        gains |= here
+        main |= here if point in late_half else NO_GAINS
+        last |= here if point in ends else NO_GAINS
+    return gains, main, last, tuple(details)
 
 
 def classed(gains: Gains) -> dict[str, list[str]]:
     """Name the datasets by class; one that is classed both ways goes where most of its items are."""
     share: dict[str, float] = {}
-    for row, is_learned, weight in zip(gains.rows, gains.is_learned, gains.share, strict=True):
-        share[row.dataset] = share.get(row.dataset, 0.0) + (weight if is_learned else -weight)
+    for gain in gains.found:
+        share[gain.row.dataset] = share.get(gain.row.dataset, 0.0) + (gain.share if gain.is_learned else -gain.share)
     return {
         "learned": sorted(name for name, balance in share.items() if balance > 0),
         "not learned": sorted(name for name, balance in share.items() if balance <= 0),
@@ -88,7 +104,7 @@ def gain_caveats(gains: Gains) -> list[str]:
     """Caveats on the ceiling, on the classes and on how few datasets there are."""
     caveats = []
     unlearned, _ = group_means(gains)
-    room = 1 - float(gains.before[gains.is_learned].mean())
+    room = 1 - float(np.mean([gain.before for gain in gains.found if gain.is_learned]))
     if room < unlearned:
         caveats.append(
             f"Ceiling: learned datasets start {room:.2f} below a perfect score, so that they cannot gain the "
@@ -96,8 +112,8 @@ def gain_caveats(gains: Gains) -> list[str]:
         )
     caveats.append("Datasets are classed on other items than those of the gain; the classes are taken as given.")
     classes: dict[str, set[bool]] = {}
-    for row, is_learned in zip(gains.rows, gains.is_learned.tolist(), strict=True):
-        classes.setdefault(row.dataset, set()).add(is_learned)
+    for gain in gains.found:
+        classes.setdefault(gain.row.dataset, set()).add(gain.is_learned)
     if both := sorted(name for name, found in classes.items() if len(found) > 1):
         caveats.append(f"Close to the margin, classed as learned by only some of the items: {listed(both)}.")
     names = classed(gains)
@@ -109,20 +125,16 @@ def gain_caveats(gains: Gains) -> list[str]:
     return caveats
 
 
-def gain_rows(gains: Gains, scores: Scores, settings: Settings) -> list[dict[str, object]]:
-    """Rows of `details`: the difference of the groups, and the gain of each dataset, at each checkpoint."""
+def gain_rows(point: Point, gains: Gains, settings: Settings) -> list[dict[str, object]]:
+    """Rows of `details` of one checkpoint: the difference of the groups, and the gain of each dataset."""
     rows = []
-    for points in scores.checkpoints.values():
-        for point in points:
-            here = at(gains, {point.series: [point]})
-            gap = difference(here, settings)
-            if gap is not None:
-                unlearned, learned = group_means(here)
-                group = {"not_learned": unlearned, "learned": learned, **numbers(gap)}
-                rows.append({"level": "groups", **place(point), **group})
-            for dataset in sorted({row.dataset for row in here.rows}):
-                own = here.where(np.array([row.dataset == dataset for row in here.rows]))
-                rows.append({"level": "dataset", **place(point), "dataset": dataset, **dataset_row(own, settings)})
+    gap = difference(gains, settings)
+    if gap is not None:
+        unlearned, learned = group_means(gains)
+        rows.append({"level": "groups", **place(point), "not_learned": unlearned, "learned": learned, **numbers(gap)})
+    for dataset in sorted(gains.n_items):
+        own = dataset_row(gains.on(dataset), settings)
+        rows.append({"level": "dataset", **place(point), "dataset": dataset, **own})
     return rows
 
 
@@ -139,9 +151,10 @@ def place(point: Point) -> dict[str, object]:
 def dataset_row(gains: Gains, settings: Settings) -> dict[str, object]:
     """Gain of one dataset at one checkpoint, and the share of what was left to gain."""
     gain = mean_gain(gains, settings)
-    before = float(np.average(gains.before, weights=gains.share))
+    share = np.array([one.share for one in gains.found])
+    before = float(np.average([one.before for one in gains.found], weights=share))
     return {
-        "share_learned": float(gains.share[gains.is_learned].sum() / gains.share.sum()),
+        "share_learned": float(share[[one.is_learned for one in gains.found]].sum() / share.sum()),
         "before": before,
         "after": before + gain.effect,
         "share_of_headroom": gain.effect / (1 - before) if before < 1 else None,

@@ -4,8 +4,9 @@ The class of a dataset is judged on other items than those that measure its gain
 low by chance would otherwise both class the dataset as not learned and raise its gain.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,7 @@ import polars as pl
 from ripeness.coverage import levels_of
 from ripeness.paired_scores import (
     FOLDS,
-    Block,
-    Changes,
     Fold,
-    Point,
-    Row,
-    Scores,
     above_floor,
     changes,
     floors,
@@ -26,71 +22,105 @@ from ripeness.paired_scores import (
     generator,
     late,
     measured_blocks,
+    pairs,
     trend,
     weights_of,
 )
-from ripeness.statistics import Estimate, estimate, grouped_means, weighted_means
+from ripeness.score_matrices import Block, Point, Row, Scores
+from ripeness.statistics import Above, Estimate, estimate, grouped_means, ratio, weighted_means
 from ripeness.verdicts import Settings
 
-Classes = dict[tuple[str, str], bool]  # (dataset, series): is it learned?
+Unit = tuple[int, bool, str]  # part, is the dataset learned, dataset
+
+
+@dataclass(frozen=True)
+class Part:
+    """The folds that class all datasets alike: by (dataset, series), is it learned, and the items that they measure."""
+
+    is_learned: dict[tuple[str, str], bool]
+    items: dict[str, np.ndarray]
+    share: float  # of the folds
+
+
+class Gain(NamedTuple):
+    """Gain of one tuned model on the items of one part, as measured; `before` is its untouched score."""
+
+    row: Row
+    part: int
+    is_learned: bool
+    share: float
+    value: float
+    before: float
+
+    @property
+    def unit(self) -> Unit:
+        """Where it counts: groups are compared within a part, so that no item has a say in where its gain counts."""
+        return self.part, self.is_learned, self.row.dataset
 
 
 @dataclass(frozen=True)
 class Gains:
-    """Gains from tuning: draws [rows, 1 + n], one row a model and part of the items.
+    """Gains from tuning and, by unit, the sum of their draws and the number of them, [2, 1 + n]."""
 
-    A part is the folds that class all datasets alike; `share` is its share of the folds, `n_items` those of
-    the dataset. Groups are compared within a part, so that no item has a say in where its own gain counts.
-    """
+    found: list[Gain]
+    sums: dict[Unit, np.ndarray]
+    n_items: dict[str, int]  # of every dataset
 
-    rows: list[Row]
-    is_learned: np.ndarray
-    part: np.ndarray
-    share: np.ndarray
-    draws: np.ndarray
-    before: np.ndarray
-    n_items: np.ndarray
+    @property
+    def rows(self) -> list[Row]:
+        """The tuned models; one stands there once for each part."""
+        return [gain.row for gain in self.found]
 
-    def where(self, kept: np.ndarray) -> "Gains":
-        """Keep the rows of a mask."""
-        rows = [row for row, is_kept in zip(self.rows, kept, strict=True) if is_kept]
-        arrays = (self.is_learned, self.part, self.share, self.draws, self.before, self.n_items)
-        return Gains(rows, *(values[kept] for values in arrays))
+    def on(self, dataset: str) -> "Gains":
+        """Keep the gains on one dataset."""
+        sums = {unit: sums for unit, sums in self.sums.items() if unit[2] == dataset}
+        return Gains(
+            [gain for gain in self.found if gain.row.dataset == dataset], sums, {dataset: self.n_items[dataset]}
+        )
+
+    def __or__(self, other: "Gains") -> "Gains":
+        """Join the gains at different checkpoints; the draws take no more room."""
+        sums = {unit: self.sums.get(unit, 0) + other.sums.get(unit, 0) for unit in self.sums | other.sums}
+        return Gains(self.found + other.found, sums, self.n_items | other.n_items)
 
 
-def gains_of(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Gains | None:
-    """Collect the gains of all tuned models, each measured on the items that did not class its dataset."""
-    measured = {block.probe: changes(block, settings, is_own=True) for block in measured_blocks(scores, settings)}
-    measured = {probe: change for probe, change in measured.items() if change.rows}
-    cut = {probe: folds(scores, probe, settings) for probe in measured}
-    parts: dict[tuple, list[int]] = {}
+NO_GAINS = Gains([], {}, {})
+
+
+def gains_of(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Iterator[tuple[Point, Gains]]:
+    """Measure the gains of all tuned models on the items that did not class their dataset, checkpoint by checkpoint."""
+    tuned = {block.probe: pairs(block, settings, is_own=True) for block in measured_blocks(scores, settings)}
+    blocks = [scores.blocks[probe, "test"] for probe, found in tuned.items() if found]
+    parts = parts_of(blocks, measurements=measurements, scores=scores, settings=settings)
+    for points in scores.checkpoints.values():
+        for point in points:
+            found = NO_GAINS
+            for block in blocks:
+                if indices := tuned[block.probe].get((point.series, point.checkpoint)):
+                    found |= gains_on(block, indices, parts, settings)
+            if found.found:
+                yield point, found
+
+
+def parts_of(blocks: list[Block], *, measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Part]:
+    """Class all datasets by each fold, and join the folds that class them alike."""
+    cut = {block.probe: folds(scores, block.probe, settings) for block in blocks}
+    alike: dict[tuple, list[int]] = {}
     for number in range(FOLDS):
-        classes: Classes = {}
-        for probe, change in measured.items():
-            fold = cut[probe][number % len(cut[probe])]
-            for series, is_learned in learned_on(
-                fold, change.block, measurements=measurements, scores=scores, settings=settings
-            ).items():
-                classes[probe, series] = is_learned
-        parts.setdefault(tuple(sorted(classes.items())), []).append(number)
-    found = [
-        gains_on(
-            change,
-            settings,
-            part=part,
-            items=items_of(cut[probe], numbers),
-            classes=dict(classes),
+        classes: dict[tuple[str, str], bool] = {}
+        for block in blocks:
+            fold = cut[block.probe][number % len(cut[block.probe])]
+            found = learned_on(fold, block, measurements=measurements, scores=scores, settings=settings)
+            classes |= {(block.probe, series): is_learned for series, is_learned in found.items()}
+        alike.setdefault(tuple(sorted(classes.items())), []).append(number)
+    return [
+        Part(
+            is_learned=dict(classes),
+            items={probe: items_of(own, numbers) for probe, own in cut.items()},
             share=len(numbers) / FOLDS,
         )
-        for probe, change in measured.items()
-        for part, (classes, numbers) in enumerate(parts.items())
+        for classes, numbers in alike.items()
     ]
-    found = [gains for gains in found if gains.rows]
-    if not found:
-        return None
-    arrays = ("is_learned", "part", "share", "draws", "before", "n_items")
-    joined = {name: np.concatenate([getattr(gains, name) for gains in found]) for name in arrays}
-    return Gains(rows=[row for gains in found for row in gains.rows], **joined)
 
 
 def items_of(cut: list[Fold], numbers: list[int]) -> np.ndarray:
@@ -98,22 +128,20 @@ def items_of(cut: list[Fold], numbers: list[int]) -> np.ndarray:
     return np.any([cut[number % len(cut)].measure for number in numbers], axis=0)
 
 
-def gains_on(
-    change: Changes, settings: Settings, *, part: int, items: np.ndarray, classes: Classes, share: float
-) -> Gains:
-    """Measure the gains on one dataset by the items of one part."""
-    probe = change.block.probe
-    kept = [index for index, row in enumerate(change.rows) if (probe, row.series) in classes]
-    rows = [change.rows[index] for index in kept]
-    return Gains(
-        rows=rows,
-        is_learned=np.array([classes[probe, row.series] for row in rows], bool),
-        part=np.full(len(rows), part),
-        share=np.full(len(rows), share),
-        draws=weighted_means(change.values[kept], weights_of(change.block, settings) * items),
-        before=change.before[kept],
-        n_items=np.full(len(rows), len(items)),
-    )
+def gains_on(block: Block, indices: list[int], parts: list[Part], settings: Settings) -> Gains:
+    """Measure the gains of these models of one checkpoint on their dataset, part by part."""
+    change, weights = changes(block, indices), weights_of(block, settings)
+    found, sums = [], {}
+    for number, part in enumerate(parts):
+        is_learned = part.is_learned.get((block.probe, change.rows[0].series))
+        if is_learned is None:
+            continue
+        items = part.items[block.probe]
+        draws = weighted_means(change.values[:, items], weights[:, items])
+        measured = zip(change.rows, draws[:, 0].tolist(), change.before.tolist(), strict=True)
+        found += [Gain(row, number, is_learned, part.share, value, before) for row, value, before in measured]
+        sums[number, is_learned, block.probe] = np.stack([np.nansum(draws, axis=0), (~np.isnan(draws)).sum(axis=0)])
+    return Gains(found, sums, {block.probe: block.n_items} if found else {})
 
 
 def learned_on(
@@ -136,71 +164,79 @@ def learned_on(
     return learned
 
 
-def at(gains: Gains, points: dict[str, list[Point]]) -> Gains:
-    """Keep the gains at these checkpoints."""
-    wanted = {(series, point.checkpoint) for series, found in points.items() for point in found}
-    return gains.where(np.array([(row.series, row.checkpoint) in wanted for row in gains.rows], bool))
+def by_group(gains: Gains, units: list[Unit], means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean gain on datasets not learned and learned, [n] each, from that of units, [units, n].
 
-
-def by_group(gains: Gains, draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean gain on datasets not learned and learned, [draws] each; NaN where no part of the items has both.
-
-    Within a part every dataset counts the same; parts count by their share.
+    NaN where no part of the items has both. Within a part every dataset counts the same; parts count by their share.
     """
-    parts, is_learned = gains.part.tolist(), gains.is_learned.tolist()
-    names = [(*key, row.dataset) for *key, row in zip(parts, is_learned, gains.rows, strict=True)]
-    units = sorted(set(names))
-    places = {name: number for number, name in enumerate(units)}
-    means = grouped_means(draws, weights, np.array([places[name] for name in names]))
-    group = np.array([2 * part + learned for part, learned, _ in units])
-    groups = grouped_means(means, np.ones((len(units), 1)), group)
+    groups = grouped_means(
+        means, np.ones((len(units), 1)), np.array([2 * part + learned for part, learned, _ in units])
+    )
     if len(groups) % 2:  # the last part has no learned dataset
         groups = np.concatenate([groups, np.full((1, groups.shape[1]), np.nan)])
     unlearned, learned = groups[0::2], groups[1::2]
     share = np.zeros((len(unlearned), 1))
-    share[gains.part, 0] = gains.share
+    for gain in gains.found:
+        share[gain.part] = gain.share
     share = share * ~np.isnan(unlearned + learned)
     alone = np.zeros(len(share), int)
     return grouped_means(unlearned, share, alone)[0], grouped_means(learned, share, alone)[0]
 
 
+def groups_of(gains: Gains) -> tuple[np.ndarray, np.ndarray]:
+    """Mean gain on datasets not learned and learned, as measured and from redrawn items: [1 + n] each."""
+    units = sorted(gains.sums)
+    return by_group(gains, units, np.stack([ratio(*gains.sums[unit]) for unit in units]))
+
+
 def group_means(gains: Gains) -> tuple[float, float]:
     """Mean gain as measured on datasets not learned and learned."""
-    unlearned, learned = by_group(gains, gains.draws[:, :1], np.ones((len(gains.rows), 1)))
+    unlearned, learned = groups_of(gains)
     return float(unlearned[0]), float(learned[0])
 
 
 def difference(gains: Gains, settings: Settings) -> Estimate | None:
     """Estimate the mean gain on datasets not learned minus that on learned ones; None without both."""
-    if not gains.rows or np.isnan(group_means(gains)[0]):
+    if not gains.found or np.isnan(group_means(gains)[0]):
         return None
+    units = sorted(gains.sums)
+    number = {unit: index for index, unit in enumerate(units)}
+    code = np.array([number[gain.unit] for gain in gains.found])
 
-    def statistic(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        unlearned, learned = by_group(gains, draws, weights)
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        unlearned, learned = by_group(gains, units, grouped_means(values, weights, code))
         return unlearned - learned
 
-    return estimated(statistic, gains, settings)
+    unlearned, learned = groups_of(gains)
+    return estimated(statistic, gains, replicates=unlearned - learned, settings=settings)
 
 
 def mean_gain(gains: Gains, settings: Settings) -> Estimate:
     """Estimate the mean of all gains."""
-    alone = np.zeros(len(gains.rows), int)
-    share = gains.share[:, None]
-    return estimated(lambda draws, weights: grouped_means(draws, weights * share, alone)[0], gains, settings)
+    share = np.array([gain.share for gain in gains.found])[:, None]
+    alone = np.zeros(len(share), int)
+    shares = {gain.part: gain.share for gain in gains.found}
+    replicates = ratio(*sum(shares[unit[0]] * sums for unit, sums in gains.sums.items()))
+
+    def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return grouped_means(values, weights * share, alone)[0]
+
+    return estimated(statistic, gains, replicates=replicates, settings=settings)
 
 
 def n_items_of(gains: Gains) -> int:
     """Items of all datasets."""
-    return sum({row.dataset: int(n) for row, n in zip(gains.rows, gains.n_items, strict=True)}.values())
+    return sum(gains.n_items.values())
 
 
-def estimated(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], gains: Gains, settings: Settings) -> Estimate:
+def estimated(
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    gains: Gains,
+    *,
+    replicates: np.ndarray,
+    settings: Settings,
+) -> Estimate:
     """Give a statistic of gains its interval over items, seeds and runs."""
-    return estimate(
-        statistic,
-        gains.draws,
-        levels_of(gains.rows),
-        n_items=n_items_of(gains),
-        confidence=settings.confidence,
-        rng=generator(settings, "gains"),
-    )
+    values = np.array([gain.value for gain in gains.found])[:, None]
+    above = Above(lambda weights: statistic(values, weights), levels_of(gains.rows), generator(settings, "gains"))
+    return estimate(replicates, n_items=n_items_of(gains), confidence=settings.confidence, above=above)

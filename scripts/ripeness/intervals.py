@@ -4,6 +4,8 @@ An interval is of 95 %. It covers the sampling of test items, which averaging ov
 reduce since they share the items, and the variation between seeds.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 PRIMARY = {"choice": "accuracy", "generation": "rouge_l", "text": "bits_per_byte"}
@@ -102,8 +104,16 @@ def changes(
     return with_interval(change.drop("paired_variance", strict=False), is_share=False)
 
 
-def paired_variance(items: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+def paired_variance(items: Iterable[pl.LazyFrame], by: list[str]) -> pl.DataFrame:
     """Sampling variance of the mean paired difference, tuned minus untouched, one row per `by`.
+
+    `items` are those of one checkpoint after the other, and `by` tells checkpoints apart.
+    """
+    return pl.concat([paired_variance_at(part, by).collect() for part in items])
+
+
+def paired_variance_at(items: pl.LazyFrame, by: list[str]) -> pl.LazyFrame:
+    """Take the variance at one checkpoint.
 
     Differences are averaged per item over seeds and whatever else is not in `by`, then summed by cluster
     (items that share a passage), as in the cluster-robust variance of a mean (Miller 2024, arXiv 2411.00640,

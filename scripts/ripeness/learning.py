@@ -7,8 +7,9 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import covers, shared_caveats
-from ripeness.paired_scores import Block, Scores, floors, generator, measured_blocks, trend, weights_of
-from ripeness.statistics import Estimate, decide, estimate, grouped_means, kendall, weighted_means
+from ripeness.paired_scores import floors, measured_blocks, trend, weights_of
+from ripeness.score_matrices import Block, Scores
+from ripeness.statistics import decide, estimate, grouped_means, kendall, weighted_means
 from ripeness.verdicts import Finding, Settings, listed, number, undecided, with_effect
 
 LEARNED = Finding(
@@ -60,7 +61,7 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
         statement=sentence_on_learning(rows, names),
         covers=covers(len(scores.checkpoints), 0),
         n_checkpoints=max(len(curve.scores) for curve in curves),
-        n_items=sum(curve.block.values.shape[1] for curve in curves),
+        n_items=sum(curve.block.n_items for curve in curves),
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
     )
@@ -73,19 +74,8 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
 def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], settings: Settings) -> Finding:
     """Put the gap between learned and never learned datasets into the finding, and the verdict."""
     groups = np.array([{"learned": 1, "never": 0}.get(row["class"], 2) for row in rows])
-
-    def statistic(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        means = grouped_means(draws, weights, groups)
-        return means[1] - means[0]
-
-    gap = estimate(
-        statistic,
-        np.stack([curve.above for curve in curves]),
-        [],
-        n_items=finding.n_items,
-        confidence=settings.confidence,
-        rng=generator(settings, LEARNED.id),
-    )
+    means = grouped_means(np.stack([curve.above for curve in curves]), np.ones((len(curves), 1)), groups)
+    gap = estimate(means[1] - means[0], n_items=finding.n_items, confidence=settings.confidence)
     verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
     # Both kinds must exist, so that the weaker of the two proofs counts, each the best among all datasets.
     weakest = max(min(row[f"p_{kind}"] for row in rows) for kind in ("learned", "never"))
@@ -115,7 +105,7 @@ def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, setti
                 series=series,
                 floor_name=name,
                 floor=float(base[0]),
-                scores=draws[:, 0],
+                scores=draws[:, 0].copy(),  # a view would keep all draws
                 above=last - base,
                 rise=last - draws[:half].mean(axis=0),
             )
@@ -126,17 +116,9 @@ def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, setti
 def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, object]:
     """Classify one dataset; the row of `details`."""
 
-    def interval(draws: np.ndarray) -> Estimate:
-        return estimate(
-            lambda values, weights: values[0],
-            draws[None],
-            [],
-            n_items=curve.block.values.shape[1],
-            confidence=1 - (1 - settings.confidence) / n_curves,
-            rng=generator(settings, LEARNED.id),
-        )
-
-    above, rise = interval(curve.above), interval(curve.rise)
+    confidence, n_items = 1 - (1 - settings.confidence) / n_curves, curve.block.n_items
+    above = estimate(curve.above, n_items=n_items, confidence=confidence)
+    rise = estimate(curve.rise, n_items=n_items, confidence=confidence)
     distance = (above.effect - settings.learned_margin) / above.se  # se is never 0, see `estimate`
     if above.low > settings.learned_margin:
         kind = "learned" if rise.low > 0 else "high from the start"
@@ -161,7 +143,7 @@ def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, ob
         "last": float(curve.scores[-1]),
         "p_learned": float(special.stdtr(above.df, -distance)),
         "p_never": float(special.stdtr(above.df, distance)),
-        "n_items": curve.block.values.shape[1],
+        "n_items": curve.block.n_items,
     }
 
 

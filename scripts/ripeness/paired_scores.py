@@ -1,103 +1,31 @@
-"""Item scores as dense matrices, so that every contrast is paired by item and resampled jointly.
+"""What findings share about item scores: pairs of tuned and untouched models, floors and folds.
 
-A block holds one probe (a dataset) in one split: rows are models asked in a format, columns are items. The
-floor of a probe is what needs no skill; folds keep the items that sort datasets apart from the items that
-measure them.
+The floor of a probe is what needs no skill; folds keep the items that sort datasets apart from the items that measure
+them.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 import polars as pl
 
-from ripeness.statistics import item_weights, mean_of
-from ripeness.tables import REPORTED, table_files
+from ripeness.score_matrices import Block, Point, Row, Scores
+from ripeness.statistics import mean_of, redraw_items
 from ripeness.verdicts import Settings
-
-ROW = ["series", "checkpoint", "dataset", "format", "method", "seed", "probe_format"]
-POINT = ["series", "checkpoint", "step", "tokens", "phase", "pretraining_seed"]
-COLUMNS = [
-    *ROW, "step", "tokens", "phase", "pretraining_seed", "learning_rate",
-    "probe", "probe_kind", "split", "item", "cluster", "gold",
-]  # fmt: skip
-
 
 FOLDS = 5
 
 
-class Row(NamedTuple):
-    """Who was asked, and in which format."""
-
-    series: str
-    checkpoint: str
-    dataset: str
-    format: str
-    method: str
-    seed: int
-    probe_format: str
-
-
-class Point(NamedTuple):
-    """One checkpoint of a series."""
-
-    series: str
-    checkpoint: str
-    step: int
-    tokens: int
-    phase: str
-    pretraining_seed: int
-
-
-@dataclass(frozen=True)
-class Block:
-    """Scores on one probe: `values` [rows, items], NaN if not measured; codes of cluster and gold [items]."""
-
-    probe: str
-    kind: str
-    rows: list[Row]
-    values: np.ndarray
-    clusters: np.ndarray
-    gold: np.ndarray
-
-    @cached_property
-    def base(self) -> dict[tuple[str, str, str], np.ndarray]:
-        """Scores [items] of untouched models by (series, checkpoint, probe format), averaged over seeds."""
-        found = defaultdict(list)
-        for row, values in zip(self.rows, self.values, strict=True):
-            if row.method == "base":
-                found[row.series, row.checkpoint, row.probe_format].append(values)
-        return {key: mean_of(np.stack(values)) for key, values in found.items()}
-
-    @property
-    def format(self) -> str:
-        """The format in which untouched checkpoints are judged: `default`, else the first measured."""
-        measured = sorted({probe_format for _, _, probe_format in self.base})
-        return "default" if "default" in measured or not measured else measured[0]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What was measured: checkpoints by series in order of tokens, and blocks by (probe, split)."""
-
-    checkpoints: dict[str, list[Point]] = field(default_factory=dict)
-    blocks: dict[tuple[str, str], Block] = field(default_factory=dict)
-    n_learning_rates: int = 1  # the most that one cell was tuned with
-
-
 @dataclass(frozen=True)
 class Changes:
-    """Tuned minus untouched on one probe: `values` [rows, items]; mean scores before and after [rows]."""
+    """Tuned minus untouched on one probe at one checkpoint: `values` [rows, items]; mean scores before [rows]."""
 
-    block: Block
     rows: list[Row]
     values: np.ndarray
     before: np.ndarray
-    after: np.ndarray
 
 
 class Fold(NamedTuple):
@@ -108,64 +36,11 @@ class Fold(NamedTuple):
     measure: np.ndarray
 
 
-def read_scores(places: list[Path], settings: Settings) -> Scores:
-    """Read the choice and generation scores of items tables (files, or folders of them), only the columns needed."""
-    files = table_files(places)
-    if not files:
-        return Scores()
-    wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)
-    items = pl.scan_parquet(files).filter(REPORTED & wanted)
-    return scores_of(items.select(*COLUMNS, "is_correct", "rouge_l").collect())
-
-
-def scores_of(items: pl.DataFrame) -> Scores:
-    """Make matrices of item rows; rows that differ in nothing but the learning rate are averaged."""
-    correct = pl.col("is_correct").cast(pl.Float64)
-    score = pl.when(pl.col("probe_kind") == "choice").then(correct).otherwise("rouge_l").fill_nan(None)
-    items = items.with_columns(score.alias("score")).drop_nulls("score")
-    checkpoints = defaultdict(list)
-    for point in items.select(POINT).unique(["series", "checkpoint"]).sort("series", "tokens", "step").iter_rows():
-        checkpoints[point[0]].append(Point(*point))
-    rates = items.select(*ROW[:-1], "learning_rate").unique().group_by(ROW[:-1]).len()["len"].max()
-    blocks = {
-        (str(probe), str(split)): block_of(str(probe), part)
-        for (probe, split), part in items.partition_by("probe", "split", as_dict=True).items()
-    }
-    return Scores(dict(checkpoints), dict(sorted(blocks.items())), int(rates or 1))
-
-
-def block_of(probe: str, items: pl.DataFrame) -> Block:
-    """Make the matrix of one probe in one split."""
-    columns = items.select("item", "cluster", "gold").unique("item").sort("item").with_row_index("column")
-    rows = items.select(ROW).unique().sort(ROW).with_row_index("row")
-    places = items.select(*ROW, "item", "score").join(rows, on=ROW, nulls_equal=True)
-    places = places.join(columns.select("item", "column"), on="item").select("row", "column", "score")
-    shape = (rows.height, columns.height)
-    place = places["row"].to_numpy().astype(np.int64) * shape[1] + places["column"].to_numpy()
-    total = np.bincount(place, places["score"].to_numpy(), minlength=shape[0] * shape[1])
-    count = np.bincount(place, minlength=shape[0] * shape[1])
-    return Block(
-        probe=probe,
-        kind=items["probe_kind"][0],
-        rows=[Row(*row) for row in rows.select(ROW).iter_rows()],
-        values=np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape),
-        clusters=codes(columns["cluster"].fill_null(columns["item"])),
-        gold=codes(columns["gold"].fill_null("")),
-    )
-
-
 def measured_blocks(scores: Scores, settings: Settings) -> list[Block]:
     """Take the blocks of test items that are large enough for an interval."""
     return [
-        block
-        for (_, split), block in scores.blocks.items()
-        if split == "test" and block.values.shape[1] >= settings.min_items
+        block for (_, split), block in scores.blocks.items() if split == "test" and block.n_items >= settings.min_items
     ]
-
-
-def codes(names: pl.Series) -> np.ndarray:
-    """Number the distinct names."""
-    return (names.rank("dense") - 1).to_numpy().astype(np.int64)
 
 
 def generator(settings: Settings, *names: str) -> np.random.Generator:
@@ -186,8 +61,11 @@ def strata_of(block: Block) -> np.ndarray:
 
 def weights_of(block: Block, settings: Settings) -> np.ndarray:
     """Item weights of a block, [1 + draws, items]; the same for every row, so that pairing survives."""
-    rng = generator(settings, "items", block.probe)
-    return item_weights(block.clusters, strata_of(block), draws=settings.draws, rng=rng)
+    key = settings.draws, settings.seed
+    if key not in block.redrawn:
+        rng = generator(settings, "items", block.probe)
+        block.redrawn[key] = redraw_items(block.clusters, strata_of(block), draws=settings.draws, rng=rng)
+    return block.redrawn[key].weights()
 
 
 def trend(points: list[Point]) -> list[Point]:
@@ -216,7 +94,7 @@ def floors(
     """
     if block.kind == "choice":
         name, level = choice_floor(block, measurements)
-        return {series: (name, np.full(block.values.shape[1], level)) for series in checkpoints}
+        return {series: (name, np.full(block.n_items, level)) for series in checkpoints}
     first = {}
     for series, points in checkpoints.items():
         measured = [key for point in points if (key := (series, point.checkpoint, block.format)) in block.base]
@@ -246,9 +124,8 @@ def folds(scores: Scores, probe: str, settings: Settings) -> list[Fold]:
     """
     block = scores.blocks[probe, "test"]
     other = scores.blocks.get((probe, "validation"))
-    n = block.values.shape[1]
     if other is not None and block.base.keys() <= other.base.keys():
-        return [Fold("validation", np.ones(other.values.shape[1], bool), np.ones(n, bool))]
+        return [Fold("validation", np.ones(other.n_items, bool), np.ones(block.n_items, bool))]
     clusters, first, code = np.unique(block.clusters, return_index=True, return_inverse=True)
     shuffled = generator(settings, "folds", probe).permutation(len(clusters))
     by_gold = shuffled[np.argsort(block.gold[first][shuffled], kind="stable")]
@@ -268,17 +145,30 @@ def above_floor(
     return float(mean_of(np.stack(found)[:, items].ravel())) if found else float("nan")
 
 
-def changes(block: Block, settings: Settings, *, is_own: bool) -> Changes:
-    """Pair models tuned on the probe itself (asked as trained), or else on others, with untouched ones."""
-    tuned = [
-        (row, values, block.base[row.series, row.checkpoint, row.probe_format])
-        for row, values in zip(block.rows, block.values, strict=True)
-        if row.method == settings.method
-        and (row.dataset == block.probe) == is_own
-        and (not is_own or row.format == row.probe_format)
-        and (row.series, row.checkpoint, row.probe_format) in block.base
-    ]
-    shape = (len(tuned), block.values.shape[1])
-    values = np.array([values for _, values, _ in tuned]).reshape(shape)
-    base = np.array([base for _, _, base in tuned]).reshape(shape)
-    return Changes(block, [row for row, _, _ in tuned], values - base, mean_of(base, axis=1), mean_of(values, axis=1))
+def pairs(block: Block, settings: Settings, *, is_own: bool) -> dict[tuple[str, str], list[int]]:
+    """Numbers of the rows of tuned models that have an untouched one beside them, by (series, checkpoint).
+
+    Models tuned on the probe itself (asked as trained), or else on others.
+    """
+    found = defaultdict(list)
+    for index, row in enumerate(block.rows):
+        if (
+            row.method == settings.method
+            and (row.dataset == block.probe) == is_own
+            and (not is_own or row.format == row.probe_format)
+            and key_of(row) in block.base
+        ):
+            found[row.series, row.checkpoint].append(index)
+    return dict(found)
+
+
+def changes(block: Block, indices: list[int]) -> Changes:
+    """Compare these tuned models with the untouched ones, item by item."""
+    rows = [block.rows[index] for index in indices]
+    base = np.stack([block.base[key_of(row)] for row in rows])
+    return Changes(rows, block.values[indices] - base, mean_of(base, axis=1))
+
+
+def key_of(row: Row) -> tuple[str, str, str]:
+    """Name the untouched model that a tuned one is compared with."""
+    return row.series, row.checkpoint, row.probe_format

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 POWER = 0.8  # of the smallest detectable effect
+AT_ONCE = 200_000  # numbers of a matrix that is made and used up part by part
 
 
 @dataclass(frozen=True)
@@ -34,30 +35,65 @@ class Level:
     member: np.ndarray
 
 
-def redraw(n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw bootstrap weights of mean 1 for `n` units: array [draws, n].
+@dataclass(frozen=True)
+class Redrawn:
+    """Bootstrap draws of items in little space: how often each cluster was drawn, and what one draw of it weighs.
+
+    `counts` [draws, clusters]; `unit` [clusters]; `cluster` is the code of each item's cluster.
+    """
+
+    counts: np.ndarray
+    unit: np.ndarray
+    cluster: np.ndarray
+
+    def weights(self) -> np.ndarray:
+        """Weights of items, [1 + draws, items]: row 0 is ones, the others are the draws."""
+        weights = np.ones((len(self.counts) + 1, len(self.unit)))
+        np.multiply(self.counts, self.unit, out=weights[1:])
+        return weights[:, self.cluster]
+
+
+@dataclass(frozen=True)
+class Above:
+    """Variation above the items: `statistic` gives [n] from the rows as measured, under weights of rows [rows, n]."""
+
+    statistic: Callable[[np.ndarray], np.ndarray]
+    levels: list[Level]
+    rng: np.random.Generator
+
+
+def redraw(n: int, draws: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Draw bootstrap counts of `n` units, [draws, n], and the weight of one that makes their mean 1.
 
     Takes n - 1 of n units with replacement (Rao and Wu 1988), which leaves the variance of a mean unbiased
     even for two units, where the plain bootstrap halves it. A single unit keeps weight 1: it says nothing
     about variation.
     """
     if n < 2:
-        return np.ones((draws, n))
-    return rng.multinomial(n - 1, np.full(n, 1 / n), size=draws) * (n / (n - 1))
+        return np.ones((draws, n), np.uint8), 1.0
+    counts = rng.multinomial(n - 1, np.full(n, 1 / n), size=draws)
+    return counts.astype(np.min_scalar_type(counts.max())), n / (n - 1)
 
 
-def item_weights(clusters: np.ndarray, strata: np.ndarray, *, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw weights of items, [draws + 1, items]: row 0 is ones, the others redraw clusters within strata.
+def redraw_items(clusters: np.ndarray, strata: np.ndarray, *, draws: int, rng: np.random.Generator) -> Redrawn:
+    """Redraw clusters of items within strata.
 
     `clusters` and `strata` are integer codes [items]; a cluster is drawn whole and belongs to the stratum of
     its first item.
     """
     _, first, cluster = np.unique(clusters, return_index=True, return_inverse=True)
-    weights = np.ones((draws + 1, len(first)))
-    for stratum in np.unique(strata[first]):
-        members = np.flatnonzero(strata[first] == stratum)
-        weights[1:, members] = redraw(len(members), draws, rng)
-    return weights[:, cluster]
+    members = [np.flatnonzero(strata[first] == stratum) for stratum in np.unique(strata[first])]
+    drawn = [redraw(len(inside), draws, rng) for inside in members]
+    order = np.argsort(np.concatenate(members))
+    counts = np.concatenate([counts for counts, _ in drawn], axis=1)[:, order]
+    unit = np.concatenate([np.full(counts.shape[1], weight) for counts, weight in drawn])[order]
+    return Redrawn(counts, unit, cluster)
+
+
+def ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Divide sums by counts; NaN where nothing was counted."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
 
 
 def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -66,66 +102,69 @@ def weighted_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     Returns [..., draws], NaN where a draw holds no measured item.
     """
     measured = ~np.isnan(values)
-    total = measured.astype(float) @ weights.T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, (np.where(measured, values, 0.0) @ weights.T) / total, np.nan)
+    is_whole = bool(measured.all())
+    total = weights.sum(axis=1) if is_whole else measured.astype(float) @ weights.T
+    return ratio((values if is_whole else np.where(measured, values, 0.0)) @ weights.T, total)
 
 
 def mean_of(values: np.ndarray, axis: int = 0) -> np.ndarray:
     """Average over `axis`, leaving NaN out; NaN where nothing is left."""
     measured = ~np.isnan(values)
-    count = measured.sum(axis=axis)
-    total = np.where(measured, values, 0.0).sum(axis=axis)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return ratio(np.where(measured, values, 0.0).sum(axis=axis), measured.sum(axis=axis))
 
 
-def grouped_means(draws: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Average the rows of `draws` [rows, n] by group code under `weights` [rows, n or 1]: [groups, n]."""
-    member = (groups == np.arange(groups.max(initial=-1) + 1)[:, None]).astype(float)
-    counted = np.where(np.isnan(draws), 0.0, weights)
-    total = member @ counted
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, (member @ (counted * np.nan_to_num(draws))) / total, np.nan)
+def grouped_means(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Average the rows of `values` [rows, n or 1] by group code under `weights` [rows, n or 1]: [groups, n]."""
+    counted = np.where(np.isnan(values), 0.0, weights)
+    order = np.argsort(groups, kind="stable")
+    codes, first = np.unique(groups[order], return_index=True)
+    shape = (groups.max(initial=-1) + 1, counted.shape[1])
+    total, sums = np.zeros(shape), np.zeros(shape)
+    if len(codes):
+        total[codes] = np.add.reduceat(counted[order], first)
+        sums[codes] = np.add.reduceat((counted * np.nan_to_num(values))[order], first)
+    return ratio(sums, total)
 
 
-def estimate(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    draws: np.ndarray,
-    levels: list[Level],
-    *,
-    n_items: int,
-    confidence: float,
-    rng: np.random.Generator,
-) -> Estimate:
-    """Give a statistic its interval from a bootstrap of items and, level by level, of what lies above them.
+def estimate(replicates: np.ndarray, *, n_items: int, confidence: float, above: Above | None = None) -> Estimate:
+    """Give a statistic its interval from a bootstrap of items and of what lies above them.
 
-    `draws` [rows, 1 + n] come from resampled items; `statistic(draws, weights)` maps [rows, n] and row
-    weights [rows, n or 1] to [n]. The variance is that of items plus that of every unit's members redrawn
-    alone; the quantile is Student's with Satterthwaite's degrees of freedom, since two seeds cannot fill the
-    tails of a percentile.
+    `replicates` [1 + n] are the statistic as measured and from resampled items. The variance is that of items
+    plus that of every unit's members redrawn alone; the quantile is Student's with Satterthwaite's degrees of
+    freedom, since two seeds cannot fill the tails of a percentile.
     """
-    rows, n = draws.shape[0], draws.shape[1] - 1
-    alone = np.ones((rows, 1))
-    effect = float(statistic(draws[:, :1], alone)[0])
+    effect = float(replicates[0])
     if np.isnan(effect):
         return Estimate(*[np.nan] * 7)
-    items = float(np.nanvar(statistic(draws[:, 1:], alone), ddof=1))
+    items = float(np.nanvar(replicates[1:], ddof=1))
     # Where all items agree a bootstrap sees no variation; plus-four (Agresti and Coull 1998) keeps some.
     share = 2 / (n_items + 4)
     parts = [(max(items, share * (1 - share) / n_items), max(n_items - 1, 1))]
-    for level in levels:
-        for unit in np.unique(level.unit):
-            inside = level.unit == unit
-            names, code = np.unique(level.member[inside], return_inverse=True)
-            if len(names) < 2:
-                continue
-            weights = np.ones((rows, n))
-            weights[inside] = redraw(len(names), n, rng).T[code]
-            moved = statistic(np.broadcast_to(draws[:, :1], (rows, n)), weights)
-            parts.append((float(np.nanvar(moved, ddof=1)), len(names) - 1))
+    parts += variances_above(above, len(replicates) - 1) if above else []
     variance = sum(part for part, _ in parts)
     df = variance**2 / sum(part**2 / free for part, free in parts)
     return with_interval(effect, np.sqrt(variance), df=df, confidence=confidence)
+
+
+def variances_above(above: Above, draws: int) -> list[tuple[float, int]]:
+    """Variance and degrees of freedom of a statistic when the members of one unit after the other are redrawn."""
+    parts = []
+    for level in above.levels:
+        for unit in np.unique(level.unit):
+            inside = level.unit == unit
+            names, member = np.unique(level.member[inside], return_inverse=True)
+            if len(names) < 2:
+                continue
+            counts, weight = redraw(len(names), draws, above.rng)
+            moved = []
+            width = max(1, AT_ONCE // len(inside))
+            for first in range(0, draws, width):
+                drawn = counts[first : first + width].T * weight
+                weights = np.ones((len(inside), drawn.shape[1]))
+                weights[inside] = drawn[member]
+                moved.append(above.statistic(weights))
+            parts.append((float(np.nanvar(np.concatenate(moved), ddof=1)), len(names) - 1))
+    return parts
 
 
 def with_interval(effect: float, se: float, *, df: float, confidence: float) -> Estimate:
@@ -162,17 +201,30 @@ def spread(values: np.ndarray) -> np.ndarray:
     return means.max(axis=1) - means.min(axis=1)
 
 
-def null_spread(values: np.ndarray, *, permutations: int, rng: np.random.Generator) -> np.ndarray:
+def permuted(formats: int, items: int, *, permutations: int, rng: np.random.Generator) -> np.ndarray:
+    """Permute formats within items: [permutations, formats, items]."""
+    kind = np.min_scalar_type(formats)
+    return np.stack([rng.random((formats, items)).argsort(axis=0).astype(kind) for _ in range(permutations)])
+
+
+def null_spread(values: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Spread after format labels are permuted within items, for all models alike: [models, permutations].
 
     What a spread would be with the same items and predictions if the format did not matter.
     """
     values = paired_only(values)
-    _, formats, items = values.shape
-    result = np.empty((len(values), permutations))
-    for number in range(permutations):
-        order = rng.random((formats, items)).argsort(axis=0)
-        result[:, number] = spread(np.take_along_axis(values, order[None], axis=1))
+    models, formats, items = values.shape
+    scores = np.nan_to_num(values).reshape(models, formats * items)
+    count = (~np.isnan(values[:, 0])).sum(axis=1)[:, None, None]
+    result = np.empty((models, len(orders)))
+    width = max(1, AT_ONCE // (formats * scores.shape[1]))
+    for first in range(0, len(orders), width):
+        order = orders[first : first + width]
+        chosen = order[:, :, None] == np.arange(formats, dtype=order.dtype)[:, None]
+        totals = scores @ chosen.reshape(-1, scores.shape[1]).T.astype(float)
+        with np.errstate(invalid="ignore"):
+            means = totals.reshape(models, -1, formats) / count
+        result[:, first : first + width] = means.max(axis=2) - means.min(axis=2)
     return result
 
 

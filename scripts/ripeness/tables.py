@@ -177,6 +177,29 @@ def read_examples(path: Path) -> list[dict]:
     return conform(rows, EXAMPLES).to_dicts()
 
 
+def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """The rows of many tables of one schema, file after file as they are needed."""
+    return pl.scan_parquet(paths, schema=schema)
+
+
+def stream_table(path: Path, rows: pl.LazyFrame, schema: dict[str, pl.DataType]) -> None:
+    """Write rows as they come, which may be more than memory holds, whole or not at all."""
+    if rows.collect_schema() != pl.Schema(schema):
+        raise ValueError(f"not the columns of the schema: {rows.collect_schema()}")
+    with whole(path) as temporary:
+        rows.sink_parquet(temporary)
+
+
 def table_files(places: list[Path]) -> list[Path]:
     """The parquet files among `places`, and those below the folders among them."""
     return [file for place in places for file in (sorted(place.rglob("*.parquet")) if place.is_dir() else [place])]
+
+
+def by_checkpoint(places: list[Path]) -> dict[tuple[str, str], pl.LazyFrame]:
+    """The rows of tables (files, or folders of them) of each (series, checkpoint), sorted: one fits into memory."""
+    found: dict[tuple[str, str], list[pl.LazyFrame]] = {}
+    for file in table_files(places):
+        table = pl.scan_parquet(file)
+        for series, checkpoint in table.select("series", "checkpoint").unique().collect().iter_rows():
+            found.setdefault((series, checkpoint), []).append(table.filter(series=series, checkpoint=checkpoint))
+    return {place: pl.concat(found[place]) for place in sorted(found)}

@@ -4,26 +4,16 @@ The two directions are judged apart: choosing to generating (claim: harm) and ge
 none). Only what an untouched checkpoint can do can be lost, so that pairs at the floor decide nothing.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from ripeness.coverage import covers, levels_of, n_seeds_of, shared_caveats
-from ripeness.losses import DIRECTIONS, Losses, losses_of
-from ripeness.paired_scores import (
-    Point,
-    Scores,
-    generator,
-)
-from ripeness.statistics import (
-    Estimate,
-    decide,
-    decide_absence,
-    estimate,
-    grouped_means,
-)
+from ripeness.losses import DIRECTIONS, Loss, Losses, losses_of
+from ripeness.paired_scores import generator
+from ripeness.score_matrices import Point, Scores
+from ripeness.statistics import Above, Estimate, decide, decide_absence, estimate, grouped_means, ratio
 from ripeness.verdicts import Finding, Settings, between, listed, number, signed, undecided, with_effect
 
 TRANSFER = Finding(
@@ -66,11 +56,7 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
     if any(part["effect"] is None for part in parts.values()):
         return finding
 
-    def asymmetry(draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        lost = [lost_in(losses, kind, draws=draws, weights=weights) for kind in DIRECTIONS]
-        return lost[0] - lost[1]
-
-    return with_effect(finding, estimated(asymmetry, losses, settings), settings)
+    return with_effect(finding, lost(losses, {"choice": 1, "generation": -1}, settings), settings)
 
 
 def verdict_of(parts: list[str]) -> str:
@@ -80,24 +66,29 @@ def verdict_of(parts: list[str]) -> str:
     return "supported" if set(parts) == {"supported"} else "undecided"
 
 
-def lost_in(losses: Losses, kind: str, *, draws: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean loss in a direction, [draws]; every comparison with something to lose counts the same."""
-    inside = np.array([found == kind for found in losses.kinds])
-    shared = weights[inside] * losses.share[inside, None]
-    return -grouped_means(draws[inside], shared, np.zeros(inside.sum(), int))[0]
+def lost(losses: Losses, signs: dict[str, int], settings: Settings) -> Estimate:
+    """Estimate the mean loss in a direction, or a difference of both: a sign for each kind of dataset tuned on.
 
+    Every comparison with something to lose counts the same.
+    """
+    changes = np.array([loss.change for loss in losses.found])[:, None]
+    share = np.array([loss.share for loss in losses.found])[:, None]
+    inside = {kind: np.array([loss.kind == kind for loss in losses.found]) for kind in signs}
 
-def estimated(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], losses: Losses, settings: Settings
-) -> Estimate:
-    """Give a statistic of losses its interval over items, seeds and runs."""
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        total = 0
+        for kind, sign in signs.items():
+            rows = inside[kind]
+            total = (
+                total - sign * grouped_means(changes[rows], weights[rows] * share[rows], np.zeros(rows.sum(), int))[0]
+            )
+        return total
+
     return estimate(
-        statistic,
-        losses.draws,
-        levels_of(losses.rows),
+        -sum(sign * ratio(*losses.sums[kind]) for kind, sign in signs.items()),
         n_items=losses.n_items,
         confidence=settings.confidence,
-        rng=generator(settings, TRANSFER.id),
+        above=Above(statistic, levels_of(losses.rows), generator(settings, TRANSFER.id)),
     )
 
 
@@ -107,7 +98,7 @@ def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, ob
     row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind], "verdict": "undecided"}
     row |= dict.fromkeys(("effect", "low", "high", "mde", "ratio_mean", "ratio_median"))
     head = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}[kind]
-    n_rows = sum(found == kind for found in losses.kinds)
+    n_rows = sum(loss.kind == kind for loss in losses.found)
     if not n_rows:
         reason = (
             f"untouched checkpoints are at the floor on every {other} dataset and have nothing to lose"
@@ -115,7 +106,7 @@ def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, ob
             else f"no model tuned on a {kind} dataset was measured on a {other} dataset"
         )
         return row | {"n_pairs": 0, "reason": reason, "statement": f"{head} decides nothing: {reason}."}
-    loss = estimated(lambda draws, weights: lost_in(losses, kind, draws=draws, weights=weights), losses, settings)
+    loss = lost(losses, {kind: 1}, settings)
     judge = decide if kind == "choice" else decide_absence
     ratios = np.array(
         [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
@@ -147,14 +138,15 @@ def without_sentence(part: dict[str, object]) -> dict[str, object]:
 
 def cells_of(losses: Losses) -> list[dict[str, object]]:
     """Change of each pair of datasets at each checkpoint, averaged over formats and seeds."""
-    members: dict[tuple[str, str, str, str, str], list[int]] = {}
-    for index, (row, probe, kind) in enumerate(zip(losses.rows, losses.probes, losses.kinds, strict=True)):
-        members.setdefault((kind, row.series, row.dataset, probe, row.checkpoint), []).append(index)
+    members: dict[tuple[str, str, str, str, str], list[Loss]] = {}
+    for loss in losses.found:
+        row = loss.row
+        members.setdefault((loss.kind, row.series, row.dataset, loss.probe, row.checkpoint), []).append(loss)
     cells = []
-    for (kind, series, dataset, probe, checkpoint), indices in members.items():
-        share = losses.share[indices]
-        before = float(np.average(losses.before[indices], weights=share))
-        change = float(np.average(losses.draws[indices, 0], weights=share))
+    for (kind, series, dataset, probe, checkpoint), found in members.items():
+        share = [loss.share for loss in found]
+        before = float(np.average([loss.before for loss in found], weights=share))
+        change = float(np.average([loss.change for loss in found], weights=share))
         cells.append(
             {
                 "kind": kind,
@@ -187,7 +179,7 @@ def pair_rows(losses: Losses, scores: Scores) -> list[dict[str, object]]:
 def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> list[str]:
     """Caveats on what was left out and on ratios that mislead."""
     caveats = []
-    total = len(losses.rows) + sum(losses.at_floor.values())
+    total = len(losses.found) + sum(losses.at_floor.values())
     if skipped := sum(losses.at_floor.values()):
         caveats.append(
             f"{skipped} of {total} comparisons are left out: the untouched checkpoint is at the floor there "
@@ -200,9 +192,7 @@ def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> lis
                 f"{DIRECTIONS[kind]}: mean and median ratio differ by {abs(mean - median):.0%}; "
                 "a few small untouched scores weigh much in the mean."
             )
-    datasets = {
-        kind: {r.dataset for r, k in zip(losses.rows, losses.kinds, strict=True) if k == kind} for kind in DIRECTIONS
-    }
+    datasets = {kind: {loss.row.dataset for loss in losses.found if loss.kind == kind} for kind in DIRECTIONS}
     few = [DIRECTIONS[kind] for kind, names in datasets.items() if len(names) == 1]
     if few:
         caveats.append(f"{listed(few)}: tuned on one dataset only, which stands for its type.")

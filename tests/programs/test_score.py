@@ -184,6 +184,7 @@ def test_the_rate_that_is_best_on_validation_items_is_marked_in_every_table(tmp_
     collect_checkpoint.main(["--scores", *(str(cell / "measurements.parquet") for cell in cells), *options])
     for path in outputs.values():
         table = pl.read_parquet(path)
+        assert table["learning_rate"].unique(maintain_order=True).to_list() == [1e-4, 1e-3]
         assert table.filter("is_chosen")["learning_rate"].unique().to_list() == [1e-3]
         assert table.filter(~pl.col("is_chosen"))["learning_rate"].unique().to_list() == [1e-4]
 
@@ -215,6 +216,6 @@ def test_a_table_with_a_column_that_the_schema_does_not_know_is_not_collected(co
     odd = collected / "odd.parquet"
     pl.read_parquet(collected / "measurements.parquet").with_columns(odd=1).write_parquet(odd)
     words = ["--measurements", str(odd), "--status", str(collected / "cells.parquet")]
-    with pytest.raises(ValueError, match=r"columns not in the schema: \['odd'\]"):
+    with pytest.raises(pl.exceptions.SchemaError, match="odd"):
         collect.main([*words, "--output-measurements", str(collected / "out.parquet"), "--output-cells", "unused"])
     assert not (collected / "out.parquet").exists()

@@ -15,7 +15,8 @@ from ripeness.errors import UserError
 
 def frame_of(name: str, study: dict[str, pl.DataFrame]) -> pl.DataFrame:
     figure = FIGURES[name]
-    return figure.data(*(study[table] for table in ("measurements", "cells", "items")[: 2 + figure.uses_items]))
+    items = [part.lazy() for part in study["items"].partition_by("series", "checkpoint")]
+    return figure.data(study["measurements"], study["cells"], *([items] if figure.uses_items else []))
 
 
 def rows(values: list[float], *, se: float = 0.05) -> pl.DataFrame:
@@ -89,6 +90,22 @@ def test_interval_is_bounded_where_all_items_score_the_same(value):
     assert low <= value < high < value + 0.05
 
 
+@pytest.mark.parametrize("name", ["gain", "transfer"])
+def test_items_may_come_in_one_table_or_one_a_checkpoint(name, synthetic_study):
+    whole = FIGURES[name].data(
+        *(synthetic_study[table] for table in ("measurements", "cells")), [synthetic_study["items"].lazy()]
+    )
+    assert frame_of(name, synthetic_study).equals(whole)
+
+
+def test_a_study_may_have_more_cells_than_altair_takes_by_itself(synthetic_study):
+    cells = pl.concat([synthetic_study["cells"].with_columns(seed=pl.lit(seed, pl.Int64)) for seed in range(16)])
+    assert cells.height > 5000
+    frame = figure_data.availability(synthetic_study["measurements"], cells)
+    spec = specification(FIGURES["availability"].chart(frame), title="t", subtitle=[])
+    assert max(len(rows) for rows in spec["datasets"].values()) > 5000
+
+
 def test_gain_is_tuned_minus_untouched_of_the_same_format(synthetic_study):
     frame = frame_of("gain", synthetic_study)
     point = (pl.col("checkpoint") == "step1953") & (pl.col("panel") == "nursery-mood") & (pl.col("format") == "io")
@@ -100,7 +117,8 @@ def test_gain_is_tuned_minus_untouched_of_the_same_format(synthetic_study):
 def test_pairing_by_item_makes_intervals_of_gain_narrower_on_paired_data(synthetic_study):
     tables = synthetic_study["measurements"], synthetic_study["cells"]
     change = pl.col("row") == "change in score"
-    paired = figure_data.gain(*tables, synthetic_study["items"]).filter(change)
+    items = [part.lazy() for part in synthetic_study["items"].partition_by("checkpoint")]
+    paired = figure_data.gain(*tables, items).filter(change)
     independent = figure_data.gain(*tables).filter(change)
     assert set(paired["items"]) == {"paired"} and set(independent["items"]) == {"independent"}
     widths = [(frame["high"] - frame["low"]).mean() for frame in (paired, independent)]
@@ -121,7 +139,9 @@ def test_paired_variance_is_that_of_a_mean_of_clusters():
         ]
     )
     # differences 1, 1, 0, 0 with mean 0.5: cluster sums of deviations 1, -0.5, -0.5; 1.5 / 16 * 3 / 2
-    assert intervals.paired_variance(items, ["series"])["paired_variance"].item() == pytest.approx(1.5 / 16 * 1.5)
+    assert intervals.paired_variance([items.lazy()], ["series"])["paired_variance"].item() == pytest.approx(
+        1.5 / 16 * 1.5
+    )
 
 
 def test_spread_is_highest_minus_lowest_format(synthetic_study):

@@ -5,17 +5,21 @@ import pytest
 from scipy import stats
 
 from ripeness.statistics import (
+    Above,
     Level,
     decide,
     decide_absence,
     estimate,
     format_variance,
+    grouped_means,
     holm,
-    item_weights,
     kendall,
     mean_of,
     null_spread,
+    paired_only,
+    permuted,
     redraw,
+    redraw_items,
     spread,
     weighted_means,
 )
@@ -26,7 +30,7 @@ def rng(seed=0):
 
 
 def plain_weights(n, draws=400, seed=0):
-    return item_weights(np.arange(n), np.zeros(n, int), draws=draws, rng=rng(seed))
+    return redraw_items(np.arange(n), np.zeros(n, int), draws=draws, rng=rng(seed)).weights()
 
 
 def mean_row(draws, weights):
@@ -36,26 +40,30 @@ def mean_row(draws, weights):
 def contrast(values, draws=200, seed=0):
     """Estimate the mean of paired differences [seeds, items]."""
     seeds = Level(unit=np.zeros(len(values), int), member=np.arange(len(values)))
-    replicates = weighted_means(values, plain_weights(values.shape[1], draws, seed))
-    return estimate(mean_row, replicates, [seeds], n_items=values.shape[1], confidence=0.95, rng=rng(seed + 1))
+    drawn = weighted_means(values, plain_weights(values.shape[1], draws, seed))
+    above = Above(lambda weights: mean_row(drawn[:, :1], weights), [seeds], rng(seed + 1))
+    replicates = mean_row(drawn, np.ones((1, 1)))
+    return estimate(replicates, n_items=values.shape[1], confidence=0.95, above=above)
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])
 def test_redrawn_weights_give_an_unbiased_variance_of_the_mean_even_for_two_units(n):
     values = rng().standard_normal(n)
-    means = (redraw(n, 20_000, rng(1)) * values).mean(axis=1)
+    counts, weight = redraw(n, 20_000, rng(1))
+    means = (counts * weight * values).mean(axis=1)
     assert means.mean() == pytest.approx(values.mean(), abs=0.02)
     assert means.var() == pytest.approx(values.var(ddof=1) / n, rel=0.05)
 
 
 def test_one_unit_is_never_redrawn():
-    assert np.array_equal(redraw(1, 5, rng()), np.ones((5, 1)))
+    counts, weight = redraw(1, 5, rng())
+    assert np.array_equal(counts * weight, np.ones((5, 1)))
 
 
 def test_items_of_a_cluster_are_drawn_together_and_strata_keep_their_weight():
     clusters = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     strata = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    weights = item_weights(clusters, strata, draws=50, rng=rng())
+    weights = redraw_items(clusters, strata, draws=50, rng=rng()).weights()
     assert np.array_equal(weights[0], np.ones(8))
     assert np.array_equal(weights[:, 0::2], weights[:, 1::2])
     assert np.allclose(weights[:, :4].sum(axis=1), 4)
@@ -148,7 +156,7 @@ def test_the_null_band_holds_the_spread_when_formats_do_nothing():
         draw = rng(seed)
         chance = 1 / (1 + np.exp(-1.5 * draw.standard_normal(100)))
         values = (draw.random((1, 4, 100)) < chance).astype(float)
-        band = null_spread(values, permutations=60, rng=rng(seed))
+        band = null_spread(values, permuted(4, 100, permutations=60, rng=rng(seed)))
         outside.append(spread(values)[0] > np.quantile(band, 0.95))
         sizes.append(spread(values)[0] - band.mean())
     assert 0.0 < np.mean(outside) <= 0.10
@@ -157,8 +165,49 @@ def test_the_null_band_holds_the_spread_when_formats_do_nothing():
 
 def test_the_null_band_lies_below_the_spread_of_formats_that_matter():
     values = (rng().random((2, 3, 200)) < np.array([0.5, 0.6, 0.8])[:, None]).astype(float)
-    band = null_spread(values, permutations=100, rng=rng(1))
+    band = null_spread(values, permuted(3, 200, permutations=100, rng=rng(1)))
     assert (spread(values) > band.max(axis=1)).all()
+
+
+def test_the_null_spread_is_that_of_values_permuted_one_by_one():
+    values = rng().random((5, 3, 40))
+    values[0, 1, 7] = np.nan
+    orders = permuted(3, 40, permutations=30, rng=rng(1))
+    each = [spread(np.take_along_axis(paired_only(values), order[None].astype(int), axis=1)) for order in orders]
+    assert np.allclose(null_spread(values, orders), np.stack(each, axis=1))
+    assert np.isnan(null_spread(np.full((1, 3, 40), np.nan), orders)).all()
+
+
+def test_weights_in_little_space_are_those_of_all_draws():
+    clusters, strata = np.array([2, 0, 0, 1, 3, 3]), np.array([0, 1, 1, 0, 1, 1])
+    weights = redraw_items(clusters, strata, draws=500, rng=rng()).weights()
+    assert weights.shape == (501, 6)
+    assert set(np.unique(weights)) == {0.0, 1.0, 2.0}
+    assert np.allclose(weights[:, [1, 4]].sum(axis=1), 2)  # one cluster of two in a stratum, twice
+    assert np.allclose(weights[:, [0, 3]].sum(axis=1), 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_means_by_group_are_those_of_the_rows_of_each(seed):
+    draw = rng(seed)
+    values, weights, groups = draw.random((20, 4)), draw.random((20, 4)), draw.integers(0, 6, 20) * 2
+    values[draw.random((20, 4)) < 0.2] = np.nan
+    means = grouped_means(values, weights, groups)
+    assert means.shape == (groups.max() + 1, 4)
+    for group in range(len(means)):
+        rows = groups == group
+        measured = np.where(np.isnan(values[rows]), 0, weights[rows])
+        with np.errstate(invalid="ignore"):
+            expected = (np.nan_to_num(values[rows]) * measured).sum(axis=0) / measured.sum(axis=0)
+        assert np.allclose(means[group], expected, equal_nan=True)
+    assert grouped_means(np.empty((0, 4)), np.empty((0, 4)), np.empty(0, int)).shape == (0, 4)
+
+
+def test_redrawing_many_rows_part_by_part_changes_no_number(monkeypatch):
+    values = rng().standard_normal((6, 30))
+    whole = contrast(values)
+    monkeypatch.setattr("ripeness.statistics.AT_ONCE", 7)
+    assert contrast(values) == whole
 
 
 def test_an_item_that_was_not_asked_in_every_format_is_left_out_of_the_spread():
