@@ -1,0 +1,106 @@
+"""Open questions: ours against `model.generate` of transformers.
+
+Compared: `build_prompts` and `generate`, which scripts/predict.py runs, with the plain loop that many evaluations
+have: batches in the order given, padded on the left, `model.generate` greedy up to the same number of new tokens, texts
+cut at the stop text afterwards. Equal: the same model object, prompts, one thread, fp32, tokenisation included; the
+loop has the batch size that is best for it, searched first among SIZES, ours its default. Texts are compared in the
+same run. Timing: in turns, medians, see timing.py.
+
+What there is to save: examples are read once, and a batch ends when every answer has. The nursery writes headlines of
+one length and stops, the plain loop with it; a random model never stops. So neither gains by stopping early here, and
+without examples little is left.
+"""
+
+import argparse
+import copy
+import logging
+
+import torch
+from subjects import BIG, Subject, gsm8k, nursery_summary, read_options, shot_texts, subjects
+from timing import best_of, row, take_turns
+
+from ripeness.command_line import run as run_program
+from ripeness.generation import Stopping, generate
+from ripeness.models import context_length
+from ripeness.prompts import SEPARATOR, build_prompts
+
+BATCH_TOKENS = 4096  # the default of scripts/predict.py
+SIZES = (1, 4, 8, 16, 32, 64)
+
+
+def ours(subject: Subject, examples: list[dict], shots: list[str], stopping: Stopping) -> list[str]:
+    """Texts as scripts/predict.py writes them."""
+    prompts = build_prompts(
+        subject.tokenizer, examples, shots, separator=SEPARATOR, room=context_length(subject.model),
+        answer_room=stopping.max_new_tokens,
+    )  # fmt: skip
+    contexts = [prompt.context for prompt in prompts]
+    return generate(subject.model, subject.tokenizer, contexts, stopping, batch_tokens=BATCH_TOKENS)
+
+
+def plain_loop(
+    subject: Subject, examples: list[dict], shots: list[str], stopping: Stopping, batch_size: int
+) -> list[str]:
+    """Texts by `model.generate`."""
+    tokenizer = copy.deepcopy(subject.tokenizer)
+    tokenizer.padding_side = "left"
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    prompts = [SEPARATOR.join([*shots, row["prompt"]]).rstrip(" ") for row in examples]
+    texts = []
+    for start in range(0, len(prompts), batch_size):
+        inputs = tokenizer(prompts[start : start + batch_size], padding=True, return_tensors="pt")
+        with torch.inference_mode():
+            output = subject.model.generate(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], do_sample=False,
+                max_new_tokens=stopping.max_new_tokens, pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )  # fmt: skip
+        new = output[:, inputs["input_ids"].shape[1] :]
+        written = tokenizer.batch_decode(new, skip_special_tokens=True)
+        texts += [text.split(stopping.text)[0].strip() for text in written]
+    return texts
+
+
+def task_of(subject: Subject, options: argparse.Namespace) -> tuple[str, list[dict], list[dict], Stopping]:
+    """What a model is asked: the nursery what it has learned, the other real problems, with the limits of tasks/."""
+    if subject.name == BIG:
+        n_items, new_tokens = (2, 4) if options.small else (8, 120)
+        return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, "\n\n")
+    n_items = 2 if options.small else 100
+    return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, "\n")
+
+
+def compare(subject: Subject, options: argparse.Namespace, n_shots: int) -> dict:
+    """One row of the table; RuntimeError where texts differ."""
+    dataset, examples, pool, stopping = task_of(subject, options)
+    shots = shot_texts(pool[:n_shots])
+    asked = (subject, examples, shots, stopping)
+    size = best_of(SIZES, len(examples), lambda n: plain_loop(*asked, n))
+    logging.info("%s, %d-shot: model.generate is fastest with batches of %d", subject.name, n_shots, size)
+    times, texts = take_turns(
+        {"ours": lambda: lambda: ours(*asked), "theirs": lambda: lambda: plain_loop(*asked, size)}, options.repeats
+    )
+    differing = sum(a != b for a, b in zip(texts["ours"], texts["theirs"], strict=True))
+    if differing:
+        raise RuntimeError(f"{differing} texts of {subject.name}, {n_shots}-shot, differ")
+    n_items = len(examples)
+    return row(
+        "generation", subject.name, f"{dataset}, {n_shots}-shot", ours=n_items / times["ours"],
+        theirs=n_items / times["theirs"], unit="items/s", ratio=times["theirs"] / times["ours"], target=">= 2",
+        note=f"{n_items} items, up to {stopping.max_new_tokens} new tokens; batches of {size}; texts equal",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> list[dict]:
+    """Rows of both models, with 4 examples and without."""
+    return [compare(subject, options, n_shots) for subject in subjects(options) for n_shots in (4, 0)]
+
+
+def main() -> None:
+    """Print the rows."""
+    for found in run(read_options(__doc__)):
+        print(found)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,146 @@
+"""Tuning: ours against SFTTrainer of TRL.
+
+Compared: `train`, which scripts/train_model.py runs, with `SFTTrainer.train`. Equal: the same weights at the start,
+the same real examples (RTE, MNLI), one epoch, AdamW at a linear rate without warm-up, clipping at 1, batches of 8
+examples, loss on the answer and the end-of-text token only, fp32, no gradient checkpointing, no logging, saving or
+evaluation, one thread. TRL runs in each of WAYS: padded batches; its packing (rows of as many tokens as 8 examples have
+on average); its padding-free batches; the ratio is taken to the fastest. That both learn the same is checked on one
+batch of 8: loss, and weights after a step. Timing: `train` only, tokenising and copying left out on both sides; in
+turns, medians, see timing.py.
+
+Share of peak: FLOPs are 6 x weights beside the embedding x tokens (without padding) + 6 x vocabulary x hidden x answer
+tokens + 6 x layers x hidden x the sum of squared lengths (causal attention), and the peak is that of the fastest
+product of two square matrices of the machine in the same dtype.
+"""
+
+import argparse
+import copy
+import logging
+import statistics
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from subjects import BIG, ROOM, Subject, entailment, read_options, subjects
+from timing import matmul_peak, row, take_turns
+
+from ripeness.command_line import run as run_program
+from ripeness.models import end_of_text
+from ripeness.training import Example, encode_examples, read_settings, train
+
+BATCH = 8
+SETTINGS = {
+    "kind": "full", "learning_rate": 1e-4, "epochs": 1, "batch_size": BATCH, "schedule": "linear", "warmup_ratio": 0.0,
+    "weight_decay": 0.0, "clip": 1.0, "precision": "fp32", "seed": 1,
+}  # fmt: skip
+WAYS = {"padded": {}, "packed": {"packing": True}, "padding-free": {"padding_free": True, "max_length": None}}
+TOLERANCE = 1e-4  # between losses on the same batch
+Rows = list[tuple[str, str, str]]
+
+
+def ours(subject: Subject, examples: list[Example], precision: str) -> Callable[[], Any]:
+    """Prepare a training by scripts/ripeness; returns its model and loss."""
+    model, settings = copy.deepcopy(subject.model), read_settings(SETTINGS | {"precision": precision})
+
+    def work() -> tuple[Any, float]:
+        losses, _ = train(model, examples, settings, pad=end_of_text(subject.tokenizer))
+        return model, losses[-1]
+
+    return work
+
+
+def trl(subject: Subject, rows: Rows, way: str, precision: str, *, row_tokens: int) -> Callable[[], Any]:
+    """Prepare a training by TRL; returns its model and loss."""
+    from datasets import Dataset, disable_progress_bars
+    from transformers import PrinterCallback
+    from trl import SFTConfig, SFTTrainer
+
+    disable_progress_bars()
+    model, tokenizer = copy.deepcopy(subject.model), copy.deepcopy(subject.tokenizer)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    packed = way == "packed"
+    limit = {"max_length": row_tokens if packed else ROOM}
+    config = SFTConfig(
+        output_dir=tempfile.gettempdir(), per_device_train_batch_size=1 if packed else BATCH, num_train_epochs=1,
+        learning_rate=SETTINGS["learning_rate"], lr_scheduler_type="linear", warmup_steps=0, weight_decay=0.0,
+        max_grad_norm=1.0, completion_only_loss=True, bf16=precision == "bf16",
+        gradient_checkpointing=False, use_cpu=subject.model.device.type == "cpu", dataloader_pin_memory=False,
+        logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True, seed=1, **limit | WAYS[way],
+    )  # fmt: skip
+    data = Dataset.from_list([{"prompt": prompt, "completion": answer} for _, prompt, answer in rows])
+    trainer = SFTTrainer(model=model, args=config, train_dataset=data, processing_class=tokenizer)
+    trainer.remove_callback(PrinterCallback)
+    return lambda: (trainer.model, trainer.train().training_loss)
+
+
+def check_equal(subject: Subject, rows: Rows, examples: list[Example]) -> None:
+    """RuntimeError where the loss of a batch, or the weights after a step on it, are not those of TRL.
+
+    Of the weights the mean counts: where a gradient is no more than rounding, AdamW still takes a full step.
+    """
+    model, loss = ours(subject, examples[:BATCH], "fp32")()
+    other, other_loss = trl(subject, rows[:BATCH], "padded", "fp32", row_tokens=ROOM)()
+    flat, other_flat = (torch.cat([w.flatten() for w in m.parameters()]) for m in (model, other))
+    steps = (flat - other_flat).abs().mean().item() / SETTINGS["learning_rate"]
+    if abs(loss - other_loss) > TOLERANCE or steps > 0.01:
+        raise RuntimeError(f"{subject.name}: loss {loss} and TRL's {other_loss}; weights {steps} steps apart")
+
+
+def flops(subject: Subject, examples: list[Example]) -> float:
+    """Floating-point operations that a training of one epoch needs, forward and backward, padding not counted."""
+    config, lengths = subject.model.config, [len(example.tokens) for example in examples]
+    weights = subject.model.named_parameters()
+    inside = sum(w.numel() for name, w in weights if "embed" not in name and "lm_head" not in name)
+    answers = sum(target >= 0 for example in examples for target in example.targets)
+    attention = config.num_hidden_layers * config.hidden_size * sum(length**2 for length in lengths)
+    return 6 * (inside * sum(lengths) + config.vocab_size * config.hidden_size * answers + attention)
+
+
+def compare(
+    subject: Subject, rows: Rows, dataset: str, options: argparse.Namespace, *, target: str, precision: str = "fp32"
+) -> list[dict]:
+    """Rows of the table: examples and tokens in a second, and the share of the machine's peak."""
+    examples = encode_examples(rows, subject.tokenizer, max_length=ROOM)
+    n_tokens = sum(len(example.tokens) for example in examples)
+    row_tokens = min(ROOM, round(BATCH * statistics.mean(len(example.tokens) for example in examples)))
+    ways = {way: lambda way=way: trl(subject, rows, way, precision, row_tokens=row_tokens) for way in WAYS}
+    times, _ = take_turns({"ours": lambda: ours(subject, examples, precision)} | ways, options.repeats)
+    speeds = {way: len(rows) / seconds for way, seconds in times.items()}
+    logging.info("%s, %s: examples/s: %s", subject.name, dataset, speeds)
+    best = max(WAYS, key=speeds.__getitem__)
+    note = f"{len(rows)} examples of {n_tokens / len(rows):.0f} tokens; TRL "
+    note += ", ".join(f"{way} {speeds[way]:.3g}" for way in WAYS)
+    ratio = speeds["ours"] / speeds[best]
+    peak = matmul_peak(torch.float32 if precision == "fp32" else torch.bfloat16)
+    work, per_example = flops(subject, examples), n_tokens / len(rows)
+    return [
+        row("training", subject.name, f"{dataset}, against {best}", ours=speeds["ours"], theirs=speeds[best],
+            unit="examples/s", ratio=ratio, target=target, note=note),
+        row("training", subject.name, dataset, ours=speeds["ours"] * per_example, theirs=speeds[best] * per_example,
+            unit="tokens/s", ratio=ratio, target=""),
+        row("training", subject.name, dataset, ours=work / times["ours"] / peak, theirs=work / times[best] / peak,
+            unit="share of peak", ratio=ratio, target="", note=f"peak {peak / 1e9:.4g} GFLOP/s in {precision}"),
+    ]  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> list[dict]:
+    """Rows of both models on both datasets; a few short steps where the model is large."""
+    found = []
+    for subject in subjects(options):
+        is_big = subject.name == BIG
+        for dataset in ("rte", "mnli"):
+            rows = entailment(options, dataset, 2 if options.small else 16 if is_big else 320)
+            check_equal(subject, rows, encode_examples(rows, subject.tokenizer, max_length=ROOM))
+            found += compare(subject, rows, dataset, options, target=">= 1.8" if is_big else ">= 5")
+    return found
+
+
+def main() -> None:
+    """Print the rows."""
+    for found in run(read_options(__doc__)):
+        print(found)
+
+
+if __name__ == "__main__":
+    run_program(main)
