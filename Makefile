@@ -8,13 +8,14 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study test unit lint format lock unlock clean help
+.PHONY: study test unit lint bench format lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make study                        run the embedded study, then results/nursery/report.html"
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
+	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
 	@echo "make unlock                       after a run was killed, when no other is at work"
 
 study: .venv/ready
@@ -31,6 +32,10 @@ lint: .venv/ready-dev
 	@.venv/bin/python -m ruff format --check .
 	@$(IN_VENV) snakefmt --check Snakefile rules
 	@$(IN_VENV) .venv/bin/python -m snakemake --lint
+
+# Against the reference tools, on a quiet machine: about half an hour; one alone: make bench ONLY=prediction
+bench: .venv/ready-dev
+	@.venv/bin/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
 format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
