@@ -5,9 +5,12 @@ all formats of their own dataset and in one of each other.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import numpy as np
 import polars as pl
@@ -118,7 +121,7 @@ def write_study(folder: Path, n_checkpoints: int) -> None:
         for table, frame in tables.items():
             path = folder / table / SERIES / f"{name}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(path)
+            frame.with_columns(is_chosen=True).write_parquet(path)
 
 
 def write_cells(folder: Path, n_cells: int) -> list[Path]:

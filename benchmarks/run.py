@@ -8,6 +8,7 @@ import argparse
 import importlib
 import importlib.util
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from subjects import PROJECT, add_options
@@ -44,16 +45,14 @@ def described(machine: dict) -> str:
     return f"{cpu}, GPU: {machine['gpu'] or 'none'}; {versions}."
 
 
-def run_all(names: list[str], options: argparse.Namespace) -> dict[str, list[dict]]:
-    """Rows of each benchmark; one is imported only when it runs, and may be left out of a copy of the project."""
-    found = {}
+def run_all(names: list[str], options: argparse.Namespace) -> Iterator[tuple[str, list[dict]]]:
+    """Each benchmark with its rows; one is imported only when it runs, and may be left out of a copy of the project."""
     for name in names:
         if importlib.util.find_spec(name) is None:
             logging.info("there is no benchmarks/%s.py: left out", name)
             continue
         logging.info("%s", name)
-        found[name] = importlib.import_module(name).run(options)
-    return found
+        yield name, importlib.import_module(name).run(options)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -67,10 +66,9 @@ def main(argv: list[str] | None = None) -> None:
     written = read_json(options.output) if options.output.is_file() else {}
     if options.markdown and not written:
         raise UserError(f"there is no {options.output}\nhint: run the benchmarks first: make bench")
-    if not options.markdown:
-        found = run_all(options.only or list(NAMES), options)
-        written = written | found | {"machine": machine()}
-        write_json(options.output, written)
+    for name, rows in [] if options.markdown else run_all(options.only or list(NAMES), options):
+        written |= {name: rows, "machine": machine()}
+        write_json(options.output, written)  # after each, since all together take long
     print(table([row for name in NAMES for row in written.get(name, [])]))
     print(f"\n{described(written['machine'])}")
 

@@ -8,6 +8,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def best_of(sizes: tuple[int, ...], n: int, timed: Callable[[int], Any]) -> int:
     return min(times, key=times.__getitem__)
 
 
-def matmul_peak(dtype: torch.dtype, sizes: tuple[int, ...] = (1024, 2048)) -> float:
-    """FLOP/s of the fastest product of two square matrices, of five each."""
+@cache
+def matmul_peak(dtype: torch.dtype, sizes: tuple[int, ...]) -> float:
+    """FLOP/s of the fastest product of two square matrices of some sizes, of five each."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rates = []
     for size in sizes:
