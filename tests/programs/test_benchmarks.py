@@ -39,6 +39,7 @@ def arguments(tmp_path_factory, tokenizer, checkpoint):
 def run(arguments, monkeypatch, capsys):
     """Give a function that runs one benchmark as `make bench` does and returns its rows and what was printed."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     program = importlib.import_module("run")
 
     def run(name):

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from ripeness.config import check_config
 from ripeness.tables import CELLS, EXAMPLES, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, write_table
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+ENVIRONMENT = dict(os.environ)
 invented, scale, study = (importlib.import_module(name) for name in ("invented", "scale", "study"))
+os.environ.clear()  # a benchmark sets its own environment when it is imported
+os.environ.update(ENVIRONMENT)
 SCHEMAS = {"items": ITEM_SCORES, "measurements": MEASUREMENTS, "cells": CELLS}
 
 
