@@ -14,13 +14,12 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from ripeness.memory import KeysAndValues, Memory
 from ripeness.models import attention_is_plain
 
 PACKED = "ripeness_packed"
 TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
-SIMILAR = 1.5  # neighbours share a call of attention while the longest is less than this times the shortest
-
-KeysAndValues = list[tuple[torch.Tensor, torch.Tensor]]  # of every layer, (1, H, P, D) each
+SIMILAR = 1.1  # neighbours share a call of attention while the longest is less than this times the shortest
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Group:
 
     gather: torch.Tensor  # (n, L): which token of the row is where; padding repeats a token and is not looked at
     keep: torch.Tensor  # (t,): where in the n * L the tokens of the group are
-    mask: torch.Tensor | None = None  # (n, 1, L, P + L), added to the scores; None is causal
+    mask: torch.Tensor | None = None  # (n or 1, 1, L, P + L), added to the scores; None is causal
 
 
 def similar(lengths: list[int]) -> Iterator[range]:
@@ -52,6 +51,18 @@ def group(lengths: list[int], first: int, device: torch.device, mask: torch.Tens
     return Group(torch.tensor(gather, device=device), torch.tensor(keep, device=device), mask)
 
 
+def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
+    """Groups of sequences each of whose tokens sees a prefix and the tokens of its own sequence up to itself."""
+    groups = []
+    for some in similar(lengths):
+        alike, mask = [lengths[index] for index in some], None
+        if n_prefix:
+            hidden = torch.ones(max(alike), n_prefix + max(alike), dtype=torch.bool, device=device).triu(n_prefix + 1)
+            mask = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)[None, None]
+        groups.append(group(alike, sum(lengths[: some.start]), device, mask))
+    return groups
+
+
 def packed_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -61,6 +72,7 @@ def packed_attention(
     *,
     groups: list[Group],
     prefix: KeysAndValues | None = None,
+    memory: Memory | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
     **_: Any,
@@ -68,8 +80,13 @@ def packed_attention(
     """Attention inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
-    of queries (grouped attention).
+    of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
+    more of a text in it.
     """
+    if memory:
+        memory.write(module.layer_idx, key, value)
+    if not groups:
+        return memory.attend(module.layer_idx, query, scaling), None
     outputs = []
     for group in groups:
         q, k, v = (states[0][:, group.gather].transpose(0, 1) for states in (query, key, value))  # (n, H, L, D)
@@ -96,6 +113,7 @@ def row_logits(
     wanted: torch.Tensor,
     groups: list[Group],
     prefix: KeysAndValues | None = None,
+    memory: Memory | None = None,
 ) -> torch.Tensor:
     """Logits (N, V) at the N `wanted` places of a row of tokens with these positions; only these are projected.
 
@@ -108,15 +126,16 @@ def row_logits(
         logits_to_keep=wanted,
         groups=groups,
         prefix=prefix,
+        memory=memory,
     ).logits[0]
 
 
 def packed_logits(model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor) -> torch.Tensor:
     """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given."""
     lengths = [len(sequence) for sequence in sequences]
-    groups = [group([lengths[i] for i in some], sum(lengths[: some.start]), model.device) for some in similar(lengths)]
     tokens = [token for sequence in sequences for token in sequence]
-    return row_logits(model, tokens, [i for length in lengths for i in range(length)], wanted, groups)
+    places = [place for length in lengths for place in range(length)]
+    return row_logits(model, tokens, places, wanted, causal_groups(lengths, model.device))
 
 
 @contextmanager

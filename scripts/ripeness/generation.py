@@ -1,15 +1,19 @@
 """Greedy text after a prompt, many prompts at once, up to a stop text."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
+from ripeness.attention import causal_groups, packing, packs_exactly, row_logits
 from ripeness.likelihood import by_length
+from ripeness.memory import Memory
 from ripeness.models import end_of_text
-from ripeness.prefix import prefix_cache, repeated, shared_prefix
+from ripeness.prefix import keys_and_values, shared_prefix
 
-SHRINK_AT = 0.8  # a batch is made smaller when no more than this share of its texts still goes on
+SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
 
 
 @dataclass(frozen=True)
@@ -31,77 +35,119 @@ def generate(
 ) -> list[str]:
     """The greedy continuation of every context, cut before the stop text and stripped of white space.
 
-    What all contexts begin with is read once; prompts of similar length share a batch, and a text that has ended leaves
-    it, so that the others go on faster.
+    What all contexts begin with is read once. As many texts are written side by side as have room in `batch_tokens`,
+    the longest prompts first; one that has ended makes room for the next.
     """
-    prefix = shared_prefix(contexts)
-    cache = prefix_cache(model, prefix)
-    rests = [context[len(prefix) :] for context in contexts]
-    results = ["" for _ in contexts]
-    for batch in by_length([len(rest) + stopping.max_new_tokens for rest in rests], batch_tokens):
-        tokens, mask = left_padded([rests[i] for i in batch], len(prefix), model.device)
-        written = continue_batch(model, tokenizer, tokens, mask, repeated(cache, len(batch)), stopping)
-        for index, new in zip(batch, written, strict=True):
-            results[index] = answer_text(tokenizer, new, stopping.text)
-    return results
+    if not contexts:
+        return []
+    end, ends = end_of_text(tokenizer), answer_ends(tokenizer, stopping)
+    write = write_packed if packs_exactly(model) else write_plainly
+    written = write(model, contexts, stopping.max_new_tokens, ends, batch_tokens)
+    texts = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in written]
+    return [answer_text(tokenizer, tokens, stopping.text) for tokens in texts]
 
 
-def left_padded(rests: list[list[int]], n_prefix: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens (B, T), padded on the left so that every row goes on at its end, and the mask (B, P + T) over prefix and
-    row."""
-    length = max(len(rest) for rest in rests)
-    tokens = torch.tensor([[0] * (length - len(rest)) + rest for rest in rests], device=device)
-    mask = torch.tensor(
-        [[1] * n_prefix + [0] * (length - len(rest)) + [1] * len(rest) for rest in rests], device=device
-    )
-    return tokens, mask
-
-
-def continue_batch(
+def write_packed(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: torch.Tensor,
-    mask: torch.Tensor,
-    cache: DynamicCache | None,
-    stopping: Stopping,
+    contexts: list[list[int]],
+    max_new_tokens: int,
+    ends: Callable[[list[int]], bool],
+    batch_tokens: int,
 ) -> list[list[int]]:
-    """New tokens of every row, greedy, without end-of-text."""
-    end = end_of_text(tokenizer)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]  # (B, T), the prefix counted
-    written: list[list[int]] = [[] for _ in range(len(tokens))]
-    rows, is_open = list(range(len(tokens))), [True] * len(tokens)  # which text each row of the tensors is
-    for _ in range(stopping.max_new_tokens):
-        output = model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache, best = output.past_key_values, output.logits[:, -1].argmax(-1)  # (B,)
-        for place, token in enumerate(best.tolist()):
-            text = written[rows[place]]
-            if is_open[place] and token != end:
-                text.append(token)
-            is_open[place] = is_open[place] and token != end and not has_stopped(tokenizer, text, stopping.text)
-        tokens, positions = best[:, None], positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        if sum(is_open) <= SHRINK_AT * len(rows):
-            kept = [place for place, still in enumerate(is_open) if still]
-            if not kept:
-                break
-            rows, is_open = [rows[place] for place in kept], [True] * len(kept)
-            kept = torch.tensor(kept, device=tokens.device)
-            tokens, positions, mask = tokens[kept], positions[kept], mask[kept]
-            cache.batch_select_indices(kept)
+    """New tokens after every context, of a model that can pack."""
+    prefix = shared_prefix(contexts)
+    rests = [context[len(prefix) :] for context in contexts]
+    room = max(map(len, rests)) + max_new_tokens
+    n_places = min(len(contexts), max(1, batch_tokens // room))
+    memory = Memory(n_places, room, keys_and_values(model, prefix))
+    waiting = sorted(range(len(contexts)), key=lambda index: len(rests[index]))  # taken from the end
+    written: list[list[int]] = [[] for _ in contexts]
+    rows: list[int] = []  # which text is where in the memory
+    is_open = [True] * len(contexts)
+    with packing(model):
+        while rows or waiting:
+            new = [waiting.pop() for _ in range(min(n_places - len(rows), len(waiting)))]
+            if new:
+                best = read(model, [rests[index] for index in new], memory, len(rows), len(prefix))
+                rows += new
+            else:  # a text that has ended writes its last token again, which nobody looks at
+                lengths = [len(rests[index]) + len(written[index]) - 1 for index in rows]
+                best = step(model, [written[index][-1] for index in rows], lengths, memory, len(prefix))
+            for index, token in zip(new or rows, best, strict=True):
+                if is_open[index]:
+                    written[index].append(token)
+                    is_open[index] = len(written[index]) < max_new_tokens and not ends(written[index])
+            kept = [place for place, index in enumerate(rows) if is_open[index]]
+            if len(kept) <= SHRINK_AT * len(rows):
+                memory.keep(kept)
+                rows = [rows[place] for place in kept]
     return written
 
 
-def has_stopped(tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: str) -> bool:
-    """Whether the stop text ends among the last few tokens; earlier ones were looked at when they were written."""
-    # a character is at most four tokens of bytes; one token more, since the first one's text may begin in the middle
-    return stop in tokenizer.decode(tokens[-4 * len(stop) - 1 :])
+def read(model: PreTrainedModel, rests: list[list[int]], memory: Memory, first: int, n_prefix: int) -> list[int]:
+    """The first new token of every text, whose prompts the memory gets from number `first` on."""
+    lengths = [len(rest) for rest in rests]
+    memory.read(first, lengths, model.device)
+    tokens = [token for rest in rests for token in rest]
+    positions = [n_prefix + place for length in lengths for place in range(length)]
+    last = torch.tensor(lengths, device=model.device).cumsum(0) - 1
+    groups = causal_groups(lengths, model.device, n_prefix)
+    return row_logits(model, tokens, positions, last, groups, memory.prefix, memory).argmax(-1).tolist()
+
+
+def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: Memory, n_prefix: int) -> list[int]:
+    """The next token of every text, given its newest one and how many the memory holds before that."""
+    memory.step(lengths, model.device)
+    positions, all_of_them = [n_prefix + length for length in lengths], torch.arange(len(tokens), device=model.device)
+    return row_logits(model, tokens, positions, all_of_them, [], memory=memory).argmax(-1).tolist()
+
+
+def write_plainly(
+    model: PreTrainedModel,
+    contexts: list[list[int]],
+    max_new_tokens: int,
+    ends: Callable[[list[int]], bool],
+    batch_tokens: int,
+) -> list[list[int]]:
+    """The same by `generate` of transformers, for models with attention of another kind, or with none."""
+    written: list[list[int]] = [[] for _ in contexts]
+    for batch in by_length([len(context) + max_new_tokens for context in contexts], batch_tokens):
+        length = len(contexts[batch[0]])
+        rows = [(length - len(contexts[index]), contexts[index]) for index in batch]
+        tokens = torch.tensor([[0] * n_before + context for n_before, context in rows], device=model.device)
+        mask = torch.tensor([[0] * n_before + [1] * len(context) for n_before, context in rows], device=model.device)
+
+        def have_ended(output: torch.Tensor, _: torch.Tensor, length: int = length, **__: object) -> torch.Tensor:
+            return torch.tensor([ends(new) for new in output[:, length:].tolist()], device=output.device)
+
+        criteria = StoppingCriteriaList([have_ended])
+        output = model.generate(
+            tokens, attention_mask=mask, do_sample=False, max_new_tokens=max_new_tokens, stopping_criteria=criteria,
+            eos_token_id=-1, pad_token_id=0,
+        )  # fmt: skip
+        for index, new in zip(batch, output[:, length:].tolist(), strict=True):
+            n_tokens = next((n for n in range(1, len(new)) if ends(new[:n])), len(new))
+            written[index] = new[:n_tokens]
+    return written
+
+
+def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Callable[[list[int]], bool]:
+    """Make a function that says whether an answer ends with its newest token; it has not ended before."""
+    end, stop = end_of_text(tokenizer), stopping.text
+    last = stop[-1:]
+
+    @cache
+    def may_complete(token: int) -> bool:
+        # a character beyond ASCII may be spread over tokens; a space may be lost at the edge of a text
+        return not last.isascii() or last == " " or last in tokenizer.decode([token])
+
+    def ends(tokens: list[int]) -> bool:
+        if tokens[-1] == end:
+            return True
+        # a character is at most four tokens of bytes; one token more, since the first may begin in its midst
+        return may_complete(tokens[-1]) and stop in tokenizer.decode(tokens[-4 * len(stop) - 1 :])
+
+    return ends
 
 
 def answer_text(tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: str) -> str:

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 
 from ripeness.attention import Group, group, packing, packs_exactly, row_logits, similar
 from ripeness.likelihood import Request, log_likelihoods
-from ripeness.prefix import prefix_cache, shared_prefix
+from ripeness.memory import KeysAndValues
+from ripeness.prefix import keys_and_values, shared_prefix
 from ripeness.prompts import Prompt
 
 CHUNK = 64  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
@@ -40,8 +41,7 @@ def scores_of_alike(model: PreTrainedModel, prompts: list[Prompt], batch_tokens:
     if not packs_exactly(model):
         return scores_one_by_one(model, prompts, batch_tokens=batch_tokens)
     prefix = shared_prefix([prompt.context for prompt in prompts])
-    cache = prefix_cache(model, prefix)
-    before = [(layer.keys, layer.values) for layer in cache.layers] if cache else None
+    before = keys_and_values(model, prefix)
     questions = [lay_out(prompt, len(prefix)) for prompt in prompts]
     results: list[list[float]] = [[] for _ in prompts]
     with packing(model):
@@ -102,7 +102,7 @@ def in_rows(lengths: list[int], row_tokens: int) -> list[list[int]]:
 
 
 def row_scores(
-    model: PreTrainedModel, row: list[Question], n_prefix: int, prefix: list[tuple[torch.Tensor, torch.Tensor]] | None
+    model: PreTrainedModel, row: list[Question], n_prefix: int, prefix: KeysAndValues | None
 ) -> list[list[float]]:
     """Scores of the options of the questions of one row."""
     lengths = [len(question.tokens) for question in row]
@@ -132,16 +132,16 @@ def one_group(row: list[Question], some: range, first: int, n_prefix: int, devic
     """Questions of similar length, with what each of their tokens sees: the prefix, its context, its own option."""
     lengths = [len(row[index].tokens) for index in some]
     padded = [row[index].segments + [-1] * (max(lengths) - len(row[index].segments)) for index in some]
-    seen = mask_of(torch.tensor(padded, device=device), n_prefix)
-    mask = torch.zeros(seen.shape, device=device).masked_fill(~seen, torch.finfo(torch.float32).min)
+    hidden = ~seen_by(torch.tensor(padded, device=device))
+    mask = torch.zeros(len(some), 1, max(lengths), n_prefix + max(lengths), device=device)
+    mask[:, 0, :, n_prefix:].masked_fill_(hidden, torch.finfo(torch.float32).min)
     return group(lengths, first, device, mask)
 
 
-def mask_of(segments: torch.Tensor, n_prefix: int) -> torch.Tensor:
-    """What each token sees, (n, 1, L, P + L): the prefix, the context (segment 0) and its own option, up to itself;
-    padding (segment -1) sees itself and is not looked at."""
-    n_rows, length = segments.shape
+def seen_by(segments: torch.Tensor) -> torch.Tensor:
+    """What each token sees, (n, L, L): the context (segment 0) and its own option, up to itself.
+
+    Padding (segment -1) sees itself and is not looked at.
+    """
     seen, by = segments[:, None, :], segments[:, :, None]
-    earlier = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
-    allowed = earlier & ((seen == 0) | (seen == by))
-    return torch.cat([allowed.new_ones(n_rows, length, n_prefix), allowed], dim=2)[:, None]
+    return ((seen == 0) | (seen == by)).tril()

@@ -1,12 +1,13 @@
 """Keys and values of a beginning that many prompts share, as few-shot prompts share their shots: read once."""
 
-import copy
 from collections.abc import Sequence
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-# A shared beginning shorter than this is not worth a cache of its own.
+from ripeness.memory import KeysAndValues
+
+# A shared beginning shorter than this is not worth a pass of its own.
 SHORTEST_PREFIX = 8
 
 
@@ -25,18 +26,10 @@ def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
 
 
 @torch.inference_mode()
-def prefix_cache(model: PreTrainedModel, prefix: list[int]) -> DynamicCache | None:
-    """Keys and values of a prefix, computed once for all that share it; None for an empty one."""
+def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
+    """What every layer keeps of a prefix, computed once for all that share it; None for an empty one."""
     if not prefix:
         return None
     tokens = torch.tensor([prefix], device=model.device)  # (1, P)
-    return model(input_ids=tokens, use_cache=True, logits_to_keep=1).past_key_values
-
-
-def repeated(cache: DynamicCache | None, times: int) -> DynamicCache | None:
-    """A copy of the cache of one sequence for a batch of `times`, which grows as the batch goes on."""
-    if cache is None:
-        return None
-    copied = copy.deepcopy(cache)
-    copied.batch_repeat_interleave(times)
-    return copied
+    cache = model(input_ids=tokens, use_cache=True, logits_to_keep=1).past_key_values
+    return [(layer.keys, layer.values) for layer in cache.layers]

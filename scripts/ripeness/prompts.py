@@ -57,7 +57,10 @@ def check_probe(probe: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt as the model reads it. `context` and `answers` are tokens; `n_dropped` counts shots left out."""
+    """A prompt as the model reads it. `context` and `answers` are tokens; `n_dropped` counts shots left out.
+
+    There are no answers where the model writes its own.
+    """
 
     context: list[int]
     answers: list[list[int]]
@@ -89,21 +92,43 @@ def build_prompts(
     prompts: dict[int, Prompt] = {}
     for n_dropped in range(len(shots) + 1):
         waiting = [index for index in range(len(examples)) if index not in prompts]
-        texts = [separator.join([*shots[n_dropped:], examples[index]["prompt"]]) for index in waiting]
-        answers = [answers_of(examples[index]) for index in waiting]
-        asked = [(text, answer) for text, options in zip(texts, answers, strict=True) for answer in options]
-        pairs = iter(encode_pairs(tokenizer, asked))
-        # a space belongs to the answer's first word, but a line end would be taken for the stop text if it were written
-        open_contexts = encode(tokenizer, [text.rstrip(" ") for text in texts]) if answer_room else []
-        encoded = [[next(pairs) for _ in options] for options in answers]
-        contexts = contexts_of(tokenizer, open_contexts or [options[0][0] for options in encoded])
-        for index, context, options in zip(waiting, contexts, encoded, strict=True):
-            needed = answer_room or max(len(answer) for _, answer in options)
+        head = "".join(shot + separator for shot in shots[n_dropped:])
+        if answer_room:
+            # a space belongs to the answer's first word, but a line end would be taken for the stop text if written
+            texts = [(head + examples[index]["prompt"]).rstrip(" ") for index in waiting]
+            encoded = [(context, []) for context in encode(tokenizer, texts)]
+        else:
+            encoded = encode_options(tokenizer, head, [examples[index] for index in waiting])
+        contexts = contexts_of(tokenizer, [context for context, _ in encoded])
+        for index, context, (_, answers) in zip(waiting, contexts, encoded, strict=True):
+            needed = answer_room or max(map(len, answers))
             if len(context) + needed <= room:
-                prompts[index] = Prompt(context, [answer for _, answer in options], n_dropped)
+                prompts[index] = Prompt(context, answers, n_dropped)
             elif n_dropped == len(shots):
                 raise too_long(examples[index], n_tokens=len(context), needed=needed, room=room)
     return [prompts[index] for index in range(len(examples))]
+
+
+def encode_options(
+    tokenizer: PreTrainedTokenizerBase, head: str, examples: list[dict]
+) -> list[tuple[list[int], list[list[int]]]]:
+    """Tokens of every question after a head of shots, and of each of its answers: those of `encode_pairs`.
+
+    Heads are long and options many. Where questions have the same tokens after the head as alone, what follows a
+    question has too, so that the head is not turned into tokens again for every option.
+    """
+    options = [answers_of(example) for example in examples]
+    asked = [(row["prompt"], answer) for row, answers in zip(examples, options, strict=True) for answer in answers]
+    pairs = encode_pairs(tokenizer, asked)
+    if head:
+        wholes = encode(tokenizer, [(head + question).rstrip() for question, _ in asked])
+        if all(alone and whole[-len(alone) :] == alone for whole, (alone, _) in zip(wholes, pairs, strict=True)):
+            pairs = [(whole, answer) for whole, (_, answer) in zip(wholes, pairs, strict=True)]
+        else:
+            pairs = encode_pairs(tokenizer, [(head + question, answer) for question, answer in asked])
+    encoded = iter(pairs)
+    of_each = [[next(encoded) for _ in answers] for answers in options]
+    return [(pairs[0][0], [answer for _, answer in pairs]) for pairs in of_each]
 
 
 def answers_of(example: dict) -> list[str]:

@@ -1,10 +1,11 @@
-"""What many prompts begin with is read once, and batches that go on from it leave it as it was."""
+"""What many prompts begin with is read once."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ripeness.prefix import SHORTEST_PREFIX, prefix_cache, repeated, shared_prefix
+from ripeness.prefix import SHORTEST_PREFIX, keys_and_values, shared_prefix
 
 PREFIX = list(range(10, 30))
 
@@ -23,20 +24,16 @@ def test_a_short_shared_beginning_is_not_cached():
     assert shared_prefix([[1] * n + [2], [1] * n + [3]]) == [1] * n
 
 
-def test_no_beginning_needs_no_cache(tiny_model):
-    assert prefix_cache(tiny_model(), []) is None
-    assert repeated(None, 3) is None
+def test_nothing_is_kept_of_no_beginning(tiny_model):
+    assert keys_and_values(tiny_model(), []) is None
 
 
-@torch.inference_mode()
-def test_a_batch_goes_on_from_a_cache_without_changing_it(tiny_model):
-    model, rests = tiny_model(), torch.tensor([[1, 2, 3], [4, 5, 6]])
-    positions = torch.arange(len(PREFIX), len(PREFIX) + 3)[None].expand(2, 3)
-    whole = model(torch.cat([torch.tensor([PREFIX, PREFIX]), rests], dim=1)).logits[:, -3:]
-    cache = prefix_cache(model, PREFIX)
-    before = [layer.keys.clone() for layer in cache.layers]
-    for _ in range(2):
-        mask = torch.ones(3, len(PREFIX) + 3).tril(len(PREFIX)).log().expand(2, 1, 3, -1)
-        found = model(rests, attention_mask=mask, position_ids=positions, past_key_values=repeated(cache, 2)).logits
-        assert torch.allclose(found, whole, atol=1e-5)
-    assert all(torch.equal(layer.keys, keys) for layer, keys in zip(cache.layers, before, strict=True))
+@pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2"])
+def test_what_is_kept_of_a_beginning_is_what_a_longer_text_would_keep_of_it(tiny_model, architecture):
+    model = tiny_model(architecture)
+    kept, whole = keys_and_values(model, PREFIX), keys_and_values(model, [*PREFIX, 7, 8])
+    assert len(kept) == model.config.num_hidden_layers
+    for states, longer in zip(kept, whole, strict=True):
+        for part, other in zip(states, longer, strict=True):
+            assert part.shape[2] == len(PREFIX)
+            assert torch.allclose(part, other[:, :, : len(PREFIX)], atol=1e-5)

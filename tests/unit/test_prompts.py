@@ -3,6 +3,10 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
 from ripeness.models import encode, encode_pairs, end_of_text
@@ -79,6 +83,51 @@ def test_an_open_question_that_ends_a_line_is_answered_on_the_next(tokenizer):
     assert tokenizer.decode(prompt.context) == "see what\n"
     prompt = build(tokenizer, OPEN | {"prompt": "see what ", "target": "the dog"}, [], answer_room=8)
     assert prompt.context == encode_pairs(tokenizer, [("see what ", "the dog")])[0][0]
+
+
+def trained(pre_tokenizer):
+    """Make a BPE tokenizer that cuts text into words in some way, or not at all: then tokens reach over words."""
+    backend = Tokenizer(models.BPE(unk_token="?"))
+    backend.pre_tokenizer = pre_tokenizer
+    backend.train_from_iterator(["a b\n\nab ba\n\n b a\nab: b"] * 4, trainers.BpeTrainer(special_tokens=["?", "!"]))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="!")
+
+
+CUTS = {
+    "bytes": pre_tokenizers.ByteLevel(add_prefix_space=False),
+    "a space before every text": pre_tokenizers.Metaspace(),
+    "words": pre_tokenizers.Whitespace(),
+    "not at all": None,
+}
+TEXTS = st.text("ab: \n", max_size=12)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    shots=st.lists(TEXTS, max_size=3),
+    questions=st.lists(st.tuples(TEXTS, st.lists(st.sampled_from([" a", "b", " ab: b"]), min_size=1)), min_size=1),
+)
+def test_options_have_the_tokens_that_they_have_in_the_whole_text(cut, shots, questions):
+    tokenizer = trained(CUTS[cut])
+    rows = [{"item": "q", "prompt": prompt, "choices": choices, "target": ""} for prompt, choices in questions]
+    prompts = build_prompts(tokenizer, rows, shots, separator="\n\n", room=10**6)
+    for row, prompt in zip(rows, prompts, strict=True):
+        text = "\n\n".join([*shots, row["prompt"]])
+        expected = encode_pairs(tokenizer, [(text, choice) for choice in row["choices"]])
+        assert prompt.answers == [answer for _, answer in expected]
+        assert prompt.context == (expected[0][0] or [end_of_text(tokenizer)])
+
+
+def test_shots_are_not_read_again_for_every_option(tokenizer, monkeypatch):
+    read = []
+    backend = type(tokenizer)
+    original = backend.__call__
+    monkeypatch.setattr(
+        backend, "__call__", lambda self, texts, **how: read.extend(texts) or original(self, texts, **how)
+    )
+    build(tokenizer)
+    assert sum(SHOTS[0] in text for text in read) == 1
 
 
 def test_an_empty_prompt_gives_a_context_to_answer_after(tokenizer):
