@@ -16,7 +16,7 @@ import copy
 import logging
 
 import torch
-from subjects import BIG, Subject, gsm8k, nursery_summary, read_options, shot_texts, subjects
+from subjects import NURSERY, Subject, gsm8k, nursery_summary, read_options, shot_texts, subjects
 from timing import best_of, row, take_turns
 
 from ripeness.command_line import run as run_program
@@ -63,9 +63,9 @@ def plain_loop(
 
 
 def task_of(subject: Subject, options: argparse.Namespace) -> tuple[str, list[dict], list[dict], Stopping]:
-    """What a model is asked: the nursery what it has learned, the other real problems, with the limits of tasks/."""
-    if subject.name == BIG:
-        n_items, new_tokens = (2, 4) if options.small else (8, 120)
+    """What a model is asked: the nursery what it has learned, the others real problems."""
+    if subject.name != NURSERY:
+        n_items, new_tokens = (2, 4) if options.small else (16, 60)
         return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, "\n\n")
     n_items = 2 if options.small else 100
     return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, "\n")
@@ -95,7 +95,7 @@ def compare(subject: Subject, options: argparse.Namespace, n_shots: int) -> dict
 
 
 def run(options: argparse.Namespace) -> list[dict]:
-    """Rows of both models, with 4 examples and without."""
+    """Rows of all models, with 4 examples and without."""
     return [compare(subject, options, n_shots) for subject in subjects(options) for n_shots in (4, 0)]
 
 

@@ -82,7 +82,7 @@ def compare(
 
 
 def run(options: argparse.Namespace) -> list[dict]:
-    """Rows of both models, with 4 examples and without; few items where the model is large."""
+    """Rows of all models, with 4 examples and without; few items where the model is large."""
     rows = []
     for subject in subjects(options):
         n_items = 2 if options.small else 16 if subject.name == BIG else 100

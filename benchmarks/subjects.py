@@ -30,10 +30,10 @@ from ripeness.world import rows as world_rows
 from ripeness.world_tasks import answer_text, prompt_text
 
 PROJECT = Path(__file__).resolve().parents[1]
-NURSERY, BIG = "nursery", "100M"
+NURSERY, SMALL, BIG = "nursery", "0.1M, 50k words", "100M"
 ROOM = 2048  # tokens that both models read: the nursery's 128 would hold few real items, and its positions rotate
 SHAPES = {
-    NURSERY: {"hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4},
+    SMALL: {"hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 2, "num_attention_heads": 4},
     BIG: {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12},
 }
 TINY = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -64,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizers", type=Path, default=tokenizers, help="folder of gpt-neox-20b.tokenizer.json")
     checkpoint = PROJECT / "results" / "nursery" / "checkpoints" / "nursery" / "step4096"
     parser.add_argument(
-        "--checkpoint", type=Path, default=checkpoint, help="the nursery; a random model of its size where it is absent"
+        "--checkpoint", type=Path, default=checkpoint, help="a checkpoint of the nursery, which make study makes"
     )
     scratch = Path(tempfile.gettempdir()) / f"ripeness-benchmarks-{os.getuid()}"
     parser.add_argument("--scratch", type=Path, default=scratch, help="folder for the random models")
@@ -73,25 +73,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def subjects(options: argparse.Namespace) -> Iterator[Subject]:
-    """The nursery and a random Llama of 124 M parameters, both on one thread."""
+    """The nursery, a random Llama of its size with a common vocabulary, and one of 124 M parameters; on one thread.
+
+    The nursery knows the words of its world and spells out real text, in four times as many tokens as usual.
+    """
     torch.set_num_threads(1)
-    for name in (NURSERY, BIG):
+    for name in (NURSERY, SMALL, BIG):
         folder = folder_of(name, options)
         model = load_model(folder)
         model.config.max_position_embeddings = ROOM
-        yield Subject(name if is_there(folder, name) else f"{name} (random)", folder, model, load_tokenizer(folder))
-
-
-def is_there(folder: Path, name: str) -> bool:
-    """Whether the model is what its name says."""
-    return name == BIG or (folder / "checkpoint.json").is_file()
+        yield Subject(name, folder, model, load_tokenizer(folder))
 
 
 def folder_of(name: str, options: argparse.Namespace) -> Path:
     """Folder of a model, which is made where it must be."""
-    if name == NURSERY and (options.checkpoint / "config.json").is_file():
+    if name == NURSERY:
+        if not (options.checkpoint / "config.json").is_file():
+            raise UserError(f"there is no {options.checkpoint}\nhint: make study, or name a checkpoint by --checkpoint")
         return options.checkpoint
-    folder = options.scratch / ("tiny" if options.small else name)
+    folder = options.scratch / (f"tiny {name}" if options.small else name)
     if not (folder / "config.json").is_file():
         make_model(folder, TINY if options.small else SHAPES[name], options)
     return folder

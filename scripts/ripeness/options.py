@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.attention import Group, group, packing, packs_exactly, row_logits, similar
+from ripeness.attention import SIMILAR, Group, group, packing, packs_exactly, row_logits, similar
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.memory import KeysAndValues
 from ripeness.prefix import keys_and_values, shared_prefix
@@ -105,7 +105,7 @@ def row_scores(
     model: PreTrainedModel, row: list[Question], n_prefix: int, prefix: KeysAndValues | None
 ) -> list[list[float]]:
     """Scores of the options of the questions of one row."""
-    lengths = [len(question.tokens) for question in row]
+    lengths, kind = [len(question.tokens) for question in row], model.device.type
     wanted: dict[int, int] = {}  # place in the row: place among the logits
     scored, option, start = [], 0, 0
     for question in row:
@@ -118,7 +118,7 @@ def row_scores(
         [token for question in row for token in question.tokens],
         [place for question in row for place in question.positions],
         torch.tensor(list(wanted), device=model.device, dtype=torch.long),
-        [one_group(row, some, sum(lengths[: some.start]), n_prefix, model.device) for some in similar(lengths)],
+        [one_group(row[some.start : some.stop], n_prefix, model.device) for some in similar(lengths, SIMILAR[kind])],
         prefix,
     )  # (N, V)
     norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
@@ -128,14 +128,14 @@ def row_scores(
     return [[next(scores) for _ in question.answers] for question in row]
 
 
-def one_group(row: list[Question], some: range, first: int, n_prefix: int, device: torch.device) -> Group:
+def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:
     """Questions of similar length, with what each of their tokens sees: the prefix, its context, its own option."""
-    lengths = [len(row[index].tokens) for index in some]
-    padded = [row[index].segments + [-1] * (max(lengths) - len(row[index].segments)) for index in some]
+    lengths = [len(question.tokens) for question in row]
+    padded = [question.segments + [-1] * (max(lengths) - len(question.segments)) for question in row]
     hidden = ~seen_by(torch.tensor(padded, device=device))
-    mask = torch.zeros(len(some), 1, max(lengths), n_prefix + max(lengths), device=device)
+    mask = torch.zeros(len(row), 1, max(lengths), n_prefix + max(lengths), device=device)
     mask[:, 0, :, n_prefix:].masked_fill_(hidden, torch.finfo(torch.float32).min)
-    return group(lengths, first, device, mask)
+    return group(lengths, device, mask)
 
 
 def seen_by(segments: torch.Tensor) -> torch.Tensor:

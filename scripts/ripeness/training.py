@@ -103,7 +103,7 @@ def train(
     n_steps = settings.epochs * math.ceil(len(examples) / settings.batch_size)
     limit = 2 * math.log(model.config.vocab_size)
     losses = progress.restore(model, optimizer) if progress else []
-    norm = torch.tensor(1.0)
+    weights, norm = list(model.parameters()), torch.tensor(1.0)
     model.train()
     with packing(model) as is_packed:
         for step, batch in enumerate(batches(examples, settings)):
@@ -114,7 +114,7 @@ def train(
             losses.append(backward(model, batch, settings, pad=pad, row_tokens=row_tokens, is_packed=is_packed))
             if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
                 return losses, "diverged"
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if progress:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import PACKED, SIMILAR, packed_logits, packing, similar
+from ripeness.attention import PACKED, packed_logits, packing, similar
 
 PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
 NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
@@ -17,10 +17,10 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 383), min_size=1, max_size=20), min
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_neighbours_of_similar_length_share_a_call(lengths):
-    parts = list(similar(lengths))
+    parts = list(similar(lengths, 1.5))
     assert [index for part in parts for index in part] == list(range(len(lengths)))
     for part in parts:
-        assert len(part) == 1 or max(lengths[i] for i in part) < SIMILAR * min(lengths[i] for i in part)
+        assert len(part) == 1 or max(lengths[i] for i in part) <= 1.5 * min(lengths[i] for i in part)
 
 
 @pytest.fixture(scope="module")
