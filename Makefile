@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study test unit lint bench format lock unlock clean help
+.PHONY: study resume test unit lint bench format lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
+	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
 	@echo "make unlock                       after a run was killed, when no other is at work"
 
 study: .venv/ready
@@ -41,6 +42,12 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
+
+# On a cluster, after Snakemake was killed: ends the jobs that it has left behind, then goes on.
+resume: .venv/ready
+	@.venv/bin/python scripts/cancel_jobs.py
+	@$(IN_VENV) .venv/bin/python -m snakemake --profile slurm --configfile "$(STUDY)" --unlock
+	@$(IN_VENV) .venv/bin/python -m snakemake --profile slurm --configfile "$(STUDY)"
 
 unlock: .venv/ready
 	@.venv/bin/python -m snakemake --unlock --cores 1

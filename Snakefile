@@ -36,6 +36,11 @@ include: "rules/analyse.smk"
 include: "rules/report.smk"
 
 
+# There is no onstart in a job of a cluster.
+if workflow.remote_exec:
+    start_warm()
+
+
 onstart:
     scheduling.forget_rate_limit(workflow.scheduler)
     scheduling.check_first(workflow.scheduler, workflow.dag)

@@ -45,7 +45,7 @@ def ours(subject: Subject, examples: list[Example], precision: str) -> Callable[
     model, settings = copy.deepcopy(subject.model), read_settings(SETTINGS | {"precision": precision})
 
     def work() -> tuple[Any, float]:
-        losses, _ = train(model, examples, settings, pad=end_of_text(subject.tokenizer))
+        losses, *_ = train(model, examples, settings, pad=end_of_text(subject.tokenizer))
         return model, losses[-1]
 
     return work

@@ -15,6 +15,11 @@ FIGURES = {
 }
 
 
+def category_of_figure(wildcards):
+    """The question that a figure answers."""
+    return FIGURES[wildcards.figure]
+
+
 localrules:
     test_findings,
     plot_figure,

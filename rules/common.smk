@@ -13,7 +13,7 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import dataset_lookups, harness_lookups, lookups, scheduling, series_lookups, sources, warm
+from ripeness import dataset_lookups, harness_lookups, lookups, needs, scheduling, series_lookups, sources, warm
 from ripeness.errors import UserError
 from ripeness.disk import check_files
 from ripeness.plan import harness_tasks, load_study
@@ -38,6 +38,11 @@ def from_plan(lookup):
     return ask
 
 
+def need(estimate):
+    """A resource that grows with every attempt: estimate(study, wildcards, attempt)."""
+    return lambda wildcards, attempt: estimate(STUDY, wildcards, attempt)
+
+
 def code_of(program):
     """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
     return sources.digest(SCRIPTS / f"{program}.py")
@@ -49,19 +54,19 @@ def study_folder(wildcards):
 
 
 def start_warm():
-    """Let local jobs start as forked children of a process that has imported the large libraries already."""
+    """Let jobs start as forked children of a process that has imported the large libraries already.
+
+    So do all local jobs, and the members of a group of jobs on a cluster, inside their allocation.
+    """
     if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
+    elif workflow.remote_exec and scheduling.is_group(sys.argv):
+        warm.start()
 
 
 def kept(model):
     """A tuned model as the study wants it: deleted once nothing needs it, or kept."""
     return model if STUDY.config["keep_models"] == "all" else temp(model)
-
-
-def category_of_figure(wildcards):
-    """The question that a figure answers."""
-    return FIGURES[wildcards.figure]
 
 
 def one_of(names):

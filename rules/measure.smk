@@ -24,6 +24,10 @@ rule predict:
     conda:
         "../envs/ripeness.yaml"
     threads: 1
+    resources:
+        gpu=1,
+        mem_mb=need(needs.prediction_memory),
+        runtime=need(needs.prediction_minutes),
     params:
         code=code_of("predict"),
         probes=from_plan(lookups.probe_list),

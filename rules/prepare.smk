@@ -11,6 +11,8 @@ OUTPUTS: <results>/datasets/{dataset}                     rows as published, wit
 localrules:
     make_dataset,
     fetch_dataset,
+    prepare_items,
+    render_examples,
 
 
 rule make_dataset:

@@ -10,6 +10,7 @@ OUTPUTS: <results>/text/{series}                           running text from the
 
 localrules:
     fetch_text,
+    build_corpus,
 
 
 rule fetch_text:

@@ -20,6 +20,10 @@ rule train_model:
     conda:
         "../envs/ripeness.yaml"
     threads: 1
+    resources:
+        gpu=1,
+        mem_mb=need(needs.training_memory),
+        runtime=need(needs.training_minutes),
     params:
         code=code_of("train_model"),
         settings=from_plan(lookups.method_settings),

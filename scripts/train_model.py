@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     examples = encode_examples(rows, tokenizer, max_length=context_length(model))
     identity = training_identity(model, settings, examples)
     progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
-    losses, status = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress)
+    progress.end_when_asked()
+    losses, status, row_tokens = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress)
     logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
     save_model(model, options.checkpoint, options.output)
     record = {
@@ -61,6 +62,7 @@ def main(argv: list[str] | None = None) -> None:
         "precision": resolve_precision(settings.precision, model.device),  # of the forward pass; weights are fp32
         "n_examples": len(examples),
         "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
+        "row_tokens": row_tokens,  # at most so many were read at once
         "n_truncated": 0,  # an example that does not fit is refused
         "losses": [loss if math.isfinite(loss) else None for loss in losses],  # JSON has no word for NaN
     }

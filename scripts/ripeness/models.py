@@ -1,5 +1,7 @@
 """Load and save models in the layout of transformers, and turn prompts into tokens."""
 
+import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -32,7 +34,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
     )
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    return model.to(device).eval()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -99,7 +103,14 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return []
-    tokens = dict(zip(distinct, tokenizer(distinct, add_special_tokens=False)["input_ids"], strict=True))
+    if tokenizer.is_fast:  # the same, without what nobody asks for here: the place in the text of every token
+        backend = tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        encoded = [encoding.ids for encoding in backend.encode_batch_fast(distinct, add_special_tokens=False)]
+    else:
+        encoded = tokenizer(distinct, add_special_tokens=False)["input_ids"]
+    tokens = dict(zip(distinct, encoded, strict=True))
     return [tokens[text] for text in texts]
 
 

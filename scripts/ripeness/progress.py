@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +29,19 @@ class Progress:
     identity: str
     seconds: float
     last: float = field(default_factory=time.monotonic)
+    must_end: bool = False
+
+    def end_when_asked(self) -> None:
+        """From now on SIGTERM, which a scheduler sends before it kills, ends the process after the next `save`."""
+
+        def end(*_: object) -> None:
+            self.must_end = True
+
+        signal.signal(signal.SIGTERM, end)
 
     def save(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, losses: list[float]) -> None:
-        """Save if it is time; a state is whole or not there at all."""
-        if time.monotonic() - self.last < self.seconds:
+        """Save if it is time, or if the process must end; a state is whole or not there at all."""
+        if not self.must_end and time.monotonic() - self.last < self.seconds:
             return
         state = {
             "identity": self.identity,
@@ -43,6 +54,9 @@ class Progress:
         with whole(self.path) as path:
             torch.save(state, path)
         self.last = time.monotonic()
+        if self.must_end:
+            logging.info("asked to end: saved after step %d, the next run goes on from here", len(losses))
+            sys.exit(128 + signal.SIGTERM)
 
     def restore(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> list[float]:
         """Put back what was saved of this training; return the losses of its steps so far, none if there is nothing."""

@@ -1,5 +1,6 @@
 """In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
 
+from itertools import takewhile
 from typing import Any
 
 # Rules that find out whether what the user gave is there and good.
@@ -40,6 +41,12 @@ def check_first(scheduler: Any, dag: Any) -> None:
         return select(jobs)
 
     scheduler.job_selector = select_checked
+
+
+def is_group(arguments: list[str]) -> bool:
+    """Whether these arguments of Snakemake, inside a job of a cluster, name several jobs to run."""
+    after = arguments[arguments.index("--target-jobs") + 1 :] if "--target-jobs" in arguments else []
+    return len(list(takewhile(lambda word: not word.startswith("--"), after))) > 1
 
 
 def rules_of(job: Any) -> set[str]:

@@ -1,8 +1,9 @@
 """Tune all weights of a model on prompts and answers: one screen, no trainer class."""
 
+import logging
 import math
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -81,6 +82,15 @@ def encode_examples(
     return examples
 
 
+class Outcome(NamedTuple):
+    """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", and how many
+    tokens were read at once at its end."""
+
+    losses: list[float]
+    status: str
+    row_tokens: int
+
+
 def train(
     model: PreTrainedModel,
     examples: list[Example],
@@ -89,11 +99,12 @@ def train(
     pad: int,
     row_tokens: int = ROW_TOKENS,
     progress: Progress | None = None,
-) -> tuple[list[float], str]:
-    """Tune `model` in place; return the loss of every step (nats per answer token) and "done" or "diverged".
+) -> Outcome:
+    """Tune `model` in place.
 
     AdamW, linear or constant rate after a linear warm-up, gradient clipping; the order of examples is a function of
-    the seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch.
+    the seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
+    the rows are halved when the GPU's memory does not do.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
     that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
@@ -111,16 +122,19 @@ def train(
                 continue
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * rate_at(step, n_steps, settings)
-            losses.append(backward(model, batch, settings, pad=pad, row_tokens=row_tokens, is_packed=is_packed))
+            loss, row_tokens = backward_in_memory(
+                model, batch, settings, pad=pad, row_tokens=row_tokens, is_packed=is_packed
+            )
+            losses.append(loss)
             if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
-                return losses, "diverged"
+                return Outcome(losses, "diverged", row_tokens)
             norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if progress:
                 progress.save(model, optimizer, losses)
     model.eval()
-    return losses, "done" if is_alive(model, norm, losses[-1]) else "diverged"
+    return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
 
 
 def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -131,6 +145,20 @@ def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.
         {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+
+
+def backward_in_memory(
+    model: PreTrainedModel, batch: list[Example], settings: TrainingSettings, *, row_tokens: int, **how: Any
+) -> tuple[float, int]:
+    """`backward`, again and again in smaller rows while the GPU's memory does not do; with the tokens of a row."""
+    while True:
+        try:
+            return backward(model, batch, settings, row_tokens=row_tokens, **how), row_tokens
+        except torch.OutOfMemoryError:
+            pass  # until here the error holds what the failed pass has made
+        row_tokens = fewer_tokens(batch, row_tokens)
+        model.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
 
 
 def backward(
@@ -180,6 +208,19 @@ def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
         else:
             rows.append([example])
     return rows
+
+
+def fewer_tokens(batch: list[Example], row_tokens: int) -> int:
+    """Half the tokens of the longest row of a batch that did not fit; UserError if that was a single example."""
+    rows = rows_of(batch, row_tokens)
+    longest = max(sum(len(example.tokens) for example in row) for row in rows)
+    if len(rows) == len(batch):
+        raise UserError(
+            f"the GPU has no memory for one example of {longest} tokens\n"
+            "hint: leave long items out with `max_characters`, or take a GPU with more memory"
+        )
+    logging.warning("out of memory: from now on at most %d tokens at once instead of %d", longest // 2, longest)
+    return longest // 2
 
 
 def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:

@@ -33,7 +33,7 @@ from ripeness.warm_job import become_job, settings_read_at_start, tell
 
 NO_CHILD = 0  # as in warm_client
 LIFELINE = 0  # standard input: a pipe whose other end only the workflow's main process holds
-GRACE_S = 5.0  # between the SIGTERM and the SIGKILL of a cancelled job
+GRACE_S = 30.0  # between the SIGTERM and the SIGKILL of a cancelled job, which may save its state; as in SLURM
 HANDLED = (signal.SIGTERM, signal.SIGIO, signal.SIGCHLD)
 
 # A thread does not survive a fork, but a lock that it holds does. This one of polars waits for files spilled

@@ -104,7 +104,7 @@ def test_losses_and_the_tuned_model_are_those_of_trainer(
 ):
     reference, model = fresh(architecture), fresh(architecture)
     expected, norms = by_trainer(reference, examples, tmp_path, accumulate)
-    losses, status = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
+    losses, status, _ = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
     assert (len(losses), status) == (20, "done")
     assert losses == pytest.approx(expected, abs=TOLERANCE)
     assert losses[-1] < losses[0] - 1

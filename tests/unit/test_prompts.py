@@ -121,11 +121,13 @@ def test_options_have_the_tokens_that_they_have_in_the_whole_text(cut, shots, qu
 
 def test_shots_are_not_read_again_for_every_option(tokenizer, monkeypatch):
     read = []
-    backend = type(tokenizer)
-    original = backend.__call__
-    monkeypatch.setattr(
-        backend, "__call__", lambda self, texts, **how: read.extend(texts) or original(self, texts, **how)
-    )
+
+    def encode_and_note(tokenizer, texts):
+        read.extend(dict.fromkeys(texts))
+        return encode(tokenizer, texts)
+
+    monkeypatch.setattr("ripeness.prompts.encode", encode_and_note)
+    monkeypatch.setattr("ripeness.models.encode", encode_and_note)
     build(tokenizer)
     assert sum(SHOTS[0] in text for text in read) == 1
 

@@ -1,6 +1,8 @@
 """Tuning is the plain loop that one would write by hand, and its divergence is a result."""
 
 import math
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -50,7 +52,7 @@ def examples(tokenizer):
 def tune(tiny_model, examples, architecture="llama", **changes):
     """Tune a fresh model; the same model every time."""
     model = tiny_model(architecture)
-    losses, status = train(model, examples, replace(SETTINGS, **changes), pad=0)
+    losses, status, _ = train(model, examples, replace(SETTINGS, **changes), pad=0)
     return losses, status, model
 
 
@@ -175,9 +177,57 @@ def test_a_training_killed_at_any_step_goes_on_to_the_same_weights(
             train(model, examples, SETTINGS, pad=0, progress=progress)
     torch.manual_seed(99)
     model = tiny_model(architecture)
-    losses, status = train(model, examples, SETTINGS, pad=0, progress=progress)
+    losses, status, _ = train(model, examples, SETTINGS, pad=0, progress=progress)
     assert (losses, status) == expected[:2]
     assert same_weights(model, expected[2])
+
+
+def test_a_training_that_is_asked_to_end_saves_its_state_and_goes_on_to_the_same_weights(
+    tiny_model, examples, tmp_path
+):
+    expected = tune(tiny_model, examples)
+    progress = Progress(tmp_path / "state", "mine", seconds=10**6)
+    before = signal.getsignal(signal.SIGTERM)
+    optimizer_step, steps = torch.optim.AdamW.step, []
+
+    def step(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return optimizer_step(self, *args, **kwargs)
+
+    try:
+        progress.end_when_asked()
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(torch.optim.AdamW, "step", step)
+            train(tiny_model("llama"), examples, SETTINGS, pad=0, progress=progress)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (ended.value.code, len(steps)) == (143, 3)
+    model = tiny_model("llama")
+    losses, *_ = train(model, examples, SETTINGS, pad=0, progress=Progress(tmp_path / "state", "mine", seconds=10**6))
+    assert losses == expected[0]
+    assert same_weights(model, expected[2])
+
+
+def test_rows_are_halved_until_they_fit_into_memory(tiny_model, examples, caplog):
+    expected = tune(tiny_model, examples)
+    model, forward, most = tiny_model("llama"), type(tiny_model("llama")).forward, 40
+
+    def forward_in_memory(self, input_ids, **how):
+        if input_ids.shape[1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, input_ids=input_ids, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model), "forward", forward_in_memory)
+        losses, status, row_tokens = train(model, examples, SETTINGS, pad=0)
+        assert (status, row_tokens <= most) == ("done", True)
+        assert losses == pytest.approx(expected[0], abs=1e-5)
+        assert "out of memory: from now on at most" in caplog.text
+        most = 3
+        with pytest.raises(UserError, match=r"no memory for one example of \d+ tokens\nhint: "):
+            train(model, examples, SETTINGS, pad=0)
 
 
 def test_half_precision_trains_with_weights_in_single_precision(tiny_model, examples):
@@ -190,7 +240,7 @@ def test_half_precision_trains_with_weights_in_single_precision(tiny_model, exam
 def test_the_state_of_another_training_is_not_taken_up(tiny_model, examples, tmp_path):
     train(tiny_model("llama"), examples, SETTINGS, pad=0, progress=Progress(tmp_path / "state", "theirs", seconds=0))
     model = tiny_model("llama")
-    losses, _ = train(model, examples, SETTINGS, pad=0, progress=Progress(tmp_path / "state", "mine", seconds=0))
+    losses, *_ = train(model, examples, SETTINGS, pad=0, progress=Progress(tmp_path / "state", "mine", seconds=0))
     expected = tune(tiny_model, examples)
     assert losses == expected[0]
     assert same_weights(model, expected[2])
@@ -213,7 +263,7 @@ def test_trainings_are_told_apart_by_weights_settings_and_examples(tiny_model, e
 def test_rows_of_any_size_give_the_same_model_up_to_rounding(tiny_model, examples, architecture, row_tokens):
     expected = tune(tiny_model, examples, architecture)
     model = tiny_model(architecture)
-    losses, _ = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
+    losses, *_ = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
     assert losses == pytest.approx(expected[0], abs=1e-5)
     # not the weights themselves: biases of keys have no true gradient, and Adam makes a step of its rounding errors
     tokens = torch.tensor([examples[1].tokens])
@@ -223,7 +273,7 @@ def test_rows_of_any_size_give_the_same_model_up_to_rounding(tiny_model, example
 def test_a_model_that_cannot_pack_is_tuned_with_padding(tiny_model, examples):
     packed = tune(tiny_model, examples)
     padded_only = tiny_model("mistral")  # the same weights and layers, but a window that forbids packing
-    losses, _ = train(padded_only, examples, SETTINGS, pad=0)
+    losses, *_ = train(padded_only, examples, SETTINGS, pad=0)
     assert losses == pytest.approx(packed[0], abs=1e-5)
 
 
@@ -279,7 +329,7 @@ def test_a_checkpoint_that_starts_badly_has_not_diverged(tiny_model, examples):
     model = tiny_model("llama")
     with torch.no_grad():
         model.get_output_embeddings().weight.mul_(40)
-    losses, status = train(model, examples, replace(SETTINGS, learning_rate=1e-5), pad=0)
+    losses, status, _ = train(model, examples, replace(SETTINGS, learning_rate=1e-5), pad=0)
     assert losses[0] > 2 * math.log(384)
     assert status == "done"
 

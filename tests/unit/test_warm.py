@@ -22,6 +22,9 @@ import os, subprocess, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
 from ripeness import warm
 os.environ.update(warm.ONE_THREAD)
+if "GRACE" in os.environ:
+    grace = "from ripeness import warm_server; warm_server.GRACE_S = " + os.environ["GRACE"] + "; warm_server.main()"
+    warm.SERVER = warm.SERVER.replace("from ripeness.warm_server import main; main()", grace)
 server = warm.start(sys.argv[1].split(","))
 print(server.process.pid, server.folder, flush=True)
 sys.exit(subprocess.run(["sh", "-c", "python scripts/program.py; exit $?"]).returncode)
@@ -352,7 +355,7 @@ def test_a_job_whose_server_is_killed_fails_and_is_not_started_again(folder):
 @pytest.mark.slow
 def test_a_job_that_ignores_being_terminated_is_killed(folder):
     write_program(folder, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + SLEEPER)
-    workflow, process, _ = start_workflow(folder)
+    workflow, process, _ = start_workflow(folder, GRACE="1.0")
     _, job, _ = ids_of_sleeper(folder)
     workflow.kill()
     wait_until(lambda: not is_running(process) and not is_running(job), seconds=8.0)

@@ -1,0 +1,71 @@
+"""End the SLURM jobs that a killed Snakemake has left behind in this folder, and wait until they are gone.
+
+They would write their files beside those of the next run. `make resume` runs this first.
+"""
+
+import logging
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from ripeness.command_line import argument_parser, run
+from ripeness.errors import UserError
+
+MOST_SECONDS = 300  # that a job may take to save its state and end
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Cancel the user's jobs that were submitted from the current folder."""
+    argument_parser(__doc__).parse_args(argv)
+    if at_work := [pid for pid in processes_here() if pid != os.getpid()]:
+        raise UserError(
+            f"Snakemake is at work in this folder (process {', '.join(map(str, at_work))})\n"
+            "hint: let it end, or interrupt it; what it has submitted is its own"
+        )
+    jobs = jobs_here()
+    if jobs:
+        logging.info("cancelling %d jobs: %s", len(jobs), " ".join(jobs))
+        ask("scancel", *jobs)
+    end = time.monotonic() + MOST_SECONDS
+    while jobs_here():
+        if time.monotonic() > end:
+            raise UserError(
+                f"jobs {' '.join(jobs_here())} have not ended in {MOST_SECONDS} s\nhint: ask SLURM about them: squeue"
+            )
+        time.sleep(1)
+
+
+def jobs_here() -> list[str]:
+    """Numbers of this user's jobs that were submitted from the current folder and have not ended."""
+    lines = [line.split(" ", 1) for line in ask("squeue", "--me", "-h", "-o", "%A %Z").splitlines()]
+    return [number for number, folder in lines if Path(folder).resolve() == Path.cwd().resolve()]
+
+
+def processes_here() -> list[int]:
+    """Processes of Snakemake on this machine that work in the current folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            is_here = Path(os.readlink(process / "cwd")) == Path.cwd().resolve()
+        except OSError:
+            continue  # another user's, or gone by now
+        is_snakemake = any(Path(os.fsdecode(word)).name == "snakemake" for word in words[:4])
+        if is_here and is_snakemake and b"--mode" not in words:  # with a mode: what runs inside a SLURM job
+            found.append(int(process.name))
+    return found
+
+
+def ask(*command: str) -> str:
+    """What one of SLURM's programs prints."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise UserError(f"there is no {command[0]} on this machine\nhint: run this on the login node") from None
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"{command[0]}: {error.stderr.strip()}\nhint: is SLURM at work? try sinfo") from None
+
+
+if __name__ == "__main__":
+    run(main)

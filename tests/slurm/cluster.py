@@ -1,0 +1,206 @@
+"""A real SLURM cluster for tests: a controller and four nodes on this machine, with everything below one folder.
+
+The nodes share the machine's cores and only pretend to have more of them, and GPUs (null devices). No daemon of the
+system, no service manager and no configuration outside the folder is touched. Needs Debian's slurm-wlm, and root, which
+slurmd wants. Authentication is off; ports are on the loopback.
+
+`python cluster.py COMMAND...` runs a command and, when it ends, kills whatever it has left behind: killing a node's
+slurmd is then that node losing power.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NODES = {"cpu1": 0, "cpu2": 0, "gpu1": 2, "gpu2": 2}  # GPUs of each
+PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct")
+PR_SET_CHILD_SUBREAPER = 36
+CONFIG = """\
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/none
+CredType=cred/none
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill,UsePss
+AccountingStorageType=accounting_storage/none
+SlurmdParameters=config_overrides
+GresTypes=gpu
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2
+ReturnToService=2
+SlurmdTimeout=10
+SlurmctldTimeout=10
+KillWait=5
+MinJobAge=600
+MessageTimeout=10
+JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PreemptExemptTime=00:00:00
+{nodes}
+PartitionName=cpu Nodes=cpu[1-2] Default=YES MaxTime=1-0 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=gpu Nodes=gpu[1-2] MaxTime=1-0 PriorityTier=10 PreemptMode=OFF State=UP
+PartitionName=scavenge Nodes=ALL MaxTime=1-0 PriorityTier=1 PreemptMode=REQUEUE State=UP
+"""
+
+
+def why_not() -> str:
+    """Why there can be no cluster here; nothing where there can."""
+    missing = [program for program in ("slurmctld", "slurmd", *PROGRAMS) if shutil.which(program) is None]
+    if missing:
+        return f"SLURM is not installed (no {', '.join(missing)}); on Debian: apt-get install slurm-wlm"
+    return "" if os.geteuid() == 0 else "slurmd needs root"
+
+
+@dataclass
+class Cluster:
+    """A cluster below a folder, with the processes that were started."""
+
+    folder: Path
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which programs find this cluster."""
+        config = {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        return os.environ | config | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
+
+    def ask(self, *command: str) -> str:
+        """What one of SLURM's programs prints."""
+        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
+
+    def start(self) -> None:
+        """Start the controller and the nodes that are not there, and wait until all are up."""
+        if not (self.folder / "slurm.conf").is_file():
+            write_config(self.folder)
+        self.spawn("slurmctld", ["slurmctld", "-D"])
+        wait_for(lambda: "is UP" in self.ask("scontrol", "ping"))
+        for node in NODES:
+            self.spawn(node, [sys.executable, __file__, "slurmd", "-D", "-N", node])
+        wait_for(lambda: set(self.ask("sinfo", "-h", "-N", "-o", "%T").split()) <= {"idle", "mixed", "allocated"})
+
+    def spawn(self, name: str, command: list[str]) -> None:
+        """Start a process unless it runs."""
+        if name not in self.processes or self.processes[name].poll() is not None:
+            with (self.folder / f"{name}.out").open("ab") as said:
+                self.processes[name] = subprocess.Popen(
+                    command, env=self.environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                    start_new_session=True,
+                )  # fmt: skip
+
+    def lose(self, node: str) -> None:
+        """Have a node lose power; `start` brings it back."""
+        process = self.processes[node]
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            if "slurmd" in Path(f"/proc/{child}/comm").read_text():
+                os.kill(int(child), signal.SIGKILL)
+        process.wait()
+
+    def jobs(self) -> list[dict[str, str]]:
+        """All jobs that the controller remembers."""
+        keys = {"id": "%A", "state": "%T", "partition": "%P", "comment": "%k", "node": "%N"}
+        lines = self.ask("squeue", "--states=all", "-h", "-o", "|".join(keys.values())).splitlines()
+        return [dict(zip(keys, line.split("|"), strict=True)) for line in lines]
+
+    def stop(self) -> None:
+        """End all jobs and processes."""
+        subprocess.run(["scancel", "--user=root", "--full"], env=self.environment, check=False)
+        for process in reversed(self.processes.values()):
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def write_config(folder: Path) -> None:
+    """Write what the programs read, and the programs' names with their configuration."""
+    for name in ("state", "spool", "bin", "dev"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    host, ports = socket.gethostname().split(".")[0], free_ports(1 + len(NODES))
+    lines, devices = [], []
+    for (node, n_gpus), port in zip(NODES.items(), ports[1:], strict=True):
+        (folder / "spool" / node).mkdir()
+        gres = f" Gres=gpu:{n_gpus}" if n_gpus else ""
+        lines.append(
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=8 RealMemory=16000{gres}"
+        )
+        if n_gpus:
+            devices.append(f"NodeName={node} Name=gpu File={folder}/dev/nvidia[0-{n_gpus - 1}]")
+    for number in range(max(NODES.values())):
+        os.mknod(folder / "dev" / f"nvidia{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    (folder / "gres.conf").write_text("\n".join(devices) + "\n")
+    config = CONFIG.format(host=host, port=ports[0], folder=folder, nodes="\n".join(lines))
+    (folder / "slurm.conf").write_text(config)
+    for program in PROGRAMS:  # Snakemake's job step takes SLURM_CONF from the environment
+        path = folder / "bin" / program
+        path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which(program)} "$@"\n')
+        path.chmod(0o755)
+
+
+def free_ports(n: int) -> list[int]:
+    """Ports on the loopback that nobody listens to."""
+    sockets = [socket.socket() for _ in range(n)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def wait_for(is_so, seconds: float = 30) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if is_so():
+                return
+        except subprocess.CalledProcessError:
+            pass  # the controller does not answer yet
+        if time.monotonic() > end:
+            raise TimeoutError(f"not so after {seconds} s: {is_so}")
+        time.sleep(0.1)
+
+
+def reap(command: list[str]) -> None:
+    """Run a command; orphans below it become children of this process, and die with it."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    child = subprocess.Popen(command)
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    while os.wait()[0] != child.pid:
+        pass
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while left := children.read_text().split():
+        for pid in left:
+            os.kill(int(pid), signal.SIGKILL)
+        for _ in left:
+            os.wait()
+
+
+if __name__ == "__main__":
+    reap(sys.argv[1:])

@@ -1,0 +1,24 @@
+"""The cluster, which the tests of this folder share; without SLURM they skip and say why."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "workflow")]
+
+from cluster import Cluster, why_not  # noqa: E402 (it lies beside)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    if reason := why_not():
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # short: a socket's address has 107 bytes
+        cluster = Cluster(Path(folder))
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()

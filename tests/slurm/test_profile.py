@@ -1,0 +1,122 @@
+"""`snakemake --profile slurm` on a live cluster: the same files as a local run, in few jobs, and nothing lost.
+
+About twenty SLURM jobs in all: each costs seconds.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import Cluster, wait_for
+from test_study import Study
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+SITE = {  # what a user edits, and what makes waiting short
+    "slurm-no-account": True,
+    "slurm-init-seconds-before-status-checks": 2,
+    "latency-wait": 5,
+}
+
+
+class ClusterStudy(Study):
+    """A copy of the project with a small study that runs on the cluster."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        super().__init__(folder)
+        self.cluster = cluster
+        config = self.config()
+        config["series"]["nursery"]["checkpoints"] = [{"step": 64}]
+        config["formats"] = ["default"]
+        config["datasets"] = {"nursery-sentiment": {}}
+        config["suites"]["transfer"]["datasets"] = ["nursery-summary"]
+        self.write(config)
+        profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
+        (self.folder / "slurm").mkdir()
+        (self.folder / "slurm" / "config.yaml").write_text(yaml.safe_dump(profile | SITE))
+
+    def start(self, *options: str) -> subprocess.Popen:
+        """Start Snakemake as a user on the login node does."""
+        path = f"{Path(sys.executable).parent}:{self.cluster.environment['PATH']}"
+        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "cut.yaml", *options]
+        with (self.folder / "said.txt").open("w") as said:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.cluster.environment | {"PATH": path}, stdout=said, stderr=said,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def resume(self) -> None:
+        """What `make resume` does."""
+        command = [sys.executable, str(self.folder / "scripts" / "cancel_jobs.py")]
+        subprocess.run(command, cwd=self.folder, env=self.cluster.environment, check=True)
+        assert self.start("--unlock").wait(timeout=60) == 0, self.said()
+        assert self.start().wait(timeout=400) == 0, self.said()
+
+    def said(self) -> str:
+        return (self.folder / "said.txt").read_text()
+
+    def submitted(self) -> list[str]:
+        """Numbers of the SLURM jobs that the last run submitted."""
+        return re.findall(r"SLURM jobid (\d+)", self.said())
+
+    def usage(self, rule: str) -> list[dict]:
+        return [yaml.safe_load(path.read_text()) for path in (self.folder / f"results/cut/logs/{rule}").rglob("*.json")]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory, cluster):
+    """Digests of the study's results as a local run makes them."""
+    study = ClusterStudy(tmp_path_factory.mktemp("local") / "study", cluster)
+    run = study.snakemake()
+    assert run.returncode == 0, run.stdout + run.stderr
+    return study.digests()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, cluster):
+    """Give the study after a run on the cluster."""
+    study = ClusterStudy(tmp_path_factory.mktemp("cluster") / "a study", cluster)
+    assert study.start().wait(timeout=400) == 0, study.said()
+    return study
+
+
+def test_results_are_those_of_a_local_run_byte_by_byte(finished, expected):
+    assert finished.digests() == expected
+
+
+def test_cells_share_one_job_on_a_gpu_and_cheap_rules_stay_on_the_login_node(finished, cluster):
+    jobs = {job["id"]: job for job in cluster.jobs()}
+    jobs = [jobs[number] for number in finished.submitted()]
+    assert all(job["partition"] == "gpu" and job["state"] == "COMPLETED" for job in jobs)
+    (cells,) = [job for job in jobs if "cell" in job["comment"]]
+    assert all(name in cells["comment"] for name in ("train_model", "predict", "score"))
+    # SLURM shows a job that it was given a GPU, here one of the null devices
+    for log in (finished.folder / "results/cut/logs/train_model").rglob("*.log"):
+        assert re.search(r"device: cpu, CUDA_VISIBLE_DEVICES=[01]$", log.read_text(), re.MULTILINE)
+
+
+def test_members_of_a_group_start_warm(finished):
+    usage = [used for rule in ("train_model", "predict", "score") for used in finished.usage(rule)]
+    assert len(usage) > 5
+    assert max(used["startup_cpu_s"] for used in usage) < 1.0  # an import of torch and transformers alone takes 3
+
+
+def test_a_killed_snakemake_is_resumed_and_no_two_jobs_write_one_file(tmp_path, cluster, expected):
+    study = ClusterStudy(tmp_path / "study", cluster)
+    process = study.start()
+    wait_for(lambda: "Group job cell" in study.said() and len(study.submitted()) == len(set(study.submitted())), 200)
+    wait_for(lambda: any(job["state"] == "RUNNING" and "cell" in job["comment"] for job in cluster.jobs()), 60)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    running = [job["id"] for job in cluster.jobs() if job["state"] in ("RUNNING", "PENDING")]
+    assert running
+    study.resume()
+    ended = {job["id"]: job["state"] for job in cluster.jobs()}
+    assert all(ended[number] == "CANCELLED" for number in running)
+    assert study.digests() == expected
