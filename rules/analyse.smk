@@ -15,11 +15,6 @@ FIGURES = {
 }
 
 
-def category_of_figure(wildcards):
-    """The question that a figure answers."""
-    return FIGURES[wildcards.figure]
-
-
 localrules:
     test_findings,
     plot_figure,
@@ -63,7 +58,7 @@ rule plot_figure:
         svg=report(
             "<results>/figures/{figure}.svg",
             caption="../reports/figure.rst",
-            category=category_of_figure,
+            category=lambda wildcards: FIGURES[wildcards.figure],
             labels={"figure": "{figure}"},
         ),
         csv="<results>/figures/{figure}.csv",

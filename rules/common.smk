@@ -33,7 +33,7 @@ def from_plan(lookup):
     def ask(wildcards):
         return lookup(STUDY, wildcards)
 
-    # Snakemake asks for the signature of every function for every job; said once, it costs a tenth less to plan
+    # asked for by Snakemake for every job; said once, it costs a tenth less to plan
     ask.__signature__ = inspect.signature(ask)
     return ask
 
@@ -54,10 +54,7 @@ def study_folder(wildcards):
 
 
 def start_warm():
-    """Let jobs start as forked children of a process that has imported the large libraries already.
-
-    So do all local jobs, and the members of a group of jobs on a cluster, inside their allocation.
-    """
+    """Start local jobs, and members of a group on a cluster, as children of a process that has imported libraries."""
     if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
     elif workflow.remote_exec and scheduling.is_group(sys.argv):

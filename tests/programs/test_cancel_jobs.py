@@ -1,0 +1,57 @@
+"""cancel_jobs ends what a killed Snakemake left in this folder, and nothing else."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import cancel_jobs
+from ripeness.errors import UserError
+
+SQUEUE = """#!/bin/sh
+[ -e gone ] || printf '11 %s\\n12 /elsewhere\\n' "$PWD"
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" > gone
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Give a folder in which SLURM's programs are scripts: tests/slurm has the real ones."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "a folder").mkdir()
+    for name, text in (("squeue", SQUEUE), ("scancel", SCANCEL)):
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path / "a folder")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return tmp_path
+
+
+def test_jobs_of_this_folder_are_cancelled_and_those_of_others_are_not(slurm):
+    cancel_jobs.main([])
+    assert (slurm / "a folder" / "gone").read_text() == "11\n"
+    cancel_jobs.main([])  # nothing left to do
+
+
+def test_a_folder_in_which_snakemake_is_at_work_is_left_alone(slurm):
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)", "snakemake"], cwd=slurm / "a folder"
+    )
+    try:
+        time.sleep(0.2)
+        with pytest.raises(UserError, match=rf"at work in this folder \(process {process.pid}\)\nhint: "):
+            cancel_jobs.main([])
+    finally:
+        process.kill()
+        process.wait()
+    assert not (slurm / "a folder" / "gone").exists()
+
+
+def test_a_machine_without_slurm_is_said(slurm, monkeypatch):
+    (slurm / "bin" / "squeue").unlink()
+    monkeypatch.setenv("PATH", str(slurm / "bin"))
+    with pytest.raises(UserError, match=r"no squeue on this machine\nhint: "):
+        cancel_jobs.main([])

@@ -1,0 +1,78 @@
+"""What jobs ask of a cluster grows with model, work and attempt, and is known before anything is fetched."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ripeness import needs
+from ripeness.config import read_yaml
+from ripeness.files import write_json
+from ripeness.plan import load_study
+from ripeness.pretraining import ARCHITECTURES
+from ripeness.scheduling import is_group
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def nursery():
+    return load_study(read_yaml(ROOT / "config.yaml"), ROOT / "tasks")
+
+
+def cell(method="full", checkpoint="step64", dataset="nursery-mood"):
+    return SimpleNamespace(
+        series="nursery", checkpoint=checkpoint, dataset=dataset, format="io", method=method, seed="1"
+    )
+
+
+def test_parameters_of_a_designed_model_are_those_that_it_has_but_for_norms(nursery):
+    design = nursery.config["series"]["nursery"]["pretrain"]
+    config_class, model_class = ARCHITECTURES["llama"]
+    config = config_class(
+        vocab_size=design["vocabulary_size"],
+        hidden_size=design["hidden_size"],
+        num_hidden_layers=design["n_layers"],
+        num_attention_heads=design["n_heads"],
+        intermediate_size=design["intermediate_size"],
+        tie_word_embeddings=True,
+    )
+    with torch.device("meta"):
+        model = model_class(config)
+    assert needs.designed_parameters(design) == sum(w.numel() for w in model.parameters() if w.ndim > 1)
+
+
+@pytest.mark.parametrize(("dtype", "n_bytes"), [("float32", 4), ("bfloat16", 2)])
+def test_parameters_of_a_stored_model_are_read_off_its_files(tmp_path, dtype, n_bytes):
+    assert needs.stored_parameters(str(tmp_path)) == 0
+    save_file({"a": torch.zeros(1000, 300, dtype=getattr(torch, dtype))}, tmp_path / "model.safetensors")
+    write_json(tmp_path / "config.json", {"dtype": dtype})
+    assert needs.stored_parameters(str(tmp_path)) == pytest.approx(300_000, rel=0.01)
+
+
+def test_each_attempt_asks_for_more_memory_and_time(nursery):
+    for need in (needs.training_memory, needs.training_minutes, needs.prediction_memory, needs.prediction_minutes):
+        asked = [need(nursery, cell(), attempt) for attempt in (1, 2, 3)]
+        assert asked == sorted(set(asked)) and asked[0] > 0
+
+
+def test_a_larger_model_and_more_work_ask_for_more(nursery):
+    small = needs.training_memory(nursery, cell(), 1), needs.training_minutes(nursery, cell(), 1)
+    nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
+    large = needs.training_memory(nursery, cell(), 1), needs.training_minutes(nursery, cell(), 1)
+    assert large[0] > 2 * small[0]
+    nursery.config["items"]["train"] *= 100
+    assert needs.training_minutes(nursery, cell(), 1) > large[1]
+
+
+def test_the_untouched_checkpoint_is_predicted_with_the_memory_of_its_weights(nursery):
+    assert needs.prediction_memory(nursery, cell("base"), 1) < needs.training_memory(nursery, cell(), 1)
+    assert needs.prediction_minutes(nursery, cell("base"), 1) >= needs.START_MINUTES
+
+
+def test_a_job_of_a_cluster_with_several_members_is_a_group():
+    assert is_group(["snakemake", "--target-jobs", "train:a=1", "predict:a=1", "--allowed-rules", "x", "y"])
+    assert not is_group(["snakemake", "--target-jobs", "train:a=1", "--allowed-rules", "x", "y"])
+    assert not is_group(["snakemake", "all"])
