@@ -42,6 +42,8 @@ if workflow.remote_exec:
 
 
 onstart:
+    if not workflow.local_exec:
+        refuse(scheduling.check_python, sys.executable)
     scheduling.forget_rate_limit(workflow.scheduler)
     scheduling.check_first(workflow.scheduler, workflow.dag)
     start_warm()

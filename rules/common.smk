@@ -18,13 +18,19 @@ from ripeness.errors import UserError
 from ripeness.disk import check_files
 from ripeness.plan import harness_tasks, load_study
 
-try:
-    STUDY = load_study(config, Path(workflow.basedir) / "tasks")
-    if workflow.is_main_process:
-        check_files(STUDY)
-except UserError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
+
+def refuse(check, *values):
+    """What a check returns; what it has against the values ends the run with status 2."""
+    try:
+        return check(*values)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
+if workflow.is_main_process:
+    refuse(check_files, STUDY)
 
 
 def from_plan(lookup):

@@ -1,7 +1,10 @@
 """In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
 
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
+
+from ripeness.errors import UserError
 
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
@@ -41,6 +44,16 @@ def check_first(scheduler: Any, dag: Any) -> None:
         return select(jobs)
 
     scheduler.job_selector = select_checked
+
+
+def check_python(executable: str) -> None:
+    """Refuse a Python whose path has a space: Snakemake writes it into the jobs of a cluster as it is."""
+    if " " in executable:
+        raise UserError(
+            f"jobs of a cluster cannot start {executable}: its path has a space\n"
+            "hint: call Snakemake by a link without one: "
+            f"ln -s '{Path(executable).parents[1]}' ~/ripeness-venv && ~/ripeness-venv/bin/snakemake --profile slurm"
+        )
 
 
 def is_group(arguments: list[str]) -> bool:

@@ -41,10 +41,11 @@ class ClusterStudy(Study):
         (self.folder / "slurm").mkdir()
         (self.folder / "slurm" / "config.yaml").write_text(yaml.safe_dump(profile | SITE))
 
-    def start(self, *options: str) -> subprocess.Popen:
-        """Start Snakemake as a user on the login node does."""
-        path = f"{Path(sys.executable).parent}:{self.cluster.environment['PATH']}"
-        command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--configfile", "cut.yaml", *options]
+    def start(self, *options: str, python: Path | None = None) -> subprocess.Popen:
+        """Start Snakemake as a user on the login node does, by a path without a space."""
+        python = python or self.cluster.folder / "venv" / "bin" / "python"
+        path = f"{python.parent}:{self.cluster.environment['PATH']}"
+        command = [str(python), "-m", "snakemake", "--profile", "slurm", "--configfile", "cut.yaml", *options]
         with (self.folder / "said.txt").open("w") as said:
             return subprocess.Popen(
                 command, cwd=self.folder, env=self.cluster.environment | {"PATH": path}, stdout=said, stderr=said,
@@ -83,7 +84,14 @@ def finished(tmp_path_factory, cluster):
     """Give the study after a run on the cluster whose Snakemake was killed while cells were at work, and resumed."""
     study = ClusterStudy(tmp_path_factory.mktemp("cluster") / "a study", cluster)
     process = study.start()
-    wait_for(lambda: any(job["state"] == "RUNNING" and "cell" in job["comment"] for job in cluster.jobs()), 200)
+    wait_for(
+        lambda: (
+            process.poll() is not None
+            or any(job["state"] == "RUNNING" and "cell" in job["comment"] for job in cluster.jobs())
+        ),
+        200,
+    )
+    assert process.returncode is None, study.said()
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     study.left = [job["id"] for job in cluster.jobs() if job["state"] in ("RUNNING", "PENDING")]
@@ -116,3 +124,12 @@ def test_jobs_that_a_killed_snakemake_left_are_ended_so_that_no_two_write_one_fi
     states = {job["id"]: job["state"] for job in cluster.jobs()}
     assert finished.left
     assert all(states[number] == "CANCELLED" for number in finished.left)
+
+
+def test_a_python_that_jobs_could_not_start_is_refused_before_anything_is_submitted(tmp_path, cluster):
+    study = ClusterStudy(tmp_path / "study", cluster)
+    (tmp_path / "a venv").symlink_to(sys.prefix)
+    process = study.start(python=tmp_path / "a venv" / "bin" / "python")
+    assert process.wait(timeout=100) == 2
+    assert "its path has a space\nhint: " in study.said()
+    assert not study.submitted()
