@@ -36,11 +36,6 @@ include: "rules/analyse.smk"
 include: "rules/report.smk"
 
 
-# There is no onstart in a job of a cluster.
-if workflow.remote_exec:
-    start_warm()
-
-
 onstart:
     if not workflow.local_exec:
         refuse(scheduling.check_python, sys.executable)

@@ -67,6 +67,10 @@ def start_warm():
         warm.start()
 
 
+if workflow.remote_exec:  # there is no onstart in a job of a cluster
+    start_warm()
+
+
 def kept(model):
     """A tuned model as the study wants it: deleted once nothing needs it, or kept."""
     return model if STUDY.config["keep_models"] == "all" else temp(model)

@@ -65,6 +65,9 @@ rule score:
     priority: 15
     conda:
         "../envs/ripeness.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=5,
     params:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),

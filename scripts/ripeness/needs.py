@@ -17,7 +17,7 @@ BATCH_MB = 1000  # activations and logits of a batch
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
 TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
-UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not here yet and of which nothing is said
+UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not fetched yet; once it is, its files say
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -64,7 +64,7 @@ def n_parameters(study: Study, series: str, checkpoint: str) -> int:
     if "pretrain" in settings:
         return designed_parameters(settings["pretrain"])
     folder = entry.get("path") or f"{results(study)}/checkpoints/{series}/{checkpoint}"
-    return stored_parameters(folder) or settings.get("parameters", UNKNOWN_PARAMETERS)
+    return stored_parameters(folder) or UNKNOWN_PARAMETERS
 
 
 def designed_parameters(design: dict[str, Any]) -> int:

@@ -19,8 +19,6 @@ from ripeness.statistics import Redrawn, mean_of
 from ripeness.tables import REPORTED, by_checkpoint
 from ripeness.verdicts import Settings
 
-ROW = ["series", "checkpoint", "dataset", "format", "method", "seed", "probe_format"]
-POINT = ["series", "checkpoint", "step", "tokens", "phase", "pretraining_seed"]
 ITEM = ["probe", "split", "probe_kind", "item", "cluster", "gold"]
 
 
@@ -45,6 +43,9 @@ class Point(NamedTuple):
     tokens: int
     phase: str
     pretraining_seed: int
+
+
+ROW, POINT = list(Row._fields), list(Point._fields)
 
 
 @dataclass(frozen=True)

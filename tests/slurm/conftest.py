@@ -8,11 +8,11 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "workflow")]
 
-from cluster import Cluster, why_not  # noqa: E402 (it lies beside)
-
 
 @pytest.fixture(scope="session")
 def cluster():
+    from cluster import Cluster, why_not
+
     if reason := why_not():
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # short: a socket's address has 107 bytes
