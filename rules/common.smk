@@ -4,9 +4,11 @@ INPUTS: config (config.yaml or the file given by --configfile), tasks/*.yaml
 OUTPUTS: STUDY, and the wildcard constraints made from its names
 """
 
+import gc
 import inspect
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
@@ -28,25 +30,20 @@ def refuse(check, *values):
         sys.exit(2)
 
 
+# A plan is a million objects that live to the end; looking for garbage among them costs a sixth of planning.
+gc.set_threshold(100_000, 50, 1000)
+
 STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)
 
 
 def from_plan(lookup):
-    """An input or params function that asks the plan: lookup(study, wildcards)."""
-
-    def ask(wildcards):
-        return lookup(STUDY, wildcards)
-
+    """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it."""
+    ask = partial(lookup, STUDY)
     # asked for by Snakemake for every job; said once, it costs a tenth less to plan
     ask.__signature__ = inspect.signature(ask)
     return ask
-
-
-def need(estimate):
-    """A resource that grows with every attempt: estimate(study, wildcards, attempt)."""
-    return lambda wildcards, attempt: estimate(STUDY, wildcards, attempt)
 
 
 def code_of(program):

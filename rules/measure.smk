@@ -26,8 +26,8 @@ rule predict:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=need(needs.prediction_memory),
-        runtime=need(needs.prediction_minutes),
+        mem_mb=from_plan(needs.prediction_memory),
+        runtime=from_plan(needs.prediction_minutes),
     params:
         code=code_of("predict"),
         probes=from_plan(lookups.probe_list),

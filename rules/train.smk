@@ -22,8 +22,8 @@ rule train_model:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=need(needs.training_memory),
-        runtime=need(needs.training_minutes),
+        mem_mb=from_plan(needs.training_memory),
+        runtime=from_plan(needs.training_minutes),
     params:
         code=code_of("train_model"),
         settings=from_plan(lookups.method_settings),

@@ -5,7 +5,6 @@ below the study's folder, which the Snakefile calls <results>.
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +72,10 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
         if probe.kind == TEXT_FORMAT:
             is_heldout = "heldout" in study.config["texts"][probe.probe]
             place = f"corpus/{cell.series}/heldout" if is_heldout else f"texts/{probe.probe}"
-            rows.append(asdict(probe) | {"examples": f"{results(study)}/{place}.parquet"})
+            rows.append(vars(probe) | {"examples": f"{results(study)}/{place}.parquet"})
             continue
         if probe.kind == "harness":
-            rows.append(asdict(probe) | {"examples": f"{results(study)}/{HARNESS_FORMAT}/{probe.probe}/task.json"})
+            rows.append(vars(probe) | {"examples": f"{results(study)}/{HARNESS_FORMAT}/{probe.probe}/task.json"})
             continue
         folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
         task = study.tasks[probe.probe]
@@ -85,7 +84,7 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":
             more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
-        rows.append(asdict(probe) | more)
+        rows.append(vars(probe) | more)
     return rows
 
 

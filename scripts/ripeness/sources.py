@@ -56,6 +56,7 @@ def imported(path: Path) -> frozenset[str]:
     return frozenset(names)
 
 
+@cache
 def meaning(source: str) -> str:
     """The tokens of a source text, without comments, docstrings and layout."""
     lines: list[list[str]] = [[]]

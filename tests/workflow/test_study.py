@@ -224,13 +224,16 @@ finally:
     seconds = time.monotonic() - began
     print("SECONDS", seconds, "LARGE", sorted({"torch", "transformers", "datasets"} & set(sys.modules)))
 """
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
-    said = re.search(r"SECONDS ([\d.]+) LARGE (.*)", run.stdout)
-    jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
-    assert int(jobs["train_model"]) + int(jobs["predict"]) > 2000
-    assert said[2] == "[]"
-    assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())  # a busy machine is no fault of the plan
+    for _ in range(2):  # what else runs on the machine for a moment is no fault of the plan
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+        said = re.search(r"SECONDS ([\d.]+) LARGE (.*)", run.stdout)
+        jobs = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE))
+        assert int(jobs["train_model"]) + int(jobs["predict"]) > 2000
+        assert said[2] == "[]"
+        if float(said[1]) < 10:
+            break
+    assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_its_own_cells(edited):
