@@ -183,7 +183,7 @@ def table_commands(tables: Path) -> dict[str, list[str]]:
 
 
 def collect_command(folder: Path, n_rows: int) -> list[str]:
-    """Collect all rows as one checkpoint."""
+    """Collect all rows as one checkpoint, in a folder beside the tables."""
     scores = invented.write_cells(folder / "cells", n_rows // ROWS_A_CELL)
     outputs = [word for name in ("items", "measurements", "status") for word in (f"--{name}", str(folder / name))]
     return ["collect_checkpoint.py", "--scores", *map(str, scores), *outputs]
@@ -196,7 +196,7 @@ def table_rows(sizes: Sequence[int]) -> Iterator[dict]:
         n_rows = n_checkpoints * invented.N_ROWS
         with tempfile.TemporaryDirectory(prefix="ripeness-benchmark-") as name:
             invented.write_study(Path(name), n_checkpoints)
-            commands = {"collect_checkpoint": collect_command(Path(name), n_rows)} | table_commands(Path(name))
+            commands = {"collect_checkpoint": collect_command(Path(name) / "one", n_rows)} | table_commands(Path(name))
             for what, (program, *options) in commands.items():
                 used = measured([sys.executable, str(SCRIPTS / program), *options], PROJECT, n_rows / 1e6)
                 logging.info("%s, %d rows: %s", what, n_rows, used)
