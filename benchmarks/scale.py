@@ -15,6 +15,7 @@ system counted for it. The first size has four checkpoints, the fewest for which
 """
 
 import argparse
+import json
 import logging
 import os
 import shutil
@@ -22,7 +23,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +57,18 @@ done
 """
 
 
+# Linux counts the memory of the parent at the time of the start as a process's own; so a small parent stands between.
+WATCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+status = subprocess.call(sys.argv[2:])
+wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(sys.argv[1], "w") as file:
+    json.dump([used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024], file)
+sys.exit(status)
+"""
+
+
 @dataclass(frozen=True)
 class Used:
     """What a process and those that it waited for have used."""
@@ -69,15 +81,12 @@ class Used:
 
 def measured(command: list[str], folder: Path, n: float = 1) -> Used:
     """Run a command; RuntimeError with the end of what it said where it fails."""
-    start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=said, stderr=said)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+    with tempfile.TemporaryFile("w+") as said, tempfile.NamedTemporaryFile("r") as usage:
+        whole = [sys.executable, "-S", "-c", WATCHER, usage.name, *command]
+        if subprocess.run(whole, cwd=folder, env=environment(), stdout=said, stderr=said, check=False).returncode:
             said.seek(0)
             raise RuntimeError(f"{' '.join(command)[:500]} failed: {said.read()[-3000:]}")
-    return Used(n, used.ru_utime + used.ru_stime, time.perf_counter() - start, used.ru_maxrss / 1024)
+        return Used(n, *json.load(usage))
 
 
 def report(what: str, unit: str, size: str, found: list[Used], *, has_memory: bool = True) -> list[dict]:
