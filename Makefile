@@ -1,6 +1,7 @@
 # Two commands do all the set-up: `make study` runs the embedded study, `make test` passes the tests.
 STUDY ?= config.yaml
 CORES ?= $(shell nproc)
+GPUS ?= 8
 # The first Python of 3.11 or newer; PYTHON=... chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -8,12 +9,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resume test unit lint bench format lock unlock clean help
+.PHONY: study forecast resume test unit lint bench format lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make study                        run the embedded study, then results/nursery/report.html"
 	@echo "make study STUDY=studies/x.yaml   run another study"
+	@echo "make forecast STUDY=... GPUS=8    what a study would cost: jobs, hours, disk; nothing is run"
 	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
@@ -42,6 +44,10 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
+
+# Jobs, hours and disk of what would run now; nothing is run: make forecast STUDY=... GPUS=8
+forecast: .venv/ready
+	@.venv/bin/python scripts/forecast.py --study "$(STUDY)" --gpus "$(GPUS)"
 
 # On a cluster, after Snakemake was killed: ends the jobs that it has left behind, then goes on.
 resume: .venv/ready

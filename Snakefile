@@ -32,14 +32,16 @@ include: "rules/pretrain.smk"
 include: "rules/train.smk"
 include: "rules/measure.smk"
 include: "rules/collect.smk"
+include: "rules/keep.smk"
 include: "rules/analyse.smk"
 include: "rules/report.smk"
 
 
 onstart:
-    if not workflow.local_exec:
+    if workflow.local_exec:
+        scheduling.weigh_few(workflow.scheduler)
+    else:
         refuse(scheduling.check_python, sys.executable)
-    scheduling.forget_rate_limit(workflow.scheduler)
     scheduling.check_first(workflow.scheduler, workflow.dag)
     start_warm()
 
@@ -48,6 +50,7 @@ rule all:
     default_target: True
     input:
         "<results>/report.html",
+        from_plan(lookups.kept_models),
 
 
 rule prepare:

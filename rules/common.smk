@@ -15,7 +15,17 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import dataset_lookups, harness_lookups, lookups, needs, scheduling, series_lookups, sources, warm
+from ripeness import (
+    dataset_lookups,
+    forecast,
+    harness_lookups,
+    lookups,
+    needs,
+    scheduling,
+    series_lookups,
+    sources,
+    warm,
+)
 from ripeness.errors import UserError
 from ripeness.disk import check_files
 from ripeness.plan import harness_tasks, load_study
@@ -84,6 +94,7 @@ wildcard_constraints:
     dataset=one_of([*STUDY.tasks, *STUDY.config["texts"], *harness_tasks(STUDY)]),
     format=one_of([*STUDY.config["formats"], "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
+    tuning=one_of([method for method in STUDY.config["methods"] if method != "base"]),
     seed=r"\d+",
     step=r"\d+",
     text=one_of(STUDY.config["texts"]),

@@ -96,6 +96,7 @@ rule write_report:
         code=code_of("write_report"),
         title=STUDY.config["title"],
         folder=study_folder,
+        calibration=from_plan(forecast.calibration),
     shell:
         r"""
         python scripts/write_report.py \
@@ -107,6 +108,7 @@ rule write_report:
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
             --usage-logs {params.folder:q}/logs \
+            --calibration {params.calibration:q} \
             --output {output.report:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -6,9 +6,10 @@ import polars as pl
 import vl_convert
 
 from ripeness import report
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, json_option, run
 from ripeness.costs import usage_table
 from ripeness.files import read_json, whole
+from ripeness.forecast import forecast_against_use
 from ripeness.tables import REPORTED
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -25,8 +26,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prompts", required=True, type=Path, help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
+    parser.add_argument(
+        "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
+    )
     parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
     options = parser.parse_args(argv)
+    usage = usage_table(options.usage_logs)
     everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
     measurements = everything.filter(REPORTED)
     facts = report.facts_of(measurements, cells)
@@ -45,7 +50,9 @@ def main(argv: list[str] | None = None) -> None:
         "markdown": report.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts)),
         "provenance": read_json(options.provenance),
-        "usage": usage_table(options.usage_logs),
+        "usage": usage,
+        "calibration": options.calibration,
+        "forecast": forecast_against_use(usage, options.calibration, options.usage_logs) if options.calibration else [],
     }
     page = report.render(
         REPORTS / "report.html.j2",

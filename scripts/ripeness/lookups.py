@@ -5,6 +5,7 @@ below the study's folder, which the Snakefile calls <results>.
 """
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,28 @@ def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
     recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
     return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid")})
+
+
+def tuning_settings(study: Study, wildcards: Any) -> str:
+    """The settings of a method without its learning rate and seed, which are chosen."""
+    settings = study.config["methods"][wildcards.tuning]
+    return to_json({key: value for key, value in settings.items() if key != "learning_rate"})
+
+
+def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:
+    """The examples of a dataset in every format that models are tuned in."""
+    return [f"{results(study)}/examples/{wildcards.dataset}/{format_}" for format_ in study.config["formats"]]
+
+
+def kept_models(study: Study, wildcards: Any) -> list[str]:
+    """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
+    if study.config["keep_models"] != "best":
+        return []
+    methods = [method for method in study.config["methods"] if method != "base"]
+    places = product(checkpoint_folders(study, wildcards), study.config["datasets"], methods)
+    return [
+        f"{folder.replace('/checkpoints/', '/best/')}/{dataset}/{method}/model" for folder, dataset, method in places
+    ]
 
 
 def model_folder(study: Study, wildcards: Any) -> str:

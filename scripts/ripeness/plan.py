@@ -19,7 +19,7 @@ TEXT_FORMAT = "text"  # the "format" of running text, which has none
 HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
-VALIDATION = "validation"  # the suite on which learning rates are chosen
+VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         kind = study.tasks[cell.dataset].kind
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
     kind, probes = study.tasks[cell.dataset].kind, []
-    if study.recipes[cell.method]["is_grid"]:
+    if study.recipes[cell.method]["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]

@@ -1,4 +1,6 @@
-"""The learning rate of a method that has a list of them: the one with the best score on validation items."""
+"""What is chosen on validation items: the learning rate of a method that has a list of them, and the model to keep."""
+
+from typing import Any
 
 import polars as pl
 
@@ -9,6 +11,25 @@ RECIPE = ["series", "checkpoint", "dataset", "format", "method"]  # what has a r
 TRIED = [*RECIPE, "learning_rate"]
 
 
+def validation_scores(measurements: pl.DataFrame) -> pl.DataFrame:
+    """The rows that anything may be chosen by: accuracy of choices and ROUGE-L of texts, on validation items."""
+    is_primary = pl.any_horizontal(
+        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
+    )
+    return measurements.filter(is_primary, suite=VALIDATION)
+
+
+def best_model(measurements: pl.DataFrame, dataset: str, method: str) -> dict[str, Any]:
+    """Format, learning rate and seed of the best model that a method made of a checkpoint, with its validation score.
+
+    Of two equal ones the first by format, rate and seed is taken.
+    """
+    scores = validation_scores(measurements).filter(dataset=dataset, method=method)
+    place = ["format", "learning_rate", "seed"]
+    scores = scores.sort("value", *place, descending=[True, False, False, False], nulls_last=True)
+    return scores.select(*place, "metric", "value", "n_items").row(0, named=True)
+
+
 def choose_rates(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
 
@@ -16,11 +37,8 @@ def choose_rates(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
     diverged goes before a better score, and the lower of two equal ones is taken. `is_at_edge` says that the chosen
     rate is the lowest or the highest one, beyond which a better one may lie. Nothing but validation items is read.
     """
-    is_primary = pl.any_horizontal(
-        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
-    )
     scores = (
-        measurements.filter(is_primary, suite=VALIDATION)
+        validation_scores(measurements)
         .group_by(TRIED)
         .agg("metric", "probe_kind", pl.col("value").mean(), n_items=pl.col("n_items").max())
         .with_columns(pl.col("metric", "probe_kind").list.first())

@@ -1,5 +1,6 @@
 """In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
 
+from heapq import nlargest
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,31 @@ CHECKING = {
     "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "fetch_harness_task", "prepare_items",
     "render_examples", "split_text",
 }  # fmt: skip
+FEWEST = 50  # jobs that are weighed against each other
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 
 
-def forget_rate_limit(scheduler: Any) -> None:
-    """Take away the limit of jobs a second.
+def weigh_few(scheduler: Any) -> None:
+    """Let a local run start jobs at a cost that does not grow with the study.
 
-    Snakemake looks at all waiting jobs again a second after every look, and every finished job adds a look: after a
-    thousand jobs its own work outweighed theirs.
+    Whenever a job has ended Snakemake asks how large the files of all ready jobs are, weighs the jobs against each
+    other, lists all that remain, and sets a timer to look again. Here only some are weighed, by their priority alone,
+    which Snakemake's greedy scheduler does without sizes, list and timer.
     """
     scheduler.job_rate_limiter = None
+    scheduler._greedy_scheduler.settings.omit_prioritize_by_temp_and_input = True
+    n = FEWEST + 2 * scheduler.global_resources["_cores"]
+
+    def select(jobs: set) -> Any:
+        few = nlargest(n, jobs, key=lambda job: job.priority)
+        for job in few:
+            scheduler.validate_job(job)
+        with scheduler._lock:
+            chosen = scheduler.job_selector_greedy(few, few, scheduler.resources, {})
+            scheduler.update_available_resources(chosen)
+        return chosen
+
+    scheduler.job_selector = select
 
 
 def check_first(scheduler: Any, dag: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ripeness import needs
+from ripeness import needs, work
 from ripeness.config import read_yaml
 from ripeness.files import write_json
 from ripeness.plan import load_study
@@ -41,15 +41,15 @@ def test_parameters_of_a_designed_model_are_those_that_it_has_but_for_norms(nurs
     )
     with torch.device("meta"):
         model = model_class(config)
-    assert needs.designed_parameters(design) == sum(w.numel() for w in model.parameters() if w.ndim > 1)
+    assert work.designed_parameters(design) == sum(w.numel() for w in model.parameters() if w.ndim > 1)
 
 
 @pytest.mark.parametrize(("dtype", "n_bytes"), [("float32", 4), ("bfloat16", 2)])
 def test_parameters_of_a_stored_model_are_read_off_its_files(tmp_path, dtype, n_bytes):
-    assert needs.stored_parameters(str(tmp_path)) == 0
+    assert work.stored_parameters(str(tmp_path)) == 0
     save_file({"a": torch.zeros(1000, 300, dtype=getattr(torch, dtype))}, tmp_path / "model.safetensors")
     write_json(tmp_path / "config.json", {"dtype": dtype})
-    assert needs.stored_parameters(str(tmp_path)) == pytest.approx(300_000, rel=0.01)
+    assert work.stored_parameters(str(tmp_path)) == pytest.approx(300_000, rel=0.01)
 
 
 def test_each_attempt_asks_for_more_memory_and_time(nursery):

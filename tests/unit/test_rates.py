@@ -2,7 +2,7 @@
 
 import pytest
 
-from ripeness.rates import choose_rates, mark_chosen
+from ripeness.rates import best_model, choose_rates, mark_chosen
 from ripeness.tables import CELLS, MEASUREMENTS, conform
 
 RECIPE = {"series": "s", "checkpoint": "step8", "dataset": "film", "format": "io", "method": "full"}
@@ -88,3 +88,20 @@ def test_a_method_with_one_rate_and_the_untouched_model_are_no_choice_and_always
     marked = mark_chosen(table.lazy(), curve).collect()
     assert marked["is_chosen"].to_list() == [False, True, True, True]
     assert marked.drop("is_chosen").equals(table)
+
+
+def test_the_model_to_keep_is_the_best_on_validation_items_over_formats_rates_and_seeds():
+    measurements, _ = rows_of({1e-4: [0.6, 0.7], 1e-3: [0.8, None]})
+    measurements += rows_of({1e-4: [0.75, 0.85], 1e-3: [0.2, 0.3]}, format="instruct")[0]
+    measurements += rows_of({1e-4: [0.99]}, dataset="book")[0] + rows_of({1e-4: [0.99]}, method="other")[0]
+    measurements += [row | {"suite": "in-domain", "value": 1.0} for row in measurements[:1]]
+    best = best_model(conform(measurements, MEASUREMENTS), "film", "full")
+    assert best == {
+        "format": "instruct", "learning_rate": 1e-4, "seed": 2, "metric": "accuracy", "value": 0.85, "n_items": 80,
+    }  # fmt: skip
+
+
+def test_of_two_equally_good_models_the_first_is_kept():
+    measurements = rows_of({1e-3: [0.8, 0.8], 1e-4: [0.8]})[0]
+    best = best_model(conform(measurements, MEASUREMENTS), "film", "full")
+    assert (best["learning_rate"], best["seed"]) == (1e-4, 1)

@@ -1,11 +1,12 @@
 """What is checked comes before what is expensive, and nothing expensive after a check that failed."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from ripeness.scheduling import CHECKING, EXPENSIVE, check_first
+from ripeness.scheduling import CHECKING, EXPENSIVE, FEWEST, check_first, weigh_few
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -88,3 +89,30 @@ def test_the_rules_named_exist_and_are_all_that_fetch_check_or_compute():
     assert rules >= (CHECKING | EXPENSIVE)
     assert not CHECKING & EXPENSIVE
     assert {rule for rule in rules if rule.startswith(("fetch_", "prepare_", "pretrain_"))} <= CHECKING | EXPENSIVE
+
+
+def test_of_many_ready_jobs_only_those_of_the_highest_priority_are_weighed():
+    jobs = [SimpleNamespace(name=number, priority=number % 100) for number in range(5000)]
+    weighed, validated, updated = [], [], []
+
+    def greedy(few, _remaining, _resources, _sizes):
+        weighed.append(few)
+        return few[:2]
+
+    scheduler = SimpleNamespace(
+        job_selector=None,
+        job_rate_limiter=object(),
+        global_resources={"_cores": 2},
+        resources={"_cores": 2},
+        _greedy_scheduler=SimpleNamespace(settings=SimpleNamespace(omit_prioritize_by_temp_and_input=False)),
+        _lock=nullcontext(),
+        job_selector_greedy=greedy,
+        validate_job=validated.append,
+        update_available_resources=updated.append,
+    )
+    weigh_few(scheduler)
+    chosen = scheduler.job_selector(set(range(0))) or scheduler.job_selector(jobs)
+    assert scheduler.job_rate_limiter is None
+    assert len(weighed[-1]) == FEWEST + 4 == len(validated)
+    assert {job.priority for job in weighed[-1]} == {99, 98}
+    assert [job.priority for job in chosen] == [99, 99] and updated[-1] == chosen

@@ -359,3 +359,61 @@ def test_snakemakes_own_report_shows_its_categories_and_a_figure_without_a_netwo
         assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
     finally:
         browser.quit()
+
+
+def test_the_best_model_by_validation_is_tuned_again_and_kept(edited):
+    config = edited.config()
+    config["keep_models"] = "best"
+    config["datasets"] = {"nursery-sentiment": {}}
+    config["formats"] = ["default", "io"]
+    edited.write(config)
+    run = edited.snakemake()
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = edited.folder / "results/cut"
+    places = sorted(path.parent for path in results.glob("best/*/*/*/*/choice"))
+    assert len(places) == 3  # of each checkpoint
+    scores = pl.read_parquet(results / "tables/measurements.parquet").filter(suite="validation", metric="accuracy")
+    for place in places:
+        series, checkpoint, dataset, method = place.parts[-4:]
+        choice = json.loads((place / "choice/choice.json").read_text())
+        assert choice["value"] == scores.filter(checkpoint=checkpoint, dataset=dataset)["value"].max()
+        cell = f"{series}/{checkpoint}/{dataset}/{choice['format']}/{method}/seed{choice['seed']}"
+        assert (place / "training.json").read_text() == (results / "cells" / cell / "training.json").read_text()
+        assert (place / "model/model.safetensors").stat().st_size > 100_000
+    assert not list(results.glob("cells/**/*.safetensors"))
+    assert edited.planned(config) == {}
+
+
+def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretells_it(finished):
+    command = [sys.executable, "scripts/forecast.py", "--study", "large.yaml", "--gpus", "2"]
+    config = finished.config()
+    config["seeds"] = [1, 2]
+    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config))
+    run = subprocess.run(command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+) ", run.stdout, re.MULTILINE)}
+    assert {rule: n for rule, n in jobs.items() if rule != "all"} == finished.planned(config)
+    seconds = {rule: float(s) for rule, s in re.findall(r"^(\w+) +\d+ +([\d.]+)", run.stdout, re.MULTILINE)}
+    assert 0 < seconds["train_model"] < 30 and 0 < seconds["predict"] < 30  # as measured; 30 and more if stated
+    assert re.search(r"about [\d.]+ hours with 2 at once", run.stdout) and "tuned models at once" in run.stdout
+    report = (finished.folder / "results/cut/report.html").read_text()
+    share = re.search(r"<td>all for a GPU</td>.*?([\d.]+)</td></tr>", report)
+    assert 0.2 < float(share[1]) < 5  # jobs of a moment on a busy machine; on the whole nursery within 1.5
+
+
+def test_few_tuned_models_exist_at_any_time(tmp_path):
+    study = Study(tmp_path / "study")
+    config = study.config()
+    config["seeds"] = [1, 2, 3, 4]
+    study.write(config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"],
+        cwd=study.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    cells, most = study.folder / "results/cut/cells", 0
+    while process.poll() is None:
+        most = max(most, sum(1 for _ in cells.glob("*/*/*/*/*/*/model/model.safetensors")))
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert len(list(cells.glob("*/*/*/*/full/*/cell.parquet"))) == 4 * TUNED
+    assert 1 <= most <= 2 + 2

@@ -1,0 +1,35 @@
+"""Choose the model of a checkpoint, dataset and method that is kept: the best on validation items."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import polars as pl
+
+from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.files import whole, write_json
+from ripeness.rates import best_model
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write a folder with what train_model needs to tune it again: train.parquet and settings.json; and choice.json."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--measurements", required=True, type=existing, help="all measurements of the checkpoint")
+    parser.add_argument("--examples", required=True, type=existing, nargs="+", help="examples of every format, folders")
+    parser.add_argument("--dataset", required=True, help="the dataset that it was tuned on")
+    parser.add_argument("--method", required=True, help="the method by which it was tuned")
+    parser.add_argument("--settings", required=True, type=json_option, help="the settings of the method, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    options = parser.parse_args(argv)
+    best = best_model(pl.read_parquet(options.measurements), options.dataset, options.method)
+    logging.info("the best: %s", best)
+    (examples,) = (folder for folder in options.examples if folder.name == best["format"])
+    with whole(options.output) as folder:
+        folder.mkdir()
+        shutil.copyfile(examples / "train.parquet", folder / "train.parquet")
+        write_json(folder / "settings.json", options.settings | {key: best[key] for key in ("learning_rate", "seed")})
+        write_json(folder / "choice.json", best)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,93 @@
+"""How large a model is and how many operations a job does: from the config, or from files that are there.
+
+The operations are those of the matrix products: two a parameter and token forward, four more backward (Kaplan et al.
+2020, arXiv 2001.08361, section 2.1).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ripeness.files import read_json
+from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, stable_step, state_steps
+
+FORWARD, TRAINING = 2, 6  # operations a parameter and token
+TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
+UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not fetched yet; once it is, its files say
+DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+def n_parameters(study: Study, series: str, checkpoint: str) -> int:
+    """Parameters of a checkpoint: of its files where they are, else as its settings make them, else a guess."""
+    settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
+    if "pretrain" in settings:
+        return designed_parameters(settings["pretrain"])
+    folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
+    return stored_parameters(folder) or UNKNOWN_PARAMETERS
+
+
+def designed_parameters(design: dict[str, Any]) -> int:
+    """Parameters of a Llama or OLMo-2 with tied embeddings, norms left out."""
+    hidden = design["hidden_size"]
+    layer = 4 * hidden**2 + 3 * hidden * design["intermediate_size"]
+    return design["vocabulary_size"] * hidden + design["n_layers"] * layer
+
+
+def stored_parameters(folder: str) -> int:
+    """Parameters in the weight files of a folder; 0 where there are none yet."""
+    n_bytes = sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+    if not n_bytes:
+        return 0
+    config = read_json(Path(folder) / "config.json")
+    dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
+    return n_bytes // DTYPE_BYTES.get(dtype, 4)
+
+
+def tokens_an_item(study: Study, series: str) -> int:
+    """Tokens of a prompt with its answer: a guess, but never more than a model that is trained here can read."""
+    design = study.config["series"][series].get("pretrain", {})
+    return min(TOKENS_AN_ITEM, design.get("sequence_length", TOKENS_AN_ITEM))
+
+
+def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
+    """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
+    n_tokens = study.config["items"]["train"] * settings["epochs"] * tokens_an_item(study, place.series)
+    return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
+
+
+def prediction_operations(study: Study, cell: Cell) -> int:
+    """Operations of measuring a cell on its probes: every item with its shots."""
+    n_items = sum((1 + probe.shots) * n_items_of(study, probe) for probe in probes_of(study, cell))
+    n_tokens = n_items * tokens_an_item(study, cell.series)
+    return FORWARD * n_parameters(study, cell.series, cell.checkpoint) * n_tokens
+
+
+def n_items_of(study: Study, probe: Probe) -> int:
+    """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
+    text = study.config["texts"].get(probe.probe) if probe.kind == "text" else None
+    return text["items"] if text else study.config["items"][probe.split]
+
+
+def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
+    """Operations of some steps of a pre-training."""
+    design = study.config["series"][series]["pretrain"]
+    n_tokens = n_steps * design["batch_size"] * design["sequence_length"]
+    return TRAINING * designed_parameters(design) * n_tokens
+
+
+def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
+    """(rule, place, operations) of every job for a GPU; the place is its path below the folder of the rule's logs."""
+    for series, settings in study.config["series"].items():
+        if "pretrain" not in settings:
+            continue
+        steps = state_steps(study, series)
+        for before, step in zip([0, *steps], steps, strict=False):
+            yield "pretrain_state", f"{series}/step{step}", pretraining_operations(study, series, step - before)
+        for name, entry in study.checkpoints[series].items():
+            step = stable_step(entry)
+            n_steps = step - max(kept for kept in steps if kept <= step) + entry.get("steps", 0)
+            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, n_steps)
+    for cell in plan_cells(study):
+        if cell.method != "base":
+            yield "train_model", cell.path, training_operations(study, cell, study.recipes[cell.method])
+        yield "predict", cell.path, prediction_operations(study, cell)
