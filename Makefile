@@ -87,6 +87,8 @@ lock:
 	$(COMPILE) requirements-dev.in -c requirements.all -o requirements-dev.all
 	{ head -2 requirements-dev.lock; $(PINS) requirements-dev.all | grep -vxFf requirements.new | LC_ALL=C sort; } \
 		> requirements-dev.new
+	{ sed '/- pip:/q' envs/ripeness.yaml; sed '/^#/d; s/.*/      - "&"/' requirements.new; } >envs/ripeness.new
+	mv envs/ripeness.new envs/ripeness.yaml
 	mv requirements.new requirements.lock
 	mv requirements-dev.new requirements-dev.lock
 	rm requirements.all requirements-dev.all

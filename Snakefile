@@ -42,6 +42,7 @@ onstart:
         scheduling.weigh_few(workflow.scheduler)
     else:
         refuse(scheduling.check_python, sys.executable)
+    refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
     scheduling.check_first(workflow.scheduler, workflow.dag)
     start_warm()
 

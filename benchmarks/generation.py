@@ -32,7 +32,7 @@ SIZES = (4, 8, 16, 32, 64)
 def ours(subject: Subject, examples: list[dict], shots: list[str], stopping: Stopping) -> list[str]:
     """Texts as scripts/predict.py writes them."""
     prompts = build_prompts(
-        subject.tokenizer, examples, shots, separator=SEPARATOR, room=context_length(subject.model),
+        subject.tokenizer, examples, shots, separator=SEPARATOR, room=context_length(subject.model.config),
         answer_room=stopping.max_new_tokens,
     )  # fmt: skip
     contexts = [prompt.context for prompt in prompts]

@@ -58,7 +58,7 @@ def one_batch(folder: Path, examples: list[dict], shots: list[dict]) -> tuple[in
     """Bytes of the weights, and those that a batch may take beside them."""
     model, tokenizer = load_model(folder), load_tokenizer(folder)
     texts = [row["prompt"] + row["target"] for row in shots]
-    prompts = build_prompts(tokenizer, examples, texts, separator=SEPARATOR, room=context_length(model))
+    prompts = build_prompts(tokenizer, examples, texts, separator=SEPARATOR, room=context_length(model.config))
     config = model.config
     state = BATCH_TOKENS * (2 * config.hidden_size + 3 * config.intermediate_size)
     logits = config.vocab_size * sum(len(answer) for prompt in prompts for answer in prompt.answers)

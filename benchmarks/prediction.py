@@ -33,7 +33,7 @@ def ours(subject: Subject, examples: list[dict], shots: list[str], precision: st
     """Log-likelihoods of all options."""
     with autocast(subject.model.device, precision):
         prompts = build_prompts(
-            subject.tokenizer, examples, shots, separator=SEPARATOR, room=context_length(subject.model)
+            subject.tokenizer, examples, shots, separator=SEPARATOR, room=context_length(subject.model.config)
         )
         scores = option_scores(subject.model, prompts, batch_tokens=BATCH_TOKENS)
     return [score for options in scores for score in options]
@@ -45,7 +45,7 @@ def harness(subject: Subject, examples: list[dict], shots: list[str], precision:
     from lm_eval.models.huggingface import HFLM
 
     model = subject.model if precision == "fp32" else copy.deepcopy(subject.model).to(torch.bfloat16)
-    lm = HFLM(pretrained=model, tokenizer=copy.deepcopy(subject.tokenizer), max_length=context_length(model))
+    lm = HFLM(pretrained=model, tokenizer=copy.deepcopy(subject.tokenizer), max_length=context_length(model.config))
     pairs = [(SEPARATOR.join([*shots, row["prompt"]]), option) for row in examples for option in row["choices"]]
     requests = [Instance("loglikelihood", {}, pair, number) for number, pair in enumerate(pairs)]
 

@@ -157,7 +157,7 @@ def start_rows(repeats: int) -> Iterator[dict]:
     before = dict(os.environ)
     server = warm.start()
     try:
-        os.environ["OMP_NUM_THREADS"] = "1"
+        os.environ.update(warm.ONE_THREAD)
         first = [str(SCRIPTS / "warm" / "python"), *command]
         measured(first, PROJECT)  # waits until the server has loaded its libraries
         started = [measured(first, PROJECT).wall_s for _ in range(4 * repeats)]

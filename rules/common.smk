@@ -6,10 +6,15 @@ OUTPUTS: STUDY, and the wildcard constraints made from its names
 
 import gc
 import inspect
+import os
 import re
 import sys
 from functools import partial
 from pathlib import Path
+
+# Only fetch_* asks a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
+os.environ.setdefault("FETCH_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:

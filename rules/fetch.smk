@@ -56,7 +56,7 @@ rule fetch_checkpoint:
         source=from_plan(series_lookups.fetched_checkpoint),
     shell:
         r"""
-        python scripts/fetch_checkpoint.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_checkpoint.py \
             --source {params.source:q} \
             --output {output.checkpoint:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -81,7 +81,7 @@ rule fetch_harness_task:
         request=from_plan(harness_lookups.harness_request),
     shell:
         r"""
-        python scripts/fetch_harness_task.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_harness_task.py \
             --request {params.request:q} \
             --output {output.task:q} \
             --usage {log.usage:q} 2>{log[0]:q}

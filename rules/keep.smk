@@ -57,9 +57,9 @@ rule keep_best:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=from_plan(needs.training_gpus),
         mem_mb=from_plan(needs.training_memory),
-        runtime=from_plan(needs.keeping_minutes),
+        runtime=from_plan(needs.training_minutes),
     params:
         code=code_of("train_model"),
     shell:
@@ -69,6 +69,7 @@ rule keep_best:
             --examples {input.choice:q}/train.parquet \
             --settings "$(cat {input.choice:q}/settings.json)" \
             --threads {threads} \
+            --gpus {resources.gpu} \
             --output {output.model:q} \
             --record {output.record:q} \
             --usage {log.usage:q} 2>{log[0]:q}

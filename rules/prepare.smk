@@ -59,7 +59,7 @@ rule fetch_dataset:
         licence=from_plan(dataset_lookups.dataset_licence),
     shell:
         r"""
-        python scripts/fetch_dataset.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_dataset.py \
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \

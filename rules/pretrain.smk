@@ -27,7 +27,7 @@ rule fetch_text:
         source=from_plan(series_lookups.text_on_hub),
     shell:
         r"""
-        python scripts/fetch_text.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_text.py \
             --source {params.source:q} \
             --output {output.text:q} \
             --usage {log.usage:q} 2>{log[0]:q}

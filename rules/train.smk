@@ -21,7 +21,7 @@ rule train_model:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
-        gpu=1,
+        gpu=from_plan(needs.training_gpus),
         mem_mb=from_plan(needs.training_memory),
         runtime=from_plan(needs.training_minutes),
     params:
@@ -34,6 +34,7 @@ rule train_model:
             --examples {input.examples:q}/train.parquet \
             --settings {params.settings:q} \
             --threads {threads} \
+            --gpus {resources.gpu} \
             --output {output.model:q} \
             --record {output.record:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -39,7 +39,7 @@ def predict_text(
     """Negative log-likelihood, tokens and bytes of every passage of running text."""
     start = contexts_of(tokenizer, [[]])[0][0]
     texts = encode(tokenizer, [row["text"] for row in rows])
-    pieces = [windows(tokens, start, context_length(model)) for tokens in texts]
+    pieces = [windows(tokens, start, context_length(model.config)) for tokens in texts]
     flat = [request for requests in pieces for request in requests]
     scores = iter(log_likelihoods(model, flat, batch_tokens=batch_tokens))
     result = []
@@ -73,7 +73,7 @@ def predict_questions(
         rows,
         shots,
         separator=probe.get("separator", SEPARATOR),
-        room=context_length(model),
+        room=context_length(model.config),
         answer_room=probe["max_new_tokens"] if is_open else 0,
     )
     if is_open:

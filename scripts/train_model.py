@@ -21,12 +21,14 @@ from ripeness.files import write_json
 from ripeness.models import (
     context_length,
     end_of_text,
+    load_config,
     load_model,
     load_tokenizer,
     resolve_precision,
     save_model,
 )
 from ripeness.progress import Progress, training_identity
+from ripeness.sharding import rank, shard, start_processes, whole_weights
 from ripeness.tables import read_examples
 from ripeness.training import encode_examples, read_settings, train
 
@@ -43,19 +45,26 @@ def main(argv: list[str] | None = None) -> None:
         "--save-seconds", type=float, default=300, help="how often the state is saved beside the record, to go on from"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     settings = read_settings(options.settings)
-    logging.info("settings: %s", settings)
-    model, tokenizer = load_model(options.checkpoint), load_tokenizer(options.checkpoint)
+    tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
     rows = [(row["item"], row["prompt"], row["target"]) for row in read_examples(options.examples)]
-    examples = encode_examples(rows, tokenizer, max_length=context_length(model))
-    identity = training_identity(model, settings, examples)
+    examples = encode_examples(rows, tokenizer, max_length=max_length)
+    start_processes(options.gpus)  # what the user must act on is known by now
+    logging.info("settings: %s", settings)
+    model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
+    identity = training_identity(model, settings, examples, options.gpus)
+    model = shard(model)
     progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
     losses, status, row_tokens = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress)
     logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
-    save_model(model, options.checkpoint, options.output)
+    weights = whole_weights(model)
+    if rank() > 0:
+        return
+    save_model(model, options.checkpoint, options.output, weights)
     record = {
         "settings": asdict(settings),
         "status": status,

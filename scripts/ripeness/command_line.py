@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import resource
 import sys
 import time
@@ -36,7 +37,7 @@ def run(main: Callable[[], None]) -> None:
         print("stopped; the next run goes on from here", file=sys.stderr)
         sys.exit(130)
     options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
-    if options.usage:
+    if options.usage and os.environ.get("RANK", "0") == "0":  # of several processes the first tells
         write_json(options.usage, usage_since(started, wall))
 
 

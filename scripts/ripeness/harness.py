@@ -83,7 +83,7 @@ def predict_task(
     lm = HFLM(
         pretrained=model,
         tokenizer=deepcopy(tokenizer),  # it is given a token to pad with
-        batch_size=max(1, batch_tokens // context_length(model)),
+        batch_size=max(1, batch_tokens // context_length(model.config)),
         # an autocast of its own would end ours
         mixed_precision_dtype="bfloat16" if torch.is_autocast_enabled(model.device.type) else None,
     )

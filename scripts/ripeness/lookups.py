@@ -43,13 +43,13 @@ def cell_of(wildcards: Any) -> Cell:
 def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
     recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
-    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid")})
+    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid", "gpu")})
 
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
     """The settings of a method without its learning rate and seed, which are chosen."""
     settings = study.config["methods"][wildcards.tuning]
-    return to_json({key: value for key, value in settings.items() if key != "learning_rate"})
+    return to_json({key: value for key, value in settings.items() if key not in ("learning_rate", "gpu")})
 
 
 def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:

@@ -6,7 +6,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole
@@ -25,7 +32,7 @@ TOKENIZER_FILES = (
 )
 
 
-def load_model(folder: Path) -> PreTrainedModel:
+def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
@@ -34,7 +41,7 @@ def load_model(folder: Path) -> PreTrainedModel:
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()
 
@@ -45,16 +52,25 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
+def load_config(folder: Path) -> PretrainedConfig:
+    """Load the configuration of a checkpoint folder."""
+    check_is_model(folder)
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
 def check_is_model(folder: Path) -> None:
     """Refuse a folder that is not there or holds no model, before transformers takes its name for one on the hub."""
     if not (Path(folder) / "config.json").is_file():
         raise UserError(f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors")
 
 
-def save_model(model: PreTrainedModel, checkpoint: Path, output: Path) -> None:
-    """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from."""
+def save_model(model: PreTrainedModel, checkpoint: Path, output: Path, weights: dict | None = None) -> None:
+    """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
+
+    `weights` are those of a model that is spread over processes, put together.
+    """
     with whole(output) as folder:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         for name in (*TOKENIZER_FILES, "checkpoint.json"):
             if (checkpoint / name).exists():
                 shutil.copyfile(checkpoint / name, folder / name)
@@ -65,9 +81,9 @@ def read_checkpoint(folder: Path) -> dict:
     return read_json(Path(folder) / "checkpoint.json")
 
 
-def context_length(model: PreTrainedModel) -> int:
-    """Tokens that the model can attend to."""
-    return int(model.config.max_position_embeddings)
+def context_length(config: PretrainedConfig) -> int:
+    """Tokens that a model can attend to."""
+    return int(config.max_position_embeddings)
 
 
 def resolve_precision(name: str, device: torch.device) -> str:

@@ -11,15 +11,34 @@ from ripeness.work import n_parameters, prediction_operations, training_operatio
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
+LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 BATCH_MB = 1000  # activations and logits of a batch
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
 
 
+def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
+    """Settings of the method of a training: that of a cell, or of the best model that is tuned again."""
+    if hasattr(wildcards, "tuning"):
+        return study.config["methods"][wildcards.tuning]
+    return study.recipes[wildcards.method]
+
+
+def wanted_gpus(study: Study) -> dict[str, int]:
+    """GPUs that every method shares a model out to."""
+    return {method: settings["gpu"] for method, settings in study.config["methods"].items() if method != "base"}
+
+
+def training_gpus(study: Study, wildcards: Any) -> int:
+    """GPUs that a training shares its model out to."""
+    return training_settings(study, wildcards)["gpu"]
+
+
 def training_memory(study: Study, wildcards: Any, attempt: int) -> int:
-    """Megabytes for a training; doubled with every attempt."""
-    return memory(study, wildcards, TRAINING_BYTES, attempt)
+    """Megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
+    n_processes = training_gpus(study, wildcards)
+    return n_processes * memory(study, wildcards, TRAINING_BYTES if n_processes == 1 else LOADING_BYTES, attempt)
 
 
 def prediction_memory(study: Study, wildcards: Any, attempt: int) -> int:
@@ -35,12 +54,8 @@ def memory(study: Study, wildcards: Any, n_bytes: int, attempt: int) -> int:
 
 def training_minutes(study: Study, wildcards: Any, attempt: int) -> int:
     """Minutes for a training."""
-    return minutes(training_operations(study, wildcards, study.recipes[wildcards.method]), attempt)
-
-
-def keeping_minutes(study: Study, wildcards: Any, attempt: int) -> int:
-    """Minutes for tuning the best model of a method again."""
-    return minutes(training_operations(study, wildcards, study.config["methods"][wildcards.tuning]), attempt)
+    settings = training_settings(study, wildcards)
+    return minutes(training_operations(study, wildcards, settings) / settings["gpu"], attempt)
 
 
 def prediction_minutes(study: Study, wildcards: Any, attempt: int) -> int:

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.files import whole
+from ripeness.sharding import load_whole_state, rank, summed, whole_state
 
 
 def training_identity(model: PreTrainedModel, *parts: Any) -> str:
@@ -40,21 +41,27 @@ class Progress:
         signal.signal(signal.SIGTERM, end)
 
     def save(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, losses: list[float]) -> None:
-        """Save if it is time, or if the process must end; a state is whole or not there at all."""
-        if not self.must_end and time.monotonic() - self.last < self.seconds:
+        """Save if it is time, or if the process must end; a state is whole or not there at all.
+
+        Of several processes all save if one must, and the first one writes.
+        """
+        must_end, is_due = summed(self.must_end, time.monotonic() - self.last > self.seconds)
+        if not must_end and not is_due:
             return
+        weights, moments = whole_state(model, optimizer)
         state = {
             "identity": self.identity,
             "losses": losses,
-            "weights": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
+            "weights": weights,
+            "optimizer": moments,
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
-        with whole(self.path) as path:
-            torch.save(state, path)
+        if rank() == 0:
+            with whole(self.path) as path:
+                torch.save(state, path)
         self.last = time.monotonic()
-        if self.must_end:
+        if must_end:
             logging.info("asked to end: saved after step %d, the next run goes on from here", len(losses))
             sys.exit(128 + signal.SIGTERM)
 
@@ -66,8 +73,7 @@ class Progress:
         if state["identity"] != self.identity:
             logging.info("the state in %s is of another training: starting anew", self.path)
             return []
-        model.load_state_dict(state["weights"])
-        optimizer.load_state_dict(state["optimizer"])
+        load_whole_state(model, optimizer, state["weights"], state["optimizer"])
         torch.set_rng_state(state["random"])
         if state["random_cuda"]:
             torch.cuda.set_rng_state_all(state["random_cuda"])

@@ -72,6 +72,16 @@ def check_python(executable: str) -> None:
         )
 
 
+def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
+    """Refuse methods that want more GPUs than a job may use: Snakemake would give them fewer without a word."""
+    for method, n in wanted.items():
+        if allowed is not None and n > allowed:
+            raise UserError(
+                f"methods.{method}.gpu: {n} GPUs are wanted, but jobs may use {allowed}\n"
+                f"hint: say resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
+            )
+
+
 def is_group(arguments: list[str]) -> bool:
     """Whether these arguments of Snakemake, inside a job of a cluster, name several jobs to run."""
     after = arguments[arguments.index("--target-jobs") + 1 :] if "--target-jobs" in arguments else []

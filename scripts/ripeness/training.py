@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, NamedTuple
 
 import torch
+from torch.distributed.tensor import DTensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -13,6 +14,7 @@ from ripeness.attention import packed_logits, packing
 from ripeness.errors import UserError
 from ripeness.models import autocast, contexts_of, encode_pairs, end_of_text, resolve_precision
 from ripeness.progress import Progress
+from ripeness.sharding import n_processes, rank, summed
 
 CHOICES = {"kind": ("full",), "schedule": ("linear", "constant"), "precision": ("auto", "fp32", "bf16")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
@@ -108,6 +110,7 @@ def train(
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
     that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
+    A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any
     optimizer = make_optimizer(model, settings)
@@ -128,7 +131,7 @@ def train(
             losses.append(loss)
             if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
                 return Outcome(losses, "diverged", row_tokens)
-            norm = torch.nn.utils.clip_grad_norm_(weights, settings.clip)
+            norm = whole_tensor(torch.nn.utils.clip_grad_norm_(weights, settings.clip))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             if progress:
@@ -155,7 +158,9 @@ def backward_in_memory(
         try:
             return backward(model, batch, settings, row_tokens=row_tokens, **how), row_tokens
         except torch.OutOfMemoryError:
-            pass  # until here the error holds what the failed pass has made
+            if n_processes() > 1:  # the others wait for this one in the middle of a pass
+                raise
+            # until here the error holds what the failed pass has made
         row_tokens = fewer_tokens(batch, row_tokens)
         model.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
@@ -170,16 +175,24 @@ def backward(
     row_tokens: int,
     is_packed: bool,
 ) -> float:
-    """Add the gradient of a batch's loss to the weights' and return the loss, the mean over its answer tokens."""
+    """Add the gradient of a batch's loss to the weights' and return the loss, the mean over its answer tokens.
+
+    Of several processes each reads some of the rows, all as many; their gradients are averaged, so each counts n times.
+    """
     n_targets = sum(target != IGNORED for example in batch for target in example.targets[1:])
-    total = 0.0
-    for row in rows_of(batch, row_tokens):
+    n_shares, total = n_processes(), 0.0
+    if n_shares > 1:
+        row_tokens = min(row_tokens, math.ceil(sum(len(example.tokens) for example in batch) / n_shares))
+    rows = rows_of(batch, row_tokens)
+    for start in range(0, len(rows), n_shares):
+        is_idle = start + rank() >= len(rows)
+        row = rows[start if is_idle else start + rank()]
         with autocast(model.device, resolve_precision(settings.precision, model.device)):
             logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
         loss = cross_entropy(logits.float(), targets, reduction="sum") / n_targets
-        loss.backward()
-        total += loss.item()
-    return total
+        (loss * (0 if is_idle else n_shares)).backward()
+        total += 0 if is_idle else loss.item()
+    return summed(total)[0]
 
 
 def answer_logits(
@@ -229,8 +242,13 @@ def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
     Weights so large that activations overflow inside a normalisation make every logit zero: the loss stays that of
     guessing evenly, and the gradient (of norm `norm`) is exactly zero although there is much to learn.
     """
-    finite = all(torch.isfinite(weights).all() for weights in model.parameters())
+    finite = all(whole_tensor(torch.isfinite(weights).all()) for weights in model.parameters())
     return finite and not (norm == 0 and loss > 0)
+
+
+def whole_tensor(value: torch.Tensor) -> torch.Tensor:
+    """A value of a sharded model as each process sees it whole; any other as it is."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Example]]:

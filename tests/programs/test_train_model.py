@@ -1,6 +1,8 @@
 """train_model: a tuned model that is a checkpoint of its own, a record of its training, or an error that helps."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import train_model
 from ripeness.errors import UserError
@@ -117,6 +121,43 @@ def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint,
     assert weights(folder) == weights(expected)
     assert (folder / "record.json").read_bytes() == (expected / "record.json").read_bytes()
     assert not (folder / "record.state").exists()
+
+
+def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(tune, tmp_path, checkpoint, examples):
+    expected = tune("one", epochs=20)
+    folder = tmp_path / "two"
+    command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--gpus", "2", "--save-seconds", "0"]
+    command += ["--examples", examples / "choice" / "train.parquet", "--output", folder / "model"]
+    command += ["--settings", json.dumps(SETTINGS | {"epochs": 20}), "--record", folder / "record.json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+    while not (folder / "record.state").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for worker in workers_of(folder):
+        os.kill(worker, signal.SIGKILL)
+    assert not (folder / "model").exists()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "going on after step" in done.stderr
+    ours, theirs = (read_json(path / "record.json")["losses"] for path in (folder, expected))
+    assert ours == pytest.approx(theirs, abs=1e-4)
+    ours, theirs = (load_file(path / "model" / "model.safetensors") for path in (folder, expected))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
+    assert read_json(folder / "model" / "config.json") == read_json(expected / "model" / "config.json")
+
+
+def workers_of(folder):
+    """Give the processes that work for this folder: torchrun gives each a session of its own."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder) in (process / "cmdline").read_text():
+                yield int(process.name)
+        except OSError:
+            pass
 
 
 def test_an_example_that_does_not_fit_leaves_nothing_behind(tune, tmp_path):

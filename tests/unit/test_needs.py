@@ -76,3 +76,19 @@ def test_a_job_of_a_cluster_with_several_members_is_a_group():
     assert is_group(["snakemake", "--target-jobs", "train:a=1", "predict:a=1", "--allowed-rules", "x", "y"])
     assert not is_group(["snakemake", "--target-jobs", "train:a=1", "--allowed-rules", "x", "y"])
     assert not is_group(["snakemake", "all"])
+
+
+def test_a_model_shared_out_to_gpus_asks_for_them_and_needs_less_time_and_more_memory_in_all(nursery):
+    nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
+    alone = needs.training_memory(nursery, cell(), 1), needs.training_minutes(nursery, cell(), 1)
+    assert needs.training_gpus(nursery, cell()) == 1
+    nursery.recipes["full"]["gpu"] = 4
+    assert needs.training_gpus(nursery, cell()) == 4
+    assert needs.training_memory(nursery, cell(), 1) > alone[0]
+    assert needs.training_minutes(nursery, cell(), 1) < alone[1]
+
+
+def test_tuning_the_best_model_again_asks_for_what_tuning_it_did(nursery):
+    best = SimpleNamespace(series="nursery", checkpoint="step64", dataset="nursery-mood", tuning="full")
+    for need in (needs.training_memory, needs.training_minutes):
+        assert need(nursery, best, 1) == need(nursery, cell(), 1)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness.scheduling import CHECKING, EXPENSIVE, FEWEST, check_first, weigh_few
+from ripeness.errors import UserError
+from ripeness.scheduling import CHECKING, EXPENSIVE, FEWEST, check_first, check_gpus, weigh_few
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -116,3 +117,10 @@ def test_of_many_ready_jobs_only_those_of_the_highest_priority_are_weighed():
     assert len(weighed[-1]) == FEWEST + 4 == len(validated)
     assert {job.priority for job in weighed[-1]} == {99, 98}
     assert [job.priority for job in chosen] == [99, 99] and updated[-1] == chosen
+
+
+def test_a_method_that_wants_more_gpus_than_a_job_may_use_is_refused():
+    check_gpus({"full": 4}, None)
+    check_gpus({"full": 4}, 4)
+    with pytest.raises(UserError, match=r"methods.full.gpu: 4 GPUs are wanted, but jobs may use 1\nhint: .*gpu=4"):
+        check_gpus({"full": 4}, 1)

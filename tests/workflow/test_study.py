@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -22,6 +25,10 @@ CUT = Path(__file__).parent / "cut.yaml"
 GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 # of three checkpoints x two datasets x two formats, one seed
 TUNED, UNTOUCHED = 12, 15
+# a namespace whose only interface, the loopback, is down; it notes what interfaces there were
+CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL).returncode == 0
+CUT_OFF = ["unshare", "--net", "sh", "-c", 'cat /proc/net/dev >interfaces.txt; exec "$@"', "sh"]
+WITHOUT_NETWORK = CUT_OFF if CAN_CUT_OFF else []
 
 
 class Study:
@@ -67,10 +74,10 @@ def replace(path: Path, before: str, after: str) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Study:
-    """The study after one run by the front-end of `make study`."""
+    """The study after one run by the front-end of `make study`; where root may, without a network."""
     folder = tmp_path_factory.mktemp("with space") / "a study"
     study = Study(folder)
-    command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "2"]
+    command = [*WITHOUT_NETWORK, sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "2"]
     run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
     (folder / "said.txt").write_text(run.stdout)
@@ -95,6 +102,12 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
     assert all(f"{finding['verdict']:<13} {finding['statement']}" in said for finding in findings)
     assert re.search(r"start-up is \d+%", said)
     assert (finished.folder / "results/cut/report.html").stat().st_size > 100_000
+
+
+@pytest.mark.skipif(not CAN_CUT_OFF, reason="only root may take the network away")
+def test_a_study_needs_no_network(finished):
+    interfaces = (finished.folder / "interfaces.txt").read_text().splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in interfaces] == ["lo"]
 
 
 def test_every_cell_is_measured_on_the_same_items(finished):
@@ -361,6 +374,24 @@ def test_snakemakes_own_report_shows_its_categories_and_a_figure_without_a_netwo
         browser.quit()
 
 
+@pytest.fixture
+def hub():
+    """Give a server that stands for the hub and notes every request."""
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_POST = do_GET
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(address=f"http://127.0.0.1:{server.server_port}", requests=requests)
+        server.shutdown()
+
+
 def test_the_best_model_by_validation_is_tuned_again_and_kept(edited):
     config = edited.config()
     config["keep_models"] = "best"
@@ -401,14 +432,15 @@ def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretel
     assert 0.2 < float(share[1]) < 5  # jobs of a moment on a busy machine; on the whole nursery within 1.5
 
 
-def test_few_tuned_models_exist_at_any_time(tmp_path):
+def test_few_tuned_models_exist_at_any_time_and_no_job_asks_the_hub(tmp_path, hub):
     study = Study(tmp_path / "study")
     config = study.config()
     config["seeds"] = [1, 2, 3, 4]
     study.write(config)
     process = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"],
-        cwd=study.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=study.folder, env=ENVIRONMENT | {"HF_ENDPOINT": hub.address}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )  # fmt: skip
     cells, most = study.folder / "results/cut/cells", 0
     while process.poll() is None:
@@ -417,3 +449,4 @@ def test_few_tuned_models_exist_at_any_time(tmp_path):
     assert process.returncode == 0
     assert len(list(cells.glob("*/*/*/*/full/*/cell.parquet"))) == 4 * TUNED
     assert 1 <= most <= 2 + 2
+    assert len(list((study.folder / "results/cut/logs").rglob("*.log"))) > 200 and hub.requests == []

@@ -1,0 +1,93 @@
+"""One training on several GPUs: each holds a share of weights, gradients and moments, and reads a share of a batch.
+
+Fully sharded data parallelism as torch has it (`fully_shard`; Zhao et al. 2023, arXiv 2304.11277). Losses and weights
+are those of one process up to rounding, so the number of GPUs is no setting of a study's results. Without GPUs the
+processes talk by gloo and compute on processors.
+"""
+
+import os
+import sys
+
+import torch
+import torch.distributed as dist
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_state_dict,
+    set_state_dict,
+)
+from torch.distributed.fsdp import fully_shard
+from transformers import PreTrainedModel
+
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+def start_processes(n: int) -> None:
+    """Go on as `n` processes of this same program, started by torchrun; returns in each, or at once if n is 1."""
+    if n > 1 and "RANK" not in os.environ:
+        start = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}", "--no-python"]
+        os.execv(sys.executable, [sys.executable, *start, sys.executable, *sys.argv])
+    if "RANK" in os.environ:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def end_processes() -> None:
+    """Part from the other processes."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Which of the processes this is; 0 writes what is written."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def n_processes() -> int:
+    """How many processes train one model."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def shard(model: PreTrainedModel) -> PreTrainedModel:
+    """Spread a model, which may lie in the processor's memory, over the processes, layer by layer."""
+    if n_processes() > 1:
+        for module in model.modules():
+            if type(module).__name__ in (model._no_split_modules or ()):
+                fully_shard(module)
+        fully_shard(model)
+    return model
+
+
+def summed(*values: float) -> list[float]:
+    """Numbers summed over the processes."""
+    if n_processes() == 1:
+        return list(values)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    total = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(total)
+    return total.tolist()
+
+
+def whole_weights(model: PreTrainedModel) -> dict | None:
+    """The weights of a sharded model put together on the first process; None where it is not sharded."""
+    if n_processes() == 1:
+        return None
+    weights = get_model_state_dict(model, options=WHOLE)
+    return {name: weight for name, weight in weights.items() if name not in model.all_tied_weights_keys}
+
+
+def whole_state(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:
+    """Weights and optimizer's state put together; all processes must call, the first one gets them."""
+    if n_processes() == 1:
+        return model.state_dict(), optimizer.state_dict()
+    return get_state_dict(model, optimizer, options=WHOLE)
+
+
+def load_whole_state(model: PreTrainedModel, optimizer: torch.optim.Optimizer, weights: dict, state: dict) -> None:
+    """Put back what `whole_state` gave."""
+    if n_processes() == 1:
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+    else:
+        set_state_dict(model, optimizer, model_state_dict=weights, optim_state_dict=state, options=WHOLE)
