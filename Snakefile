@@ -26,6 +26,9 @@ pathvars:
 report: "reports/workflow.rst"
 
 
+container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
+
+
 include: "rules/prepare.smk"
 include: "rules/fetch.smk"
 include: "rules/pretrain.smk"

@@ -6,15 +6,10 @@ OUTPUTS: STUDY, and the wildcard constraints made from its names
 
 import gc
 import inspect
-import os
 import re
 import sys
 from functools import partial
 from pathlib import Path
-
-# Only fetch_* asks a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
-os.environ.setdefault("FETCH_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
-os.environ["HF_HUB_OFFLINE"] = "1"
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
@@ -48,6 +43,7 @@ def refuse(check, *values):
 # A plan is a million objects that live to the end; looking for garbage among them costs a sixth of planning.
 gc.set_threshold(100_000, 50, 1000)
 
+scheduling.go_offline()
 STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)

@@ -1,5 +1,6 @@
 """In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
 
+import os
 from heapq import nlargest
 from itertools import takewhile
 from pathlib import Path
@@ -70,6 +71,15 @@ def check_python(executable: str) -> None:
             "hint: call Snakemake by a link without one: "
             f"ln -s '{Path(executable).parents[1]}' ~/ripeness-venv && ~/ripeness-venv/bin/snakemake --profile slurm"
         )
+
+
+def go_offline() -> None:
+    """Let only fetch_* ask a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
+
+    Jobs inherit HF_HUB_OFFLINE; the rules that fetch have back what the user had said, which is in FETCH_OFFLINE.
+    """
+    os.environ.setdefault("FETCH_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
