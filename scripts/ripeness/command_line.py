@@ -33,12 +33,22 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if not is_full(error):
+            raise
+        print(f"error: {error}\nhint: make room; the next run goes on from here", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; the next run goes on from here", file=sys.stderr)
         sys.exit(130)
     options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
     if options.usage and os.environ.get("RANK", "0") == "0":  # of several processes the first tells
         write_json(options.usage, usage_since(started, wall))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk or a quota is full; libraries in other languages say so in words only."""
+    return any(words in str(error) for words in ("No space left on device", "Disk quota exceeded"))
 
 
 def usage_since(started: float, wall: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -38,9 +39,14 @@ def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     """
     check_is_model(folder)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
-    )
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        )
+    except SafetensorError as error:
+        raise UserError(
+            f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
+        ) from error
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()

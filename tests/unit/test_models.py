@@ -1,5 +1,7 @@
 """Models are loaded as what they are, and text becomes tokens as lm-evaluation-harness has it."""
 
+import shutil
+
 import pytest
 import torch
 from tokenizers import Tokenizer, processors
@@ -96,13 +98,21 @@ def test_models_load_in_single_precision_whatever_they_were_saved_in(tmp_path, t
     model = load_model(tmp_path)
     assert {weights.dtype for weights in model.parameters()} == {torch.float32}
     assert not model.training
-    assert context_length(model) == 64
+    assert context_length(model.config) == 64
 
 
 @pytest.mark.parametrize("load", [load_model, load_tokenizer])
 def test_a_folder_without_a_model_is_refused_and_not_looked_for_on_the_hub(tmp_path, load):
     with pytest.raises(UserError, match=r"there is no model in .*nowhere\nhint: "):
         load(tmp_path / "nowhere")
+
+
+def test_weights_that_were_cut_off_are_named_with_what_to_do(tmp_path, checkpoint):
+    shutil.copytree(checkpoint, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: delete the folder"):
+        load_model(tmp_path / "cut")
 
 
 def test_a_saved_model_is_a_checkpoint_of_its_own(tmp_path, checkpoint, tokenizer):
