@@ -355,6 +355,7 @@ def test_defaults_are_those_of_the_schema():
     given = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
     filled = dict(given)
     fill_defaults(filled, method, read_schema(SCHEMA))
+    assert filled.pop("gpu") == 1  # where it is trained is no setting of a training
     assert read_settings(filled | {"seed": 3}) == read_settings(given | {"seed": 3})
     assert set(filled) | {"seed"} == set(vars(SETTINGS))
 
