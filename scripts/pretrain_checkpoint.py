@@ -9,6 +9,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import whole, write_json
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     logger.info("checkpoint %s", options.checkpoint)
+    keep_freed_memory()
     until, decay = schedule_of(options.checkpoint)
     training = load_state(options.state, read_settings(options.settings), options.corpus)
     latest = until if decay is None else decay.start

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import whole
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     logger.info("settings %s", options.settings)
     settings, stream = read_settings(options.settings), read_corpus(options.corpus)
+    keep_freed_memory()
     if options.resume:
         training = load_state(options.resume, settings, options.corpus)
     else:

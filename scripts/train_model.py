@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import write_json
 from ripeness.models import (
@@ -54,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     examples = encode_examples(rows, tokenizer, max_length=max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
+    keep_freed_memory()
     model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
     identity = training_identity(model, settings, examples, options.gpus)
     model = shard(model)

@@ -5,7 +5,7 @@ sequences of unequal length can be laid end to end, their positions starting ane
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,8 +16,11 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from ripeness.memory import KeysAndValues, Memory
 from ripeness.models import attention_is_plain
+from ripeness.narrowing import Asked, KeysAreKnown, ask, attend, last_layer, narrow
+from ripeness.sharding import n_processes
 
 PACKED = "ripeness_packed"
+WHOLE, NARROW = "whole", "narrow"  # do all tokens go through the last layer, or only those that are asked?
 TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round.
@@ -92,6 +95,8 @@ def packed_attention(
     groups: list[Group],
     prefix: KeysAndValues | None = None,
     memory: Memory | None = None,
+    asked: Asked | None = None,
+    stop: bool = False,
     dropout: float = 0.0,
     scaling: float | None = None,
     **_: Any,
@@ -100,8 +105,14 @@ def packed_attention(
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
     of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
-    more of a text in it.
+    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py).
     """
+    if stop:
+        asked.keys = key, value
+        raise KeysAreKnown
+    if asked and asked.keys:
+        before = prefix[module.layer_idx] if prefix else None
+        return attend(asked, query, before, scaling=scaling, dropout=dropout), None
     if memory:
         memory.write(module.layer_idx, key, value)
     if not groups:
@@ -134,6 +145,7 @@ def row_logits(
     groups: list[Group],
     prefix: KeysAndValues | None = None,
     memory: Memory | None = None,
+    asked: Asked | None = None,
 ) -> torch.Tensor:
     """Logits (N, V) at the N `wanted` places of a row of tokens with these positions; only these are projected.
 
@@ -143,7 +155,8 @@ def row_logits(
         input_ids=torch.tensor([tokens], device=model.device),
         position_ids=torch.tensor([places], device=model.device),
         use_cache=False,
-        logits_to_keep=wanted,
+        logits_to_keep=0 if asked else wanted,
+        asked=asked,
         groups=groups,
         prefix=prefix,
         memory=memory,
@@ -152,46 +165,70 @@ def row_logits(
 
 def packed_logits(model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor) -> torch.Tensor:
     """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given."""
+    return try_packed(model, sequences, wanted, is_narrow=NARROW in ways_to_pack(model))
+
+
+def try_packed(
+    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, *, is_narrow: bool
+) -> torch.Tensor:
+    """`packed_logits`; if `is_narrow`, only what is wanted goes all the way through the last layer."""
     lengths = [len(sequence) for sequence in sequences]
     tokens = [token for sequence in sequences for token in sequence]
     places = [place for length in lengths for place in range(length)]
-    return row_logits(model, tokens, places, wanted, causal_groups(lengths, model.device))
+    asked = ask(lengths, wanted, list(similar(lengths, SIMILAR[model.device.type]))) if is_narrow else None
+    return row_logits(model, tokens, places, wanted, causal_groups(lengths, model.device), asked=asked)
 
 
 @contextmanager
 def packing(model: PreTrainedModel) -> Iterator[bool]:
     """Let a model attend inside packed sequences for a while, and say whether it can; if not, it stays as it was."""
-    can, before = packs_exactly(model), model.config._attn_implementation
-    if can:
-        model.set_attn_implementation(PACKED)
+    if not ways_to_pack(model):
+        yield False
+        return
+    with attending(model):
+        yield True
+
+
+@contextmanager
+def attending(model: PreTrainedModel) -> Iterator[None]:
+    """Put our attention into a model for a while."""
+    before = model.config._attn_implementation
+    hook = last_layer(model).register_forward_pre_hook(narrow, with_kwargs=True)
     try:
-        yield can
+        model.set_attn_implementation(PACKED)
+        yield
     finally:
-        if can:
-            model.set_attn_implementation(before)
+        hook.remove()
+        model.set_attn_implementation(before)
+
+
+def packs_exactly(model: PreTrainedModel) -> bool:
+    """Whether packing leaves logits as they are."""
+    return bool(ways_to_pack(model))
 
 
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
-def packs_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing leaves logits as they are; tried, since not every model follows a foreign attention function.
+def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
+    """How a model may be packed so that logits stay as they are; tried, since models differ in what they follow.
 
-    It does not where a model attends in windows, adds distances to its scores, or has no attention at all.
+    Nothing is exact where a model attends in windows, adds distances to its scores, or has no attention at all. A model
+    that is spread over processes runs each of its layers once, so its last layer cannot be narrowed.
     """
     if not attention_is_plain(model):
-        return False
-    before, was_training = model.config._attn_implementation, model.training
+        return ()
+    was_training = model.training
     model.eval()
     sequences = [[1, 2, 3, 4, 5], [6, 7], [3, 2, 1]]
+    exact = []
     with torch.autocast(model.device.type, enabled=False):
         alone = [model(input_ids=torch.tensor([s], device=model.device), use_cache=False).logits[0] for s in sequences]
-        expected = torch.cat(alone)
-        try:
-            model.set_attn_implementation(PACKED)
-            found = packed_logits(model, sequences, torch.arange(len(expected), device=model.device))
-            can = torch.allclose(found.float(), expected.float(), atol=TOLERANCE)
-        except (TypeError, ValueError, RuntimeError):
-            can = False
-    model.set_attn_implementation(before)
+        wanted = torch.tensor([1, 3, 4, 6, 8, 9], device=model.device)
+        expected = torch.cat(alone)[wanted]
+        for way in (WHOLE, NARROW)[: 2 if n_processes() == 1 else 1]:
+            with suppress(TypeError, ValueError, RuntimeError, IndexError), attending(model):
+                found = try_packed(model, sequences, wanted, is_narrow=way == NARROW)
+                if torch.allclose(found.float(), expected.float(), atol=TOLERANCE):
+                    exact.append(way)
     model.train(was_training)
-    return can
+    return tuple(exact)

@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "ripeness"
-# How a program is started, logged and its files are written whole: no number depends on it.
-NEUTRAL = {"command_line", "errors", "files"}
+# How a program is started, logged and given memory, and its files are written whole: no number depends on it.
+NEUTRAL = {"allocator", "command_line", "errors", "files"}
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 # Python 3.12 splits an f-string into tokens; before, it was one STRING.
 FSTRING_START = getattr(tokenize, "FSTRING_START", None)

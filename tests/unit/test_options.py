@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import packs_exactly
+from ripeness.attention import packs_exactly, ways_to_pack
 from ripeness.options import in_rows, option_scores, scores_one_by_one
 from ripeness.prompts import Prompt
 
@@ -128,7 +128,7 @@ def test_half_precision_shares_too_and_gives_nearly_the_same(models):
     prompts = [Prompt([*shots, 50 + i], [[1, 2], [3]], 0) for i in range(4)]
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
-    packs_exactly.cache_clear()  # so that it is tried under half precision
+    ways_to_pack.cache_clear()  # so that it is tried under half precision
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = option_scores(model, prompts, batch_tokens=4096)
     hook.remove()

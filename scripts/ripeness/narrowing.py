@@ -1,0 +1,146 @@
+"""Let only the tokens that something is asked of go all the way through the last layer.
+
+What predicts nothing is read in the last layer for its keys and values alone: there the others attend to it. A prompt
+with a short answer so saves most of one layer, forward and backward. The layer's own code does both passes: one over
+all tokens that ends where attention begins, one over the asked tokens alone.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import PreTrainedModel
+
+
+class KeysAreKnown(Exception):
+    """Ends a pass through the last layer: its keys and values are known, more is not wanted."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """n neighbouring sequences of T tokens in all, at most L in one, of which N are asked, at most M of one."""
+
+    first: int  # place of the first token in the row
+    n_tokens: int
+    keys: torch.Tensor  # (n, L): which of the T is where; padding repeats one and is hidden
+    queries: torch.Tensor  # (n, M): which of the N is where; padding repeats one and is left out
+    keep: torch.Tensor  # (N,): where in the n * M the asked tokens are
+    mask: torch.Tensor  # (n, 1, M, P + L), added to the scores; P tokens are a prefix that all share
+
+
+@dataclass
+class Asked:
+    """The N places of a row of sequences that something is asked of, in order, and the parts that attend in one call.
+
+    `keys` are the last layer's keys and values of all tokens of the row, (1, H, T, D) each, once they are known.
+    """
+
+    places: torch.Tensor  # (N,)
+    parts: Sequence[Part]
+    keys: tuple[torch.Tensor, torch.Tensor] | None = None
+
+
+def ask(lengths: list[int], places: torch.Tensor, parts: list[range]) -> Asked | None:
+    """The asked places of a row of sequences that each see themselves up to the token at hand.
+
+    None where places are not in order or a sequence has none. `parts` are the neighbours that attend in one call.
+    """
+    own = places_in(lengths, places.tolist())
+    if not all(own):
+        return None
+    starts = [sum(lengths[:index]) for index in range(len(lengths))]
+    found = [part(starts[some[0]], [lengths[i] for i in some], [own[i] for i in some], places.device) for some in parts]
+    return Asked(places, found)
+
+
+def places_in(lengths: list[int], places: list[int]) -> list[list[int]]:
+    """Places in a row as places in each of its sequences; all empty where they are not in order."""
+    found: list[list[int]] = [[] for _ in lengths]
+    if places != sorted(set(places)):
+        return found
+    index, start = 0, 0
+    for place in places:
+        while place >= start + lengths[index]:
+            start += lengths[index]
+            index += 1
+        found[index].append(place - start)
+    return found
+
+
+def part(
+    first: int, lengths: list[int], own: list[list[int]], device: torch.device, mask: torch.Tensor | None = None
+) -> Part:
+    """The part of a row that begins at `first`: sequences of these lengths, of which `own` places are asked.
+
+    `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself.
+    """
+    longest, most = max(lengths), max(map(len, own))
+    keys, queries, keep, positions, start, seen = [], [], [], [], 0, 0
+    for index, (length, places) in enumerate(zip(lengths, own, strict=True)):
+        keys.append([start + min(place, length - 1) for place in range(longest)])
+        queries.append([seen + min(number, len(places) - 1) for number in range(most)])
+        keep += range(index * most, index * most + len(places))
+        positions.append(places + places[-1:] * (most - len(places)))
+        start, seen = start + length, seen + len(places)
+    at = torch.tensor(positions, device=device)  # (n, M)
+    if mask is None:
+        hidden = torch.arange(longest, device=device) > at[..., None]
+        rows = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)
+    else:
+        rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
+    return Part(first, start, *(torch.tensor(x, device=device) for x in (keys, queries, keep)), rows[:, None])
+
+
+def last_layer(model: PreTrainedModel) -> torch.nn.Module:
+    """The decoder layer that comes last."""
+    return [m for m in model.modules() if type(m).__name__ in (model._no_split_modules or ())][-1]
+
+
+def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+    """A pre-hook of the last layer: give it the asked tokens alone, with the keys and values of all."""
+    asked: Asked | None = kwargs.get("asked")
+    if asked is None or "stop" in kwargs:
+        return None
+    with suppress(KeysAreKnown):
+        layer(*args, **kwargs | {"stop": True})
+    n_tokens = asked.keys[0].shape[2]
+
+    def taken(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(taken, value))
+        is_row = isinstance(value, torch.Tensor) and value.ndim > 1 and value.shape[1] == n_tokens
+        return value[:, asked.places] if is_row else value
+
+    return taken(args), {name: taken(value) for name, value in kwargs.items()}
+
+
+def attend(
+    asked: Asked,
+    query: torch.Tensor,
+    prefix: tuple[torch.Tensor, torch.Tensor] | None,
+    *,
+    scaling: float | None,
+    dropout: float,
+) -> torch.Tensor:
+    """Attention of the asked tokens to what each sees: (1, H, N, D) gives (1, N, H, D).
+
+    `prefix` holds keys and values, (1, H, P, D) each, before those of every sequence.
+    """
+    outputs, start = [], 0
+    for part in asked.parts:
+        q = query[0, :, start : start + len(part.keep)][:, part.queries].transpose(0, 1)  # (n, H, M, D)
+        own = (states[0, :, part.first : part.first + part.n_tokens][:, part.keys] for states in asked.keys)
+        k, v = (states.transpose(0, 1) for states in own)  # (n, H, L, D)
+        if prefix:
+            before = (states.expand(len(k), -1, -1, -1) for states in prefix)
+            k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
+        if k.shape[1] != q.shape[1]:
+            k, v = (states.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for states in (k, v))
+        mask = part.mask.to(q.dtype)
+        output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        outputs.append(output.transpose(1, 2).flatten(0, 1)[part.keep])
+        start += len(part.keep)
+    return torch.cat(outputs)[None]
