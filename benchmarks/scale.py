@@ -155,9 +155,9 @@ def start_rows(repeats: int) -> Iterator[dict]:
     command = ["scripts/train_model.py", "--help"]
     cold = [measured([sys.executable, *command], PROJECT).wall_s for _ in range(repeats)]
     before = dict(os.environ)
+    os.environ.update(environment() | warm.ONE_THREAD)  # jobs that have it otherwise than the server start plainly
     server = warm.start()
     try:
-        os.environ.update(warm.ONE_THREAD)
         first = [str(SCRIPTS / "warm" / "python"), *command]
         measured(first, PROJECT)  # waits until the server has loaded its libraries
         started = [measured(first, PROJECT).wall_s for _ in range(4 * repeats)]

@@ -10,9 +10,10 @@ see timing.py.
 
 Ours keeps freed memory as train_model.py does; for TRL the C library is set to what it does by itself at best.
 
-Share of peak: the FLOPs of a whole forward and backward pass, of which ours leaves out most of the last layer, are 6 x weights beside the embedding x tokens (without padding) + 6 x vocabulary x hidden x answer
-tokens + 6 x layers x hidden x the sum of squared lengths (causal attention), and the peak is that of the fastest
-product of two square matrices of the machine in the same dtype.
+Share of peak: the FLOPs of a whole forward and backward pass, of which ours leaves out most of the last layer: 6 x
+weights beside the embedding x tokens (without padding) + 6 x vocabulary x hidden x answer tokens + 6 x layers x hidden
+x the sum of squared lengths (causal attention). The peak is that of the fastest product of two square matrices of the
+machine in the same dtype.
 """
 
 import argparse
