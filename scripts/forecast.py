@@ -19,7 +19,6 @@ from ripeness.costs import usage_table
 from ripeness.errors import UserError
 from ripeness.forecast import (
     CHEAP_SECONDS,
-    FLOPS,
     PRETRAINING,
     START_SECONDS,
     calibration_cell,
@@ -28,6 +27,7 @@ from ripeness.forecast import (
     operations_of,
     seconds_a_job,
 )
+from ripeness.needs import FLOPS
 from ripeness.plan import load_study
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from ripeness.memory import KeysAndValues, Memory
 from ripeness.models import attention_is_plain
-from ripeness.narrowing import Asked, KeysAreKnown, ask, attend, last_layer, narrow
+from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow
 from ripeness.sharding import n_processes
 
 PACKED = "ripeness_packed"
@@ -107,11 +107,11 @@ def packed_attention(
     of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
     more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py).
     """
+    before = prefix[module.layer_idx] if prefix else None
     if stop:
         asked.keys = key, value
         raise KeysAreKnown
     if asked and asked.keys:
-        before = prefix[module.layer_idx] if prefix else None
         return attend(asked, query, before, scaling=scaling, dropout=dropout), None
     if memory:
         memory.write(module.layer_idx, key, value)
@@ -121,11 +121,7 @@ def packed_attention(
     parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)
     for group, *states in parts:
         q, k, v = map(group.apart, states)  # (n, H, L, D)
-        if prefix:
-            before = (states.expand(len(k), -1, -1, -1) for states in prefix[module.layer_idx])
-            k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
-        if k.shape[1] != q.shape[1]:
-            k, v = (states.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for states in (k, v))
+        k, v = all_keys(q, k, v, before)
         mask = None if group.mask is None else group.mask.to(q.dtype)
         output = scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling

@@ -10,12 +10,13 @@ from typing import Any
 
 from ripeness.files import read_json
 from ripeness.lookups import to_json
+from ripeness.needs import FLOPS
 from ripeness.plan import Cell, Study, plan_cells, probes_of
 from ripeness.work import gpu_jobs, n_items_of, n_parameters
 
 PRETRAINING = ("pretrain_state", "pretrain_checkpoint")
 KIND = dict.fromkeys(PRETRAINING, "pretraining") | {"keep_best": "train_model"}  # of rules that do the same work
-FLOPS, START_SECONDS = 1e13, 30.0  # where nothing has run: a tenth of what a GPU does in bf16, and a job's start
+START_SECONDS = 30.0  # of a job's start, where nothing has run
 CHEAP_SECONDS = 2.0  # of a job that needs no GPU, where none has run
 STATE_BYTES, WEIGHT_BYTES = 12, 4  # a parameter: weights and both moments in fp32; weights alone
 CELL_BYTES, ITEM_BYTES = 80_000, 100  # of small files with their logs and records, and of an item; measured

@@ -43,16 +43,21 @@ class Asked:
     keys: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
-def ask(lengths: list[int], places: torch.Tensor, parts: list[range]) -> Asked | None:
-    """The asked places of a row of sequences that each see themselves up to the token at hand.
+def ask(
+    lengths: list[int], places: torch.Tensor, parts: list[range], masks: Sequence[torch.Tensor | None] | None = None
+) -> Asked | None:
+    """The asked places of a row of sequences; None where they are not in order or a sequence has none.
 
-    None where places are not in order or a sequence has none. `parts` are the neighbours that attend in one call.
+    `parts` are the neighbours that attend in one call. `masks`, one a part, say what each token sees; without them, all
+    of its sequence up to itself.
     """
-    own = places_in(lengths, places.tolist())
+    own, found, first = places_in(lengths, places.tolist()), [], 0
     if not all(own):
         return None
-    starts = [sum(lengths[:index]) for index in range(len(lengths))]
-    found = [part(starts[some[0]], [lengths[i] for i in some], [own[i] for i in some], places.device) for some in parts]
+    for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
+        alike = [lengths[index] for index in some]
+        found.append(part(first, alike, [own[index] for index in some], places.device, mask))
+        first += sum(alike)
     return Asked(places, found)
 
 
@@ -117,6 +122,18 @@ def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple
     return taken(args), {name: taken(value) for name, value in kwargs.items()}
 
 
+def all_keys(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, prefix: tuple[torch.Tensor, torch.Tensor] | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values, (n, H, L, D), after those of a prefix that all share, with as many heads as queries have."""
+    if prefix:
+        before = (states.expand(len(k), -1, -1, -1) for states in prefix)
+        k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
+    if k.shape[1] != q.shape[1]:
+        k, v = (states.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for states in (k, v))
+    return k, v
+
+
 def attend(
     asked: Asked,
     query: torch.Tensor,
@@ -134,11 +151,7 @@ def attend(
         q = query[0, :, start : start + len(part.keep)][:, part.queries].transpose(0, 1)  # (n, H, M, D)
         own = (states[0, :, part.first : part.first + part.n_tokens][:, part.keys] for states in asked.keys)
         k, v = (states.transpose(0, 1) for states in own)  # (n, H, L, D)
-        if prefix:
-            before = (states.expand(len(k), -1, -1, -1) for states in prefix)
-            k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
-        if k.shape[1] != q.shape[1]:
-            k, v = (states.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for states in (k, v))
+        k, v = all_keys(q, k, v, prefix)
         mask = part.mask.to(q.dtype)
         output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         outputs.append(output.transpose(1, 2).flatten(0, 1)[part.keep])

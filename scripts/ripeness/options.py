@@ -23,7 +23,7 @@ from ripeness.attention import (
 )
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.memory import KeysAndValues
-from ripeness.narrowing import Asked, part, places_in
+from ripeness.narrowing import ask
 from ripeness.prefix import keys_and_values, shared_prefix
 from ripeness.prompts import Prompt
 
@@ -124,33 +124,23 @@ def row_scores(
             scored += [(wanted.setdefault(start + place, len(wanted)), token, option) for place, token in answer]
             option += 1
         start += len(question.tokens)
+    places = torch.tensor(list(wanted), device=model.device, dtype=torch.long)
     parts = list(similar(lengths, SIMILAR[kind]))
     groups = [one_group(row[some.start : some.stop], n_prefix, model.device) for some in parts]
     logits = row_logits(
         model,
         [token for question in row for token in question.tokens],
         [place for question in row for place in question.positions],
-        torch.tensor(list(wanted), device=model.device, dtype=torch.long),
+        places,
         groups,
         prefix,
-        asked=ask_options(row, list(wanted), parts, groups) if NARROW in ways_to_pack(model) else None,
+        asked=ask(lengths, places, parts, [group.mask for group in groups]) if NARROW in ways_to_pack(model) else None,
     )  # (N, V)
     norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
     place, token, owner = torch.tensor(scored, device=model.device, dtype=torch.long).view(-1, 3).unbind(1)
     sums = torch.zeros(option, device=model.device)
     scores = iter(sums.index_add(0, owner, logits[place, token].float() - norms[place]).tolist())
     return [[next(scores) for _ in question.answers] for question in row]
-
-
-def ask_options(row: list[Question], places: list[int], parts: list[range], groups: list[Group]) -> Asked:
-    """What predicts the options of the questions of a row: `places` in it, in order."""
-    device = groups[0].mask.device
-    lengths = [len(question.tokens) for question in row]
-    own, found, first = places_in(lengths, places), [], 0
-    for some, alike in zip(parts, groups, strict=True):
-        found.append(part(first, alike.lengths, own[some.start : some.stop], device, alike.mask))
-        first += sum(alike.lengths)
-    return Asked(torch.tensor(places, device=device), found)
 
 
 def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:
