@@ -65,7 +65,7 @@ def plain_loop(
 def task_of(subject: Subject, options: argparse.Namespace) -> tuple[str, list[dict], list[dict], Stopping]:
     """What a model is asked: the nursery what it has learned, the others real problems."""
     if subject.name != NURSERY:
-        n_items, new_tokens = (2, 4) if options.small else (16, 60)
+        n_items, new_tokens = (2, 4) if options.small else (64, 60)
         return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, "\n\n")
     n_items = 2 if options.small else 100
     return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, "\n")

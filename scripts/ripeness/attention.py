@@ -16,15 +16,16 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from ripeness.memory import KeysAndValues, Memory
 from ripeness.models import attention_is_plain
-from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow
+from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
 from ripeness.sharding import n_processes
 
 PACKED = "ripeness_packed"
 WHOLE, NARROW = "whole", "narrow"  # do all tokens go through the last layer, or only those that are asked?
 TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
-# time than calls do, on a GPU it is the other way round.
-SIMILAR = {"cpu": 1.1, "cuda": 1.5}
+# time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
+SIMILAR = {"cpu": 1.0, "cuda": 1.5}
+SIMILAR_ASKED = 1.5
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,7 @@ def similar(lengths: list[int], most: float) -> Iterator[range]:
 
 def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None) -> Group:
     """The group of sequences of these lengths."""
-    longest, gather, keep, first = max(lengths), [], [], 0
-    if longest == min(lengths):
-        return Group(lengths, mask)
-    for index, length in enumerate(lengths):
-        gather.append([first + min(place, length - 1) for place in range(longest)])
-        keep += range(index * longest, index * longest + length)
-        first += length
-    return Group(lengths, mask, torch.tensor(gather, device=device), torch.tensor(keep, device=device))
+    return Group(lengths, mask, *(spread(lengths, device) if max(lengths) > min(lengths) else ()))
 
 
 def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
@@ -171,7 +165,7 @@ def try_packed(
     lengths = [len(sequence) for sequence in sequences]
     tokens = [token for sequence in sequences for token in sequence]
     places = [place for length in lengths for place in range(length)]
-    asked = ask(lengths, wanted, list(similar(lengths, SIMILAR[model.device.type]))) if is_narrow else None
+    asked = ask(lengths, wanted, list(similar(lengths, SIMILAR_ASKED))) if is_narrow else None
     return row_logits(model, tokens, places, wanted, causal_groups(lengths, model.device), asked=asked)
 
 

@@ -82,21 +82,25 @@ def part(
 
     `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself.
     """
-    longest, most = max(lengths), max(map(len, own))
-    keys, queries, keep, positions, start, seen = [], [], [], [], 0, 0
-    for index, (length, places) in enumerate(zip(lengths, own, strict=True)):
-        keys.append([start + min(place, length - 1) for place in range(longest)])
-        queries.append([seen + min(number, len(places) - 1) for number in range(most)])
-        keep += range(index * most, index * most + len(places))
-        positions.append(places + places[-1:] * (most - len(places)))
-        start, seen = start + length, seen + len(places)
-    at = torch.tensor(positions, device=device)  # (n, M)
+    (keys, _), (queries, keep) = (spread(counts, device) for counts in (lengths, list(map(len, own))))
+    at = torch.tensor([place for places in own for place in places], device=device)[queries]  # (n, M)
     if mask is None:
-        hidden = torch.arange(longest, device=device) > at[..., None]
+        hidden = torch.arange(keys.shape[1], device=device) > at[..., None]
         rows = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)
     else:
         rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
-    return Part(first, start, *(torch.tensor(x, device=device) for x in (keys, queries, keep)), rows[:, None])
+    return Part(first, sum(lengths), keys, queries, keep, rows[:, None])
+
+
+def spread(lengths: list[int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the tokens of n sequences are that lie one after the other, (n, L): the last of a shorter one repeated.
+
+    And where all tokens are when these are laid one after the other, (sum of lengths,).
+    """
+    counts = torch.tensor(lengths, device=device)
+    own = torch.arange(max(lengths), device=device).expand(len(lengths), -1)
+    where = torch.minimum(own, counts[:, None] - 1) + (counts.cumsum(0) - counts)[:, None]
+    return where, (own < counts[:, None]).flatten().nonzero()[:, 0]
 
 
 def last_layer(model: PreTrainedModel) -> torch.nn.Module:

@@ -179,7 +179,7 @@ def backward(
 
     Of several processes each reads some of the rows, all as many; their gradients are averaged, so each counts n times.
     """
-    n_targets = sum(target != IGNORED for example in batch for target in example.targets[1:])
+    n_targets = sum(len(example.targets[1:]) - example.targets[1:].count(IGNORED) for example in batch)
     n_shares, total = n_processes(), 0.0
     if n_shares > 1:
         row_tokens = min(row_tokens, math.ceil(sum(len(example.tokens) for example in batch) / n_shares))
@@ -242,8 +242,8 @@ def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
     Weights so large that activations overflow inside a normalisation make every logit zero: the loss stays that of
     guessing evenly, and the gradient (of norm `norm`) is exactly zero although there is much to learn.
     """
-    finite = all(whole_tensor(torch.isfinite(weights).all()) for weights in model.parameters())
-    return finite and not (norm == 0 and loss > 0)
+    weights = whole_tensor(torch.nn.utils.get_total_norm(list(model.parameters())))
+    return bool(weights.isfinite()) and not (norm == 0 and loss > 0)
 
 
 def whole_tensor(value: torch.Tensor) -> torch.Tensor:
