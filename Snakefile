@@ -42,7 +42,7 @@ include: "rules/report.smk"
 
 onstart:
     if workflow.local_exec:
-        scheduling.weigh_few(workflow.scheduler)
+        scheduling.weigh_few(workflow.scheduler, workflow.dag)
     else:
         refuse(scheduling.check_python, sys.executable)
     refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))

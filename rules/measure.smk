@@ -43,6 +43,7 @@ rule predict:
             {params.training} {input.training:q} \
             --batch-tokens {params.batch_tokens} \
             --precision {params.precision} \
+            $DELETE_MEASURED \
             --threads {threads} \
             --output {output.predictions:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -7,6 +7,7 @@ probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice
 line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option.
 """
 
+import argparse
 import logging
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from ripeness.models import (
 from ripeness.options import option_scores
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
 from ripeness.tables import PREDICTIONS, read_examples, write_table
+from ripeness.weights import drop_weights
 
 
 def predict_text(
@@ -124,6 +126,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
     parser.add_argument("--training", type=existing, help="record of its training; a diverged model is not measured")
+    parser.add_argument(
+        "--delete-model", action="store_true", help="delete a tuned model's files once it is measured; needs --training"
+    )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
@@ -132,10 +137,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
+    rows = []
     if options.training and read_json(options.training)["status"] != "done":
         logging.info("the training diverged: nothing to measure")
-        write_table(options.output, [], PREDICTIONS)
-        return
+    else:
+        rows = predictions(options)
+    write_table(options.output, rows, PREDICTIONS)
+    if options.delete_model and options.training:  # an untouched checkpoint has no training
+        drop_weights(options.model)
+
+
+def predictions(options: argparse.Namespace) -> list[dict]:
+    """One row for every item of every probe."""
     probes = read_probes(options.probes)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
@@ -144,7 +157,7 @@ def main(argv: list[str] | None = None) -> None:
     with autocast(model.device, precision):
         for probe in probes:
             rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
-    write_table(options.output, rows, PREDICTIONS)
+    return rows
 
 
 if __name__ == "__main__":

@@ -26,12 +26,12 @@ from ripeness.models import (
     load_model,
     load_tokenizer,
     resolve_precision,
-    save_model,
 )
 from ripeness.progress import Progress, training_identity
 from ripeness.sharding import rank, shard, start_processes, whole_weights
 from ripeness.tables import read_examples
 from ripeness.training import encode_examples, read_settings, train
+from ripeness.weights import save_model
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--save-seconds", type=float, default=300, help="how often the state is saved beside the record, to go on from"
     )
+    parser.add_argument("--scratch", default="", help="folder on this node for the weights, linked in the output")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
     options = parser.parse_args(argv)
@@ -66,7 +67,8 @@ def main(argv: list[str] | None = None) -> None:
     weights = whole_weights(model)
     if rank() > 0:
         return
-    save_model(model, options.checkpoint, options.output, weights)
+    scratch = Path(options.scratch) if options.scratch else None
+    save_model(model, options.checkpoint, options.output, weights, scratch)
     record = {
         "settings": asdict(settings),
         "status": status,

@@ -184,8 +184,8 @@ def figure_caption(study: Study, wildcards: Any) -> str:
 
 
 def config_json(study: Study, wildcards: Any) -> str:
-    """The study as it was understood, with defaults."""
-    return to_json(study.config)
+    """The study as it was understood, with defaults; `scratch` is the site's."""
+    return to_json({key: value for key, value in study.config.items() if key != "scratch"})
 
 
 def dataset_folders(study: Study, wildcards: Any) -> list[str]:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from transformers import (
 )
 
 from ripeness.errors import UserError
-from ripeness.files import read_json, whole
+from ripeness.files import read_json
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
 TOKENIZER_FILES = (
@@ -66,20 +65,17 @@ def load_config(folder: Path) -> PretrainedConfig:
 
 def check_is_model(folder: Path) -> None:
     """Refuse a folder that is not there or holds no model, before transformers takes its name for one on the hub."""
-    if not (Path(folder) / "config.json").is_file():
-        raise UserError(f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors")
-
-
-def save_model(model: PreTrainedModel, checkpoint: Path, output: Path, weights: dict | None = None) -> None:
-    """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
-
-    `weights` are those of a model that is spread over processes, put together.
-    """
-    with whole(output) as folder:
-        model.save_pretrained(folder, state_dict=weights)
-        for name in (*TOKENIZER_FILES, "checkpoint.json"):
-            if (checkpoint / name).exists():
-                shutil.copyfile(checkpoint / name, folder / name)
+    config = Path(folder) / "config.json"
+    if config.is_symlink() and not config.exists():
+        raise UserError(
+            f"the model in {folder} lies on another node: {config.readlink()}\n"
+            "hint: with `scratch` a cell is trained and measured in one job: keep `groups` in the profile"
+        )
+    if not config.is_file():
+        raise UserError(
+            f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors; where a tuned "
+            "model was deleted after it had been measured, delete the folder, and the next run tunes it again"
+        )
 
 
 def read_checkpoint(folder: Path) -> dict:

@@ -80,6 +80,11 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
     check_suites(study)
     check_texts(config)
     check_formats(study)
+    if config["scratch"] and config["keep_models"] == "all":
+        raise UserError(
+            f"scratch: {config['scratch']!r} is cleared once a model is measured, but keep_models is 'all'\n"
+            "hint: take `scratch` out of the profile, or keep_models: best"
+        )
     if not any(cell.method != "base" for cell in plan_cells(study)):
         raise UserError(
             "the study has no cell to train: it needs at least one dataset and one method beside `base`\n"

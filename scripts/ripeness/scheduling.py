@@ -17,19 +17,20 @@ FEWEST = 50  # jobs that are weighed against each other
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 
 
-def weigh_few(scheduler: Any) -> None:
-    """Let a local run start jobs at a cost that does not grow with the study.
+def weigh_few(scheduler: Any, dag: Any) -> None:
+    """Let a local run start jobs at a cost that hardly grows with the study.
 
-    Whenever a job has ended Snakemake asks how large the files of all ready jobs are, weighs the jobs against each
-    other, lists all that remain, and sets a timer to look again. Here only some are weighed, by their priority alone,
-    which Snakemake's greedy scheduler does without sizes, list and timer.
+    Whenever a job has ended Snakemake prepares all ready jobs anew, asks how large their files are, weighs them against
+    each other, lists all that remain, and sets a timer to look again. Here it looks at some only, those of the highest
+    priority, and weighs them by it alone, which its greedy scheduler does without sizes, list and timer.
     """
     scheduler.job_rate_limiter = None
     scheduler._greedy_scheduler.settings.omit_prioritize_by_temp_and_input = True
     n = FEWEST + 2 * scheduler.global_resources["_cores"]
+    type(scheduler).open_jobs = property(lambda _: nlargest(n, dag.ready_jobs, key=dag._priority.__getitem__))
 
     def select(jobs: set) -> Any:
-        few = nlargest(n, jobs, key=lambda job: job.priority)
+        few = list(jobs)
         for job in few:
             scheduler.validate_job(job)
         with scheduler._lock:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -147,6 +149,20 @@ def test_a_model_whose_training_is_done_is_measured(run, probes, tmp_path):
     write_json(tmp_path / "record.json", {"status": "done"})
     table = run(probes[:1], "--training", str(tmp_path / "record.json"))
     assert all(map(math.isfinite, table["logps"].explode()))
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_tuned_model_is_deleted_once_it_is_measured(run, probes, checkpoint, tmp_path, status):
+    tuned = Path(shutil.copytree(checkpoint, tmp_path / "tuned"))
+    write_json(tmp_path / "record.json", {"status": status})
+    run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
+    assert tuned.is_dir() and not list(tuned.iterdir())
+
+
+def test_an_untouched_checkpoint_is_never_deleted(run, probes, checkpoint, tmp_path):
+    same = Path(shutil.copytree(checkpoint, tmp_path / "same"))
+    run(probes[:1], "--model", str(same), "--delete-model")
+    assert {path.name for path in same.iterdir()} == {path.name for path in checkpoint.iterdir()}
 
 
 def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):

@@ -26,20 +26,25 @@ SITE = {  # what a user edits, and what makes waiting short
 
 
 class ClusterStudy(Study):
-    """A copy of the project with a small study that runs on the cluster; `left`: the jobs that a kill left behind."""
+    """A copy of the project with a small study that runs on the cluster.
+
+    `left`: the jobs that a kill left behind; `n_models`: tuned models that were there, now and then.
+    """
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
-        self.cluster, self.left = cluster, []
+        self.cluster, self.left, self.n_models = cluster, [], []
+        self.scratch = cluster.folder / "scratch"
         config = self.config()
         config["series"]["nursery"]["checkpoints"] = [{"step": 0}]
         config["formats"] = ["default"]
         config["datasets"] = {"nursery-sentiment": {}}
         config["suites"]["transfer"]["datasets"] = ["nursery-summary"]
         self.write(config)
+        scratch = {"config": [f"scratch={self.scratch}/$SLURMD_NODENAME"]}  # a folder of each node
         profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
         (self.folder / "slurm").mkdir()
-        (self.folder / "slurm" / "config.yaml").write_text(yaml.safe_dump(profile | SITE))
+        (self.folder / "slurm" / "config.yaml").write_text(yaml.safe_dump(profile | SITE | scratch))
 
     def start(self, *options: str, python: Path | None = None) -> subprocess.Popen:
         """Start Snakemake as a user on the login node does, by a path without a space."""
@@ -57,7 +62,14 @@ class ClusterStudy(Study):
         command = [sys.executable, str(self.folder / "scripts" / "cancel_jobs.py")]
         subprocess.run(command, cwd=self.folder, env=self.cluster.environment, check=True)
         assert self.start("--unlock").wait(timeout=60) == 0, self.said()
-        assert self.start().wait(timeout=400) == 0, self.said()
+        process = self.start()
+        wait_for(lambda: self.n_models.append(self.count_models()) or process.poll() is not None, 400)
+        assert process.returncode == 0, self.said()
+
+    def count_models(self) -> int:
+        """Tuned models on the scratch of all nodes, and in the study's folder."""
+        weights = [*self.scratch.rglob("*.safetensors"), *(self.folder / "results/cut/cells").rglob("*.safetensors")]
+        return sum(not path.is_symlink() for path in weights)
 
     def said(self) -> str:
         return (self.folder / "said.txt").read_text()
@@ -112,6 +124,12 @@ def test_cells_share_one_job_on_a_gpu_and_cheap_rules_stay_on_the_login_node(fin
     # SLURM shows a job that it was given a GPU, here one of the null devices
     for log in (finished.folder / "results/cut/logs/train_model").rglob("*.log"):
         assert re.search(r"device: cpu, CUDA_VISIBLE_DEVICES=[01]$", log.read_text(), re.MULTILINE)
+
+
+def test_few_tuned_models_exist_at_any_time_and_none_in_the_end(finished):
+    assert 1 <= max(finished.n_models) <= 1 + 2  # one job of four cells
+    assert finished.count_models() == 0
+    assert {path.name for path in finished.scratch.iterdir()} <= {"gpu1", "gpu2"}
 
 
 def test_members_of_a_group_start_warm(finished):

@@ -92,31 +92,37 @@ def test_the_rules_named_exist_and_are_all_that_fetch_check_or_compute():
     assert {rule for rule in rules if rule.startswith(("fetch_", "prepare_", "pretrain_"))} <= CHECKING | EXPENSIVE
 
 
-def test_of_many_ready_jobs_only_those_of_the_highest_priority_are_weighed():
-    jobs = [SimpleNamespace(name=number, priority=number % 100) for number in range(5000)]
-    weighed, validated, updated = [], [], []
+class Scheduler(SimpleNamespace):
+    """What of Snakemake's scheduler is changed: it takes the first two of what it weighs."""
 
-    def greedy(few, _remaining, _resources, _sizes):
-        weighed.append(few)
+    open_jobs = ()
+
+    def job_selector_greedy(self, few, _remaining, _resources, _sizes):
+        self.weighed.append(few)
         return few[:2]
 
-    scheduler = SimpleNamespace(
-        job_selector=None,
+
+def test_of_many_ready_jobs_only_those_of_the_highest_priority_are_weighed():
+    ready = set(range(5000))
+    validated, updated = [], []
+    scheduler = Scheduler(
         job_rate_limiter=object(),
         global_resources={"_cores": 2},
         resources={"_cores": 2},
         _greedy_scheduler=SimpleNamespace(settings=SimpleNamespace(omit_prioritize_by_temp_and_input=False)),
         _lock=nullcontext(),
-        job_selector_greedy=greedy,
         validate_job=validated.append,
         update_available_resources=updated.append,
+        weighed=[],
     )
-    weigh_few(scheduler)
-    chosen = scheduler.job_selector(set(range(0))) or scheduler.job_selector(jobs)
+    weigh_few(scheduler, SimpleNamespace(ready_jobs=ready, _priority={job: job % 100 for job in ready}))
+    chosen = scheduler.job_selector(set(scheduler.open_jobs))
     assert scheduler.job_rate_limiter is None
-    assert len(weighed[-1]) == FEWEST + 4 == len(validated)
-    assert {job.priority for job in weighed[-1]} == {99, 98}
-    assert [job.priority for job in chosen] == [99, 99] and updated[-1] == chosen
+    assert len(scheduler.weighed[-1]) == FEWEST + 4 == len(validated)
+    assert {job % 100 for job in scheduler.weighed[-1]} == {99, 98}
+    assert set(chosen) <= set(scheduler.weighed[-1]) and updated == [chosen]
+    ready.clear()
+    assert not scheduler.open_jobs
 
 
 def test_a_method_that_wants_more_gpus_than_a_job_may_use_is_refused():

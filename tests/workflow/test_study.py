@@ -156,11 +156,11 @@ def test_nothing_is_to_do_after_a_run(finished):
     assert finished.planned() == {}
 
 
-def test_nothing_is_to_do_after_touching_the_sources_as_a_checkout_does(edited):
+def test_nothing_is_to_do_after_touching_the_sources_as_a_checkout_does_on_another_site(edited):
     for part in PARTS:
         for path in [edited.folder / part, *(edited.folder / part).rglob("*")]:
             path.touch()
-    assert edited.planned() == {}
+    assert edited.planned(edited.config() | {"scratch": "$TMPDIR/of another site"}) == {}
 
 
 def test_nothing_is_to_do_after_editing_comments_and_docstrings(edited):

@@ -1,0 +1,66 @@
+"""Tuned weights: a folder of their own, on scratch where there is one, and gone once measured."""
+
+import shutil
+
+import pytest
+import torch
+
+from ripeness.errors import UserError
+from ripeness.models import load_model, load_tokenizer, read_checkpoint
+from ripeness.weights import drop_weights, save_model
+
+
+@pytest.fixture(params=["beside", "on scratch"])
+def tuned(request, checkpoint, tmp_path):
+    """Give a function that tunes a model a little and saves it: the model, its folder, and the scratch folder."""
+    scratch = tmp_path / "scratch" if request.param == "on scratch" else None
+
+    def save(change=1.0):
+        model = load_model(checkpoint)
+        with torch.no_grad():
+            model.get_input_embeddings().weight.add_(change)
+        save_model(model, checkpoint, tmp_path / "tuned", scratch=scratch)
+        return model, tmp_path / "tuned", scratch
+
+    return save
+
+
+def test_a_saved_model_is_a_checkpoint_of_its_own(tuned, checkpoint, tokenizer):
+    model, folder, scratch = tuned()
+    again = load_model(folder)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert load_tokenizer(folder).get_vocab() == tokenizer.get_vocab()
+    assert read_checkpoint(folder) == read_checkpoint(checkpoint)
+    n_bytes = sum(path.lstat().st_size for path in folder.iterdir())
+    assert (n_bytes < 2000) == (scratch is not None)  # links alone, or the weights
+
+
+def test_a_model_that_is_saved_again_leaves_no_other_behind(tuned):
+    tuned()
+    model, folder, scratch = tuned(change=2.0)
+    assert torch.equal(load_model(folder).get_input_embeddings().weight, model.get_input_embeddings().weight)
+    assert scratch is None or len(list(scratch.iterdir())) == 1
+
+
+def test_once_measured_a_folder_is_empty_and_says_what_to_do(tuned):
+    _, folder, scratch = tuned()
+    drop_weights(folder)
+    assert folder.is_dir() and not list(folder.iterdir())
+    assert scratch is None or not list(scratch.iterdir())
+    with pytest.raises(UserError, match=r"there is no model in .*\nhint: .*delete the folder, .* tunes it again"):
+        load_model(folder)
+
+
+def test_a_model_on_the_scratch_of_another_node_is_named(checkpoint, tmp_path):
+    save_model(load_model(checkpoint), checkpoint, tmp_path / "tuned", scratch=tmp_path / "scratch")
+    shutil.rmtree(tmp_path / "scratch")
+    with pytest.raises(UserError, match=r"lies on another node: .*scratch.*\nhint: .*`groups`"):
+        load_model(tmp_path / "tuned")
+
+
+def test_a_scratch_that_cannot_be_written_is_refused(checkpoint, tmp_path):
+    (tmp_path / "file").touch()
+    model = load_model(checkpoint)
+    with pytest.raises(UserError, match=r"the scratch folder .*file cannot be written: .*\nhint: "):
+        save_model(model, checkpoint, tmp_path / "tuned", scratch=tmp_path / "file")
+    assert not (tmp_path / "tuned").exists()
