@@ -9,6 +9,7 @@ from ripeness.tasks import Task
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
+APART |= {"normalisation": "none", "unconditional": ""}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:

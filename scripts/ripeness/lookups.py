@@ -20,6 +20,7 @@ from ripeness.plan import (
     cells_at,
     probes_of,
 )
+from ripeness.tasks import normalisation_of
 
 CAPTIONS = Path(__file__).parents[2] / "reports"
 
@@ -107,8 +108,19 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":
             more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
+        if normalisation_of(task, probe.format) == "pmi":
+            more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
     return rows
+
+
+def probe_normalisations(study: Study, wildcards: Any) -> str:
+    """How log-likelihoods of options are normalised, by dataset and format, where they are."""
+    found: dict[str, dict[str, str]] = {}
+    for probe in probes_of(study, cell_of(wildcards)):
+        if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
+            found.setdefault(probe.probe, {})[probe.format] = name
+    return to_json(found)
 
 
 def probe_list(study: Study, wildcards: Any) -> str:
