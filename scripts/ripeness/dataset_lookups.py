@@ -9,7 +9,7 @@ from ripeness.tasks import Task
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
-APART |= {"normalisation": "none", "unconditional": ""}
+APART |= {"normalisation": "none", "unconditional": "", "rows": None}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:

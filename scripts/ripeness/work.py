@@ -51,7 +51,8 @@ def tokens_an_item(study: Study, series: str) -> int:
 
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
     """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
-    n_tokens = study.config["items"]["train"] * settings["epochs"] * tokens_an_item(study, place.series)
+    n_rows = (study.tasks[place.dataset].rows or {}).get("train", 10**9)
+    n_tokens = min(study.config["items"]["train"], n_rows) * settings["epochs"] * tokens_an_item(study, place.series)
     return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
 
 
@@ -64,8 +65,11 @@ def prediction_operations(study: Study, cell: Cell) -> int:
 
 def n_items_of(study: Study, probe: Probe) -> int:
     """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
-    text = study.config["texts"].get(probe.probe) if probe.kind == "text" else None
-    return text["items"] if text else study.config["items"][probe.split]
+    if probe.kind == "text":
+        return study.config["texts"][probe.probe]["items"]
+    task = study.tasks.get(probe.probe)
+    published = (task.rows or {}) if task else {}
+    return min(study.config["items"][probe.split], published.get(probe.split, 10**9))
 
 
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
