@@ -26,6 +26,9 @@ pathvars:
 report: "reports/workflow.rst"
 
 
+refuse(scheduling.limit_fetching, workflow)
+
+
 container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
 
 

@@ -95,5 +95,6 @@ def test_a_checkpoint_from_elsewhere_is_checked_before_anything_expensive():
     assert series_lookups.checkpoint_files(study, disk) == ["models/a/config.json"]
     assert series_lookups.checkpoint_files(study, hub) == []
     folders = [f"{RESULTS}/checkpoints/mine/{name}" for name in ("step5", "step9")]
-    assert series_lookups.ready_inputs(study, None) == [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]] + folders
+    items, gates = [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]], [f"{RESULTS}/gate/mine.json"]
+    assert series_lookups.ready_inputs(study, None) == items + folders + gates
     assert series_lookups.pretrained_series(study) == set()
