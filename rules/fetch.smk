@@ -82,12 +82,12 @@ rule check_series:
         "../envs/ripeness.yaml"
     params:
         code=code_of("check_series"),
-        fetched=from_plan(series_lookups.fetched_option),
+        refuse=from_plan(series_lookups.refuse_option),
     shell:
         r"""
         python scripts/check_series.py \
             --checkpoints {input.checkpoints:q} \
-            {params.fetched} \
+            {params.refuse} \
             --output {output.gate:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

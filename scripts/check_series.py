@@ -14,12 +14,12 @@ def main(argv: list[str] | None = None) -> None:
     """Write a list of checkpoints with their losses."""
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoints", required=True, type=Path, nargs="+", help="folders of checkpoints")
-    parser.add_argument("--fetched", action="store_true", help="they come from elsewhere")
+    parser.add_argument("--refuse", action="store_true", help="end with an error instead of a remark")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
     facts = [read_json(folder / "checkpoint.json") for folder in options.checkpoints]
     rows = [{key: fact[key] for key in KEYS} | fact["gate"] for fact in facts]
-    checked = check_falling(rows, is_fetched=options.fetched)
+    checked = check_falling(rows, may_refuse=options.refuse)
     for row in checked:
         logging.info("%s: loss %.3f %s", row["checkpoint"], row["loss"], row["remark"] or "")
     write_json(options.output, checked)

@@ -70,6 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         "--source", required=True, type=json_option, help="{series, checkpoint, path | repo, revision, ...} as JSON"
     )
     parser.add_argument("--gate-text", type=Path, help="text that the series has learned (default: English prose)")
+    parser.add_argument("--accept-loss", action="store_true", help="refuse no loss on that text")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     called, folder = folder_of(options.source)
@@ -78,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         try:
             lay_out(folder, output)
             facts |= check_folder(output)
-            facts["gate"] = check_loss(output, facts, options.gate_text)
+            facts["gate"] = check_loss(output, facts, options.gate_text, accept=options.accept_loss)
         except UserError as error:  # about a folder that the user has never seen
             said = str(error).removeprefix(f"the checkpoint {output}: ").removeprefix(f"the checkpoint {folder}: ")
             raise UserError(f"the checkpoint {called}: {said}") from None

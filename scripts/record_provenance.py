@@ -11,8 +11,8 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.files import read_json, write_json
 
 PACKAGES = (
-    "snakemake", "torch", "transformers", "tokenizers", "datasets", "rouge-score", "polars", "numpy", "altair",
-    "vl-convert-python",
+    "snakemake", "torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "rouge-score", "polars", "numpy",
+    "altair", "vl-convert-python",
 )  # fmt: skip
 ORIGIN = ("repo", "revision", "commit")
 

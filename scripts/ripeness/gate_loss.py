@@ -63,8 +63,11 @@ def read_text(path: Path) -> str:
     return text
 
 
-def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None) -> dict[str, Any]:
-    """Measure a fetched checkpoint; refuse one that is worse than it can be. Facts hold tokens and n_parameters."""
+def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, accept: bool = False) -> dict[str, Any]:
+    """Measure a fetched checkpoint; refuse one that is worse than it can be, unless any loss is accepted.
+
+    Facts hold tokens and n_parameters.
+    """
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
@@ -74,7 +77,8 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None) -> d
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
         raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")
-    if (most := highest(measured["guessing"], facts)) is not None and measured["loss"] > most:
+    most = None if accept else highest(measured["guessing"], facts)
+    if most is not None and measured["loss"] > most:
         raise refusal(
             folder,
             f"it predicts {measured['text']} with a loss of {measured['loss']:.2f} nats a token, guessing evenly has "

@@ -12,10 +12,10 @@ LOST_NATS = 1.0
 LOST_SHARE = 0.5
 
 
-def check_falling(rows: list[dict[str, Any]], *, is_fetched: bool) -> list[dict[str, Any]]:
+def check_falling(rows: list[dict[str, Any]], *, may_refuse: bool) -> list[dict[str, Any]]:
     """Rows (series, checkpoint, tokens, loss, guessing), with a remark where the loss is above an earlier one.
 
-    UserError for a fetched checkpoint that has lost what earlier ones had learned; a training done here may do so.
+    UserError, if it may refuse, for one that has lost what earlier ones had learned; a training done here may do so.
     """
     checked, best = [], None
     for row in sorted(rows, key=lambda row: (row["tokens"], row["loss"])):
@@ -23,13 +23,13 @@ def check_falling(rows: list[dict[str, Any]], *, is_fetched: bool) -> list[dict[
         if best is not None and row["loss"] > best["loss"] + REMARK:
             remark = f"loss {row['loss']:.2f}, {best['checkpoint']} before it had {best['loss']:.2f}"
             lost, learned = row["loss"] - best["loss"], row["guessing"] - best["loss"]
-            if is_fetched and lost > max(LOST_NATS, LOST_SHARE * learned):
+            if may_refuse and lost > max(LOST_NATS, LOST_SHARE * learned):
                 raise UserError(
                     f"the checkpoint {row['checkpoint']} of {row['series']} has a loss of {row['loss']:.2f} nats a "
                     f"token on the gate's text, {best['checkpoint']} before it had {best['loss']:.2f}, guessing has "
                     f"{row['guessing']:.2f}: it has lost {lost:.2f} of {learned:.2f}\n"
                     "hint: it was converted wrongly, or is the checkpoint of another run: leave it out, or take "
-                    "another revision"
+                    "another revision; accept_loss: true where its training is known to have broken"
                 )
         checked.append(row | {"remark": remark})
         if best is None or row["loss"] < best["loss"]:

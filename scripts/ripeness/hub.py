@@ -1,6 +1,8 @@
 """What is asked of the hub: the branches of a repository, a split of a dataset. No code of a repository is run."""
 
 import tempfile
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import HfApi, constants
@@ -24,6 +26,20 @@ def list_refs(repo: str, kind: str) -> dict[str, str]:
     return names | {ref.ref: ref.target_commit for ref in found.converts}
 
 
+def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of the library of datasets whose own kind of error is one that `patiently` looks into."""
+    import datasets
+
+    @wraps(ask)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return ask(*arguments, **options)
+        except datasets.exceptions.DatasetsError as error:
+            raise RuntimeError(str(error) or type(error).__name__) from error
+
+    return call
+
+
 def dataset_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
     """One published split in memory; only its own files are downloaded. `source` holds revision and commit."""
     import datasets  # slow to import, and needed only where something is fetched
@@ -33,10 +49,11 @@ def dataset_split(name: str, config: str | None, split: str, source: dict[str, A
     # in a converted copy, configurations are folders
     place = {"data_dir": config} if source["revision"] == EXPORT and config else {"name": config}
     if constants.is_offline_mode():
-        return patiently(what, datasets.load_dataset, name, split=split, revision=commit, **place)
+        return patiently(what, plainly(datasets.load_dataset), name, split=split, revision=commit, **place)
     with tempfile.TemporaryDirectory() as cache:
         # the library's own cache of tables is left alone: it would take a table with one split for the whole dataset
-        builder = patiently(what, datasets.load_dataset_builder, name, revision=commit, cache_dir=cache, **place)
+        build = plainly(datasets.load_dataset_builder)
+        builder = patiently(what, build, name, revision=commit, cache_dir=cache, **place)
         published = builder.config.data_files or {}
         if split not in published:
             raise UserError(
@@ -49,7 +66,7 @@ def dataset_split(name: str, config: str | None, split: str, source: dict[str, A
         download(what, name, "dataset", commit, [files[path] for path in paths if path in files])
         builder.config.data_files = datasets.data_files.DataFilesDict({split: published[split]})
         card = (builder.info.splits or {}).get(split)
-        patiently(what, builder.download_and_prepare, verification_mode="no_checks")
+        patiently(what, plainly(builder.download_and_prepare), verification_mode="no_checks")
         table = builder.as_dataset(split=split, in_memory=True)
         check_rows(what, split, len(table), card.num_examples if card else None)
         return table

@@ -70,7 +70,9 @@ def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: 
     blob = storage / "blobs" / file.lfs.sha256
     part = blob.with_name(f"{blob.name}.part")
     blob.parent.mkdir(parents=True, exist_ok=True)
-    with WeakFileLock(storage.parent / ".locks" / f"{blob.name}.part.lock"):
+    locks = storage.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(locks / f"{part.name}.lock"):
         if blob.exists():  # another job has fetched it in the meantime
             return
         if part.exists() and part.stat().st_size > file.size:

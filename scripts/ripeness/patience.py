@@ -119,7 +119,7 @@ def first_line(error: BaseException) -> str:
 def refusal(what: str, error: BaseException) -> UserError:
     """What the user must know of an error, and do."""
     cause = cause_of(error)
-    page = f"{constants.ENDPOINT}/{what.split(' at ')[0].removeprefix('the dataset ')}"
+    page = f"{constants.ENDPOINT}/{what.split(' at ')[0].replace('the dataset ', 'datasets/')}"
     known: list[tuple[type[BaseException], str, str]] = [
         (GatedRepoError, "its owner gives access on request only", f"agree to its terms at {page}, then set HF_TOKEN"),
         (

@@ -87,9 +87,10 @@ def hub_requests(study: Study, wildcards: Any) -> int:
 
 
 def gate_option(study: Study, wildcards: Any) -> str:
-    """The option that names the text on which a series is tried; nothing for English prose."""
-    text = study.config["series"][wildcards.series].get("gate_text")
-    return f"--gate-text {shlex.quote(text)}" if text else ""
+    """The options that say on which text a series is tried, if not on English prose, and whether any loss will do."""
+    series = study.config["series"][wildcards.series]
+    text = ["--gate-text", shlex.quote(series["gate_text"])] if "gate_text" in series else []
+    return " ".join(text + (["--accept-loss"] if series["accept_loss"] else []))
 
 
 def folders_of_series(study: Study, wildcards: Any) -> list[str]:
@@ -97,9 +98,10 @@ def folders_of_series(study: Study, wildcards: Any) -> list[str]:
     return [f"{results(study)}/checkpoints/{wildcards.series}/{name}" for name in study.checkpoints[wildcards.series]]
 
 
-def fetched_option(study: Study, wildcards: Any) -> str:
-    """Says that a series comes from elsewhere; nothing for one that is pre-trained here."""
-    return "" if "pretrain" in study.config["series"][wildcards.series] else "--fetched"
+def refuse_option(study: Study, wildcards: Any) -> str:
+    """Says that a checkpoint may be refused; nothing for what is pre-trained here, or where any loss will do."""
+    series = study.config["series"][wildcards.series]
+    return "" if "pretrain" in series or series["accept_loss"] else "--refuse"
 
 
 def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
