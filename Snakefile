@@ -26,9 +26,6 @@ pathvars:
 report: "reports/workflow.rst"
 
 
-refuse(scheduling.limit_fetching, workflow)
-
-
 container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
 
 

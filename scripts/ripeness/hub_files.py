@@ -10,8 +10,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,7 +24,7 @@ from ripeness.patience import DISK, Damaged, patiently
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2  # files of one repository; jobs that fetch are few as well (`hub` in rules/)
+AT_ONCE = 2  # small files; large ones come one by one, and jobs that fetch are few as well (`hub` in rules/)
 RANGE_NOT_SATISFIABLE = 416
 BLOCK = 2**22  # bytes that are hashed at a time
 
@@ -48,10 +46,11 @@ def download(what: str, repo: str, kind: str, commit: str, files: Iterable[RepoF
     storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind)
     large = [file for file in wanted if file.lfs and not (storage / "blobs" / file.lfs.sha256).exists()]
     check_space(what, storage, sum(file.size for file in large))
-    fetch = partial(fetch_large, storage=storage, repo=repo, kind=kind, commit=commit)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda file: patiently(f"{what}: {file.path}", fetch, file), large))
-    return patiently(what, fetch_rest, wanted, storage=storage, repo=repo, kind=kind, commit=commit)
+    place = {"repo": repo, "kind": kind, "commit": commit}
+    for file in large:
+        patiently(f"{what}: {file.path}", fetch_large, file, storage=storage, **place)
+    fresh = {file.path for file in large}
+    return patiently(what, lay_out, wanted, fresh=fresh, **place)
 
 
 def check_space(what: str, storage: Path, n_bytes: int) -> None:
@@ -97,12 +96,12 @@ def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: 
         os.replace(part, blob)
 
 
-def fetch_rest(wanted: list[RepoFile], *, storage: Path, repo: str, kind: str, commit: str) -> Path:
-    """Have the library fetch what is small and lay out all files by their paths; check each."""
+def lay_out(wanted: list[RepoFile], *, fresh: set[str], repo: str, kind: str, commit: str) -> Path:
+    """Have the library fetch what is small and link all files by their paths; check those that are not fresh."""
     paths = [file.path for file in wanted]
     folder = Path(snapshot_download(repo, revision=commit, repo_type=kind, allow_patterns=paths, max_workers=AT_ONCE))
     for file in wanted:
-        if reason := difference(folder / file.path, file):
+        if file.path not in fresh and (reason := difference(folder / file.path, file)):
             forget(folder / file.path)
             raise Damaged(f"{file.path} {reason}")
     return folder

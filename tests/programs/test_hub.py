@@ -3,7 +3,10 @@
 import io
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
+import httpx2
 import polars as pl
 import pytest
 import torch
@@ -156,6 +159,20 @@ def test_a_busy_hub_is_asked_again_when_it_says_and_later_each_time(hub, files, 
     assert list_refs(MODEL, "model") == {BRANCH: hub.repos["model", MODEL].branches[BRANCH]}
     assert len(waits) == 3
     assert all(2**n <= wait <= 2**n * 1.5 for n, wait in enumerate(waits))
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"Retry-After": "12"}, 12, 12),
+        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 3000, 3600),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0, 0),
+        ({"RateLimit": '"api";r=0;t=55', "Retry-After": "1"}, 55, 55),
+    ],
+)
+def test_the_wait_that_a_hub_asks_for_is_read(headers, least, most):
+    assert least <= patience.asked_wait(httpx2.Headers(headers)) <= most
+    assert patience.asked_wait(httpx2.Headers({"Retry-After": "soon"})) is None
 
 
 def test_a_hub_that_stays_busy_ends_in_words(hub, files, waits):
