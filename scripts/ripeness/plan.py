@@ -1,17 +1,18 @@
 """The grid as data: which cells a study has, what each is measured on, and what each reads.
 
-Pure Python over the study's config and its task files: nothing is downloaded, no model is touched, and neither torch
-nor polars is imported, since every job of a cluster parses the Snakefile anew.
+Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
+touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
+from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import Task, load_task
 
@@ -63,9 +64,10 @@ class Study:
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
     recipes: dict[str, dict[str, Any]]
+    lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
 
 
-def load_study(config: dict[str, Any], task_folder: Path) -> Study:
+def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
     names = list(config["datasets"])
@@ -75,8 +77,9 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
         name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
         for name in dict.fromkeys(names)
     }
-    checkpoints = {name: name_checkpoints(name, settings) for name, settings in config["series"].items()}
-    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]))
+    lock = read_lock(lock_file)
+    checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]), lock)
     check_methods(study)
     check_suites(study)
     check_texts(config)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ripeness.files import read_json
 from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, stable_step, state_steps
+from ripeness.series_files import series_facts
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
@@ -18,12 +19,13 @@ DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def n_parameters(study: Study, series: str, checkpoint: str) -> int:
-    """Parameters of a checkpoint: of its files where they are, else as its settings make them, else a guess."""
+    """Parameters of a checkpoint: of its files where they are, else as settings or series file say, else a guess."""
     settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
     if "pretrain" in settings:
         return designed_parameters(settings["pretrain"])
+    published = series_facts(series, settings) or {}
     folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
-    return stored_parameters(folder) or UNKNOWN_PARAMETERS
+    return stored_parameters(folder) or published.get("n_parameters", UNKNOWN_PARAMETERS)
 
 
 def designed_parameters(design: dict[str, Any]) -> int:
