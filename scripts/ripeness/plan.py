@@ -148,6 +148,9 @@ def check_suites(study: Study) -> None:
         for text in suite.get("texts", []):
             if text not in config["texts"]:
                 raise unknown(where, "text", text, config["texts"])
+        for dataset in suite.get("tuned_on", []):
+            if dataset not in config["datasets"]:
+                raise unknown(f"{where}.tuned_on", "dataset", dataset, config["datasets"])
         if "datasets" not in suite:
             continue
         if "formats" not in suite:
@@ -189,16 +192,19 @@ def check_texts(config: dict[str, Any]) -> None:
 
 def check_formats(study: Study) -> None:
     """Refuse a format that a task has no template for."""
-    used = dict.fromkeys(study.config["formats"])
-    for suite in study.config["suites"].values():
-        used |= dict.fromkeys(suite["formats"] if isinstance(suite.get("formats"), list) else [])
     for name, task in study.tasks.items():
-        for format_ in used:
+        for format_ in formats_used(study):
             if format_ not in task.formats:
                 raise UserError(
                     f"dataset {name!r} has no template for the format {format_!r}; it has {', '.join(task.formats)}\n"
                     f"hint: add one under `formats` in tasks/{name}.yaml, or leave the format out of the study"
                 )
+
+
+def formats_used(study: Study) -> list[str]:
+    """The formats that models are tuned or asked in."""
+    suites = [suite["formats"] for suite in study.config["suites"].values() if isinstance(suite.get("formats"), list)]
+    return list(dict.fromkeys([*study.config["formats"], *(format_ for formats in suites for format_ in formats)]))
 
 
 def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
@@ -273,6 +279,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
     if study.recipes[cell.method]["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
+        if cell.dataset not in suite.get("tuned_on", [cell.dataset]):
+            continue
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
         asked = product(suite.get("lm_eval", []), suite["shots"])
         probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
