@@ -3,7 +3,9 @@
 import platform
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,30 @@ def code_version(folder: Path) -> str:
         return "not under version control"
 
 
+def versions() -> dict[str, str]:
+    """The installed packages; a study of published numbers does without torch."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def describe(
-    datasets: list[Path], checkpoints: list[Path], config: dict[str, Any], harness: Sequence[Path] = ()
+    datasets: list[Path],
+    checkpoints: list[Path],
+    config: dict[str, Any],
+    harness: Sequence[Path] = (),
+    published: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Tables of name and value for the report."""
     records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
     facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
     fetched = [read_json(folder / "task.json") for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
+    tables = {
+        str(path): {"bytes": path.stat().st_size, "sha256": sha256(path.read_bytes()).hexdigest()} for path in published
+    }
     tasks = {record["task"]: {key: record[key] for key in asked} for record in fetched}
     return {
         "software": {
@@ -40,7 +58,7 @@ def describe(
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": f"{platform.machine()}",
-            **{package: version(package) for package in PACKAGES},
+            **versions(),
         },
         "datasets": {
             name: {
@@ -57,6 +75,7 @@ def describe(
             for fact in facts
         },
         **({"tasks of lm_eval": tasks} if tasks else {}),
+        **({"published tables": tables} if tables else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
     }
@@ -66,12 +85,14 @@ def main(argv: list[str] | None = None) -> None:
     """Write one JSON file."""
     parser = argument_parser(__doc__)
     parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
-    parser.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="folders of checkpoints")
+    parser.add_argument("--checkpoints", type=Path, nargs="*", default=[], help="folders of checkpoints")
     parser.add_argument("--harness", type=Path, nargs="*", default=[], help="folders of fetch_harness_task")
+    parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, options.harness))
+    folders = (options.datasets, options.checkpoints)
+    write_json(options.output, describe(*folders, options.config, options.harness, options.published))
 
 
 if __name__ == "__main__":

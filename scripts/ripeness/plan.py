@@ -5,6 +5,7 @@ nor polars is imported, since every job of a cluster parses the Snakefile anew.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,6 +21,11 @@ HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, w
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
+# What a study of published numbers has instead of models: no cell is planned and no model is asked.
+NOTHING_RUNS = {
+    "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
+    "items": {},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Study:
 def load_study(config: dict[str, Any], task_folder: Path) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
+    if "published" in config:
+        return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])
     for suite in config["suites"].values():
         names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
