@@ -93,12 +93,14 @@ def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> p
     return tidy(with_labels(frame, "probe"), ["format", "shots"])
 
 
-def saturation(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def saturation(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings | None = None) -> pl.DataFrame:
     """When each untouched trajectory saturates; see trajectories.py. A point is its last checkpoint."""
-    rows = [row_of(curve, settings) for curve in trajectories_of(measurements)]
+    rows = [row_of(curve, settings or Settings()) for curve in trajectories_of(measurements)]
     if not rows:
         return pl.DataFrame()
-    frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(
+    tokens = dict.fromkeys(("saturation_tokens", "earliest_tokens", "latest_tokens"), pl.Int64)
+    more = {"step": pl.Int64, "saturates_at": pl.String, "se": pl.Float64, "floor": pl.Float64, "tau": pl.Float64}
+    frame = pl.DataFrame(rows, schema_overrides=tokens | more, infer_schema_length=None).with_columns(
         row=pl.concat_str(pl.lit("untouched, "), "shots", pl.lit(" shots"))
     )
     return tidy(with_labels(frame, "probe"), ["probe", "format", "shots"])

@@ -242,9 +242,9 @@ def shown_files(study: Study, wildcards: Any) -> list[str]:
     return [f"{results(study)}/examples/{cell.dataset}/{cell.format}" for cell in shown_cells(study)]
 
 
-def shown_checkpoint(study: Study, wildcards: Any) -> list[str]:
+def shown_checkpoint(study: Study, wildcards: Any) -> str:
     """The checkpoint whose tokenizer reads the shown prompts."""
-    return checkpoint_folders(study, wildcards)[:1]
+    return checkpoint_folders(study, wildcards)[0]
 
 
 def shown_seed(study: Study, wildcards: Any) -> int:

@@ -119,8 +119,8 @@ def sentence(row: Mapping[str, object], head: str) -> str:
         text += f" and {row['ratio_median']:+.1%} in the median"
     if row["n_tiny"]:
         without = row["ratio_mean_without_tiny"]
-        text += f" ({row['n_tiny']} untouched scores are below {SMALL_BASE:g}"
-        text += f"; without them the mean is {without:+.1%})" if without is not None else ")"
+        text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
+        text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
     if row["n_at_floor"]:
         text += f"; in {row['n_at_floor']} of them the untouched score is at its floor, where nothing can be forgotten"
     return text.replace("-", "−") + "."
