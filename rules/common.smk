@@ -71,6 +71,8 @@ def study_folder(wildcards):
 
 def start_warm():
     """Start local jobs, and members of a group on a cluster, as children of a process that has imported libraries."""
+    if lookups.is_published(STUDY):
+        return  # nothing of it needs torch
     if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
     elif workflow.remote_exec and scheduling.is_group(sys.argv):

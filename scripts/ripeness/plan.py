@@ -5,6 +5,7 @@ touched, and neither torch nor polars is imported, since every job of a cluster 
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,11 @@ HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, w
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
+# What a study of published numbers has instead of models: no cell is planned and no model is asked.
+NOTHING_RUNS = {
+    "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
+    "items": {},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Study:
 def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
+    if "published" in config:
+        return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])
     for suite in config["suites"].values():
         names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
