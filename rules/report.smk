@@ -80,6 +80,7 @@ rule write_report:
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts="<results>/prompts.json",
         provenance="<results>/provenance.json",
+        audit="<results>/tables/audit.parquet",
     output:
         report=report(
             "<results>/report.html",
@@ -107,6 +108,7 @@ rule write_report:
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
+            --audit {input.audit:q} \
             --usage-logs {params.folder:q}/logs \
             --calibration {params.calibration:q} \
             --output {output.report:q} \

@@ -88,7 +88,7 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """All that is fetched and checked before an expensive job starts: items, foreign checkpoints, tasks of lm-eval."""
+    """All that is fetched and checked before an expensive job starts: checkpoints, tasks of lm-eval, items, the audit."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     fetched = [
         f"{results(study)}/checkpoints/{series}/{checkpoint}"
@@ -96,4 +96,4 @@ def ready_inputs(study: Study, wildcards: Any) -> list[str]:
         if "pretrain" not in study.config["series"][series]
         for checkpoint in checkpoints
     ]
-    return items + fetched + harness_folders(study, wildcards)
+    return [*items, *fetched, *harness_folders(study, wildcards), f"{results(study)}/audit/inputs.parquet"]
