@@ -88,7 +88,7 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """All that is fetched and checked before an expensive job starts: checkpoints, tasks of lm-eval, items, the audit."""
+    """All that is fetched and checked before an expensive job starts: items, checkpoints, lm-eval tasks, the audit."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     fetched = [
         f"{results(study)}/checkpoints/{series}/{checkpoint}"
