@@ -46,6 +46,7 @@ def refuse(check, *values):
 gc.set_threshold(100_000, 50, 1000)
 
 scheduling.go_offline()
+scheduling.limit_fetching(workflow)
 STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)

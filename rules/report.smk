@@ -46,6 +46,7 @@ rule record_provenance:
         datasets=from_plan(lookups.dataset_folders),
         checkpoints=from_plan(lookups.checkpoint_folders),
         harness=from_plan(harness_lookups.harness_folders),
+        gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -62,6 +63,7 @@ rule record_provenance:
             --datasets {input.datasets:q} \
             --checkpoints {input.checkpoints:q} \
             --harness {input.harness:q} \
+            --gates {input.gates:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}

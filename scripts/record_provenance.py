@@ -11,9 +11,10 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.files import read_json, write_json
 
 PACKAGES = (
-    "snakemake", "torch", "transformers", "tokenizers", "datasets", "rouge-score", "polars", "numpy", "altair",
-    "vl-convert-python",
+    "snakemake", "torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "rouge-score", "polars", "numpy",
+    "altair", "vl-convert-python",
 )  # fmt: skip
+ORIGIN = ("repo", "revision", "commit")
 
 
 def code_version(folder: Path) -> str:
@@ -26,11 +27,26 @@ def code_version(folder: Path) -> str:
 
 
 def describe(
-    datasets: list[Path], checkpoints: list[Path], config: dict[str, Any], harness: Sequence[Path] = ()
+    datasets: list[Path],
+    checkpoints: list[Path],
+    config: dict[str, Any],
+    *,
+    harness: Sequence[Path] = (),
+    gates: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Tables of name and value for the report."""
     records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
     facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
+    losses = {
+        (row["series"], row["checkpoint"]): {
+            "loss (nats a token)": row["loss"],
+            "of guessing": row["guessing"],
+            "on": row["text"],
+            "remark": row["remark"],
+        }
+        for path in gates
+        for row in read_json(path)
+    }
     fetched = [read_json(folder / "task.json") for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
     tasks = {record["task"]: {key: record[key] for key in asked} for record in fetched}
@@ -52,7 +68,9 @@ def describe(
         },
         "checkpoints": {
             f"{fact['series']} {fact['checkpoint']}": {
-                key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")
+                **{key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")},
+                **{key: fact.get(key) for key in ORIGIN if any(key in other for other in facts)},
+                **losses.get((fact["series"], fact["checkpoint"]), {}),
             }
             for fact in facts
         },
@@ -68,10 +86,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
     parser.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="folders of checkpoints")
     parser.add_argument("--harness", type=Path, nargs="*", default=[], help="folders of fetch_harness_task")
+    parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, options.harness))
+    described = describe(
+        options.datasets, options.checkpoints, options.config, harness=options.harness, gates=options.gates
+    )
+    write_json(options.output, described)
 
 
 if __name__ == "__main__":

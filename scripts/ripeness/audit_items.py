@@ -14,6 +14,7 @@ from ripeness.rows import Row
 from ripeness.tasks import Task
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
+ALL = 1_000_000  # who wants so many wants all there are
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
 Drawn = dict[str, list[dict[str, Any]]]  # by role
@@ -211,7 +212,8 @@ def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
 
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
     """Roles with fewer items than the study wants."""
-    missing = {role: len(drawing.items[role]) for role in ROLES if len(drawing.items[role]) < drawing.sizes[role]}
+    wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
+    missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
     if missing:
         seen = ", ".join(f"{n:,} {role} items of {drawing.sizes[role]:,}" for role, n in missing.items())
         yield remark("fewer-items", drawing.dataset, seen)

@@ -4,10 +4,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ripeness.lookups import checkpoint_folders, results, to_json
-from ripeness.plan import UNSEEDED, Study, base_probes
+from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on
 from ripeness.series_lookups import pretrained_series
 
-SAID = {"title": "", "homepage": None, "licence": "", "formats": {}}  # of a task, what no check reads
+SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
 
 
 def audit_plan(study: Study, wildcards: Any) -> str:
@@ -23,7 +23,7 @@ def audit_plan(study: Study, wildcards: Any) -> str:
         {
             "series": {name: audited_series(study, name) for name in study.checkpoints},
             "tasks": {name: asdict(task) | SAID for name, task in study.tasks.items()},
-            "datasets": list(config["datasets"]),
+            "datasets": datasets_tuned_on(study),
             "methods": {name: settings for name, settings in config["methods"].items() if name != "base"},
             "shots": shots,
             "probes": probes,

@@ -149,17 +149,21 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     rows: the rows of each source, and in `task.source` which source serves which role.
     sizes: items wanted for train, validation, test and shots, and the seed of the draw. Fewer are taken when a source
     has fewer, but what is drawn later from it keeps its shots and one row a role; none is an error, as are duplicate
-    ids and rows of one role that also stand in another.
+    ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test rows instead,
+    and test items too.
     """
     sources = {role: source_of(role, task) for role in ROLES}
     names = short_names(list(dict.fromkeys(sources.values())))
     items = {source: read_items(rows[source], task, name) for source, name in names.items()}
     check_ids(items)
+    head = items[sources["test"]][: sizes["shots"]] if sizes.get("shots_from") == "test" else []
     for source, pool in items.items():
         random.Random(f"{sizes['seed']}-{source}").shuffle(pool)
     drawn: dict[str, list[Item]] = {}
     held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
     for place, role in enumerate(ROLES):
+        if role == "shots" and head:
+            return drawn | {"shots": head}
         later = [other for other in ROLES[place + 1 :] if sources[other] == sources[role]]
         kept = sum(sizes["shots"] if other == "shots" else 1 for other in later)
         n = min(sizes[role], max(1, len(items[sources[role]]) - kept))

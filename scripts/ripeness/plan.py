@@ -1,11 +1,11 @@
 """The grid as data: which cells a study has, what each is measured on, and what each reads.
 
-Pure Python over the study's config and its task files: nothing is downloaded, no model is touched, and neither torch
-nor polars is imported, since every job of a cluster parses the Snakefile anew.
+Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
+touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
+from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import Task, load_task
 
@@ -64,9 +65,10 @@ class Study:
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
     recipes: dict[str, dict[str, Any]]
+    lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
 
 
-def load_study(config: dict[str, Any], task_folder: Path) -> Study:
+def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
     names = list(config["datasets"])
@@ -76,8 +78,10 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
         name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
         for name in dict.fromkeys(names)
     }
-    checkpoints = {name: name_checkpoints(name, settings) for name, settings in config["series"].items()}
-    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]))
+    lock = read_lock(lock_file)
+    checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]), lock)
+    check_methods(study)
     check_suites(study)
     check_texts(config)
     check_formats(study)
@@ -111,6 +115,25 @@ def name_recipes(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
                 )
             recipes[name] = settings | {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
     return recipes
+
+
+def check_methods(study: Study) -> None:
+    """Refuse methods that tune on what is no dataset of the study."""
+    for method, settings in study.config["methods"].items():
+        for dataset in settings.get("datasets", []):
+            if dataset not in study.config["datasets"]:
+                raise unknown(f"methods.{method}.datasets", "dataset", dataset, study.config["datasets"])
+
+
+def tunes_on(study: Study, method: str, dataset: str) -> bool:
+    """Whether a method of the study, not the untouched one, tunes on a dataset."""
+    return method != "base" and dataset in study.config["methods"][method].get("datasets", [dataset])
+
+
+def datasets_tuned_on(study: Study) -> list[str]:
+    """The datasets that any method tunes on; others of the study are measured only."""
+    methods = study.config["methods"]
+    return [name for name in study.config["datasets"] if any(tunes_on(study, method, name) for method in methods)]
 
 
 def check_suites(study: Study) -> None:
@@ -204,8 +227,12 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     for probe, format_ in base_probes(study):
         seeds = config["seeds"][:1] if format_ in UNSEEDED else config["seeds"]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
-    grid = product(config["datasets"], config["formats"], study.recipes, config["seeds"])
-    return cells + [Cell(series, checkpoint, *place) for place in grid]
+    return cells + [
+        Cell(series, checkpoint, dataset, *place)
+        for dataset in config["datasets"]
+        for place in product(config["formats"], study.recipes, config["seeds"])
+        if tunes_on(study, study.recipes[place[1]]["method"], dataset)
+    ]
 
 
 def base_probes(study: Study) -> list[tuple[str, str]]:
@@ -218,7 +245,7 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
         for task in suite.get("lm_eval", []):
             pairs[task, HARNESS_FORMAT] = None
         datasets = suite.get("datasets", [])
-        names = list(config["datasets"]) if datasets == "own" else datasets
+        names = datasets_tuned_on(study) if datasets == "own" else datasets
         # "trained" is any format of the study, depending on the cell
         formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
         pairs.update(dict.fromkeys(product(names, formats)))

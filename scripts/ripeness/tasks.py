@@ -39,6 +39,7 @@ class Task:
     cluster: str | None = None
     keep: str | None = None
     max_characters: int | None = None
+    rows: dict[str, int] | None = None
     label: str | None = None
     values: dict[str, str] | None = None
     labels: dict[str, str] | None = None

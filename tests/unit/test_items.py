@@ -50,6 +50,15 @@ def test_more_test_items_keep_those_there_were(task):
     assert ids(large["test"])[:8] == ids(small["test"])
 
 
+def test_shots_may_be_the_first_test_rows_which_are_then_scored_too(task):
+    sizes = SIZES | {"test": 100, "train": 1, "validation": 1, "shots_from": "test"}
+    sources = {role: rows(100 if role == "test" else 5, role) for role in ("train", "validation", "test")}
+    apart = replace(task, source={role: role for role in sources})
+    drawn = draw_items(sources, apart, sizes=sizes)
+    assert ids(drawn["shots"]) == ["test:1", "test:2", "test:3", "test:4"]
+    assert set(ids(drawn["shots"])) < set(ids(drawn["test"])) and len(drawn["test"]) == 100
+
+
 def test_rows_of_training_that_are_held_out_are_refused_or_dropped(task):
     task = replace(task, source={"train": "a", "validation": "b", "test": "c"})
     sources = {"a": rows(50, "a"), "b": rows(10, "b"), "c": rows(5, "a")}
