@@ -35,13 +35,14 @@ def with_facts(plan: Plan) -> Plan:
     return plan
 
 
-def read_drawing(folder: Path, name: str, task: Task, sizes: dict[str, int]) -> Drawing:
+def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
     """The items of one dataset, and the published answers of its test source."""
-    items = {}
+    task, items = read_task(plan["tasks"][name]), {}
     for role in ROLES:
         lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
         items[role] = [json.loads(line) for line in lines if line]
-    return Drawing(name, task, items, sizes, published_answers(folder / "datasets" / name, task))
+    published = published_answers(folder / "datasets" / name, task)
+    return Drawing(name, task, items, plan["items"], published, max(plan["shots"]))
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -93,7 +94,7 @@ def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
     """Everything that the checks see."""
     for check in GRID_CHECKS.values():
         yield from check(plan)
-    drawings = [read_drawing(folder, name, read_task(keys), plan["items"]) for name, keys in plan["tasks"].items()]
+    drawings = [read_drawing(folder, name, plan) for name in plan["tasks"]]
     for drawing in drawings:
         for check in ITEM_CHECKS.values():
             yield from check(drawing)

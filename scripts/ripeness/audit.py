@@ -57,9 +57,6 @@ CHECKS = {
     "rate-not-chosen": Check(
         "grid", "note", "one learning rate for all checkpoints suits some better, which reads as an effect of tokens"
     ),
-    "shots-from-test": Check(
-        "grid", "fatal", "who is shown the answers of test items and then asked them is not tested on them"
-    ),
     "test-is-trained-on": Check(
         "grid", "warning", "a model tuned on the very rows that another dataset asks has seen its questions"
     ),

@@ -1,7 +1,7 @@
 """Checks of the grid: what can be said of a study from its plan alone (see audit.py).
 
 A plan is what `audit_lookups.audit_plan` writes: `series` (checkpoints with step, tokens, phase), `tasks`, `datasets`
-(tuned on), `methods`, `seeds`, `items`.
+(tuned on), `methods`, `seeds`.
 """
 
 import math
@@ -117,13 +117,6 @@ def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
             yield remark("rate-not-chosen", f"methods.{name}", seen)
 
 
-def shots_from_test(plan: Plan) -> Iterator[Remark]:
-    """Shots that are the first rows of what is measured on."""
-    if plan["items"].get("shots_from", "train") == "test" and any(probe["shots"] for probe in plan["probes"]):
-        n = plan["items"]["shots"]
-        yield remark("shots-from-test", "items.shots_from", f"the first {counted(n, 'test row')} are shots and scored")
-
-
 def source_of(task: dict[str, Any], role: str) -> str | None:
     """The file or published split that serves a role; None for what is generated, disjoint by construction."""
     source = task["source"]
@@ -171,7 +164,6 @@ GRID_CHECKS: dict[str, Callable[[Plan], Iterator[Remark]]] = {
     "single-pretraining-run": single_pretraining_run,
     "mixed-rates": mixed_rates,
     "rate-not-chosen": rate_not_chosen,
-    "shots-from-test": shots_from_test,
     "test-is-trained-on": test_is_trained_on,
     "tests-share-rows": tests_share_rows,
     "no-stop": no_stop,

@@ -24,7 +24,8 @@ Drawn = dict[str, list[dict[str, Any]]]  # by role
 class Drawing:
     """The items of a dataset by role, its task, how many were wanted, and what was published as their answers.
 
-    published: of the test source, how often each value stands in the column that decides the answer, with one row.
+    published: of the test source, how often each value stands in the column that decides the answer, with one row;
+    n_shots: the most shots that any prompt has.
     """
 
     dataset: str
@@ -32,6 +33,7 @@ class Drawing:
     items: Drawn
     sizes: dict[str, int]
     published: dict[str, tuple[int, dict[str, Any]]]
+    n_shots: int = 0
 
 
 def asked(item: dict[str, Any]) -> str:
@@ -164,8 +166,9 @@ def shots_scored(drawing: Drawing) -> Iterator[Remark]:
     test = {exact(item) for item in drawing.items["test"]}
     shots = drawing.items["shots"]
     n = sum(exact(item) in test for item in shots)
-    if n:
-        yield remark("shots-scored", drawing.dataset, f"{share(n, len(shots))} shots are test items and scored")
+    if n and drawing.n_shots:
+        seen = f"{share(n, len(shots))} items to draw shots from are test items and scored"
+        yield remark("shots-scored", drawing.dataset, seen)
 
 
 def overlap(drawing: Drawing) -> Iterator[Remark]:

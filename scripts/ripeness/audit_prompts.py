@@ -91,7 +91,7 @@ def glued_fields(wording: Wording) -> Iterator[Remark]:
 
 def meeting(row: dict[str, Any], fields: dict[str, Any]) -> str | None:
     """The place where two texts of fields meet in a prompt without white space; None without one."""
-    prompt = "".join([row["prompt"], *(turn["content"] for turn in row["turns"] or [])])
+    prompt = "\n".join(turn["content"] for turn in row["turns"]) if row["turns"] else row["prompt"]
     for one, other in permutations([text for text in texts_of(fields) if text], 2):
         if len(one + other) < MIN_CHARACTERS or one[-1].isspace() or other[0].isspace():
             continue

@@ -55,9 +55,10 @@ def diverged_cells(results: Results) -> Iterator[Remark]:
     """Trainings that diverged, by method, rate and dataset."""
     group = ["method", "learning_rate", "dataset"]
     cells = results.cells.filter(pl.col("method") != "base")
-    counts = cells.group_by(group).agg(pl.len(), n=(pl.col("status") == "diverged").sum(), checkpoints="checkpoint")
+    counts = cells.group_by(group).agg(pl.len(), n=(pl.col("status") == "diverged").sum())
     for row in counts.filter(pl.col("n") > 0).sort(group).iter_rows(named=True):
-        where = f"{row['method']} at {row['learning_rate']:g}, {row['dataset']}"
+        rate = "" if row["learning_rate"] is None else f" at {row['learning_rate']:g}"
+        where = f"{row['method']}{rate}, {row['dataset']}"
         yield remark("diverged-cells", where, f"{row['n']} of {row['len']} trainings diverged")
 
 
