@@ -123,8 +123,8 @@ def constant_place(drawing: Drawing) -> Iterator[Remark]:
 
 
 def gold_labels(drawing: Drawing, roles: tuple[str, ...]) -> Counter:
-    """How often each label is the right one in these roles."""
-    return Counter(item["target"] for role in roles for item in drawing.items[role])
+    """How often each label is the right one in these roles; an item counts once."""
+    return Counter({item["id"]: item["target"] for role in roles for item in drawing.items[role]}.values())
 
 
 def label_without_gold(drawing: Drawing) -> Iterator[Remark]:

@@ -136,7 +136,7 @@ def one_answer(results: Results) -> Iterator[Remark]:
     if results.items is None:
         return
     answers = (
-        results.items.filter(REPORTED, probe_kind="choice")
+        results.items.filter(REPORTED, pl.col("prediction").is_not_null(), probe_kind="choice")
         .group_by("method", *[name for name in MODEL if name != "method"], *ASKED)
         .agg(pl.len(), said=pl.col("prediction").n_unique(), golds=pl.col("gold").n_unique())
         .filter(pl.col("len") >= MIN_ITEMS, pl.col("golds") > 1)
