@@ -6,7 +6,7 @@ A plan is what `audit_lookups.audit_plan` writes: `series` (checkpoints with ste
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import combinations, pairwise, permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
@@ -135,10 +135,13 @@ def test_is_trained_on(plan: Plan) -> Iterator[Remark]:
 
 def tests_share_rows(plan: Plan) -> Iterator[Remark]:
     """Datasets that are measured on the same rows."""
-    for one, other in combinations(plan["tasks"], 2):
-        tests = [source_of(plan["tasks"][name], "test") for name in (one, other)]
-        if tests[0] is not None and tests[0] == tests[1]:
-            yield remark("tests-share-rows", f"{one}, {other}", f"both ask rows of {tests[0]}")
+    asking: dict[str, list[str]] = {}
+    for name, task in plan["tasks"].items():
+        if (source := source_of(task, "test")) is not None:
+            asking.setdefault(source, []).append(name)
+    for source, names in asking.items():
+        if len(names) > 1:
+            yield remark("tests-share-rows", ", ".join(names), f"{counted(len(names), 'dataset')} ask rows of {source}")
 
 
 def no_stop(plan: Plan) -> Iterator[Remark]:

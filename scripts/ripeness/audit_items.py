@@ -218,7 +218,7 @@ def fewer_items(drawing: Drawing) -> Iterator[Remark]:
     wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
     missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
     if missing:
-        seen = ", ".join(f"{n:,} {role} items of {drawing.sizes[role]:,}" for role, n in missing.items())
+        seen = ", ".join(f"{n:,} of {drawing.sizes[role]:,} {role} items" for role, n in missing.items())
         yield remark("fewer-items", drawing.dataset, seen)
 
 

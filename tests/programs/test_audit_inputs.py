@@ -49,7 +49,7 @@ def published(folder, checkpoint, **change):
     config["methods"]["base"]["shots"] = [0, 4]
     config.pop("audit", None)
     for name, overrides in config["datasets"].items():
-        files = dict.fromkeys(ROLES, f"{name}.jsonl") if name in ALL_IN_ONE else {r: f"{r}.jsonl" for r in ROLES}
+        files = {role: f"{name}/{'all' if name in ALL_IN_ONE else role}.jsonl" for role in ROLES}
         config["datasets"][name] = {**(overrides or {}), "source": files}
     entries = load_study(config, ROOT / "tasks").checkpoints["olmo-1b"]
     points = [{key: entry[key] for key in ("step", "tokens")} | {"path": str(checkpoint)} for entry in entries.values()]
@@ -126,7 +126,7 @@ def test_with_its_fatal_defects_acknowledged_the_rest_is_in_the_table(made):
     assert "olmo-1b: cnn-dailymail, default" in places["context-overflow"]
     assert "with 4 shots" in places["context-overflow"]["olmo-1b: xsum, default"]
     assert places["no-stop"].keys() >= {"xsum", "socialiqa-questions"}
-    assert "xsum, default" in places["trailing-space"]
+    assert "xsum, default" in places["trailing-space"] and "tests-share-rows" not in places
 
 
 def test_facts_of_a_checkpoint_that_the_config_does_not_say_are_read_from_its_folder(tmp_path):

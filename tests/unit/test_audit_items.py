@@ -142,7 +142,7 @@ CASES = {
     "fewer-items": [
         (
             drawing(sizes=ROLES | {"test": 200, "train": 21}),
-            "12 test items of 200, 20 train items of 21",
+            "12 of 200 test items, 20 of 21 train items",
             drawing(sizes=ROLES | {"test": 1_000_000}),
         ),
     ],
