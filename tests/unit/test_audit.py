@@ -1,5 +1,8 @@
 """The audit as a whole: every check has a function, what is acknowledged, and what ends a study."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ripeness.audit import (
@@ -20,6 +23,7 @@ from ripeness.audit_results import RESULT_CHECKS
 from ripeness.errors import UserError
 from ripeness.tables import AUDIT, conform
 
+PAGE = Path(__file__).parents[2] / "docs/audit.md"
 FUNCTIONS = {
     "grid": GRID_CHECKS,
     "items": ITEM_CHECKS | ACROSS_CHECKS,
@@ -35,6 +39,11 @@ def test_every_check_has_one_function_of_its_stage_and_a_severity():
         assert all(function.__name__ == name.replace("-", "_") for name, function in functions.items())
     assert {check.severity for check in CHECKS.values()} == set(SEVERITIES) - {"passed"}
     assert {check.stage for check in CHECKS.values() if check.severity == "fatal"} <= set(INPUT_STAGES)
+
+
+def test_the_page_on_the_audit_has_all_checks_with_their_severity():
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (\w+) \| .+ \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(name, check.stage, check.severity) for name, check in CHECKS.items()]
 
 
 def test_a_row_stands_for_every_remark_and_for_every_check_that_saw_nothing_the_gravest_first():
