@@ -65,5 +65,5 @@ rule prepare:
 
 rule measure:
     input:
-        "<results>/audit/inputs.parquet",
+        from_plan(audit_lookups.audited_inputs),
         from_plan(lookups.checkpoint_tables),

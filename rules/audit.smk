@@ -47,7 +47,7 @@ rule audit_inputs:
 rule audit_results:
     """Audit the results, and put all remarks into one table."""
     input:
-        inputs="<results>/audit/inputs.parquet",
+        inputs=from_plan(audit_lookups.audited_inputs),
         measurements="<results>/tables/measurements.parquet",
         cells="<results>/tables/cells.parquet",
         scored=from_plan(lookups.item_tables),

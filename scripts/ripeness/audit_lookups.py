@@ -79,6 +79,11 @@ def audited_examples(study: Study, wildcards: Any) -> list[str]:
     return [f"{results(study)}/examples/{name}/{format_}" for name, format_ in pairs]
 
 
+def audited_inputs(study: Study, wildcards: Any) -> list[str]:
+    """The remarks on inputs; none where a study has none of its own."""
+    return [f"{results(study)}/audit/inputs.parquet"] if study.checkpoints else []
+
+
 def acknowledged(study: Study, wildcards: Any) -> str:
     """The remarks that the study says are meant, each with its reason."""
     return to_json(study.config["audit"]["acknowledge"])

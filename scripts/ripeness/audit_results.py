@@ -48,7 +48,9 @@ class Results:
         )
         tuned = self.scores.filter(pl.col("method") != "base")
         floor = pl.max_horizontal("chance", "majority").fill_null(0.0)
-        return tuned.join(base, on=place).with_columns(floor=floor, change=pl.col("value") - pl.col("before"))
+        return tuned.join(base, on=place, nulls_equal=True).with_columns(
+            floor=floor, change=pl.col("value") - pl.col("before")
+        )
 
 
 def diverged_cells(results: Results) -> Iterator[Remark]:

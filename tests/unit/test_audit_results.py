@@ -1,11 +1,14 @@
 """Checks of results: each on measurements that raise it, and on some that nearly do."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 import audit_results
 from ripeness.audit import as_rows, remark, with_passed
 from ripeness.audit_results import RESULT_CHECKS, Results
+from ripeness.sources import modules_of
 from ripeness.tables import AUDIT, CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, conform, write_table
 
 PLACE = {"series": "one", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "format": "default", "seed": 1}
@@ -139,3 +142,34 @@ def test_the_table_has_the_remarks_on_inputs_and_on_results(tmp_path, synthetic_
     assert found["diverged-cells"]["seen"] == "1 of 54 trainings diverged"
     assert found["missing-cells"]["is_acknowledged"] and found["missing-cells"]["reason"] == "seen to"
     assert found["tied-options"]["severity"] == "passed"
+
+
+def test_of_published_numbers_the_checkpoints_are_audited_that_they_name(tmp_path):
+    # PAWS untouched and tuned on Social IQa, XSum untouched and tuned on PAWS (Amuro and Char, tables of the repository)
+    steps = [1000, 18000, 342000, 424000, 505000, 592000, 738000, 738020]
+    paws = CHOICE | {"probe": "paws", "majority": 0.558, "se": 0.0055}
+    values = [(paws, None, 0.558), (paws, "socialiqa", 0.558), (XSUM, None, 0.019), (XSUM, "paws", 0.112)]
+    rows = [
+        score(kind, value, dataset=dataset, checkpoint=f"step{step}", step=step, tokens=step * 4_194_304, seed=None)
+        for step in steps
+        for kind, dataset, value in values
+    ]
+    made = results(*rows)
+    made.measurements.write_parquet(tmp_path / "measurements.parquet")
+    made.cells.write_parquet(tmp_path / "cells.parquet")
+    words = [f"--{name}={tmp_path / name}.parquet" for name in ("measurements", "cells")]
+    audit_results.main([*words, "--inputs", "--items", "--output", str(tmp_path / "audit.parquet")])
+    table = pl.read_parquet(tmp_path / "audit.parquet")
+    assert "one-answer" not in set(table["check"]) and "overlap" not in set(table["check"])
+    seen = dict(table.filter(pl.col("severity") != "passed").select("check", "seen").iter_rows())
+    assert seen.keys() == {
+        *("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run"),
+        *("tiny-base", "no-forgetting-at-chance"),
+    }
+    assert "in 8 of 8 comparisons" in seen["no-forgetting-at-chance"] and "+489%" in seen["tiny-base"]
+    assert "20 steps" in seen["near-identical-checkpoints"]
+
+
+def test_neither_torch_nor_a_model_is_needed_to_audit_results():
+    scripts = Path(audit_results.__file__).parent
+    assert not {"models", "prompts", "audit_prompts"} & modules_of(scripts / "audit_results.py", scripts / "ripeness")
