@@ -99,8 +99,8 @@ def no_forgetting_at_chance(results: Results) -> Iterator[Remark]:
         if not empty.is_empty():
             seen = (
                 f"in {empty.height:,} of {rows.height:,} comparisons tuning on another dataset changes nothing, and "
-                f"the untouched model is at the floor or below ({empty['before'].mean():.2f}, chance or the commonest answer "
-                f"{empty['floor'].mean():.2f})"
+                f"the untouched model is at the floor or below ({empty['before'].mean():.2f}, chance or the commonest "
+                f"answer {empty['floor'].mean():.2f})"
             )
             yield remark("no-forgetting-at-chance", str(probe), seen)
 
