@@ -84,6 +84,7 @@ rule write_report:
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts=from_plan(lookups.prompts_file),
         provenance="<results>/provenance.json",
+        audit="<results>/tables/audit.parquet",
     output:
         report=report(
             "<results>/report.html",
@@ -111,6 +112,7 @@ rule write_report:
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
+            --audit {input.audit:q} \
             --usage-logs {params.folder:q}/logs \
             --calibration {params.calibration:q} \
             --output {output.report:q} \

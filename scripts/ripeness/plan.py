@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
 from ripeness.revisions import LOCK_FILE, read_lock
@@ -92,6 +93,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_suites(study)
     check_texts(config)
     check_formats(study)
+    check_acknowledged(config["audit"]["acknowledge"])
     if config["scratch"] and config["keep_models"] == "all":
         raise UserError(
             f"scratch: {config['scratch']!r} is cleared once a model is measured, but keep_models is 'all'\n"
