@@ -8,6 +8,7 @@ OUTPUTS: <results>/findings.json                 claims with verdict, effect, in
 FIGURES = {
     "availability": "The study",
     "learned-in-pretraining": "What does pre-training teach?",
+    "saturation": "What does pre-training teach?",
     "gain": "What does tuning add?",
     "format-spread": "Does the format matter?",
     "transfer": "What does tuning change elsewhere?",
@@ -72,6 +73,7 @@ rule plot_figure:
     params:
         code=code_of("plot_figure"),
         caption=from_plan(lookups.figure_caption),
+        settings=from_plan(lookups.finding_settings),
     shell:
         r"""
         python scripts/plot_figure.py \
@@ -80,6 +82,7 @@ rule plot_figure:
             --cells {input.cells:q} \
             --items {input.scored:q} \
             --findings {input.findings:q} \
+            --settings {params.settings:q} \
             --output-spec {output.spec:q} \
             --output-svg {output.svg:q} \
             --output-csv {output.csv:q} \

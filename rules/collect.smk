@@ -1,6 +1,6 @@
-"""Collecting: the tables of the study, first of each checkpoint, then of all.
+"""Collecting: the tables of the study, first of each checkpoint, then of all. Published numbers enter here.
 
-INPUTS: <results>/cells/<cell>/{items,measurements,cell}.parquet
+INPUTS: <results>/cells/<cell>/{items,measurements,cell}.parquet, or tables of published numbers (CSV)
 OUTPUTS: <results>/tables/items/{series}/{checkpoint}.parquet    every item of every cell
          <results>/tables/measurements.parquet                   every number, with identity in columns
          <results>/tables/cells.parquet                          every cell and what became of it
@@ -9,6 +9,7 @@ OUTPUTS: <results>/tables/items/{series}/{checkpoint}.parquet    every item of e
 
 localrules:
     collect_checkpoint,
+    read_published,
     collect,
 
 
@@ -32,6 +33,33 @@ rule collect_checkpoint:
         python scripts/collect_checkpoint.py \
             --scores {input.scores:q} \
             --items {output.scored:q} \
+            --measurements {output.measurements:q} \
+            --status {output.status:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule read_published:
+    """Read tables of published numbers as measurements."""
+    input:
+        tables=from_plan(lookups.published_tables),
+    output:
+        measurements="<results>/tables/measurements/published.parquet",
+        status="<results>/tables/cells/published.parquet",
+    log:
+        "<logs>/read_published.log",
+        usage="<logs>/read_published.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("read_published"),
+        settings=from_plan(lookups.published_settings),
+        study=STUDY.config["study"],
+    shell:
+        r"""
+        python scripts/read_published.py \
+            --study {params.study:q} \
+            --settings {params.settings:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -30,7 +30,7 @@ from ripeness import (
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
-from ripeness.plan import harness_tasks, load_study
+from ripeness.plan import formats_used, harness_tasks, load_study
 
 
 def refuse(check, *values):
@@ -72,6 +72,8 @@ def study_folder(wildcards):
 
 def start_warm():
     """Start local jobs, and members of a group on a cluster, as children of a process that has imported libraries."""
+    if lookups.is_published(STUDY):
+        return  # nothing of it needs torch
     if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
     elif workflow.remote_exec and scheduling.is_group(sys.argv):
@@ -99,7 +101,7 @@ wildcard_constraints:
     series=one_of(STUDY.checkpoints),
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
     dataset=one_of([*STUDY.tasks, *STUDY.config["texts"], *harness_tasks(STUDY)]),
-    format=one_of([*STUDY.config["formats"], "text", "lm_eval"]),
+    format=one_of([*formats_used(STUDY), "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
     tuning=one_of([method for method in STUDY.config["methods"] if method != "base"]),
     seed=r"\d+",

@@ -28,7 +28,7 @@ rule show_prompts:
     params:
         code=code_of("show_prompts"),
         probes=from_plan(lookups.shown_probes),
-        seed=STUDY.config["seeds"][0],
+        seed=from_plan(lookups.shown_seed),
     shell:
         r"""
         python scripts/show_prompts.py \
@@ -47,6 +47,7 @@ rule record_provenance:
         checkpoints=from_plan(lookups.checkpoint_folders),
         harness=from_plan(harness_lookups.harness_folders),
         gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
+        published=from_plan(lookups.published_tables),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -64,6 +65,7 @@ rule record_provenance:
             --checkpoints {input.checkpoints:q} \
             --harness {input.harness:q} \
             --gates {input.gates:q} \
+            --published {input.published:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -80,7 +82,7 @@ rule write_report:
         measurements="<results>/tables/measurements.parquet",
         cells="<results>/tables/cells.parquet",
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
-        prompts="<results>/prompts.json",
+        prompts=from_plan(lookups.prompts_file),
         provenance="<results>/provenance.json",
         audit="<results>/tables/audit.parquet",
     output:

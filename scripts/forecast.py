@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"published: {study.config['published_cost']}")
     sizes = disk_bytes(study, options.gpus)
     print(f"disk: {', '.join(f'{name} {size / 1e9:.2f} GB' for name, size in sizes.items())}")
-    if not any(rule in ran for rule in ("train_model", "predict")):
+    if study.recipes and not any(rule in ran for rule in ("train_model", "predict")):
         cell = f"results/{study.config['study']}/cells/{calibration_cell(study).path}/measurements.parquet"
         print(f"hours follow from {options.flops:g} operations a second; better after one cell: snakemake {cell}")
 

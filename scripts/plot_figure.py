@@ -13,10 +13,11 @@ import polars as pl
 import vl_convert
 
 from ripeness.charts import FIGURES, blank, specification
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole
 from ripeness.tables import REPORTED, by_checkpoint
+from ripeness.verdicts import settings_from
 
 ITEM_COLUMNS = [
     "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
@@ -54,8 +55,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet of the study")
     parser.add_argument("--cells", required=True, type=Path, help="cells.parquet of the study")
-    parser.add_argument("--items", type=Path, nargs="+", help="items tables or their folder, for paired intervals")
+    parser.add_argument("--items", type=Path, nargs="*", help="items tables or their folder, for paired intervals")
     parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle")
+    parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
     parser.add_argument("--output-svg", required=True, type=Path)
     parser.add_argument("--output-csv", required=True, type=Path)
@@ -66,9 +68,11 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
-    tables = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
+    tables: list = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
     if figure.uses_items and options.items:
         tables.append(read_items(options.items))
+    if figure.uses_settings:
+        tables.append(settings_from(options.settings))
     frame = figure.data(*tables)
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     findings = read_json(options.findings) if options.findings else []

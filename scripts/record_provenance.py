@@ -3,7 +3,9 @@
 import platform
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,15 @@ def code_version(folder: Path) -> str:
         return "not under version control"
 
 
+def versions() -> dict[str, str]:
+    """The installed packages; a study of published numbers does without torch."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def describe(
     datasets: list[Path],
     checkpoints: list[Path],
@@ -33,6 +44,7 @@ def describe(
     *,
     harness: Sequence[Path] = (),
     gates: Sequence[Path] = (),
+    published: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Tables of name and value for the report."""
     records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
@@ -49,6 +61,9 @@ def describe(
     }
     fetched = [read_json(folder / "task.json") for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
+    tables = {
+        str(path): {"bytes": path.stat().st_size, "sha256": sha256(path.read_bytes()).hexdigest()} for path in published
+    }
     tasks = {record["task"]: {key: record[key] for key in asked} for record in fetched}
     return {
         "software": {
@@ -56,7 +71,7 @@ def describe(
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": f"{platform.machine()}",
-            **{package: version(package) for package in PACKAGES},
+            **versions(),
         },
         "datasets": {
             name: {
@@ -75,6 +90,7 @@ def describe(
             for fact in facts
         },
         **({"tasks of lm_eval": tasks} if tasks else {}),
+        **({"published tables": tables} if tables else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
     }
@@ -84,16 +100,15 @@ def main(argv: list[str] | None = None) -> None:
     """Write one JSON file."""
     parser = argument_parser(__doc__)
     parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
-    parser.add_argument("--checkpoints", type=Path, nargs="+", required=True, help="folders of checkpoints")
+    parser.add_argument("--checkpoints", type=Path, nargs="*", default=[], help="folders of checkpoints")
     parser.add_argument("--harness", type=Path, nargs="*", default=[], help="folders of fetch_harness_task")
     parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
+    parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    described = describe(
-        options.datasets, options.checkpoints, options.config, harness=options.harness, gates=options.gates
-    )
-    write_json(options.output, described)
+    files = {"harness": options.harness, "gates": options.gates, "published": options.published}
+    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, **files))
 
 
 if __name__ == "__main__":

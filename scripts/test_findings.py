@@ -1,7 +1,7 @@
 """Test the claims of a study on its measurements: one verdict each, with effect, interval and caveats.
 
 Writes findings.json. A claim that the study cannot decide is undecided, with the reason; nothing here fails
-for want of cells.
+for want of cells. Without items, as in published tables, claims are tested on the measurements alone.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import polars as pl
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
-from ripeness.findings import all_findings, as_rows
+from ripeness.findings import all_findings, as_rows, findings_without_items
 from ripeness.score_matrices import read_scores
 from ripeness.tables import REPORTED
 from ripeness.verdicts import settings_from
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the tables, test the claims, write the findings."""
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
-    parser.add_argument("--items", required=True, type=Path, nargs="+", help="items tables, or their folder")
+    parser.add_argument("--items", default=[], type=Path, nargs="*", help="items tables, or their folder")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="findings.json")
     options = parser.parse_args(argv)
@@ -31,7 +31,11 @@ def main(argv: list[str] | None = None) -> None:
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
     settings = settings_from(options.settings)
-    floors = pl.scan_parquet(options.measurements).filter(REPORTED).select("probe", "chance", "majority").unique()
+    measurements = pl.scan_parquet(options.measurements)
+    if not options.items:
+        write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))
+        return
+    floors = measurements.filter(REPORTED).select("probe", "chance", "majority").unique()
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         scores = read_scores(options.items, settings, Path(folder))
         found = all_findings(floors.collect(), scores, settings)

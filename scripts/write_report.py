@@ -10,6 +10,7 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.costs import usage_table
 from ripeness.files import read_json, whole
 from ripeness.forecast import forecast_against_use
+from ripeness.published_tables import lacks_of
 from ripeness.tables import REPORTED
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
     parser.add_argument("--cells", required=True, type=Path, help="cells.parquet")
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
-    parser.add_argument("--prompts", required=True, type=Path, help="list of prompts to show verbatim (JSON)")
+    parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
     parser.add_argument("--audit", required=True, type=Path, help="audit.parquet")
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
@@ -50,7 +51,9 @@ def main(argv: list[str] | None = None) -> None:
         "references": report.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),
-        "prompts": report.prompts_by_dataset(read_json(options.prompts)),
+        "prompts": report.prompts_by_dataset(read_json(options.prompts)) if options.prompts else {},
+        # published numbers have no prompts
+        "lacks": [] if options.prompts else lacks_of(everything),
         "provenance": read_json(options.provenance),
         "usage": usage,
         "calibration": options.calibration,

@@ -9,8 +9,10 @@ import altair as alt
 import polars as pl
 
 from ripeness import figure_data
+from ripeness.figure_data import human
 from ripeness.panels import (
     FORMAT_COLOURS,
+    MANY,
     METHOD_COLOURS,
     SIDE_BY_SIDE,
     STATUS_COLOURS,
@@ -21,6 +23,7 @@ from ripeness.panels import (
     colours,
     heat,
     level_line,
+    maps,
     panels_of,
     reference_lines,
     side_of,
@@ -29,23 +32,28 @@ from ripeness.panels import (
     tooltips,
     trend,
 )
+from ripeness.trajectories import AT_FLOOR, CHANGES, SHORT
 
 
 @dataclass(frozen=True)
 class Figure:
     """A figure of the study: the question it answers, its data and its picture.
 
-    `data` takes measurements and cells, and the items as a third argument where `uses_items`.
+    `data` takes measurements and cells, and as a third argument the items where `uses_items`, or how claims are tested
+    where `uses_settings`.
     """
 
     question: str
     data: Callable[..., pl.DataFrame]
     chart: Callable[[pl.DataFrame], alt.TopLevelMixin]
     uses_items: bool = False
+    uses_settings: bool = False
 
 
-def availability(frame: pl.DataFrame) -> alt.FacetChart:
-    """One square a cell: what is done, what diverged, what is missing."""
+def availability(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
+    """One square a cell: what is done, what diverged, what is missing; of many series, counts of them."""
+    if frame["panel"].n_unique() > MANY:
+        return counts_of_cells(frame)
     columns = min(SIDE_BY_SIDE, frame["panel"].n_unique())
     facts = ["reason", "n_examples", "n_tokens", "n_truncated", "final_loss"]
     signs = frame.with_columns(
@@ -72,8 +80,30 @@ def availability(frame: pl.DataFrame) -> alt.FacetChart:
     return layered.facet(alt.Facet("panel:N", title=None), columns=columns)
 
 
+def counts_of_cells(frame: pl.DataFrame) -> alt.LayerChart:
+    """How many cells of each series and dataset are done, and of how many."""
+    counts = frame.group_by("series", "dataset").agg(
+        pl.len().alias("n"), (pl.col("status") == "done").sum().alias("done"), pl.lit(False).alias("is_dark")
+    )
+    return heat(
+        counts.sort("series", "dataset"),
+        x=alt.X("dataset:N", title=None, axis=alt.Axis(labelAngle=-40)),
+        y=alt.Y("series:N", title=None, axis=alt.Axis(labelLimit=260)),
+        colour=alt.condition(
+            "datum.done == datum.n", alt.value(STATUS_COLOURS["done"]), alt.value(STATUS_COLOURS["missing"])
+        ),
+        digits="datum.done == datum.n ? format(datum.n, '') : datum.done + '/' + datum.n",
+        side=44,
+        height=15,
+    )
+
+
 def learned_in_pretraining(frame: pl.DataFrame) -> alt.VConcatChart:
     """Scores of the untouched checkpoints: one strip for each number of shots, then the log-probability."""
+    if frame["panel"].n_unique() > MANY:
+        return alt.vconcat(
+            *[titled(maps(part), row) for (row,), part in sorted(frame.group_by("row"), key=lambda p: p[0])]
+        )
     colour = colours(frame["format"], FORMAT_COLOURS)
     strips = []
     for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: (pair[0][0].startswith("log"), pair[0])):
@@ -82,6 +112,42 @@ def learned_in_pretraining(frame: pl.DataFrame) -> alt.VConcatChart:
         title = "score" if row.startswith("score") else "nats"
         chart = trend(strip, panels=panels_of(frame), colour=colour, title=title, detail=["format"], overlay=overlay)
         strips.append(titled(chart, row))
+    return alt.vconcat(*strips)
+
+
+def saturation(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Series by dataset: the tokens at which an untouched trajectory saturates, or why none are named."""
+    signs = {CHANGES: "…", AT_FLOOR: "floor", SHORT: "few"}
+    text = pl.when(pl.col("saturation_tokens").is_not_null()).then(
+        pl.col("saturation_tokens").map_elements(human, return_dtype=pl.String)
+    ).otherwise(pl.col("status").replace_strict(signs, default=""))  # fmt: skip
+    tokens = frame["saturation_tokens"].drop_nulls()
+    ends = [float(max(tokens.min() or 1, 1)), float(max(tokens.max() or 10, 10))]
+    middle = (ends[0] * ends[1]) ** 0.5
+    frame = frame.with_columns(
+        text.alias("sign"),
+        # 0 has no logarithm
+        pl.col("saturation_tokens").clip(lower_bound=1).alias("shade"),
+        (pl.col("saturation_tokens").fill_null(0) > middle).alias("is_dark"),
+    )
+    colour = alt.Color(
+        "shade:Q",
+        title="tokens",
+        scale=alt.Scale(type="log", scheme="blues", domain=ends),
+        legend=alt.Legend(format=".0s"),
+    )
+    strips = []
+    for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0]):
+        squares = heat(
+            part,
+            x=alt.X("probe:N", title=None, axis=alt.Axis(labelAngle=-40)),
+            y=alt.Y("series:N", title=None, axis=alt.Axis(labelLimit=260)),
+            colour=alt.condition("isValid(datum.saturation_tokens)", colour, alt.value("#f2f2f2")),
+            digits="datum.sign",
+            side=44,
+            height=15,
+        )
+        strips.append(titled(squares, row))
     return alt.vconcat(*strips)
 
 
@@ -110,7 +176,8 @@ def format_spread(frame: pl.DataFrame) -> alt.VConcatChart:
     strips = []
     if not spread.is_empty():
         look = {"panels": panels_of(frame), "colour": colour, "title": "highest - lowest format"}
-        lines = trend(spread, **look, detail=["treatment"], is_bold="datum.shots == 0", overlay=[floor])
+        fewest = spread["shots"].min()
+        lines = trend(spread, **look, detail=["treatment"], is_bold=f"datum.shots == {fewest}", overlay=[floor])
         title = "spread of the score over formats (dotted: expected from sampling alone, at most)"
         strips.append(titled(lines, title))
     matrix = frame.filter(pl.col("row") == "matrix").drop("row", "n_formats", "expected", "chance", "majority")
@@ -174,6 +241,9 @@ FIGURES: dict[str, Figure] = {
         "What has pre-training alone taught, and when?",
         figure_data.learned_in_pretraining,
         learned_in_pretraining,
+    ),
+    "saturation": Figure(
+        "When does each dataset stop improving?", figure_data.saturation, saturation, uses_settings=True
     ),
     "gain": Figure("How much does tuning add at each checkpoint?", figure_data.gain, contrast, uses_items=True),
     "format-spread": Figure("How much does the format decide?", figure_data.format_spread, format_spread),

@@ -22,6 +22,8 @@ def check_files(study: Study) -> None:
 
 def named_files(study: Study) -> Iterator[tuple[str, str]]:
     """(Where it is named, path) of every file and folder that the study reads from disk."""
+    for number, path in enumerate(study.config.get("published", {}).get("tables", [])):
+        yield f"published.tables.{number}", path
     for name, task in study.tasks.items():
         for role in ("train", "validation", "test"):
             if role in task.source:

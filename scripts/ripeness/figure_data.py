@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import polars as pl
 from polars import selectors
 
-from ripeness.intervals import POINT, UNTUNED, changes, paired_variance, pooled, scores, with_interval
+from ripeness.intervals import POINT, UNTUNED, changes, compared, paired_variance, pooled, scores, with_interval
+from ripeness.tables import IS_OWN, OWN_DATASET
+from ripeness.trajectories import row_of, trajectories_of
+from ripeness.verdicts import Settings
 
 Items = Sequence[pl.LazyFrame]  # a table a checkpoint, so that all of them need not be in memory
 
@@ -90,6 +93,19 @@ def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> p
     return tidy(with_labels(frame, "probe"), ["format", "shots"])
 
 
+def saturation(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings | None = None) -> pl.DataFrame:
+    """When each untouched trajectory saturates; see trajectories.py. A point is its last checkpoint."""
+    rows = [row_of(curve, settings or Settings()) for curve in trajectories_of(measurements)]
+    if not rows:
+        return pl.DataFrame()
+    tokens = dict.fromkeys(("saturation_tokens", "earliest_tokens", "latest_tokens"), pl.Int64)
+    more = {"step": pl.Int64, "saturates_at": pl.String, "se": pl.Float64, "floor": pl.Float64, "tau": pl.Float64}
+    frame = pl.DataFrame(rows, schema_overrides=tokens | more, infer_schema_length=None).with_columns(
+        row=pl.concat_str(pl.lit("untouched, "), "shots", pl.lit(" shots"))
+    )
+    return tidy(with_labels(frame, "probe"), ["probe", "format", "shots"])
+
+
 def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str) -> pl.DataFrame:
     """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
@@ -97,7 +113,7 @@ def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str
     """
     is_share = kinds != ["text"]
     by = ["series", *POINT[1:], "dataset", "probe", "method"]
-    rows = measurements.filter(pl.col("shots") == 0)
+    rows = compared(measurements)
     frames = []
     for scope in ([], ["format"]):
         paired = None if items is None or not is_share else paired_variance(items, by + scope)
@@ -113,10 +129,14 @@ def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str
 def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | None = None) -> pl.DataFrame:
     """Score gained by tuning on the dataset itself, and the scores before and after."""
     # measured on the dataset and in the format that the model was tuned in
-    in_domain = (pl.col("dataset") == pl.col("probe")) & (pl.col("format") == pl.col("probe_format"))
+    as_trained = pl.col("format") == pl.col("probe_format")
+    in_domain = (pl.col("dataset") == pl.col("probe")) & as_trained
     own = None if items is None else [part.filter(in_domain) for part in items]
-    frame = contrast(measurements.filter(in_domain), own, kinds=["choice", "generation"], name="score")
-    return tidy(with_labels(frame, "dataset"), ["method", "format"])
+    rows = measurements.filter(IS_OWN & as_trained)
+    tuned = rows.filter(pl.col("method") != "base").select("series", "probe").unique()
+    rows = rows.join(tuned, on=["series", "probe"], how="semi")
+    frame = contrast(rows, own, kinds=["choice", "generation"], name="score")
+    return tidy(with_labels(frame, "probe"), ["method", "format"])
 
 
 def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
@@ -125,7 +145,9 @@ def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.Data
     tuned = text.filter(pl.col("method") != "base")
     # The untouched model belongs beside every dataset and format that the series was tuned in.
     owners = tuned.select("series", "dataset", "format").unique()
-    base = text.filter(pl.col("method") == "base").drop("dataset", "format").join(owners, on="series")
+    base = text.filter(pl.col("method") == "base")
+    if tuned.height:
+        base = base.drop("dataset", "format").join(owners, on="series")
     frame = contrast(
         pl.concat([tuned, base.select(tuned.columns)]), None, kinds=["text"], name="bits per byte"
     ).with_columns(pl.concat_str("dataset", pl.lit(" on "), "probe").alias("trained"))
@@ -140,8 +162,8 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
     the formats were equal and their items independent, an upper bound) or `matrix` (trained in `format`,
     asked in `probe_format`).
     """
-    rows = scores(measurements).filter(pl.col("dataset") == pl.col("probe"))
-    by = ["series", *POINT[1:], "dataset", "method", "shots"]
+    rows = scores(measurements).filter(IS_OWN)
+    by = ["series", *POINT[1:], "dataset", "probe", "method", "shots"]
     matrix = with_interval(pooled(rows, [*by, "format", "probe_format"]), is_share=True)
     trained = pl.when(pl.col("method") == "base").then(pl.lit("base")).otherwise("format").alias("trained")
     k = pl.col("value").count()
@@ -163,7 +185,7 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
     spread = spread.join(expected, on=by).with_columns(pl.lit("spread").alias("row"))
     tuned = matrix.filter(pl.col("method") != "base").with_columns(pl.lit("matrix").alias("row"))
     frame = pl.concat([spread, tuned], how="diagonal")
-    return tidy(with_labels(frame, "dataset"), ["method", "shots", "format", "probe_format"])
+    return tidy(with_labels(frame, "probe"), ["method", "shots", "format", "probe_format"])
 
 
 def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | None = None) -> pl.DataFrame:
@@ -172,8 +194,10 @@ def transfer(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | Non
     matched = pl.col("dataset") != pl.col("probe")
     matched = matched | (pl.col("format") == pl.col("probe_format"))
     paired = None if items is None else paired_variance((part.filter(matched) for part in items), by)
+    # what a published model was tuned on has a figure of its own, whatever its name
+    matched &= (pl.col("suite") != OWN_DATASET) | (pl.col("dataset") == pl.col("probe"))
     frame = changes(measurements.filter(matched), by, paired, kinds=["choice", "generation"])
     frame = frame.with_columns(
-        ((pl.col("low") > 0) | (pl.col("high") < 0)).alias("is_clear"), pl.lit("change").alias("row")
+        ((pl.col("low") > 0) | (pl.col("high") < 0)).fill_null(False).alias("is_clear"), pl.lit("change").alias("row")
     )
     return tidy(with_labels(frame, "dataset"), ["method", "dataset", "probe"])

@@ -5,13 +5,18 @@ from dataclasses import asdict, replace
 
 import polars as pl
 
+from ripeness.contrasts import gain_without_items
 from ripeness.format_spread import format_spread
 from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
+from ripeness.published_tables import lacks_of
 from ripeness.score_matrices import Scores
 from ripeness.statistics import holm
+from ripeness.tables import REPORTED
+from ripeness.transfer_without_items import spread_without_items, transfer_without_items
 from ripeness.type_transfer import transfer_between_types
 from ripeness.verdicts import Finding, Settings
+from ripeness.without_items import learned_without_items
 
 FINDINGS: dict[str, Callable[[pl.DataFrame, Scores, Settings], Finding]] = {
     "learned-in-pretraining": learned_in_pretraining,
@@ -19,6 +24,21 @@ FINDINGS: dict[str, Callable[[pl.DataFrame, Scores, Settings], Finding]] = {
     "format-spread": format_spread,
     "transfer-between-types": transfer_between_types,
 }
+
+# The same claims where there are measurements and no items, as in published tables; what needs items says so.
+WITHOUT_ITEMS: dict[str, Callable[[pl.DataFrame, Settings], Finding]] = {
+    "learned-in-pretraining": learned_without_items,
+    "gain-by-learning": gain_without_items,
+    "format-spread": spread_without_items,
+    "transfer-between-types": transfer_without_items,
+}
+
+
+def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:
+    """Test every claim on measurements alone, and adjust the p values for their number (Holm)."""
+    lacks, reported = tuple(lacks_of(measurements)), measurements.filter(REPORTED)
+    found = [function(reported, settings) for function in WITHOUT_ITEMS.values()]
+    return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
 
 
 def all_findings(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Finding]:

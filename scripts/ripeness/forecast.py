@@ -34,7 +34,7 @@ def operations_of(study: Study) -> dict[str, dict[str, int]]:
 def mean_operations(study: Study) -> dict[str, float]:
     """Operations of a job of every rule for a GPU, on average."""
     means = {rule: mean(jobs.values()) for rule, jobs in operations_of(study).items()}
-    return means | {"keep_best": means["train_model"]}
+    return means | ({"keep_best": means["train_model"]} if means else {})
 
 
 def calibration_cell(study: Study) -> Cell:
@@ -46,6 +46,8 @@ def calibration_cell(study: Study) -> Cell:
 
 def calibration(study: Study, _wildcards: Any = None) -> str:
     """What the report needs to forecast from one cell (JSON): mean operations by rule, and the cell's own."""
+    if not study.recipes:  # published numbers
+        return to_json({})
     cell, operations = calibration_cell(study), operations_of(study)
     places = {"train_model": cell.path, "predict": cell.path}
     for rule in PRETRAINING:
@@ -114,7 +116,7 @@ def forecast_against_use(usage: list[dict[str, Any]], calibration: dict[str, Any
 def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     """Bytes at most, by what takes them, with so many jobs at once."""
     sizes = [n_parameters(study, series, name) for series, names in study.checkpoints.items() for name in names]
-    largest, cells = max(sizes), plan_cells(study)
+    largest, cells = max(sizes, default=0), plan_cells(study)
     n_tuned = sum(cell.method != "base" for cell in cells)
     pairs = product(study.config["methods"], study.config["datasets"])
     n_kept = {"none": 0, "all": n_tuned, "best": len(sizes) * sum(tunes_on(study, *pair) for pair in pairs)}

@@ -22,12 +22,21 @@ def scores(measurements: pl.DataFrame) -> pl.DataFrame:
     return measurements.filter(primary, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
 
 
+def compared(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep the number of shots at which tuned and untouched models are compared, probe by probe.
+
+    The fewest with which tuned models were asked: 0 in a study of our own; untouched ones alone, the fewest of theirs.
+    """
+    tuned = pl.col("shots").filter(pl.col("method") != "base").min()
+    return rows.filter(pl.col("shots") == pl.coalesce(tuned, pl.col("shots").min()).over("probe"))
+
+
 def pooled(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     """Average `value` over what is not in `by` within each seed, then over seeds.
 
     Returns one row per `by` with value, item_variance (mean of se squared: an upper bound for an average over
     shared items), seed_variance (of the mean over seeds; 0 for one seed), n_items, n_seeds, chance and
-    majority.
+    majority. Where no standard error is known item_variance is null, and there is no interval.
     """
     seeds = frame.group_by(*by, "seed").agg(
         pl.col("value").mean(),
@@ -36,7 +45,7 @@ def pooled(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     )
     return seeds.group_by(by).agg(
         pl.col("value").mean(),
-        pl.col("item_variance").mean().fill_null(0.0),
+        pl.col("item_variance").mean(),
         (pl.col("value").var() / pl.len()).fill_null(0.0).alias("seed_variance"),
         pl.col("n_items", "chance", "majority").max(),
         pl.col("seed").n_unique().alias("n_seeds"),
@@ -50,7 +59,7 @@ def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
     within 0 to 1 and does not vanish when every item is right. Anything else has the normal interval.
     """
     variance = pl.col("item_variance") + pl.col("seed_variance")
-    value = pl.col("value")
+    value = pl.when(variance.is_not_null()).then("value")
     if is_share:
         spread = value * (1 - value)
         # Where all items score the same, the least variance that plus-four allows, or that of n_items if it is less.
@@ -74,13 +83,13 @@ def least_variance() -> pl.Expr:
 def changes(
     measurements: pl.DataFrame, by: list[str], paired: pl.DataFrame | None = None, *, kinds: list[str]
 ) -> pl.DataFrame:
-    """Tuned minus untouched (0 shots, same probe and format), pooled to one row per `by` with its interval.
+    """Tuned minus untouched (same probe, format and shots), pooled to one row per `by` with its interval.
 
     Where `paired` (see `paired_variance`, for the same `by`) has the row, the sampling of items is that of
     paired differences; elsewhere the two are taken as independent, which is conservative since they share the
     items.
     """
-    rows = scores(measurements).filter(pl.col("shots") == 0, pl.col("probe_kind").is_in(kinds))
+    rows = compared(scores(measurements)).filter(pl.col("probe_kind").is_in(kinds))
     probe = ["series", "checkpoint", "probe", "probe_format", "metric"]
     base = rows.filter(pl.col("method") == "base").group_by(probe).agg(pl.col("value", "se").mean())
     differences = (
@@ -100,7 +109,8 @@ def changes(
         )
     if kinds != ["text"]:
         # Where no item changed its answer nothing varies, yet the interval must not vanish.
-        change = change.with_columns(pl.max_horizontal("item_variance", least_variance()).alias("item_variance"))
+        least = pl.max_horizontal("item_variance", least_variance())
+        change = change.with_columns(pl.when(pl.col("item_variance").is_not_null()).then(least).alias("item_variance"))
     return with_interval(change.drop("paired_variance", strict=False), is_share=False)
 
 

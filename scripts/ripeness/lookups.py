@@ -174,12 +174,14 @@ def status_tables(study: Study, wildcards: Any) -> list[str]:
 
 
 def item_tables(study: Study, wildcards: Any) -> list[str]:
-    """The collected items of every checkpoint."""
-    return tables_of_checkpoints(study, "items")
+    """The collected items of every checkpoint; published numbers have none."""
+    return [] if is_published(study) else tables_of_checkpoints(study, "items")
 
 
 def tables_of_checkpoints(study: Study, name: str) -> list[str]:
-    """One of the tables that collect_checkpoint writes, for every checkpoint."""
+    """One of the tables that collect_checkpoint writes, for every checkpoint; that of published numbers is one."""
+    if is_published(study):
+        return [f"{results(study)}/tables/{name}/published.parquet"]
     return [
         f"{results(study)}/tables/{name}/{series}/{checkpoint}.parquet"
         for series, checkpoints in study.checkpoints.items()
@@ -187,9 +189,28 @@ def tables_of_checkpoints(study: Study, name: str) -> list[str]:
     ]
 
 
+def is_published(study: Study) -> bool:
+    """Whether a study is one of published numbers, with nothing to run."""
+    return "published" in study.config
+
+
+def published_tables(study: Study, wildcards: Any) -> list[str]:
+    """The tables of published numbers."""
+    return study.config["published"]["tables"] if is_published(study) else []
+
+
+def published_settings(study: Study, wildcards: Any) -> str:
+    """How published tables are read."""
+    return to_json(study.config.get("published", {}))
+
+
 def finding_settings(study: Study, wildcards: Any) -> str:
-    """How claims are tested."""
-    return to_json(study.config["findings"])
+    """How claims are tested; for published numbers with the groups and types that the study names."""
+    published = study.config.get("published", {})
+    named = {key: published[key] for key in ("learned", "not_learned") if key in published}
+    if tuned_on := published.get("tuned_on"):
+        named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
+    return to_json(study.config["findings"] | named)
 
 
 def figure_caption(study: Study, wildcards: Any) -> str:
@@ -200,7 +221,8 @@ def figure_caption(study: Study, wildcards: Any) -> str:
 
 def config_json(study: Study, wildcards: Any) -> str:
     """The study as it was understood, with defaults; `scratch` is the site's."""
-    return to_json({key: value for key, value in study.config.items() if key != "scratch"})
+    keys = ("study", "title", "published", "findings") if is_published(study) else study.config.keys() - {"scratch"}
+    return to_json({key: study.config[key] for key in keys})
 
 
 def dataset_folders(study: Study, wildcards: Any) -> list[str]:
@@ -217,6 +239,8 @@ def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:
 
 def shown_cells(study: Study) -> list[Cell]:
     """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
+    if is_published(study):
+        return []
     series, checkpoints = next(iter(study.checkpoints.items()))
     seed = study.config["seeds"][0]
     cells = cells_at(study, series, next(iter(checkpoints)))
@@ -236,3 +260,13 @@ def shown_files(study: Study, wildcards: Any) -> list[str]:
 def shown_checkpoint(study: Study, wildcards: Any) -> str:
     """The checkpoint whose tokenizer reads the shown prompts."""
     return checkpoint_folders(study, wildcards)[0]
+
+
+def shown_seed(study: Study, wildcards: Any) -> int:
+    """The seed that draws the shots of the shown prompts."""
+    return study.config["seeds"][0]
+
+
+def prompts_file(study: Study, wildcards: Any) -> list[str]:
+    """The shown prompts; published numbers have none."""
+    return [] if is_published(study) else [f"{results(study)}/prompts.json"]

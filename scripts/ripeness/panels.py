@@ -29,6 +29,7 @@ PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
 REFERENCES = {"chance": [1, 3], "majority class": [5, 3]}
 
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
+MANY = 48  # small multiples in a figure, at most; of more series and datasets a map is drawn
 SIDE_BY_SIDE = 4  # small multiples in a strip, at most
 ASIDE = 7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
 THEME = {
@@ -58,6 +59,9 @@ TOOLTIPS = {
     "series": "series", "checkpoint": "checkpoint", "tokens": "tokens", "phase": "phase", "dataset": "dataset",
     "probe": "measured on", "method": "method", "format": "format", "probe_format": "asked in",
     "shots": "shots", "seed": "seed", "status": "status", "reason": "reason", "value": "value",
+    "saturates_at": "saturates at", "saturation_tokens": "tokens there", "earliest_tokens": "not before",
+    "latest_tokens": "not after", "first": "first value", "floor": "floor", "floor_name": "which is",
+    "n_checkpoints": "checkpoints", "done": "cells done", "n": "cells",
     "low": "95 % from", "high": "95 % to", "expected": "expected by chance", "n_formats": "formats",
     "items": "item differences", "n_items": "test items", "n_seeds": "seeds", "n_examples": "examples",
     "n_tokens": "tokens trained on", "n_truncated": "examples cut", "final_loss": "final loss",
@@ -98,6 +102,8 @@ def tokens_axis(tokens: pl.Series) -> alt.X:
 def tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     """Say on hover which point it is, its value and interval, and from how many items and seeds."""
     numbers = {"tokens": ",", "value": ".3f", "low": ".3f", "high": ".3f", "expected": ".3f"}
+    numbers |= dict.fromkeys(("saturation_tokens", "earliest_tokens", "latest_tokens"), ",")
+    numbers |= dict.fromkeys(("first", "floor"), ".3f")
     names = [name for name in TOOLTIPS if name in frame.columns and not frame[name].is_null().all()]
     if frame["series"].n_unique() == 1:
         names.remove("series")
@@ -177,15 +183,37 @@ def titled(chart: alt.FacetChart, text: str) -> alt.FacetChart:
     return chart.properties(title=alt.TitleParams(text, fontSize=12, fontWeight="bold", color="#444444"))
 
 
-def heat(frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float) -> alt.LayerChart:
-    """Grid of coloured squares with `digits` (an expression giving the text) written in them."""
+def maps(frame: pl.DataFrame) -> alt.FacetChart:
+    """A map for each probe of many series: a bar from each checkpoint to the next, coloured by score."""
+    form = [pl.lit(", "), pl.col("format")] if frame["format"].n_unique() > 1 else []
+    after = pl.col("tokens").shift(-1).over("series", "panel", "format")
+    frame = frame.sort("series", "panel", "format", "tokens").with_columns(after.alias("until"))
+    frame = frame.with_columns(
+        pl.concat_str("probe", *form).alias("panel"), pl.col("until").fill_null(1.06 * frame["tokens"].max())
+    )
+    columns = min(SIDE_BY_SIDE - 1, frame["panel"].n_unique())
+    squares = alt.Chart(frame).mark_rect().encode(
+        x=tokens_axis(frame["tokens"]),
+        x2="until:Q",
+        y=alt.Y("series:N", title=None, axis=alt.Axis(labelFontSize=8, labelLimit=220)),
+        color=alt.Color("value:Q", title="score", scale=alt.Scale(scheme="viridis")),
+        tooltip=tooltips(frame.drop("until")),
+    )  # fmt: skip
+    squares = squares.properties(width=(WIDTH - 200) / columns - 16, height=alt.Step(9))
+    return squares.facet(alt.Facet("panel:N", title=None), columns=columns)
+
+
+def heat(
+    frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float, height: float | None = None
+) -> alt.LayerChart:
+    """Grid of coloured squares (or of that height) with `digits` (an expression giving the text) written in them."""
     square = alt.Chart(frame).encode(x=x, y=y)
     fills = square.mark_rect(stroke="white").encode(color=colour, tooltip=tooltips(frame))
     ink = alt.condition("datum.is_dark", alt.value("white"), alt.value("#222"))
     # The text lies over the square, so it needs the square's tooltip.
     text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5)
     text = text.encode(text="digits:N", color=ink, tooltip=tooltips(frame))
-    return alt.layer(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(side))
+    return alt.layer(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(height or side))
 
 
 def side_of(frame: pl.DataFrame, n: int) -> float:

@@ -5,6 +5,7 @@ touched, and neither torch nor polars is imported, since every job of a cluster 
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,11 @@ HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, w
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
+# What a study of published numbers has instead of models: no cell is planned and no model is asked.
+NOTHING_RUNS = {
+    "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
+    "items": {},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Study:
 def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
+    if "published" in config:
+        return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])
     for suite in config["suites"].values():
         names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
@@ -150,6 +158,9 @@ def check_suites(study: Study) -> None:
         for text in suite.get("texts", []):
             if text not in config["texts"]:
                 raise unknown(where, "text", text, config["texts"])
+        for dataset in suite.get("tuned_on", []):
+            if dataset not in config["datasets"]:
+                raise unknown(f"{where}.tuned_on", "dataset", dataset, config["datasets"])
         if "datasets" not in suite:
             continue
         if "formats" not in suite:
@@ -191,16 +202,19 @@ def check_texts(config: dict[str, Any]) -> None:
 
 def check_formats(study: Study) -> None:
     """Refuse a format that a task has no template for."""
-    used = dict.fromkeys(study.config["formats"])
-    for suite in study.config["suites"].values():
-        used |= dict.fromkeys(suite["formats"] if isinstance(suite.get("formats"), list) else [])
     for name, task in study.tasks.items():
-        for format_ in used:
+        for format_ in formats_used(study):
             if format_ not in task.formats:
                 raise UserError(
                     f"dataset {name!r} has no template for the format {format_!r}; it has {', '.join(task.formats)}\n"
                     f"hint: add one under `formats` in tasks/{name}.yaml, or leave the format out of the study"
                 )
+
+
+def formats_used(study: Study) -> list[str]:
+    """The formats that models are tuned or asked in."""
+    suites = [suite["formats"] for suite in study.config["suites"].values() if isinstance(suite.get("formats"), list)]
+    return list(dict.fromkeys([*study.config["formats"], *(format_ for formats in suites for format_ in formats)]))
 
 
 def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
@@ -275,6 +289,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
     if study.recipes[cell.method]["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
+        if cell.dataset not in suite.get("tuned_on", [cell.dataset]):
+            continue
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
         asked = product(suite.get("lm_eval", []), suite["shots"])
         probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]

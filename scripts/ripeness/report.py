@@ -26,7 +26,9 @@ from ripeness.files import read_json
 from ripeness.intervals import POINT, UNTUNED, pooled, scores
 from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.rates import choose_rates
+from ripeness.tables import IS_OWN
 
+MOST_ROWS = 300  # of the table of scores; more are for a program to read
 VERDICTS = ("supported", "contradicted", "undecided")
 
 
@@ -76,7 +78,7 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
         "datasets": sorted(set(tuned_on["dataset"])),
         "formats": in_order(tuned_on["format"], FORMAT_COLOURS),
         "methods": in_order(cells["method"], METHOD_COLOURS),
-        "seeds": sorted(set(cells["seed"])),
+        "seeds": sorted(set(cells["seed"].drop_nulls())),
         "n_cells": cells.height,
         "status": {name: status.get(name, 0) for name in ("done", "diverged", "missing")},
     }
@@ -173,25 +175,25 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
     """Primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
 
     One row for each dataset and treatment (the untouched model by number of shots, each method), one column
-    for each checkpoint.
+    for each checkpoint. `n_rows` is the number of rows; beyond MOST_ROWS none is given.
     """
     own = scores(measurements).filter(
-        pl.col("probe_kind") != "text",
-        pl.col("dataset") == pl.col("probe"),
-        pl.col("format") == pl.col("probe_format"),
+        pl.col("probe_kind") != "text", IS_OWN, pl.col("format") == pl.col("probe_format")
     )
-    table = with_labels(pooled(own, ["series", *POINT[1:], "dataset", "method", "shots"]), "dataset")
+    table = with_labels(pooled(own, ["series", *POINT[1:], "probe", "method", "shots"]), "probe")
     deviation = (pl.col("item_variance") + pl.col("seed_variance")).sqrt()
     table = table.with_columns(deviation.alias("se")).sort("panel", "method", "shots")
     columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in table.iter_rows(named=True):
         treatment = f"untouched, {row['shots']} shots" if row["method"] == "base" else f"tuned ({row['method']})"
-        cell = f"{row['value']:.2f} ± {row['se']:.2f}"
+        cell = f"{row['value']:.2f}" + ("" if row["se"] is None else f" ± {row['se']:.2f}")
         rows.setdefault((row["panel"], treatment), {})[row["label"]] = cell
+    shown = rows if len(rows) <= MOST_ROWS else {}
     return {
         "columns": columns,
-        "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in rows.items()],
+        "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in shown.items()],
+        "n_rows": len(rows),
     }
 
 

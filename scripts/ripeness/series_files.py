@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def series_facts(series: str, settings: dict[str, Any]) -> dict[str, Any] | None
     return facts
 
 
+@cache  # every job of a plan asks how large its model is
 def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
     """Read and check one series file; UserError for the first thing wrong."""
     path = folder / f"{name}.yaml"

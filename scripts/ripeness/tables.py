@@ -148,6 +148,12 @@ AUDIT: dict[str, pl.DataType] = {
 # What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
 IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
 
+# Suites of published numbers: of what a model was tuned on, and of others. No config can name a suite so.
+OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
+
+# The rows of models measured on what they were tuned on; published probes may have another name than their dataset.
+IS_OWN = (pl.col("dataset") == pl.col("probe")) | (pl.col("suite") == OWN_DATASET)
+
 # The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
 REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
 

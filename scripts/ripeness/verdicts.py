@@ -1,6 +1,6 @@
 """What a finding is, the settings it is tested under, and the caveats that all findings share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -23,6 +23,9 @@ class Settings:
     shots: int = 0
     method: str = "full"
     seed: int = 0
+    learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
+    not_learned: Sequence[str] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on
 
 
 @dataclass(frozen=True)

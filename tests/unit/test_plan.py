@@ -57,6 +57,20 @@ def test_a_method_may_tune_on_some_datasets_and_what_none_tunes_on_is_measured_o
         study_of(config)
 
 
+def test_a_suite_may_be_for_models_tuned_on_some_datasets(config):
+    config["suites"]["transfer"] |= {"datasets": ["nursery-mood"], "tuned_on": ["nursery-summary"]}
+    study = study_of(config)
+    asked = {
+        cell.dataset: {probe.probe for probe in probes_of(study, cell) if probe.suite == "transfer"}
+        for cell in plan_cells(study)
+        if cell.method == "full"
+    }
+    assert asked == {"nursery-sentiment": set(), "nursery-summary": {"nursery-mood"}}
+    config["suites"]["transfer"]["tuned_on"] = ["nursery-mood"]
+    with pytest.raises(UserError, match=r"suites.transfer.tuned_on: .*'nursery-mood'"):
+        study_of(config)
+
+
 @pytest.mark.parametrize(
     "change",
     [

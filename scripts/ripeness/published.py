@@ -1,0 +1,252 @@
+"""Published numbers: tidy CSVs become measurements. docs/published.md explains the columns.
+
+A number is refused with its file and line rather than guessed at: what a table does not say cannot be asked for again.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ripeness.config import hint
+from ripeness.errors import UserError
+
+REQUIRED = ("series", "checkpoint", "probe", "metric", "value")
+KINDS = ("choice", "generation", "text")
+PHASES = ("stable", "decayed", "annealed")
+# Other names under which scores are published.
+METRICS = {
+    "acc": "accuracy", "acc_norm": "accuracy_char", "acc_bytes": "accuracy_byte", "rougeL": "rouge_l",
+    "rouge-l": "rouge_l", "bpb": "bits_per_byte",
+}  # fmt: skip
+# By metric, what a probe is where the table does not say; the first kind that one of its metrics has.
+KIND_OF = {
+    "choice": ("accuracy", "accuracy_char", "accuracy_byte"),
+    "generation": ("rouge_l", "exact_match"),
+    "text": ("bits_per_byte", "loss", "ppl", "perplexity"),
+}
+SHARES = {*KIND_OF["choice"], *KIND_OF["generation"], "ties"}
+
+
+class Line(NamedTuple):
+    """One row of a table, and where it stands."""
+
+    values: dict[str, Any]
+    where: str
+
+
+def text(word: str) -> str:
+    """A name, as it is."""
+    return word
+
+
+def whole_number(word: str) -> int:
+    """A whole number that is not negative, also written as 2.1e9."""
+    value = int(word) if word.isdecimal() else float(word)
+    if not math.isfinite(value) or value != int(value) or value < 0:
+        raise ValueError(word)
+    return int(value)
+
+
+def real_number(word: str) -> float:
+    """A finite number."""
+    value = float(word)
+    if not math.isfinite(value):
+        raise ValueError(word)
+    return value
+
+
+def share(word: str) -> float:
+    """A number from 0 to 1."""
+    value = real_number(word)
+    if not 0 <= value <= 1:
+        raise ValueError(word)
+    return value
+
+
+def not_negative(word: str) -> float:
+    """A finite number that is not negative."""
+    value = real_number(word)
+    if value < 0:
+        raise ValueError(word)
+    return value
+
+
+# How a cell of every column is read; the docstring says what it must be.
+COLUMNS: dict[str, Callable[[str], Any]] = {
+    "series": text, "checkpoint": text, "step": whole_number, "tokens": whole_number, "phase": text,
+    "dataset": text, "method": text, "format_trained": text, "seed": whole_number,
+    "probe": text, "probe_kind": text, "format": text, "shots": whole_number,
+    "metric": text, "value": real_number, "se": not_negative, "n_items": whole_number, "chance": share,
+    "majority": share,
+}  # fmt: skip
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The rows of one table as numbers and names, None where a cell is empty; UserError names the line."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            names = [name.strip() for name in next(reader, [])]
+            check_header(path, names)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    where = f"{path}:{reader.line_num}"
+                    yield Line(read_cells(names, cells, where), where)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not CSV: {error}\nhint: save it as CSV with commas, in UTF-8") from None
+
+
+def check_header(path: Path, names: list[str]) -> None:
+    """Refuse a header with columns that are unknown, missing or there twice."""
+    for name in names:
+        if name not in COLUMNS:
+            near = hint(name, list(COLUMNS), otherwise="docs/published.md explains every column; leave out the others")
+            raise UserError(f"{path}:1: unknown column {name!r}; known are {', '.join(COLUMNS)}\n{near}")
+        if names.count(name) > 1:
+            raise UserError(f"{path}:1: the column {name!r} is there twice\nhint: remove one")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing or not {"step", "tokens"} & set(names):
+        needed = f"{', '.join(REQUIRED)}, and step or tokens"
+        lacks = ", ".join(map(repr, missing)) or "'tokens' (or 'step')"
+        raise UserError(f"{path}:1: missing column {lacks}; needed are {needed}\nhint: docs/published.md shows a table")
+
+
+def read_cells(names: list[str], cells: list[str], where: str) -> dict[str, Any]:
+    """Read the cells of one row."""
+    if len(cells) != len(names):
+        raise UserError(
+            f"{where}: {len(cells)} cells in a table of {len(names)} columns\n"
+            "hint: put quotes around a cell that holds a comma"
+        )
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    for name, cell in zip(names, cells, strict=True):
+        word = cell.strip()
+        try:
+            row[name] = COLUMNS[name](word) if word else None
+        except (ValueError, OverflowError):
+            wanted = (COLUMNS[name].__doc__ or "").rstrip(".")
+            raise UserError(
+                f"{where}: {name} is {word!r}, which is not {wanted[0].lower()}{wanted[1:]}\n"
+                "hint: leave the cell empty where nothing is known"
+            ) from None
+    return checked(row, where)
+
+
+def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """Fill in what follows from a row alone, and refuse what cannot be."""
+    for name in REQUIRED:
+        if row[name] is None:
+            raise UserError(f"{where}: {name} is empty\nhint: every row needs {', '.join(REQUIRED)}")
+    if row["step"] is None and row["tokens"] is None:
+        raise UserError(
+            f"{where}: neither step nor tokens is given\nhint: one of them says where the checkpoint stands"
+        )
+    row["metric"] = METRICS.get(row["metric"], row["metric"])
+    if row["metric"] in SHARES and not 0 <= row["value"] <= 1:
+        raise UserError(
+            f"{where}: {row['metric']} is {row['value']:g}, which is not from 0 to 1\nhint: divide percentages by 100"
+        )
+    for name, known in (("probe_kind", KINDS), ("phase", PHASES)):
+        if row[name] not in (None, *known):
+            near = hint(row[name], list(known), otherwise=f"docs/published.md explains {name}")
+            raise UserError(f"{where}: {name} {row[name]!r} is not one of {', '.join(known)}\n{near}")
+    if row["method"] and (row["method"] == "base") == bool(row["dataset"]):
+        raise UserError(
+            f"{where}: method {row['method']!r} with "
+            f"{'no dataset' if row['dataset'] is None else 'the dataset ' + repr(row['dataset'])}\n"
+            "hint: an untouched checkpoint has an empty dataset and method; a tuned one names the dataset"
+        )
+    tuned = {"method": row["method"] or "full"}
+    row |= tuned if row["dataset"] else {"method": "base", "format_trained": None}
+    return row | {key: row[key] or value for key, value in (("phase", "stable"), ("shots", 0))}
+
+
+def read_published(paths: list[Path], tokens_per_step: int | None) -> list[Line]:
+    """The rows of all tables, checked against each other; every one has its tokens."""
+    lines = [line for path in paths for line in read_lines(path)]
+    if not lines:
+        raise UserError(f"no rows in {', '.join(map(str, paths))}\nhint: a table has a line for every number")
+    for line in lines:
+        if line.values["tokens"] is None:
+            if tokens_per_step is None:
+                raise UserError(
+                    f"{line.where}: a step and no tokens, and figures are drawn against tokens\n"
+                    "hint: add a column `tokens`, or say how many a step has: published: {tokens_per_step: ...}"
+                )
+            line.values["tokens"] = line.values["step"] * tokens_per_step
+    check_twice(lines)
+    check_checkpoints(lines)
+    set_kinds(lines)
+    return lines
+
+
+def check_twice(lines: list[Line]) -> None:
+    """Refuse two rows about the same number."""
+    apart = {"step", "tokens", "phase", "value", "se", "n_items", "chance", "majority", "probe_kind"}
+    key = [name for name in COLUMNS if name not in apart]
+    seen: dict[tuple, str] = {}
+    for line in lines:
+        place = tuple(line.values[name] for name in key)
+        if place in seen:
+            shown = ", ".join(str(part) for part in place if part is not None)
+            raise UserError(f"{line.where}: the same number as {seen[place]} ({shown})\nhint: remove one of the rows")
+        seen[place] = line.where
+
+
+def check_checkpoints(lines: list[Line]) -> None:
+    """Refuse a checkpoint that is at two places, and steps that contradict tokens."""
+    points: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        row = line.values
+        first = points.setdefault((row["series"], row["checkpoint"]), line)
+        for name in ("step", "tokens", "phase"):
+            if first.values[name] != row[name]:
+                raise UserError(
+                    f"{line.where}: {row['checkpoint']} of {row['series']} has {name} {row[name]}, "
+                    f"but {first.values[name]} in {first.where}\nhint: a checkpoint has one step, one count of tokens"
+                )
+    series: dict[str, list[Line]] = {}
+    for (name, _), line in points.items():
+        if line.values["step"] is not None:
+            series.setdefault(name, []).append(line)
+    for found in series.values():
+        found.sort(key=lambda line: (line.values["step"], line.values["tokens"]))
+        for before, after in zip(found, found[1:], strict=False):
+            (step, tokens), (later, more) = ((p.values["step"], p.values["tokens"]) for p in (before, after))
+            if (later == step) != (more == tokens) or more < tokens:
+                raise UserError(
+                    f"{after.where}: {later} steps with {more} tokens, but {step} steps with {tokens} tokens in "
+                    f"{before.where}\nhint: more steps are more tokens; which of the columns is wrong?"
+                )
+
+
+def set_kinds(lines: list[Line]) -> None:
+    """Say of every probe what kind it is, from the table or from its metrics."""
+    kinds: dict[str, tuple[str, str]] = {}
+    metrics: dict[str, set[str]] = {}
+    for line in lines:
+        row = line.values
+        metrics.setdefault(row["probe"], set()).add(row["metric"])
+        if (
+            row["probe_kind"]
+            and kinds.setdefault(row["probe"], (row["probe_kind"], line.where))[0] != row["probe_kind"]
+        ):
+            raise UserError(
+                f"{line.where}: {row['probe']} is {row['probe_kind']}, but {' in '.join(kinds[row['probe']])}\n"
+                "hint: a probe has one kind"
+            )
+    for line in lines:
+        probe = line.values["probe"]
+        if probe not in kinds:
+            found = [kind for kind, names in KIND_OF.items() if metrics[probe] & set(names)]
+            if not found:
+                raise UserError(
+                    f"{line.where}: nothing says of what kind {probe} is, measured by {', '.join(metrics[probe])}\n"
+                    f"hint: add a column `probe_kind` with one of {', '.join(KINDS)}"
+                )
+            kinds[probe] = (found[0], line.where)
+        line.values["probe_kind"] = kinds[probe][0]

@@ -1,0 +1,223 @@
+"""Transfer between types of task and spread over formats where there are measurements and no items.
+
+Neither is ever decided: what was lost cannot be told from a score that was high by chance without items, and a spread
+is positive by sampling alone without a null band. The numbers stand beside the reason, a ratio never alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.contrasts import PLACE, method_caveats, missing_caveats, pairs_of
+from ripeness.format_spread import SPREAD
+from ripeness.intervals import compared, scores
+from ripeness.losses import DIRECTIONS
+from ripeness.statistics import kendall, mean_of
+from ripeness.tables import IS_OWN
+from ripeness.trajectories import trajectories_of
+from ripeness.type_transfer import SMALL_BASE, TRANSFER
+from ripeness.verdicts import Finding, Settings, listed, number, signed, undecided
+from ripeness.without_items import caveats_of, covers_of, halves
+
+WITHIN = {"choice": "choice to other choice", "generation": "generation to other generation"}
+HEADS = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}
+TYPES = {"choice": "choices", "generation": "generated answers"}
+
+
+def kinds_of(measurements: pl.DataFrame, settings: Settings) -> dict[str, str]:
+    """The type of every dataset tuned on: as the config says, else that of its own probes where they agree."""
+    own = measurements.filter(IS_OWN, pl.col("method") != "base")
+    found = {name: set(kinds) for name, kinds in own.group_by("dataset").agg("probe_kind").iter_rows()}
+    asked = {name: {kind} for name, kind in measurements.select("probe", "probe_kind").unique().iter_rows()}
+    tuned = set(measurements.filter(pl.col("method") != "base")["dataset"])
+    kinds = {name: found.get(name) or asked.get(name) or set() for name in tuned}
+    alone = {name: next(iter(kind)) for name, kind in kinds.items() if len(kind) == 1}
+    return alone | {name: kind for name, kind in settings.kinds.items() if name in tuned}
+
+
+def with_floors(pairs: pl.DataFrame, measurements: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Add what needs no skill, whether the untouched score is within the margin of it, and whether it is tiny."""
+    curves = trajectories_of(compared(measurements))
+    rows = [(c.series, c.probe, number(c.floor), c.floor_name) for c in curves]
+    floors = pl.DataFrame(
+        rows,
+        schema={"series": pl.String, "probe": pl.String, "floor": pl.Float64, "floor_name": pl.String},
+        orient="row",
+    ).unique(["series", "probe"])
+    return pairs.join(floors, on=["series", "probe"], how="left").with_columns(
+        is_at_floor=pl.col("before") - pl.col("floor") <= settings.learned_margin,
+        is_tiny=pl.col("before") < SMALL_BASE,
+    )
+
+
+def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Say what tuning changes on other datasets, by direction; see `type_transfer.transfer_between_types`."""
+    kinds = kinds_of(measurements, settings)
+    pairs = pairs_of(measurements).filter(~pl.col("is_own"))
+    caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
+    if pairs.is_empty():
+        reason = "no model was measured, beside its untouched one, on another dataset than it was tuned on"
+        return undecided(TRANSFER, reason, caveats=tuple(caveats))
+    untyped = sorted(name for name in set(pairs["dataset"]) if kinds.get(name) not in HEADS)
+    if untyped:
+        caveats.append(f"Of no one type, and in no direction: {listed(untyped)}.")
+    kind = pl.col("dataset").replace_strict(kinds, default=None, return_dtype=pl.String)
+    pairs = (
+        with_floors(pairs, measurements, settings).with_columns(kind=kind).sort("series", "tokens", "dataset", "probe")
+    )
+    parts = [direction_row(pairs, kind, name, is_across=True) for kind, name in DIRECTIONS.items()]
+    parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
+    said = " ".join(str(part["statement"]) for part in parts if part["n_pairs"])
+    finding = replace(
+        TRANSFER,
+        statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
+        f"from. {said}",
+        covers=covers_of(measurements, is_tuned=True),
+        n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
+        n_checkpoints=pairs.select("series", "checkpoint").unique().height,
+        caveats=(*caveats, *ratio_caveats(parts)),
+        details=(*({k: v for k, v in part.items() if k != "statement"} for part in parts), *pair_rows(pairs)),
+    )
+    changes = [part["effect"] for part in parts[:2]]
+    return finding if None in changes else replace(finding, effect=float(changes[1]) - float(changes[0]))
+
+
+def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool) -> dict[str, object]:
+    """Difference and ratios of all pairs in one direction: the row of `details`, with a sentence."""
+    is_other = (pl.col("probe_kind") != kind) if is_across else (pl.col("probe_kind") == kind)
+    found = pairs.filter((pl.col("kind") == kind) & is_other)
+    other = {"choice": "generation", "generation": "choice"}[kind] if is_across else kind
+    row: dict[str, object] = {"level": "direction", "direction": name, "verdict": "undecided", "n_pairs": found.height}
+    row |= dict.fromkeys(("effect", "median", "ratio_mean", "ratio_median", "ratio_mean_without_tiny"))
+    if found.is_empty():
+        return row | {"reason": "not measured", "statement": ""}
+    ratios = found.filter(pl.col("ratio").is_not_null())
+    large = ratios.filter(~pl.col("is_tiny"))["ratio"]
+    n_tiny, n_floor = int(found["is_tiny"].sum()), int(found["is_at_floor"].sum())
+    row |= {
+        "effect": float(found["change"].mean()),
+        "median": float(found["change"].median()),
+        "ratio_mean": ratios["ratio"].mean(),
+        "ratio_median": ratios["ratio"].median(),
+        "ratio_mean_without_tiny": large.mean(),
+        "n_tiny": n_tiny,
+        "n_at_floor": n_floor,
+        "n_floor_unknown": found["floor"].null_count(),
+        "reason": "no items",
+    }
+    what = f"{'other ' if not is_across else ''}{TYPES[other]}"
+    return row | {"statement": sentence(row, f"{HEADS[kind]} changes the score on {what}")}
+
+
+def sentence(row: Mapping[str, object], head: str) -> str:
+    """Say what changes, with what the numbers cannot say."""
+    text = f"{head} by {signed(float(row['effect']))} over {row['n_pairs']} pairs"
+    if row["ratio_mean"] is not None:
+        text += f", {row['ratio_mean']:+.1%} of the untouched score in the mean"
+        text += f" and {row['ratio_median']:+.1%} in the median"
+    if row["n_tiny"]:
+        without = row["ratio_mean_without_tiny"]
+        text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
+        text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
+    if row["n_at_floor"]:
+        text += f"; in {row['n_at_floor']} of them the untouched score is at its floor, where nothing can be forgotten"
+    return text.replace("-", "−") + "."
+
+
+def ratio_caveats(parts: list[dict[str, object]]) -> list[str]:
+    """Caveats on ratios to tiny scores and on "no forgetting" where nothing is known."""
+    caveats = []
+    for part in parts:
+        if part["n_pairs"] and part["n_tiny"]:
+            caveats.append(
+                f"{part['direction']}: a ratio to a score below {SMALL_BASE:g} says nothing, and {part['n_tiny']} of "
+                f"{part['n_pairs']} are; the mean ratio is theirs more than the others'."
+            )
+        if part["n_pairs"] and part["n_at_floor"] == part["n_pairs"]:
+            caveats.append(
+                f"{part['direction']}: every untouched score is at its floor, so that no change shows no harm: "
+                "there was nothing to forget."
+            )
+    return caveats
+
+
+def pair_rows(pairs: pl.DataFrame) -> list[dict[str, object]]:
+    """Rows of `details` for each pair of datasets and checkpoint."""
+    shown = [*PLACE, "dataset", "probe", "before", "after", "change", "ratio", "floor", "is_tiny", "is_at_floor"]
+    arrow = pl.format("{} to {}", pl.col("kind").fill_null("no type"), "probe_kind")
+    return pairs.select(pl.lit("pair").alias("level"), arrow.alias("direction"), *shown).to_dicts()
+
+
+def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
+    """Highest minus lowest score over formats asked in, and its standard deviation, of every model; then their means.
+
+    One row for each condition (tuned, on what it was tuned on, or untouched), probe and checkpoint; the mean is over
+    formats tuned in, methods and seeds. The standard deviation has n - 1 below.
+    """
+    rows = compared(scores(measurements)).filter(IS_OWN, pl.col("probe_kind") != "text")
+    is_base = pl.col("method") == "base"
+    rows = rows.with_columns(
+        condition=pl.when(is_base).then(pl.lit("untouched")).otherwise(pl.lit("tuned")),
+        trained=pl.when(is_base).then(pl.lit("base")).otherwise("format"),
+    )
+    by, model = ["condition", *PLACE, "probe", "shots"], ["dataset", "method", "trained", "seed"]
+    value = pl.col("value")
+    models = rows.group_by(*by, *model).agg(
+        spread=value.max() - value.min(), deviation=value.std(ddof=1), best=value.max(), n_formats=value.len()
+    )
+    found = models.filter(pl.col("n_formats") > 1)
+    means = found.group_by(by).agg(
+        pl.col("spread", "deviation", "best").mean(), pl.col("n_formats").max(), n_models=pl.len()
+    )
+    return means.sort(by)
+
+
+def spread_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Say how far formats are apart at earlier and later checkpoints; see `format_spread.format_spread`."""
+    caveats = (*caveats_of(measurements, settings), *method_caveats(measurements))
+    spreads = spreads_of(measurements)
+    if spreads.is_empty():
+        return undecided(SPREAD, "no dataset was asked in two formats or more", caveats=caveats)
+    said = [trend_sentence(spreads.filter(condition=name), name, settings) for name in ("tuned", "untouched")]
+    missing = sorted(
+        set(spreads["probe"]) - set(spreads.filter(pl.col("n_formats") == spreads["n_formats"].max())["probe"])
+    )
+    if missing:
+        caveats = (
+            *caveats,
+            f"Asked in fewer formats than the others, which makes a spread smaller: {listed(missing)}.",
+        )
+    return replace(
+        SPREAD,
+        statement="Cannot be decided: without items there is no null band, and a spread is positive by sampling alone. "
+        + " ".join(text for text in said if text),
+        covers=covers_of(measurements, is_tuned=True),
+        n_checkpoints=spreads.select("series", "checkpoint").unique().height,
+        caveats=caveats,
+        details=tuple(spreads.to_dicts()),
+    )
+
+
+def trend_sentence(spreads: pl.DataFrame, name: str, settings: Settings) -> str:
+    """Say how the spread of one condition changes from the earlier to the later half of the checkpoints."""
+    if spreads.is_empty():
+        return ""
+    early, later, taus = [], [], []
+    for _, part in spreads.filter(pl.col("phase") != "annealed").group_by("series", "probe", maintain_order=True):
+        ordered = part.sort("tokens", "checkpoint")
+        if ordered.height < 2:
+            continue
+        first, last = halves(ordered["spread"].to_numpy())
+        early.append(float(first.mean()))
+        later.append(float(last.mean()))
+        taus.append(kendall(ordered["deviation"].to_numpy()[:, None])[0])
+    head = "After tuning" if name == "tuned" else "Before tuning"
+    if not early:
+        return f"{head} the best and the worst format are {spreads['spread'].mean():.2f} apart at one checkpoint."
+    tau = float(mean_of(np.array(taus)))
+    return (
+        f"{head} the best and the worst format are {np.mean(early):.2f} apart at earlier checkpoints and "
+        f"{np.mean(later):.2f} at later ones (Kendall's tau of the standard deviation with tokens {signed(tau)})."
+    )

@@ -1,0 +1,221 @@
+"""Findings on tables without items: numbers worked out by hand, and the numbers of a paper from its rounded rows."""
+
+import json
+
+import pytest
+from amuro_rows import CHECKPOINTS, SETTINGS, TABLE_6, TABLE_6_DISTINCT, write_table
+
+from ripeness.findings import findings_without_items
+from ripeness.lookups import finding_settings
+from ripeness.plan import NOTHING_RUNS, Study
+from ripeness.published import read_published
+from ripeness.published_tables import measurements_of
+from ripeness.verdicts import settings_from
+
+HEADER = "series,checkpoint,step,dataset,format,format_trained,shots,probe,metric,value,se,chance"
+# checkpoint, step; three choices and two texts, of which text "far" is on nobody's list
+SMALL = {
+    # (dataset, format, shots, probe): value at each of three checkpoints
+    ("", "default", 4, "known"): (0.30, 0.60, 0.80),
+    ("", "default", 4, "never"): (0.50, 0.52, 0.51),
+    ("", "default", 0, "never"): (0.50, 0.50, 0.50),
+    ("", "io", 4, "never"): (0.40, 0.50, 0.50),
+    ("", "default", 4, "tale"): (0.04, 0.20, 0.25),
+    ("known", "default", 4, "known"): (0.50, 0.70, 0.82),
+    ("never", "default", 4, "never"): (0.55, 0.75, 0.90),
+    ("never", "io", 4, "never"): (0.45, 0.70, 0.60),
+    ("never", "other", 4, "never"): (0.50, 0.30, 0.75),
+    ("never", "default", 0, "never"): (0.99, 0.99, 0.99),
+    ("tale", "default", 4, "tale"): (0.10, 0.30, 0.40),
+    ("never", "default", 4, "tale"): (0.08, 0.10, 0.05),
+    ("known", "default", 4, "tale"): (0.04, 0.30, 0.00),
+    ("tale", "default", 4, "never"): (0.50, 0.39, 0.51),
+    ("tale", "default", 4, "known"): (0.33, 0.60, None),
+}
+GROUPS = {"learned": ["known"], "not_learned": ["never", "tale"]}
+
+
+def small(folder, *, se: str = "") -> list[str]:
+    lines = [HEADER]
+    for (dataset, form, shots, probe), values in SMALL.items():
+        metric, chance = ("rouge_l", "") if probe == "tale" else ("accuracy", {"known": 0.25, "never": 0.5}[probe])
+        trained = "default" if dataset else ""
+        for k, value in enumerate(values):
+            if value is not None:
+                lines.append(
+                    f"s,c{k},{k + 1},{dataset},{form},{trained},{shots},{probe},{metric},{value},{se},{chance}"
+                )
+    (folder / "small.csv").write_text("\n".join(lines) + "\n")
+    return lines
+
+
+def findings_on(folder, name: str, **published) -> dict:
+    published = {"tables": [str(folder / name)]} | published
+    study = Study(NOTHING_RUNS | {"study": "p", "findings": {}, "published": published}, {}, {}, {})
+    lines = read_published([folder / name], published.get("tokens_per_step"))
+    settings = settings_from(json.loads(finding_settings(study, None)))
+    found = findings_without_items(measurements_of(lines, published, "p"), settings)
+    json.dumps([one.details for one in found], allow_nan=False)
+    return {one.id: one for one in found}
+
+
+def rows(finding, **place) -> list[dict]:
+    return [row for row in finding.details if place.items() <= row.items()]
+
+
+def exactly(value):
+    return pytest.approx(value, abs=1e-9)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    small(folder)
+    return findings_on(folder, "small.csv", tokens_per_step=1000, **GROUPS)
+
+
+def test_gains_of_both_groups_at_every_checkpoint(found):
+    groups = rows(found["gain-by-learning"], level="groups")
+    assert [row["tokens"] for row in groups] == [1000, 2000, 3000]
+    assert [row["learned"] for row in groups] == exactly([0.20, 0.10, 0.02])
+    # in the format tuned in, with 4 shots: the mean of (0.05, 0.06), of (0.23, 0.10), of (0.39, 0.15)
+    assert [row["not_learned"] for row in groups] == exactly([0.055, 0.165, 0.27])
+    assert [row["effect"] for row in groups] == exactly([-0.145, 0.065, 0.25])
+    (one,) = rows(found["gain-by-learning"], level="dataset", probe="never", checkpoint="c1")
+    assert (one["before"], one["after"], one["effect"]) == exactly((0.52, 0.75, 0.23))
+    assert one["low"] is None
+
+
+def test_a_gain_without_errors_is_undecided_with_its_number(found):
+    gain = found["gain-by-learning"]
+    assert gain.verdict == "undecided" and gain.low is None
+    assert gain.effect == exactly(0.25)  # the later half of three checkpoints is the last
+    assert gain.statement.startswith("Cannot be decided: some numbers have no standard error. Tuning gains +0.27")
+    assert "no tuning seeds are named" in gain.covers
+
+
+def test_ratios_of_change_by_direction(found):
+    finding = found["transfer-between-types"]
+    assert finding.verdict == "undecided"
+    (there,) = rows(finding, direction="choice to generation", level="direction")
+    changes = [0.08 - 0.04, 0.10 - 0.20, 0.05 - 0.25, 0.0, 0.10, -0.25]
+    ratios = sorted([1.0, -0.5, -0.8, 0.0, 0.5, -1.0])
+    assert there["n_pairs"] == 6 and there["n_tiny"] == 2
+    assert there["effect"] == exactly(sum(changes) / 6)
+    assert there["ratio_mean"] == exactly(sum(ratios) / 6)
+    assert there["ratio_median"] == exactly((-0.5 + 0.0) / 2)
+    assert there["ratio_mean_without_tiny"] == exactly((-0.5 - 0.8 + 0.5 - 1.0) / 4)
+    (back,) = rows(finding, direction="generation to choice", level="direction")
+    # on never: 0.50 -> 0.50, 0.52 -> 0.39, 0.51 -> 0.51; on known: 0.30 -> 0.33, 0.60 -> 0.60, not measured
+    assert back["n_pairs"] == 5 and back["n_tiny"] == 0
+    assert back["effect"] == exactly((0.0 - 0.13 + 0.0 + 0.03 + 0.0) / 5)
+    assert back["ratio_mean"] == exactly((0.0 - 0.25 + 0.0 + 0.10 + 0.0) / 5)
+    assert back["ratio_median"] == exactly(0.0)
+    assert back["n_at_floor"] == 4  # all on never, and known at its first checkpoint
+    assert finding.effect == exactly(back["effect"] - there["effect"])
+    assert any("1 of 12 measurements are missing: tale on known at c2" in caveat for caveat in finding.caveats)
+    assert any("ratio to a score below 0.05" in caveat for caveat in finding.caveats)
+
+
+def test_spreads_over_formats_of_tuned_and_untouched(found):
+    finding = found["format-spread"]
+    assert finding.verdict == "undecided" and "no null band" in finding.statement
+    tuned = rows(finding, condition="tuned", probe="never")
+    assert [row["n_formats"] for row in tuned] == [3, 3, 3]
+    assert [row["spread"] for row in tuned] == exactly([0.10, 0.45, 0.30])
+    mean = (0.55 + 0.45 + 0.50) / 3
+    first = (((0.55 - mean) ** 2 + (0.45 - mean) ** 2 + (0.50 - mean) ** 2) / 2) ** 0.5
+    assert tuned[0]["deviation"] == exactly(first)
+    base = rows(finding, condition="untouched", probe="never")
+    assert [row["spread"] for row in base] == exactly([0.10, 0.02, 0.01])
+    assert base[1]["deviation"] == exactly(0.02 / 2**0.5)
+    assert not rows(finding, probe="known")
+
+
+def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path):
+    small(tmp_path, se="0.01")
+    given = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
+    assert given.verdict == "supported"
+    # two models at 0.01 each; means of such errors, of two groups: 0.01 * sqrt(2) * sqrt(2)
+    assert given.high - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    by_curve = findings_on(tmp_path, "small.csv", tokens_per_step=1000)["gain-by-learning"]
+    assert by_curve.verdict == "undecided" and by_curve.low is None
+    assert "read off the scores that the gains start from" in by_curve.statement
+
+
+def test_every_verdict_says_what_its_table_lacks(found):
+    for finding in found.values():
+        assert finding.caveats[0].startswith("No items: ")
+        assert any(caveat.startswith("No seeds of tuning") for caveat in finding.caveats)
+        assert finding.verdict == "undecided" and finding.statement.startswith("Cannot be decided: ")
+
+
+def test_untouched_curves_with_errors_are_sorted_and_decided(tmp_path):
+    header = "series,checkpoint,tokens,probe,metric,value,se,chance"
+    curves = {"rises": (0.25, 0.3, 0.6, 0.62), "flat": (0.25, 0.26, 0.25, 0.26), "near": (0.25, 0.25, 0.35, 0.36)}
+    lines = [
+        f"s,c{k},{10**k},{probe},acc,{value},0.01,0.25"
+        for probe, values in curves.items()
+        for k, value in enumerate(values)
+    ]
+    lines += [f"s,c{k},{10**k},bare,acc,0.9,,0.25" for k in range(4)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *lines]) + "\n")
+    finding = findings_on(tmp_path, "t.csv")["learned-in-pretraining"]
+    classes = {row["dataset"]: row["class"] for row in finding.details}
+    assert classes == {"rises": "learned", "flat": "never", "near": "unclear", "bare": "high from the start"}
+    assert finding.verdict == "supported"
+    assert finding.effect == exactly((0.61 - 0.25) - (0.255 - 0.25))
+    # the mean of the errors of the late half, of both groups: 0.01 + 0.01
+    assert finding.effect - finding.low == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    assert any("1 of 4 trajectories lack standard errors" in caveat for caveat in finding.caveats)
+    (row,) = rows(finding, dataset="rises")
+    assert (row["status"], row["saturation_tokens"]) == ("saturates", 100)
+
+
+@pytest.fixture(scope="module")
+def amuro(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("amuro")
+    write_table(folder / "amuro.csv")
+    return findings_on(folder, "amuro.csv", **SETTINGS)
+
+
+def test_the_mean_gains_of_the_paper_are_found_again(amuro):
+    groups = {row["checkpoint"]: row for row in rows(amuro["gain-by-learning"], level="groups")}
+    for checkpoint, distinct, (_, unlearned) in zip(CHECKPOINTS, TABLE_6_DISTINCT, TABLE_6, strict=True):
+        # rows are rounded to 0.001, the means of the paper too
+        assert groups[checkpoint]["not_learned"] == pytest.approx(unlearned, abs=0.0015)
+        assert groups[checkpoint]["learned"] == pytest.approx(distinct, abs=0.0015)
+
+
+def test_the_mean_ratios_of_change_of_the_paper_are_found_again(amuro):
+    finding = amuro["transfer-between-types"]
+    there, back = (
+        rows(finding, level="direction", direction=name)[0] for name in ("choice to generation", "generation to choice")
+    )
+    assert (there["n_pairs"], back["n_pairs"]) == (32, 32)
+    # one untouched score of 0.019 +- 0.0005 alone moves the mean by 0.006
+    assert there["ratio_mean"] == pytest.approx(-0.614, abs=0.015)
+    assert there["ratio_median"] == pytest.approx(-0.986, abs=0.01)
+    assert back["ratio_mean"] == pytest.approx(0.003, abs=0.002)
+    assert there["n_tiny"] == 2 * 3  # SocialIQA at the first and third checkpoint, XSum at the fourth
+    assert back["n_at_floor"] == 32
+    assert any("there was nothing to forget" in caveat for caveat in finding.caveats)
+    assert any("mnli on paws at 342000" in caveat for caveat in finding.caveats)
+
+
+def test_the_spread_over_formats_of_the_paper_is_found_again(amuro):
+    expected = {
+        "mnli-m": [0.009, 0.201, 0.358, 0.365, 0.264, 0.335, 0.240, 0.181],
+        "socialiqa": [0.337, 0.390, 0.510, 0.145, 0.187, 0.134, 0.155, 0.173],
+        "paws": [0.022, 0.210, 0.065, 0.099, 0.119, 0.030, 0.147, 0.017],
+        "xsum": [0.089, 0.131, 0.074, 0.039, 0.137, 0.090, 0.103, 0.092],
+    }
+    for probe, spreads in expected.items():
+        found = rows(amuro["format-spread"], condition="tuned", probe=probe)
+        assert [row["spread"] for row in found] == pytest.approx(spreads, abs=0.0015)
+
+
+def test_checkpoints_of_the_paper_are_uneven_and_two_are_all_but_the_same(amuro):
+    caveats = " ".join(amuro["gain-by-learning"].caveats)
+    assert "uneven in tokens: olmo-1b has none from 7.55e+10 to 1.43e+12" in caveats
+    assert "738000 and main of olmo-1b" in caveats

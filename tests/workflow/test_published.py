@@ -1,0 +1,71 @@
+"""A study of published numbers: from a table to its report, with the same rules, and without torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from project import ENVIRONMENT, ROOT, copy_project
+
+from ripeness.charts import FIGURES
+from ripeness.files import read_json
+
+sys.path.insert(0, str(ROOT / "tests"))
+from amuro_rows import SETTINGS, write_table  # noqa: E402
+
+pytestmark = pytest.mark.slow
+# imported by every Python of the run before anything else
+BLOCK = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'transformers', 'datasets', 'tokenizers']))\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = copy_project(tmp_path_factory.mktemp("published") / "a study")
+    (folder / "blocked").mkdir()
+    (folder / "blocked/sitecustomize.py").write_text(BLOCK)
+    write_table(folder / "a table.csv")
+    study = {"study": "paper", "title": "A paper", "published": SETTINGS | {"tables": ["a table.csv"]}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return folder
+
+
+def run(project: Path, *command: str) -> subprocess.CompletedProcess:
+    environment = ENVIRONMENT | {"PYTHONPATH": str(project / "blocked")}
+    return subprocess.run(
+        [sys.executable, *command], cwd=project, env=environment, capture_output=True, text=True, timeout=200
+    )
+
+
+def test_a_table_becomes_a_report_without_torch(project):
+    done = run(project, "scripts/run_study.py", "--study", "study.yaml", "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = project / "results/paper"
+    assert all((results / f"figures/{name}.csv").is_file() for name in FIGURES)
+    assert pl.read_parquet(results / "tables/measurements.parquet").height > 400
+    findings = {one["id"]: one for one in read_json(results / "findings.json")}
+    assert "−61." in findings["transfer-between-types"]["statement"]
+    assert done.stdout.count("undecided ") == 4
+    page = (results / "report.html").read_text()
+    assert '<section id="lacks">' in page and '<section id="prompts">' not in page and "No items: nothing" in page
+    assert "a table.csv" in page
+    again = run(project, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "1", "-n")
+    assert "Nothing to be done" in again.stdout + again.stderr, again.stdout + again.stderr
+    forecast = run(project, "scripts/forecast.py", "--study", "study.yaml")
+    assert forecast.returncode == 0, forecast.stderr
+
+
+def test_a_mistake_in_a_table_names_file_and_line(project):
+    table = project / "a table.csv"
+    lines = table.read_text().splitlines()
+    (project / "wrong.csv").write_text("\n".join([*lines, lines[-1]]) + "\n")
+    study = {"study": "wrong", "title": "t", "published": SETTINGS | {"tables": ["wrong.csv"]}}
+    (project / "wrong.yaml").write_text(yaml.safe_dump(study))
+    done = run(project, "scripts/run_study.py", "--study", "wrong.yaml", "--cores", "1")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert f"error: wrong.csv:{len(lines) + 1}: the same number as wrong.csv:{len(lines)}" in done.stderr
+    missing = yaml.safe_load((ROOT / "studies/published.yaml").read_text())
+    (project / "missing.yaml").write_text(yaml.safe_dump(missing))
+    done = run(project, "scripts/run_study.py", "--study", "missing.yaml", "--cores", "1")
+    assert done.returncode == 2 and "published.tables.0: there is no published.csv" in done.stderr
