@@ -36,7 +36,8 @@ def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], I
     if has_inputs:
         return checks
     plan = plan_of(results.measurements)
-    return {name: partial(GRID_CHECKS[name], plan) for name in MEASURED} | checks
+    told = [name for name in MEASURED if name != "single-seed" or plan["seeds"]]
+    return {name: partial(GRID_CHECKS[name], plan) for name in told} | checks
 
 
 def main(argv: list[str] | None = None) -> None:

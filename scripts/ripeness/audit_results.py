@@ -84,8 +84,8 @@ def tiny_base(results: Results) -> Iterator[Remark]:
         if small.is_empty():
             continue
         above = small.filter(pl.col("before") > 0)
-        largest = (above["change"] / above["before"]).max()
-        ratio = f", ratios of change up to {largest:+.0%}" if largest is not None else ", and a ratio is undefined"
+        ratios = sorted(above["change"] / above["before"], key=abs)
+        ratio = f", ratios of change up to {ratios[-1]:+.0%}" if ratios else ", and a ratio is undefined"
         seen = f"in {small.height:,} of {rows.height:,} comparisons the untouched score is below {SMALL_BASE:g}{ratio}"
         yield remark("tiny-base", str(probe), seen)
 
@@ -107,7 +107,8 @@ def no_forgetting_at_chance(results: Results) -> Iterator[Remark]:
 
 def below_majority(results: Results) -> Iterator[Remark]:
     """Accuracies far below chance or the commonest answer, by what is measured."""
-    scores = results.scores.filter(pl.col("probe_kind") == "choice", pl.col("majority").is_not_null())
+    scores = results.scores.filter(pl.col("probe_kind") == "choice", pl.col("chance").is_not_null())
+    scores = scores.with_columns(pl.col("majority").fill_null(pl.col("chance")))  # published numbers may not say it
     error = N_ERRORS * pl.col("se").fill_null(0.0)
     far = (pl.col("majority") - pl.col("value") > pl.max_horizontal(error, pl.lit(FAR))) & (
         pl.col("chance") - pl.col("value") > error

@@ -77,6 +77,7 @@ class Study:
 def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
+    check_acknowledged(config["audit"]["acknowledge"])
     if "published" in config:
         return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])
@@ -93,7 +94,6 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_suites(study)
     check_texts(config)
     check_formats(study)
-    check_acknowledged(config["audit"]["acknowledge"])
     if config["scratch"] and config["keep_models"] == "all":
         raise UserError(
             f"scratch: {config['scratch']!r} is cleared once a model is measured, but keep_models is 'all'\n"

@@ -46,8 +46,6 @@ def published(folder, checkpoint, **change):
     """The study with rows and checkpoints of our own in place of those on the hub."""
     config = read_yaml(ROOT / "studies/amuro-char.yaml") | change
     config["study"] = folder.name
-    config["methods"]["base"]["shots"] = [0, 4]
-    config.pop("audit", None)
     for name, overrides in config["datasets"].items():
         files = {role: f"{name}/{'all' if name in ALL_IN_ONE else role}.jsonl" for role in ROLES}
         config["datasets"][name] = {**(overrides or {}), "source": files}
@@ -107,19 +105,18 @@ def test_the_protocol_as_published_is_refused_for_each_of_its_fatal_defects(made
 
 
 def test_with_its_fatal_defects_acknowledged_the_rest_is_in_the_table(made):
-    reasons = json.dumps(dict.fromkeys(FATAL, "as published"))
-    audit_inputs.main([*made.words, "--acknowledge", reasons])
+    audit_inputs.main([*made.words, "--acknowledge", audit_lookups.acknowledged(made.study, None)])
     table = pl.read_parquet(made.folder / "inputs.parquet")
     seen = table.filter(pl.col("severity") != "passed")
     places = {check: dict(rows.select("where", "seen").iter_rows()) for (check,), rows in seen.group_by("check")}
     assert set(seen.filter("is_acknowledged")["check"]) == set(FATAL)
-    assert set(seen.filter("is_acknowledged")["reason"]) == {"as published"}
+    assert all(reason.startswith("as published, ") for reason in seen.filter("is_acknowledged")["reason"])
     assert "nothing between 75.5B and 1.43T" in places["uneven-tokens"]["olmo-1b"]
     assert places["near-identical-checkpoints"]["olmo-1b"].startswith("step738000 and step738020 are 20 steps")
     assert "seed 42" in places["single-seed"]["seeds"]
     assert "2e-07 on xsum" in places["mixed-rates"]["methods of kind full"]
     assert len(places["shots-scored"]) == len(made.study.tasks)
-    io = {"xsum", "mnli", "mnli-mismatched", "paws", "socialiqa-questions"}
+    io = {"xsum", "mnli", "mnli-mismatched", "rte", "gpt3nli", "paws", "socialiqa-questions"}
     assert {where for where in places["glued-prompt"] if where.endswith(", io")} == {f"{name}, io" for name in io}
     assert {where.split(", ")[1] for where in places["glued-prompt"]} == {"io"}
     assert "socialiqa-questions, io" in places["glued-fields"]

@@ -75,6 +75,11 @@ CASES = {
             "+900%",
             results(score(XSUM, 0.01, suite="validation"), score(XSUM, 0.1, dataset="paws", suite="validation")),
         ),
+        (
+            results(score(XSUM, 0.04), score(XSUM, 0.01, dataset="paws")),
+            "up to -75%",
+            results(score(XSUM, 0.06), score(XSUM, 0.01, dataset="paws")),
+        ),
     ],
     "no-forgetting-at-chance": [
         (
@@ -90,6 +95,7 @@ CASES = {
     ],
     "below-majority": [
         (results(score(RTE, 0.24)), "1 of 1 accuracies, down to 0.24 (step8, base)", results(score(RTE, 0.49))),
+        (results(score(RTE | {"majority": None}, 0.24)), "chance 0.50", results(score(RTE | {"chance": None}, 0.24))),
         (
             results(score(RTE, 0.3, dataset="rte")),
             "step8, full",
@@ -160,12 +166,15 @@ def test_of_published_numbers_the_checkpoints_are_audited_that_they_name(tmp_pat
     words = [f"--{name}={tmp_path / name}.parquet" for name in ("measurements", "cells")]
     audit_results.main([*words, "--inputs", "--items", "--output", str(tmp_path / "audit.parquet")])
     table = pl.read_parquet(tmp_path / "audit.parquet")
-    assert "one-answer" not in set(table["check"]) and "overlap" not in set(table["check"])
+    assert not {"one-answer", "overlap", "single-seed"} & set(table["check"])
     seen = dict(table.filter(pl.col("severity") != "passed").select("check", "seen").iter_rows())
     assert seen.keys() == {
         *("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run"),
         *("tiny-base", "no-forgetting-at-chance"),
     }
+    made.measurements.with_columns(seed=pl.lit(7)).write_parquet(tmp_path / "measurements.parquet")
+    audit_results.main([*words, "--output", str(tmp_path / "audit.parquet")])
+    assert "with seed 7" in str(pl.read_parquet(tmp_path / "audit.parquet").filter(check="single-seed")["seen"][0])
     assert "in 8 of 8 comparisons" in seen["no-forgetting-at-chance"] and "+489%" in seen["tiny-base"]
     assert "20 steps" in seen["near-identical-checkpoints"]
 
