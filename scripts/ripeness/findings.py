@@ -38,6 +38,7 @@ def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> li
     """Test every claim on measurements alone, and adjust the p values for their number (Holm)."""
     lacks, reported = tuple(lacks_of(measurements)), measurements.filter(REPORTED)
     found = [function(reported, settings) for function in WITHOUT_ITEMS.values()]
+    found = [finding if finding.low is not None else replace(finding, covers="nothing") for finding in found]
     return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
 
 

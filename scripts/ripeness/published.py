@@ -76,7 +76,7 @@ def not_negative(word: str) -> float:
 # How a cell of every column is read; the docstring says what it must be.
 COLUMNS: dict[str, Callable[[str], Any]] = {
     "series": text, "checkpoint": text, "step": whole_number, "tokens": whole_number, "phase": text,
-    "dataset": text, "method": text, "format_trained": text, "seed": whole_number,
+    "dataset": text, "method": text, "format_trained": text, "learning_rate": not_negative, "seed": whole_number,
     "probe": text, "probe_kind": text, "format": text, "shots": whole_number,
     "metric": text, "value": real_number, "se": not_negative, "n_items": whole_number, "chance": share,
     "majority": share,

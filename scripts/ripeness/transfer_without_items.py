@@ -69,7 +69,7 @@ def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Fi
     )
     parts = [direction_row(pairs, kind, name, is_across=True) for kind, name in DIRECTIONS.items()]
     parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
-    said = " ".join(str(part["statement"]) for part in parts if part["n_pairs"])
+    said = " ".join(str(part["statement"]) for part in parts[: len(DIRECTIONS)] if part["n_pairs"])
     finding = replace(
         TRANSFER,
         statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
@@ -99,6 +99,7 @@ def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool)
     row |= {
         "effect": float(found["change"].mean()),
         "median": float(found["change"].median()),
+        "n_ratios": ratios.height,  # an untouched score of 0 has none
         "ratio_mean": ratios["ratio"].mean(),
         "ratio_median": ratios["ratio"].median(),
         "ratio_mean_without_tiny": large.mean(),
@@ -122,7 +123,11 @@ def sentence(row: Mapping[str, object], head: str) -> str:
         text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
         text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
     if row["n_at_floor"]:
-        text += f"; in {row['n_at_floor']} of them the untouched score is at its floor, where nothing can be forgotten"
+        text += (
+            f"; in {row['n_at_floor']} of them the untouched score is close to its floor, with next to nothing to lose"
+        )
+    if row["n_floor_unknown"]:
+        text += f"; for {row['n_floor_unknown']} no floor is known, nor whether there was something to lose"
     return text.replace("-", "−") + "."
 
 
@@ -137,8 +142,8 @@ def ratio_caveats(parts: list[dict[str, object]]) -> list[str]:
             )
         if part["n_pairs"] and part["n_at_floor"] == part["n_pairs"]:
             caveats.append(
-                f"{part['direction']}: every untouched score is at its floor, so that no change shows no harm: "
-                "there was nothing to forget."
+                f"{part['direction']}: every untouched score is close to its floor (chance, the most frequent answer, "
+                "or the first checkpoint), so that no change would not show that nothing is forgotten."
             )
     return caveats
 
@@ -162,7 +167,7 @@ def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
         condition=pl.when(is_base).then(pl.lit("untouched")).otherwise(pl.lit("tuned")),
         trained=pl.when(is_base).then(pl.lit("base")).otherwise("format"),
     )
-    by, model = ["condition", *PLACE, "probe", "shots"], ["dataset", "method", "trained", "seed"]
+    by, model = ["condition", *PLACE, "probe", "shots"], ["dataset", "method", "trained", "learning_rate", "seed"]
     value = pl.col("value")
     models = rows.group_by(*by, *model).agg(
         spread=value.max() - value.min(), deviation=value.std(ddof=1), best=value.max(), n_formats=value.len()
