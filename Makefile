@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study forecast resume test unit lint bench format lock unlock clean help
+.PHONY: study resolve forecast resume test unit lint bench format lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make forecast STUDY=... GPUS=8    what a study would cost: jobs, hours, disk; nothing is run"
 	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
+	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
 	@echo "make unlock                       after a run was killed, when no other is at work"
@@ -44,6 +45,10 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
+
+# Only what is not in the lock file yet; again: make resolve UPDATE=1 STUDY=...
+resolve: .venv/ready
+	@.venv/bin/python scripts/resolve_revisions.py --study "$(STUDY)" $(if $(UPDATE),--update)
 
 # Jobs, hours and disk of what would run now; nothing is run: make forecast STUDY=... GPUS=8
 forecast: .venv/ready

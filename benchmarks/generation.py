@@ -62,10 +62,12 @@ def plain_loop(
     return texts
 
 
-def task_of(subject: Subject, options: argparse.Namespace) -> tuple[str, list[dict], list[dict], Stopping]:
-    """What a model is asked: the nursery what it has learned, the others real problems."""
+def task_of(
+    subject: Subject, options: argparse.Namespace, n_shots: int
+) -> tuple[str, list[dict], list[dict], Stopping]:
+    """What a model is asked: the nursery what it has learned, others real problems, fewer where prompts are long."""
     if subject.name != NURSERY:
-        n_items, new_tokens = (2, 4) if options.small else (64, 60)
+        n_items, new_tokens = (2, 4) if options.small else (16 if n_shots else 48, 60)
         return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, "\n\n")
     n_items = 2 if options.small else 100
     return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, "\n")
@@ -73,7 +75,7 @@ def task_of(subject: Subject, options: argparse.Namespace) -> tuple[str, list[di
 
 def compare(subject: Subject, options: argparse.Namespace, n_shots: int) -> dict:
     """One row of the table; RuntimeError where texts differ."""
-    dataset, examples, pool, stopping = task_of(subject, options)
+    dataset, examples, pool, stopping = task_of(subject, options, n_shots)
     shots = shot_texts(pool[:n_shots])
     asked = (subject, examples, shots, stopping)
     best = best_of(SIZES, len(examples), lambda n: plain_loop(*asked, n))

@@ -29,7 +29,7 @@ from ripeness import (
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
-from ripeness.plan import harness_tasks, load_study
+from ripeness.plan import formats_used, harness_tasks, load_study
 
 
 def refuse(check, *values):
@@ -45,6 +45,7 @@ def refuse(check, *values):
 gc.set_threshold(100_000, 50, 1000)
 
 scheduling.go_offline()
+scheduling.limit_fetching(workflow)
 STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)
@@ -99,7 +100,7 @@ wildcard_constraints:
     series=one_of(STUDY.checkpoints),
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
     dataset=one_of([*STUDY.tasks, *STUDY.config["texts"], *harness_tasks(STUDY)]),
-    format=one_of([*STUDY.config["formats"], "text", "lm_eval"]),
+    format=one_of([*formats_used(STUDY), "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
     tuning=one_of([method for method in STUDY.config["methods"] if method != "base"]),
     seed=r"\d+",

@@ -3,6 +3,7 @@
 INPUTS: text files, model folders on disk or on the hub, <results>/items/
 OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
          <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
+         <results>/gate/{series}.json                   losses of a series' checkpoints on one text
          <results>/lm_eval/{task}                       a task of lm-evaluation-harness: task.json, data
 """
 
@@ -11,6 +12,7 @@ OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
 localrules:
     split_text,
     fetch_checkpoint,
+    check_series,
     fetch_harness_task,
 
 
@@ -39,7 +41,7 @@ rule split_text:
 
 
 rule fetch_checkpoint:
-    """Fetch one checkpoint that is not pre-trained here, and refuse it when it is not whole."""
+    """Fetch one checkpoint that is not pre-trained here, and refuse it when it is not whole or predicts badly."""
     input:
         from_plan(series_lookups.checkpoint_files),
     output:
@@ -51,14 +53,42 @@ rule fetch_checkpoint:
         series=one_of(set(STUDY.checkpoints) - series_lookups.pretrained_series(STUDY)),
     conda:
         "../envs/ripeness.yaml"
+    resources:
+        hub=from_plan(series_lookups.hub_requests),
     params:
         code=code_of("fetch_checkpoint"),
         source=from_plan(series_lookups.fetched_checkpoint),
+        gate_text=from_plan(series_lookups.gate_option),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_checkpoint.py \
             --source {params.source:q} \
+            {params.gate_text} \
             --output {output.checkpoint:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule check_series:
+    """Compare the losses of a series' checkpoints on one text, and refuse one that has lost what others had learned."""
+    input:
+        checkpoints=from_plan(series_lookups.folders_of_series),
+    output:
+        gate="<results>/gate/{series}.json",
+    log:
+        "<logs>/check_series/{series}.log",
+        usage="<logs>/check_series/{series}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("check_series"),
+        refuse=from_plan(series_lookups.refuse_option),
+    shell:
+        r"""
+        python scripts/check_series.py \
+            --checkpoints {input.checkpoints:q} \
+            {params.refuse} \
+            --output {output.gate:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """
 
@@ -76,6 +106,8 @@ rule fetch_harness_task:
         task=one_of(harness_tasks(STUDY)),
     conda:
         "../envs/ripeness.yaml"
+    resources:
+        hub=1,
     params:
         code=code_of("fetch_harness_task"),
         request=from_plan(harness_lookups.harness_request),

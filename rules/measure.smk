@@ -72,6 +72,7 @@ rule score:
     params:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),
+        normalisations=from_plan(lookups.probe_normalisations),
         training=from_plan(lookups.training_option),
     shell:
         r"""
@@ -79,6 +80,7 @@ rule score:
             --predictions {input.predictions:q} \
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
+            --normalisations {params.normalisations:q} \
             {params.training} {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

@@ -53,6 +53,8 @@ rule fetch_dataset:
         dataset=one_of(set(STUDY.tasks) - dataset_lookups.world_datasets(STUDY)),
     conda:
         "../envs/ripeness.yaml"
+    resources:
+        hub=from_plan(dataset_lookups.hub_requests),
     params:
         code=code_of("fetch_dataset"),
         source=from_plan(dataset_lookups.dataset_source),

@@ -22,6 +22,8 @@ rule fetch_text:
         usage="<logs>/fetch_text/{series}.usage.json",
     conda:
         "../envs/ripeness.yaml"
+    resources:
+        hub=1,
     params:
         code=code_of("fetch_text"),
         source=from_plan(series_lookups.text_on_hub),

@@ -47,6 +47,7 @@ rule record_provenance:
         checkpoints=from_plan(lookups.checkpoint_folders),
         harness=from_plan(harness_lookups.harness_folders),
         published=from_plan(lookups.published_tables),
+        gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -64,6 +65,7 @@ rule record_provenance:
             --checkpoints {input.checkpoints:q} \
             --harness {input.harness:q} \
             --published {input.published:q} \
+            --gates {input.gates:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -1,34 +1,34 @@
-"""Fetch one checkpoint from a folder or from the hub at a pinned commit, and refuse it when it is not whole."""
+"""Fetch one checkpoint from a folder or the hub, convert what is of an older form, and refuse what is not whole."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 from ripeness.command_line import argument_parser, json_option, run
+from ripeness.convert import INDEX, convert_tokenizer, convert_weights, pickled_files
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole, write_json
-from ripeness.gate import INDEX, check_folder, weight_files
+from ripeness.gate import check_folder, weight_files
+from ripeness.gate_loss import check_loss
 from ripeness.models import TOKENIZER_FILES
 
 SMALL_FILES = ("config.json", "generation_config.json", "checkpoint.json", *TOKENIZER_FILES)
 FACTS = ("series", "checkpoint", "step", "tokens", "lr", "phase", "seed")
+ORIGIN = ("repo", "revision", "commit")
 
 
-def hub_folder(source: dict[str, Any]) -> Path:
-    """Download the files of a revision that are needed into the hub's own cache."""
-    from huggingface_hub import snapshot_download
+def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
+    """What a checkpoint is called in messages, and the folder of its files."""
+    if "path" in source:
+        folder = Path(source["path"])
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {folder}\nhint: check `path`; it is relative to {Path.cwd()}")
+        return str(folder), folder
+    if {"repo", "revision"} <= source.keys():
+        from ripeness.hub_checkpoint import checkpoint_folder  # the network's part, which a folder does without
 
-    try:
-        return Path(
-            snapshot_download(
-                source["repo"], revision=source["revision"], allow_patterns=[*SMALL_FILES, "*.safetensors", INDEX]
-            )
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{source['repo']} at {source['revision']} cannot be fetched: {error}\n"
-            "hint: fetching needs the network; where there is none, name a folder on disk with `path`"
-        ) from None
+        return f"{source['repo']} at {source['revision']}", checkpoint_folder(source)
+    raise UserError("the source names no model\nhint: give `path`, or `repo` and `revision`")
 
 
 def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
@@ -40,19 +40,27 @@ def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
             f"checkpoint {facts.get('checkpoint')!r} of {facts.get('series')!r}: {', '.join(missing)} not known\n"
             "hint: give them in its line, or in a checkpoint.json in its folder"
         )
-    return {key: facts[key] for key in FACTS}
+    origin = {key: source[key] for key in ORIGIN if "repo" in source and key in source}
+    if "repo" in source:
+        origin["commit"] = source.get("commit") or source["revision"]
+    return {key: facts[key] for key in FACTS} | origin
 
 
-def copy_folder(folder: Path, output: Path) -> None:
-    """Copy what is small; weights are linked, since a series is large and never changed in place."""
+def lay_out(folder: Path, output: Path) -> None:
+    """Copy what is small; weights are linked, since a series is large and never changed in place, or converted."""
     output.mkdir()
     for name in SMALL_FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, output / name)
-    if (folder / INDEX).is_file():
-        shutil.copyfile(folder / INDEX, output / INDEX)
-    for path in weight_files(folder):
-        (output / path.name).symlink_to(path.resolve())
+    if not any((folder / name).is_file() for name in (INDEX, "model.safetensors")) and pickled_files(folder):
+        convert_weights(folder, output)
+    else:
+        if (folder / INDEX).is_file():
+            shutil.copyfile(folder / INDEX, output / INDEX)
+        for path in weight_files(folder):
+            (output / path.name).symlink_to(path.resolve())
+    if (output / "config.json").is_file():
+        convert_tokenizer(output)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -61,16 +69,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--source", required=True, type=json_option, help="{series, checkpoint, path | repo, revision, ...} as JSON"
     )
+    parser.add_argument("--gate-text", type=Path, help="text that the series has learned (default: English prose)")
+    parser.add_argument("--accept-loss", action="store_true", help="refuse no loss on that text")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
-    if not ("path" in options.source or {"repo", "revision"} <= set(options.source)):
-        raise UserError("the source names no model\nhint: give `path`, or `repo` and `revision`")
-    folder = Path(options.source["path"]) if "path" in options.source else hub_folder(options.source)
-    if not folder.is_dir():
-        raise UserError(f"there is no folder {folder}\nhint: check `path`; it is relative to {Path.cwd()}")
-    facts = facts_of(folder, options.source) | check_folder(folder)
+    called, folder = folder_of(options.source)
+    facts = facts_of(folder, options.source)
     with whole(options.output) as output:
-        copy_folder(folder, output)
+        try:
+            lay_out(folder, output)
+            facts |= check_folder(output)
+            facts["gate"] = check_loss(output, facts, options.gate_text, accept=options.accept_loss)
+        except UserError as error:  # about a folder that the user has never seen
+            said = str(error).removeprefix(f"the checkpoint {output}: ").removeprefix(f"the checkpoint {folder}: ")
+            raise UserError(f"the checkpoint {called}: {said}") from None
         write_json(output / "checkpoint.json", facts)
 
 

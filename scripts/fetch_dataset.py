@@ -63,9 +63,7 @@ def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
     if "hub" in source:
         splits = dict.fromkeys(source["splits"].values())
         place = source["hub"], source.get("config")
-        return {
-            split: dict(enumerate(dataset_split(*place, split, source["revision"]).to_list(), 1)) for split in splits
-        }
+        return {split: dict(enumerate(dataset_split(*place, split, source).to_list(), 1)) for split in splits}
     paths = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
     return {path: read_rows(Path(path)) for path in paths}
 

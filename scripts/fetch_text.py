@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     with whole(options.output) as folder:
         folder.mkdir()
         for split in ("train", "validation"):
-            table = dataset_split(source["id"], source.get("config"), source[split], source["revision"])
+            table = dataset_split(source["id"], source.get("config"), source[split], source)
             text = "\n".join(row.rstrip("\n") for row in table[source["column"]])
             (folder / f"{split}.txt").write_text(text + "\n", encoding="utf-8")
 

@@ -76,6 +76,8 @@ def main(argv: list[str] | None = None) -> None:
     wall = max(hours[True] / options.gpus, in_turn) + hours[False] / options.gpus
     print(f"{'all':<22}{sum(jobs.values()):>8}{'':>10}{hours[True]:>12.3f}{hours[False]:>12.3f}")
     print(f"\nabout {wall:.2f} hours with {options.gpus} at once, beside waiting for a place in the queue")
+    if "published_cost" in study.config:
+        print(f"published: {study.config['published_cost']}")
     sizes = disk_bytes(study, options.gpus)
     print(f"disk: {', '.join(f'{name} {size / 1e9:.2f} GB' for name, size in sizes.items())}")
     if study.recipes and not any(rule in ran for rule in ("train_model", "predict")):

@@ -4,7 +4,8 @@ By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
 "stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
-line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option.
+line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
+and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from ripeness.models import (
     resolve_precision,
 )
 from ripeness.options import option_scores
-from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
+from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes, unconditional_prompts
 from ripeness.tables import PREDICTIONS, read_examples, write_table
 from ripeness.weights import drop_weights
 
@@ -84,10 +85,19 @@ def predict_questions(
         texts = generate(model, tokenizer, contexts, stopping, batch_tokens=batch_tokens)
         answers = [{"text": text} for text in texts]
     else:
-        answers = [{"logps": scores} for scores in option_scores(model, prompts, batch_tokens=batch_tokens)]
+        scores = option_scores(model, prompts, batch_tokens=batch_tokens)
+        lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
+        answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
+    if probe.get("unconditional"):
+        asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=context_length(model.config))
+        scores = option_scores(model, list(asked.values()), batch_tokens=batch_tokens)
+        alone = {option: logps[0] for option, logps in zip(asked, scores, strict=True)}
+        for answer, row in zip(answers, rows, strict=True):
+            answer["logps_unconditional"] = [alone[option] for option in row["choices"]]
     keep = ("item", "cluster", "choices", "gold", "target")
     return [
         {key: row[key] for key in keep}
+        | {"references": row.get("references") or []}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | answer
         for row, prompt, answer in zip(rows, prompts, answers, strict=True)

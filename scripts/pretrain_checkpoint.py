@@ -9,10 +9,14 @@ import logging
 import shutil
 from pathlib import Path
 
+import polars as pl
+
 from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import whole, write_json
+from ripeness.gate_loss import measure
+from ripeness.models import load_tokenizer
 from ripeness.pretraining import (
     Decay,
     PretrainingSettings,
@@ -47,6 +51,12 @@ def schedule_of(checkpoint: dict) -> tuple[int, Decay | None]:
         return checkpoint["step"], None
     decay = Decay(checkpoint["from_step"], checkpoint["steps"])
     return decay.start + decay.steps, decay
+
+
+def measured_loss(folder: Path, training: Training, corpus: Path) -> dict:
+    """Loss on the first held-out documents, as that of a fetched checkpoint is measured; nothing is refused here."""
+    texts = pl.read_parquet(corpus / "heldout.parquet")["text"].head(50).to_list()
+    return measure(training.model.eval(), load_tokenizer(folder), texts) | {"text": "held-out documents"}
 
 
 def describe(checkpoint: dict, training: Training, decay: Decay | None) -> dict:
@@ -87,7 +97,8 @@ def main(argv: list[str] | None = None) -> None:
     with whole(options.output) as folder:
         training.model.save_pretrained(folder)
         shutil.copytree(options.corpus / "tokenizer", folder, dirs_exist_ok=True)
-        write_json(folder / "checkpoint.json", describe(options.checkpoint, training, decay))
+        gate = measured_loss(folder, training, options.corpus)
+        write_json(folder / "checkpoint.json", describe(options.checkpoint, training, decay) | {"gate": gate})
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.files import read_json, write_json
 
 PACKAGES = (
-    "snakemake", "torch", "transformers", "tokenizers", "datasets", "rouge-score", "polars", "numpy", "altair",
-    "vl-convert-python",
+    "snakemake", "torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "rouge-score", "polars", "numpy",
+    "altair", "vl-convert-python",
 )  # fmt: skip
+ORIGIN = ("repo", "revision", "commit")
 
 
 def code_version(folder: Path) -> str:
@@ -40,12 +41,24 @@ def describe(
     datasets: list[Path],
     checkpoints: list[Path],
     config: dict[str, Any],
+    *,
     harness: Sequence[Path] = (),
+    gates: Sequence[Path] = (),
     published: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Tables of name and value for the report."""
     records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
     facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
+    losses = {
+        (row["series"], row["checkpoint"]): {
+            "loss (nats a token)": row["loss"],
+            "of guessing": row["guessing"],
+            "on": row["text"],
+            "remark": row["remark"],
+        }
+        for path in gates
+        for row in read_json(path)
+    }
     fetched = [read_json(folder / "task.json") for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
     tables = {
@@ -70,7 +83,9 @@ def describe(
         },
         "checkpoints": {
             f"{fact['series']} {fact['checkpoint']}": {
-                key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")
+                **{key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")},
+                **{key: fact.get(key) for key in ORIGIN if any(key in other for other in facts)},
+                **losses.get((fact["series"], fact["checkpoint"]), {}),
             }
             for fact in facts
         },
@@ -87,12 +102,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--datasets", type=Path, nargs="*", default=[], help="folders of fetch_dataset")
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=[], help="folders of checkpoints")
     parser.add_argument("--harness", type=Path, nargs="*", default=[], help="folders of fetch_harness_task")
+    parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    folders = (options.datasets, options.checkpoints)
-    write_json(options.output, describe(*folders, options.config, options.harness, options.published))
+    more = {"harness": options.harness, "gates": options.gates, "published": options.published}
+    described = describe(options.datasets, options.checkpoints, options.config, **more)
+    write_json(options.output, described)
 
 
 if __name__ == "__main__":

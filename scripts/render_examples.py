@@ -6,8 +6,9 @@ from pathlib import Path
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.config import hint
 from ripeness.errors import UserError
+from ripeness.examples import examples
 from ripeness.files import whole
-from ripeness.items import ROLES, Item, examples
+from ripeness.items import ROLES, Item
 from ripeness.tables import EXAMPLES, write_table
 from ripeness.tasks import read_task
 

@@ -20,6 +20,7 @@ from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.plan import load_study
+from ripeness.resolving import resolve, unresolved
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
@@ -132,6 +133,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     config = read_yaml(options.study)
     study = load_study(config, ROOT / "tasks")
+    if unresolved(study):
+        study = resolve(config, ROOT / "tasks")
     check_files(study)
     results = Path("results") / study.config["study"]
     started = time.time()

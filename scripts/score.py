@@ -1,6 +1,7 @@
 """Score the predictions of one cell: a row an item, and a measurement a metric."""
 
 import math
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import polars as pl
 
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
-from ripeness.metrics import SCORERS, measure
+from ripeness.metrics import SCORERS, measure, score_choice
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
 READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
@@ -21,12 +22,16 @@ def identity_of(cell: dict[str, Any], checkpoint: dict[str, Any]) -> dict[str, A
     return facts | {"pretraining_seed": checkpoint["seed"]} | cell
 
 
-def score_cell(predictions: list[dict], identity: dict[str, Any]) -> tuple[list[dict], list[dict]]:
-    """Item rows and measurement rows of one cell."""
+def score_cell(
+    predictions: list[dict], identity: dict[str, Any], normalisations: dict[str, dict[str, str]]
+) -> tuple[list[dict], list[dict]]:
+    """Item rows and measurement rows of one cell; `normalisations` by dataset and format, where there are any."""
     items, measurements = [], []
     for key, group in groupby(predictions, key=lambda row: tuple(row[name] for name in PROBE)):
         rows, probe = list(group), dict(zip(PROBE, key, strict=True))
         scorer = SCORERS[probe["probe_kind"]]
+        if name := normalisations.get(probe["probe"], {}).get(probe["probe_format"]):
+            scorer = partial(score_choice, normalisation=name)
         scored = [{name: row[name] for name in READ} | scorer(row) for row in rows]
         items += [identity | probe | row for row in scored]
         measurements += [identity | probe | row for row in measure(probe["probe_kind"], scored, rows)]
@@ -55,6 +60,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--predictions", required=True, type=existing, help="from predict")
     parser.add_argument("--checkpoint", required=True, type=existing, help="checkpoint.json of the pre-trained model")
     parser.add_argument("--cell", required=True, type=json_option, help="study, dataset, format, method, ... as JSON")
+    parser.add_argument(
+        "--normalisations",
+        default="{}",
+        type=json_option,
+        help='such as {"arc-easy": {"io": "character"}}',
+    )
     parser.add_argument("--training", type=existing, help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
@@ -62,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     predictions = pl.read_parquet(options.predictions).to_dicts()
     identity = identity_of(options.cell, read_json(options.checkpoint))
-    items, measurements = score_cell(predictions, identity)
+    items, measurements = score_cell(predictions, identity, options.normalisations)
     record = read_json(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ripeness.chat import answer_lead, template_of
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import write_json
 from ripeness.models import load_tokenizer
@@ -11,7 +12,7 @@ from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write a JSON list: dataset, format, shots, prompt, options or target, gold, tokens."""
+    """Write a JSON list: dataset, format, shots, prompt, chat template, options or target, gold, tokens."""
     parser = argument_parser(__doc__)
     parser.add_argument(
         "--checkpoint", required=True, type=existing, help="a checkpoint; its tokenizer reads the prompts"
@@ -24,6 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     shown = []
     for probe in options.probes:
         example = pl.read_parquet(probe["examples"], n_rows=1).row(0, named=True)
+        lead = answer_lead(tokenizer) if example["turns"] else ""
         shots = []
         if probe["shots"]:
             shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
@@ -42,8 +44,9 @@ def main(argv: list[str] | None = None) -> None:
                 "format": probe["format"],
                 "shots": probe["shots"],
                 "prompt": tokenizer.decode(prompt.context),
-                "options": example["choices"],
-                "target": example["target"],
+                "chat_template": template_of(tokenizer) if example["turns"] else None,
+                "options": [lead + option for option in example["choices"]],
+                "target": lead + example["target"],
                 "gold": example["gold"],
                 "n_tokens": len(prompt.context),
             }

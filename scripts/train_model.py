@@ -3,10 +3,11 @@
 By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.jsonl --output model --record record.json
 --settings '{"learning_rate": 1e-4, "epochs": 3, "batch_size": 32, "seed": 1}'
 
-Examples are JSONL, {"prompt": ..., "target": " ..."} a line, or parquet from render_examples. The loss counts the
-target and the end of text after it. Further settings, with what they are otherwise: "schedule": "linear" or "constant",
-"warmup_ratio": 0.03, "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32). A training
-that was cut off goes on where its state was saved.
+Examples are JSONL, {"prompt": ..., "target": " ..."} a line, with "turns": [{"role": ..., "content": ...}] instead of a
+prompt for a chat, or parquet from render_examples. The loss counts the target and the end of text after it. Further
+settings, with what they are otherwise: "schedule": "linear" or "constant", "warmup_ratio": 0.03, "weight_decay": 0,
+"clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32). A training that was cut off goes on where its state
+was saved.
 """
 
 import logging
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     settings = read_settings(options.settings)
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
-    rows = [(row["item"], row["prompt"], row["target"]) for row in read_examples(options.examples)]
+    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
     examples = encode_examples(rows, tokenizer, max_length=max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)

@@ -5,19 +5,28 @@ from typing import Any
 
 from ripeness.lookups import to_json
 from ripeness.plan import Study
+from ripeness.revisions import with_commit
 from ripeness.tasks import Task
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
+APART |= {"normalisation": "none", "unconditional": "", "rows": None}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:
     """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
     source, sizes = study.tasks[wildcards.dataset].source, study.config["items"]
+    if "hub" in source:
+        return to_json(with_commit(study.lock, source, source["hub"]))
     if "world" not in source:
         return to_json(source)
     rows = {"train": sizes["train"] + sizes["shots"], "validation": sizes["validation"], "test": sizes["test"]}
     return to_json(source | {"rows": rows})
+
+
+def hub_requests(study: Study, wildcards: Any) -> int:
+    """1 for a dataset that comes from the hub, of which few are fetched at once; 0 for files on disk."""
+    return int("hub" in study.tasks[wildcards.dataset].source)
 
 
 def dataset_licence(study: Study, wildcards: Any) -> str:

@@ -34,6 +34,8 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
     if "include_path" in study.config["lm_eval"]:
         yield "lm_eval.include_path", study.config["lm_eval"]["include_path"]
     for name, series in study.config["series"].items():
+        if "gate_text" in series:
+            yield f"series.{name}.gate_text", series["gate_text"]
         for split, path in series.get("pretrain", {}).get("source", {}).get("text", {}).items():
             yield f"series.{name}.pretrain.source.text.{split}", path
         for checkpoint, entry in study.checkpoints[name].items():

@@ -7,11 +7,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from ripeness.convert import INDEX
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.models import end_of_text, load_tokenizer
-
-INDEX = "model.safetensors.index.json"
 
 
 def check_folder(folder: Path) -> dict[str, int]:

@@ -142,8 +142,8 @@ def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Calla
         return not last.isascii() or last == " " or last in tokenizer.decode([token])
 
     def ends(tokens: list[int]) -> bool:
-        if tokens[-1] == end:
-            return True
+        if tokens[-1] == end or not stop:
+            return tokens[-1] == end
         # a character is at most four tokens of bytes; one token more, since the first may begin in its midst
         return may_complete(tokens[-1]) and stop in tokenizer.decode(tokens[-4 * len(stop) - 1 :])
 
@@ -151,5 +151,6 @@ def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Calla
 
 
 def answer_text(tokenizer: PreTrainedTokenizerBase, tokens: list[int], stop: str) -> str:
-    """The text of an answer: without special tokens, cut before the stop text, without white space around it."""
-    return tokenizer.decode(tokens, skip_special_tokens=True).split(stop)[0].strip()
+    """The text of an answer: without special tokens, cut before the stop text if any, without white space around it."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    return (text.split(stop)[0] if stop else text).strip()

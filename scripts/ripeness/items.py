@@ -3,14 +3,14 @@
 import hashlib
 import json
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from ripeness.errors import UserError
 from ripeness.rows import Row
-from ripeness.tasks import Task, glued, render, value_text
+from ripeness.tasks import Task, value_text
+from ripeness.templates import evaluate, expression, variables
 
 ROLES = (
     "test",
@@ -24,7 +24,8 @@ ROLES = (
 class Item:
     """One question of a dataset. `choices` are label names or option texts; `gold` is an index into them.
 
-    A generation item has no choices and gold -1; its `target` is the text to be generated.
+    A generation item has no choices and gold -1; its `target` is the text to be generated, `references` are all texts
+    that are right.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Item:
     choices: list[str]
     gold: int
     target: str
+    references: list[str]
 
 
 def item_of(row: Row, task: Task, number: str) -> Item:
@@ -41,18 +43,39 @@ def item_of(row: Row, task: Task, number: str) -> Item:
     identity = str(column(row, task.id)) if task.id else number
     cluster = short(str(column(row, task.cluster))) if task.cluster else identity
     if task.kind == "generation":
-        return Item(identity, cluster, fields, [], -1, str(column(row, task.target)))
+        answers = references(row, task)
+        return Item(identity, cluster, fields, [], -1, answers[0], answers)
     if task.labels:
         choices, label = list(task.labels), label_of(row, task)
-        return Item(identity, cluster, fields, choices, choices.index(label), label)
+        return Item(identity, cluster, fields, choices, choices.index(label), label, [])
     choices = [str(option) for option in as_list(row, task.options)]
-    answer = column(row, task.answer)
-    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(choices):
+    gold = place_of(replace(row, values=row.values | {"options": choices}), task, len(choices))
+    return Item(identity, cluster, {**fields, "options": choices}, choices, gold, choices[gold], [])
+
+
+def references(row: Row, task: Task) -> list[str]:
+    """The texts that are right answers, the one to be learned first."""
+    value = column(row, task.target)
+    answers = [str(answer) for answer in value] if isinstance(value, list) else [str(value)]
+    if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
         raise UserError(
-            f"{row.where}: {task.answer} is {answer!r}, but there are {len(choices)} options, numbered from 0\n"
-            "hint: `answer` names the column with the index of the right option"
+            f"{row.where}: {task.target} is {value!r}, not one or more texts\n"
+            "hint: mend the row; a list without answers usually marks an unlabelled split"
         )
-    return Item(identity, cluster, {**fields, "options": choices}, choices, answer, choices[answer])
+    return answers
+
+
+def place_of(row: Row, task: Task, n: int) -> int:
+    """The place of the right option among n, from 0; text that reads as a number will do, as all of a CSV is text."""
+    answer = column(row, task.answer)
+    if isinstance(answer, str) and answer.isdecimal():
+        answer = int(answer)
+    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < n:
+        raise UserError(
+            f"{row.where}: {task.answer} is {answer!r}, but there are {n} options, numbered from 0\n"
+            "hint: `answer` names the column with the place of the right option, or is an expression that gives it"
+        )
+    return answer
 
 
 def short(text: str) -> str:
@@ -60,15 +83,35 @@ def short(text: str) -> str:
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def column(row: Row, name: str | None) -> Any:
-    """The value of a column; UserError when the row lacks it or it is null."""
-    value = row.values.get(name)
+def column(row: Row, text: str | None) -> Any:
+    """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
+    inner = expression(text or "")
+    for name in [text] if inner is None else variables(inner):
+        if row.values.get(name) is None:
+            raise UserError(
+                f"{row.where}: the row has no {name!r}; it has {', '.join(sorted(row.values)) or 'nothing'}\n"
+                "hint: mend the row, or the column names in the task file"
+            )
+    value = row.values[text] if inner is None else value_of(inner, row.values, row.where)
     if value is None:
-        raise UserError(
-            f"{row.where}: the row has no {name!r}; it has {', '.join(sorted(row.values)) or 'nothing'}\n"
-            "hint: mend the row, or the column names in the task file"
-        )
+        raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
     return value
+
+
+def value_of(inner: str, values: dict[str, Any], where: str) -> Any:
+    """The value of an expression over the columns of a row; UserError that names the row."""
+    try:
+        return evaluate(inner, values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
+def is_kept(row: Row, task: Task) -> bool:
+    """Whether a row is one of the dataset; the columns that `keep` asks for may be null."""
+    inner = expression(task.keep or "")
+    if inner is None:
+        return task.keep is None or bool(row.values.get(task.keep))
+    return bool(value_of(inner, {name: row.values.get(name) for name in variables(inner)}, row.where))
 
 
 def as_list(row: Row, name: str | None) -> list:
@@ -105,18 +148,26 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
 
     rows: the rows of each source, and in `task.source` which source serves which role.
     sizes: items wanted for train, validation, test and shots, and the seed of the draw. Fewer are taken when a source
-    has fewer; none is an error, as are duplicate ids and rows of one role that also stand in another.
+    has fewer, but what is drawn later from it keeps its shots and one row a role; none is an error, as are duplicate
+    ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test rows instead,
+    and test items too.
     """
     sources = {role: source_of(role, task) for role in ROLES}
     names = short_names(list(dict.fromkeys(sources.values())))
     items = {source: read_items(rows[source], task, name) for source, name in names.items()}
     check_ids(items)
+    head = items[sources["test"]][: sizes["shots"]] if sizes.get("shots_from") == "test" else []
     for source, pool in items.items():
         random.Random(f"{sizes['seed']}-{source}").shuffle(pool)
     drawn: dict[str, list[Item]] = {}
     held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
-    for role in ROLES:
-        drawn[role], items[sources[role]] = take(items[sources[role]], sizes[role], held, task)
+    for place, role in enumerate(ROLES):
+        if role == "shots" and head:
+            return drawn | {"shots": head}
+        later = [other for other in ROLES[place + 1 :] if sources[other] == sources[role]]
+        kept = sum(sizes["shots"] if other == "shots" else 1 for other in later)
+        n = min(sizes[role], max(1, len(items[sources[role]]) - kept))
+        drawn[role], items[sources[role]] = take(items[sources[role]], n, held, task)
         check_overlap(drawn[role], role, held, task)
         held |= {content(item): (role, item.id) for item in drawn[role]}
         if not drawn[role]:
@@ -142,8 +193,8 @@ def short_names(sources: list[str]) -> dict[str, str]:
 
 
 def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
-    """Read every row of a source; the ones that are too long are left out, the same for every model."""
-    items = [item_of(row, task, f"{name}:{number}") for number, row in enumerate(rows, 1)]
+    """Read every row of a source; those that are not kept or too long are left out, the same for every model."""
+    items = [item_of(row, task, f"{name}:{number}") for number, row in enumerate(rows, 1) if is_kept(row, task)]
     return [item for item in items if task.max_characters is None or n_characters(item) <= task.max_characters]
 
 
@@ -185,19 +236,3 @@ def check_overlap(items: list[Item], role: str, held: dict[str, tuple[str, str]]
             f"{overlapping[0].id!r} is {other!r} of {other_role}\n"
             f"hint: mend the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
         )
-
-
-def examples(items: list[Item], task: Task, format_: str) -> Iterator[dict[str, Any]]:
-    """Render items in one format: rows of ripeness.tables.EXAMPLES."""
-    for item in items:
-        prompt = render(task.formats[format_], item.fields)
-        choices = [glued(prompt, task.labels[name] if task.labels else name) for name in item.choices]
-        target = choices[item.gold] if choices else glued(prompt, item.target)
-        yield {
-            "item": item.id,
-            "cluster": item.cluster,
-            "prompt": prompt,
-            "choices": choices,
-            "gold": item.gold,
-            "target": target,
-        }

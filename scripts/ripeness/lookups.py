@@ -19,9 +19,12 @@ from ripeness.plan import (
     Study,
     cells_at,
     probes_of,
+    tunes_on,
 )
+from ripeness.tasks import normalisation_of
 
 CAPTIONS = Path(__file__).parents[2] / "reports"
+APART = ("gpu", "datasets")  # of a method's settings, what no training depends on
 
 
 def results(study: Study) -> str:
@@ -43,13 +46,13 @@ def cell_of(wildcards: Any) -> Cell:
 def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
     recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
-    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid", "gpu")})
+    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid", *APART)})
 
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
     """The settings of a method without its learning rate and seed, which are chosen."""
     settings = study.config["methods"][wildcards.tuning]
-    return to_json({key: value for key, value in settings.items() if key not in ("learning_rate", "gpu")})
+    return to_json({key: value for key, value in settings.items() if key not in ("learning_rate", *APART)})
 
 
 def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:
@@ -61,10 +64,11 @@ def kept_models(study: Study, wildcards: Any) -> list[str]:
     """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
     if study.config["keep_models"] != "best":
         return []
-    methods = [method for method in study.config["methods"] if method != "base"]
-    places = product(checkpoint_folders(study, wildcards), study.config["datasets"], methods)
+    places = product(checkpoint_folders(study, wildcards), study.config["datasets"], study.config["methods"])
     return [
-        f"{folder.replace('/checkpoints/', '/best/')}/{dataset}/{method}/model" for folder, dataset, method in places
+        f"{folder.replace('/checkpoints/', '/best/')}/{dataset}/{method}/model"
+        for folder, dataset, method in places
+        if tunes_on(study, method, dataset)
     ]
 
 
@@ -107,8 +111,19 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":
             more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
+        if normalisation_of(task, probe.format) == "pmi":
+            more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
     return rows
+
+
+def probe_normalisations(study: Study, wildcards: Any) -> str:
+    """How log-likelihoods of options are normalised, by dataset and format, where they are."""
+    found: dict[str, dict[str, str]] = {}
+    for probe in probes_of(study, cell_of(wildcards)):
+        if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
+            found.setdefault(probe.probe, {})[probe.format] = name
+    return to_json(found)
 
 
 def probe_list(study: Study, wildcards: Any) -> str:

@@ -7,27 +7,68 @@ from typing import Any
 
 from rouge_score.rouge_scorer import RougeScorer
 
+from ripeness.errors import UserError
+
 # As Hugging Face's `evaluate` computes ROUGE by default: no stemming.
 ROUGE = RougeScorer(["rougeL"], use_stemmer=False)
 
 
-def score_choice(row: dict[str, Any]) -> dict[str, Any]:
-    """Is the option with the highest log-likelihood the right one: raw, per character, per byte (as lm-eval's acc,
-    acc_norm and acc_bytes: the space before the option does not count as length); ties go to the first option."""
-    options = [choice.removeprefix(" ") for choice in row["choices"]]
-    logps, gold = row["logps"], row["gold"]
-    raw = first_best(logps)
+# accuracy by each way to make log-likelihoods of options comparable -> its column; names of ways as in OLMES
+# (arXiv 2406.08446), and "none"
+IS_CORRECT = {
+    "none": "is_correct_raw",
+    "character": "is_correct_char",
+    "byte": "is_correct_byte",
+    "token": "is_correct_token",
+    "pmi": "is_correct_pmi",
+}
+
+
+def score_choice(row: dict[str, Any], *, normalisation: str = "none") -> dict[str, Any]:
+    """Is the best option the right one: by the normalisation of the task, and by every one that can be had; ties go to
+    the first option."""
+    found, gold = normalised(row), row["gold"]
+    if normalisation not in found:
+        raise UserError(
+            f"item {row.get('item')!r} has no log-likelihoods by {normalisation!r}; it has {', '.join(found)}\n"
+            "hint: `pmi` needs a probe with the key `unconditional`; predict again"
+        )
+    logps, chosen = row["logps"], found[normalisation]
+    options = bare(row["choices"])
     others = [logp for index, logp in enumerate(logps) if index != gold]
     return {
         "gold": options[gold],
-        "prediction": options[raw],
-        "is_correct": raw == gold,
-        "is_correct_char": first_best([x / len(o) for x, o in zip(logps, options, strict=True)]) == gold,
-        "is_correct_byte": first_best([x / len(o.encode()) for x, o in zip(logps, options, strict=True)]) == gold,
-        "is_tie": logps.count(max(logps)) > 1,
+        "prediction": options[first_best(chosen)],
+        "is_correct": first_best(chosen) == gold,
+        **{column: first_best(found[name]) == gold if name in found else None for name, column in IS_CORRECT.items()},
+        "is_tie": chosen.count(max(chosen)) > 1,
         "logp_gold": logps[gold],
         "margin": logps[gold] - max(others),
     }
+
+
+def normalised(row: dict[str, Any]) -> dict[str, list[float]]:
+    """Log-likelihoods of the options by every normalisation that their row allows.
+
+    As they are; per character and per byte as lm-eval's acc_norm and acc_bytes, without the space before the option;
+    per token; less the log-likelihood after an unconditional prompt, which is pointwise mutual information.
+    """
+    logps, options = row["logps"], bare(row["choices"])
+    lengths = {
+        "character": [len(option) for option in options],
+        "byte": [len(option.encode()) for option in options],
+        "token": row.get("n_option_tokens"),
+    }
+    found = {"none": logps}
+    found |= {name: [x / n for x, n in zip(logps, ns, strict=True)] for name, ns in lengths.items() if ns}
+    if row.get("logps_unconditional"):
+        found["pmi"] = [x - alone for x, alone in zip(logps, row["logps_unconditional"], strict=True)]
+    return found
+
+
+def bare(options: list[str]) -> list[str]:
+    """Options without the space before them."""
+    return [option.removeprefix(" ") for option in options]
 
 
 def first_best(values: list[float]) -> int:
@@ -36,14 +77,14 @@ def first_best(values: list[float]) -> int:
 
 
 def score_generation(row: dict[str, Any]) -> dict[str, Any]:
-    """ROUGE-L F1 (0 to 1, by rouge-score) and exact match of the generated text."""
-    target = row["target"].strip()
+    """ROUGE-L F1 (0 to 1, by rouge-score) and exact match of the generated text, with the nearest right answer."""
+    references = [reference.strip() for reference in row.get("references") or [row["target"]]]
     return {
-        "gold": target,
+        "gold": row["target"].strip(),
         "prediction": row["text"],
         "text": row["text"],
-        "rouge_l": ROUGE.score(target, row["text"])["rougeL"].fmeasure,
-        "exact_match": row["text"] == target,
+        "rouge_l": max(ROUGE.score(reference, row["text"])["rougeL"].fmeasure for reference in references),
+        "exact_match": row["text"] in references,
     }
 
 
@@ -68,8 +109,7 @@ SCORERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 MEANS = {
     "choice": {
         "accuracy": "is_correct",
-        "accuracy_char": "is_correct_char",
-        "accuracy_byte": "is_correct_byte",
+        **{column.replace("is_correct", "accuracy"): column for column in IS_CORRECT.values()},
         "logp_gold": "logp_gold",
         "margin": "margin",
         "ties": "is_tie",
@@ -87,6 +127,8 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
     clusters = [item["cluster"] for item in items]
     rows = []
     for metric, column in MEANS[kind].items():
+        if any(item[column] is None for item in items):  # not every normalisation can be had
+            continue
         value, se = ratio_with_error([float(item[column]) for item in items], [1.0] * len(items), clusters)
         rows.append({"metric": metric, "value": value, "se": se})
     if kind == "text":
@@ -102,10 +144,9 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
             "chance": sum(1 / len(p["choices"]) for p in predictions) / len(predictions),
             "majority": max(golds.values()) / len(predictions),
         }
-    is_accuracy = {"accuracy", "accuracy_char", "accuracy_byte"}
     return [
         {"n_items": len(items), "n_seeds": 1, "source": predictions[0].get("source") or "measured", **row}
-        | (reference if row["metric"] in is_accuracy else {})
+        | (reference if kind == "choice" and row["metric"].startswith("accuracy") else {})
         for row in rows
     ]
 

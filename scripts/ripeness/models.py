@@ -132,14 +132,17 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     return [tokens[text] for text in texts]
 
 
-def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]], *, strip: str | None = None
+) -> list[tuple[list[int], list[int]]]:
     """Tokens of each prompt and of the answer that follows it.
 
     As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the
     answer, and the answer's tokens are those of the whole text beyond those of the prompt, so that prompt and answer
-    meet as they would in running text. The prompt's may be none at all: see `contexts_of`.
+    meet as they would in running text. The prompt's may be none at all: see `contexts_of`. `strip` names the
+    white space that is the answer's, if not all of it.
     """
-    contexts = encode(tokenizer, [prompt.rstrip() for prompt, _ in pairs])
+    contexts = encode(tokenizer, [prompt.rstrip(strip) for prompt, _ in pairs])
     wholes = encode(tokenizer, [prompt + answer for prompt, answer in pairs])
     return [(context, whole[len(context) :]) for context, whole in zip(contexts, wholes, strict=True)]
 

@@ -15,8 +15,14 @@ METHOD_COLOURS = {
     "prompt-tuning": "#cc79a7",
 }
 # Tol's muted scheme: another family, so that a colour never means a method here and a format there.
-FORMAT_COLOURS = {"default": "#332288", "io": "#44aa99", "instruct": "#cc6677", "chat": "#999933"}
-SPARE_COLOURS = ["#882255", "#117733", "#88ccee", "#aa4499", "#ddcc77", "#661100", "#6699cc"]
+FORMAT_COLOURS = {
+    "default": "#332288",
+    "io": "#44aa99",
+    "instruct": "#cc6677",
+    "chat": "#999933",
+    "lettered": "#882255",
+}
+SPARE_COLOURS = ["#117733", "#88ccee", "#aa4499", "#ddcc77", "#661100", "#6699cc"]
 STATUS_COLOURS = {"done": "#a6c8de", "diverged": "#d55e00", "missing": "#e8e8e8"}
 STATUS_SIGNS = {"done": "", "diverged": "×", "missing": "?"}
 PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}

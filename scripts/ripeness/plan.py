@@ -1,18 +1,19 @@
 """The grid as data: which cells a study has, what each is measured on, and what each reads.
 
-Pure Python over the study's config and its task files: nothing is downloaded, no model is touched, and neither torch
-nor polars is imported, since every job of a cluster parses the Snakefile anew.
+Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
+touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
 """
 
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
+from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import Task, load_task
 
@@ -69,9 +70,10 @@ class Study:
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
     recipes: dict[str, dict[str, Any]]
+    lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
 
 
-def load_study(config: dict[str, Any], task_folder: Path) -> Study:
+def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
     if "published" in config:
@@ -83,8 +85,10 @@ def load_study(config: dict[str, Any], task_folder: Path) -> Study:
         name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
         for name in dict.fromkeys(names)
     }
-    checkpoints = {name: name_checkpoints(name, settings) for name, settings in config["series"].items()}
-    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]))
+    lock = read_lock(lock_file)
+    checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]), lock)
+    check_methods(study)
     check_suites(study)
     check_texts(config)
     check_formats(study)
@@ -119,6 +123,25 @@ def name_recipes(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
     return recipes
 
 
+def check_methods(study: Study) -> None:
+    """Refuse methods that tune on what is no dataset of the study."""
+    for method, settings in study.config["methods"].items():
+        for dataset in settings.get("datasets", []):
+            if dataset not in study.config["datasets"]:
+                raise unknown(f"methods.{method}.datasets", "dataset", dataset, study.config["datasets"])
+
+
+def tunes_on(study: Study, method: str, dataset: str) -> bool:
+    """Whether a method of the study, not the untouched one, tunes on a dataset."""
+    return method != "base" and dataset in study.config["methods"][method].get("datasets", [dataset])
+
+
+def datasets_tuned_on(study: Study) -> list[str]:
+    """The datasets that any method tunes on; others of the study are measured only."""
+    methods = study.config["methods"]
+    return [name for name in study.config["datasets"] if any(tunes_on(study, method, name) for method in methods)]
+
+
 def check_suites(study: Study) -> None:
     """Refuse suites that name what the study does not have."""
     config = study.config
@@ -133,6 +156,9 @@ def check_suites(study: Study) -> None:
         for text in suite.get("texts", []):
             if text not in config["texts"]:
                 raise unknown(where, "text", text, config["texts"])
+        for dataset in suite.get("tuned_on", []):
+            if dataset not in config["datasets"]:
+                raise unknown(f"{where}.tuned_on", "dataset", dataset, config["datasets"])
         if "datasets" not in suite:
             continue
         if "formats" not in suite:
@@ -174,16 +200,19 @@ def check_texts(config: dict[str, Any]) -> None:
 
 def check_formats(study: Study) -> None:
     """Refuse a format that a task has no template for."""
-    used = dict.fromkeys(study.config["formats"])
-    for suite in study.config["suites"].values():
-        used |= dict.fromkeys(suite["formats"] if isinstance(suite.get("formats"), list) else [])
     for name, task in study.tasks.items():
-        for format_ in used:
+        for format_ in formats_used(study):
             if format_ not in task.formats:
                 raise UserError(
                     f"dataset {name!r} has no template for the format {format_!r}; it has {', '.join(task.formats)}\n"
                     f"hint: add one under `formats` in tasks/{name}.yaml, or leave the format out of the study"
                 )
+
+
+def formats_used(study: Study) -> list[str]:
+    """The formats that models are tuned or asked in."""
+    suites = [suite["formats"] for suite in study.config["suites"].values() if isinstance(suite.get("formats"), list)]
+    return list(dict.fromkeys([*study.config["formats"], *(format_ for formats in suites for format_ in formats)]))
 
 
 def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
@@ -210,8 +239,12 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     for probe, format_ in base_probes(study):
         seeds = config["seeds"][:1] if format_ in UNSEEDED else config["seeds"]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
-    grid = product(config["datasets"], config["formats"], study.recipes, config["seeds"])
-    return cells + [Cell(series, checkpoint, *place) for place in grid]
+    return cells + [
+        Cell(series, checkpoint, dataset, *place)
+        for dataset in config["datasets"]
+        for place in product(config["formats"], study.recipes, config["seeds"])
+        if tunes_on(study, study.recipes[place[1]]["method"], dataset)
+    ]
 
 
 def base_probes(study: Study) -> list[tuple[str, str]]:
@@ -224,7 +257,7 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
         for task in suite.get("lm_eval", []):
             pairs[task, HARNESS_FORMAT] = None
         datasets = suite.get("datasets", [])
-        names = list(config["datasets"]) if datasets == "own" else datasets
+        names = datasets_tuned_on(study) if datasets == "own" else datasets
         # "trained" is any format of the study, depending on the cell
         formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
         pairs.update(dict.fromkeys(product(names, formats)))
@@ -254,6 +287,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
     if study.recipes[cell.method]["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
+        if cell.dataset not in suite.get("tuned_on", [cell.dataset]):
+            continue
         probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
         asked = product(suite.get("lm_eval", []), suite["shots"])
         probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]

@@ -8,7 +8,9 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.chat import Turns, chat_text, encode_chats
 from ripeness.errors import UserError
+from ripeness.joint import glued
 from ripeness.models import contexts_of, encode, encode_pairs
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
@@ -67,18 +69,28 @@ class Prompt:
     n_dropped: int
 
 
-def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[str]:
-    """Texts of `n` examples of the pool, drawn by seed: the same for every item, format and checkpoint."""
+Shot = str | Turns  # an example with its answer, as text or as turns
+
+
+def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[Shot]:
+    """`n` examples of the pool with their answers, drawn by seed: the same for every item, format and checkpoint."""
     if n > len(pool):
         raise UserError(f"{n} shots are wanted, but the pool holds {len(pool)}\nhint: raise `items.shots` in the study")
     chosen = random.Random(seed).sample(range(len(pool)), n)
-    return [pool[i]["prompt"] + pool[i]["target"] for i in chosen]
+    return [answered(pool[i]) for i in chosen]
+
+
+def answered(example: dict) -> Shot:
+    """An example with its answer."""
+    if example.get("turns"):
+        return [*example["turns"], {"role": "assistant", "content": example["target"]}]
+    return example["prompt"] + example["target"]
 
 
 def build_prompts(
     tokenizer: PreTrainedTokenizerBase,
     examples: list[dict],
-    shots: list[str],
+    shots: list[Shot],
     *,
     separator: str,
     room: int,
@@ -92,13 +104,8 @@ def build_prompts(
     prompts: dict[int, Prompt] = {}
     for n_dropped in range(len(shots) + 1):
         waiting = [index for index in range(len(examples)) if index not in prompts]
-        head = "".join(shot + separator for shot in shots[n_dropped:])
-        if answer_room:
-            # a space belongs to the answer's first word, but a line end would be taken for the stop text if written
-            texts = [(head + examples[index]["prompt"]).rstrip(" ") for index in waiting]
-            encoded = [(context, []) for context in encode(tokenizer, texts)]
-        else:
-            encoded = encode_options(tokenizer, head, [examples[index] for index in waiting])
+        rows = [examples[index] for index in waiting]
+        encoded = encode_questions(tokenizer, shots[n_dropped:], rows, separator, is_open=bool(answer_room))
         contexts = contexts_of(tokenizer, [context for context, _ in encoded])
         for index, context, (_, answers) in zip(waiting, contexts, encoded, strict=True):
             needed = answer_room or max(map(len, answers))
@@ -107,6 +114,43 @@ def build_prompts(
             elif n_dropped == len(shots):
                 raise too_long(examples[index], n_tokens=len(context), needed=needed, room=room)
     return [prompts[index] for index in range(len(examples))]
+
+
+def unconditional_prompts(
+    tokenizer: PreTrainedTokenizerBase, examples: list[dict], asked: str, *, room: int
+) -> dict[str, Prompt]:
+    """Every option of the examples, once, after the same few words, such as `Answer:`."""
+    turns = [{"role": "user", "content": asked}] if examples and examples[0].get("turns") else []
+    options = list(dict.fromkeys(option for example in examples for option in example["choices"]))
+    rows = [
+        {"item": option, "prompt": asked, "turns": turns, "choices": [option if turns else glued(asked, option)]}
+        for option in options
+    ]
+    return dict(zip(options, build_prompts(tokenizer, rows, [], separator="", room=room), strict=True))
+
+
+def encode_questions(
+    tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str, *, is_open: bool
+) -> list[tuple[list[int], list[list[int]]]]:
+    """Tokens of every question after the shots, and of each of its answers; of none where the model writes its own.
+
+    Shots of a chat are turns before the question's, so that the chat template sets them apart and no separator does.
+    """
+    if not examples:
+        return []
+    if examples[0].get("turns"):
+        before = [turn for shot in shots for turn in shot]
+        chats = [([*before, *example["turns"]], answers_of(example)) for example in examples]
+        if is_open:
+            texts = [chat_text(tokenizer, turns).rstrip(" ") for turns, _ in chats]
+            return [(context, []) for context in encode(tokenizer, texts)]
+        return encode_chats(tokenizer, chats)
+    head = "".join(shot + separator for shot in shots)
+    if is_open:
+        # a space belongs to the answer's first word, but a line end would be taken for the stop text if written
+        texts = [(head + example["prompt"]).rstrip(" ") for example in examples]
+        return [(context, []) for context in encode(tokenizer, texts)]
+    return encode_options(tokenizer, head, examples)
 
 
 def encode_options(

@@ -10,9 +10,10 @@ from ripeness.errors import UserError
 
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
-    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "fetch_harness_task", "prepare_items",
-    "render_examples", "split_text",
+    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "check_series", "fetch_harness_task",
+    "prepare_items", "render_examples", "split_text",
 }  # fmt: skip
+FETCHES_AT_ONCE = 2
 FEWEST = 50  # jobs that are weighed against each other
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 
@@ -81,6 +82,12 @@ def go_offline() -> None:
     """
     os.environ.setdefault("FETCH_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def limit_fetching(workflow: Any) -> None:
+    """Let few jobs ask the hub at once, which answers many with 429; --resources hub=N says another number."""
+    if "hub" not in workflow.global_resources:
+        workflow.register_resource("hub", FETCHES_AT_ONCE)
 
 
 def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:

@@ -1,10 +1,12 @@
 """What the rules ask of the plan about series: corpora, training states, checkpoints. See lookups.py."""
 
+import shlex
 from typing import Any
 
 from ripeness.harness_lookups import harness_folders
 from ripeness.lookups import results, to_json
 from ripeness.plan import Study, stable_step, state_before, state_steps
+from ripeness.revisions import with_commit
 
 CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
 
@@ -29,7 +31,8 @@ def corpus_files(study: Study, wildcards: Any) -> list[str]:
 
 def text_on_hub(study: Study, wildcards: Any) -> str:
     """The dataset of the hub from which a series' text comes."""
-    return to_json(study.config["series"][wildcards.series]["pretrain"]["source"]["hub"])
+    source = study.config["series"][wildcards.series]["pretrain"]["source"]["hub"]
+    return to_json(with_commit(study.lock, source, source["id"]))
 
 
 def pretraining_settings(study: Study, wildcards: Any) -> str:
@@ -74,17 +77,38 @@ def fetched_checkpoint(study: Study, wildcards: Any) -> str:
     """Where a checkpoint that is not pre-trained here comes from, and what is known of it."""
     series = study.config["series"][wildcards.series]
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
-    return to_json(
-        {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "seed": series["seed"]}
-        | entry
-        | ({"repo": series["repo"]} if "revision" in entry else {})
-    )
+    identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "seed": series["seed"]}
+    return to_json(identity | {key: value for key, value in entry.items() if key != "by_step"})
+
+
+def hub_requests(study: Study, wildcards: Any) -> int:
+    """1 for a checkpoint that comes from the hub, of which few are fetched at once; 0 for a folder on disk."""
+    return int("repo" in study.checkpoints[wildcards.series][wildcards.checkpoint])
+
+
+def gate_option(study: Study, wildcards: Any) -> str:
+    """The options that say on which text a series is tried, if not on English prose, and whether any loss will do."""
+    series = study.config["series"][wildcards.series]
+    text = ["--gate-text", shlex.quote(series["gate_text"])] if "gate_text" in series else []
+    return " ".join(text + (["--accept-loss"] if series["accept_loss"] else []))
+
+
+def folders_of_series(study: Study, wildcards: Any) -> list[str]:
+    """The checkpoints of one series."""
+    return [f"{results(study)}/checkpoints/{wildcards.series}/{name}" for name in study.checkpoints[wildcards.series]]
+
+
+def refuse_option(study: Study, wildcards: Any) -> str:
+    """Says that a checkpoint may be refused; nothing for what is pre-trained here, or where any loss will do."""
+    series = study.config["series"][wildcards.series]
+    return "" if "pretrain" in series or series["accept_loss"] else "--refuse"
 
 
 def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
-    """The weights' index or configuration of a checkpoint on disk, so that a replaced folder is noticed."""
+    """The configuration of a checkpoint on disk and the gate's text, so that a replaced one is noticed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
-    return [f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []
+    text = study.config["series"][wildcards.series].get("gate_text")
+    return ([f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []) + ([text] if text else [])
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
@@ -96,4 +120,5 @@ def ready_inputs(study: Study, wildcards: Any) -> list[str]:
         if "pretrain" not in study.config["series"][series]
         for checkpoint in checkpoints
     ]
-    return items + fetched + harness_folders(study, wildcards)
+    gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
+    return items + fetched + sorted(gates) + harness_folders(study, wildcards)

@@ -55,8 +55,11 @@ ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
     "gold": pl.String(),
     "prediction": pl.String(),
     "is_correct": pl.Boolean(),
+    "is_correct_raw": pl.Boolean(),
     "is_correct_char": pl.Boolean(),
     "is_correct_byte": pl.Boolean(),
+    "is_correct_token": pl.Boolean(),
+    "is_correct_pmi": pl.Boolean(),
     "is_tie": pl.Boolean(),
     "logp_gold": pl.Float64(),
     "margin": pl.Float64(),
@@ -72,14 +75,17 @@ ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
     "harness": HARNESS,
 }
 
-# One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space.
+# One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space. In the
+# format `chat`, turns are what is said before the answer; references are all right answers of an open question.
 EXAMPLES: dict[str, pl.DataType] = {
     "item": pl.String(),
     "cluster": pl.String(),
     "prompt": pl.String(),
+    "turns": pl.List(pl.Struct({"role": pl.String(), "content": pl.String()})),
     "choices": pl.List(pl.String()),
     "gold": pl.Int64(),
     "target": pl.String(),
+    "references": pl.List(pl.String()),
 }
 
 # What a model said about one item of one probe; nothing is scored yet.
@@ -89,7 +95,10 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "choices": pl.List(pl.String()),
     "gold": pl.Int64(),
     "target": pl.String(),
+    "references": pl.List(pl.String()),
     "logps": pl.List(pl.Float64()),
+    "logps_unconditional": pl.List(pl.Float64()),
+    "n_option_tokens": pl.List(pl.Int64()),
     "text": pl.String(),
     "nll": pl.Float64(),
     "n_tokens": pl.Int64(),
@@ -162,7 +171,8 @@ def read_examples(path: Path) -> list[dict]:
     """Read examples: parquet from render_examples, or JSONL by hand.
 
     A line of JSONL holds `prompt`, and `target` or `choices` with `gold` (the place of the right one, from 0); `item`
-    and `cluster` are made from the line's number where they are missing. UserError names a line that lacks something.
+    and `cluster` are made from the line's number where they are missing. `turns` in the place of `prompt` are a chat,
+    `references` are further right answers beside the `target`. UserError names a line that lacks something.
     """
     if path.suffix != ".jsonl":
         return pl.read_parquet(path).to_dicts()
@@ -173,7 +183,10 @@ def read_examples(path: Path) -> list[dict]:
             choices, gold = row.get("choices") or [], row.get("gold", -1)
             target = choices[gold] if choices and gold >= 0 else row["target"]
             item = str(row.get("item", f"{path.name}:{number}"))
-            given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": row["prompt"]}
+            turns = row.get("turns") or []
+            prompt = turns[-1]["content"] if turns else row["prompt"]
+            given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": prompt, "turns": turns}
+            given |= {"references": [] if choices else row.get("references") or [target]}
             rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             raise UserError(

@@ -1,22 +1,19 @@
-"""Datasets as data: read tasks/<name>.yaml and turn an item into a prompt and its answers."""
+"""Datasets as data: read tasks/<name>.yaml and refuse what contradicts itself."""
 
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
-
 from ripeness.config import check_config, hint, read_yaml
 from ripeness.errors import UserError
+from ripeness.templates import check_template, check_value
 
 SCHEMA = Path(__file__).parents[2] / "task.schema.yaml"
-# Task files may come from others: a template can neither reach the interpreter nor hide a missing variable.
-# What it says is kept to the last line end.
-TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of the assistant, the letter of an option
 # kind of source, by the key that tells it -> the keys that it needs
 SOURCES = {"train": ["train", "validation", "test"], "hub": ["hub", "revision", "splits"], "world": ["world"]}
 METRICS = {"choice": "accuracy", "generation": "rouge_l"}
+VALUES = ("id", "cluster", "keep", "label", "options", "answer", "target")  # keys that name a column or an expression
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,14 @@ class Task:
     stop: str
     separator: str
     overlap: str
+    normalisation: str
+    unconditional: str
     homepage: str | None = None
     id: str | None = None
     cluster: str | None = None
+    keep: str | None = None
     max_characters: int | None = None
+    rows: dict[str, int] | None = None
     label: str | None = None
     values: dict[str, str] | None = None
     labels: dict[str, str] | None = None
@@ -118,8 +119,27 @@ def check_task(where: str, task: Task) -> None:
                 "hint: add it under `labels`; yes and no need quotes in YAML"
             )
     check_source(where, task.source)
+    check_wording(where, task)
+
+
+def check_wording(where: str, task: Task) -> None:
+    """Refuse expressions and templates that could not be filled, and letters where there are no options."""
+    for name, value in task.fields.items():
+        check_value(f"{where}: fields.{name}", value)
+    for key in VALUES:
+        check_value(f"{where}: {key}", getattr(task, key) or "")
+    if task.kind != "choice" and LETTERED in task.formats:
+        raise UserError(f"{where}: formats.{LETTERED}: a {task.kind} task has no options\nhint: remove this format")
+    if task.kind != "choice" and task.normalisation != "none":
+        raise UserError(f"{where}: `normalisation` is about options, and a {task.kind} task has none\nhint: remove it")
+    known = [*task.fields, *(["options"] if task.kind == "choice" else [])]
     for format_, template in task.formats.items():
-        check_template(f"{where}: formats.{format_}", template, task)
+        check_template(f"{where}: formats.{format_}", template, known)
+
+
+def normalisation_of(task: Task, format_: str) -> str:
+    """How log-likelihoods of options are made comparable in one format; letters are so as they are."""
+    return "none" if format_ == LETTERED else task.normalisation
 
 
 def check_source(where: str, source: dict[str, Any]) -> None:
@@ -135,41 +155,3 @@ def check_source(where: str, source: dict[str, Any]) -> None:
         raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
     if strange := sorted(source.keys() - {*needed, "config", "seed"}):
         raise UserError(f"{where}: `source` has {kinds[0]!r} and also {', '.join(strange)}\nhint: remove one of them")
-
-
-def check_template(where: str, template: str, task: Task) -> None:
-    """Refuse a template that does not parse, names a variable that the task does not fill, or reaches for Python."""
-    known = [*task.fields, *(["options"] if task.options else [])]
-    try:
-        names = meta.find_undeclared_variables(TEMPLATES.parse(template))
-        compiled = TEMPLATES.from_string(template)
-    except TemplateSyntaxError as error:
-        raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}") from None
-    for name in sorted(names):
-        if name not in known:
-            near = hint(name, known, otherwise="`fields` says which columns fill the variables")
-            raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{near}")
-    try:
-        compiled.render(dict.fromkeys(known, "text"))
-    except SecurityError as error:
-        raise UserError(f"{where}: {error}\nhint: a template may only put its variables into words") from None
-    except Exception:  # noqa: BLE001, S110 (a list or number may stand where this trial has text; items tell)
-        pass
-
-
-def render(template: str, values: dict[str, Any]) -> str:
-    """Fill a template with an item's fields; UserError where it cannot be filled."""
-    try:
-        return TEMPLATES.from_string(template).render(values)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the template {template!r} cannot be filled with {', '.join(values)}: {error}\n"
-            "hint: mend it under `formats` in the task file"
-        ) from None
-
-
-def glued(prompt: str, answer: str) -> str:
-    """The answer as it follows the prompt: with a space between unless one side brings white space."""
-    if not prompt or prompt[-1].isspace() or not answer or answer[0].isspace():
-        return answer
-    return f" {answer}"

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.attention import packed_logits, packing
+from ripeness.chat import Turns, encode_chats
 from ripeness.errors import UserError
 from ripeness.models import autocast, contexts_of, encode_pairs, end_of_text, resolve_precision
 from ripeness.progress import Progress
@@ -61,16 +62,20 @@ class Example:
 
 
 def encode_examples(
-    rows: list[tuple[str, str, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[Example]:
-    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
+    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token. A chat has turns as its prompt.
 
     UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
     """
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end = end_of_text(tokenizer)
-    pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
+    if isinstance(rows[0][1], list):
+        chats = encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])
+        pairs = [(context, answers[0]) for context, answers in chats]
+    else:
+        pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
     contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
     examples = []
     for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):

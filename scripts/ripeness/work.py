@@ -10,6 +10,7 @@ from typing import Any
 
 from ripeness.files import read_json
 from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, stable_step, state_steps
+from ripeness.series_files import series_facts
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
@@ -18,12 +19,13 @@ DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def n_parameters(study: Study, series: str, checkpoint: str) -> int:
-    """Parameters of a checkpoint: of its files where they are, else as its settings make them, else a guess."""
+    """Parameters of a checkpoint: of its files where they are, else as settings or series file say, else a guess."""
     settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
     if "pretrain" in settings:
         return designed_parameters(settings["pretrain"])
+    published = series_facts(series, settings) or {}
     folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
-    return stored_parameters(folder) or UNKNOWN_PARAMETERS
+    return stored_parameters(folder) or published.get("n_parameters", UNKNOWN_PARAMETERS)
 
 
 def designed_parameters(design: dict[str, Any]) -> int:
@@ -51,7 +53,8 @@ def tokens_an_item(study: Study, series: str) -> int:
 
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
     """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
-    n_tokens = study.config["items"]["train"] * settings["epochs"] * tokens_an_item(study, place.series)
+    n_rows = (study.tasks[place.dataset].rows or {}).get("train", 10**9)
+    n_tokens = min(study.config["items"]["train"], n_rows) * settings["epochs"] * tokens_an_item(study, place.series)
     return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
 
 
@@ -64,8 +67,11 @@ def prediction_operations(study: Study, cell: Cell) -> int:
 
 def n_items_of(study: Study, probe: Probe) -> int:
     """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
-    text = study.config["texts"].get(probe.probe) if probe.kind == "text" else None
-    return text["items"] if text else study.config["items"][probe.split]
+    if probe.kind == "text":
+        return study.config["texts"][probe.probe]["items"]
+    task = study.tasks.get(probe.probe)
+    published = (task.rows or {}) if task else {}
+    return min(study.config["items"][probe.split], published.get(probe.split, 10**9))
 
 
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:

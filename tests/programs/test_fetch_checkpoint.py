@@ -89,11 +89,7 @@ def test_a_checkpoint_that_does_not_pass_the_gate_leaves_nothing_behind(tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"from elsewhere"}
 
 
-def test_a_repository_that_cannot_be_reached_is_an_error_with_a_way_out(tmp_path, monkeypatch):
-    def unreachable(*_, **__):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    source = {"series": "mine", "checkpoint": "a", "repo": "a/b", "revision": "0" * 40, "seed": 0}
-    with pytest.raises(UserError, match=r"a/b at 0{40} cannot be fetched: no route to host\nhint: .*`path`"):
+def test_a_branch_that_nobody_has_resolved_is_refused_before_anything_is_asked(tmp_path):
+    source = {"series": "mine", "checkpoint": "a", "repo": "a/b", "revision": "main", "commit": None, "seed": 0}
+    with pytest.raises(UserError, match=r"'main' of a/b is not resolved .*\nhint: make resolve STUDY="):
         fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(tmp_path / "out")])

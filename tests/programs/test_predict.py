@@ -88,6 +88,32 @@ def test_options_have_the_log_likelihoods_that_one_reads_by_hand(run, probes, ex
         ]
 
 
+def test_options_are_also_read_after_the_same_few_words(run, probes, reader, tokenizer):
+    plain, found = run(probes[:1]), run([probes[0] | {"unconditional": "Answer:"}], name="alone")
+    assert plain["logps_unconditional"].null_count() == 12
+    assert found["logps"].to_list() == plain["logps"].to_list()
+    alone = [reader("Answer:", option) for option in (" good", " bad")]
+    for row in found.rows(named=True):
+        assert row["logps_unconditional"] == pytest.approx(alone, abs=1e-4)
+        assert row["n_option_tokens"] == [len(tokenizer(option)["input_ids"]) for option in row["choices"]]
+
+
+def test_a_chat_is_asked_in_turns(run, probes, reader, tmp_path):
+    turns = [{"role": "user", "content": "the film was long"}]
+    lines = [
+        {"turns": turns, "choices": ["good", "bad"], "gold": 1},
+        {"turns": turns, "choices": ["bad", "yes"], "gold": 0},
+    ]
+    (tmp_path / "chat.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = run([probes[0] | {"format": "chat", "examples": str(tmp_path / "chat.jsonl"), "unconditional": "Answer:"}])
+    asked = "User: the film was long\n\nAssistant:"
+    assert table["logps"][0].to_list() == pytest.approx([reader(asked, " good"), reader(asked, " bad")], abs=1e-4)
+    alone = reader("User: Answer:\n\nAssistant:", " bad")
+    assert [table["logps_unconditional"][0][1], table["logps_unconditional"][1][0]] == pytest.approx(
+        [alone] * 2, abs=1e-4
+    )
+
+
 def test_examples_may_be_lines_of_json_written_by_hand(run, probes, examples, tmp_path):
     rows = pl.read_parquet(examples / "choice" / "test.parquet").rows(named=True)
     keys = ("prompt", "choices", "gold")

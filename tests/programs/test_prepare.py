@@ -115,9 +115,14 @@ MISTAKES = {
     "half a task": ("prepare_items", {"task": {"name": "mood"}}, "missing title, source, kind"),
     "no sizes": ("prepare_items", {"sizes": {"train": 5}}, "lack test, validation, shots, seed"),
     "another column": ("prepare_items", {"task": MOOD | {"label": "mud"}}, "test:1: the row has no 'mud'", "mood"),
-    "nothing for a role": ("prepare_items", {"sizes": SIZES | {"shots": 8}}, "no rows are left for train in train"),
+    "nothing for a role": ("prepare_items", {"sizes": SIZES | {"train": 0}}, "no rows are left for train in train"),
     "no items": ("render_examples", {"items": "nowhere"}, "there is no nowhere/test.jsonl"),
-    "an unknown format": ("render_examples", {"format": "instrct"}, "default, instruct, io", "did you mean 'instruct'"),
+    "an unknown format": (
+        "render_examples",
+        {"format": "instrct"},
+        "chat, default, instruct, io, lettered",
+        "did you mean 'instruct'",
+    ),
     "a template that cannot be filled": (
         "render_examples",
         {"task": MOOD | {"formats": {"io": "{{ text.a }}"}}},

@@ -54,11 +54,13 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, **identity):
+    def run(name, rows, record=None, normalisations=None, **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
         options += ["--checkpoint", str(tmp_path / "checkpoint.json"), "--cell", json.dumps(CELL | identity)]
+        if normalisations:
+            options += ["--normalisations", json.dumps(normalisations)]
         if record:
             write_json(folder / "training.json", record)
             options += ["--training", str(folder / "training.json")]
@@ -89,6 +91,16 @@ def test_items_are_scored_as_their_probe_asks(scored):
     assert items["exact_match"].to_list() == [None] * 4 + [True, False, None]
     assert items["rouge_l"][4:6].to_list() == [1.0, 0.5]
     assert items["nll"][6] == pytest.approx(4 * math.log(2))
+
+
+def test_the_normalisation_of_a_dataset_in_a_format_decides(scored):
+    # -1 for "good", the right one, against 0, -1, -2, -3 for "bad"; by pmi 0 against 1.5, 0.5, -0.5, -1.5
+    alone = [row | {"logps_unconditional": [-1.0, -1.5]} if "logps" in row else row for row in predictions()]
+    found = {}
+    for name, change in {"none": {}, "pmi": {"io": "pmi"}, "elsewhere": {"default": "pmi"}}.items():
+        folder = scored(name, alone, normalisations={"film": change})
+        found[name] = pl.read_parquet(folder / "items.parquet")["is_correct"].to_list()[:4]
+    assert found == {"none": [False, True, True, True], "pmi": [False, False, True, True], "elsewhere": found["none"]}
 
 
 def test_measurements_are_means_over_items_with_their_error(scored):
@@ -165,7 +177,7 @@ def test_the_cells_of_a_checkpoint_are_put_together_in_their_order(collected):
     assert items["method"].to_list() == ["full"] * 7 + ["base"] * 4
     measurements = pl.read_parquet(collected / "measurements.parquet")
     assert measurements.schema == pl.Schema(MEASUREMENTS | IS_CHOSEN)
-    assert measurements.height == 10 + 6
+    assert measurements.height == 12 + 6
     cells = pl.read_parquet(collected / "cells.parquet")
     assert cells.schema == pl.Schema(CELLS | IS_CHOSEN)
     assert cells["status"].to_list() == ["done", "diverged", "done"]
@@ -207,7 +219,7 @@ def test_the_checkpoints_of_a_study_are_put_together(collected):
     outputs = {name: str(collected / "study" / f"{name}.parquet") for name in tables}
     words = ["--measurements", tables["measurements"], tables["measurements"], "--status", tables["cells"]]
     collect.main([*words, "--output-measurements", outputs["measurements"], "--output-cells", outputs["cells"]])
-    assert pl.read_parquet(outputs["measurements"]).height == 32
+    assert pl.read_parquet(outputs["measurements"]).height == 36
     assert pl.read_parquet(outputs["measurements"]).schema == pl.Schema(MEASUREMENTS | IS_CHOSEN)
     assert pl.read_parquet(outputs["cells"]).equals(pl.read_parquet(tables["cells"]))
 

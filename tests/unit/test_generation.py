@@ -91,6 +91,13 @@ def test_every_text_is_the_one_written_alone_whatever_is_batched_shared_or_padde
     assert found == [free[i].split(stop)[0].strip() for i in places]
 
 
+def test_without_a_stop_text_an_answer_goes_on_to_its_last_token(llama):
+    contexts = [[5, 6, 7], [9, 10]]
+    assert generate(llama, spelling(), contexts, Stopping(12, ""), batch_tokens=64) == generate(
+        llama, spelling(), contexts, NEVER, batch_tokens=64
+    )
+
+
 def test_places_of_ended_texts_are_taken_by_waiting_ones(llama):
     contexts = [[first, *range(first, first + 5)] for first in range(5, 45)]
     words = [generate(llama, spelling(), [context], NEVER, batch_tokens=1)[0].split() for context in contexts]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ripeness.errors import UserError
-from ripeness.items import draw_items, examples, item_of
+from ripeness.examples import examples
+from ripeness.items import draw_items, item_of
 from ripeness.rows import Row
 from ripeness.tasks import load_task
 
@@ -47,6 +48,15 @@ def test_more_test_items_keep_those_there_were(task):
     small = draw_items({"all.jsonl": rows(100)}, task, sizes=SIZES)
     large = draw_items({"all.jsonl": rows(100)}, task, sizes=SIZES | {"test": 30})
     assert ids(large["test"])[:8] == ids(small["test"])
+
+
+def test_shots_may_be_the_first_test_rows_which_are_then_scored_too(task):
+    sizes = SIZES | {"test": 100, "train": 1, "validation": 1, "shots_from": "test"}
+    sources = {role: rows(100 if role == "test" else 5, role) for role in ("train", "validation", "test")}
+    apart = replace(task, source={role: role for role in sources})
+    drawn = draw_items(sources, apart, sizes=sizes)
+    assert ids(drawn["shots"]) == ["test:1", "test:2", "test:3", "test:4"]
+    assert set(ids(drawn["shots"])) < set(ids(drawn["test"])) and len(drawn["test"]) == 100
 
 
 def test_rows_of_training_that_are_held_out_are_refused_or_dropped(task):
@@ -118,6 +128,74 @@ def test_files_of_the_same_name_in_different_folders_have_items_of_their_own(tas
 def test_formats_ask_the_same_items_with_the_same_answers(task):
     items = draw_items({"all.jsonl": rows(100)}, task, sizes=SIZES)["test"]
     made = {name: list(examples(items, task, name)) for name in task.formats}
-    assert len({str([(row["item"], row["choices"], row["gold"]) for row in some]) for some in made.values()}) == 1
+    words = {name: [[word.strip() for word in row["choices"]] for row in some] for name, some in made.items()}
+    letters = words.pop("lettered")
+    assert all(some == [["good", "bad"]] * 8 for some in words.values()) and letters == [["A", "B"]] * 8
+    assert len({str([(row["item"], row["gold"]) for row in some]) for some in made.values()}) == 1
     assert len({some[0]["prompt"] for some in made.values()}) == len(task.formats)
     assert all(row["target"] == row["choices"][row["gold"]] for some in made.values() for row in some)
+
+
+def test_a_small_source_keeps_shots_and_a_row_for_every_role_that_is_drawn_later(task):
+    drawn = draw_items({"all.jsonl": rows(12)}, task, sizes=SIZES | {"test": 100, "validation": 100})
+    assert {role: len(items) for role, items in drawn.items()} == {"test": 6, "validation": 1, "shots": 4, "train": 1}
+    with pytest.raises(UserError, match="no rows are left for train"):
+        draw_items({"all.jsonl": rows(3)}, task, sizes=SIZES)
+
+
+def test_a_key_may_be_an_expression_over_columns(task):
+    texts = {"text": "{{ title ~ ': ' ~ parts[1] }}"}
+    task = replace(task, fields=texts, label="{{ names[mood] }}", cluster="{{ 1 + mood }}")
+    row = Row({"title": "Play", "parts": ["a", "not dull"], "names": ["negative", "positive"], "mood": 1}, "a:4")
+    item = item_of(row, task, "4")
+    assert (item.fields, item.target, item.cluster) == ({"text": "Play: not dull"}, "positive", "2")
+    with pytest.raises(UserError, match=r"^a:5: the row has no 'mood'; it has .*parts, title\nhint: mend the row"):
+        item_of(Row({**row.values, "mood": None}, "a:5"), task, "5")
+    with pytest.raises(UserError, match=r"^a:6: the expression '1 \+ mood' has no value: .*\nhint: mend the row"):
+        item_of(Row({**row.values, "mood": "x"}, "a:6"), task, "6")
+    with pytest.raises(UserError, match=r"^a:7: '{{ names\[mood\] }}' gives nothing\nhint: mend the row"):
+        item_of(Row({**row.values, "mood": 5}, "a:7"), task, "7")
+
+
+def test_rows_that_are_not_kept_are_left_out_of_every_role(task):
+    mixed = [Row(row.values | {"more": i % 3 or None}, row.where) for i, row in enumerate(rows(60))]
+    for keep in ("more", "{{ more }}", "{{ more is not none }}"):
+        drawn = draw_items({"all.jsonl": mixed}, replace(task, keep=keep), sizes=SIZES)
+        assert {(int(id_.split(":")[1]) - 1) % 3 for items in drawn.values() for id_ in ids(items)} == {1, 2}
+
+
+OWN = {"options": "{{ [wrong, right, other] | shuffled }}", "answer": "{{ options.index(right) }}"}
+
+
+def test_options_may_stand_in_columns_and_be_shuffled_the_same_everywhere():
+    task = replace(load_task("nursery-questions", ROOT / "tasks", overrides=OWN), id=None, cluster=None)
+    golds = []
+    for number in range(60):
+        row = {"passage": "a", "question": "b"}
+        row |= {"right": f"cat {number}", "wrong": f"dog {number}", "other": f"{number}"}
+        item, again = (item_of(Row(r, "a:1"), task, "1") for r in (row, dict(reversed(row.items()))))
+        assert item == again and item.choices[item.gold] == item.target == row["right"]
+        assert sorted(item.choices) == sorted([row["right"], row["wrong"], row["other"]])
+        golds.append(item.gold)
+    assert all(10 < golds.count(place) < 30 for place in range(3))
+
+
+@pytest.mark.parametrize(("answer", "gold"), [(1, 1), ("1", 1), ("0", 0)])
+def test_the_place_of_the_right_option_may_be_text(answer, gold):
+    task = replace(load_task("nursery-questions", ROOT / "tasks", overrides={}), id=None, cluster=None)
+    row = {"passage": "a", "question": "b", "options": ["a", "c"], "answer": answer}
+    assert item_of(Row(row, "a:1"), task, "1").gold == gold
+    for wrong in ("", "-1", "2", 2, True, "B"):
+        with pytest.raises(UserError, match=r"^a:1: answer is .*, but there are 2 options, numbered from 0\nhint: "):
+            item_of(Row(row | {"answer": wrong}, "a:1"), task, "1")
+
+
+def test_of_several_right_answers_the_first_is_learned():
+    task = replace(load_task("nursery-summary", ROOT / "tasks", overrides={}), id=None)
+    several = item_of(Row({"text": "a", "summary": ["b c", "c b"]}, "a:1"), task, "1")
+    assert (several.target, several.references) == ("b c", ["b c", "c b"])
+    one = item_of(Row({"text": "a", "summary": "b c"}, "a:1"), task, "1")
+    assert (one.target, one.references) == ("b c", ["b c"])
+    for none in ([], ["b", " "]):
+        with pytest.raises(UserError, match=r"^a:1: summary is \[.*\], not one or more texts\nhint: "):
+            item_of(Row({"text": "a", "summary": none}, "a:1"), task, "1")

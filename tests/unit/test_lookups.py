@@ -126,7 +126,7 @@ def test_rows_of_the_world_are_made_as_many_as_items_are_drawn(study):
     assert dataset_lookups.dataset_files(study, mood) == []
     assert dataset_lookups.world_datasets(study) == set(CONFIG["datasets"])
     assert dataset_lookups.dataset_licence(study, mood) == "Apache-2.0"
-    assert json.loads(dataset_lookups.item_sizes(study, mood)) == CONFIG["items"] | {"seed": 0}
+    assert json.loads(dataset_lookups.item_sizes(study, mood)) == CONFIG["items"] | {"seed": 0, "shots_from": "train"}
 
 
 def test_rows_on_disk_are_read_from_files_each_once():

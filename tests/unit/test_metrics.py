@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
+from ripeness.errors import UserError
 from ripeness.metrics import measure, ratio_with_error, score_choice, score_generation, score_text
 
 
@@ -55,6 +56,44 @@ def test_margin_is_the_lead_over_the_best_other_option():
     assert (scored["logp_gold"], scored["margin"]) == (-3.0, -2.0)
     assert (scored["gold"], scored["prediction"]) == ("perhaps", "no")
     assert score_choice(choice([-1.0, -3.0, -1.5], 0))["margin"] == 0.5
+
+
+def test_the_tasks_normalisation_decides_and_all_others_are_recorded():
+    # raw -1 is best; per character -0.5, -0.43, -2; per token -1, -0.75, -2; less the unconditional 0, -1, 0.5
+    row = choice([-1.0, -3.0, -2.0], 2) | {"n_option_tokens": [1, 4, 1], "logps_unconditional": [-1.0, -2.0, -2.5]}
+    predicted = {"none": "no", "character": "perhaps", "byte": "perhaps", "token": "perhaps", "pmi": "é"}
+    for name, prediction in predicted.items():
+        scored = score_choice(row, normalisation=name)
+        assert (scored["prediction"], scored["is_correct"]) == (prediction, prediction == "é")
+        assert {key: scored[key] for key in scored if key.startswith("is_correct_")} == {
+            "is_correct_raw": False,
+            "is_correct_char": False,
+            "is_correct_byte": False,
+            "is_correct_token": False,
+            "is_correct_pmi": True,
+        }
+        assert (scored["logp_gold"], scored["margin"]) == (-2.0, -1.0)  # of log-likelihoods as they are
+    rows = by_metric(measure("choice", [scored | {"cluster": "a"}], [row]))
+    assert {name: found["value"] for name, found in rows.items() if name.startswith("accuracy")} == {
+        "accuracy": 1.0,
+        "accuracy_raw": 0.0,
+        "accuracy_char": 0.0,
+        "accuracy_byte": 0.0,
+        "accuracy_token": 0.0,
+        "accuracy_pmi": 1.0,
+    }
+
+
+def test_a_normalisation_that_was_not_predicted_for_is_refused():
+    with pytest.raises(UserError, match=r"by 'pmi'; it has none, character, byte\nhint: `pmi` needs"):
+        score_choice(choice([-1.0, -3.0, -2.0], 2), normalisation="pmi")
+
+
+def test_text_is_compared_with_the_nearest_of_the_right_answers():
+    row = {"target": " four hours", "references": ["four hours", "4 hours"], "text": "4 hours"}
+    scored = score_generation(row)
+    assert (scored["rouge_l"], scored["exact_match"], scored["gold"]) == (1.0, True, "four hours")
+    assert score_generation(row | {"references": ["four hours"]})["rouge_l"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +154,9 @@ def test_choice_probes_are_measured_against_chance_and_the_commonest_answer():
     ]
     items = [score_choice(row) | {"cluster": str(n)} for n, row in enumerate(predictions)]
     rows = by_metric(measure("choice", items, predictions))
-    assert list(rows) == ["accuracy", "accuracy_char", "accuracy_byte", "logp_gold", "margin", "ties"]
+    accuracies = ["accuracy", "accuracy_raw", "accuracy_char", "accuracy_byte"]
+    assert list(rows) == [*accuracies, "logp_gold", "margin", "ties"]
+    assert all(rows[name]["chance"] == rows["accuracy"]["chance"] for name in accuracies)
     accuracy = rows["accuracy"]
     assert accuracy["value"] == pytest.approx(2 / 3)
     assert accuracy["chance"] == pytest.approx((1 / 2 + 1 / 2 + 1 / 4) / 3)

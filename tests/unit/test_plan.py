@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ripeness.errors import UserError
 from ripeness.plan import load_study, plan_cells, probes_of, state_before, state_steps
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,33 @@ def test_everything_that_a_tuned_model_is_measured_on_is_measured_untouched(conf
     for cell in plan_cells(study):
         for probe in probes_of(study, cell):
             assert (probe.probe, probe.format, probe.shots) in untouched
+
+
+def test_a_method_may_tune_on_some_datasets_and_what_none_tunes_on_is_measured_only(config):
+    config["datasets"]["nursery-mood"] = {}
+    config["methods"]["full"]["datasets"] = ["nursery-summary"]
+    config["suites"]["transfer"]["datasets"] = ["nursery-mood"]
+    study = study_of(config)
+    assert {cell.dataset for cell in plan_cells(study) if cell.method == "full"} == {"nursery-summary"}
+    untouched = {cell.dataset for cell in plan_cells(study) if cell.method == "base"}
+    assert untouched == {"nursery-summary", "nursery-mood", "heldout"}
+    config["methods"]["full"]["datasets"] = ["nursery-sumary"]
+    with pytest.raises(UserError, match=r"methods.full.datasets: .*'nursery-sumary'.*\nhint: .*nursery-summary"):
+        study_of(config)
+
+
+def test_a_suite_may_be_for_models_tuned_on_some_datasets(config):
+    config["suites"]["transfer"] |= {"datasets": ["nursery-mood"], "tuned_on": ["nursery-summary"]}
+    study = study_of(config)
+    asked = {
+        cell.dataset: {probe.probe for probe in probes_of(study, cell) if probe.suite == "transfer"}
+        for cell in plan_cells(study)
+        if cell.method == "full"
+    }
+    assert asked == {"nursery-sentiment": set(), "nursery-summary": {"nursery-mood"}}
+    config["suites"]["transfer"]["tuned_on"] = ["nursery-mood"]
+    with pytest.raises(UserError, match=r"suites.transfer.tuned_on: .*'nursery-mood'"):
+        study_of(config)
 
 
 @pytest.mark.parametrize(

@@ -95,5 +95,14 @@ def test_a_checkpoint_from_elsewhere_is_checked_before_anything_expensive():
     assert series_lookups.checkpoint_files(study, disk) == ["models/a/config.json"]
     assert series_lookups.checkpoint_files(study, hub) == []
     folders = [f"{RESULTS}/checkpoints/mine/{name}" for name in ("step5", "step9")]
-    assert series_lookups.ready_inputs(study, None) == [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]] + folders
+    items, gates = [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]], [f"{RESULTS}/gate/mine.json"]
+    assert series_lookups.ready_inputs(study, None) == items + folders + gates
     assert series_lookups.pretrained_series(study) == set()
+    assert [series_lookups.hub_requests(study, place) for place in (disk, hub)] == [0, 1]
+    assert series_lookups.folders_of_series(study, hub) == folders
+    assert (series_lookups.gate_option(study, hub), series_lookups.refuse_option(study, hub)) == ("", "--refuse")
+    own = {"checkpoints": checkpoints[:1], "gate_text": "my text.txt", "accept_loss": True}
+    study = study_of(series={"mine": own}, texts={}, suites=SUITES)
+    assert series_lookups.gate_option(study, disk) == "--gate-text 'my text.txt' --accept-loss"
+    assert series_lookups.refuse_option(study, disk) == ""
+    assert series_lookups.checkpoint_files(study, disk) == ["models/a/config.json", "my text.txt"]

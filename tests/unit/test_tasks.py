@@ -7,49 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ripeness.config import read_yaml
 from ripeness.errors import UserError
-from ripeness.items import draw_items, examples
-from ripeness.rows import Row
-from ripeness.tasks import glued, load_task, read_task, render, value_text
+from ripeness.joint import glued
+from ripeness.tasks import load_task, normalisation_of, read_task, value_text
+from ripeness.templates import render
 
 TASKS = Path(__file__).parents[2] / "tasks"
 NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
-FORMATS = ["default", "io", "instruct"]
 FILES = {"train": "a", "validation": "a", "test": "a"}
 CHOICE = {"kind": "choice", "metric": "accuracy", "fields": {"text": "text"}, "label": "mood", "id": "id"}
 TASK = {"title": "t", "source": FILES, "licence": "CC0-1.0"} | CHOICE
+OPEN = {"kind": "generation", "metric": "rouge_l", "target": "text"}
+OPEN |= dict.fromkeys(("label", "labels"))
 TASK |= {"labels": {"good": " bright", "bad": " grey"}, "formats": {"default": "{{ text }} is"}}
-
-
-def rows(task, n=12):
-    """Make rows that have every column a task names, with labels as they are published: text, numbers or booleans."""
-    made, published = [], read_yaml(TASKS / f"{task.name}.yaml").get("values")
-    for number in range(n):
-        row = {
-            column: f"the {column} of {number}" for column in [*task.fields.values(), task.cluster, task.id] if column
-        }
-        if task.label:
-            row[task.label] = list(published or task.labels)[number % 2]
-        if task.options:
-            row |= {task.options: ["a dog", "a cat"], task.answer: number % 2}
-        made.append(Row(row | ({task.target: "a dog ran"} if task.target else {}), f"a:{number + 1}"))
-    return made
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_shipped_task_renders_an_example_in_all_three_formats(name):
-    task = load_task(name, TASKS, overrides={"source": FILES})
-    assert list(task.formats) == FORMATS
-    sizes = {"train": 2, "validation": 2, "test": 2, "shots": 2, "seed": 0}
-    item, _ = draw_items({"a": rows(task)}, task, sizes=sizes)["test"]
-    made = [next(examples([item], task, format_)) for format_ in FORMATS]
-    assert len({row["prompt"] for row in made}) == 3
-    for row in made:
-        assert all(str(item.fields[field]) in row["prompt"] for field in task.fields)
-        assert "{" not in row["prompt"] and row["target"].startswith((" ", "\n"))
-        if task.labels:
-            assert row["choices"] == list(task.labels.values()) and row["target"] == task.labels[item.target]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +70,30 @@ MISTAKES = {
         "formats.io: unknown variable 'txt'; known are text",
         "'text'",
     ),
-    "options where there are none": ({"formats": {"io": "{{ options }}"}}, "unknown variable 'options'", "columns"),
+    "options where there are none": (
+        OPEN | {"formats": {"io": "{{ options }}"}},
+        "unknown variable 'options'",
+        "columns",
+    ),
+    "letters where there are none": (
+        OPEN | {"formats": {"lettered": "a"}},
+        "a generation task has no options",
+        "remove",
+    ),
+    "a norm where there are none": (OPEN | {"normalisation": "pmi"}, "`normalisation` is about options", "remove it"),
+    "an unknown norm": ({"normalisation": "chars"}, "'chars' is not one of none, character, byte", "explains"),
+    "two expressions": (
+        {"fields": {"text": "{{ a }} {{ b }}"}},
+        "fields.text: '{{ a }} {{ b }}' is not one",
+        "one pair",
+    ),
+    "a statement": ({"keep": "{% if a %}b{% endif %}"}, "keep: '{% if a %}b{% endif %}' is not one", "one pair"),
+    "a broken expression": ({"label": "{{ mood + }}"}, "label: ", "Jinja2"),
+    "an expression that reaches for Python": (
+        {"cluster": "{{ a.__class__.mro() }}"},
+        "cluster: access to",
+        "into words",
+    ),
     "a template that ends early": ({"formats": {"io": "{% if text %}"}}, "formats.io: Unexpected end", "Jinja2"),
     "an unknown filter": ({"formats": {"io": "{{ text | shuot }}"}}, "formats.io: No filter named 'shuot'", "Jinja2"),
     "a way into Python": ({"formats": {"io": "{{ text.__class__.mro() }}"}}, "formats.io: access to", "into words"),
@@ -108,7 +101,7 @@ MISTAKES = {
     "two sources": ({"source": FILES | {"world": "mood"}}, "`source` names train and world", "explains"),
     "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
     "a mixed source": ({"source": {"world": "mood", "splits": FILES}}, "has 'world' and also splits", "remove"),
-    "a branch": ({"source": {"hub": "a/b", "revision": "main", "splits": FILES}}, "source.revision: 'main'", "Commit"),
+    "no ref": ({"source": {"hub": "a/b", "revision": "a b", "splits": FILES}}, "source.revision: 'a b'", "Commit"),
     "another name": ({"name": "yours"}, "the name is 'yours'", "'mine'"),
 }
 
@@ -126,7 +119,19 @@ def test_a_mistake_in_a_task_names_file_value_choices_and_way_out(load, name):
 def test_a_good_task_has_the_schemas_defaults(load):
     task = load()
     assert (task.separator, task.stop, task.max_new_tokens, task.overlap) == ("\n\n", "\n", 60, "refuse")
-    assert (task.values, task.cluster, task.homepage) == (None, None, None)
+    assert (task.values, task.cluster, task.homepage, task.keep) == (None, None, None, None)
+    assert (task.normalisation, task.unconditional) == ("none", "Answer:")
+
+
+@pytest.mark.parametrize("revision", ["main", "refs/convert/parquet", "0a" * 20, "v1.0_b-c"])
+def test_rows_of_the_hub_are_those_of_a_commit_or_a_branch(load, revision):
+    source = {"hub": "a/b", "revision": revision, "splits": FILES}
+    assert load(source=source).source["revision"] == revision
+
+
+def test_letters_are_not_normalised(load):
+    task = load(normalisation="pmi", formats={"default": "a", "lettered": "{{ options | lettered }}"})
+    assert [normalisation_of(task, format_) for format_ in task.formats] == ["pmi", "none"]
 
 
 def test_a_study_replaces_single_keys(load):

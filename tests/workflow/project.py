@@ -11,11 +11,13 @@ PARTS = (
     "rules",
     "scripts",
     "tasks",
+    "series",
     "reports",
     "envs",
     "config.yaml",
     "config.schema.yaml",
     "task.schema.yaml",
+    "series.schema.yaml",
 )
 # `python` in a rule is the one that runs the tests
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -63,7 +63,7 @@ MISTAKES = {
     "a checkpoint name that leaves the folder": (CHECKPOINT, {"step": 3, "name": "a/b"}, "'a/b'", "folder"),
     "a checkpoint that is there twice": (CHECKPOINT, {"step": 0}, "'step0'", "remove one"),
     "a checkpoint with two sources": (CHECKPOINT, {"step": 3, "path": "x"}, "`path` and `pretrain`", "exactly one"),
-    "a branch instead of a commit": (CHECKPOINT, {"step": 3, "revision": "main"}, "'main'", "hint"),
+    "a revision of what is pre-trained here": (CHECKPOINT, {"step": 3, "revision": "main"}, "'main'", "hint"),
     "no dataset": ("datasets", {}, "no cell to train", "datasets"),
     "only the untouched checkpoint": ("methods/full", None, "no cell to train", "methods"),
     "no untouched checkpoint": ("methods/base", None, "'base'", "hint"),

@@ -1,0 +1,88 @@
+"""Older forms of a checkpoint's files become those that everything here reads: safetensors and tokenizer.json.
+
+Pickled weights are read once, with torch's loader that builds nothing but tensors (`weights_only`), so that no code in
+them can run. Names and numbers stay as they are.
+"""
+
+import json
+import pickle
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import AutoTokenizer
+
+from ripeness.errors import UserError
+from ripeness.files import read_json, write_json
+
+INDEX = "model.safetensors.index.json"
+PICKLED = "pytorch_model.bin"
+
+
+def pickled_files(folder: Path) -> list[Path]:
+    """The files of pickled weights of a folder: one, or the parts of an index; none without."""
+    index = folder / f"{PICKLED}.index.json"
+    if not index.is_file():
+        return [folder / PICKLED] if (folder / PICKLED).is_file() else []
+    try:
+        names = sorted(set(read_json(index)["weight_map"].values()))
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{index} has no weight_map\nhint: it is damaged; download it again") from None
+    if strange := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
+        raise UserError(f"{index} names {strange[0]!r}, which is not there\nhint: download it again")
+    return [folder / name for name in names]
+
+
+def convert_weights(folder: Path, output: Path) -> None:
+    """Write the pickled weights of a folder as safetensors, part by part, so that no more than one is in memory."""
+    files = pickled_files(folder)
+    weight_map, n_bytes = {}, 0
+    for number, path in enumerate(files, 1):
+        tensors = read_pickled(path)
+        name = "model.safetensors" if len(files) == 1 else f"model-{number:05}-of-{len(files):05}.safetensors"
+        save_file(tensors, output / name, metadata={"format": "pt"})
+        weight_map |= dict.fromkeys(tensors, name)
+        n_bytes += sum(tensor.nbytes for tensor in tensors.values())
+    if len(files) > 1:
+        write_json(output / INDEX, {"metadata": {"total_size": n_bytes}, "weight_map": weight_map})
+
+
+def read_pickled(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of one pickled file, each with memory of its own.
+
+    Tied weights share memory, which safetensors refuses; a copy of each is right whether or not the config ties them.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise UserError(
+            f"{path.name} cannot be read without running what is in it: {str(error).splitlines()[0]}\n"
+            "hint: it is damaged, or holds more than weights; ask its publisher for safetensors"
+        ) from None
+    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
+        raise UserError(
+            f"{path.name} holds more than tensors\nhint: it may be a training state; weights are a dict of tensors"
+        )
+    return {name: tensor.detach().contiguous().clone() for name, tensor in found.items()}
+
+
+def convert_tokenizer(folder: Path) -> None:
+    """Make tokenizer.json from vocab.json and merges.txt, in place; refuse a tokenizer that only slow code reads."""
+    if (folder / "tokenizer.json").is_file():
+        return
+    if not all((folder / name).is_file() for name in ("vocab.json", "merges.txt")):
+        form = "tokenizer.model (SentencePiece)" if (folder / "tokenizer.model").is_file() else "no tokenizer"
+        raise UserError(
+            f"there is no tokenizer.json, but {form}\n"
+            "hint: where sentencepiece is installed, AutoTokenizer.from_pretrained(...).save_pretrained(folder) makes "
+            "one; name that folder, with the weights, with `path`"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise UserError(
+            "vocab.json and merges.txt make no tokenizer.json\nhint: convert it and name the folder with `path`"
+        )
+    with tempfile.TemporaryDirectory() as made:
+        tokenizer.save_pretrained(made)
+        (folder / "tokenizer.json").write_bytes((Path(made) / "tokenizer.json").read_bytes())

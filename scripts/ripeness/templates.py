@@ -1,0 +1,134 @@
+"""Jinja2 in task files: prompts made from an item's fields, and values made from the columns of a row."""
+
+import random
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from string import ascii_uppercase
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
+
+from ripeness.config import hint
+from ripeness.errors import UserError
+
+# Task files may come from others: a template can neither reach the interpreter nor hide a missing variable.
+# What it says is kept to the last line end.
+TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+FAILURES = (TemplateError, re.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def letters(n: int) -> list[str]:
+    """The letters before n options; UserError for more than there are letters."""
+    if n > len(ascii_uppercase):
+        raise UserError(f"{n} options have no letters\nhint: leave out the format `lettered`, or rows with so many")
+    return list(ascii_uppercase[:n])
+
+
+def lettered(options: list[Any]) -> str:
+    """Options one a line, each after its letter: `A. an oak`."""
+    return "\n".join(f"{letter}. {option}" for letter, option in zip(letters(len(options)), options, strict=True))
+
+
+def shuffled(values: list[Any]) -> list[Any]:
+    """The values in an order drawn by what they are, whatever order they came in: everywhere and always the same."""
+    values = sorted(values, key=str)
+    random.Random("\n".join(map(str, values))).shuffle(values)
+    return values
+
+
+def sub(text: str, pattern: str, replacement: str) -> str:
+    """The text with every match of a regular expression replaced."""
+    return re.sub(pattern, replacement, text)
+
+
+TEMPLATES.filters |= {"lettered": lettered, "shuffled": shuffled, "sub": sub}
+
+
+def expression(text: str) -> str | None:
+    """What stands in the one pair of braces that a text consists of; None for any other text."""
+    text = text.strip()
+    is_one = text.startswith("{{") and text.endswith("}}") and "{{" not in text[2:]
+    return text[2:-2] if is_one else None
+
+
+@cache
+def variables(inner: str) -> list[str]:
+    """The names that an expression asks for."""
+    return sorted(meta.find_undeclared_variables(TEMPLATES.parse("{{" + inner + "}}")) - TEMPLATES.globals.keys())
+
+
+@cache
+def compiled(inner: str) -> Callable[..., Any]:
+    """An expression as a function of its variables; None where it is undefined."""
+    return TEMPLATES.compile_expression(inner)
+
+
+def evaluate(inner: str, values: dict[str, Any]) -> Any:
+    """The value of an expression, of any type; UserError where it has none."""
+    try:
+        return compiled(inner)(**{name: values[name] for name in variables(inner) if name in values})
+    except FAILURES as error:
+        raise UserError(
+            f"the expression {inner.strip()!r} has no value: {error}\nhint: mend the row, or the task file"
+        ) from None
+
+
+@cache
+def compiled_template(template: str) -> Template:
+    """A template, compiled once for all items."""
+    return TEMPLATES.from_string(template)
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """Fill a template with an item's fields; UserError where it cannot be filled."""
+    try:
+        return compiled_template(template).render(values)
+    except FAILURES as error:
+        raise UserError(
+            f"the template {template!r} cannot be filled with {', '.join(values)}: {error}\n"
+            "hint: mend it under `formats` in the task file"
+        ) from None
+
+
+def check_template(where: str, template: str, known: Iterable[str]) -> None:
+    """Refuse a template that does not parse, names a variable that is not known, or reaches for Python."""
+    known = list(known)
+    names = parsed(where, template)
+    for name in sorted(names):
+        if name not in known:
+            near = hint(name, known, otherwise="`fields` says which columns fill the variables")
+            raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{near}")
+    refuse_python(where, lambda: TEMPLATES.from_string(template).render(dict.fromkeys(known, "text")))
+
+
+def check_value(where: str, text: str) -> None:
+    """Refuse what is neither the name of a column nor one expression over columns."""
+    if "{{" not in text and "{%" not in text:
+        return
+    inner = expression(text)
+    if inner is None:
+        raise UserError(f"{where}: {text!r} is not one expression\nhint: one pair of braces; `~` puts texts together")
+    parsed(where, text)
+    refuse_python(where, lambda: compiled(inner)(**dict.fromkeys(variables(inner), "text")))
+
+
+def parsed(where: str, template: str) -> set[str]:
+    """The variables of a template; UserError where it does not parse."""
+    try:
+        names = meta.find_undeclared_variables(TEMPLATES.parse(template))
+        TEMPLATES.from_string(template)
+    except TemplateSyntaxError as error:
+        raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}") from None
+    return names
+
+
+def refuse_python(where: str, attempt: Callable[[], Any]) -> None:
+    """Refuse what reaches for Python in a trial run on text."""
+    try:
+        attempt()
+    except SecurityError as error:
+        raise UserError(f"{where}: {error}\nhint: a template may only put its variables into words") from None
+    except Exception:  # noqa: BLE001, S110 (a list or number may stand where this trial has text; items tell)
+        pass

@@ -1,0 +1,112 @@
+"""Show one item of a dataset as a model will see it: the text, its tokens, what is scored, the right answer.
+
+    python scripts/show_item.py rte --format instruct --shots 4
+    python scripts/show_item.py arc-easy --format lettered --item 3 --rows rows.jsonl
+    python scripts/show_item.py nursery-mood --checkpoint results/nursery/checkpoints/nursery/step4096
+
+Rows are those of --rows, else those that a study has fetched already, else they are fetched now. Items, wording and
+tokens come about as in a study; the shots are drawn from a pool of just as many, and so are others than in a study.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import fetch_dataset
+import make_dataset
+from ripeness.command_line import argument_parser, existing, run
+from ripeness.config import hint
+from ripeness.errors import UserError
+from ripeness.examples import examples
+from ripeness.files import read_json
+from ripeness.item_view import describe
+from ripeness.items import Item, draw_items, source_of
+from ripeness.lookups import to_json
+from ripeness.models import context_length, load_config, load_tokenizer
+from ripeness.prompts import build_prompts, draw_shots
+from ripeness.rows import Row, read_sources
+from ripeness.tasks import Task, load_task
+
+TASKS = Path(__file__).parents[1] / "tasks"
+WORLD_ROWS = 200  # of the nursery's world, which has as many as one likes
+
+
+def rows_of(task: Task) -> dict[str, list[Row]]:
+    """The rows of a dataset by source: those that a study has fetched, else made or fetched now."""
+    for record in sorted(Path("results").glob(f"*/datasets/{task.name}/provenance.json")):
+        names = {entry["name"] for entry in read_json(record)["files"]}
+        if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
+            return read_sources(record.parent)
+    source, program = task.source, fetch_dataset
+    if "world" in source:
+        source, program = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset
+    with TemporaryDirectory() as folder:
+        output = Path(folder, "rows") if "hub" not in source else Path("results/shown/datasets", task.name)
+        program.main(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
+        return read_sources(output)
+
+
+def find_checkpoint() -> Path:
+    """The last checkpoint of the embedded study, if it was run here; UserError if not."""
+    found = sorted(
+        (path.parent for path in Path("results/nursery/checkpoints").glob("*/*/config.json")),
+        key=lambda folder: read_json(folder / "checkpoint.json")["tokens"],
+    )
+    if not found:
+        raise UserError(
+            "no --checkpoint is given, and the embedded study was not run here\n"
+            "hint: name a folder in the layout of transformers with its tokenizer, or run `make study` first"
+        )
+    return found[-1]
+
+
+def draw(task: Task, *, number: int, n_shots: int) -> tuple[Item, list[Item]]:
+    """The test item of a number, from 1, and a pool of shots."""
+    sizes = {"test": number, "validation": 1, "shots": max(n_shots, 1), "train": 1, "seed": 0}
+    drawn = draw_items(rows_of(task), task, sizes=sizes)
+    if len(drawn["test"]) < number:
+        raise UserError(f"there is no test item {number}; there are {len(drawn['test'])}\nhint: --item counts from 1")
+    return drawn["test"][number - 1], drawn["shots"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the item."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("task", help="name of a file in tasks/, without .yaml")
+    parser.add_argument("--format", default="default", help="default, io, instruct, chat or lettered")
+    parser.add_argument("--shots", type=int, default=0, help="examples before the question")
+    parser.add_argument("--item", type=int, default=1, help="which of the test items, counted from 1")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the shots")
+    parser.add_argument(
+        "--rows", type=existing, help="JSONL, CSV or Parquet file in the published shape, for all splits"
+    )
+    parser.add_argument(
+        "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
+    )
+    options = parser.parse_args(argv)
+    checkpoint = options.checkpoint or find_checkpoint()
+    source = {"source": dict.fromkeys(("train", "validation", "test"), str(options.rows))} if options.rows else {}
+    task = load_task(options.task, TASKS, overrides=source)
+    if options.format not in task.formats:
+        near = hint(options.format, list(task.formats), otherwise="`formats` of the task holds the templates")
+        raise UserError(f"unknown format {options.format!r}; the task has {', '.join(task.formats)}\n{near}")
+    if options.item < 1 or options.shots < 0:
+        raise UserError("--item counts from 1, --shots from 0\nhint: see --help")
+    item, pool = draw(task, number=options.item, n_shots=options.shots)
+    (example,) = examples([item], task, options.format)
+    shots = draw_shots(list(examples(pool, task, options.format)), options.shots, seed=options.seed)
+    tokenizer, room = load_tokenizer(checkpoint), context_length(load_config(checkpoint))
+    (prompt,) = build_prompts(
+        tokenizer,
+        [example],
+        shots,
+        separator=task.separator,
+        room=room,
+        answer_room=task.max_new_tokens if task.kind == "generation" else 0,
+    )
+    print(f"{task.name}, {options.format}, {options.shots} shots, item {item.id}; tokenizer of {checkpoint}")
+    print(describe(tokenizer, example, task, options.format, prompt))
+    print(f"gold: {item.target!r}")
+
+
+if __name__ == "__main__":
+    run(main)

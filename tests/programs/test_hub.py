@@ -1,0 +1,470 @@
+"""Fetching from the hub, by the real client from a server on loopback: what is needed, whole, resumed, or refused."""
+
+import io
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import polars as pl
+import pytest
+import torch
+from huggingface_hub import constants
+from loopback_hub import Fault, Hub
+from safetensors.torch import load_file
+
+import fetch_checkpoint
+import fetch_dataset
+import resolve_revisions
+from ripeness import patience
+from ripeness.convert import INDEX
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.hub import dataset_split, list_refs
+from ripeness.hub_checkpoint import checkpoint_folder
+from ripeness.models import load_model, load_tokenizer
+from ripeness.plan import load_study
+from ripeness.revisions import read_lock
+from ripeness.rows import read_sources
+
+MODEL = "someone/tiny-model"
+DATA = "someone/tiny-data"
+BRANCH = "step9-tokens1B"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Keep one server for all tests of this file."""
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(server, tmp_path, monkeypatch):
+    """Empty the server and point the client to it, with a cache of its own and without waiting."""
+    import datasets
+
+    server.repos.clear()
+    server.faults.clear()
+    server.requests.clear()
+    monkeypatch.setattr(constants, "ENDPOINT", server.address)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.address)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what came is kept in whole chunks
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return server
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Take note of how long is waited, and do not wait."""
+    found = []
+    monkeypatch.setattr(patience.time, "sleep", found.append)
+    return found
+
+
+@pytest.fixture
+def files(checkpoint):
+    """Give the files of a checkpoint as a repository holds them, with others that nobody needs."""
+    kept = {path.name: path.read_bytes() for path in checkpoint.iterdir() if path.name != "checkpoint.json"}
+    useless = (
+        "optimizer.bin",
+        "onnx/model.onnx",
+        "flax_model.msgpack",
+        "pytorch_model.bin",
+        "modeling_x.py",
+        "README.md",
+    )
+    return kept | dict.fromkeys(useless, b"not needed")
+
+
+def source_of(hub, **more):
+    repo = hub.repos["model", MODEL]
+    source = {"series": "tiny", "checkpoint": "step9", "seed": 0, "step": 9, "tokens": 90, "repo": MODEL}
+    return source | {"revision": BRANCH, "commit": repo.branches.get(BRANCH, "0" * 40)} | more
+
+
+def fetch(tmp_path, source):
+    fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(tmp_path / "out")])
+    return tmp_path / "out"
+
+
+def sent(hub, method="GET"):
+    """Requests for content, one a large file and attempt."""
+    return [request for request in hub.requests if request.method == method and request.path.startswith("/cdn/")]
+
+
+def test_only_what_is_needed_is_downloaded_and_the_facts_name_the_commit(hub, files, tmp_path, waits):
+    commit = hub.repository(MODEL).add(BRANCH, files)
+    output = fetch(tmp_path, source_of(hub))
+    facts = read_json(output / "checkpoint.json")
+    assert (facts["repo"], facts["revision"], facts["commit"]) == (MODEL, BRANCH, commit)
+    assert facts["gate"]["loss"] > 0 and facts["n_parameters"]
+    assert load_model(output).num_parameters() == facts["n_parameters"]
+    asked = {request.path.rpartition("/")[2] for request in hub.requests if "/resolve/" in request.path}
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= asked
+    assert not asked & {"optimizer.bin", "model.onnx", "flax_model.msgpack", "pytorch_model.bin", "modeling_x.py"}
+    assert len(sent(hub)) == 1 and not waits
+    # a second study finds everything in the cache
+    hub.requests.clear()
+    shutil.rmtree(output)
+    fetch(tmp_path, source_of(hub))
+    assert not sent(hub)
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+def test_a_download_that_was_cut_off_goes_on_and_sends_no_byte_twice(hub, files, waits, is_reset):
+    hub.repository(MODEL).add(BRANCH, files)
+    size = len(files["model.safetensors"])
+    hub.faults = [Fault("/cdn/", cut=20_000, is_reset=is_reset), Fault("/cdn/", cut=5_000, is_reset=is_reset)]
+    folder = checkpoint_folder(source_of(hub))
+    assert (folder / "model.safetensors").read_bytes() == files["model.safetensors"]
+    assert [request.range for request in sent(hub)] == [None, "bytes=20000-", "bytes=25000-"]
+    assert sum(request.sent for request in sent(hub)) == size
+
+
+def test_a_download_whose_process_ended_goes_on_in_the_next(hub, files, waits, monkeypatch):
+    hub.repository(MODEL).add(BRANCH, files)
+
+    def killed(*_, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        hub.faults = [Fault("/cdn/", cut=30_000)]
+        patch.setattr("huggingface_hub.file_download.time.sleep", killed)
+        checkpoint_folder(source_of(hub))
+    hub.requests.clear()
+    checkpoint_folder(source_of(hub))
+    assert [request.range for request in sent(hub)] == ["bytes=30000-"]
+
+
+def test_a_busy_hub_is_asked_again_when_it_says_and_later_each_time(hub, files, waits):
+    hub.repository(MODEL).add(BRANCH, files)
+    hub.faults = [Fault("/tree/", status=429, retry_after="7"), Fault("/refs", times=3, status=500)]
+    hub.faults += [
+        Fault("/resolve/config.json", method="HEAD", times=2, status=503),
+        Fault("/cdn/", times=2, status=503),
+    ]
+    checkpoint_folder(source_of(hub))
+    assert 7 <= waits[0] <= 7 * 1.5 + 1
+    waits.clear()
+    assert list_refs(MODEL, "model") == {BRANCH: hub.repos["model", MODEL].branches[BRANCH]}
+    assert len(waits) == 3
+    assert all(2**n <= wait <= 2**n * 1.5 for n, wait in enumerate(waits))
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"Retry-After": "12"}, 12, 12),
+        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 3000, 3600),
+        ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0, 0),
+        ({"RateLimit": '"api";r=0;t=55', "Retry-After": "1"}, 55, 55),
+    ],
+)
+def test_the_wait_that_a_hub_asks_for_is_read(headers, least, most):
+    assert least <= patience.asked_wait(httpx2.Headers(headers)) <= most
+    assert patience.asked_wait(httpx2.Headers({"Retry-After": "soon"})) is None
+
+
+def test_a_hub_that_stays_busy_ends_in_words(hub, files, waits):
+    hub.repository(MODEL).add(BRANCH, files)
+    hub.faults = [Fault("/refs", times=99, status=429, retry_after="3600")]
+    with pytest.raises(UserError, match=r"tiny-model cannot.*answers 429 again and again\nhint: .*HF_TOKEN"):
+        list_refs(MODEL, "model")
+    assert len(waits) == patience.ATTEMPTS - 1 and 900 <= min(waits) <= max(waits) <= 900 * 1.5
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_file_with_other_bytes_is_fetched_again_and_at_last_refused(hub, files, waits, times):
+    hub.repository(MODEL).add(BRANCH, files)
+    hub.faults = [Fault("/cdn/", times=times, swap=True)]
+    if times == 1:
+        folder = checkpoint_folder(source_of(hub))
+        assert (folder / "model.safetensors").read_bytes() == files["model.safetensors"]
+        return
+    with pytest.raises(UserError, match=r"model.safetensors has the sha256 [0-9a-f]{12}.*\nhint: .*HF_ENDPOINT"):
+        checkpoint_folder(source_of(hub))
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_file_of_another_size_is_completed_or_at_last_refused(hub, files, waits, times):
+    hub.repository(MODEL).add(BRANCH, files)
+    hub.faults = [Fault("/cdn/", times=times, short=7)]
+    if times == 1:
+        folder = checkpoint_folder(source_of(hub))
+        assert (folder / "model.safetensors").read_bytes() == files["model.safetensors"]
+        assert sum(request.sent for request in sent(hub)) == len(files["model.safetensors"])
+        return
+    with pytest.raises(UserError, match=r"model.safetensors ends at byte \d+, the hub says at \d+\nhint: "):
+        checkpoint_folder(source_of(hub))
+
+
+def test_a_damaged_file_in_the_cache_is_noticed_and_replaced(hub, files, waits):
+    hub.repository(MODEL).add(BRANCH, files)
+    folder = checkpoint_folder(source_of(hub))
+    for name in ("model.safetensors", "config.json"):
+        whole = (folder / name).read_bytes()
+        (folder / name).resolve().write_bytes(whole[:-1] + b"?")
+    folder = checkpoint_folder(source_of(hub))
+    assert all((folder / name).read_bytes() == files[name] for name in ("model.safetensors", "config.json"))
+
+
+def test_the_token_goes_to_the_hub_and_nowhere_else(hub, files, monkeypatch, waits):
+    hub.repository(MODEL).add(BRANCH, files)
+    hub.repos["model", MODEL].is_gated = True
+    with pytest.raises(UserError, match=rf"on request only\nhint: agree to its terms at {hub.address}/{MODEL}, then"):
+        checkpoint_folder(source_of(hub))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    checkpoint_folder(source_of(hub))
+    assert {request.token for request in sent(hub)} == {None}
+    assert {request.token for request in hub.requests if "/tree/" in request.path} == {None, "Bearer hf_secret"}
+    assert not waits  # nothing of this is a matter of patience
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"repo": "someone/nothing"}, "there is no such repository, or it is private\nhint: .*HF_TOKEN"),
+        ({"commit": "1" * 40}, "the repository has no such revision\nhint: .*make resolve UPDATE=1"),
+        ({"commit": None}, "'step9-tokens1B' of someone/tiny-model is not resolved to a commit.*\nhint: make resolve"),
+    ],
+)
+def test_what_is_not_there_is_said_at_once(hub, files, waits, more, message):
+    hub.repository(MODEL).add(BRANCH, files)
+    with pytest.raises(UserError, match=message):
+        checkpoint_folder(source_of(hub, **more))
+    assert not waits
+
+
+def test_a_repository_without_weights_that_are_read_is_refused(hub, files, waits):
+    del files["model.safetensors"], files["pytorch_model.bin"]
+    hub.repository(MODEL).add(BRANCH, files)
+    with pytest.raises(UserError, match=r"has no weights in a form that is read here; it has .*flax_model.msgpack"):
+        checkpoint_folder(source_of(hub))
+
+
+def test_without_network_and_offline_the_way_out_is_named(hub, files, waits, monkeypatch):
+    hub.repository(MODEL).add(BRANCH, files)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"http://127.0.0.1:9 cannot be reached: .*\nhint: .*login node.*`path`"):
+        checkpoint_folder(source_of(hub))
+    assert sum(waits) < 60
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="tiny-model at step9.* cannot be fetched"):
+        checkpoint_folder(source_of(hub))
+
+
+def test_without_room_nothing_is_started(hub, files, waits, monkeypatch):
+    hub.repository(MODEL).add(BRANCH, files)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    with pytest.raises(UserError, match=r"needs 0.0 GB and 0.0 GB are free in .*\nhint: .*HF_HOME"):
+        checkpoint_folder(source_of(hub))
+    assert not sent(hub)
+
+
+def pickled(tensors):
+    buffer = io.BytesIO()
+    torch.save(tensors, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("n_parts", [1, 2])
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_pickled_weights_are_converted_once(hub, files, tiny_model, tokenizer, tmp_path, waits, n_parts, is_tied):
+    model = tiny_model("gpt_neox", tie_word_embeddings=is_tied)
+    tensors = model.state_dict()  # tied ones share their memory
+    files = {name: content for name, content in files.items() if name.startswith(("tokenizer", "README"))}
+    files["config.json"] = json.dumps(model.config.to_dict() | {"architectures": ["GPTNeoXForCausalLM"]}).encode()
+    if n_parts == 1:
+        files["pytorch_model.bin"] = pickled(tensors)
+    else:
+        names = {name: f"pytorch_model-0000{number % 2 + 1}-of-00002.bin" for number, name in enumerate(tensors)}
+        for part in set(names.values()):
+            files[part] = pickled({name: tensors[name] for name in tensors if names[name] == part})
+        files["pytorch_model.bin.index.json"] = json.dumps({"weight_map": names}).encode()
+    hub.repository(MODEL).add(BRANCH, files)
+    output = fetch(tmp_path, source_of(hub))
+    assert not list(output.glob("*.bin")) and (output / INDEX).exists() == (n_parts == 2)
+    found = {name: tensor for path in output.glob("*.safetensors") for name, tensor in load_file(path).items()}
+    assert found.keys() == tensors.keys() and all(torch.equal(found[name], tensors[name]) for name in found)
+    text = torch.arange(5)[None]
+    with torch.no_grad():
+        assert torch.equal(load_model(output)(text).logits, model(text).logits)
+
+
+class Evil:
+    """What would run when it is unpickled."""
+
+    def __reduce__(self):
+        return (print, ("run!",))
+
+
+def test_a_pickle_that_holds_more_than_weights_is_refused_and_not_run(hub, files, tmp_path, capsys, waits):
+    del files["model.safetensors"]
+    files["pytorch_model.bin"] = pickled({"a": torch.zeros(1), "b": Evil()})
+    hub.repository(MODEL).add(BRANCH, files)
+    message = rf"the checkpoint {MODEL} at {BRANCH}: pytorch_model.bin cannot be read without running what is in it"
+    with pytest.raises(UserError, match=message):
+        fetch(tmp_path, source_of(hub))
+    assert "run!" not in capsys.readouterr().out
+
+
+def test_a_tokenizer_of_two_files_is_converted_and_one_of_sentencepiece_refused(hub, files, tokenizer, tmp_path, waits):
+    whole = files.pop("tokenizer.json")
+    tokenizer.backend_tokenizer.model.save(str(tmp_path))
+    files |= {name: (tmp_path / name).read_bytes() for name in ("vocab.json", "merges.txt")}
+    files["tokenizer_config.json"] = json.dumps(
+        {"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>", "add_prefix_space": False}
+    ).encode()
+    hub.repository(MODEL).add(BRANCH, files)
+    text = "the film was good, and longer\n than ever"
+    assert load_tokenizer(fetch(tmp_path, source_of(hub)))(text) == tokenizer(text)
+    assert json.loads(whole)["model"]["type"] == "BPE"
+    del files["vocab.json"], files["merges.txt"]
+    files["tokenizer.model"] = b"sentencepiece"
+    hub.repository(MODEL).add(BRANCH, files)
+    with pytest.raises(UserError, match=r"no tokenizer.json, but tokenizer.model \(SentencePiece\)\nhint: .*`path`"):
+        fetch(tmp_path, source_of(hub))
+
+
+def parquet(rows):
+    buffer = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def rows_of(split, n=3):
+    return [{"text": f"{split} {number}", "label": number % 2} for number in range(n)]
+
+
+CARD = """---
+configs:
+- config_name: plain
+  data_files:
+  - {split: train, path: plain/train-*}
+  - {split: test, path: plain/test-*}
+- config_name: other
+  data_files:
+  - {split: train, path: other/train-*}
+---
+"""
+
+
+def publish(hub):
+    return hub.repository(DATA, "dataset").add(
+        "main",
+        {
+            "README.md": CARD.encode(),
+            "plain/train-00000-of-00002.parquet": parquet(rows_of("train")),
+            "plain/train-00001-of-00002.parquet": parquet(rows_of("more")),
+            "plain/test-00000-of-00001.parquet": parquet(rows_of("test")),
+            "other/train-00000-of-00001.parquet": parquet(rows_of("other")),
+        },
+    )
+
+
+def test_a_split_is_fetched_whole_resumed_and_alone(hub, waits):
+    commit = publish(hub)
+    hub.faults = [Fault("/cdn/", cut=300), Fault("/tree/", status=503), Fault("/cdn/", swap=True)]
+    found = dataset_split(DATA, "plain", "train", {"revision": "main", "commit": commit})
+    assert found.to_list() == rows_of("train") + rows_of("more")
+    assert "bytes=300-" in {request.range for request in sent(hub)}
+    asked = {request.path for request in hub.requests if "/resolve/" in request.path}
+    assert any("plain/train" in path for path in asked)
+    assert not any("plain/test" in path or "other/" in path for path in asked)
+
+
+def test_a_converted_copy_of_a_dataset_is_read_by_configuration(hub, waits, tmp_path):
+    copy = {f"plain/{split}/0000.parquet": parquet(rows_of(split)) for split in ("train", "validation", "test")}
+    commit = hub.repository(DATA, "dataset").add("refs/convert/parquet", copy | {"other/train/0000.parquet": b"no"})
+    splits = {"train": "train", "validation": "validation", "test": "test"}
+    source = {"hub": DATA, "config": "plain", "revision": "refs/convert/parquet", "commit": commit, "splits": splits}
+    fetch_dataset.main(["--source", json.dumps(source), "--licence", "none", "--output", str(tmp_path / "rows")])
+    found = read_sources(tmp_path / "rows")
+    assert {name: [row.values for row in rows] for name, rows in found.items()} == {
+        name: rows_of(name) for name in splits
+    }
+    assert read_json(tmp_path / "rows/provenance.json")["source"]["commit"] == commit
+
+
+@pytest.mark.parametrize(
+    ("config", "split", "source", "message"),
+    [
+        ("plain", "dev", {}, "has no split 'dev'; it has train, test"),
+        ("none", "train", {}, "BuilderConfig 'none' not found"),
+        ("plain", "train", {"commit": None}, "'main' of None is not resolved"),
+    ],
+)
+def test_what_a_dataset_has_not_is_said(hub, waits, config, split, source, message):
+    commit = publish(hub)
+    with pytest.raises(UserError, match=message):
+        dataset_split(DATA, config, split, {"revision": "main", "commit": commit} | source)
+    assert not waits
+
+
+STUDY = """
+study: of-the-hub
+title: A study of the hub
+series:
+  tiny: {repo: someone/tiny-model, tokens_per_step: 1_000_000_000, every: 4B tokens, checkpoints: [{step: 9}]}
+datasets:
+  nursery-mood:
+    source: {hub: someone/tiny-data, revision: main, splits: {train: train, validation: train, test: test}}
+formats: [default]
+methods: {base: {shots: [0]}, full: {kind: full, learning_rate: 1.0e-3, epochs: 1, batch_size: 4}}
+seeds: [1]
+items: {train: 4, validation: 2, test: 2, shots: 2}
+suites: {own: {datasets: own, formats: trained}}
+"""
+
+
+def test_names_are_resolved_once_and_kept_until_an_update(hub, files, tmp_path, waits, capsys):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    lock = tmp_path / "hub.lock.yaml"
+    options = ["--study", str(tmp_path / "study.yaml"), "--lock", str(lock)]
+    with pytest.raises(UserError, match=r"which steps someone/tiny-model has .*\nhint: make resolve STUDY="):
+        resolve_revisions.main([*options, "--show"])
+    repo, data = hub.repository(MODEL), publish(hub)
+    commits = {name: repo.add(name, files | {"x": name.encode()}) for name in ("step1", BRANCH, "step8-a", "main")}
+    resolve_revisions.main(options)
+    said = capsys.readouterr().out
+    assert "every 4B tokens: 2 picked, 1 without" in said and "4.0B  a hole" in said and "step 1, +25.0%" in said
+    assert commits[BRANCH][:12] in said
+    written = lock.read_text()
+    found = read_lock(lock)
+    # all that tell a step, since `every` chooses among them; main tells none
+    assert found["models"][MODEL] == {"is_whole": True, "revisions": {n: c for n, c in commits.items() if n != "main"}}
+    assert found["datasets"][DATA]["revisions"] == {"main": data}
+    hub.requests.clear()
+    moved = repo.add(BRANCH, files | {"x": b"moved"})
+    resolve_revisions.main(options)
+    assert lock.read_text() == written and not hub.requests
+    study = load_study(resolve_revisions.read_yaml(tmp_path / "study.yaml"), resolve_revisions.TASKS, lock)
+    assert study.checkpoints["tiny"]["step9"]["commit"] == commits[BRANCH] != moved
+    resolve_revisions.main([*options, "--update"])
+    assert moved in lock.read_text()
+
+
+def test_a_step_without_a_branch_and_one_with_two_are_said(hub, files, tmp_path, waits):
+    (tmp_path / "study.yaml").write_text(STUDY.replace("every: 4B tokens, ", ""))
+    options = ["--study", str(tmp_path / "study.yaml"), "--lock", str(tmp_path / "lock.yaml")]
+    repo = hub.repository(MODEL)
+    for name in ("step3", "step8-a", "step8-b", "main"):
+        repo.add(name, files)
+    with pytest.raises(
+        UserError, match=r"tiny: step9: .*has no branch for step 9\nhint: the nearest steps are 3, 8, 8"
+    ):
+        resolve_revisions.main(options)
+    repo.add("step9", files)
+    repo.add("step9-again", files)
+    with pytest.raises(UserError, match=r"2 branches of someone/tiny-model are meant .*: step9, step9-again\nhint: "):
+        resolve_revisions.main(options)

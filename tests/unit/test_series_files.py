@@ -1,0 +1,171 @@
+"""What is published of the series in series/: steps, tokens, learning rates, branches; and what a study makes of it."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from ripeness.config import check_config, read_yaml
+from ripeness.errors import UserError
+from ripeness.plan import load_study, plan_cells
+from ripeness.revisions import commit_of, read_lock, with_commit, write_lock
+from ripeness.schedules import learning_rate
+from ripeness.series import even_picks, name_checkpoints
+from ripeness.series_files import known_steps, pick_even, read_series, read_tokens, step_of, tokens_at
+
+ROOT = Path(__file__).parents[2]
+CONFIG = read_yaml(ROOT / "config.yaml")
+FILES = sorted(path.stem for path in (ROOT / "series").glob("*.yaml"))
+NO_LOCK = {"models": {}, "datasets": {}}
+
+
+def series(lock=NO_LOCK, **settings):
+    return name_checkpoints("mine", {"seed": 0} | settings, lock)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_series_file_is_whole_and_serves_a_study(name):
+    facts = read_series(name)
+    assert facts["licence"] == "Apache-2.0" and known_steps(facts)
+    settings = {"from": name, "seed": facts.get("seeds", [0])[-1]}
+    steps = [known_steps(facts)[0], known_steps(facts)[-1]]
+    lines = [{"step": step} for step in steps] + [{"name": end} for end in facts.get("named", {})]
+    found = series(**settings, checkpoints=lines)
+    assert [entry["tokens"] for entry in found.values()][:2] == [tokens_at(facts, step) for step in steps]
+    assert all(entry["commit"] is None and "{" not in entry["repo"] for entry in found.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "n_steps", "tokens"),
+    [("olmo-1b", 351, 3.095e12), ("olmo-2-1b", 195, 4e12), ("pythia-70m", 154, 3e11), ("polypythia-14m", 154, 3e11),
+     ("smollm2-135m", 8, 2.013e12), ("amber", 359, 1.2556e12), ("olmo-1b-0724", 1455, 3.049e12)],
+)  # fmt: skip
+def test_steps_and_tokens_are_as_published(name, n_steps, tokens):
+    facts = read_series(name)
+    steps = known_steps(facts)
+    assert len(steps) == n_steps
+    assert tokens_at(facts, steps[-1]) == pytest.approx(tokens, rel=1e-3)
+
+
+# references: "OLMo-1B's config is a single cosine run (peak 4e-4, ...)" gives these rates, to two digits
+@pytest.mark.parametrize(
+    ("tokens", "rate"),
+    [(0.5, 3.8e-4), (1.0, 3.2e-4), (1.5, 2.3e-4), (2.0, 1.4e-4), (2.3, 9.7e-5), (2.5, 7.3e-5), (2.75, 5.1e-5),
+     (3.0, 4.1e-5), (3.1, 4.0e-5)],
+)  # fmt: skip
+def test_the_rates_of_olmo_1b_are_those_of_its_published_schedule(tokens, rate):
+    facts = read_series("olmo-1b")
+    step = round(tokens * 1e12 / facts["tokens_per_step"])
+    assert learning_rate(facts["learning_rate"], step) == pytest.approx(rate, rel=0.013)  # of two digits
+
+
+def test_the_cosine_of_olmo_2_is_cut_off_before_its_end():
+    facts = read_series("olmo-2-1b")
+    assert learning_rate(facts["learning_rate"], 1907359) == pytest.approx(7.449e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize(("step", "rate"), [(0, 0.1), (50, 0.55), (100, 1.0), (150, 0.5), (200, 0.0), (300, 0.0)])
+def test_a_linear_schedule_warms_up_and_falls(step, rate):
+    schedule = {"peak": 1.0, "warmup_steps": 100, "start_ratio": 0.1, "decay": "linear", "end_step": 200}
+    assert learning_rate(schedule, step) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "branch", "step"),
+    [("olmo-1b", "step342000-tokens1433B", 342000), ("olmo-1b", "main", None), ("pythia-14m", "step512", 512),
+     ("olmo-2-1b", "stage1-step300-tokens1B", 300), ("olmo-2-1b", "stage2-ingredient1-step300-tokens1B", None),
+     ("smollm2-135m", "step-240000", 240000), ("amber", "ckpt_007", 7), ("pythia-14m", "step5120-x", None)],
+)  # fmt: skip
+def test_a_branch_tells_its_step(name, branch, step):
+    assert step_of(read_series(name), branch) == step
+
+
+def test_even_distances_are_in_tokens_and_holes_are_said():
+    # the list of OLMo-1B has nothing between 494 and 1,384 billion tokens
+    picks = even_picks("mine", {"from": "olmo-1b", "seed": 0, "every": "250B tokens"}, read_series("olmo-1b"), NO_LOCK)
+    assert picks.holes == [750 * 10**9, 1000 * 10**9, 1250 * 10**9]
+    assert picks.steps[0] == 1000 and picks.steps[500 * 10**9] == 117850
+    for target, step in picks.steps.items():
+        assert abs(step * 4_194_304 - target) <= 250e9 / 4
+    tokens = sorted(step * 4_194_304 for step in picks.steps.values())
+    assert min(b - a for a, b in zip(tokens, tokens[1:], strict=False)) >= 125e9
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("250B tokens", 250 * 10**9), ("1.5T tokens", 15 * 10**11), ("7 tokens", 7)]
+)
+def test_numbers_of_tokens_are_read(text, tokens):
+    assert read_tokens(text) == tokens
+    assert pick_even({"tokens_per_step": 1}, [0, 5, 10], 5).steps == {0: 0, 5: 5, 10: 10}
+
+
+def test_a_plan_is_complete_without_network_and_without_a_lock_file(tmp_path):
+    config = copy.deepcopy(CONFIG) | {"texts": {}, "suites": {"own": {"datasets": "own", "formats": "trained"}}}
+    olmo = {"from": "olmo-1b", "every": "1T tokens", "checkpoints": [{"step": 342000}, {"name": "main"}]}
+    seeds = {f"tiny-{seed}": {"from": "polypythia-14m", "seed": seed, "checkpoints": [{"step": 0}]} for seed in (3, 9)}
+    study = load_study(config | {"series": {"olmo": olmo} | seeds}, ROOT / "tasks", tmp_path / "none.yaml")
+    assert list(study.checkpoints["olmo"])[:3] == ["step342000", "main", "step1000"]
+    assert len(study.checkpoints["olmo"]) == 5  # 0, 2 and 3 trillion tokens; 1 is a hole
+    entry = study.checkpoints["olmo"]["step342000"]
+    assert entry == {
+        "step": 342000, "tokens": 1_434_451_968_000, "lr": entry["lr"], "repo": "allenai/OLMo-1B-hf",
+        "revision": "step342000-tokens*B", "by_step": True, "commit": None,
+    }  # fmt: skip
+    assert entry["lr"] == pytest.approx(2.47e-4, rel=0.05)
+    assert study.checkpoints["olmo"]["main"]["phase"] == "decayed"
+    assert study.checkpoints["tiny-9"]["step0"]["repo"] == "EleutherAI/pythia-14m-seed9"
+    assert len({cell.checkpoint for cell in plan_cells(study)}) == len(study.checkpoints["olmo"]) + 1
+
+
+def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
+    commit = {name: str(number) * 40 for number, name in enumerate(("step9-a", "step8-tokens1B", "main", "x"), 1)}
+    lock = {"models": {"a/b": {"is_whole": True, "revisions": commit}}, "datasets": {}}
+    write_lock(lock, tmp_path / "lock.yaml")
+    text = (tmp_path / "lock.yaml").read_text()
+    write_lock(read_lock(tmp_path / "lock.yaml"), tmp_path / "again.yaml")
+    assert (tmp_path / "again.yaml").read_text() == text and text.index("main") < text.index("step8")
+    settings = {"repo": "a/b", "tokens_per_step": 10, "every": "80 tokens"}
+    found = series(read_lock(tmp_path / "lock.yaml"), **settings, checkpoints=[{"revision": "main", "step": 3}])
+    assert {name: entry["commit"] for name, entry in found.items()} == {"step3": "3" * 40, "step8": "2" * 40}
+    assert found["step8"]["revision"] == "step8-tokens1B" and "by_step" not in found["step8"]
+    # own lines win over what a series file says
+    assert series(lock, **settings, checkpoints=[{"step": 9, "tokens": 7, "lr": 0.5}])["step9"]["tokens"] == 7
+    assert commit_of({"revision": "0" * 40}) == "0" * 40
+    source = {"hub": "a/d", "revision": "main"}
+    assert with_commit(lock, source, "a/d") == source | {"commit": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"from": "olmo1b", "checkpoints": [{"step": 1000}]}, "unknown series 'olmo1b'.*\nhint: did you mean"),
+        ({"from": "olmo-1b", "checkpoints": [{"step": 342500}]}, "not published\nhint: .* 340000, 342000, 343000"),
+        ({"from": "olmo-1b", "checkpoints": [{"name": "soup"}]}, "tells neither step nor revision\nhint: "),
+        ({"from": "polypythia-14m", "seed": 0, "checkpoints": [{"step": 0}]}, "seed: 0 is none of the published seeds"),
+        ({"repo": "a/b", "every": "5B tokens"}, "only where `tokens_per_step` is known\nhint: "),
+        ({"repo": "a/b", "tokens_per_step": 9, "every": "5B tokens"}, "neither in a series file nor in .*\nhint: make"),
+        ({"repo": "a/b", "checkpoints": [{"step": 9}]}, "needs `repo` in the series, and `step` and `tokens`"),
+        ({"repo": "a/b", "checkpoints": [{"revision": "main", "tokens": 9}]}, "needs `repo` .* and `step`"),
+        ({"repo": "a/b"}, "missing 'checkpoints'.*\nhint: "),
+        ({"from": "olmo-1b", "every": "0 tokens"}, "'0 tokens' is no number of tokens"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_had_is_said(settings, message):
+    with pytest.raises(UserError, match=message):
+        series(**settings)
+
+
+@pytest.mark.parametrize(
+    "lock", ["models: []", "models: {a/b: {}}", "models: {a/b: {revisions: {x: abc}}}", "others: {}"]
+)
+def test_a_lock_file_that_nobody_wrote_is_refused(tmp_path, lock):
+    (tmp_path / "lock.yaml").write_text(lock)
+    with pytest.raises(UserError, match=r"lock.yaml: .* is not as `make resolve` writes it\nhint: "):
+        read_lock(tmp_path / "lock.yaml")
+
+
+def test_a_study_may_name_a_branch_of_a_dataset_and_of_a_text():
+    config = copy.deepcopy(CONFIG)
+    text = {"id": "a/b", "revision": "refs/convert/parquet", "column": "text", "train": "x", "validation": "y"}
+    config["series"]["nursery"]["pretrain"]["source"] = {"hub": text}
+    assert check_config(config)["series"]["nursery"]["pretrain"]["source"]["hub"] == text
