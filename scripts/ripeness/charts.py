@@ -139,8 +139,8 @@ def saturation(frame: pl.DataFrame) -> alt.VConcatChart:
             y=alt.Y("series:N", title=None, axis=alt.Axis(labelLimit=260)),
             colour=alt.condition("isValid(datum.saturation_tokens)", colour, alt.value("#f2f2f2")),
             digits="datum.sign",
-            side=44,
-            height=15,
+            side=min(130, max(44, 520 / part["probe"].n_unique())),
+            height=min(40, max(15, 120 / part["series"].n_unique())),
         )
         strips.append(titled(squares, row))
     return alt.vconcat(*strips)
