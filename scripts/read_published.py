@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ripeness.command_line import argument_parser, json_option, run
-from ripeness.published import read_published
+from ripeness.published_checks import read_published
 from ripeness.published_tables import cells_of, measurements_of
 from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
 

@@ -130,12 +130,7 @@ def saturation(frame: pl.DataFrame) -> alt.VConcatChart:
         pl.col("saturation_tokens").clip(lower_bound=1).alias("shade"),
         (pl.col("saturation_tokens").fill_null(0) > middle).alias("is_dark"),
     )
-    colour = alt.Color(
-        "shade:Q",
-        title="tokens",
-        scale=alt.Scale(type="log", scheme="blues", domain=ends),
-        legend=alt.Legend(format=".0s"),
-    )
+    colour = alt.Color("shade:Q", scale=alt.Scale(type="log", scheme="blues", domain=ends), legend=None)
     strips = []
     for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0]):
         squares = heat(
@@ -144,8 +139,8 @@ def saturation(frame: pl.DataFrame) -> alt.VConcatChart:
             y=alt.Y("series:N", title=None, axis=alt.Axis(labelLimit=260)),
             colour=alt.condition("isValid(datum.saturation_tokens)", colour, alt.value("#f2f2f2")),
             digits="datum.sign",
-            side=44,
-            height=15,
+            side=min(130, max(44, 520 / part["probe"].n_unique())),
+            height=min(40, max(15, 120 / part["series"].n_unique())),
         )
         strips.append(titled(squares, row))
     return alt.vconcat(*strips)
@@ -191,7 +186,8 @@ def format_matrix(frame: pl.DataFrame) -> alt.FacetChart:
     squares = heat(
         frame.with_columns((pl.col("value") > 0.55).alias("is_dark")),
         x=alt.X("probe_format:N", title="asked in", sort=list(FORMAT_COLOURS), axis=alt.Axis(labelAngle=-60)),
-        y=alt.Y("format:N", title="trained in", sort=list(FORMAT_COLOURS)),
+        # a title is longer than one square is high
+        y=alt.Y("format:N", title="trained in" if frame["format"].n_unique() > 1 else None, sort=list(FORMAT_COLOURS)),
         colour=alt.Color("value:Q", title="score", scale=alt.Scale(scheme="blues", domain=[0, 1])),
         digits="format(100 * datum.value, '.0f')",
         side=side_of(frame, frame["probe_format"].n_unique()),

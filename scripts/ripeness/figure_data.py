@@ -72,7 +72,8 @@ def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
     is_grid = pl.col("learning_rate").n_unique().over("method") > 1
     rate = pl.when(is_grid).then(pl.concat_str(pl.lit(" "), "learning_rate")).otherwise(pl.lit(""))
     recipe = pl.concat_str("method", rate)
-    cell = pl.concat_str([recipe, pl.col("format"), pl.concat_str(pl.lit("seed "), "seed")], separator=" · ")
+    seed = pl.concat_str(pl.lit("seed "), "seed")  # published numbers may name none
+    cell = pl.concat_str([recipe, pl.col("format"), seed], separator=" · ", ignore_nulls=True)
     keys = ["dataset", "format", "method", "learning_rate", "seed"]
     shown = cells.filter(~pl.col("format").is_in(UNTUNED) | (pl.col("status") != "done"))
     frame = shown.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
@@ -182,8 +183,10 @@ def format_spread(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFra
     )
     expected = by_model.group_by(by).agg(pl.col("expected").mean(), pl.col("n_formats").max())
     spread = with_interval(pooled(by_model, by), is_share=False).with_columns(pl.col("low").clip(lower_bound=0))
-    spread = spread.join(expected, on=by).with_columns(pl.lit("spread").alias("row"))
-    tuned = matrix.filter(pl.col("method") != "base").with_columns(pl.lit("matrix").alias("row"))
+    spread = spread.join(expected, on=by, nulls_equal=True).with_columns(pl.lit("spread").alias("row"))
+    n_asked = pl.col("probe_format").n_unique().over("probe")
+    tuned = matrix.filter(pl.col("method") != "base", (n_asked > 1) | (n_asked.max() == 1))
+    tuned = tuned.with_columns(pl.lit("matrix").alias("row"))
     frame = pl.concat([spread, tuned], how="diagonal")
     return tidy(with_labels(frame, "probe"), ["method", "shots", "format", "probe_format"])
 

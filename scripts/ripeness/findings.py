@@ -11,9 +11,10 @@ from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
 from ripeness.published_tables import lacks_of
 from ripeness.score_matrices import Scores
+from ripeness.spread_without_items import spread_without_items
 from ripeness.statistics import holm
 from ripeness.tables import REPORTED
-from ripeness.transfer_without_items import spread_without_items, transfer_without_items
+from ripeness.transfer_without_items import transfer_without_items
 from ripeness.type_transfer import transfer_between_types
 from ripeness.verdicts import Finding, Settings
 from ripeness.without_items import learned_without_items
@@ -38,6 +39,7 @@ def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> li
     """Test every claim on measurements alone, and adjust the p values for their number (Holm)."""
     lacks, reported = tuple(lacks_of(measurements)), measurements.filter(REPORTED)
     found = [function(reported, settings) for function in WITHOUT_ITEMS.values()]
+    found = [finding if finding.low is not None else replace(finding, covers="nothing") for finding in found]
     return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from ripeness.config import hint
 from ripeness.errors import UserError
+from ripeness.intervals import scores
 from ripeness.published import Line
 from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, OTHER_DATASET, OWN_DATASET, conform
 
@@ -134,10 +135,19 @@ def lacks_of(measurements: pl.DataFrame) -> list[str]:
         lacks.append(f"No standard error in {without} of {n} rows: what rests on them has no interval.")
     if tuned.height and tuned["seed"].null_count():
         lacks.append("No seeds of tuning: intervals, where there are any, cover the sampling of items only.")
+    rates = tuned.group_by(*MODEL, *ASKED, "metric").agg(n=pl.col("learning_rate").n_unique())
+    if n_averaged := rates.filter(pl.col("n") > 1).height:
+        lacks.append(f"No choice among learning rates: {n_averaged} numbers of tuned models are means over several.")
     floors = chosen.filter(probe_kind="choice").group_by("probe").agg(pl.col("chance", "majority").max())
     unknown = floors.filter(pl.all_horizontal(pl.col("chance", "majority").is_null()))["probe"].sort().to_list()
     if unknown:
         lacks.append(f"No chance level for {', '.join(unknown)}: whether these are learned is not judged.")
+    unread = sorted(set(chosen["probe"]) - set(scores(chosen)["probe"]))
+    if unread:
+        lacks.append(
+            f"No accuracy of choices, ROUGE-L of generated or bits per byte of running text for {', '.join(unread)}: "
+            "kept in the table and not read."
+        )
     if apart := n - chosen.height:
         lacks.append(f"{apart} rows of tuned models with other numbers of shots are kept in the table and not read.")
     return lacks

@@ -59,7 +59,7 @@ def resolve(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FI
 
 def listed_series(config: dict[str, Any], lock: Lock, *, update: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """The series whose branches must all be known: those with `every`, unless their list is there."""
-    for name, settings in config["series"].items():
+    for name, settings in config.get("series", {}).items():  # a study of published numbers has none
         facts = series_facts(name, settings)
         if facts and "every" in settings and (update or not lock["models"].get(facts["repo"], {}).get("is_whole")):
             yield name, facts

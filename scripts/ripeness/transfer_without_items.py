@@ -1,25 +1,22 @@
-"""Transfer between types of task and spread over formats where there are measurements and no items.
+"""Transfer between types of task where there are measurements and no items.
 
-Neither is ever decided: what was lost cannot be told from a score that was high by chance without items, and a spread
-is positive by sampling alone without a null band. The numbers stand beside the reason, a ratio never alone.
+It is never decided: without items what was lost cannot be told from a score that was high by chance. The numbers stand
+beside the reason, a ratio never alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import polars as pl
 
 from ripeness.contrasts import PLACE, method_caveats, missing_caveats, pairs_of
-from ripeness.format_spread import SPREAD
-from ripeness.intervals import compared, scores
+from ripeness.intervals import compared
 from ripeness.losses import DIRECTIONS
-from ripeness.statistics import kendall, mean_of
 from ripeness.tables import IS_OWN
 from ripeness.trajectories import trajectories_of
 from ripeness.type_transfer import SMALL_BASE, TRANSFER
 from ripeness.verdicts import Finding, Settings, listed, number, signed, undecided
-from ripeness.without_items import caveats_of, covers_of, halves
+from ripeness.without_items import caveats_of, covers_of
 
 WITHIN = {"choice": "choice to other choice", "generation": "generation to other generation"}
 HEADS = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}
@@ -69,7 +66,7 @@ def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Fi
     )
     parts = [direction_row(pairs, kind, name, is_across=True) for kind, name in DIRECTIONS.items()]
     parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
-    said = " ".join(str(part["statement"]) for part in parts if part["n_pairs"])
+    said = " ".join(str(part["statement"]) for part in parts[: len(DIRECTIONS)] if part["n_pairs"])
     finding = replace(
         TRANSFER,
         statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
@@ -99,6 +96,7 @@ def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool)
     row |= {
         "effect": float(found["change"].mean()),
         "median": float(found["change"].median()),
+        "n_ratios": ratios.height,  # an untouched score of 0 has none
         "ratio_mean": ratios["ratio"].mean(),
         "ratio_median": ratios["ratio"].median(),
         "ratio_mean_without_tiny": large.mean(),
@@ -122,7 +120,11 @@ def sentence(row: Mapping[str, object], head: str) -> str:
         text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
         text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
     if row["n_at_floor"]:
-        text += f"; in {row['n_at_floor']} of them the untouched score is at its floor, where nothing can be forgotten"
+        text += (
+            f"; in {row['n_at_floor']} of them the untouched score is close to its floor, with next to nothing to lose"
+        )
+    if row["n_floor_unknown"]:
+        text += f"; for {row['n_floor_unknown']} no floor is known, nor whether there was something to lose"
     return text.replace("-", "−") + "."
 
 
@@ -137,8 +139,8 @@ def ratio_caveats(parts: list[dict[str, object]]) -> list[str]:
             )
         if part["n_pairs"] and part["n_at_floor"] == part["n_pairs"]:
             caveats.append(
-                f"{part['direction']}: every untouched score is at its floor, so that no change shows no harm: "
-                "there was nothing to forget."
+                f"{part['direction']}: every untouched score is close to its floor (chance, the most frequent answer, "
+                "or the first checkpoint), so that no change would not show that nothing is forgotten."
             )
     return caveats
 
@@ -148,76 +150,3 @@ def pair_rows(pairs: pl.DataFrame) -> list[dict[str, object]]:
     shown = [*PLACE, "dataset", "probe", "before", "after", "change", "ratio", "floor", "is_tiny", "is_at_floor"]
     arrow = pl.format("{} to {}", pl.col("kind").fill_null("no type"), "probe_kind")
     return pairs.select(pl.lit("pair").alias("level"), arrow.alias("direction"), *shown).to_dicts()
-
-
-def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Highest minus lowest score over formats asked in, and its standard deviation, of every model; then their means.
-
-    One row for each condition (tuned, on what it was tuned on, or untouched), probe and checkpoint; the mean is over
-    formats tuned in, methods and seeds. The standard deviation has n - 1 below.
-    """
-    rows = compared(scores(measurements)).filter(IS_OWN, pl.col("probe_kind") != "text")
-    is_base = pl.col("method") == "base"
-    rows = rows.with_columns(
-        condition=pl.when(is_base).then(pl.lit("untouched")).otherwise(pl.lit("tuned")),
-        trained=pl.when(is_base).then(pl.lit("base")).otherwise("format"),
-    )
-    by, model = ["condition", *PLACE, "probe", "shots"], ["dataset", "method", "trained", "seed"]
-    value = pl.col("value")
-    models = rows.group_by(*by, *model).agg(
-        spread=value.max() - value.min(), deviation=value.std(ddof=1), best=value.max(), n_formats=value.len()
-    )
-    found = models.filter(pl.col("n_formats") > 1)
-    means = found.group_by(by).agg(
-        pl.col("spread", "deviation", "best").mean(), pl.col("n_formats").max(), n_models=pl.len()
-    )
-    return means.sort(by)
-
-
-def spread_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
-    """Say how far formats are apart at earlier and later checkpoints; see `format_spread.format_spread`."""
-    caveats = (*caveats_of(measurements, settings), *method_caveats(measurements))
-    spreads = spreads_of(measurements)
-    if spreads.is_empty():
-        return undecided(SPREAD, "no dataset was asked in two formats or more", caveats=caveats)
-    said = [trend_sentence(spreads.filter(condition=name), name, settings) for name in ("tuned", "untouched")]
-    missing = sorted(
-        set(spreads["probe"]) - set(spreads.filter(pl.col("n_formats") == spreads["n_formats"].max())["probe"])
-    )
-    if missing:
-        caveats = (
-            *caveats,
-            f"Asked in fewer formats than the others, which makes a spread smaller: {listed(missing)}.",
-        )
-    return replace(
-        SPREAD,
-        statement="Cannot be decided: without items there is no null band, and a spread is positive by sampling alone. "
-        + " ".join(text for text in said if text),
-        covers=covers_of(measurements, is_tuned=True),
-        n_checkpoints=spreads.select("series", "checkpoint").unique().height,
-        caveats=caveats,
-        details=tuple(spreads.to_dicts()),
-    )
-
-
-def trend_sentence(spreads: pl.DataFrame, name: str, settings: Settings) -> str:
-    """Say how the spread of one condition changes from the earlier to the later half of the checkpoints."""
-    if spreads.is_empty():
-        return ""
-    early, later, taus = [], [], []
-    for _, part in spreads.filter(pl.col("phase") != "annealed").group_by("series", "probe", maintain_order=True):
-        ordered = part.sort("tokens", "checkpoint")
-        if ordered.height < 2:
-            continue
-        first, last = halves(ordered["spread"].to_numpy())
-        early.append(float(first.mean()))
-        later.append(float(last.mean()))
-        taus.append(kendall(ordered["deviation"].to_numpy()[:, None])[0])
-    head = "After tuning" if name == "tuned" else "Before tuning"
-    if not early:
-        return f"{head} the best and the worst format are {spreads['spread'].mean():.2f} apart at one checkpoint."
-    tau = float(mean_of(np.array(taus)))
-    return (
-        f"{head} the best and the worst format are {np.mean(early):.2f} apart at earlier checkpoints and "
-        f"{np.mean(later):.2f} at later ones (Kendall's tau of the standard deviation with tokens {signed(tau)})."
-    )

@@ -9,7 +9,7 @@ import read_published as program
 from ripeness.config import check_config
 from ripeness.errors import UserError
 from ripeness.plan import load_study
-from ripeness.published import read_published
+from ripeness.published_checks import read_published
 from ripeness.published_tables import cells_of, lacks_of, measurements_of
 
 HEADER = "series,checkpoint,step,tokens,dataset,method,format,shots,probe,metric,value,se,chance"
@@ -171,3 +171,8 @@ def test_the_program_writes_measurements_and_cells(tmp_path):
     rows = pl.read_parquet(tmp_path / "m.parquet")
     assert rows.height == 4 and set(rows["source"]) == {"t.csv"} and set(rows["study"]) == {"mine"}
     assert pl.read_parquet(tmp_path / "c.parquet").height == 4
+
+
+def test_probes_that_nothing_reads_are_named(tmp_path):
+    lacks = lacks_of(measured(tmp_path, *ROWS, row(probe="story", metric="exact_match", chance="")))
+    assert any("bits per byte of running text for story: kept in the table and not read" in lack for lack in lacks)
