@@ -205,12 +205,17 @@ def published_settings(study: Study, wildcards: Any) -> str:
 
 
 def finding_settings(study: Study, wildcards: Any) -> str:
-    """How claims are tested; for published numbers with the groups and types that the study names."""
+    """How claims are tested: at the fewest shots with which tuned models are asked, unless that is none.
+
+    For published numbers with the groups and types that the study names.
+    """
+    suites = study.config.get("suites", {}).values()
+    shots = min((n for suite in suites if "datasets" in suite for n in suite["shots"]), default=0)
     published = study.config.get("published", {})
     named = {key: published[key] for key in ("learned", "not_learned") if key in published}
     if tuned_on := published.get("tuned_on"):
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
-    return to_json(study.config["findings"] | named)
+    return to_json(study.config["findings"] | named | ({"shots": shots} if shots else {}))
 
 
 def figure_caption(study: Study, wildcards: Any) -> str:

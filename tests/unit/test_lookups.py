@@ -168,6 +168,8 @@ def test_texts_and_captions_are_the_studys():
     assert dataset_lookups.text_source(study, asked(text="novel")) == "a/novel.txt"
     assert dataset_lookups.text_items(study, asked(text="novel")) == 100
     assert json.loads(lookups.finding_settings(study, None)) == {"draws": 123, "smallest_effect": 0.02}
+    asked_after_four = {name: suite | {"shots": [4]} for name, suite in CONFIG["suites"].items() if "datasets" in suite}
+    assert json.loads(lookups.finding_settings(study_of(suites=asked_after_four), None))["shots"] == 4
     settings = {key: value for key, value in study.config.items() if key != "scratch"}
     assert json.loads(lookups.config_json(study, None)) == settings
     for one, seeds in [(study, "2 seeds"), (study_of(seeds=[7]), "1 seed")]:
