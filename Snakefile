@@ -32,6 +32,7 @@ container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
 include: "rules/prepare.smk"
 include: "rules/fetch.smk"
 include: "rules/pretrain.smk"
+include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/measure.smk"
 include: "rules/collect.smk"
@@ -64,4 +65,5 @@ rule prepare:
 
 rule measure:
     input:
+        from_plan(audit_lookups.audited_inputs),
         from_plan(lookups.checkpoint_tables),

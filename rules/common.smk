@@ -17,6 +17,7 @@ if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
 from ripeness import (
+    audit_lookups,
     dataset_lookups,
     forecast,
     harness_lookups,

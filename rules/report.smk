@@ -46,8 +46,8 @@ rule record_provenance:
         datasets=from_plan(lookups.dataset_folders),
         checkpoints=from_plan(lookups.checkpoint_folders),
         harness=from_plan(harness_lookups.harness_folders),
-        published=from_plan(lookups.published_tables),
         gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
+        published=from_plan(lookups.published_tables),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -64,8 +64,8 @@ rule record_provenance:
             --datasets {input.datasets:q} \
             --checkpoints {input.checkpoints:q} \
             --harness {input.harness:q} \
-            --published {input.published:q} \
             --gates {input.gates:q} \
+            --published {input.published:q} \
             --config {params.config:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -84,6 +84,7 @@ rule write_report:
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts=from_plan(lookups.prompts_file),
         provenance="<results>/provenance.json",
+        audit="<results>/tables/audit.parquet",
     output:
         report=report(
             "<results>/report.html",
@@ -111,6 +112,7 @@ rule write_report:
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
+            --audit {input.audit:q} \
             --usage-logs {params.folder:q}/logs \
             --calibration {params.calibration:q} \
             --output {output.report:q} \

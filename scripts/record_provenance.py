@@ -107,9 +107,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
     parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
     options = parser.parse_args(argv)
-    more = {"harness": options.harness, "gates": options.gates, "published": options.published}
-    described = describe(options.datasets, options.checkpoints, options.config, **more)
-    write_json(options.output, described)
+    files = {"harness": options.harness, "gates": options.gates, "published": options.published}
+    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, **files))
 
 
 if __name__ == "__main__":

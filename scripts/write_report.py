@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
+    parser.add_argument("--audit", required=True, type=Path, help="audit.parquet")
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument(
         "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> None:
         "title": options.study_title,
         "facts": facts,
         **report.findings_of(read_json(options.findings)),
+        "audit": report.audit_of(pl.read_parquet(options.audit)),
         "figures": report.figures_of(options.figures, REPORTS, facts),
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, conform
+from ripeness.audit import as_rows, remark, with_passed
+from ripeness.tables import AUDIT, CELLS, ITEM_SCORES, MEASUREMENTS, conform, write_table
 
 FORMATS = ["default", "io", "instruct"]
 SEEDS = [1, 2]
@@ -202,6 +203,13 @@ PROVENANCE = {
 }
 
 
+def audited() -> list[dict]:
+    """Rows of the table of the audit: some acknowledged, one of them without need."""
+    remarks = [remark("overlap", f"set {n}", f"{n} <b>of</b> 9") for n in range(5)] + [remark("no-stop", "xsum", "60")]
+    ran = ["overlap", "no-stop", "duplicates", "single-seed"]
+    return as_rows(with_passed(remarks, ran, {"overlap": "as <i>published</i>", "single-seed": "one"}))
+
+
 @pytest.fixture(scope="session")
 def synthetic_study() -> dict[str, pl.DataFrame]:
     """Tables (measurements, cells, items) of the invented study."""
@@ -214,6 +222,7 @@ def synthetic_folder(synthetic_study, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     for name in ("measurements", "cells"):
         synthetic_study[name].write_parquet(folder / f"{name}.parquet")
+    write_table(folder / "audit.parquet", audited(), AUDIT)
     (folder / "items").mkdir()
     synthetic_study["items"].write_parquet(folder / "items" / "nursery.parquet")
     for name, value in (("findings", FINDINGS), ("prompts", PROMPTS), ("provenance", PROVENANCE)):

@@ -163,8 +163,10 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
     for place, role in enumerate(ROLES):
         if role == "shots" and head:
-            return drawn | {"shots": head}
+            drawn[role] = head
+            continue
         later = [other for other in ROLES[place + 1 :] if sources[other] == sources[role]]
+        later = [other for other in later if other != "shots" or not head]
         kept = sum(sizes["shots"] if other == "shots" else 1 for other in later)
         n = min(sizes[role], max(1, len(items[sources[role]]) - kept))
         drawn[role], items[sources[role]] = take(items[sources[role]], n, held, task)

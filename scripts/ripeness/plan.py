@@ -11,6 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
 from ripeness.revisions import LOCK_FILE, read_lock
@@ -76,6 +77,7 @@ class Study:
 def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
+    check_acknowledged(config["audit"]["acknowledge"])
     if "published" in config:
         return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])

@@ -18,6 +18,7 @@ import polars as pl
 from docutils.core import publish_parts
 from markupsafe import Markup
 
+from ripeness.audit import SEVERITIES
 from ripeness.charts import FIGURES
 from ripeness.errors import UserError
 from ripeness.figure_data import human, with_labels
@@ -143,6 +144,25 @@ def findings_of(findings: list[dict]) -> dict[str, list]:
     for row in rows:
         row["own_caveats"] = [caveat for caveat in row.get("caveats") or [] if caveat not in shared]
     return {"findings": rows, "shared_caveats": sorted(shared)}
+
+
+def audit_of(remarks: pl.DataFrame) -> dict[str, Any]:
+    """The remarks of the audit by check, the gravest first; the checks that saw nothing; and all of it in a line."""
+    checks: dict[str, dict[str, Any]] = {}
+    for row in remarks.filter(pl.col("severity") != "passed").iter_rows(named=True):
+        check = checks.setdefault(row["check"], row | {"places": []})
+        check["places"].append((row["where"], row["seen"]))
+        check["severity"] = min(check["severity"], row["severity"], key=SEVERITIES.index)
+    counts = Counter(check["severity"] for check in checks.values() if not check["is_acknowledged"])
+    said = [f"{n} {noun}{'' if n == 1 else 's'}" for noun, n in ((s, counts[s]) for s in SEVERITIES) if n]
+    if n_acknowledged := sum(check["is_acknowledged"] for check in checks.values()):
+        said.append(f"{n_acknowledged} acknowledged")
+    n_ran = remarks["check"].n_unique()
+    return {
+        "checks": sorted(checks.values(), key=lambda check: SEVERITIES.index(check["severity"])),
+        "passed": remarks.filter(pl.col("severity") == "passed").select("check", "stage").rows(),
+        "line": ", ".join([*said, f"{n_ran} check{'' if n_ran == 1 else 's'} ran"]),
+    }
 
 
 def are_alike(value: Mapping[str, Any]) -> bool:

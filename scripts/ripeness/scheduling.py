@@ -1,6 +1,9 @@
 """In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
 
 import os
+import re
+import sys
+import time
 from heapq import nlargest
 from itertools import takewhile
 from pathlib import Path
@@ -11,8 +14,10 @@ from ripeness.errors import UserError
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
     "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "check_series", "fetch_harness_task",
-    "prepare_items", "render_examples", "split_text",
+    "prepare_items", "render_examples", "split_text", "build_corpus", "audit_inputs",
 }  # fmt: skip
+AUDITING = ("audit_inputs", "audit_results")
+STARTED = time.time()
 FETCHES_AT_ONCE = 2
 FEWEST = 50  # jobs that are weighed against each other
 EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
@@ -63,6 +68,15 @@ def check_first(scheduler: Any, dag: Any) -> None:
         return select(jobs)
 
     scheduler.job_selector = select_checked
+
+
+def end_refused(logs: Path) -> None:
+    """End with status 2 and the errors of the audit, if it has refused the study in this run."""
+    for path in [logs / f"{rule}.log" for rule in AUDITING]:
+        text = path.read_text(encoding="utf-8") if path.is_file() and path.stat().st_mtime >= STARTED else ""
+        if match := re.search(r"^error: .*", text, re.MULTILINE | re.DOTALL):
+            print(match[0].strip(), file=sys.stderr)
+            sys.exit(2)
 
 
 def check_python(executable: str) -> None:

@@ -112,7 +112,7 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """All that is fetched and checked before an expensive job starts: items, foreign checkpoints, tasks of lm-eval."""
+    """All that is fetched and checked before an expensive job starts: items, checkpoints, lm-eval tasks, the audit."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     fetched = [
         f"{results(study)}/checkpoints/{series}/{checkpoint}"
@@ -121,4 +121,5 @@ def ready_inputs(study: Study, wildcards: Any) -> list[str]:
         for checkpoint in checkpoints
     ]
     gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
-    return items + fetched + sorted(gates) + harness_folders(study, wildcards)
+    audit = f"{results(study)}/audit/inputs.parquet"
+    return [*items, *fetched, *sorted(gates), *harness_folders(study, wildcards), audit]

@@ -133,6 +133,18 @@ CELLS: dict[str, pl.DataType] = {
     "predict_precision": pl.String(),
 }
 
+# What the audit says of a study: a row for every remark, and one for every check that saw nothing (severity passed).
+AUDIT: dict[str, pl.DataType] = {
+    "check": pl.String(),
+    "stage": pl.String(),
+    "severity": pl.String(),
+    "where": pl.String(),
+    "seen": pl.String(),
+    "why": pl.String(),
+    "is_acknowledged": pl.Boolean(),
+    "reason": pl.String(),
+}
+
 # What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
 IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
 

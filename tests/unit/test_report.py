@@ -25,7 +25,7 @@ def page(synthetic_folder, tmp_path_factory):
         (folder / f"{name}.svg").write_text(f"<svg><!-- {name} --></svg>")
         (folder / f"{name}.csv").write_text("a,b\n1,ä\n", encoding="utf-8")
     options = {name: synthetic_folder / f"{name}.json" for name in ("findings", "prompts", "provenance")}
-    options |= {name: synthetic_folder / f"{name}.parquet" for name in ("measurements", "cells")}
+    options |= {name: synthetic_folder / f"{name}.parquet" for name in ("measurements", "cells", "audit")}
     options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "/* charts </script> */")
@@ -42,6 +42,21 @@ def test_findings_come_first_with_verdicts_and_intervals(page):
     assert re.findall(r'class="badge (\w+)"', findings) == ["supported", "contradicted", "undecided", "undecided"]
     assert "−0.09 to −0.01" in findings
     assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
+
+
+def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_findings(page):
+    line = "1 warning, 1 note, 1 acknowledged, 4 checks ran"
+    assert page.index(f'<a href="#audit">Audit</a>: {line}.') < page.index('id="findings"')
+    audit = section(page, "audit")
+    assert page.index('id="findings"') < page.index(audit) < page.index('<section id="availability">')
+    assert line in audit and "Nothing was seen by: duplicates (items)." in audit
+    assert re.findall(r'class="badge (\w+)">(\w+)', audit) == [
+        ("fatal", "acknowledged"),
+        ("warning", "warning"),
+        ("note", "note"),
+    ]
+    assert "Acknowledged: as &lt;i&gt;published&lt;/i&gt;" in audit and "<summary>2 more</summary>" in audit
+    assert "<b>set 4</b>: 4 &lt;b&gt;of&lt;/b&gt; 9" in audit and "no longer needed" in audit
 
 
 def test_a_caveat_that_all_findings_share_is_said_once(page):

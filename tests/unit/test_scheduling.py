@@ -25,9 +25,9 @@ class Job:
 @pytest.fixture
 def made():
     """Give a scheduler that selects all it is asked, its graph, and one job of each kind."""
-    jobs = {name: Job(name) for name in ("fetch_dataset", "prepare_items", "train_model", "build_corpus")}
+    jobs = {name: Job(name) for name in ("fetch_dataset", "prepare_items", "train_model", "collect")}
     jobs["group"] = Job("train_model", "predict")
-    done, ready = set(), {jobs["fetch_dataset"], jobs["train_model"], jobs["build_corpus"], jobs["group"]}
+    done, ready = set(), {jobs["fetch_dataset"], jobs["train_model"], jobs["collect"], jobs["group"]}
     dag = SimpleNamespace(
         needrun_jobs=lambda: [j for j in jobs.values() if j not in done],
         finished=lambda j: j in done,
@@ -63,7 +63,7 @@ def finish(scheduler, dag, job, *then):
 
 def test_expensive_jobs_wait_until_every_check_has_ended(made):
     scheduler, dag, jobs = made
-    assert select(scheduler, dag) == {jobs["fetch_dataset"], jobs["build_corpus"]}
+    assert select(scheduler, dag) == {jobs["fetch_dataset"], jobs["collect"]}
     assert select(scheduler, dag) == set()  # the check still runs
     finish(scheduler, dag, jobs["fetch_dataset"], jobs["prepare_items"])
     assert select(scheduler, dag) == {jobs["prepare_items"]}

@@ -96,7 +96,8 @@ def test_a_checkpoint_from_elsewhere_is_checked_before_anything_expensive():
     assert series_lookups.checkpoint_files(study, hub) == []
     folders = [f"{RESULTS}/checkpoints/mine/{name}" for name in ("step5", "step9")]
     items, gates = [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]], [f"{RESULTS}/gate/mine.json"]
-    assert series_lookups.ready_inputs(study, None) == items + folders + gates
+    audit = f"{RESULTS}/audit/inputs.parquet"
+    assert series_lookups.ready_inputs(study, None) == [*items, *folders, *gates, audit]
     assert series_lookups.pretrained_series(study) == set()
     assert [series_lookups.hub_requests(study, place) for place in (disk, hub)] == [0, 1]
     assert series_lookups.folders_of_series(study, hub) == folders

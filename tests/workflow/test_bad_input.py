@@ -94,6 +94,8 @@ MISTAKES = {
         "'default'",
         "io",
     ),
+    "an acknowledgement of no check": ("audit", {"acknowledge": {"overlp": "meant"}}, "'overlp'", "overlap"),
+    "an acknowledgement without a reason": ("audit", {"acknowledge": {"overlap": " "}}, "overlap", "reason"),
     "a dataset with an unknown key": ("datasets/nursery-sentiment", {"lables": {}}, "'lables'", "labels"),
 }
 
@@ -224,6 +226,15 @@ def test_plain_snakemake_says_the_same_of_bad_data_in_the_log_of_the_job(project
     log = (project / "results/cut/logs/prepare_items/nursery-sentiment.log").read_text()
     assert log.startswith("error: train.jsonl:7") and "Traceback" not in log
     assert not [folder for folder in EXPENSIVE if (project / "results/cut" / folder).exists()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("front_end", [True, False])
+def test_what_the_audit_refuses_ends_both_front_ends_with_status_2_before_anything_expensive(project, front_end):
+    done = run(project, changed("items/shots_from", "test"), front_end=front_end)
+    places = ("nursery-sentiment: 8 of 8", "nursery-summary: 8 of 8", "acknowledge: {shots-scored:")
+    assert_one_error(done, project, "'shots-scored'", *places)
+    assert not (project / "results/cut/audit/inputs.parquet").exists()
 
 
 @pytest.mark.slow

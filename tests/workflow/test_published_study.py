@@ -48,6 +48,10 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert "−61." in findings["transfer-between-types"]["statement"]
     assert done.stdout.count("undecided ") == 4
     page = (results / "report.html").read_text()
+    audit = pl.read_parquet(results / "tables/audit.parquet").filter(pl.col("severity") != "passed")
+    assert {"uneven-tokens", "near-identical-checkpoints", "tiny-base", "no-forgetting-at-chance"} <= set(
+        audit["check"]
+    )
     assert '<section id="lacks">' in page and '<section id="prompts">' not in page and "No items: nothing" in page
     assert "a table.csv" in page
     again = run(project, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "1", "-n")

@@ -1,0 +1,74 @@
+"""The audit: what is wrong with a study's grid, items, prompts and results, found by the study itself.
+
+INPUTS: the plan, <results>/{datasets,items,examples}, tokenizers, <results>/tables
+OUTPUTS: <results>/audit/inputs.parquet    remarks before anything expensive; a fatal one ends the study
+         <results>/tables/audit.parquet    these, and the remarks on results
+"""
+
+
+localrules:
+    audit_inputs,
+    audit_results,
+
+
+onerror:
+    scheduling.end_refused(Path(study_folder(None)) / "logs")
+
+
+rule audit_inputs:
+    """Audit the grid, the items and the prompts before anything expensive."""
+    input:
+        drawn=from_plan(audit_lookups.audited_items),
+        examples=from_plan(audit_lookups.audited_examples),
+        checkpoints=from_plan(audit_lookups.audited_checkpoints),
+    output:
+        remarks="<results>/audit/inputs.parquet",
+    log:
+        "<logs>/audit_inputs.log",
+        usage="<logs>/audit_inputs.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("audit_inputs"),
+        plan=from_plan(audit_lookups.audit_plan),
+        folder=study_folder,
+        acknowledge=from_plan(audit_lookups.acknowledged),
+    shell:
+        r"""
+        python scripts/audit_inputs.py \
+            --plan {params.plan:q} \
+            --study-folder {params.folder:q} \
+            --acknowledge {params.acknowledge:q} \
+            --output {output.remarks:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule audit_results:
+    """Audit the results, and put all remarks into one table."""
+    input:
+        inputs=from_plan(audit_lookups.audited_inputs),
+        measurements="<results>/tables/measurements.parquet",
+        cells="<results>/tables/cells.parquet",
+        scored=from_plan(lookups.item_tables),
+    output:
+        remarks="<results>/tables/audit.parquet",
+    log:
+        "<logs>/audit_results.log",
+        usage="<logs>/audit_results.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("audit_results"),
+        acknowledge=from_plan(audit_lookups.acknowledged),
+    shell:
+        r"""
+        python scripts/audit_results.py \
+            --inputs {input.inputs:q} \
+            --measurements {input.measurements:q} \
+            --cells {input.cells:q} \
+            --items {input.scored:q} \
+            --acknowledge {params.acknowledge:q} \
+            --output {output.remarks:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """

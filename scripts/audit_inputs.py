@@ -1,0 +1,129 @@
+"""Audit a study before anything expensive: its grid, items, and prompts as the tokenizers read them.
+
+Writes a table of remarks, and ends with status 2 where one is fatal that the study does not acknowledge. Reads what
+`audit_lookups.audit_plan` names below the study's folder; of models only tokenizers and configurations.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ripeness.audit import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_passed
+from ripeness.audit_grid import GRID_CHECKS, Plan
+from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
+from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording, read_tokenizer
+from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.files import read_json
+from ripeness.items import ROLES, source_of
+from ripeness.models import context_length, load_config
+from ripeness.tables import AUDIT, write_table
+from ripeness.tasks import Task, read_task
+from ripeness.templates import expression, variables
+
+
+def with_facts(plan: Plan) -> Plan:
+    """The plan with what folders of checkpoints record of themselves, where the config does not say it."""
+    for series in plan["series"].values():
+        for point in series["checkpoints"]:
+            record = Path(point.get("folder", "")) / "checkpoint.json"
+            known = read_json(record) if "folder" in point and record.is_file() else {}
+            point |= {key: known[key] for key in ("step", "tokens", "phase") if key in known and key not in point}
+    return plan
+
+
+def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
+    """The items of one dataset, and the published answers of its test source."""
+    task, items = read_task(plan["tasks"][name]), {}
+    for role in ROLES:
+        lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
+        items[role] = [json.loads(line) for line in lines if line]
+    published = published_answers(folder / "datasets" / name, task)
+    return Drawing(name, task, items, plan["items"], published, max(plan["shots"]))
+
+
+def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
+    """How often each value stands in the column that decides the answer, in the test source, with one of its rows.
+
+    Nothing where several columns decide it.
+    """
+    text = task.label or task.answer or task.target or ""
+    inner = expression(text)
+    names = [text] if inner is None else variables(inner)
+    if len(names) != 1:
+        return {}
+    files = {part["name"]: part["file"] for part in read_json(rows / "provenance.json")["files"]}
+    value = pl.col("row").str.json_path_match(f"$[{json.dumps(names[0])}]").alias("value")
+    table = pl.read_parquet(rows / files[source_of("test", task)])
+    found = table.group_by(value).agg(pl.len(), pl.col("row").first()).drop_nulls("value").sort("value")
+    return {text: (n, json.loads(row)) for text, n, row in found.iter_rows()}
+
+
+def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator[Wording]:
+    """Every dataset in every format that is measured."""
+    by_name = {drawing.dataset: drawing for drawing in drawings}
+    for probe in plan["probes"]:
+        drawing = by_name[probe["dataset"]]
+        examples = folder / "examples" / probe["dataset"] / probe["format"]
+        rows = {role: pl.read_parquet(examples / f"{role}.parquet").to_dicts() for role in ("test", "train", "shots")}
+        fields = {item["id"]: item["fields"] for item in drawing.items["test"]}
+        yield Wording(
+            probe["dataset"], probe["format"], drawing.task, rows["test"], rows["train"], rows["shots"], fields,
+            plan["shots"],
+        )  # fmt: skip
+
+
+def read_readers(plan: Plan) -> list[Reader]:
+    """The tokenizers and windows of all series, each once."""
+    found: dict[tuple[str, int], list[str]] = {}
+    folders: dict[tuple[str, int], Path] = {}
+    for name, series in plan["series"].items():
+        folder = existing(series["tokenizer"])
+        window = series["window"] or context_length(load_config(folder))
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*token*")))).hexdigest()
+        found.setdefault((digest, window), []).append(name)
+        folders.setdefault((digest, window), folder)
+    seed = plan["seeds"][0]
+    return [Reader(names, read_tokenizer(folders[key]), key[1], seed) for key, names in found.items()]
+
+
+def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
+    """Everything that the checks see."""
+    for check in GRID_CHECKS.values():
+        yield from check(plan)
+    drawings = [read_drawing(folder, name, plan) for name in plan["tasks"]]
+    for drawing in drawings:
+        for check in ITEM_CHECKS.values():
+            yield from check(drawing)
+    for check in ACROSS_CHECKS.values():
+        yield from check(drawings, plan["datasets"])
+    readers = read_readers(plan)
+    for wording in read_wordings(folder, plan, drawings):
+        for check in PROMPT_CHECKS.values():
+            yield from check(wording)
+        for check in READING_CHECKS.values():
+            for reader in readers:
+                yield from check(wording, reader)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the remarks; refuse what is fatal."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--plan", required=True, type=json_option, help="the plan, as JSON")
+    parser.add_argument("--study-folder", required=True, type=existing, help="results/<study>")
+    parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    options = parser.parse_args(argv)
+    ran = [name for name, check in CHECKS.items() if check.stage in INPUT_STAGES]
+    found = remarks_on(with_facts(options.plan), options.study_folder)
+    rows = with_passed(found, ran, options.acknowledge)
+    if error := refusal(rows):
+        raise error
+    write_table(options.output, as_rows(rows), AUDIT)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,65 @@
+"""Audit the results of a study, and put what was seen beside what the audit of its inputs saw.
+
+Writes the table of all remarks: audit.parquet. Where there are no inputs, as of published numbers, the checkpoints that
+the measurements name are audited too.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from ripeness.audit import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, with_passed
+from ripeness.audit_grid import GRID_CHECKS, Plan
+from ripeness.audit_results import RESULT_CHECKS, Results
+from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.tables import AUDIT, conform, table_files, write_table
+
+# what measurements say of a grid
+MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run", "single-seed")
+
+
+def plan_of(measurements: pl.DataFrame) -> Plan:
+    """The part of a plan that measurements tell: series with their checkpoints, and seeds of tuning."""
+    facts = ["checkpoint", "step", "tokens", "phase"]
+    points = measurements.select("series", *facts).unique(["series", "checkpoint"], keep="first", maintain_order=True)
+    series = {name: {"checkpoints": rows.select(facts).to_dicts()} for (name,), rows in points.group_by("series")}
+    seeds = measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().unique().sort().to_list()
+    return {"series": series, "seeds": seeds}
+
+
+def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], Iterator[Remark]]]:
+    """The checks that can be made, by name."""
+    known = CHECKS.items() if results.items is not None else [c for c in CHECKS.items() if c[0] != "one-answer"]
+    checks = {name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES}
+    if has_inputs:
+        return checks
+    plan = plan_of(results.measurements)
+    told = [name for name in MEASURED if name != "single-seed" or plan["seeds"]]
+    return {name: partial(GRID_CHECKS[name], plan) for name in told} | checks
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the remarks on inputs and results; refuse what is fatal."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--inputs", type=existing, nargs="*", default=[], help="what audit_inputs wrote")
+    parser.add_argument("--measurements", required=True, type=existing, help="measurements.parquet")
+    parser.add_argument("--cells", required=True, type=existing, help="cells.parquet")
+    parser.add_argument("--items", type=existing, nargs="*", default=[], help="items tables, or their folder")
+    parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    options = parser.parse_args(argv)
+    files = table_files(options.items)
+    items = pl.scan_parquet(files) if files else None
+    results = Results(pl.read_parquet(options.measurements), pl.read_parquet(options.cells), items)
+    checks = checks_of(results, has_inputs=bool(options.inputs))
+    found = with_passed((row for check in checks.values() for row in check()), checks, options.acknowledge)
+    if error := refusal(found):
+        raise error
+    tables = [*map(pl.read_parquet, options.inputs), conform(as_rows(found), AUDIT)]
+    write_table(options.output, pl.concat(tables), AUDIT)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""What the rules of the audit ask of the plan: what is audited, and the files that it is read from. See lookups.py."""
+
+from dataclasses import asdict
+from typing import Any
+
+from ripeness.lookups import checkpoint_folders, results, to_json
+from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on
+from ripeness.series_lookups import pretrained_series
+
+SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
+
+
+def audit_plan(study: Study, wildcards: Any) -> str:
+    """The plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit_grid.py."""
+    config = study.config
+    shots = config["methods"]["base"]["shots"]
+    probes = [
+        {"dataset": name, "format": format_, "shots": max(shots)}
+        for name, format_ in base_probes(study)
+        if format_ not in UNSEEDED
+    ]
+    return to_json(
+        {
+            "series": {name: audited_series(study, name) for name in study.checkpoints},
+            "tasks": {name: asdict(task) | SAID for name, task in study.tasks.items()},
+            "datasets": datasets_tuned_on(study),
+            "methods": {name: settings for name, settings in config["methods"].items() if name != "base"},
+            "shots": shots,
+            "probes": probes,
+            "seeds": config["seeds"],
+            "items": config["items"],
+        }
+    )
+
+
+def audited_series(study: Study, series: str) -> dict[str, Any]:
+    """The checkpoints of a series as far as the plan knows them, its tokenizer, and its window where it is made here.
+
+    The tokenizer of a pre-training is there before it begins.
+    """
+    entries, settings = study.checkpoints[series], study.config["series"][series]
+    if series not in pretrained_series(study):
+        folder = f"{results(study)}/checkpoints/{series}"
+        points = [
+            {"checkpoint": name, "folder": f"{folder}/{name}"} | facts_of(entry) for name, entry in entries.items()
+        ]
+        return {"checkpoints": points, "tokenizer": points[0]["folder"], "window": None}
+    recipe = settings["pretrain"]
+    points = []
+    for name, entry in entries.items():
+        step = entry["anneal_from"] + entry["steps"] if "anneal_from" in entry else entry["step"]
+        tokens = step * recipe["batch_size"] * recipe["sequence_length"]
+        phase = "annealed" if "anneal_from" in entry else "stable"
+        points.append({"checkpoint": name, "step": step, "tokens": tokens, "phase": phase})
+    tokenizer = f"{results(study)}/corpus/{series}/tokenizer"
+    return {"checkpoints": points, "tokenizer": tokenizer, "window": recipe["sequence_length"]}
+
+
+def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the config says of where a checkpoint was taken; the folder's own record says the rest."""
+    return {key: entry[key] for key in ("step", "tokens", "phase") if key in entry}
+
+
+def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
+    """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora."""
+    made = pretrained_series(study)
+    foreign = [folder for folder in checkpoint_folders(study, wildcards) if folder.split("/")[-2] not in made]
+    return [*(f"{results(study)}/corpus/{series}" for series in study.checkpoints if series in made), *foreign]
+
+
+def audited_items(study: Study, wildcards: Any) -> list[str]:
+    """Rows as published and items of every dataset."""
+    return [f"{results(study)}/{part}/{name}" for name in study.tasks for part in ("datasets", "items")]
+
+
+def audited_examples(study: Study, wildcards: Any) -> list[str]:
+    """The examples of every dataset in every format that is measured."""
+    pairs = [(name, format_) for name, format_ in base_probes(study) if format_ not in UNSEEDED]
+    return [f"{results(study)}/examples/{name}/{format_}" for name, format_ in pairs]
+
+
+def audited_inputs(study: Study, wildcards: Any) -> list[str]:
+    """The remarks on inputs; none where a study has none of its own."""
+    return [f"{results(study)}/audit/inputs.parquet"] if study.checkpoints else []
+
+
+def acknowledged(study: Study, wildcards: Any) -> str:
+    """The remarks that the study says are meant, each with its reason."""
+    return to_json(study.config["audit"]["acknowledge"])

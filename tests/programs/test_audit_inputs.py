@@ -1,0 +1,139 @@
+"""audit_inputs on a protocol as published, at toy size: it sees by itself what is known to be wrong with it."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+import audit_inputs
+import prepare_items
+import render_examples
+from ripeness import audit_lookups, dataset_lookups
+from ripeness.config import read_yaml
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.plan import load_study
+from ripeness.rows import write_rows
+
+ROOT = Path(__file__).parents[2]
+ROLES = ("train", "validation", "test")
+# as Amuro and Char (arXiv 2408.06663) took them: one split for all, and columns of another repository, unlabelled
+ALL_IN_ONE = ("rte", "tweetqa-questions")
+UNLABELLED = {"qqp": {"question1": "text1", "question2": "text2"}, "stsb": {"sentence1": "text1", "sentence2": "text2"}}
+# what is asked, to be another question in another split
+TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise", "sentence1", "text_a", "text1"}
+TEXTS |= {"question", "question_stem", "ctx", "passage"}
+
+
+def rows_of(name, role):
+    """The dozen invented rows of a dataset, worded a little otherwise in each split."""
+    text = (ROOT / f"tests/rows/{name.removesuffix('-questions')}.jsonl").read_text(encoding="utf-8")
+    rows = []
+    for line in text.splitlines():
+        row = {UNLABELLED.get(name, {}).get(key, key): value for key, value in json.loads(line).items()}
+        if name in UNLABELLED and role == "test":
+            row["label"] = -1
+        if name == "tulu":
+            row["messages"][0]["content"] = f"{role}: {row['messages'][0]['content']}"
+        asked = {key: f"{role}: {value}" for key, value in row.items() if key in TEXTS and isinstance(value, str)}
+        rows.append(row | asked)
+    return rows
+
+
+def published(folder, checkpoint, **change):
+    """The study with rows and checkpoints of our own in place of those on the hub."""
+    config = read_yaml(ROOT / "studies/amuro-char.yaml") | change
+    config["study"] = folder.name
+    for name, overrides in config["datasets"].items():
+        files = {role: f"{name}/{'all' if name in ALL_IN_ONE else role}.jsonl" for role in ROLES}
+        config["datasets"][name] = {**(overrides or {}), "source": files}
+    entries = load_study(config, ROOT / "tasks").checkpoints["olmo-1b"]
+    points = [{key: entry[key] for key in ("step", "tokens")} | {"path": str(checkpoint)} for entry in entries.values()]
+    config["series"] = {"olmo-1b": {"checkpoints": points}}
+    return load_study(config, ROOT / "tasks")
+
+
+def prepare(study, folder):
+    """Rows, items and examples of every dataset, as the rules make them."""
+    pairs = [path.split("/")[-2:] for path in audit_lookups.audited_examples(study, None)]
+    for name, task in study.tasks.items():
+        sources = {file: rows_of(name, role) for role, file in task.source.items()}
+        write_rows(folder / "datasets" / name, sources, {})
+        place = SimpleNamespace(dataset=name)
+        words = ["--rows", str(folder / "datasets" / name), "--task", dataset_lookups.item_task(study, place)]
+        words += ["--sizes", dataset_lookups.item_sizes(study, place), "--output", str(folder / "items" / name)]
+        prepare_items.main(words)
+        for format_ in [format_ for dataset, format_ in pairs if dataset == name]:
+            place = SimpleNamespace(dataset=name, format=format_)
+            words = ["--items", str(folder / "items" / name), "--task", dataset_lookups.render_task(study, place)]
+            words += ["--format", format_, "--output", str(folder / "examples" / name / format_)]
+            render_examples.main(words)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, tokenizer):
+    """Give the study as published, its folder with everything prepared, and the words of the program."""
+    from transformers import LlamaConfig
+
+    folder = tmp_path_factory.mktemp("published")
+    checkpoint = folder / "model"
+    LlamaConfig(max_position_embeddings=2048).save_pretrained(checkpoint)
+    tokenizer.save_pretrained(checkpoint)
+    study = published(folder, checkpoint)
+    prepare(study, folder)
+    plan = json.loads(audit_lookups.audit_plan(study, None))
+    plan["series"]["olmo-1b"]["tokenizer"] = str(checkpoint)
+    words = ["--plan", json.dumps(plan), "--study-folder", str(folder), "--output", str(folder / "inputs.parquet")]
+    return SimpleNamespace(study=study, folder=folder, words=words)
+
+
+FATAL = ["unlabelled-gold", "constant-gold", "label-without-gold", "shots-scored"]
+
+
+def test_the_protocol_as_published_is_refused_for_each_of_its_fatal_defects(made):
+    with pytest.raises(UserError) as error:
+        audit_inputs.main(made.words)
+    errors = [f"error: {text}" for text in str(error.value).split("\nerror: ")]
+    assert [text.split("'")[1] for text in errors] == FATAL and all(text.count("\nhint: ") == 1 for text in errors)
+    assert "qqp: '-1' stands in 12 of 12 (100%) test rows and is taken for 'different'" in errors[0]
+    assert "stsb: '-1' stands in 12 of 12 (100%)" in errors[0] and "mnli" not in errors[0]
+    assert "qqp: the right answer of all 12 test items is 'different'" in errors[1] and "stsb" in errors[1]
+    assert "rte: 'contradiction' is offered and never right in 12 items" in errors[2]
+    assert not (made.folder / "inputs.parquet").exists()
+
+
+def test_with_its_fatal_defects_acknowledged_the_rest_is_in_the_table(made):
+    audit_inputs.main([*made.words, "--acknowledge", audit_lookups.acknowledged(made.study, None)])
+    table = pl.read_parquet(made.folder / "inputs.parquet")
+    seen = table.filter(pl.col("severity") != "passed")
+    places = {check: dict(rows.select("where", "seen").iter_rows()) for (check,), rows in seen.group_by("check")}
+    assert set(seen.filter("is_acknowledged")["check"]) == set(FATAL)
+    assert all(reason.startswith("as published, ") for reason in seen.filter("is_acknowledged")["reason"])
+    assert "nothing between 75.5B and 1.43T" in places["uneven-tokens"]["olmo-1b"]
+    assert places["near-identical-checkpoints"]["olmo-1b"].startswith("step738000 and step738020 are 20 steps")
+    assert "seed 42" in places["single-seed"]["seeds"]
+    assert "2e-07 on xsum" in places["mixed-rates"]["methods of kind full"]
+    assert len(places["shots-scored"]) == len(made.study.tasks)
+    io = {"xsum", "mnli", "mnli-mismatched", "rte", "gpt3nli", "paws", "socialiqa-questions"}
+    assert {where for where in places["glued-prompt"] if where.endswith(", io")} == {f"{name}, io" for name in io}
+    assert {where.split(", ")[1] for where in places["glued-prompt"]} == {"io"}
+    assert "socialiqa-questions, io" in places["glued-fields"]
+    assert "olmo-1b: cnn-dailymail, default" in places["context-overflow"]
+    assert "with 4 shots" in places["context-overflow"]["olmo-1b: xsum, default"]
+    assert places["no-stop"].keys() >= {"xsum", "socialiqa-questions"}
+    assert "xsum, default" in places["trailing-space"] and "tests-share-rows" not in places
+
+
+def test_facts_of_a_checkpoint_that_the_config_does_not_say_are_read_from_its_folder(tmp_path):
+    record = {"step": 8, "tokens": 4096, "phase": "stable", "seed": 5}
+    (tmp_path / "checkpoint.json").write_text(json.dumps(record))
+    points = [{"checkpoint": "a", "folder": str(tmp_path), "step": 9}, {"checkpoint": "b", "folder": "nowhere"}]
+    plan = audit_inputs.with_facts({"series": {"one": {"checkpoints": points}}})
+    assert plan["series"]["one"]["checkpoints"][0]["tokens"] == 4096
+    assert plan["series"]["one"]["checkpoints"][0]["step"] == 9 and points[1] == {
+        "checkpoint": "b",
+        "folder": "nowhere",
+    }
+    assert read_json(tmp_path / "checkpoint.json") == record
