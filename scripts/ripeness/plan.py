@@ -259,7 +259,9 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
         for task in suite.get("lm_eval", []):
             pairs[task, HARNESS_FORMAT] = None
         datasets = suite.get("datasets", [])
-        names = datasets_tuned_on(study) if datasets == "own" else datasets
+        names = datasets
+        if datasets == "own":
+            names = [name for name in datasets_tuned_on(study) if name in suite.get("tuned_on", [name])]
         # "trained" is any format of the study, depending on the cell
         formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
         pairs.update(dict.fromkeys(product(names, formats)))

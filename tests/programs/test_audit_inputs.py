@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from task_rows import ALL_IN_ONE, ROLES, rows_of
 
 import audit_inputs
 import prepare_items
@@ -18,28 +19,6 @@ from ripeness.plan import load_study
 from ripeness.rows import write_rows
 
 ROOT = Path(__file__).parents[2]
-ROLES = ("train", "validation", "test")
-# as Amuro and Char (arXiv 2408.06663) took them: one split for all, and columns of another repository, unlabelled
-ALL_IN_ONE = ("rte", "tweetqa-questions")
-UNLABELLED = {"qqp": {"question1": "text1", "question2": "text2"}, "stsb": {"sentence1": "text1", "sentence2": "text2"}}
-# what is asked, to be another question in another split
-TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise", "sentence1", "text_a", "text1"}
-TEXTS |= {"question", "question_stem", "ctx", "passage"}
-
-
-def rows_of(name, role):
-    """The dozen invented rows of a dataset, worded a little otherwise in each split."""
-    text = (ROOT / f"tests/rows/{name.removesuffix('-questions')}.jsonl").read_text(encoding="utf-8")
-    rows = []
-    for line in text.splitlines():
-        row = {UNLABELLED.get(name, {}).get(key, key): value for key, value in json.loads(line).items()}
-        if name in UNLABELLED and role == "test":
-            row["label"] = -1
-        if name == "tulu":
-            row["messages"][0]["content"] = f"{role}: {row['messages'][0]['content']}"
-        asked = {key: f"{role}: {value}" for key, value in row.items() if key in TEXTS and isinstance(value, str)}
-        rows.append(row | asked)
-    return rows
 
 
 def published(folder, checkpoint, **change):
