@@ -67,7 +67,7 @@ MISTAKES = {
     "no dataset": ("datasets", {}, "no cell to train", "datasets"),
     "only the untouched checkpoint": ("methods/full", None, "no cell to train", "methods"),
     "no untouched checkpoint": ("methods/base", None, "'base'", "hint"),
-    "no zero shots": ("methods/base/shots", [4], "[4]", "hint"),
+    "shots without an untouched counterpart": ("methods/base/shots", [4], "suites.in-domain.shots", "hint"),
     "more shots than the pool holds": ("methods/base/shots", [0, 9], "9", "items.shots"),
     "a suite of nothing": ("suites/empty", {}, "suites.empty", "hint"),
     "a label word that YAML took for a truth value": (
