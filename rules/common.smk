@@ -16,6 +16,8 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
+from snakemake.common import overwrite_function_params
+
 from ripeness import (
     audit_lookups,
     dataset_lookups,
@@ -55,8 +57,8 @@ if workflow.is_main_process:
 def from_plan(lookup):
     """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it."""
     ask = partial(lookup, STUDY)
-    # asked for by Snakemake for every job; said once, it costs a tenth less to plan
-    ask.__signature__ = inspect.signature(ask)
+    # Snakemake looks for the parameters in every job; said once, planning takes a tenth less
+    overwrite_function_params(ask, inspect.signature(ask).parameters)
     return ask
 
 

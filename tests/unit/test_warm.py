@@ -297,7 +297,7 @@ def test_the_killed_workflow_leaves_nothing_behind(folder):
 
 
 def test_a_workflow_killed_while_libraries_load_leaves_nothing_behind(folder):
-    (folder / "slow_library.py").write_text("import time; open('loading', 'w'); time.sleep(30)")
+    (folder / "slow_library.py").write_text("import time; open('loading', 'w'); time.sleep(6)")
     write_program(folder, SLEEPER)
     workflow, process, socket_folder = start_workflow(folder, "slow_library", PYTHONPATH=str(folder))
     wait_until((folder / "loading").exists)

@@ -26,6 +26,10 @@ def small(name: str) -> dict:
     config = yaml.safe_load((ROOT / f"studies/{name}.yaml").read_text()) | CHANGES[name]
     recipe = CUT["series"]["nursery"]["pretrain"] | {"sequence_length": 2048, "batch_size": 1, "warmup_steps": 2}
     config["series"] = {"nursery": {"pretrain": recipe, "checkpoints": [{"step": 8}]}}
+    if name == "amuro-char-corrected":  # the other has asked all datasets
+        config["suites"] = {suite: config["suites"][suite] for suite in ("own", "transfer")}
+    for suite in config["suites"].values():
+        suite["formats"] = ["default", "io"] if suite["datasets"] == "own" else ["default"]
     probed = [name for suite in config["suites"].values() for name in suite["datasets"] if suite["datasets"] != "own"]
     config["datasets"] |= {name: {} for name in probed if name not in config["datasets"]}
     for method, settings in config["methods"].items():
