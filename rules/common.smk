@@ -6,7 +6,6 @@ OUTPUTS: STUDY, and the wildcard constraints made from its names
 
 import gc
 import inspect
-import os
 import re
 import sys
 from functools import partial
@@ -84,9 +83,7 @@ def start_warm():
 
 if workflow.remote_exec:  # there is no onstart in a job of a cluster
     start_warm()
-# Snakemake deletes the weights of a group's members only when all have ended, and no scratch of a node ever.
-is_early = STUDY.config["scratch"] or workflow.remote_exec and scheduling.is_group(sys.argv)
-os.environ["DELETE_MEASURED"] = "--delete-model" if is_early and STUDY.config["keep_models"] != "all" else ""
+scheduling.place_models(STUDY.config, is_group=workflow.remote_exec and scheduling.is_group(sys.argv))
 
 
 def kept(model):

@@ -33,7 +33,7 @@ rule train_model:
             --checkpoint {input.checkpoint:q} \
             --examples {input.examples:q}/train.parquet \
             --settings {params.settings:q} \
-            --scratch "{STUDY.config[scratch]}" \
+            --scratch "$TUNED_SCRATCH" \
             --threads {threads} \
             --gpus {resources.gpu} \
             --output {output.model:q} \

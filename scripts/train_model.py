@@ -12,6 +12,7 @@ was saved.
 
 import logging
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     weights = whole_weights(model)
     if rank() > 0:
         return
-    scratch = Path(options.scratch) if options.scratch else None
+    scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
     save_model(model, options.checkpoint, options.output, weights, scratch)
     record = {
         "settings": asdict(settings),

@@ -104,6 +104,15 @@ def limit_fetching(workflow: Any) -> None:
         workflow.register_resource("hub", FETCHES_AT_ONCE)
 
 
+def place_models(config: dict[str, Any], *, is_group: bool) -> None:
+    """Say to jobs where tuned weights lie, and whether they go as soon as they are measured.
+
+    Snakemake deletes those of a group's members only when all have ended, and none on the scratch of a node.
+    """
+    is_early = (config["scratch"] or is_group) and config["keep_models"] != "all"
+    os.environ |= {"TUNED_SCRATCH": config["scratch"], "DELETE_MEASURED": "--delete-model" if is_early else ""}
+
+
 def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
     """Refuse methods that want more GPUs than a job may use: Snakemake would give them fewer without a word."""
     for method, n in wanted.items():
