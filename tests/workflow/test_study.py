@@ -224,7 +224,7 @@ def test_a_new_seed_runs_only_its_own_cells(finished):
 
 
 def slowness() -> float:
-    """How many times as long as usual this machine takes for plain Python; a virtual one varies by half within hours."""
+    """How many times as long as usual this machine takes for plain Python; one may vary by half within hours."""
     began, seen = time.process_time(), {}
     for number in range(1_500_000):
         seen[number % 1000] = str(number)
