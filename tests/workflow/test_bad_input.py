@@ -7,15 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
 from project import ENVIRONMENT, ROOT, copy_project
 
-import fetch_dataset
-import prepare_items
-from ripeness import dataset_lookups
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
 from ripeness.plan import load_study
@@ -208,22 +204,9 @@ DATA_MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", DATA_MISTAKES)
-def test_a_mistake_in_the_data_names_file_and_line(tmp_path, monkeypatch, name):
-    edit, words = DATA_MISTAKES[name]
-    monkeypatch.chdir(tmp_path)
-    study, place = load_study(with_rows(tmp_path, edit), ROOT / "tasks"), SimpleNamespace(dataset="nursery-sentiment")
-    fetch = ["--source", dataset_lookups.dataset_source(study, place), "--licence", "", "--output", "rows"]
-    prepare = ["--task", dataset_lookups.item_task(study, place), "--sizes", dataset_lookups.item_sizes(study, place)]
-    with pytest.raises(UserError) as error:
-        fetch_dataset.main(fetch)
-        prepare_items.main([*prepare, "--rows", "rows", "--output", "items"])
-    assert all(word in str(error.value) for word in words) and str(error.value).count("\nhint: ") == 1
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["a line that is not JSON", "an unlabelled split"])
-def test_a_mistake_in_the_data_ends_a_study_before_anything_expensive(project, name):
+@pytest.mark.parametrize("name", DATA_MISTAKES)
+def test_a_mistake_in_the_data_names_file_and_line_before_anything_expensive(project, name):
     edit, words = DATA_MISTAKES[name]
     assert_one_error(run(project, with_rows(project, edit)), project, *words)
 
@@ -252,3 +235,29 @@ def test_what_the_audit_refuses_ends_both_front_ends_with_status_2_before_anythi
     places = ("nursery-sentiment: 8 of 8", "nursery-summary: 8 of 8", "acknowledge: {shots-scored:")
     assert_one_error(done, project, "'shots-scored'", *places)
     assert not (project / "results/cut/audit/inputs.parquet").exists()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_with_missing_tensors_is_refused(project, tmp_path):
+    from safetensors.torch import load_file, save_file
+    from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"<|endoftext|>": 0, "a": 1}, unk_token="a"))
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<|endoftext|>").save_pretrained(tmp_path / "model")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=8, max_position_embeddings=64, **sizes)).save_pretrained(tmp_path / "model")
+    tensors = load_file(tmp_path / "model/model.safetensors")
+    del tensors["model.layers.0.mlp.up_proj.weight"]
+    save_file(tensors, tmp_path / "model/model.safetensors", metadata={"format": "pt"})
+    study = changed("series/disk", {"checkpoints": [{"path": str(tmp_path / "model"), "step": 5, "tokens": 50}]})
+    study["series"] = {"disk": study["series"]["disk"]}
+    study["suites"].pop("pretraining")
+    study["texts"] = {}
+    done = run(project, study)
+    assert done.returncode == 2 and "up_proj" in done.stderr and "Traceback" not in done.stderr, (
+        done.stdout + done.stderr
+    )
+    assert not (project / "results/cut/cells").exists()
+    study["series"]["disk"]["checkpoints"][0]["path"] = "nowhere"
+    assert_one_error(run(project, study), project, "nowhere")

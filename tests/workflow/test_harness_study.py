@@ -50,8 +50,18 @@ def project(tmp_path_factory):
 
 
 @needs_harness
-def test_every_tuned_number_has_its_untouched_one_and_stands_in_the_report(project):
+def test_a_task_that_nobody_knows_ends_the_run_before_anything_expensive(project):
     config = study(write_tasks(project / "tasks of mine"))
+    config["suites"]["reference"]["lm_eval"] = ["my_wrds"]
+    done = run(project, config)
+    assert done.returncode == 2 and "did you mean 'my_words'?" in done.stderr, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not [name for name in EXPENSIVE if (project / "results/cut" / name).exists()]
+
+
+@needs_harness
+def test_every_tuned_number_has_its_untouched_one_and_stands_in_the_report(project):
+    config = study(project / "tasks of mine")
     done = run(project, config)
     assert done.returncode == 0, done.stdout + done.stderr
     results = project / "results/cut"

@@ -223,14 +223,6 @@ def test_a_new_seed_runs_only_its_own_cells(finished):
     assert planned["predict"] == TUNED + 12  # the untouched models draw other shots; running text has none
 
 
-def slowness() -> float:
-    """How many times as long as usual this machine takes for plain Python; one may vary by half within hours."""
-    began, seen = time.process_time(), {}
-    for number in range(1_500_000):
-        seen[number % 1000] = str(number)
-    return (time.process_time() - began) / 0.17
-
-
 def test_two_thousand_cells_are_planned_in_ten_seconds_without_the_large_libraries(finished, tmp_path):
     config = finished.config()
     config["seeds"] = list(range(84))
@@ -254,7 +246,7 @@ finally:
         assert said[2] == "[]"
         if float(said[1]) < 10:
             break
-    assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count(), slowness())
+    assert float(said[1]) < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_its_own_cells(edited):
