@@ -124,10 +124,9 @@ def compare(
     examples = encode_examples(rows, subject.tokenizer, max_length=ROOM)
     n_tokens = sum(len(example.tokens) for example in examples)
     row_tokens = min(ROOM, round(BATCH * statistics.mean(len(example.tokens) for example in examples)))
-    ways = list(WAYS)[:1] if options.small else list(WAYS)
-    contenders = {way: lambda way=way: trl(subject, rows, way, precision, row_tokens=row_tokens) for way in ways}
+    contenders = {way: lambda way=way: trl(subject, rows, way, precision, row_tokens=row_tokens) for way in WAYS}
     times, _ = take_turns({"ours": lambda: ours(subject, examples, precision)} | contenders, options.repeats)
-    best = min(ways, key=times.__getitem__)
+    best = min(WAYS, key=times.__getitem__)
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     peak = matmul_peak(dtype, (64,) if options.small else SQUARES[subject.model.device.type])
     about = {"model": subject.name, "unit": "examples/s", "target": target}
@@ -135,7 +134,7 @@ def compare(
     found = [
         row("training", setting=f"{dataset}, TRL {way}", ours=len(rows) / times["ours"], theirs=len(rows) / times[way],
             ratio=times[way] / times["ours"], note=note, **about)
-        for way in ways
+        for way in WAYS
     ]  # fmt: skip
     units = {
         "tokens/s": (n_tokens, f"TRL {best}"),
