@@ -42,6 +42,7 @@ include: "rules/report.smk"
 
 
 onstart:
+    planning.rest()
     if workflow.local_exec:
         scheduling.weigh_few(workflow.scheduler, workflow.dag)
     else:

@@ -4,8 +4,6 @@ INPUTS: config (config.yaml or the file given by --configfile), tasks/*.yaml
 OUTPUTS: STUDY, and the wildcard constraints made from its names
 """
 
-import gc
-import inspect
 import re
 import sys
 from functools import partial
@@ -15,8 +13,6 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from snakemake.common import overwrite_function_params
-
 from ripeness import (
     audit_lookups,
     dataset_lookups,
@@ -24,6 +20,7 @@ from ripeness import (
     harness_lookups,
     lookups,
     needs,
+    planning,
     scheduling,
     series_lookups,
     sources,
@@ -43,9 +40,7 @@ def refuse(check, *values):
         sys.exit(2)
 
 
-# A plan is a million objects that live to the end; looking for garbage among them costs a sixth of planning.
-gc.set_threshold(100_000, 50, 1000)
-
+planning.hurry()
 scheduling.go_offline()
 scheduling.limit_fetching(workflow)
 STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
@@ -53,12 +48,7 @@ if workflow.is_main_process:
     refuse(check_files, STUDY)
 
 
-def from_plan(lookup):
-    """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it."""
-    ask = partial(lookup, STUDY)
-    # Snakemake looks for the parameters in every job; said once, planning takes a tenth less
-    overwrite_function_params(ask, inspect.signature(ask).parameters)
-    return ask
+from_plan = partial(planning.from_plan, STUDY)
 
 
 def code_of(program):

@@ -31,7 +31,6 @@ rule predict:
     params:
         code=code_of("predict"),
         probes=from_plan(lookups.probe_list),
-        training=from_plan(lookups.training_option),
         batch_tokens=STUDY.config["predict"]["batch_tokens"],
         precision=STUDY.config["predict"]["precision"],
     shell:
@@ -40,7 +39,7 @@ rule predict:
             --model {input.model:q} \
             --probes {params.probes:q} \
             --seed {wildcards.seed} \
-            {params.training} {input.training:q} \
+            --training {input.training:q} \
             --batch-tokens {params.batch_tokens} \
             --precision {params.precision} \
             $DELETE_MEASURED \
@@ -73,7 +72,6 @@ rule score:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),
         normalisations=from_plan(lookups.probe_normalisations),
-        training=from_plan(lookups.training_option),
     shell:
         r"""
         python scripts/score.py \
@@ -81,7 +79,7 @@ rule score:
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
             --normalisations {params.normalisations:q} \
-            {params.training} {input.training:q} \
+            --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \

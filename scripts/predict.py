@@ -135,7 +135,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, type=existing, help="folder of the model")
     parser.add_argument("--probes", required=True, help="the probes: JSON text, or a file of it")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
-    parser.add_argument("--training", type=existing, help="record of its training; a diverged model is not measured")
+    parser.add_argument(
+        "--training", type=existing, nargs="?", help="record of its training; a diverged model is not measured"
+    )
     parser.add_argument(
         "--delete-model", action="store_true", help="delete a tuned model's files once it is measured; needs --training"
     )

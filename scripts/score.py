@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
         type=json_option,
         help='such as {"arc-easy": {"io": "character"}}',
     )
-    parser.add_argument("--training", type=existing, help="record of the cell's training, if it was tuned")
+    parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
     parser.add_argument("--status", required=True, type=Path, help="parquet file to write: the cell's row")

@@ -16,6 +16,7 @@ from jsonschema.validators import extend
 from ripeness.errors import UserError
 
 SCHEMA = Path(__file__).parents[2] / "config.schema.yaml"
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is there where PyYAML was built with libyaml
 MOST_CHARACTERS = 200  # of a value in a message
 # 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
 WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
@@ -26,8 +27,10 @@ def read_yaml(path: Path) -> dict:
     """Read one YAML file that holds a mapping."""
     try:
         text = Path(path).read_text(encoding="utf-8")
-        check_repeated(path, yaml.compose(text, Loader=yaml.SafeLoader))
-        value = yaml.safe_load(text)
+        loader = Loader(text)
+        node = loader.get_single_node()
+        check_repeated(path, node)
+        value = node and loader.construct_document(node)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
     except OSError as error:

@@ -86,11 +86,6 @@ def training_record(study: Study, wildcards: Any) -> list[str]:
     return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
 
 
-def training_option(study: Study, wildcards: Any) -> str:
-    """The option before the training record; nothing for `base`."""
-    return "--training" if training_record(study, wildcards) else ""
-
-
 def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
     """The probes of a cell with the files that they read."""
     cell = cell_of(wildcards)

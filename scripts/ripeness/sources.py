@@ -5,9 +5,9 @@ lines and line breaks within brackets are left out; what remains are the tokens 
 every version of Python. A rule carries its digest as a `params` value, so a changed digest reruns exactly its jobs.
 """
 
-import ast
 import hashlib
 import io
+import re
 import tokenize
 from functools import cache
 from pathlib import Path
@@ -45,15 +45,10 @@ def modules_of(program: Path, package: Path) -> set[str]:
 @cache
 def imported(path: Path) -> frozenset[str]:
     """Names that a file imports from the package: `from ripeness.x import y` and `from ripeness import x`."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == PACKAGE:
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}."):
-            names.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith(f"{PACKAGE}.")}
-    return frozenset(names)
+    text = meaning(path.read_text(encoding="utf-8"))
+    lists = re.findall(rf"\bfrom\0{PACKAGE}\0import\0([^\n]*)", text)
+    modules = re.findall(rf"(?:\b(?:from|import)|,)\0{PACKAGE}\0\.\0(\w+)", text)
+    return frozenset(modules).union(*(re.findall(r"(?:^|[(,]\0)(\w+)", names) for names in lists))
 
 
 @cache

@@ -83,9 +83,8 @@ def test_a_tuned_model_and_its_record_are_its_cells_and_a_base_model_is_the_chec
     cell = f"{RESULTS}/cells/nursery/step64/nursery-mood/io/full/seed2"
     assert lookups.model_folder(study, TUNED) == f"{cell}/model"
     assert lookups.training_record(study, TUNED) == [f"{cell}/training.json"]
-    assert lookups.training_option(study, TUNED) == "--training"
     assert lookups.model_folder(study, BASE) == f"{RESULTS}/checkpoints/nursery/step64"
-    assert lookups.training_record(study, BASE) == [] and lookups.training_option(study, BASE) == ""
+    assert lookups.training_record(study, BASE) == []
 
 
 def test_settings_and_identity_of_a_cell_are_json_with_sorted_keys(study):
