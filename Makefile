@@ -25,8 +25,9 @@ help:
 study: .venv/ready
 	@.venv/bin/python scripts/run_study.py --study "$(STUDY)" --cores "$(CORES)"
 
+# Tests wait as much as they compute, so three at once; those of one file share what they have run.
 test: .venv/ready-dev lint
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 unit: .venv/ready-dev
 	@.venv/bin/python -m pytest tests/unit

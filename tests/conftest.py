@@ -6,6 +6,8 @@ import pytest
 
 # Sums over threads differ in their last bits, and tests compare bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# lm-eval's bootstrap forks, and a fork of a process that has threads may wait for ever.
+os.environ["DISABLE_MULTIPROC"] = "1"
 
 WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import Cluster, wait_for
-from test_study import Study
+from cut_study import Study
 
 pytestmark = pytest.mark.slow
 

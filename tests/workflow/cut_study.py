@@ -1,0 +1,63 @@
+"""The study of cut.yaml in a folder of its own: written, run, planned, compared."""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from project import ENVIRONMENT, copy_project
+
+CUT = Path(__file__).parent / "cut.yaml"
+GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
+# of three checkpoints x two datasets x two formats, one seed
+TUNED, UNTOUCHED = 12, 15
+# a namespace whose only interface, the loopback, is down; it notes what interfaces there were
+CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL).returncode == 0
+CUT_OFF = ["unshare", "--net", "sh", "-c", 'cat /proc/net/dev >interfaces.txt; exec "$@"', "sh"]
+WITHOUT_NETWORK = CUT_OFF if CAN_CUT_OFF else []
+
+
+class Study:
+    """A copy of the project in a folder with a space in its name, and its study's config."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = copy_project(folder)
+        self.write(yaml.safe_load(CUT.read_text()))
+
+    @classmethod
+    def copy(cls, study: "Study", folder: Path) -> "Study":
+        """A copy of a study as it stands; times and results are kept."""
+        shutil.copytree(study.folder, folder, copy_function=shutil.copy2, symlinks=True)
+        copied = object.__new__(cls)
+        copied.folder = folder
+        return copied
+
+    def write(self, config: dict) -> None:
+        (self.folder / "cut.yaml").write_text(yaml.safe_dump(config))
+
+    def config(self) -> dict:
+        return yaml.safe_load((self.folder / "cut.yaml").read_text())
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml", *options]
+        return subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+
+    def planned(self, config: dict | None = None) -> dict[str, int]:
+        """Jobs that a dry run plans, by rule, with another config than the one that ran."""
+        (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config()))
+        command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", "other.yaml"]
+        run = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stdout + run.stderr
+        stats = (run.stdout + run.stderr).partition("Job stats:")[2].partition("\n\n")[0]
+        jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+        return {rule: n for rule, n in jobs.items() if rule not in ("all", "total")}
+
+    def digests(self) -> dict[str, str]:
+        """A digest of every result that is a function of the config: no logs, no costs."""
+        folder = self.folder / "results/cut"
+        files = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".parquet", ".safetensors", ".csv")]
+        files += [*folder.rglob("training.json"), folder / "findings.json"]
+        return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}

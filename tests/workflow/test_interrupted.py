@@ -1,0 +1,78 @@
+"""Nothing is lost to a kill, and the disk never holds the grid of tuned models."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+from cut_study import TUNED, Study
+from project import ENVIRONMENT
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished, tmp_path):
+    folder = tmp_path / "a study"
+    study = Study(folder)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"]
+    killed = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("results/cut/cells/**/training.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (folder / "results/cut/report.html").exists()
+    assert study.snakemake("--unlock").returncode == 0
+    run = study.snakemake("--rerun-incomplete")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert study.digests() == finished.digests()
+
+
+@pytest.fixture
+def hub():
+    """Give a server that stands for the hub and notes every request."""
+    requests = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_POST = do_GET
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(address=f"http://127.0.0.1:{server.server_port}", requests=requests)
+        server.shutdown()
+
+
+def test_few_tuned_models_exist_at_any_time_and_no_job_asks_the_hub(tmp_path, hub):
+    study = Study(tmp_path / "study")
+    config = study.config()
+    config["seeds"] = [1, 2, 3, 4]
+    study.write(config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml"],
+        cwd=study.folder, env=ENVIRONMENT | {"HF_ENDPOINT": hub.address}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    cells, most = study.folder / "results/cut/cells", 0
+    while process.poll() is None:
+        most = max(most, sum(1 for _ in cells.glob("*/*/*/*/*/*/model/model.safetensors")))
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert len(list(cells.glob("*/*/*/*/full/*/cell.parquet"))) == 4 * TUNED
+    assert 1 <= most <= 2 + 2
+    assert len(list((study.folder / "results/cut/logs").rglob("*.log"))) > 200 and hub.requests == []
