@@ -37,7 +37,8 @@ from ripeness import warm
 from ripeness.command_line import argument_parser
 from ripeness.command_line import run as run_program
 from ripeness.config import read_yaml
-from ripeness.plan import load_study, plan_cells
+from ripeness.plan import plan_cells
+from ripeness.study import load_study
 
 CELLS = (500, 2000, 10_000)
 CHECKPOINTS = (4, 26, 260)  # of 38,400 item rows each

@@ -38,7 +38,8 @@ from ripeness.config import read_yaml
 from ripeness.costs import WARM_USAGE
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.plan import load_study, plan_cells
+from ripeness.plan import plan_cells
+from ripeness.study import load_study
 
 PARTS = ("Snakefile", "rules", "scripts", "tasks", "reports", "envs", "config.yaml", "config.schema.yaml")
 CHECKPOINTS = ("step4096", "step1024")

@@ -28,7 +28,8 @@ from ripeness import (
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
-from ripeness.plan import formats_used, harness_tasks, load_study
+from ripeness.plan import formats_used, harness_tasks
+from ripeness.study import load_study
 
 
 def refuse(check, *values):

@@ -28,7 +28,7 @@ from ripeness.forecast import (
     seconds_a_job,
 )
 from ripeness.needs import FLOPS
-from ripeness.plan import load_study
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
-from ripeness.plan import Study, load_study
+from ripeness.plan import Study
 from ripeness.resolving import resolve
 from ripeness.revisions import LOCK_FILE
 from ripeness.series import even_picks
 from ripeness.series_files import read_tokens, series_facts, tokens_at
+from ripeness.study import load_study
 
 TASKS = Path(__file__).parents[1] / "tasks"
 

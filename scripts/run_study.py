@@ -19,8 +19,8 @@ from ripeness.costs import cost_lines
 from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.plan import load_study
 from ripeness.resolving import resolve, unresolved
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal

@@ -6,10 +6,11 @@ from typing import Any
 
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
-from ripeness.plan import Study, load_study
+from ripeness.plan import Study
 from ripeness.revisions import COMMIT, LOCK_FILE, Lock, Wanted, dataset_revisions, locked, read_lock, write_lock
 from ripeness.series import nearest
 from ripeness.series_files import branches_of, known_steps, series_facts, step_of
+from ripeness.study import load_study
 
 KIND = {"models": "model", "datasets": "dataset"}  # of the hub's routes
 

@@ -15,8 +15,8 @@ from ripeness import audit_lookups, dataset_lookups
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.plan import load_study
 from ripeness.rows import write_rows
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 

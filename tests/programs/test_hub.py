@@ -24,9 +24,9 @@ from ripeness.files import read_json
 from ripeness.hub import dataset_split, list_refs
 from ripeness.hub_checkpoint import checkpoint_folder
 from ripeness.models import load_model, load_tokenizer
-from ripeness.plan import load_study
 from ripeness.revisions import read_lock
 from ripeness.rows import read_sources
+from ripeness.study import load_study
 
 MODEL = "someone/tiny-model"
 DATA = "someone/tiny-data"

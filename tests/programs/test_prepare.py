@@ -17,8 +17,8 @@ from ripeness.dataset_lookups import item_task, render_task
 from ripeness.files import read_json
 from ripeness.items import ROLES
 from ripeness.lookups import to_json
-from ripeness.plan import load_study
 from ripeness.rows import read_sources, write_rows
+from ripeness.study import load_study
 from ripeness.tables import EXAMPLES
 from ripeness.tasks import load_task
 

@@ -8,7 +8,7 @@ import pytest
 from ripeness.audit_grid import GRID_CHECKS
 from ripeness.audit_lookups import audit_plan, audited_checkpoints
 from ripeness.config import read_yaml
-from ripeness.plan import load_study
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 B = 10**9

@@ -16,7 +16,8 @@ from ripeness.forecast import (
     operations_of,
     seconds_a_job,
 )
-from ripeness.plan import load_study, plan_cells
+from ripeness.plan import plan_cells
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 

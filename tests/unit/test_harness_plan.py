@@ -18,7 +18,8 @@ from ripeness.charts import FIGURES
 from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.metrics import measure, score_harness
-from ripeness.plan import harness_tasks, load_study, plan_cells, probes_of
+from ripeness.plan import harness_tasks, plan_cells, probes_of
+from ripeness.study import load_study
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, conform
 
 ROOT = Path(__file__).parents[2]

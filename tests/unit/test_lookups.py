@@ -9,7 +9,8 @@ import pytest
 
 from ripeness import dataset_lookups, lookups
 from ripeness.config import read_yaml
-from ripeness.plan import cells_at, load_study, plan_cells
+from ripeness.plan import cells_at, plan_cells
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_yaml(ROOT / "config.yaml")

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from ripeness import needs, work
 from ripeness.config import read_yaml
 from ripeness.files import write_json
-from ripeness.plan import load_study
 from ripeness.pretraining import ARCHITECTURES
 from ripeness.scheduling import is_group
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 

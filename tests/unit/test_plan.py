@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ripeness.errors import UserError
-from ripeness.plan import load_study, plan_cells, probes_of, state_before, state_steps
+from ripeness.plan import plan_cells, probes_of, state_before, state_steps
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 CUT = yaml.safe_load((ROOT / "tests/workflow/cut.yaml").read_text())
@@ -114,7 +115,8 @@ def test_planning_imports_neither_torch_nor_transformers_nor_polars():
 import sys, yaml
 from pathlib import Path
 from ripeness import dataset_lookups, lookups, series_lookups, warm
-from ripeness.plan import load_study, plan_cells
+from ripeness.plan import plan_cells
+from ripeness.study import load_study
 root = Path({str(ROOT)!r})
 print(len(plan_cells(load_study(yaml.safe_load((root / "config.yaml").read_text()), root / "tasks"))))
 print(sorted({{"torch", "transformers", "polars", "numpy", "datasets"}} & set(sys.modules)))

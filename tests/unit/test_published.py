@@ -8,9 +8,9 @@ import pytest
 import read_published as program
 from ripeness.config import check_config
 from ripeness.errors import UserError
-from ripeness.plan import load_study
 from ripeness.published_checks import read_published
 from ripeness.published_tables import cells_of, lacks_of, measurements_of
+from ripeness.study import load_study
 
 HEADER = "series,checkpoint,step,tokens,dataset,method,format,shots,probe,metric,value,se,chance"
 ROWS = [

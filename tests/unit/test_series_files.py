@@ -7,11 +7,12 @@ import pytest
 
 from ripeness.config import check_config, read_yaml
 from ripeness.errors import UserError
-from ripeness.plan import load_study, plan_cells
+from ripeness.plan import plan_cells
 from ripeness.revisions import commit_of, read_lock, with_commit, write_lock
 from ripeness.schedules import learning_rate
 from ripeness.series import even_picks, name_checkpoints
 from ripeness.series_files import known_steps, pick_even, read_series, read_tokens, step_of, tokens_at
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_yaml(ROOT / "config.yaml")

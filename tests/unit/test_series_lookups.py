@@ -9,7 +9,7 @@ import pytest
 
 from ripeness import series_lookups
 from ripeness.config import read_yaml
-from ripeness.plan import load_study
+from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 CONFIG = read_yaml(ROOT / "config.yaml")

@@ -7,9 +7,10 @@ from amuro_rows import CHECKPOINTS, SETTINGS, TABLE_6, TABLE_6_DISTINCT, write_t
 
 from ripeness.findings import findings_without_items
 from ripeness.lookups import finding_settings
-from ripeness.plan import NOTHING_RUNS, Study
+from ripeness.plan import Study
 from ripeness.published_checks import read_published
 from ripeness.published_tables import measurements_of
+from ripeness.study import NOTHING_RUNS
 from ripeness.verdicts import settings_from
 
 HEADER = "series,checkpoint,step,dataset,format,format_trained,shots,probe,metric,value,se,chance"

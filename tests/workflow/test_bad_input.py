@@ -14,7 +14,7 @@ from project import ENVIRONMENT, ROOT, copy_project
 
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
-from ripeness.plan import load_study
+from ripeness.study import load_study
 
 CUT = yaml.safe_load((Path(__file__).parent / "cut.yaml").read_text())
 EXPENSIVE = ("pretraining", "cells", "checkpoints")
