@@ -10,6 +10,7 @@ from ripeness.format_spread import format_spread
 from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
 from ripeness.published_tables import lacks_of
+from ripeness.same_type_transfer import transfer_within_type
 from ripeness.score_matrices import Scores
 from ripeness.spread_without_items import spread_without_items
 from ripeness.statistics import holm
@@ -24,6 +25,7 @@ FINDINGS: dict[str, Callable[[pl.DataFrame, Scores, Settings], Finding]] = {
     "gain-by-learning": gain_by_learning,
     "format-spread": format_spread,
     "transfer-between-types": transfer_between_types,
+    "transfer-within-type": transfer_within_type,
 }
 
 # The same claims where there are measurements and no items, as in published tables; what needs items says so.

@@ -254,6 +254,26 @@ def decide_absence(low: float, high: float, *, smallest: float) -> str:
     return "contradicted" if low > smallest else "undecided"
 
 
+def decide_equivalence(low: float, high: float, *, smallest: float) -> str:
+    """Read the verdict on the claim that there is no effect of interest in either direction off an interval.
+
+    Supported: the whole interval lies within the smallest effect of interest, which is at least as strict as two
+    one-sided tests (Schuirmann 1987) at the same confidence. Contradicted: it lies beyond.
+    """
+    if -smallest < low and high < smallest:
+        return "supported"
+    return "contradicted" if low > smallest or high < -smallest else "undecided"
+
+
+def equivalence_p(result: Estimate, *, smallest: float) -> float:
+    """p that the effect lies at the nearer bound of +-`smallest`, from either side of which a claim is decided.
+
+    Below 1 minus the confidence just where `decide_equivalence` decides, as a verdict and its p should.
+    """
+    distance = abs(smallest - abs(result.effect))
+    return float(2 * special.stdtr(result.df, -distance / result.se)) if result.se > 0 else float(distance == 0)
+
+
 def holm(p_values: list[float]) -> list[float]:
     """Adjust p values for the number of hypotheses tested (Holm 1979), in the order given."""
     order = np.argsort(p_values)
