@@ -11,6 +11,7 @@ from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
 from ripeness.published_tables import lacks_of
 from ripeness.same_type_transfer import transfer_within_type
+from ripeness.same_type_without_items import within_type_without_items
 from ripeness.score_matrices import Scores
 from ripeness.spread_without_items import spread_without_items
 from ripeness.statistics import holm
@@ -34,6 +35,7 @@ WITHOUT_ITEMS: dict[str, Callable[[pl.DataFrame, Settings], Finding]] = {
     "gain-by-learning": gain_without_items,
     "format-spread": spread_without_items,
     "transfer-between-types": transfer_without_items,
+    "transfer-within-type": within_type_without_items,
 }
 
 

@@ -36,6 +36,7 @@ CARRIED = Finding(
     unit="change on other datasets of the type, later minus earlier checkpoints",
 )
 HALVES = ("earlier", "later")
+UNLIKE = "Datasets of a type are related to different degrees; the mean over them may hide both gains and losses."
 
 
 class Change(NamedTuple):
@@ -98,7 +99,7 @@ def transfer_within_type(measurements: pl.DataFrame, scores: Scores, settings: S
         caveats=(
             *shared_caveats(scores, carried.rows, settings),
             *missing_cells(scores, carried.rows, halves),
-            "Datasets of a type are related to different degrees; the mean over them may hide both gains and losses.",
+            UNLIKE,
         ),
     )
     p_value = equivalence_p(result, smallest=settings.smallest_effect)
@@ -174,11 +175,12 @@ def sentence(carried: Carried, result: Estimate) -> str:
     means = {pair: float(np.mean(found)) for pair, found in by_pair(carried).items()}
     ends = [max(means, key=lambda pair: means[pair]), min(means, key=lambda pair: means[pair])]
     shown = listed([f"{signed(means[pair])} from {pair[0]} to {pair[1]}" for pair in dict.fromkeys(ends)])
+    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
     return (
         f"Tuning changes the score on other datasets of its type by {signed(float(earlier.mean()))} at earlier "
         f"checkpoints (median {signed(float(np.median(earlier)))}) and {signed(float(later.mean()))} at later ones "
-        f"(median {signed(float(np.median(later)))}), a difference of {signed(result.effect)} "
-        f"{between(result.low, result.high)}; over all of them {shown}."
+        f"(median {signed(float(np.median(later)))}), a difference of {signed(result.effect)}{interval}; over all of "
+        f"them {shown}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from amuro_rows import CHECKPOINTS, SETTINGS, TABLE_6, TABLE_6_DISTINCT, write_table
 
@@ -203,6 +204,40 @@ def test_the_mean_ratios_of_change_of_the_paper_are_found_again(amuro):
     assert back["n_at_floor"] == 32
     assert any("would not show that nothing is forgotten" in caveat for caveat in finding.caveats)
     assert any("mnli on paws at 342000" in caveat for caveat in finding.caveats)
+
+
+@pytest.mark.parametrize(
+    ("changes", "se", "verdict", "effect"),
+    [
+        ((0.1, 0.1, 0.1, 0.1), 0.002, "supported", 0.0),
+        ((0.1, 0.1, 0.1, 0.1), 0.05, "undecided", 0.0),
+        ((-0.1, -0.1, 0.1, 0.2), 0.01, "contradicted", 0.25),
+    ],
+)
+def test_what_is_carried_over_is_compared_between_halves(tmp_path, changes, se, verdict, effect):
+    lines = ["series,checkpoint,step,dataset,format,format_trained,shots,probe,metric,value,se,chance"]
+    for k, change in enumerate(changes):
+        for dataset, probe, value in (("", "near", 0.4), ("", "own", 0.4), ("own", "own", 0.9)):
+            lines.append(f"s,c{k},{k + 1},{dataset},default,default,0,{probe},accuracy,{value},{se},0.5")
+        lines.append(f"s,c{k},{k + 1},own,default,default,0,near,accuracy,{0.4 + change:.2f},{se},0.5")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+    finding = findings_on(tmp_path, "table.csv", tokens_per_step=1000)["transfer-within-type"]
+    assert (finding.verdict, finding.effect) == (verdict, exactly(effect))
+    # two models of independent items, in two halves
+    assert finding.high - finding.effect == pytest.approx(1.959964 * 2 * se, rel=1e-4)
+    assert (finding.p_value < 0.05) == (verdict != "undecided")
+
+
+def test_what_the_paper_sees_out_of_domain_is_found_again(amuro):
+    finding = amuro["transfer-within-type"]
+    assert finding.verdict == "undecided" and finding.statement.startswith("Cannot be decided: some numbers have no")
+    published = {("mnli", "rte"): 0.182, ("mnli", "gpt3nli"): 0.310, ("socialiqa", "sciq-qg"): -0.028}
+    for (dataset, probe), change in published.items():
+        changes = [row["change"] for row in rows(finding, dataset=dataset, probe=probe)]
+        assert len(changes) == 8
+        assert np.mean(changes) == pytest.approx(change, abs=0.0015)
+    assert {row["half"] for row in finding.details} == {"earlier", "later"}
+    assert "+0.31 from mnli to gpt3nli" in finding.statement
 
 
 def test_the_spread_over_formats_of_the_paper_is_found_again(amuro):
