@@ -183,6 +183,7 @@ FINDINGS = [
     finding("contradicted", "gain", effect=-0.05, low=-0.09, high=-0.01),
     finding("undecided", "format-spread", caveats=["One pre-training run.", "Only <b>three</b> formats."]),
     finding("undecided", "transfer", effect=None, low=None, high=None, mde=None, details=[]),
+    finding("supported", "transfer", id="about-more-transfer", effect=0.0, low=-0.01, high=0.01),
 ]
 
 PROMPTS = [

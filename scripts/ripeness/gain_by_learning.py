@@ -14,7 +14,7 @@ from ripeness.verdicts import Finding, Settings, between, listed, numbers, signe
 
 GAIN = Finding(
     id="gain-by-learning",
-    claim="Tuning gains more on datasets that are not learned in pre-training than on those that are.",
+    claim="Tuning gains more on datasets not learned in pre-training than on learned ones.",
     source="Amuro and Char, arXiv 2408.06663, sections 5 and 6",
     figure="gain",
     verdict="undecided",

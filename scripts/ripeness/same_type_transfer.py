@@ -28,7 +28,7 @@ from ripeness.verdicts import Finding, Settings, between, listed, number, signed
 
 CARRIED = Finding(
     id="transfer-within-type",
-    claim="How tuning carries over to other datasets of its type does not depend on the amount of pre-training.",
+    claim="More pre-training does not change how tuning carries over within a type of task.",
     source="Amuro and Char, arXiv 2408.06663, section 4.2",
     figure="transfer",
     verdict="undecided",

@@ -137,7 +137,7 @@ def test_first_screen_holds_the_answer(browser):
     browser.execute_script("scrollTo(0, 0)")
     height = browser.execute_script("return innerHeight")
     rows = browser.find_elements("css selector", "#findings > tbody > tr")
-    assert len(rows) == 4
+    assert len(rows) == 5
     for row in rows:
         assert row.rect["y"] + row.rect["height"] < height
         assert row.find_element("css selector", ".badge").text in ("supported", "contradicted", "undecided")

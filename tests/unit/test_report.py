@@ -39,7 +39,13 @@ def section(page: str, name: str) -> str:
 
 def test_findings_come_first_with_verdicts_and_intervals(page):
     findings = page[page.index('id="findings"') : page.index("</tbody>")]
-    assert re.findall(r'class="badge (\w+)"', findings) == ["supported", "contradicted", "undecided", "undecided"]
+    assert re.findall(r'class="badge (\w+)"', findings) == [
+        "supported",
+        "contradicted",
+        "undecided",
+        "undecided",
+        "supported",
+    ]
     assert "−0.09 to −0.01" in findings
     assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
 
