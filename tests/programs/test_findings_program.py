@@ -1,0 +1,56 @@
+"""The program that tests findings."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from planted import (
+    AMURO,
+    as_items,
+    limits,
+    simulate,
+)
+
+from ripeness.errors import UserError
+from ripeness.files import read_json
+from ripeness.findings import FINDINGS
+
+PROGRAM = Path(__file__).parents[2] / "scripts" / "test_findings.py"  # its name is also that of a test module
+
+
+def program():
+    """Load the program's `main`."""
+    spec = importlib.util.spec_from_file_location("test_findings_program", PROGRAM)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chosen(tmp_path):
+    world = replace(AMURO, n_items=24)
+    items = as_items(simulate(world, 0))
+    # what was not chosen, or what was chosen on, would turn every finding round
+    wrong = items.with_columns(pl.col("is_correct").not_(), rouge_l=1 - pl.col("rouge_l"))
+    more = [items, wrong.with_columns(is_chosen=False), wrong.with_columns(suite=pl.lit("validation"))]
+    limits(world).write_parquet(tmp_path / "measurements.parquet")
+    written = []
+    for name, table in (("one", items), ("two", items), ("more", pl.concat(more))):
+        (tmp_path / name / "run").mkdir(parents=True)
+        for (checkpoint,), part in table.partition_by("checkpoint", as_dict=True).items():
+            part.write_parquet(tmp_path / name / "run" / f"{checkpoint}.parquet")
+        arguments = {"--measurements": tmp_path / "measurements.parquet", "--items": tmp_path / name}
+        arguments |= {"--output": tmp_path / f"{name}.json", "--settings": '{"draws": 200, "smallest_effect": 0.02}'}
+        program()([str(word) for pair in arguments.items() for word in pair])
+        written.append((tmp_path / f"{name}.json").read_text())
+    assert written[0] == written[1] == written[2]
+    findings = read_json(tmp_path / "one.json")
+    assert [finding["id"] for finding in findings] == list(FINDINGS)
+    assert findings[1]["details"][0]["level"] == "groups"
+    assert all(finding["p_holm"] >= finding["p_value"] for finding in findings if finding["p_value"] is not None)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match="there is no file"):
+        program()(["--measurements", str(tmp_path / "m"), "--items", "x", "--output", str(tmp_path / "o")])
