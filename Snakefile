@@ -41,17 +41,6 @@ include: "rules/analyse.smk"
 include: "rules/report.smk"
 
 
-onstart:
-    planning.rest()
-    if workflow.local_exec:
-        scheduling.weigh_few(workflow.scheduler, workflow.dag)
-    else:
-        refuse(scheduling.check_python, sys.executable)
-    refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
-    scheduling.check_first(workflow.scheduler, workflow.dag)
-    start_warm()
-
-
 rule all:
     default_target: True
     input:

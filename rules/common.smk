@@ -72,6 +72,17 @@ def start_warm():
         warm.start()
 
 
+onstart:
+    planning.rest()
+    if workflow.local_exec:
+        scheduling.weigh_few(workflow.scheduler, workflow.dag)
+    else:
+        refuse(scheduling.check_python, sys.executable)
+    refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
+    scheduling.check_first(workflow.scheduler, workflow.dag)
+    start_warm()
+
+
 if workflow.remote_exec:  # there is no onstart in a job of a cluster
     start_warm()
 scheduling.place_models(STUDY.config, is_group=workflow.remote_exec and scheduling.is_group(sys.argv))
