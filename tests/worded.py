@@ -1,37 +1,4 @@
-"""Published datasets by hand: their columns, and a row of each as it is to be worded."""
-
-# columns and types as published; datasets of one shape stand together
-PAIR = {"label": int, "idx": int}
-ARC = {"id": str, "question": str, "choices": dict, "answerKey": str}
-LLMBAR = {"input": str, "output_1": str, "output_2": str, "label": int}
-MNLI = {"premise": str, "hypothesis": str} | PAIR
-COLUMNS = {
-    "arc-challenge": ARC,
-    "arc-easy": ARC,
-    "boolq": {"question": str, "answer": bool, "passage": str},
-    "cnn-dailymail": {"article": str, "highlights": str, "id": str},
-    "gpt3nli": {"text_a": str, "text_b": str, "label": int, "guid": int},
-    "gsm8k": {"question": str, "answer": str},
-    "hellaswag": {"ind": int}
-    | dict.fromkeys(("activity_label", "ctx_a", "ctx_b", "ctx"), str)
-    | {"endings": list}
-    | dict.fromkeys(("source_id", "split", "split_type", "label"), str),
-    "llmbar-adversarial": LLMBAR,
-    "llmbar-natural": LLMBAR,
-    "mnli": MNLI,
-    "mnli-mismatched": MNLI,
-    "openbookqa": {"id": str, "question_stem": str, "choices": dict, "answerKey": str},
-    "paws": {"id": int, "sentence1": str, "sentence2": str, "label": int},
-    "qqp": {"question1": str, "question2": str} | PAIR,
-    "rte": {"sentence1": str, "sentence2": str} | PAIR,
-    "sciq": dict.fromkeys(("question", "distractor3", "distractor1", "distractor2", "correct_answer", "support"), str),
-    "socialiqa": dict.fromkeys(("context", "question", "answerA", "answerB", "answerC", "label"), str),
-    "stsb": {"sentence1": str, "sentence2": str, "label": float, "idx": int},
-    "tulu": {"dataset": str, "id": str, "messages": list},
-    "tweetqa": {"Question": str, "Answer": list, "Tweet": str, "qid": str},
-    "xlsum": dict.fromkeys(("id", "url", "title", "summary", "text"), str),
-    "xsum": dict.fromkeys(("document", "summary", "id"), str),
-}
+"""A row of each published dataset as it is to be worded, written out by hand."""
 
 # one row of each dataset: its place, and by format what is read and the answers that may follow, the right one marked
 YES = [" yes", "> no"]

@@ -92,18 +92,16 @@ def transfer_within_type(measurements: pl.DataFrame, scores: Scores, settings: S
             reason = "at the earlier or at the later checkpoints no such model was measured"
         return undecided(finding, reason)
     result = later_minus_earlier(carried, settings)
-    finding = replace(
-        finding,
-        verdict=decide_equivalence(result.low, result.high, smallest=settings.smallest_effect),
-        statement=sentence(carried, result),
-        caveats=(
-            *shared_caveats(scores, carried.rows, settings),
-            *missing_cells(scores, carried.rows, halves),
-            UNLIKE,
-        ),
-    )
-    p_value = equivalence_p(result, smallest=settings.smallest_effect)
-    return replace(with_effect(finding, result, settings), p_value=p_value)
+    caveats = (*shared_caveats(scores, carried.rows, settings), *missing_cells(scores, carried.rows, halves), UNLIKE)
+    return judged(replace(finding, caveats=caveats), carried, result, settings)
+
+
+def judged(finding: Finding, carried: Carried, result: Estimate, settings: Settings) -> Finding:
+    """Put the difference of both halves into the finding, with its verdict and its sentence."""
+    smallest = settings.smallest_effect
+    verdict = decide_equivalence(result.low, result.high, smallest=smallest)
+    finding = replace(finding, verdict=verdict, statement=sentence(carried, result))
+    return replace(with_effect(finding, result, settings), p_value=equivalence_p(result, smallest=smallest))
 
 
 def halves_of(scores: Scores) -> dict[Point, str]:

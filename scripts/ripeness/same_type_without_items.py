@@ -8,12 +8,11 @@ import numpy as np
 import polars as pl
 
 from ripeness.contrasts import method_caveats, missing_caveats, pairs_of
-from ripeness.same_type_transfer import CARRIED, HALVES, UNLIKE, Carried, Change, halves_of, pair_rows, sentence
+from ripeness.same_type_transfer import CARRIED, HALVES, UNLIKE, Carried, Change, halves_of, judged, pair_rows, sentence
 from ripeness.score_matrices import Row, Scores
-from ripeness.statistics import decide_equivalence, equivalence_p
 from ripeness.trajectories import mean_or_null, points_of
 from ripeness.transfer_without_items import kinds_of
-from ripeness.verdicts import Finding, Settings, undecided, with_effect
+from ripeness.verdicts import Finding, Settings, undecided
 from ripeness.without_items import caveats_of, covers_of, estimated
 
 
@@ -46,14 +45,10 @@ def within_type_without_items(measurements: pl.DataFrame, settings: Settings) ->
         return undecided(finding, "one half of the checkpoints has no such pair of datasets")
     (earlier, se_earlier), (later, se_later) = (means[half] for half in HALVES)
     result = estimated(later - earlier, float(np.hypot(se_earlier, se_later)), settings)
-    text = sentence(carried, result)
     if np.isnan(result.low):
-        statement = f"Cannot be decided: some numbers have no standard error. {text}"
+        statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, result)}"
         return replace(finding, statement=statement, effect=result.effect)
-    verdict = decide_equivalence(result.low, result.high, smallest=settings.smallest_effect)
-    p_value = equivalence_p(result, smallest=settings.smallest_effect)
-    finding = with_effect(replace(finding, verdict=verdict, statement=text), result, settings)
-    return replace(finding, p_value=p_value)
+    return judged(finding, carried, result, settings)
 
 
 def change_of(pair: Mapping[str, Any]) -> Change:

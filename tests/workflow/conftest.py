@@ -27,9 +27,7 @@ def first_run(tmp_path_factory) -> Study:
             run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
             assert run.returncode == 0, run.stdout + run.stderr
             (folder / "said.txt").write_text(run.stdout)
-    study = object.__new__(Study)
-    study.folder = folder
-    return study
+    return Study(folder)
 
 
 @pytest.fixture(scope="module")

@@ -24,16 +24,16 @@ class Study:
     """A copy of the project in a folder with a space in its name, and its study's config."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = copy_project(folder)
-        self.write(yaml.safe_load(CUT.read_text()))
+        self.folder = folder
+        if not folder.exists():
+            copy_project(folder)
+            self.write(yaml.safe_load(CUT.read_text()))
 
     @classmethod
     def copy(cls, study: "Study", folder: Path) -> "Study":
         """A copy of a study as it stands; times and results are kept."""
         shutil.copytree(study.folder, folder, copy_function=shutil.copy2, symlinks=True)
-        copied = object.__new__(cls)
-        copied.folder = folder
-        return copied
+        return cls(folder)
 
     def write(self, config: dict) -> None:
         (self.folder / "cut.yaml").write_text(yaml.safe_dump(config))
