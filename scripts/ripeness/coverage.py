@@ -1,13 +1,14 @@
 """What an interval covers and what was missing: words and caveats that come from the data, not the claim."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from ripeness.paired_scores import trend
 from ripeness.score_matrices import Point, Row, Scores
 from ripeness.statistics import Level
-from ripeness.verdicts import Settings, listed
+from ripeness.verdicts import Finding, Settings, listed
 
 MIN_RUNS = 3  # from which the variation between pre-training runs is estimated
 
@@ -28,6 +29,17 @@ def n_seeds_of(rows: list[Row]) -> int:
     for row in rows:
         seeds.setdefault((row.series, row.dataset), set()).add(row.seed)
     return min((len(found) for found in seeds.values()), default=0)
+
+
+def with_counts(finding: Finding, scores: Scores, rows: list[Row], *, n_items: int) -> Finding:
+    """Put into a finding on tuned models how much it rests on."""
+    return replace(
+        finding,
+        covers=covers(len(scores.checkpoints), n_seeds_of(rows)),
+        n_seeds=n_seeds_of(rows),
+        n_checkpoints=len({(row.series, row.checkpoint) for row in rows}),
+        n_items=n_items,
+    )
 
 
 def covers(n_series: int, n_seeds: int) -> str:

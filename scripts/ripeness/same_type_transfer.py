@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import covers, levels_of, missing_cells, n_seeds_of, shared_caveats
+from ripeness.coverage import levels_of, missing_cells, shared_caveats, with_counts
 from ripeness.paired_scores import changes, generator, late, measured_blocks, pairs, trend, weights_of
 from ripeness.score_matrices import Block, Point, Row, Scores
 from ripeness.statistics import (
@@ -77,14 +77,8 @@ def transfer_within_type(measurements: pl.DataFrame, scores: Scores, settings: S
     carried = carried_of(scores, halves, settings)
     if not carried.found:
         return undecided(CARRIED, "no model was measured on another dataset of the type that it was tuned on")
-    finding = replace(
-        CARRIED,
-        covers=covers(len(scores.checkpoints), n_seeds_of(carried.rows)),
-        n_seeds=n_seeds_of(carried.rows),
-        n_checkpoints=len({(row.series, row.checkpoint) for row in carried.rows}),
-        n_items=carried.n_items,
-        details=tuple(pair_rows(carried, scores)),
-    )
+    finding = with_counts(CARRIED, scores, carried.rows, n_items=carried.n_items)
+    finding = replace(finding, details=tuple(pair_rows(carried, scores)))
     most = max(map(len, (trend(points) for points in scores.checkpoints.values())))
     if most < settings.min_checkpoints or not all(len(carried.values(half)) for half in HALVES):
         reason = f"{settings.min_checkpoints} checkpoints of a series are needed to tell earlier from later, not {most}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import covers, levels_of, n_seeds_of, shared_caveats
+from ripeness.coverage import levels_of, shared_caveats, with_counts
 from ripeness.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.paired_scores import generator
 from ripeness.score_matrices import Point, Scores
@@ -37,13 +37,7 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
     losses = losses_of(measurements, scores, settings)
     if losses is None:
         return undecided(TRANSFER, "no model was tuned on one type of task and measured on the other")
-    finding = replace(
-        TRANSFER,
-        covers=covers(len(scores.checkpoints), n_seeds_of(losses.rows)),
-        n_seeds=n_seeds_of(losses.rows),
-        n_checkpoints=len({(row.series, row.checkpoint) for row in losses.rows}),
-        n_items=losses.n_items,
-    )
+    finding = with_counts(TRANSFER, scores, losses.rows, n_items=losses.n_items)
     parts = {kind: direction_row(losses, kind, settings) for kind in DIRECTIONS}
     caveats = [*shared_caveats(scores, losses.rows, settings), *transfer_caveats(losses, parts)]
     finding = replace(
