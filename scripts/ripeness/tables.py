@@ -131,6 +131,9 @@ CELLS: dict[str, pl.DataType] = {
     "n_dropped_shots": pl.Int64(),
     "train_precision": pl.String(),
     "predict_precision": pl.String(),
+    "displacement": pl.Float64(),
+    "relative_displacement": pl.Float64(),
+    "curvature": pl.Float64(),
 }
 
 # What the audit says of a study: a row for every remark, and one for every check that saw nothing (severity passed).

@@ -14,6 +14,7 @@ class Settings:
     """How claims are tested; scores and margins are shares from 0 to 1."""
 
     smallest_effect: float = 0.02
+    smallest_loss: float = 0.02  # nats a token
     learned_margin: float = 0.1  # a dataset is learned when its score is this far above the floor
     confidence: float = 0.95
     draws: int = 2000
@@ -26,6 +27,10 @@ class Settings:
     learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
     not_learned: Sequence[str] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on
+    runs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # series -> what it shares with those that differ by seed alone
+    families: Mapping[str, str] = field(default_factory=dict)  # and with those that differ by seed and schedule alone
 
 
 @dataclass(frozen=True)
