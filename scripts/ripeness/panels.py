@@ -58,7 +58,8 @@ THEME = {
 TOOLTIPS = {
     "series": "series", "checkpoint": "checkpoint", "tokens": "tokens", "phase": "phase", "dataset": "dataset",
     "probe": "measured on", "method": "method", "format": "format", "probe_format": "asked in",
-    "shots": "shots", "seed": "seed", "status": "status", "reason": "reason", "value": "value",
+    "shots": "shots", "seed": "seed", "recipe": "tuned by", "size": "size", "status": "status", "reason": "reason",
+    "value": "value", "answer": "loss on answers",
     "saturates_at": "saturates at", "saturation_tokens": "tokens there", "earliest_tokens": "not before",
     "latest_tokens": "not after", "first": "first value", "floor": "floor", "floor_name": "which is",
     "n_checkpoints": "checkpoints", "done": "cells done", "n": "cells",
@@ -120,7 +121,7 @@ def panels_of(frame: pl.DataFrame) -> list[str]:
 
 def trend(
     frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
-    is_bold: str = "true", overlay: list[alt.Chart] | None = None,
+    is_bold: str = "true", overlay: list[alt.Chart] | None = None, is_log: bool = False,
 ) -> alt.FacetChart:  # fmt: skip
     """Small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
 
@@ -129,7 +130,8 @@ def trend(
     """
     columns = min(SIDE_BY_SIDE, len(panels))
     width = min(340, WIDTH // columns - 46)
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, nice=False, padding=6))
+    scale = alt.Scale(type="log", nice=False, padding=6) if is_log else alt.Scale(zero=False, nice=False, padding=6)
+    y = alt.Y("value:Q", title=title, scale=scale)
     base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
     ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}
     lines = ["series", "phase", *detail]

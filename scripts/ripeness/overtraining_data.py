@@ -1,0 +1,120 @@
+"""The tidy frames behind the figures on overtraining; columns as in figure_data.py, losses in nats a token.
+
+Runs that differ by their seed alone are one line. An interval is of 95 %: over pre-training runs where there are
+enough, else over the draws of the noise or the tuning seeds of each run.
+"""
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from ripeness.coverage import MIN_RUNS
+from ripeness.curves import PLACE, TEXT, TREATED
+from ripeness.figure_data import tidy, with_labels
+from ripeness.overtraining import Measured
+from ripeness.verdicts import Settings
+
+NONE = "none"  # the size of no change, and the recipe of the untouched model
+AS_ASKED = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
+
+
+def over_repeats(rows: pl.DataFrame, by: list[str], repeat: str, settings: Settings) -> pl.DataFrame:
+    """Mean of `value` by checkpoint and `by`, with `low` and `high`; the series becomes what its runs share."""
+    keys = [*PLACE, *by]
+    run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
+    repeats = rows.group_by(*keys, repeat).agg(pl.col("value").mean())
+    series = repeats.group_by(keys).agg(pl.col("value").mean(), within=pl.col("value").var() / pl.len(), n=pl.len())
+    points = (
+        series.with_columns(series=run)
+        .group_by(keys)
+        .agg(
+            pl.col("value").mean(),
+            n_runs=pl.len(),
+            n_seeds=pl.col("n").sum(),
+            between=pl.col("value").var() / pl.len(),
+            within=pl.col("within").sum() / pl.len() ** 2,
+        )
+    )
+    has_runs = pl.col("n_runs") >= MIN_RUNS
+    df = pl.when(has_runs).then(pl.col("n_runs") - 1).otherwise(pl.col("n_seeds") - pl.col("n_runs"))
+    points = points.with_columns(df=df, se=pl.when(has_runs).then("between").otherwise("within").sqrt())
+    quantile = special.stdtrit(np.maximum(points["df"].to_numpy(), 1).astype(float), 0.975)
+    reach = pl.lit(pl.Series(quantile)) * pl.col("se")
+    return points.with_columns(low=pl.col("value") - reach, high=pl.col("value") + reach).drop(
+        "df", "se", "between", "within"
+    )
+
+
+def sensitivity(tables: Measured, settings: Settings) -> pl.DataFrame:
+    """What noise and rounding add to the loss on running text, and the loss with them, by size of the change."""
+    rows = tables.sensitivity
+    if rows is None or rows.is_empty():
+        return pl.DataFrame()
+    rounded = pl.col("perturbation") == "rounding"
+    size = pl.when(rounded).then(pl.format("{} bits", pl.col("scale").cast(pl.Int64)))
+    rows = rows.filter(pl.col("perturbation").is_in(["noise", "rounding"])).with_columns(
+        kind=pl.when(rounded).then(pl.lit("rounding")).otherwise(pl.format("noise, {}", "normalisation")),
+        size=size.otherwise(pl.col("scale").cast(pl.String)),
+        repeat=pl.col("noise_seed").fill_null(0),
+    )
+    keys = ["kind", "size", "scale", "probe"]
+    frames = [
+        over_repeats(rows.rename({column: "value"}).filter(pl.col("value").is_finite()), keys, "repeat", settings)
+        .with_columns(row=pl.lit(title))
+        for column, title in (("increase", "increase of the loss"), ("loss", "loss after the change"))
+    ]  # fmt: skip
+    base = rows.select(*PLACE, "kind", "probe", value="base_loss", repeat=pl.lit(0)).unique()
+    base = over_repeats(base.with_columns(size=pl.lit(NONE), scale=pl.lit(0.0)), keys, "repeat", settings)
+    frames.append(base.with_columns(row=pl.lit("loss after the change")))
+    frame = pl.concat([frame.select(frames[0].columns) for frame in frames])
+    return tidy(with_labels(frame, panel_of(frame, "kind")), ["kind", "size", "probe"])
+
+
+def panel_of(frame: pl.DataFrame, name: str) -> str:
+    """The column that names a small multiple."""
+    return name if frame["probe"].n_unique() == 1 else "probe"
+
+
+def tuning_loss(tables: Measured, settings: Settings) -> pl.DataFrame:
+    """Loss on running text (also before) and on answers after tuning, and how far it has moved the weights, by rate."""
+    measured = tables.measurements
+    tuned = pl.col("method") != "base"
+    text = measured.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
+    own = measured.filter(tuned, AS_ASKED, pl.col("metric") == "answer_loss", pl.col("split") == "test")
+    moved = tables.cells.filter(pl.col("displacement").is_not_null()).rename({"displacement": "value"})
+    parts = {
+        "loss on running text": text.filter(tuned),
+        "loss on answers": own,
+        "displacement of the weights": moved.with_columns(probe=pl.lit("weights")),
+    }
+    frames = [
+        over_repeats(part, TREATED, "seed", settings).with_columns(row=pl.lit(title))
+        for title, part in parts.items()
+        if not part.is_empty()
+    ]
+    if not frames:
+        return pl.DataFrame()
+    tunings = text.filter(tuned).select("series", "dataset", "method").unique()
+    base = text.filter(~tuned).drop("dataset", "method", "learning_rate").join(tunings, on="series")
+    base = base.with_columns(learning_rate=pl.lit(0.0))
+    frames.append(over_repeats(base, TREATED, "seed", settings).with_columns(row=pl.lit("loss on running text")))
+    frame = pl.concat([frame.select(frames[0].columns) for frame in frames])
+    is_grid = (pl.col("learning_rate").n_unique().over("row", "method") > 2).any()
+    rate = pl.when(is_grid).then(pl.col("learning_rate").cast(pl.String)).otherwise("method")
+    frame = frame.with_columns(recipe=pl.when(pl.col("learning_rate") == 0).then(pl.lit(NONE)).otherwise(rate))
+    by_method = is_grid & (pl.col("method").n_unique() > 1)
+    tuning = pl.when(by_method).then(pl.format("{}, {}", "dataset", "method")).otherwise("dataset")
+    return tidy(with_labels(frame.with_columns(tuning=tuning), "tuning"), ["recipe", "probe"])
+
+
+def pareto(tables: Measured, settings: Settings) -> pl.DataFrame:
+    """What is learned against what is lost: loss on answers and on running text of the same models, by rate."""
+    frame = tuning_loss(tables, settings)
+    if frame.is_empty():
+        return frame
+    keys = ["series", "checkpoint", "tokens", "phase", "label", "order", "panel", "dataset", "method", "learning_rate"]
+    text = frame.filter(pl.col("row") == "loss on running text").select(
+        *keys, "probe", "recipe", "value", "low", "high"
+    )
+    answers = frame.filter(pl.col("row") == "loss on answers").select(*keys, answer="value")
+    return text.join(answers, on=keys).with_columns(row=pl.lit("pareto")).sort(keys)
