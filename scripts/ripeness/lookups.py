@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Template
 
+from ripeness.families import repeats
 from ripeness.plan import (
     HARNESS_FORMAT,
     TEXT_FORMAT,
@@ -202,7 +203,7 @@ def published_settings(study: Study, wildcards: Any) -> str:
 def finding_settings(study: Study, wildcards: Any) -> str:
     """How claims are tested: at the fewest shots with which tuned models are asked, unless that is none.
 
-    For published numbers with the groups and types that the study names.
+    For published numbers with the groups and types that the study names; for several series with what they share.
     """
     suites = study.config.get("suites", {}).values()
     shots = min((n for suite in suites if "datasets" in suite for n in suite["shots"]), default=0)
@@ -210,7 +211,7 @@ def finding_settings(study: Study, wildcards: Any) -> str:
     named = {key: published[key] for key in ("learned", "not_learned") if key in published}
     if tuned_on := published.get("tuned_on"):
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
-    return to_json(study.config["findings"] | named | ({"shots": shots} if shots else {}))
+    return to_json(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
 def figure_caption(study: Study, wildcards: Any) -> str:
