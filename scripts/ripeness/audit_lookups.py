@@ -5,6 +5,7 @@ from typing import Any
 
 from ripeness.lookups import checkpoint_folders, results, to_json
 from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on
+from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.series_lookups import pretrained_series
 
 SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
@@ -48,10 +49,9 @@ def audited_series(study: Study, series: str) -> dict[str, Any]:
     recipe = settings["pretrain"]
     points = []
     for name, entry in entries.items():
-        step = entry["anneal_from"] + entry["steps"] if "anneal_from" in entry else entry["step"]
-        tokens = step * recipe["batch_size"] * recipe["sequence_length"]
-        phase = "annealed" if "anneal_from" in entry else "stable"
-        points.append({"checkpoint": name, "step": step, "tokens": tokens, "phase": phase})
+        place = place_of(recipe, entry)
+        tokens = place.step * tokens_per_step(recipe)
+        points.append({"checkpoint": name, "step": place.step, "tokens": tokens, "phase": place.phase})
     tokenizer = f"{results(study)}/corpus/{series}/tokenizer"
     return {"checkpoints": points, "tokenizer": tokenizer, "window": recipe["sequence_length"]}
 

@@ -37,6 +37,19 @@ def mean_operations(study: Study) -> dict[str, float]:
     return means | ({"keep_best": means["train_model"]} if means else {})
 
 
+def pretraining_in_turn(study: Study, jobs: dict[str, int], seconds: dict[str, float]) -> float:
+    """Seconds of the pre-training among `jobs` (numbers by rule) that no further GPU shortens.
+
+    States go one after the other, and then the longest checkpoint; one with a run of its own is all of that run.
+    """
+    states, checkpoints = (jobs.get(rule, 0) * seconds.get(rule, 0.0) for rule in PRETRAINING)
+    if not checkpoints:
+        return states
+    operations = operations_of(study)[PRETRAINING[1]].values()
+    longest = seconds[PRETRAINING[1]] * max(operations) / max(1.0, mean(operations))
+    return states + min(longest, checkpoints)
+
+
 def calibration_cell(study: Study) -> Cell:
     """The cell that is run first to know the others: tuned, at the first checkpoint that is trained at all."""
     tuned = [cell for cell in plan_cells(study) if cell.method != "base"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from ripeness.config import hint
 from ripeness.errors import UserError
+from ripeness.pretraining_steps import check_place, check_schedule
 from ripeness.revisions import COMMAND, LOCK_FILE, Lock, is_commit, locked
 from ripeness.schedules import learning_rate
 from ripeness.series_files import (
@@ -159,8 +160,10 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]
             f"{where}: {entry} is neither {{step: N}} nor {{anneal_from: N, steps: M}}\n"
             "hint: tokens and learning rate follow from the pre-training settings"
         )
+    series = where.partition(".checkpoints")[0]
+    check_schedule(f"{series}.pretrain", settings)
+    check_place(where, settings, entry)
     if settings["hidden_size"] % (2 * settings["n_heads"]):
-        series = where.partition(".checkpoints")[0]
         raise UserError(
             f"{series}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice n_heads, "
             f"{2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"

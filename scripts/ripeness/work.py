@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.files import read_json
-from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, stable_step, state_steps
+from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, state_steps
+from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.series_files import series_facts
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
@@ -77,8 +78,7 @@ def n_items_of(study: Study, probe: Probe) -> int:
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
     """Operations of some steps of a pre-training."""
     design = study.config["series"][series]["pretrain"]
-    n_tokens = n_steps * design["batch_size"] * design["sequence_length"]
-    return TRAINING * designed_parameters(design) * n_tokens
+    return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
 
 
 def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
@@ -90,9 +90,9 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
         for before, step in zip([0, *steps], steps, strict=False):
             yield "pretrain_state", f"{series}/step{step}", pretraining_operations(study, series, step - before)
         for name, entry in study.checkpoints[series].items():
-            step = stable_step(entry)
-            n_steps = step - max(kept for kept in steps if kept <= step) + entry.get("steps", 0)
-            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, n_steps)
+            place = place_of(settings["pretrain"], entry)
+            before = 0 if place.shared is None else max(kept for kept in steps if kept <= place.shared)
+            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
     for cell in plan_cells(study):
         if cell.method != "base":
             yield "train_model", cell.path, training_operations(study, cell, study.recipes[cell.method])
