@@ -99,7 +99,7 @@ rule pretrain_checkpoint:
         "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(series_lookups.pretrained_series(STUDY)),
+        series=one_of(series_lookups.pretrained_series(STUDY), but=twin_lookups.twins(STUDY)),
     priority: from_plan(series_lookups.pretraining_priority)
     conda:
         "../envs/ripeness.yaml"

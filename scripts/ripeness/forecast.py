@@ -16,7 +16,8 @@ from ripeness.plan import Cell, Study, plan_cells, probes_of, tunes_on
 from ripeness.work import gpu_jobs, n_items_of, n_parameters
 
 PRETRAINING = ("pretrain_state", "pretrain_checkpoint")
-KIND = dict.fromkeys(PRETRAINING, "pretraining") | {"keep_best": "train_model"}  # of rules that do the same work
+# of rules that do the same work
+KIND = dict.fromkeys(PRETRAINING, "pretraining") | dict.fromkeys(("keep_best", "anneal_checkpoint"), "train_model")
 START_SECONDS = 30.0  # of a job's start, where nothing has run
 CHEAP_SECONDS = 2.0  # of a job that needs no GPU, where none has run
 STATE_BYTES, WEIGHT_BYTES = 12, 4  # a parameter: weights and both moments in fp32; weights alone

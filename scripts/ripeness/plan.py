@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ripeness.annealed_twins import is_twin
 from ripeness.pretraining_steps import kept_steps
 from ripeness.tasks import Task
 
@@ -164,7 +165,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
 
 def state_steps(study: Study, series: str) -> list[int]:
     """Steps at which the training state of a pre-training is kept; none where every checkpoint has a run of its own."""
-    return kept_steps(study.config["series"][series]["pretrain"], study.checkpoints[series].values())
+    own = [entry for entry in study.checkpoints[series].values() if not is_twin(entry)]
+    return kept_steps(study.config["series"][series]["pretrain"], own)
 
 
 def state_before(study: Study, series: str, step: int) -> int:

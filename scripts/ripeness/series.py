@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ripeness.annealed_twins import complete_twin, is_twin, name_twin
 from ripeness.config import hint
 from ripeness.errors import UserError
 from ripeness.pretraining_steps import check_place, check_schedule
@@ -43,13 +44,16 @@ def name_checkpoints(series: str, settings: dict[str, Any], lock: Lock = NO_LOCK
         named.setdefault(*entry)
     if facts:
         named = {name: with_commit(facts, entry, lock) for name, entry in named.items()}
-    return named
+    where = f"series.{series}.checkpoints"
+    return {n: complete_twin(where, entry, named, settings) if is_twin(entry) else entry for n, entry in named.items()}
 
 
 def complete(
     where: str, entry: dict[str, Any], settings: dict[str, Any], facts: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     """Name and line of one checkpoint, with what its series file says of it."""
+    if is_twin(entry):
+        return name_twin(where, entry, settings)
     if facts and "path" not in entry and "pretrain" not in settings:
         entry = from_facts(where, entry, facts)
     ways = {"path": "path" in entry, "revision": "revision" in entry, "pretrain": "pretrain" in settings}

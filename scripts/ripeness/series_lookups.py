@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+from ripeness.annealed_twins import is_twin
 from ripeness.harness_lookups import harness_folders
 from ripeness.lookups import results, to_json
 from ripeness.plan import Study, state_before, state_steps
@@ -87,7 +88,8 @@ def pretraining_priority(study: Study, wildcards: Any) -> float:
     place = place_for(study, wildcards)
     if place.shared is not None:
         return 20
-    return 31 + place.step / max(entry.get("step", 0) for entry in study.checkpoints[wildcards.series].values())
+    budgets = [entry["step"] for entry in study.checkpoints[wildcards.series].values()]
+    return 31 + place.step / max(*budgets, 1)
 
 
 def pretrained_checkpoint(study: Study, wildcards: Any) -> str:
@@ -119,8 +121,20 @@ def gate_option(study: Study, wildcards: Any) -> str:
 
 
 def folders_of_series(study: Study, wildcards: Any) -> list[str]:
-    """The checkpoints of one series."""
-    return [f"{results(study)}/checkpoints/{wildcards.series}/{name}" for name in study.checkpoints[wildcards.series]]
+    """The checkpoints of one series but for annealed twins, which are made of checked ones and are tried when made."""
+    folder, entries = f"{results(study)}/checkpoints/{wildcards.series}", study.checkpoints[wildcards.series]
+    return [f"{folder}/{name}" for name, entry in entries.items() if not is_twin(entry)]
+
+
+def fetched_folders(study: Study) -> list[str]:
+    """The checkpoints that are not made here."""
+    return [
+        f"{results(study)}/checkpoints/{series}/{name}"
+        for series, entries in study.checkpoints.items()
+        if series not in pretrained_series(study)
+        for name, entry in entries.items()
+        if not is_twin(entry)
+    ]
 
 
 def refuse_option(study: Study, wildcards: Any) -> str:
@@ -139,12 +153,6 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
     """All that is fetched and checked before an expensive job starts: items, checkpoints, lm-eval tasks, the audit."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
-    fetched = [
-        f"{results(study)}/checkpoints/{series}/{checkpoint}"
-        for series, checkpoints in study.checkpoints.items()
-        if "pretrain" not in study.config["series"][series]
-        for checkpoint in checkpoints
-    ]
     gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
     audit = f"{results(study)}/audit/inputs.parquet"
-    return [*items, *fetched, *sorted(gates), *harness_folders(study, wildcards), audit]
+    return [*items, *fetched_folders(study), *sorted(gates), *harness_folders(study, wildcards), audit]
