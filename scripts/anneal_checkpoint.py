@@ -19,6 +19,7 @@ import torch
 from ripeness.allocator import keep_freed_memory
 from ripeness.annealing import (
     AnnealingSettings,
+    check_apart,
     complete_settings,
     last_rate,
     read_settings,
@@ -66,6 +67,8 @@ def anneal(options: Any, settings: AnnealingSettings) -> tuple[torch.nn.Module, 
     tokenizer = load_tokenizer(options.checkpoint)
     stream = read_stream(options.text, tokenizer, options.checkpoint)
     examples = windows(stream, settings)
+    if options.gate_text is not None and options.gate_text.is_dir() and options.text.is_file():
+        check_apart(options.text, options.gate_text)
     model = load_model(options.checkpoint)
     text = hashlib.sha256(stream.tobytes()).hexdigest()
     progress = Progress(

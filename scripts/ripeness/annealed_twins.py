@@ -4,6 +4,7 @@ A twin is a line `{anneal: NAME, steps: N, batch_size: B, text: ...}`. Unlike `a
 it needs no moments of the optimiser, so the checkpoint that it names may come from anywhere. Pure Python.
 """
 
+import filecmp
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,8 @@ def complete_twin(where: str, entry: Entry, named: dict[str, Entry], settings: d
     return completed
 
 
-def check_texts_apart(config: dict[str, Any], checkpoints: dict[str, dict[str, Entry]]) -> None:
-    """Refuse to anneal on text that is measured on: a text of the study, or the held-out part of a pre-training."""
+def measured_files(config: dict[str, Any]) -> dict[Path, str]:
+    """The text files that models are measured on, with where: texts of the study, held-out parts of pre-trainings."""
     texts = {name: text["path"] for name, text in config["texts"].items() if "path" in text}
     measured = {Path(path).resolve(): f"texts.{name}" for name, path in texts.items()}
     for series, settings in config["series"].items():
@@ -73,17 +74,28 @@ def check_texts_apart(config: dict[str, Any], checkpoints: dict[str, dict[str, E
         fetched = f"results/{config['study']}/text/{series}/validation.txt" if "hub" in source else None
         if heldout := source.get("text", {}).get("validation", fetched):
             measured[Path(heldout).resolve()] = f"the held-out part of series.{series}"
+    return measured
+
+
+def check_texts_apart(config: dict[str, Any], checkpoints: dict[str, dict[str, Entry]]) -> None:
+    """Refuse to anneal on text that is measured on, by its name, its path, or (where it is there) a copy of it."""
+    measured = measured_files(config)
     for series, entries in checkpoints.items():
         for name, entry in entries.items():
-            text = entry.get("text")
-            if not is_twin(entry) or text is None or is_pretrained(config, text):
+            if not is_twin(entry) or corpus_of(config, series, entry):
                 continue
-            found = f"texts.{text}" if text in config["texts"] else measured.get(Path(text).resolve())
-            if found:
+            text = entry["text"]
+            same = [where for path, where in measured.items() if is_same(path, Path(text).resolve())]
+            if found := [f"texts.{text}"] if text in config["texts"] else same:
                 raise UserError(
-                    f"series.{series}.checkpoints: {name} is annealed on {text!r}, which is measured on: {found}\n"
+                    f"series.{series}.checkpoints: {name} is annealed on {text!r}, which is measured on: {found[0]}\n"
                     "hint: anneal on other text; what a model was trained on says nothing of what it has learned"
                 )
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Whether two paths are of one file, or of files with the same content."""
+    return path == other or (path.is_file() and other.is_file() and filecmp.cmp(path, other, shallow=False))
 
 
 def is_pretrained(config: dict[str, Any], series: str) -> bool:

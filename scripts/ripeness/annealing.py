@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.corpus import DOCUMENT_BYTES, MOST_REPEATS, cut
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.training import IGNORED, Example, TrainingSettings, rate_at
+
+LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
 
 
 @dataclass(frozen=True)
@@ -120,3 +123,15 @@ def windows(stream: np.ndarray, settings: AnnealingSettings) -> list[Example]:
         tokens = stream[window * length : (window + 1) * length].tolist()
         examples.append(Example(tokens, [IGNORED, *tokens[1:]]))
     return examples
+
+
+def check_apart(text: Path, corpus: Path) -> None:
+    """Refuse a text file with held-out documents of the corpus in it, on which the checkpoint is measured."""
+    given = text.read_text(encoding="utf-8")
+    heldout = pl.read_parquet(corpus / "heldout.parquet")["text"].to_list()
+    found = [document for document in heldout if len(document) >= LONG_ENOUGH and document in given]
+    if found:
+        raise UserError(
+            f"{text} holds {len(found)} of {len(heldout)} held-out documents of {corpus}, on which the checkpoint is "
+            f"measured, such as {found[0][:60]!r}\nhint: anneal on other text"
+        )

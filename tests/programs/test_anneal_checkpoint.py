@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -144,3 +145,15 @@ def test_a_twin_that_its_gate_refuses_is_not_kept(checkpoint, text, tmp_path):
     with pytest.raises(UserError, match="it predicts English prose with a loss of"):
         anneal_checkpoint.main([*told, "--output", str(tmp_path / "twin")])
     assert not (tmp_path / "twin").exists()
+
+
+def test_a_text_with_held_out_documents_of_the_series_in_it_is_refused(checkpoint, text, tmp_path):
+    lines = text.read_text().splitlines()
+    heldout = ["\n".join(lines[3:6]), lines[0][:20], "a text that is nowhere else" * 5]
+    (tmp_path / "corpus").mkdir()
+    pl.DataFrame({"item": ["a", "b", "c"], "text": heldout}).write_parquet(tmp_path / "corpus" / "heldout.parquet")
+    with pytest.raises(UserError, match="holds 1 of 3 held-out documents of .*\nhint: anneal on other text"):
+        anneal(checkpoint, text, tmp_path / "twin", "--gate-text", str(tmp_path / "corpus"))
+    pl.DataFrame({"item": ["a", "b"], "text": heldout[1:]}).write_parquet(tmp_path / "corpus" / "heldout.parquet")
+    twin = anneal(checkpoint, text, tmp_path / "twin", "--gate-text", str(tmp_path / "corpus"))
+    assert read_json(twin / "checkpoint.json")["gate"]["text"] == "held-out documents"

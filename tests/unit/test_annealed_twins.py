@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ripeness import audit_lookups, needs, series_lookups, twin_lookups
+from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.forecast import operations_of
 from ripeness.plan import cells_at, state_steps
@@ -145,3 +146,22 @@ def test_the_held_out_part_of_a_pre_training_is_refused_but_not_its_training_par
     lines[-1] = OWN | {"text": heldout}
     with pytest.raises(UserError, match="measured on: the held-out part of series.nursery\nhint: "):
         load_study(config, ROOT / "tasks")
+
+
+def test_a_copy_of_a_measured_text_is_refused_and_a_text_with_more_in_it_is_not(tmp_path):
+    measured, copied = tmp_path / "probe.txt", tmp_path / "more.txt"
+    measured.write_text("one two three\n")
+    copied.write_text("one two three\n")
+    with pytest.raises(UserError, match="more.txt', which is measured on: texts.probe"):
+        study_of(TWIN | {"text": str(copied)}, texts={"probe": {"path": str(measured)}})
+    copied.write_text("one two four\n")
+    assert study_of(TWIN | {"text": str(copied)}, texts={"probe": {"path": str(measured)}})
+
+
+def test_a_text_that_is_not_there_is_told_before_anything_runs(tmp_path, monkeypatch):
+    study = study_of(TWIN)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models/a").mkdir(parents=True)
+    (tmp_path / "models/a/config.json").touch()
+    with pytest.raises(UserError, match="step1000-annealed10.text: there is no more.txt\nhint: "):
+        check_files(study)
