@@ -32,6 +32,7 @@ container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
 include: "rules/prepare.smk"
 include: "rules/fetch.smk"
 include: "rules/pretrain.smk"
+include: "rules/anneal.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/measure.smk"

@@ -24,6 +24,7 @@ from ripeness import (
     scheduling,
     series_lookups,
     sources,
+    twin_lookups,
     warm,
 )
 from ripeness.errors import UserError
@@ -93,9 +94,18 @@ def kept(model):
     return model if STUDY.config["keep_models"] == "all" else temp(model)
 
 
-def one_of(names):
-    """A regular expression that matches exactly these names, or nothing when there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+def one_of(names, *, only=None, but=None):
+    """A regular expression that matches exactly these names, or nothing when there are none.
+
+    Those of series may be narrowed to checkpoints {series: names} that stand after them in a path, or to all others.
+    """
+    ahead = "".join(f"(?{mark}(?:{after(places)})$)" for mark, places in (("=", only), ("!", but)) if places)
+    return ahead + f"(?:{'|'.join(map(re.escape, names))})" if names else "(?!)"
+
+
+def after(places):
+    """A regular expression of the end of a path, series/checkpoint, of these checkpoints {series: names}."""
+    return "|".join(f"{re.escape(series)}/{one_of(names)}" for series, names in places.items())
 
 
 wildcard_constraints:

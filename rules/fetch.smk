@@ -50,7 +50,7 @@ rule fetch_checkpoint:
         "<logs>/fetch_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/fetch_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(set(STUDY.checkpoints) - series_lookups.pretrained_series(STUDY)),
+        series=one_of(set(STUDY.checkpoints) - series_lookups.pretrained_series(STUDY), but=twin_lookups.twins(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     resources:

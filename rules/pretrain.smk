@@ -60,7 +60,7 @@ rule build_corpus:
 
 
 rule pretrain_state:
-    """Go on pre-training at constant rate from the kept state before."""
+    """Go on pre-training from the kept state before."""
     input:
         corpus="<results>/corpus/{series}",
         earlier=from_plan(series_lookups.earlier_state),
@@ -89,7 +89,7 @@ rule pretrain_state:
 
 
 rule pretrain_checkpoint:
-    """Go on from a kept state to one checkpoint, at constant rate or annealed."""
+    """Go on from a kept state to one checkpoint, by the schedule or annealed, or run to it from the first step."""
     input:
         corpus="<results>/corpus/{series}",
         state=from_plan(series_lookups.state_for),
@@ -99,20 +99,21 @@ rule pretrain_checkpoint:
         "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(series_lookups.pretrained_series(STUDY)),
-    priority: 20
+        series=one_of(series_lookups.pretrained_series(STUDY), but=twin_lookups.twins(STUDY)),
+    priority: from_plan(series_lookups.pretraining_priority)
     conda:
         "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_checkpoint"),
         settings=from_plan(series_lookups.pretraining_settings),
         checkpoint=from_plan(series_lookups.pretrained_checkpoint),
+        resume=from_plan(series_lookups.state_option),
     shell:
         r"""
         python scripts/pretrain_checkpoint.py \
             --settings {params.settings:q} \
             --corpus {input.corpus:q} \
-            --state {input.state:q} \
+            {params.resume} {input.state:q} \
             --checkpoint {params.checkpoint:q} \
             --output {output.checkpoint:q} \
             --usage {log.usage:q} 2>{log[0]:q}

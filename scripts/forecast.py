@@ -4,7 +4,7 @@ By hand: python scripts/forecast.py --study studies/x.yaml --gpus 8
 
 Jobs are those that Snakemake would run now, so the forecast of a study with a new checkpoint is that of the new jobs.
 Seconds a job follow from those that have run, else from --flops and --start-seconds; one cell is enough, and its path
-is printed. Pre-training goes step after step, whatever the number of GPUs.
+is printed. Pre-training goes step after step, whatever the number of GPUs; only runs of their own go side by side.
 """
 
 import os
@@ -19,12 +19,12 @@ from ripeness.costs import usage_table
 from ripeness.errors import UserError
 from ripeness.forecast import (
     CHEAP_SECONDS,
-    PRETRAINING,
     START_SECONDS,
     calibration_cell,
     disk_bytes,
     mean_operations,
     operations_of,
+    pretraining_in_turn,
     seconds_a_job,
 )
 from ripeness.needs import FLOPS
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         hours[is_gpu] += n_jobs * price / 3600
         place = f"{n_jobs * price / 3600:>12.3f}" if is_gpu else f"{'':>12}{n_jobs * price / 3600:>12.3f}"
         print(f"{rule:<22}{n_jobs:>8}{price:>10.1f}{place}")
-    in_turn = sum(jobs.get(rule, 0) * seconds.get(rule, 0.0) for rule in PRETRAINING[:1]) / 3600
+    in_turn = pretraining_in_turn(study, jobs, seconds) / 3600
     wall = max(hours[True] / options.gpus, in_turn) + hours[False] / options.gpus
     print(f"{'all':<22}{sum(jobs.values()):>8}{'':>10}{hours[True]:>12.3f}{hours[False]:>12.3f}")
     print(f"\nabout {wall:.2f} hours with {options.gpus} at once, beside waiting for a place in the queue")

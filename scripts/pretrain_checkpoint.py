@@ -1,15 +1,16 @@
-"""Make one checkpoint of a pre-trained series, in the layout of transformers, from a state at or before it.
+"""Make one checkpoint of a pre-trained series, in the layout of transformers, from a state at or before it or none.
 
-A stable checkpoint {"series", "checkpoint", "phase": "stable", "step"} goes on at constant rate; an annealed one
-{"series", "checkpoint", "phase": "annealed", "from_step", "steps"} lets the rate fall to zero over `steps` steps
-after `from_step`. checkpoint.json in the folder says step, tokens, rate, phase, seed and size.
+A stable checkpoint {"series", "checkpoint", "phase": "stable", "step"} goes on by the schedule of the settings; an
+annealed one {"series", "checkpoint", "phase": "annealed", "from_step", "steps"} lets the rate fall to zero over `steps`
+steps after `from_step`. A decayed one {"series", "checkpoint", "phase": "decayed", "step"} is the end of a cosine; with
+"from_step" and "steps" it is taken at `step` of such a fall. checkpoint.json in the folder says step, tokens, rate,
+phase, seed and size. A training that was cut off goes on where its state was saved, beside the folder.
 """
 
+import argparse
 import logging
 import shutil
 from pathlib import Path
-
-import polars as pl
 
 from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, json_option, run
@@ -18,22 +19,24 @@ from ripeness.files import whole, write_json
 from ripeness.gate_loss import measure
 from ripeness.models import load_tokenizer
 from ripeness.pretraining import (
-    Decay,
-    PretrainingSettings,
     Training,
     count_parameters,
-    learning_rate_of,
+    heldout_texts,
     load_state,
+    progress_of,
     read_corpus,
-    read_settings,
+    start,
     train,
 )
+from ripeness.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, read_settings
 
 logger = logging.getLogger(__name__)
 
+IDENTITY = {"series", "checkpoint", "phase"}
 KEYS = {
-    "stable": {"series", "checkpoint", "phase", "step"},
-    "annealed": {"series", "checkpoint", "phase", "from_step", "steps"},
+    "stable": [{"step"}],
+    "annealed": [{"from_step", "steps"}],
+    "decayed": [{"step"}, {"step", "from_step", "steps"}],
 }
 
 
@@ -42,21 +45,35 @@ def schedule_of(checkpoint: dict) -> tuple[int, Decay | None]:
     phase = checkpoint.get("phase")
     if phase not in KEYS:
         raise UserError(f"Unknown phase {phase!r}; known are {', '.join(KEYS)}.\nhint: see the series in the config.")
-    if set(checkpoint) != KEYS[phase]:
+    if checkpoint.keys() - IDENTITY not in KEYS[phase] or not checkpoint.keys() >= IDENTITY:
+        needed = " or ".join(", ".join(sorted(IDENTITY | keys)) for keys in KEYS[phase])
         raise UserError(
-            f"The {phase} checkpoint has the keys {', '.join(sorted(checkpoint))}; "
-            f"it needs {', '.join(sorted(KEYS[phase]))}.\nhint: see the series in the config."
+            f"The {phase} checkpoint has the keys {', '.join(sorted(checkpoint))}; it needs {needed}.\n"
+            "hint: see the series in the config."
         )
-    if phase == "stable":
+    if "from_step" not in checkpoint:
         return checkpoint["step"], None
     decay = Decay(checkpoint["from_step"], checkpoint["steps"])
-    return decay.start + decay.steps, decay
+    end = decay.start + decay.steps
+    until = checkpoint.get("step", end)
+    if not decay.start < until <= end:
+        raise UserError(
+            f"Step {until} is not within the decay from step {decay.start} to {end}.\nhint: see the series."
+        )
+    return until, decay
 
 
-def measured_loss(folder: Path, training: Training, corpus: Path) -> dict:
-    """Loss on the first held-out documents, as that of a fetched checkpoint is measured; nothing is refused here."""
-    texts = pl.read_parquet(corpus / "heldout.parquet")["text"].head(50).to_list()
-    return measure(training.model.eval(), load_tokenizer(folder), texts) | {"text": "held-out documents"}
+def begin(options: argparse.Namespace, settings: PretrainingSettings, latest: int) -> Training:
+    """The training from which a checkpoint is made: from a state no later than `latest`, or from the first step."""
+    if options.state is None:
+        return start(settings, options.corpus)
+    training = load_state(options.state, settings, options.corpus)
+    if training.step > latest:
+        raise UserError(
+            f"The state is at step {training.step}, past step {latest} of checkpoint "
+            f"{options.checkpoint['checkpoint']!r}.\nhint: give an earlier state."
+        )
+    return training
 
 
 def describe(checkpoint: dict, training: Training, decay: Decay | None) -> dict:
@@ -79,26 +96,25 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--settings", required=True, type=json_option, help="a JSON object")
     parser.add_argument("--corpus", required=True, type=Path, help="folder of build_corpus.py")
-    parser.add_argument("--state", required=True, type=Path, help="file of pretrain_state.py")
+    parser.add_argument("--state", type=Path, help="file of pretrain_state.py (default: from the first step)")
     parser.add_argument("--checkpoint", required=True, type=json_option, help="a JSON object")
+    parser.add_argument("--save-seconds", type=float, default=300, help="how often the training is saved to go on from")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
     logger.info("checkpoint %s", options.checkpoint)
     keep_freed_memory()
     until, decay = schedule_of(options.checkpoint)
-    training = load_state(options.state, read_settings(options.settings), options.corpus)
-    latest = until if decay is None else decay.start
-    if training.step > latest:
-        raise UserError(
-            f"The state is at step {training.step}, past step {latest} of checkpoint "
-            f"{options.checkpoint['checkpoint']!r}.\nhint: give an earlier state."
-        )
-    train(training, read_corpus(options.corpus), until, decay)
+    training = begin(options, read_settings(options.settings), until if decay is None else decay.start)
+    progress = progress_of(training, options.corpus, options.output, options.save_seconds, decay)
+    train(training, read_corpus(options.corpus), until, decay, progress)
     with whole(options.output) as folder:
         training.model.save_pretrained(folder)
         shutil.copytree(options.corpus / "tokenizer", folder, dirs_exist_ok=True)
-        gate = measured_loss(folder, training, options.corpus)
+        # as that of a fetched checkpoint is measured; nothing is refused here
+        gate = measure(training.model.eval(), load_tokenizer(folder), heldout_texts(options.corpus))
+        gate["text"] = "held-out documents"
         write_json(folder / "checkpoint.json", describe(options.checkpoint, training, decay) | {"gate": gate})
+    progress.remove()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Pre-train at constant rate from the start, or from an earlier state, to a step, and save the state there."""
+"""Pre-train from the start, or from an earlier state, to a step, and save the state there.
+
+A training that was cut off goes on where its state was saved, beside the output.
+"""
 
 import logging
 from pathlib import Path
@@ -7,7 +10,8 @@ from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import whole
-from ripeness.pretraining import load_state, read_corpus, read_settings, save_state, start, train
+from ripeness.pretraining import load_state, progress_of, read_corpus, save_state, start, train
+from ripeness.pretraining_settings import read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--until", required=True, type=int, help="step to stop at")
     parser.add_argument("--resume", type=Path, help="state of an earlier step")
     parser.add_argument("--output", required=True, type=Path, help="safetensors file to write")
+    parser.add_argument("--save-seconds", type=float, default=300, help="how often the training is saved to go on from")
     options = parser.parse_args(argv)
     logger.info("settings %s", options.settings)
     settings, stream = read_settings(options.settings), read_corpus(options.corpus)
@@ -33,9 +38,11 @@ def main(argv: list[str] | None = None) -> None:
             f"The state is at step {training.step}, past step {options.until}.\n"
             "hint: resume from an earlier state, or none."
         )
-    train(training, stream, options.until)
+    progress = progress_of(training, options.corpus, options.output, options.save_seconds)
+    train(training, stream, options.until, progress=progress)
     with whole(options.output) as path:
         save_state(training, path)
+    progress.remove()
 
 
 if __name__ == "__main__":

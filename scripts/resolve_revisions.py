@@ -8,6 +8,7 @@ study takes of each series: steps, tokens, rates, commits, and where `every` fin
 
 from pathlib import Path
 
+from ripeness.annealed_twins import is_twin
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
 from ripeness.plan import Study
@@ -28,7 +29,8 @@ def lines_of(study: Study) -> list[str]:
         if not facts:
             continue
         lines.append(f"{series}: {facts['repo']}")
-        for name, entry in sorted(study.checkpoints[series].items(), key=lambda item: item[1]["tokens"]):
+        fetched = {name: entry for name, entry in study.checkpoints[series].items() if not is_twin(entry)}
+        for name, entry in sorted(fetched.items(), key=lambda item: item[1]["tokens"]):
             rate = f"{entry['lr']:.2e}" if entry.get("lr") is not None else "unknown"
             commit = (entry.get("commit") or "not resolved")[:12]
             tokens = f"{entry['tokens'] / 1e9:,.1f}B tokens"

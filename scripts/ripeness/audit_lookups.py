@@ -3,9 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
-from ripeness.lookups import checkpoint_folders, results, to_json
+from ripeness.annealed_twins import is_twin
+from ripeness.lookups import results, to_json
 from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on
-from ripeness.series_lookups import pretrained_series
+from ripeness.pretraining_steps import place_of, tokens_per_step
+from ripeness.series_lookups import fetched_folders, pretrained_series
 
 SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
 
@@ -42,16 +44,20 @@ def audited_series(study: Study, series: str) -> dict[str, Any]:
     if series not in pretrained_series(study):
         folder = f"{results(study)}/checkpoints/{series}"
         points = [
-            {"checkpoint": name, "folder": f"{folder}/{name}"} | facts_of(entry) for name, entry in entries.items()
+            {"checkpoint": name} | ({} if is_twin(entry) else {"folder": f"{folder}/{name}"}) | facts_of(entry)
+            for name, entry in entries.items()
         ]
-        return {"checkpoints": points, "tokenizer": points[0]["folder"], "window": None}
+        tokenizer = next(point["folder"] for point in points if "folder" in point)
+        return {"checkpoints": points, "tokenizer": tokenizer, "window": None}
     recipe = settings["pretrain"]
     points = []
     for name, entry in entries.items():
-        step = entry["anneal_from"] + entry["steps"] if "anneal_from" in entry else entry["step"]
-        tokens = step * recipe["batch_size"] * recipe["sequence_length"]
-        phase = "annealed" if "anneal_from" in entry else "stable"
-        points.append({"checkpoint": name, "step": step, "tokens": tokens, "phase": phase})
+        if is_twin(entry):
+            points.append({"checkpoint": name} | facts_of(entry))
+            continue
+        place = place_of(recipe, entry)
+        tokens = place.step * tokens_per_step(recipe)
+        points.append({"checkpoint": name, "step": place.step, "tokens": tokens, "phase": place.phase})
     tokenizer = f"{results(study)}/corpus/{series}/tokenizer"
     return {"checkpoints": points, "tokenizer": tokenizer, "window": recipe["sequence_length"]}
 
@@ -64,8 +70,8 @@ def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
 def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
     """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora."""
     made = pretrained_series(study)
-    foreign = [folder for folder in checkpoint_folders(study, wildcards) if folder.split("/")[-2] not in made]
-    return [*(f"{results(study)}/corpus/{series}" for series in study.checkpoints if series in made), *foreign]
+    corpora = [f"{results(study)}/corpus/{series}" for series in study.checkpoints if series in made]
+    return [*corpora, *fetched_folders(study)]
 
 
 def audited_items(study: Study, wildcards: Any) -> list[str]:

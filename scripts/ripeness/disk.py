@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
+from ripeness.annealed_twins import corpus_of, is_twin
 from ripeness.errors import UserError
 from ripeness.plan import Study, harness_tasks
 
@@ -41,3 +42,5 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
         for checkpoint, entry in study.checkpoints[name].items():
             if "path" in entry:
                 yield f"series.{name}.checkpoints: {checkpoint}", f"{entry['path']}/config.json"
+            if is_twin(entry) and not corpus_of(study.config, name, entry):
+                yield f"series.{name}.checkpoints: {checkpoint}.text", entry["text"]

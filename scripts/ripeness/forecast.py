@@ -16,7 +16,8 @@ from ripeness.plan import Cell, Study, plan_cells, probes_of, tunes_on
 from ripeness.work import gpu_jobs, n_items_of, n_parameters
 
 PRETRAINING = ("pretrain_state", "pretrain_checkpoint")
-KIND = dict.fromkeys(PRETRAINING, "pretraining") | {"keep_best": "train_model"}  # of rules that do the same work
+# of rules that do the same work
+KIND = dict.fromkeys(PRETRAINING, "pretraining") | dict.fromkeys(("keep_best", "anneal_checkpoint"), "train_model")
 START_SECONDS = 30.0  # of a job's start, where nothing has run
 CHEAP_SECONDS = 2.0  # of a job that needs no GPU, where none has run
 STATE_BYTES, WEIGHT_BYTES = 12, 4  # a parameter: weights and both moments in fp32; weights alone
@@ -35,6 +36,19 @@ def mean_operations(study: Study) -> dict[str, float]:
     """Operations of a job of every rule for a GPU, on average."""
     means = {rule: mean(jobs.values()) for rule, jobs in operations_of(study).items()}
     return means | ({"keep_best": means["train_model"]} if means else {})
+
+
+def pretraining_in_turn(study: Study, jobs: dict[str, int], seconds: dict[str, float]) -> float:
+    """Seconds of the pre-training among `jobs` (numbers by rule) that no further GPU shortens.
+
+    States go one after the other, and then the longest checkpoint; one with a run of its own is all of that run.
+    """
+    states, checkpoints = (jobs.get(rule, 0) * seconds.get(rule, 0.0) for rule in PRETRAINING)
+    if not checkpoints:
+        return states
+    operations = operations_of(study)[PRETRAINING[1]].values()
+    longest = seconds[PRETRAINING[1]] * max(operations) / max(1.0, mean(operations))
+    return states + min(longest, checkpoints)
 
 
 def calibration_cell(study: Study) -> Cell:

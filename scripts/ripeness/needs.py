@@ -7,12 +7,19 @@ from typing import Any
 
 from ripeness.lookups import cell_of
 from ripeness.plan import Study
-from ripeness.work import n_parameters, prediction_operations, training_operations
+from ripeness.work import (
+    annealing_operations,
+    annealing_tokens,
+    n_parameters,
+    prediction_operations,
+    training_operations,
+)
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
 LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
+TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
 BATCH_MB = 1000  # activations and logits of a batch
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
@@ -50,6 +57,17 @@ def memory(study: Study, wildcards: Any, n_bytes: int, attempt: int) -> int:
     """Megabytes of a job that holds so many bytes a parameter."""
     model = n_parameters(study, wildcards.series, wildcards.checkpoint) * n_bytes / 2**20
     return round((LIBRARIES_MB + BATCH_MB + model) * 2 ** (attempt - 1))
+
+
+def annealing_memory(study: Study, wildcards: Any, attempt: int) -> int:
+    """Megabytes for annealing a checkpoint, whose text is held as tokens; doubled with every attempt."""
+    tokens = annealing_tokens(study.checkpoints[wildcards.series][wildcards.checkpoint]) * TOKEN_BYTES / 2**20
+    return memory(study, wildcards, TRAINING_BYTES, attempt) + round(tokens)
+
+
+def annealing_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+    """Minutes for annealing a checkpoint."""
+    return minutes(annealing_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 
 
 def training_minutes(study: Study, wildcards: Any, attempt: int) -> int:

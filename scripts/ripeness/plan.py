@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ripeness.annealed_twins import is_twin
+from ripeness.pretraining_steps import kept_steps
 from ripeness.tasks import Task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
@@ -162,21 +164,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
 
 
 def state_steps(study: Study, series: str) -> list[int]:
-    """Steps at which the training state of a pre-training is kept: powers of two up to the last stable step.
-
-    Fixed by the grid and not by the checkpoints, so that a new checkpoint starts from the state before it and changes
-    nothing that is finished.
-    """
-    last = max(stable_step(entry) for entry in study.checkpoints[series].values())
-    steps = [0]
-    while steps[-1] < last:
-        steps.append(max(64, 2 * steps[-1]))
-    return [step for step in steps if step <= last]
-
-
-def stable_step(entry: dict[str, Any]) -> int:
-    """Step of the stable run from which a pre-trained checkpoint is made."""
-    return entry["anneal_from"] if "anneal_from" in entry else entry["step"]
+    """Steps at which the training state of a pre-training is kept; none where every checkpoint has a run of its own."""
+    own = [entry for entry in study.checkpoints[series].values() if not is_twin(entry)]
+    return kept_steps(study.config["series"][series]["pretrain"], own)
 
 
 def state_before(study: Study, series: str, step: int) -> int:

@@ -9,10 +9,11 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -28,48 +29,14 @@ from transformers import (
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, recorded
+from ripeness.progress import Progress, training_identity
 
 logger = logging.getLogger(__name__)
 
 ARCHITECTURES = {"llama": (LlamaConfig, LlamaForCausalLM), "olmo2": (Olmo2Config, Olmo2ForCausalLM)}
 MOMENTS = ("exp_avg", "exp_avg_sq")
 SECONDS_BETWEEN_REPORTS = 5
-
-
-@dataclass(frozen=True)
-class PretrainingSettings:
-    """One pre-training: the model, the batch, the optimiser. Sizes in units, steps and tokens.
-
-    `initial_std` and `embedding_std` are the standard deviations of matrices and embeddings at step 0: where words of
-    one class differ little at first, a tiny model learns the class and then takes long to tell the words apart.
-    `learning_rate` is reached after `warmup_steps` and then kept; `betas` are those of AdamW, `clip` the largest
-    norm of the gradient. A step reads `batch_size` sequences of `sequence_length` tokens.
-    """
-
-    architecture: str
-    hidden_size: int
-    n_layers: int
-    n_heads: int
-    intermediate_size: int
-    sequence_length: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    betas: tuple[float, float]
-    clip: float
-    initial_std: float
-    embedding_std: float
-    seed: int
-    n_threads: int = 1
-
-
-@dataclass(frozen=True)
-class Decay:
-    """A linear decay of the rate to zero over `steps` steps that begins after step `start`."""
-
-    start: int
-    steps: int
 
 
 @dataclass
@@ -80,30 +47,6 @@ class Training:
     model: PreTrainedModel
     optimizer: torch.optim.AdamW
     step: int
-
-
-def read_settings(value: dict) -> PretrainingSettings:
-    """Make settings from their JSON form, or raise UserError that names the key or the value."""
-    known = [field.name for field in fields(PretrainingSettings)]
-    unknown = sorted(set(value) - set(known))
-    missing = sorted(set(known) - set(value) - {"n_threads"})
-    if unknown or missing:
-        raise UserError(
-            f"Settings of a pre-training: unknown {unknown}, missing {missing}; known are {', '.join(known)}.\n"
-            "hint: they stand under the series in the config."
-        )
-    if value["architecture"] not in ARCHITECTURES:
-        raise UserError(
-            f"Unknown architecture {value['architecture']!r}; known are {', '.join(ARCHITECTURES)}.\n"
-            "hint: it stands under the series in the config."
-        )
-    if value["hidden_size"] % (2 * value["n_heads"]):
-        raise UserError(
-            f"hidden_size {value['hidden_size']} does not divide into {value['n_heads']} heads of an even size.\n"
-            "hint: choose a hidden_size that is a multiple of twice n_heads."
-        )
-    first, second = value["betas"]
-    return PretrainingSettings(**{**value, "betas": (float(first), float(second))})
 
 
 def read_corpus(folder: Path) -> np.ndarray:
@@ -159,19 +102,6 @@ def start(settings: PretrainingSettings, corpus: Path) -> Training:
     return Training(settings, model, optimizer, step=0)
 
 
-def learning_rate_of(step: int, settings: PretrainingSettings, decay: Decay | None = None) -> float:
-    """Give the rate of the update that leads to `step`: warm-up, then constant, then the decay if there is one.
-
-    Step 0 is led to by no update and has rate 0; the last update of a decay has rate / steps.
-    """
-    if step == 0:
-        return 0.0
-    rate = settings.learning_rate * min(1.0, step / max(settings.warmup_steps, 1))
-    if decay is not None and step > decay.start:
-        rate *= max(0.0, (decay.start + decay.steps - step + 1) / decay.steps)
-    return rate
-
-
 def batch_of(step: int, stream: np.ndarray, settings: PretrainingSettings) -> torch.Tensor:
     """Give the tokens that the update to `step` reads, shape (batch_size, sequence_length + 1).
 
@@ -205,9 +135,24 @@ def window_order(seed: int, epoch: int, n_windows: int) -> np.ndarray:
     return _orders[key]
 
 
-def train(training: Training, stream: np.ndarray, until: int, decay: Decay | None = None) -> None:
-    """Take updates up to step `until`, in place. Raises UserError when the loss is no longer finite."""
+def train(
+    training: Training,
+    stream: np.ndarray,
+    until: int,
+    decay: Decay | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Take updates up to step `until`, in place. Raises UserError when the loss is no longer finite.
+
+    With `progress` the training is saved now and then, and one that was cut off goes on from there.
+    """
     settings, model, optimizer = training.settings, training.model, training.optimizer
+    if settings.schedule == "cosine" and until > settings.end_step:
+        raise UserError(
+            f"Step {until} is past the end of the cosine at step {settings.end_step}.\nhint: raise end_step."
+        )
+    losses = progress.restore(model, optimizer) if progress else []
+    training.step += len(losses)
     report = progress_reporter(training.step, until, settings.batch_size * settings.sequence_length)
     for step in range(training.step + 1, until + 1):
         for group in optimizer.param_groups:
@@ -220,19 +165,31 @@ def train(training: Training, stream: np.ndarray, until: int, decay: Decay | Non
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         optimizer.step()
         training.step = step
-        report(step, loss)
-        if step == until and not math.isfinite(loss.item()):
-            raise UserError(
-                f"The pre-training diverged: the loss at step {step} is {loss.item()}.\n"
-                "hint: choose a smaller learning_rate, or more warmup_steps."
-            )
+        losses.append(loss.item())
+        report(step, losses[-1])
+        if progress:
+            progress.save(model, optimizer, losses)
+    if losses and not math.isfinite(losses[-1]):
+        raise UserError(
+            f"The pre-training diverged: the loss at step {until} is {losses[-1]}.\n"
+            "hint: choose a smaller learning_rate, or more warmup_steps."
+        )
 
 
-def progress_reporter(first: int, until: int, tokens_per_step: int) -> Callable[[int, torch.Tensor], None]:
+def progress_of(training: Training, corpus: Path, output: Path, seconds: float, decay: Decay | None = None) -> Progress:
+    """Where a training that leads to `output` is saved: beside it, now and then, and when it is asked to end."""
+    text = read_json(corpus / "corpus.json")["sha256"]
+    identity = training_identity(training.model, training.settings, training.step, decay, text)
+    progress = Progress(output.with_name(f"{output.name}.state"), identity, seconds)
+    progress.end_when_asked()
+    return progress
+
+
+def progress_reporter(first: int, until: int, tokens_per_step: int) -> Callable[[int, float], None]:
     """Make a function that logs steps done, loss, speed and time left every few seconds and at the end."""
     started = reported = time.perf_counter()
 
-    def report(step: int, loss: torch.Tensor) -> None:
+    def report(step: int, loss: float) -> None:
         nonlocal reported
         now = time.perf_counter()
         if step < until and now - reported < SECONDS_BETWEEN_REPORTS:
@@ -243,7 +200,7 @@ def progress_reporter(first: int, until: int, tokens_per_step: int) -> Callable[
             "step %d of %d, loss %.3f, %.1fk tokens/s, %.0f s left",
             step,
             until,
-            loss.item(),
+            loss,
             speed * tokens_per_step / 1000,
             (until - step) / speed,
         )
@@ -259,7 +216,7 @@ def save_state(training: Training, path: Path) -> None:
         for moment in MOMENTS:
             state = training.optimizer.state.get(parameter)
             tensors[f"{moment}.{name}"] = state[moment] if state else torch.zeros_like(parameter)
-    about = {"step": training.step, "settings": asdict(training.settings)}
+    about = {"step": training.step, "settings": recorded(training.settings)}
     # One key only: safetensors writes several in an order that changes from process to process.
     save_file(tensors, path, metadata={"about": json.dumps(about, sort_keys=True)})
 
@@ -271,8 +228,8 @@ def load_state(path: Path, settings: PretrainingSettings, corpus: Path) -> Train
     training = start(settings, corpus)
     with safe_open(path, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
-        wanted = json.loads(json.dumps(asdict(settings)))  # tuples become lists, as in the file
-        differing = [key for key in wanted if about["settings"][key] != wanted[key]]
+        wanted, found = json.loads(json.dumps(recorded(settings))), about["settings"]  # tuples become lists
+        differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
         if differing:
             raise UserError(
                 f"The state {str(path)!r} was trained with another {', '.join(differing)}.\n"
@@ -286,6 +243,11 @@ def load_state(path: Path, settings: PretrainingSettings, corpus: Path) -> Train
                 moments = {moment: file.get_tensor(f"{moment}.{name}") for moment in MOMENTS}
                 training.optimizer.state[parameter] = {"step": torch.tensor(float(training.step)), **moments}
     return training
+
+
+def heldout_texts(corpus: Path) -> list[str]:
+    """The first held-out documents, on which the loss of every checkpoint of a pre-training is measured."""
+    return pl.read_parquet(corpus / "heldout.parquet")["text"].head(50).to_list()
 
 
 def count_parameters(model: PreTrainedModel) -> int:

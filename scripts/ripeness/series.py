@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from ripeness.annealed_twins import complete_twin, is_twin, name_twin
 from ripeness.config import hint
 from ripeness.errors import UserError
+from ripeness.pretraining_steps import check_place, check_schedule
 from ripeness.revisions import COMMAND, LOCK_FILE, Lock, is_commit, locked
 from ripeness.schedules import learning_rate
 from ripeness.series_files import (
@@ -42,13 +44,16 @@ def name_checkpoints(series: str, settings: dict[str, Any], lock: Lock = NO_LOCK
         named.setdefault(*entry)
     if facts:
         named = {name: with_commit(facts, entry, lock) for name, entry in named.items()}
-    return named
+    where = f"series.{series}.checkpoints"
+    return {n: complete_twin(where, entry, named, settings) if is_twin(entry) else entry for n, entry in named.items()}
 
 
 def complete(
     where: str, entry: dict[str, Any], settings: dict[str, Any], facts: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     """Name and line of one checkpoint, with what its series file says of it."""
+    if is_twin(entry):
+        return name_twin(where, entry, settings)
     if facts and "path" not in entry and "pretrain" not in settings:
         entry = from_facts(where, entry, facts)
     ways = {"path": "path" in entry, "revision": "revision" in entry, "pretrain": "pretrain" in settings}
@@ -159,8 +164,10 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]
             f"{where}: {entry} is neither {{step: N}} nor {{anneal_from: N, steps: M}}\n"
             "hint: tokens and learning rate follow from the pre-training settings"
         )
+    series = where.partition(".checkpoints")[0]
+    check_schedule(f"{series}.pretrain", settings)
+    check_place(where, settings, entry)
     if settings["hidden_size"] % (2 * settings["n_heads"]):
-        series = where.partition(".checkpoints")[0]
         raise UserError(
             f"{series}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice n_heads, "
             f"{2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"

@@ -3,9 +3,11 @@
 import shlex
 from typing import Any
 
+from ripeness.annealed_twins import is_twin
 from ripeness.harness_lookups import harness_folders
 from ripeness.lookups import results, to_json
-from ripeness.plan import Study, stable_step, state_before, state_steps
+from ripeness.plan import Study, state_before, state_steps
+from ripeness.pretraining_steps import SCHEDULE_KEYS, Place, place_of, schedule_for
 from ripeness.revisions import with_commit
 
 CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
@@ -36,9 +38,13 @@ def text_on_hub(study: Study, wildcards: Any) -> str:
 
 
 def pretraining_settings(study: Study, wildcards: Any) -> str:
-    """Model, optimiser and seed of a pre-training."""
+    """Model, optimiser, schedule and seed of a pre-training; of a state those of the run that checkpoints share."""
     settings = study.config["series"][wildcards.series]["pretrain"]
-    return to_json({key: value for key, value in settings.items() if key not in CORPUS_KEYS | {"source"}})
+    entry = None
+    if hasattr(wildcards, "checkpoint"):
+        entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
+    apart = CORPUS_KEYS | SCHEDULE_KEYS | {"source"}
+    return to_json({key: settings[key] for key in settings.keys() - apart} | schedule_for(settings, entry))
 
 
 def earlier_state(study: Study, wildcards: Any) -> list[str]:
@@ -57,20 +63,41 @@ def pretrained_series(study: Study) -> set[str]:
     return {name for name, series in study.config["series"].items() if "pretrain" in series}
 
 
-def state_for(study: Study, wildcards: Any) -> str:
-    """The kept state from which a checkpoint is made."""
-    step = stable_step(study.checkpoints[wildcards.series][wildcards.checkpoint])
-    before = state_before(study, wildcards.series, step)
-    return f"{results(study)}/pretraining/{wildcards.series}/step{before}.safetensors"
+def place_for(study: Study, wildcards: Any) -> Place:
+    """Where in its series a checkpoint that is pre-trained here is taken."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    return place_of(settings, study.checkpoints[wildcards.series][wildcards.checkpoint])
+
+
+def state_for(study: Study, wildcards: Any) -> list[str]:
+    """The kept state from which a checkpoint is made; none for one with a run of its own."""
+    shared = place_for(study, wildcards).shared
+    if shared is None:
+        return []
+    before = state_before(study, wildcards.series, shared)
+    return [f"{results(study)}/pretraining/{wildcards.series}/step{before}.safetensors"]
+
+
+def state_option(study: Study, wildcards: Any) -> str:
+    """The option before that state; nothing for a run of its own."""
+    return "--state" if state_for(study, wildcards) else ""
+
+
+def pretraining_priority(study: Study, wildcards: Any) -> float:
+    """Runs of their own come before states, which others wait for, and the longest first: it takes half of all time."""
+    place = place_for(study, wildcards)
+    if place.shared is not None:
+        return 20
+    budgets = [entry["step"] for entry in study.checkpoints[wildcards.series].values()]
+    return 31 + place.step / max(*budgets, 1)
 
 
 def pretrained_checkpoint(study: Study, wildcards: Any) -> str:
-    """Where in the pre-training a checkpoint is taken, and how it is annealed."""
-    entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
-    identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint}
-    if "anneal_from" in entry:
-        return to_json(identity | {"phase": "annealed", "from_step": entry["anneal_from"], "steps": entry["steps"]})
-    return to_json(identity | {"phase": "stable", "step": entry["step"]})
+    """Where in the pre-training a checkpoint is taken, and over which steps the rate falls to zero, if it does."""
+    place = place_for(study, wildcards)
+    identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "phase": place.phase}
+    fall = {"from_step": place.shared, "steps": place.decay_steps} if place.decay_steps else {}
+    return to_json(identity | fall | ({} if place.phase == "annealed" else {"step": place.step}))
 
 
 def fetched_checkpoint(study: Study, wildcards: Any) -> str:
@@ -94,8 +121,20 @@ def gate_option(study: Study, wildcards: Any) -> str:
 
 
 def folders_of_series(study: Study, wildcards: Any) -> list[str]:
-    """The checkpoints of one series."""
-    return [f"{results(study)}/checkpoints/{wildcards.series}/{name}" for name in study.checkpoints[wildcards.series]]
+    """The checkpoints of one series but for annealed twins, which are made of checked ones and are tried when made."""
+    folder, entries = f"{results(study)}/checkpoints/{wildcards.series}", study.checkpoints[wildcards.series]
+    return [f"{folder}/{name}" for name, entry in entries.items() if not is_twin(entry)]
+
+
+def fetched_folders(study: Study) -> list[str]:
+    """The checkpoints that are not made here."""
+    return [
+        f"{results(study)}/checkpoints/{series}/{name}"
+        for series, entries in study.checkpoints.items()
+        if series not in pretrained_series(study)
+        for name, entry in entries.items()
+        if not is_twin(entry)
+    ]
 
 
 def refuse_option(study: Study, wildcards: Any) -> str:
@@ -114,12 +153,6 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
     """All that is fetched and checked before an expensive job starts: items, checkpoints, lm-eval tasks, the audit."""
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
-    fetched = [
-        f"{results(study)}/checkpoints/{series}/{checkpoint}"
-        for series, checkpoints in study.checkpoints.items()
-        if "pretrain" not in study.config["series"][series]
-        for checkpoint in checkpoints
-    ]
     gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
     audit = f"{results(study)}/audit/inputs.parquet"
-    return [*items, *fetched, *sorted(gates), *harness_folders(study, wildcards), audit]
+    return [*items, *fetched_folders(study), *sorted(gates), *harness_folders(study, wildcards), audit]

@@ -5,6 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ripeness.annealed_twins import check_texts_apart
 from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
@@ -40,6 +41,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_methods(study)
     check_suites(study)
     check_texts(config)
+    check_texts_apart(config, checkpoints)
     check_formats(study)
     if config["scratch"] and config["keep_models"] == "all":
         raise UserError(

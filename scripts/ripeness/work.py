@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ripeness.annealed_twins import is_twin
 from ripeness.files import read_json
-from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, stable_step, state_steps
+from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, state_steps
+from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.series_files import series_facts
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
+TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
 TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
 UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not fetched yet; once it is, its files say
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -23,6 +26,8 @@ def n_parameters(study: Study, series: str, checkpoint: str) -> int:
     settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
     if "pretrain" in settings:
         return designed_parameters(settings["pretrain"])
+    if is_twin(entry):
+        return n_parameters(study, series, entry["anneal"])
     published = series_facts(series, settings) or {}
     folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
     return stored_parameters(folder) or published.get("n_parameters", UNKNOWN_PARAMETERS)
@@ -77,12 +82,25 @@ def n_items_of(study: Study, probe: Probe) -> int:
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
     """Operations of some steps of a pre-training."""
     design = study.config["series"][series]["pretrain"]
-    n_tokens = n_steps * design["batch_size"] * design["sequence_length"]
-    return TRAINING * designed_parameters(design) * n_tokens
+    return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
+
+
+def annealing_tokens(entry: dict[str, Any]) -> int:
+    """Tokens that an annealed twin reads; of the model's own window before that is known, a guess."""
+    return entry["steps"] * entry["batch_size"] * entry.get("sequence_length", TOKENS_A_WINDOW)
+
+
+def annealing_operations(study: Study, series: str, checkpoint: str) -> int:
+    """Operations of annealing one checkpoint."""
+    n_tokens = annealing_tokens(study.checkpoints[series][checkpoint])
+    return TRAINING * n_parameters(study, series, checkpoint) * n_tokens
 
 
 def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
     """(rule, place, operations) of every job for a GPU; the place is its path below the folder of the rule's logs."""
+    for series, entries in study.checkpoints.items():
+        for name in (name for name, entry in entries.items() if is_twin(entry)):
+            yield "anneal_checkpoint", f"{series}/{name}", annealing_operations(study, series, name)
     for series, settings in study.config["series"].items():
         if "pretrain" not in settings:
             continue
@@ -90,9 +108,11 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
         for before, step in zip([0, *steps], steps, strict=False):
             yield "pretrain_state", f"{series}/step{step}", pretraining_operations(study, series, step - before)
         for name, entry in study.checkpoints[series].items():
-            step = stable_step(entry)
-            n_steps = step - max(kept for kept in steps if kept <= step) + entry.get("steps", 0)
-            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, n_steps)
+            if is_twin(entry):
+                continue
+            place = place_of(settings["pretrain"], entry)
+            before = 0 if place.shared is None else max(kept for kept in steps if kept <= place.shared)
+            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
     for cell in plan_cells(study):
         if cell.method != "base":
             yield "train_model", cell.path, training_operations(study, cell, study.recipes[cell.method])

@@ -10,16 +10,8 @@ import build_corpus
 import pretrain_checkpoint
 import pretrain_state
 from ripeness.errors import UserError
-from ripeness.pretraining import (
-    Decay,
-    PretrainingSettings,
-    batch_of,
-    count_parameters,
-    learning_rate_of,
-    load_state,
-    read_settings,
-    start,
-)
+from ripeness.pretraining import batch_of, count_parameters, load_state, start
+from ripeness.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, read_settings
 
 SETTINGS = {
     "architecture": "llama",

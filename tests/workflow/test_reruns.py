@@ -58,6 +58,15 @@ def test_a_checkpoint_beyond_the_last_one_goes_on_from_the_last_state(finished):
     assert (planned["pretrain_state"], planned["pretrain_checkpoint"], planned["train_model"]) == (1, 1, TUNED // 3)
 
 
+def test_an_annealed_twin_is_a_branch_that_runs_only_its_own_cells(finished):
+    config = finished.config()
+    config["series"]["nursery"]["checkpoints"].append({"anneal": "step100", "steps": 10, "batch_size": 8})
+    planned = finished.planned(config)
+    assert (planned["anneal_checkpoint"], planned["train_model"]) == (1, TUNED // 3)
+    assert planned["predict"] == (TUNED + UNTOUCHED) // 3
+    assert not {"pretrain_state", "pretrain_checkpoint", "build_corpus", "check_series"} & set(planned)
+
+
 def test_a_changed_learning_rate_retrains_only_that_method(finished):
     config = finished.config()
     config["methods"]["other"] = config["methods"]["full"] | {"learning_rate": 2e-3}

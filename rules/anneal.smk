@@ -1,0 +1,45 @@
+"""Annealed twins: a stable checkpoint, from wherever it is, trained on while its learning rate falls to zero.
+
+INPUTS: <results>/checkpoints/{series}/{stable checkpoint}, a text file or <results>/corpus/{series}
+OUTPUTS: <results>/checkpoints/{series}/{checkpoint}       the layout of transformers, with checkpoint.json
+"""
+
+
+rule anneal_checkpoint:
+    """Anneal one stable checkpoint."""
+    input:
+        from_plan(twin_lookups.twin_gate_files),
+        parent=from_plan(twin_lookups.twin_parent),
+        text=from_plan(twin_lookups.twin_text),
+    output:
+        checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
+    log:
+        "<logs>/anneal_checkpoint/{series}/{checkpoint}.log",
+        usage="<logs>/anneal_checkpoint/{series}/{checkpoint}.usage.json",
+    wildcard_constraints:
+        series=one_of(twin_lookups.twins(STUDY), only=twin_lookups.twins(STUDY)),
+    priority: 20
+    conda:
+        "../envs/ripeness.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=from_plan(needs.annealing_memory),
+        runtime=from_plan(needs.annealing_minutes),
+    params:
+        code=code_of("anneal_checkpoint"),
+        settings=from_plan(twin_lookups.twin_settings),
+        identity=from_plan(twin_lookups.twin_identity),
+        gate_text=from_plan(twin_lookups.twin_gate),
+    shell:
+        r"""
+        python scripts/anneal_checkpoint.py \
+            --checkpoint {input.parent:q} \
+            --text {input.text:q} \
+            --settings {params.settings:q} \
+            --identity {params.identity:q} \
+            {params.gate_text} \
+            --threads {threads} \
+            --output {output.checkpoint:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
