@@ -58,6 +58,17 @@ def test_a_checkpoint_beyond_the_last_one_goes_on_from_the_last_state(finished):
     assert (planned["pretrain_state"], planned["pretrain_checkpoint"], planned["train_model"]) == (1, 1, TUNED // 3)
 
 
+def test_a_series_that_is_perturbed_only_reruns_nothing_of_others(finished):
+    config = finished.config()
+    own = config["series"]["nursery"]
+    config["series"]["other"] = own | {"pretrain": own["pretrain"] | {"seed": 2}, "methods": []}
+    config["sensitivity"] = {"texts": ["heldout"], "series": ["other"]}
+    planned = finished.planned(config)
+    assert planned["measure_sensitivity"] == planned["pretrain_checkpoint"] == 3 and planned["pretrain_state"] == 2
+    assert planned["collect_sensitivity"] == planned["build_corpus"] == 1
+    assert not {"train_model", "predict", "score", "collect_checkpoint", "collect", "plot_figure"} & set(planned)
+
+
 def test_a_changed_learning_rate_retrains_only_that_method(finished):
     config = finished.config()
     config["methods"]["other"] = config["methods"]["full"] | {"learning_rate": 2e-3}
