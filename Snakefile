@@ -36,6 +36,7 @@ include: "rules/anneal.smk"
 include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/measure.smk"
+include: "rules/perturb.smk"
 include: "rules/collect.smk"
 include: "rules/keep.smk"
 include: "rules/analyse.smk"
@@ -47,6 +48,7 @@ rule all:
     input:
         "<results>/report.html",
         from_plan(lookups.kept_models),
+        from_plan(sensitivity_lookups.sensitivity_table),
 
 
 rule prepare:
@@ -58,3 +60,4 @@ rule measure:
     input:
         from_plan(audit_lookups.audited_inputs),
         from_plan(lookups.checkpoint_tables),
+        from_plan(sensitivity_lookups.sensitivity_tables),

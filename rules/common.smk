@@ -22,6 +22,7 @@ from ripeness import (
     needs,
     planning,
     scheduling,
+    sensitivity_lookups,
     series_lookups,
     sources,
     twin_lookups,

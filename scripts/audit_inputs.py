@@ -7,6 +7,7 @@ Writes a table of remarks, and ends with status 2 where one is fatal that the st
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def read_readers(plan: Plan) -> list[Reader]:
     found: dict[tuple[str, int], list[str]] = {}
     folders: dict[tuple[str, int], Path] = {}
     for name, series in plan["series"].items():
+        if series.get("asked") == []:  # what is perturbed only reads no prompt
+            continue
         folder = existing(series["tokenizer"])
         window = series["window"] or context_length(load_config(folder))
         digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*token*")))).hexdigest()
@@ -106,7 +109,13 @@ def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
             yield from check(wording)
         for check in READING_CHECKS.values():
             for reader in readers:
-                yield from check(wording, reader)
+                if names := [name for name in reader.series if is_asked(plan["series"][name], wording)]:
+                    yield from check(wording, replace(reader, series=names))
+
+
+def is_asked(series: dict[str, Any], wording: Wording) -> bool:
+    """Whether a series is asked a dataset in a format; all of them, where it does not say."""
+    return [wording.dataset, wording.format] in series.get("asked", [[wording.dataset, wording.format]])
 
 
 def main(argv: list[str] | None = None) -> None:

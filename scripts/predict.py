@@ -12,7 +12,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import polars as pl
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -20,18 +19,10 @@ from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, generate
 from ripeness.harness import predict_task
-from ripeness.likelihood import log_likelihoods, windows
-from ripeness.models import (
-    autocast,
-    context_length,
-    contexts_of,
-    encode,
-    load_model,
-    load_tokenizer,
-    resolve_precision,
-)
+from ripeness.models import autocast, context_length, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes, unconditional_prompts
+from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
 from ripeness.weights import drop_weights
 
@@ -40,26 +31,20 @@ def predict_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
 ) -> list[dict]:
     """Negative log-likelihood, tokens and bytes of every passage of running text."""
-    start = contexts_of(tokenizer, [[]])[0][0]
-    texts = encode(tokenizer, [row["text"] for row in rows])
-    pieces = [windows(tokens, start, context_length(model.config)) for tokens in texts]
-    flat = [request for requests in pieces for request in requests]
-    scores = iter(log_likelihoods(model, flat, batch_tokens=batch_tokens))
-    result = []
-    for row, requests in zip(rows, pieces, strict=True):
-        logps = [logp for _ in requests for logp in next(scores)]
-        result.append(
-            {
-                "item": row["item"],
-                "cluster": row["item"],
-                "nll": -sum(logps),
-                "n_tokens": len(logps),
-                "n_bytes": len(row["text"].encode()),
-                "n_prompt_tokens": 0,
-                "n_dropped_shots": 0,
-            }
-        )
-    return result
+    passages = read_passages(model, tokenizer, rows, batch_tokens=batch_tokens)
+    losses = passage_losses(model, passages)
+    return [
+        {
+            "item": row["item"],
+            "cluster": row["item"],
+            "nll": nll,
+            "n_tokens": n_tokens,
+            "n_bytes": len(row["text"].encode()),
+            "n_prompt_tokens": 0,
+            "n_dropped_shots": 0,
+        }
+        for row, nll, n_tokens in zip(rows, losses, passages.n_tokens, strict=True)
+    ]
 
 
 def predict_questions(
@@ -109,7 +94,7 @@ def predict_probe(
 ) -> list[dict]:
     """One row an item, with the probe's identity."""
     if probe["kind"] == "text":
-        rows = predict_text(model, tokenizer, pl.read_parquet(probe["examples"]).to_dicts(), batch_tokens)
+        rows = predict_text(model, tokenizer, read_rows(Path(probe["examples"])), batch_tokens)
     elif probe["kind"] == "harness":
         rows = predict_task(model, tokenizer, probe, batch_tokens=batch_tokens)
     else:

@@ -76,9 +76,10 @@ def single_seed(plan: Plan) -> Iterator[Remark]:
 
 
 def single_pretraining_run(plan: Plan) -> Iterator[Remark]:
-    """One series."""
-    if len(plan["series"]) == 1:
-        yield remark("single-pretraining-run", "series", f"one pre-training run, {next(iter(plan['series']))}")
+    """One series that is asked anything."""
+    asked = [name for name, settings in plan["series"].items() if settings.get("asked") != []]
+    if len(asked) == 1:
+        yield remark("single-pretraining-run", "series", f"one pre-training run, {asked[0]}")
 
 
 def rates_of(settings: dict[str, Any]) -> list[float]:

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ripeness.annealed_twins import is_twin
-from ripeness.lookups import results, to_json
-from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on
+from ripeness.lookups import checkpoint_folders, results, to_json
+from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on, probes_asked
 from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.series_lookups import fetched_folders, pretrained_series
 
@@ -36,6 +36,13 @@ def audit_plan(study: Study, wildcards: Any) -> str:
 
 
 def audited_series(study: Study, series: str) -> dict[str, Any]:
+    """Checkpoints, tokenizer and window of a series; `asked` where that is not all that is measured."""
+    pairs = [list(pair) for pair in probes_asked(study, series)]
+    asked = {} if len(pairs) == len(base_probes(study)) else {"asked": pairs}
+    return checkpoints_of(study, series) | asked
+
+
+def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
     """The checkpoints of a series as far as the plan knows them, its tokenizer, and its window where it is made here.
 
     The tokenizer of a pre-training is there before it begins.

@@ -4,15 +4,14 @@ Where no job for a GPU has run, seconds follow from a stated throughput. One cel
 operation count for all jobs of its kind. The report shows how well that would have done.
 """
 
-from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from ripeness.files import read_json
-from ripeness.lookups import to_json
+from ripeness.lookups import kept_models, to_json
 from ripeness.needs import FLOPS
-from ripeness.plan import Cell, Study, plan_cells, probes_of, tunes_on
+from ripeness.plan import Cell, Study, plan_cells, probes_of
 from ripeness.work import gpu_jobs, n_items_of, n_parameters
 
 PRETRAINING = ("pretrain_state", "pretrain_checkpoint")
@@ -132,8 +131,7 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     sizes = [n_parameters(study, series, name) for series, names in study.checkpoints.items() for name in names]
     largest, cells = max(sizes, default=0), plan_cells(study)
     n_tuned = sum(cell.method != "base" for cell in cells)
-    pairs = product(study.config["methods"], study.config["datasets"])
-    n_kept = {"none": 0, "all": n_tuned, "best": len(sizes) * sum(tunes_on(study, *pair) for pair in pairs)}
+    n_kept = {"none": 0, "all": n_tuned, "best": len(kept_models(study, None))}
     n_items = sum(n_items_of(study, probe) for cell in cells for probe in probes_of(study, cell))
     return {
         "checkpoints": WEIGHT_BYTES * sum(sizes),

@@ -1,10 +1,12 @@
 """Log-likelihoods of answers and of running text: what a model expects, without making it write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
+
+CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
 
 
 @dataclass(frozen=True)
@@ -27,26 +29,55 @@ def by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-@torch.inference_mode()
-def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
-    """Log-probability (nats) of every completion token of every request.
+@dataclass(frozen=True)
+class Batch:
+    """Requests read side by side: `tokens` (B, T) padded on the right, of which the last K predict `targets` (B, K).
 
-    Sorted by length and padded on the right, where causal attention does not look, so that the result does not depend
-    on batch, order or padding beyond rounding.
+    `spans` say for every row which of these K belong to its completion, and `places` which request it is.
+    """
+
+    tokens: torch.Tensor
+    targets: torch.Tensor
+    spans: list[slice]
+    places: list[int]
+
+
+def in_batches(requests: list[Request], *, batch_tokens: int, device: torch.device) -> Iterator[Batch]:
+    """Requests sorted by length and padded on the right, where causal attention does not look.
+
+    So the result does not depend on batch, order or padding beyond rounding.
     """
     rows = [request.context + request.completion[:-1] for request in requests]
-    results: list[list[float]] = [[] for _ in requests]
-    for batch in by_length([len(row) for row in rows], batch_tokens):
-        tokens = right_padded([rows[i] for i in batch], model.device)  # (B, T)
-        starts = [len(requests[i].context) - 1 for i in batch]
-        # logits from the first answer on, (B, K, V): the vocabulary projection of the contexts is left out
-        kept = tokens.shape[1] - min(starts)
-        logits = model(input_ids=tokens, use_cache=False, logits_to_keep=kept).logits
-        for logit, index, start in zip(logits, batch, starts, strict=True):
-            completion = torch.tensor(requests[index].completion, dtype=torch.long, device=model.device)
-            span = logit[start - min(starts) :][: len(completion)].float()  # (C, V)
-            results[index] = (span.gather(1, completion[:, None])[:, 0] - span.logsumexp(-1)).tolist()
+    for places in by_length([len(row) for row in rows], batch_tokens):
+        starts = [len(requests[i].context) - 1 for i in places]
+        first = min(starts)  # the vocabulary projection of the contexts before it is left out
+        asked = [(start - first, requests[i].completion) for start, i in zip(starts, places, strict=True)]
+        yield Batch(
+            tokens=right_padded([rows[i] for i in places], device),
+            targets=right_padded([[0] * before + (completion or [0]) for before, completion in asked], device),
+            spans=[slice(before, before + len(completion)) for before, completion in asked],
+            places=places,
+        )
+
+
+@torch.inference_mode()
+def read_batches(model: PreTrainedModel, batches: Iterable[Batch], n_requests: int) -> list[list[float]]:
+    """Log-probability (nats) of every completion token of every request, in the order of the requests."""
+    results: list[list[float]] = [[] for _ in range(n_requests)]
+    for batch in batches:
+        kept = batch.targets.shape[1]
+        logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=kept).logits.flatten(0, 1)  # (B * K, V)
+        norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
+        chosen = logits.gather(1, batch.targets.reshape(-1, 1))[:, 0].float()
+        logps = (chosen - norms).view(batch.targets.shape).tolist()
+        for place, row, span in zip(batch.places, logps, batch.spans, strict=True):
+            results[place] = row[span]
     return results
+
+
+def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
+    """Log-probability (nats) of every completion token of every request."""
+    return read_batches(model, in_batches(requests, batch_tokens=batch_tokens, device=model.device), len(requests))
 
 
 def right_padded(sequences: list[list[int]], device: torch.device) -> torch.Tensor:

@@ -5,6 +5,7 @@ below the study's folder, which the Snakefile calls <results>.
 """
 
 import json
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from ripeness.plan import (
     Cell,
     Study,
     cells_at,
+    probes_asked,
     probes_of,
+    tuned_series,
     tunes_on,
 )
 from ripeness.tasks import normalisation_of
@@ -65,11 +68,13 @@ def kept_models(study: Study, wildcards: Any) -> list[str]:
     """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
     if study.config["keep_models"] != "best":
         return []
-    places = product(checkpoint_folders(study, wildcards), study.config["datasets"], study.config["methods"])
+    pairs = list(product(study.config["datasets"], study.config["methods"]))
     return [
-        f"{folder.replace('/checkpoints/', '/best/')}/{dataset}/{method}/model"
-        for folder, dataset, method in places
-        if tunes_on(study, method, dataset)
+        f"{results(study)}/best/{series}/{checkpoint}/{dataset}/{method}/model"
+        for series, checkpoints in study.checkpoints.items()
+        for checkpoint in checkpoints
+        for dataset, method in pairs
+        if tunes_on(study, series, method, dataset)
     ]
 
 
@@ -93,9 +98,7 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
     rows = []
     for probe in probes_of(study, cell):
         if probe.kind == TEXT_FORMAT:
-            is_heldout = "heldout" in study.config["texts"][probe.probe]
-            place = f"corpus/{cell.series}/heldout" if is_heldout else f"texts/{probe.probe}"
-            rows.append(vars(probe) | {"examples": f"{results(study)}/{place}.parquet"})
+            rows.append(vars(probe) | {"examples": text_file(study, cell.series, probe.probe)})
             continue
         if probe.kind == "harness":
             rows.append(vars(probe) | {"examples": f"{results(study)}/{HARNESS_FORMAT}/{probe.probe}/task.json"})
@@ -111,6 +114,18 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
     return rows
+
+
+def text_file(study: Study, series: str, text: str) -> str:
+    """The passages of a text; where it is held out, those of the series."""
+    is_heldout = "heldout" in study.config["texts"][text]
+    return f"{results(study)}/{f'corpus/{series}/heldout' if is_heldout else f'texts/{text}'}.parquet"
+
+
+def made_for(study: Study, paths: Iterable[str]) -> list[str]:
+    """The folders and files that rules make for these files: a text is a file, any other is part of a folder."""
+    texts = f"{results(study)}/texts/"
+    return list(dict.fromkeys(path if path.startswith(texts) else str(Path(path).parent) for path in paths))
 
 
 def probe_normalisations(study: Study, wildcards: Any) -> str:
@@ -129,10 +144,7 @@ def probe_list(study: Study, wildcards: Any) -> str:
 
 def probe_files(study: Study, wildcards: Any) -> list[str]:
     """The folders and files that a cell's probes read."""
-    paths = dict.fromkeys(row["examples"] for row in probe_rows(study, wildcards))
-    # a corpus, the examples of a format and a task of lm-eval are made as folders
-    made = [path if path.startswith(f"{results(study)}/texts/") else str(Path(path).parent) for path in paths]
-    return list(dict.fromkeys(made))
+    return made_for(study, (row["examples"] for row in probe_rows(study, wildcards)))
 
 
 def cell_identity(study: Study, wildcards: Any) -> str:
@@ -175,13 +187,13 @@ def item_tables(study: Study, wildcards: Any) -> list[str]:
 
 
 def tables_of_checkpoints(study: Study, name: str) -> list[str]:
-    """One of the tables that collect_checkpoint writes, for every checkpoint; that of published numbers is one."""
+    """One of the tables that collect_checkpoint writes, for every checkpoint with cells; published numbers have one."""
     if is_published(study):
         return [f"{results(study)}/tables/{name}/published.parquet"]
     return [
         f"{results(study)}/tables/{name}/{series}/{checkpoint}.parquet"
-        for series, checkpoints in study.checkpoints.items()
-        for checkpoint in checkpoints
+        for series in tuned_series(study)
+        for checkpoint in study.checkpoints[series]
     ]
 
 
@@ -238,13 +250,17 @@ def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:
     ]
 
 
+def shown_series(study: Study) -> str:
+    """The series whose prompts the report shows: the first that is asked as much as any."""
+    return max(study.checkpoints, key=lambda series: len(probes_asked(study, series)))
+
+
 def shown_cells(study: Study) -> list[Cell]:
     """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
     if is_published(study):
         return []
-    series, checkpoints = next(iter(study.checkpoints.items()))
-    seed = study.config["seeds"][0]
-    cells = cells_at(study, series, next(iter(checkpoints)))
+    series, seed = shown_series(study), study.config["seeds"][0]
+    cells = cells_at(study, series, next(iter(study.checkpoints[series])))
     return [c for c in cells if c.method == "base" and c.seed == seed and c.format not in UNSEEDED]
 
 
@@ -260,7 +276,8 @@ def shown_files(study: Study, wildcards: Any) -> list[str]:
 
 def shown_checkpoint(study: Study, wildcards: Any) -> str:
     """The checkpoint whose tokenizer reads the shown prompts."""
-    return checkpoint_folders(study, wildcards)[0]
+    series = shown_series(study)
+    return f"{results(study)}/checkpoints/{series}/{next(iter(study.checkpoints[series]))}"
 
 
 def shown_seed(study: Study, wildcards: Any) -> int:

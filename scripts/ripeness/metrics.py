@@ -8,6 +8,7 @@ from typing import Any
 from rouge_score.rouge_scorer import RougeScorer
 
 from ripeness.errors import UserError
+from ripeness.ratios import ratio_with_error
 
 # As Hugging Face's `evaluate` computes ROUGE by default: no stemming.
 ROUGE = RougeScorer(["rougeL"], use_stemmer=False)
@@ -165,20 +166,3 @@ def measure_harness(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
             value, se = ratio_with_error([entry["value"] for _, entry in entries], [1.0] * len(entries), clusters)
         rows.append({"metric": metric, "value": value, "se": se, "n_items": len(entries)})
     return rows
-
-
-def ratio_with_error(above: list[float], below: list[float], clusters: list[str]) -> tuple[float, float | None]:
-    """Sum of `above` over sum of `below`, and its standard error over clusters of items.
-
-    The error is the linearised (sandwich) one with the factor C/(C-1) for C clusters (Miller, arXiv 2411.00640, section
-    2.2); for a mean of items without clusters it is the sample standard deviation over the root of n. None for one
-    cluster.
-    """
-    value = sum(above) / sum(below)
-    residuals: dict[str, float] = {}
-    for a, b, cluster in zip(above, below, clusters, strict=True):
-        residuals[cluster] = residuals.get(cluster, 0.0) + a - value * b
-    n = len(residuals)
-    if n < 2:
-        return value, None
-    return value, math.sqrt(sum(r * r for r in residuals.values()) * n / (n - 1)) / sum(below)

@@ -12,6 +12,7 @@ from ripeness.work import (
     annealing_tokens,
     n_parameters,
     prediction_operations,
+    sensitivity_operations,
     training_operations,
 )
 
@@ -20,6 +21,7 @@ TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, 
 LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
+PERTURBATION_BYTES = 16  # weights in fp32, their exact copy, the noise of one seed, and the sum of a large tensor
 BATCH_MB = 1000  # activations and logits of a batch
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
@@ -53,6 +55,11 @@ def prediction_memory(study: Study, wildcards: Any, attempt: int) -> int:
     return memory(study, wildcards, PREDICTION_BYTES, attempt)
 
 
+def sensitivity_memory(study: Study, wildcards: Any, attempt: int) -> int:
+    """Megabytes for a checkpoint with perturbed weights; doubled with every attempt."""
+    return memory(study, wildcards, PERTURBATION_BYTES, attempt)
+
+
 def memory(study: Study, wildcards: Any, n_bytes: int, attempt: int) -> int:
     """Megabytes of a job that holds so many bytes a parameter."""
     model = n_parameters(study, wildcards.series, wildcards.checkpoint) * n_bytes / 2**20
@@ -79,6 +86,11 @@ def training_minutes(study: Study, wildcards: Any, attempt: int) -> int:
 def prediction_minutes(study: Study, wildcards: Any, attempt: int) -> int:
     """Minutes for a prediction."""
     return minutes(prediction_operations(study, cell_of(wildcards)), attempt)
+
+
+def sensitivity_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+    """Minutes for all perturbations of a checkpoint."""
+    return minutes(sensitivity_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 
 
 def minutes(operations: float, attempt: int) -> int:

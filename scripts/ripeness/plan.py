@@ -62,15 +62,21 @@ class Study:
     lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
 
 
-def tunes_on(study: Study, method: str, dataset: str) -> bool:
-    """Whether a method of the study, not the untouched one, tunes on a dataset."""
-    return method != "base" and dataset in study.config["methods"][method].get("datasets", [dataset])
+def methods_of(study: Study, series: str) -> list[str]:
+    """The methods that tune a series: all of the study but `base` where it does not list its own."""
+    others = [method for method in study.config["methods"] if method != "base"]
+    return study.config["series"][series].get("methods", others)
+
+
+def tunes_on(study: Study, series: str, method: str, dataset: str) -> bool:
+    """Whether a method tunes a series on a dataset."""
+    return method in methods_of(study, series) and dataset in study.config["methods"][method].get("datasets", [dataset])
 
 
 def datasets_tuned_on(study: Study) -> list[str]:
-    """The datasets that any method tunes on; others of the study are measured only."""
-    methods = study.config["methods"]
-    return [name for name in study.config["datasets"] if any(tunes_on(study, method, name) for method in methods)]
+    """The datasets that any method tunes any series on; others of the study are measured only."""
+    pairs = list(product(study.checkpoints, study.config["methods"]))
+    return [name for name in study.config["datasets"] if any(tunes_on(study, *pair, name) for pair in pairs)]
 
 
 def formats_used(study: Study) -> list[str]:
@@ -93,15 +99,39 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on."""
     config = study.config
     cells = []
-    for probe, format_ in base_probes(study):
+    for probe, format_ in probes_asked(study, series):
         seeds = config["seeds"][:1] if format_ in UNSEEDED else config["seeds"]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
-    return cells + [
+    return cells + tuned_cells(study, series, checkpoint)
+
+
+def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
+    """What a checkpoint is tuned on."""
+    config = study.config
+    return [
         Cell(series, checkpoint, dataset, *place)
         for dataset in config["datasets"]
         for place in product(config["formats"], study.recipes, config["seeds"])
-        if tunes_on(study, study.recipes[place[1]]["method"], dataset)
+        if tunes_on(study, series, study.recipes[place[1]]["method"], dataset)
     ]
+
+
+def probes_asked(study: Study, series: str) -> list[tuple[str, str]]:
+    """(probe, format) of everything that an untouched checkpoint of a series is measured on.
+
+    Of a series that only some methods tune, what their models are measured on; nothing where none does.
+    """
+    pairs = base_probes(study)
+    if {"base", *methods_of(study, series)} == set(study.config["methods"]):
+        return pairs
+    probes = [probe for cell in tuned_cells(study, series, "") for probe in probes_of(study, cell)]
+    asked = {(probe.probe, probe.format) for probe in probes if probe.suite != VALIDATION}
+    return [pair for pair in pairs if pair in asked]
+
+
+def tuned_series(study: Study) -> list[str]:
+    """The series that have cells; others are perturbed only."""
+    return [series for series in study.checkpoints if methods_of(study, series)]
 
 
 def base_probes(study: Study) -> list[tuple[str, str]]:

@@ -20,7 +20,9 @@ AUDITING = ("audit_inputs", "audit_results")
 STARTED = time.time()
 FETCHES_AT_ONCE = 2
 FEWEST = 50  # jobs that are weighed against each other
-EXPENSIVE = {"pretrain_state", "pretrain_checkpoint", "anneal_checkpoint", "train_model", "predict"}
+EXPENSIVE = {
+    "pretrain_state", "pretrain_checkpoint", "anneal_checkpoint", "train_model", "predict", "measure_sensitivity"
+}  # fmt: skip
 
 
 def weigh_few(scheduler: Any, dag: Any) -> None:

@@ -42,6 +42,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_suites(study)
     check_texts(config)
     check_texts_apart(config, checkpoints)
+    check_sensitivity(config)
     check_formats(study)
     if config["scratch"] and config["keep_models"] == "all":
         raise UserError(
@@ -51,7 +52,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     if not any(cell.method != "base" for cell in plan_cells(study)):
         raise UserError(
             "the study has no cell to train: it needs at least one dataset and one method beside `base`\n"
-            "hint: add a line under `datasets` and one under `methods`"
+            "hint: add a line under `datasets` and one under `methods`; a series lists its own `methods`, or takes all"
         )
     return study
 
@@ -75,11 +76,16 @@ def name_recipes(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def check_methods(study: Study) -> None:
-    """Refuse methods that tune on what is no dataset of the study."""
+    """Refuse methods that tune on what is no dataset of the study, and series that name what is none of its methods."""
     for method, settings in study.config["methods"].items():
         for dataset in settings.get("datasets", []):
             if dataset not in study.config["datasets"]:
                 raise unknown(f"methods.{method}.datasets", "dataset", dataset, study.config["datasets"])
+    tuning = [method for method in study.config["methods"] if method != "base"]
+    for series, settings in study.config["series"].items():
+        for method in settings.get("methods", []):
+            if method not in tuning:
+                raise unknown(f"series.{series}.methods", "method", method, tuning)
 
 
 def check_suites(study: Study) -> None:
@@ -136,6 +142,24 @@ def check_texts(config: dict[str, Any]) -> None:
                 f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
                 "one\nhint: give a `path` to a text file"
             )
+
+
+def check_sensitivity(config: dict[str, Any]) -> None:
+    """Refuse to perturb what the study does not have, or in no way."""
+    settings = config.get("sensitivity")
+    if settings is None:
+        return
+    for text in settings["texts"]:
+        if text not in config["texts"]:
+            raise unknown("sensitivity.texts", "text", text, config["texts"])
+    for series in settings.get("series", []):
+        if series not in config["series"]:
+            raise unknown("sensitivity.series", "series", series, config["series"])
+    if not any(settings["noise"].values()) and not settings["bits"]:
+        raise UserError(
+            "sensitivity: neither `noise` nor `bits` is wanted\n"
+            "hint: e.g. noise: {init: [0.1]}, or remove the key `sensitivity`"
+        )
 
 
 def check_formats(study: Study) -> None:

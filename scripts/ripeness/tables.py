@@ -136,6 +136,39 @@ CELLS: dict[str, pl.DataType] = {
     "curvature": pl.Float64(),
 }
 
+# What a perturbation of a checkpoint's weights does to its loss on running text (nats a token): a row for every
+# checkpoint, perturbation, normalisation, scale, noise seed and text. `scale` is that of noise, the bits of rounding,
+# or the norm of a displacement by tuning, which alone has a cell (dataset to seed) and a curvature.
+SENSITIVITY: dict[str, pl.DataType] = {
+    "study": pl.String(),
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "step": pl.Int64(),
+    "tokens": pl.Int64(),
+    "lr": pl.Float64(),
+    "phase": pl.String(),
+    "pretraining_seed": pl.Int64(),
+    "perturbation": pl.String(),
+    "normalisation": pl.String(),
+    "scale": pl.Float64(),
+    "noise_seed": pl.Int64(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "learning_rate": pl.Float64(),
+    "seed": pl.Int64(),
+    "probe": pl.String(),
+    "base_loss": pl.Float64(),
+    "loss": pl.Float64(),
+    "increase": pl.Float64(),
+    "se": pl.Float64(),
+    "base_perplexity": pl.Float64(),
+    "perplexity": pl.Float64(),
+    "curvature": pl.Float64(),
+    "n_items": pl.Int64(),
+    "n_tokens": pl.Int64(),
+}
+
 # What the audit says of a study: a row for every remark, and one for every check that saw nothing (severity passed).
 AUDIT: dict[str, pl.DataType] = {
     "check": pl.String(),

@@ -12,6 +12,7 @@ from ripeness.annealed_twins import is_twin
 from ripeness.files import read_json
 from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, state_steps
 from ripeness.pretraining_steps import place_of, tokens_per_step
+from ripeness.sensitivity_lookups import perturbed_series
 from ripeness.series_files import series_facts
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
@@ -79,6 +80,15 @@ def n_items_of(study: Study, probe: Probe) -> int:
     return min(study.config["items"][probe.split], published.get(probe.split, 10**9))
 
 
+def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
+    """Operations of reading all texts once as they are and once under every perturbation."""
+    settings = study.config["sensitivity"]
+    n_noises = len(settings["seeds"]) * sum(map(len, settings["noise"].values()))
+    n_items = sum(study.config["texts"][text]["items"] for text in settings["texts"])
+    n_tokens = (1 + n_noises + len(settings["bits"])) * n_items * tokens_an_item(study, series)
+    return FORWARD * n_parameters(study, series, checkpoint) * n_tokens
+
+
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
     """Operations of some steps of a pre-training."""
     design = study.config["series"][series]["pretrain"]
@@ -117,3 +127,6 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
         if cell.method != "base":
             yield "train_model", cell.path, training_operations(study, cell, study.recipes[cell.method])
         yield "predict", cell.path, prediction_operations(study, cell)
+    for series in perturbed_series(study):
+        for name in study.checkpoints[series]:
+            yield "measure_sensitivity", f"{series}/{name}", sensitivity_operations(study, series, name)

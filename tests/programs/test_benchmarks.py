@@ -51,7 +51,13 @@ def run(arguments, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("name", "needed", "n_rows"),
-    [("prediction", ["lm_eval"], 6), ("generation", [], 6), ("training", ["trl"], 30), ("gpu", ["lm_eval", "trl"], 7)],
+    [
+        ("prediction", ["lm_eval"], 6),
+        ("generation", [], 6),
+        ("sensitivity", [], 1),
+        ("training", ["trl"], 30),
+        ("gpu", ["lm_eval", "trl"], 7),
+    ],
 )
 def test_a_benchmark_gives_rows_of_the_table(run, name, needed, n_rows):
     for package in needed:

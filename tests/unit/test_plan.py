@@ -72,6 +72,71 @@ def test_a_suite_may_be_for_models_tuned_on_some_datasets(config):
         study_of(config)
 
 
+def with_second_series(config, methods):
+    series = config["series"]
+    series["other"] = copy.deepcopy(series["nursery"]) | {"methods": methods}
+    config["methods"]["short"] = config["methods"]["full"] | {"datasets": ["nursery-summary"]}
+    config["suites"]["transfer"] |= {"tuned_on": ["nursery-sentiment"]}
+    return study_of(config)
+
+
+def test_a_series_has_the_cells_of_its_methods_and_is_asked_what_their_models_are(config):
+    study = with_second_series(config, ["short"])
+    cells = [cell for cell in plan_cells(study) if cell.series == "other"]
+    assert {(cell.method, cell.dataset) for cell in cells if cell.method != "base"} == {("short", "nursery-summary")}
+    tuned, untouched = (
+        {
+            (probe.probe, probe.format)
+            for cell in cells
+            if (cell.method == "base") == is_untouched
+            for probe in probes_of(study, cell)
+        }
+        for is_untouched in (False, True)
+    )
+    assert tuned == untouched == {("nursery-summary", "default"), ("nursery-summary", "io"), ("heldout", "text")}
+
+
+def test_a_series_with_all_methods_by_name_is_as_one_without_the_key(config):
+    study = with_second_series(config, ["short", "full"])
+    cells = [
+        {(cell.dataset, cell.format, cell.method, cell.seed) for cell in plan_cells(study) if cell.series == name}
+        for name in study.checkpoints
+    ]
+    assert cells[0] == cells[1]
+
+
+def test_a_series_that_no_method_tunes_has_no_cell_and_changes_nothing_of_others(config):
+    before = with_second_series(copy.deepcopy(config), ["full"])
+    study = with_second_series(config, [])
+    assert [cell for cell in plan_cells(study) if cell.series == "other"] == []
+    assert [c for c in plan_cells(study)] == [c for c in plan_cells(before) if c.series == "nursery"]
+
+
+def test_methods_of_a_series_are_methods_of_the_study(config):
+    for method in ("ful", "base"):
+        with pytest.raises(UserError, match=rf"series.other.methods: unknown method '{method}'; known are full, short"):
+            with_second_series(copy.deepcopy(config), [method])
+    config["series"]["nursery"]["methods"] = []
+    with pytest.raises(UserError, match=r"no cell to train(.|\n)*hint: .*series"):
+        study_of(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"texts": ["prose"]}, r"sensitivity.texts: unknown text 'prose'; known are heldout"),
+        ({"series": ["nursry"]}, r"sensitivity.series: unknown series 'nursry'.*\nhint: did you mean 'nursery'"),
+        ({"noise": {}, "bits": []}, r"neither `noise` nor `bits`.*\nhint: "),
+        ({"noise": {"initial": [1.0]}}, r"sensitivity.noise: unknown key 'initial'"),
+        ({"noise": {"init": [0.0]}}, r"sensitivity.noise.init.0: 0.0"),
+    ],
+)
+def test_what_cannot_be_perturbed_is_said(config, change, said):
+    config["sensitivity"] = {"texts": ["heldout"]} | change
+    with pytest.raises(UserError, match=said):
+        study_of(config)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -67,6 +67,17 @@ def test_an_annealed_twin_is_a_branch_that_runs_only_its_own_cells(finished):
     assert not {"pretrain_state", "pretrain_checkpoint", "build_corpus", "check_series"} & set(planned)
 
 
+def test_a_series_that_is_perturbed_only_reruns_nothing_of_others(finished):
+    config = finished.config()
+    own = config["series"]["nursery"]
+    config["series"]["other"] = own | {"pretrain": own["pretrain"] | {"seed": 2}, "methods": []}
+    config["sensitivity"] = {"texts": ["heldout"], "series": ["other"]}
+    planned = finished.planned(config)
+    assert planned["measure_sensitivity"] == planned["pretrain_checkpoint"] == 3 and planned["pretrain_state"] == 2
+    assert planned["collect_sensitivity"] == planned["build_corpus"] == 1
+    assert not {"train_model", "predict", "score", "collect_checkpoint", "collect", "plot_figure"} & set(planned)
+
+
 def test_a_changed_learning_rate_retrains_only_that_method(finished):
     config = finished.config()
     config["methods"]["other"] = config["methods"]["full"] | {"learning_rate": 2e-3}

@@ -1,0 +1,158 @@
+"""How sensitive a checkpoint is: its loss on running text with noise on its weights, and with rounded weights.
+
+By hand: python scripts/measure_sensitivity.py --model FOLDER --texts '{"prose": "prose.txt"}' --output table.parquet
+
+FOLDER is any causal language model in the layout of transformers. A text is a file of UTF-8 text, whose paragraphs are
+its passages, or a table (.parquet) with the columns item and text. --settings holds the noise by normalisation, each
+with its scales, the seeds that draw it, and the bits that weights are rounded to:
+
+  {"noise": {"init": [0.1], "relative": [0.01, 0.03], "absolute": [0.001]}, "seeds": [0, 1, 2], "bits": [8, 4]}
+
+Noise on a tensor is scale x std x Z, with Z from N(0, 1), where std is, by normalisation: `init`, that of the tensor's
+initialisation, measured on the model at step 0 (--start) or else as its config says; norm gains and biases begin as
+constants and get none; `relative`, the root mean square of the tensor as it is now; `absolute`, 1. The same Z at every
+scale, normalisation and checkpoint, so that differences are paired. Rounding takes the nearest of 2^bits - 1 levels,
+symmetric, for each output channel of each matrix; vectors stay. All weights are perturbed together, tied ones once.
+
+A row of the table is one perturbation on one text: `base_loss` and `loss` in nats a token, `increase` of the loss with
+its standard error `se` over passages (paired: what a passage is hard or easy by is in both losses), and perplexities.
+"""
+
+import argparse
+import logging
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.errors import UserError
+from ripeness.models import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
+from ripeness.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
+from ripeness.ratios import ratio_with_error
+from ripeness.running_text import Passages, passage_losses, read_passages, read_rows
+from ripeness.tables import SENSITIVITY, write_table
+
+BY_HAND = {
+    "noise": {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []},
+    "seeds": [0, 1, 2],
+    "bits": [8, 4],
+}
+Losses = dict[str, list[float]]  # nats of every passage, by text
+
+
+def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as given, others as in BY_HAND; UserError for a key or a normalisation that nothing knows."""
+    known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), BY_HAND["noise"])}
+    for where, (given, choices) in known.items():
+        if strange := sorted(given.keys() - choices.keys()):
+            raise UserError(f"{where}: unknown {strange[0]!r}; known are {', '.join(choices)}\nhint: see --help")
+    return BY_HAND | settings
+
+
+def identity_of(folder: Path) -> dict[str, Any]:
+    """What a checkpoint's folder says of it; its names where it says nothing."""
+    if not (folder / "checkpoint.json").is_file():
+        return {"series": folder.absolute().parent.name, "checkpoint": folder.absolute().name}
+    facts = read_checkpoint(folder)
+    identity = {key: facts[key] for key in ("series", "checkpoint", "step", "tokens", "lr", "phase")}
+    return identity | {"pretraining_seed": facts["seed"]}
+
+
+def sensitivity(
+    model: PreTrainedModel, read: Callable[[], Losses], settings: dict[str, Any], start: Path | None
+) -> Iterator[tuple[dict[str, Any], Losses]]:
+    """Every perturbation and what `read` finds under it; the noise of one seed is drawn once for all that need it.
+
+    Beside the model it holds an exact copy of the weights and, in fp32, the noise of one seed.
+    """
+    weights = weights_of(model)
+    originals = copies_of(weights)
+    scales = {name: values for name, values in settings["noise"].items() if values}
+    stds = {name: stds_of(name, originals, model.config, start) for name in scales}
+    for seed in settings["seeds"] if scales else []:
+        noise = draw_noise(weights, seed)
+        for normalisation, values in scales.items():
+            for scale in values:
+                with replaced(weights, originals, with_noise(noise, stds[normalisation], scale)):
+                    losses = read()
+                place = {"normalisation": normalisation, "scale": scale, "noise_seed": seed}
+                yield {"perturbation": "noise"} | place, losses
+    for bits in settings["bits"]:
+        with replaced(weights, originals, rounding(model, bits)):
+            losses = read()
+        yield {"perturbation": "rounding", "normalisation": "", "scale": bits, "noise_seed": None}, losses
+
+
+def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[str, Any]:
+    """Losses (nats a token), their difference with its standard error over passages, and perplexities."""
+    n_tokens = sum(passages.n_tokens)
+    changes = [b - a for a, b in zip(before, after, strict=True)]
+    increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)
+    base_loss, loss = sum(before) / n_tokens, sum(after) / n_tokens
+    return {
+        "base_loss": base_loss,
+        "loss": loss,
+        "increase": increase,
+        "se": se,
+        "base_perplexity": perplexity(base_loss),
+        "perplexity": perplexity(loss),
+        "n_items": len(passages.items),
+        "n_tokens": n_tokens,
+    }
+
+
+def perplexity(loss: float) -> float:
+    """e to the loss; infinite where no number is as large."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One row for every perturbation and text."""
+    model, tokenizer = load_model(options.model), load_tokenizer(options.model)
+    precision = resolve_precision(options.precision, model.device)
+    logging.info("precision: %s; step 0: %s", precision, options.start or "as the config says")
+    texts = {
+        name: read_passages(model, tokenizer, read_rows(existing(path)), batch_tokens=options.batch_tokens)
+        for name, path in options.texts.items()
+    }
+
+    def read() -> Losses:
+        with autocast(model.device, precision):  # anew each time: it may keep bf16 copies of weights
+            return {name: passage_losses(model, passages) for name, passages in texts.items()}
+
+    before, settings = read(), with_defaults(options.settings)
+    identity = {"study": options.study} | identity_of(options.model)
+    rows = []
+    for place, losses in sensitivity(model, read, settings, options.start):
+        for name, passages in texts.items():
+            rows.append(identity | place | {"probe": name} | row_of(passages, before[name], losses[name]))
+            found = {key: rows[-1][key] for key in ("probe", "loss", "increase")}
+            logging.info("%s", " ".join(str(value) for value in [*place.values(), *found.values()]))
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one row for every perturbation and text."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--model", required=True, type=existing, help="folder of the checkpoint")
+    parser.add_argument("--start", type=existing, nargs="?", help="its series at step 0: folder, or training state")
+    parser.add_argument("--texts", required=True, type=json_option, help='names and files, as {"name": "file"}')
+    parser.add_argument("--settings", type=json_option, default={}, help="noise, seeds and bits, see above")
+    parser.add_argument("--study", default="by-hand", help="name of the study, for its column")
+    parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.threads)
+    write_table(options.output, rows_of(options), SENSITIVITY)
+
+
+if __name__ == "__main__":
+    run(main)

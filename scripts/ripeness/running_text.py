@@ -1,0 +1,60 @@
+"""Running text: passages in tokens, and how well a model expects each of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ripeness.errors import UserError
+from ripeness.likelihood import Batch, in_batches, read_batches, windows
+from ripeness.models import context_length, contexts_of, encode
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Passages as a model reads them, put into tokens and padded once for any number of readings.
+
+    `n_windows` and `n_tokens` are those of every passage; `batches` hold its windows, passage after passage.
+    """
+
+    items: list[str]
+    n_windows: list[int]
+    n_tokens: list[int]
+    batches: list[Batch]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Passages (item, text) of a table, or the paragraphs of a UTF-8 text file, which an empty line parts."""
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path, columns=["item", "text"]).to_dicts()
+    try:
+        paragraphs = [part.strip() for part in path.read_text(encoding="utf-8").split("\n\n")]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}\nhint: name a text file, or a table (.parquet)") from None
+    rows = [{"item": f"{path.stem}:{number}", "text": text} for number, text in enumerate(paragraphs, 1) if text]
+    if not rows:
+        raise UserError(f"{path} holds no text\nhint: name a file with a few paragraphs")
+    return rows
+
+
+def read_passages(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, str]], *, batch_tokens: int
+) -> Passages:
+    """Prepare passages (item, text) for a model: each after the token that stands between documents."""
+    start = contexts_of(tokenizer, [[]])[0][0]
+    texts = encode(tokenizer, [row["text"] for row in rows])
+    pieces = [windows(tokens, start, context_length(model.config)) for tokens in texts]
+    flat = [request for requests in pieces for request in requests]
+    return Passages(
+        items=[row["item"] for row in rows],
+        n_windows=[len(requests) for requests in pieces],
+        n_tokens=[len(tokens) for tokens in texts],
+        batches=list(in_batches(flat, batch_tokens=batch_tokens, device=model.device)),
+    )
+
+
+def passage_losses(model: PreTrainedModel, passages: Passages) -> list[float]:
+    """Negative log-likelihood (nats) of every passage, summed over its tokens."""
+    scores = iter(read_batches(model, passages.batches, sum(passages.n_windows)))
+    return [-sum(logp for _ in range(n) for logp in next(scores)) for n in passages.n_windows]
