@@ -105,11 +105,6 @@ def learned_strengths(strengths: np.ndarray, start: float, times: np.ndarray) ->
     return strengths / (1 + (strengths / start - 1) * decay)
 
 
-def half_learned_time(strength: float, start: float) -> float:
-    """When a feature has half of its strength."""
-    return float(np.log(strength / start - 1) / (2 * strength))
-
-
 def balanced_weights(task: Task, strengths: np.ndarray) -> Weights:
     """Weights with these strengths [..., width] along the task's singular vectors, split evenly over both layers."""
     root = np.sqrt(strengths)[..., None, :]
@@ -166,9 +161,9 @@ def expected_change(strengths: np.ndarray, gamma: float, width: int) -> np.ndarr
 def noisy_losses(
     weights: Weights, target: np.ndarray, gamma: float, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Losses after noise, [draws, networks]: every network under the same noise, each draw with both signs.
+    """Losses after noise, [draws, networks]: every network under the same noise, each draw with all signs.
 
-    The mean over both signs is one value: it removes what is odd in the noise and leaves the expectation as it is.
+    The mean over both signs of either layer's noise is one value: what is odd in a noise is gone, the mean stays.
     """
     found = np.empty((draws, len(weights[0])))
     parts = [slice(first, first + AT_ONCE) for first in range(0, len(weights[0]), AT_ONCE)]
@@ -176,8 +171,9 @@ def noisy_losses(
         one, two = gamma * rng.standard_normal((2, *target.shape))
         for part in parts:
             first, second = weights[0][part], weights[1][part]
-            both = loss((first + one, second + two), target) + loss((first - one, second - two), target)
-            found[draw, part] = both / 2
+            signs = [(first + one, second + two), (first - one, second - two)]
+            signs += [(first + one, second - two), (first - one, second + two)]
+            found[draw, part] = np.mean([loss(signed, target) for signed in signs], axis=0)
     return found
 
 

@@ -10,6 +10,7 @@ from ripeness.theory_figures import BASE
 
 # Viridis without its yellow end, dark for much: lines are ordered by a number.
 ORDERED = ["#5ec962", "#21918c", "#3b528b", "#440154"]
+LEAST = 0.6  # of the least loss after noise, below which the loss without noise is not drawn
 TARGETS = ["#0072b2", "#e69f00", "#d55e00", "#cc79a7", "#009e73", "#56b4e9"]
 TIPS = {
     "line": "line", "target": "target", "time": "time", "n_learned": "features learned", "value": "mean",
@@ -37,7 +38,9 @@ def line_colours(frame: pl.DataFrame, shades: list[str], *, title: str | None = 
     found = {name: shades[place % len(shades)] for name, place in zip(own, places, strict=True)}
     found[BASE] = METHOD_COLOURS["base"]
     scale = alt.Scale(domain=names, range=[found[name] for name in names])
-    return alt.Color("line:N", scale=scale, legend=alt.Legend(title=title, symbolType="stroke", symbolSize=220))
+    return alt.Color(
+        "line:N", scale=scale, legend=alt.Legend(title=title, symbolType="stroke", symbolSize=220, symbolOpacity=1)
+    )
 
 
 def tips(frame: pl.DataFrame) -> list[alt.Tooltip]:
@@ -61,12 +64,17 @@ def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, **look: object) -> 
 def features(frame: pl.DataFrame) -> alt.HConcatChart:
     """Two panels; a dashed rule is where learning one more feature begins to cost."""
     colour = line_colours(frame, ORDERED)
-    # without noise the loss falls to 0, which has no logarithm
-    look = {"title": "pre-training loss after noise", "scale": alt.Scale(type="log", domainMin=0.01, clamp=True)}
+    # without noise the loss falls to 0, which has no logarithm and would flatten all turns
+    frame = frame.filter(pl.col("value") > LEAST * frame.filter(pl.col("line") != BASE)["value"].min())
+    look = {"title": "pre-training loss after noise", "scale": alt.Scale(type="log", nice=False, padding=8)}
     charts = []
     for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
         by_feature = part["n_learned"].is_not_null().any()
-        x = alt.X("n_learned:Q", title="features learned", axis=alt.Axis(grid=False)) if by_feature else time_axis()
+        x = (
+            alt.X("n_learned:Q", title="features learned", axis=alt.Axis(grid=False), scale=alt.Scale(nice=False))
+            if by_feature
+            else time_axis()
+        )
         part = part.drop([column for column in part.columns if part[column].is_null().all()])
         layers = points(part, x, colour, **look)
         if by_feature:
@@ -80,7 +88,7 @@ def features(frame: pl.DataFrame) -> alt.HConcatChart:
 def sensitivity(frame: pl.DataFrame) -> alt.LayerChart:
     """Points of Monte Carlo on the lines of the closed form."""
     colour = line_colours(frame, ORDERED)
-    look = {"title": "loss that noise adds", "scale": alt.Scale(type="log")}
+    look = {"title": "loss that noise adds", "scale": alt.Scale(type="log", nice=False, padding=8)}
     return alt.layer(*points(frame, time_axis(), colour, **look)).properties(width=0.6 * WIDTH, height=320)
 
 
@@ -130,7 +138,9 @@ def tuned_rate(frame: pl.DataFrame) -> alt.HConcatChart:
     colour = line_colours(frame, TARGETS, title="target")
     charts = []
     for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
-        chart = bands(part, colour, alt.Scale(type="log")).properties(width=WIDTH / 3 - 62, height=260)
+        chart = bands(part, colour, alt.Scale(type="log", nice=False, padding=8)).properties(
+            width=WIDTH / 3 - 62, height=260
+        )
         charts.append(titled(chart, name))
     return alt.hconcat(*charts)
 

@@ -133,6 +133,12 @@ def fixed_rate_degrades(tables: Tables, settings: Settings) -> Finding:
     return degradation(FIXED, rows, settings, key=["target", "rate"], value="loss", judge=decide_rise)
 
 
+def at_ends(rows: pl.DataFrame, rates: pl.Series) -> tuple[str, ...]:
+    """A caveat on chosen rates at an end of the list, beyond which a better one may be."""
+    n = rows.filter(pl.col("rate").is_in([rates.min(), rates.max()])).height
+    return (f"Of {rows.height} chosen rates {n} lie at an end of the list.",) if n else ()
+
+
 def tuned_rows_of(tables: Tables, is_wanted: pl.Expr) -> pl.DataFrame:
     """Fine-tuning at the rate chosen for each checkpoint, without a pull."""
     return tables["tuned_networks"].filter(is_wanted, pl.col("is_chosen"), pl.col("pull") == 0)
@@ -141,7 +147,8 @@ def tuned_rows_of(tables: Tables, is_wanted: pl.Expr) -> pl.DataFrame:
 def tuned_rate_aligned(tables: Tables, settings: Settings) -> Finding:
     """Targets with the directions of pre-training and the same signs."""
     rows = tuned_rows_of(tables, (pl.col("rotation") == 0) & ~pl.col("is_opposed"))
-    return degradation(ALIGNED, rows, settings, key=["target"], value="task_loss", judge=decide_absence)
+    finding = degradation(ALIGNED, rows, settings, key=["target"], value="task_loss", judge=decide_absence)
+    return replace(finding, caveats=(*finding.caveats, *at_ends(rows, tables["tuned_networks"]["rate"])))
 
 
 def tuned_rate_rotated(tables: Tables, settings: Settings) -> Finding:
@@ -150,8 +157,9 @@ def tuned_rate_rotated(tables: Tables, settings: Settings) -> Finding:
     finding = degradation(ROTATED, rows, settings, key=["target"], value="task_loss", judge=decide_rise)
     opposed = series_of(tuned_rows_of(tables, pl.col("is_opposed")), ["target"])
     more = [f"{name} {signed(float(rises(grid(part, 'task_loss')).mean()))}" for (name,), part in opposed.items()]
-    note = f"Targets of opposite strengths are not counted; their rise at tuned rates: {', '.join(more)}."
-    return replace(finding, caveats=(*finding.caveats, note)) if more else finding
+    note = (f"Targets of opposite strengths are not counted; their rise at tuned rates: {', '.join(more)}.",)
+    ends = at_ends(rows, tables["tuned_networks"]["rate"])
+    return replace(finding, caveats=(*finding.caveats, *ends, *(note if more else ())))
 
 
 def pulled(tables: Tables) -> pl.DataFrame:

@@ -68,11 +68,6 @@ def test_gradient_descent_from_small_random_weights_comes_near_the_closed_form(t
     assert abs(counts - (closed > STRENGTHS / 2).sum(axis=1)).max() <= 1
 
 
-def test_a_feature_has_half_of_its_strength_when_the_closed_form_says():
-    time = network.half_learned_time(0.25, 1e-6)
-    assert network.learned_strengths(np.array([0.25]), 1e-6, np.array([time]))[0, 0] == pytest.approx(0.125)
-
-
 @pytest.mark.parametrize("gamma", [0.03, 0.06, 0.1])
 def test_noise_adds_what_the_closed_form_says_within_three_percent(task, checkpoints, gamma):
     some = checkpoints[0][::3], checkpoints[1][::3]
