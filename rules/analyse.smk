@@ -1,19 +1,27 @@
 """Answers: claims tested, figures drawn.
 
-INPUTS: <results>/tables/{measurements,cells}.parquet, <results>/tables/items/
+INPUTS: <results>/tables/{measurements,cells}.parquet, <results>/tables/items/; of the theory, its own tables
 OUTPUTS: <results>/findings.json                 claims with verdict, effect, interval and caveats
          <results>/figures/{figure}.{json,svg,csv}   specification, picture and the data behind it
 """
 
-FIGURES = {
-    "availability": "The study",
-    "learned-in-pretraining": "What does pre-training teach?",
-    "saturation": "What does pre-training teach?",
-    "gain": "What does tuning add?",
-    "format-spread": "Does the format matter?",
-    "transfer": "What does tuning change elsewhere?",
-    "pretraining-text": "What does tuning change elsewhere?",
+MEASURED = {MODELS, PUBLISHED}
+# Each figure: the question that it belongs to, and the kinds of study that have it.
+ALL_FIGURES = {
+    "availability": ("The study", MEASURED),
+    "learned-in-pretraining": ("What does pre-training teach?", MEASURED),
+    "saturation": ("What does pre-training teach?", MEASURED),
+    "gain": ("What does tuning add?", MEASURED),
+    "format-spread": ("Does the format matter?", MEASURED),
+    "transfer": ("What does tuning change elsewhere?", MEASURED),
+    "pretraining-text": ("What does tuning change elsewhere?", MEASURED),
+    "theory-features": ("What does noise cost?", {THEORY}),
+    "theory-sensitivity": ("What does noise cost?", {THEORY}),
+    "theory-fixed-rate": ("What does fine-tuning cost?", {THEORY}),
+    "theory-tuned-rate": ("What does fine-tuning cost?", {THEORY}),
+    "theory-regularisation": ("What does fine-tuning cost?", {THEORY}),
 }
+FIGURES = {name: question for name, (question, kinds) in ALL_FIGURES.items() if kind_of(STUDY.config) in kinds}
 
 
 localrules:
@@ -24,8 +32,9 @@ localrules:
 rule test_findings:
     """Test the claims on the measurements."""
     input:
-        measurements="<results>/tables/measurements.parquet",
+        measurements=from_plan(lookups.measurements_table),
         scored=from_plan(lookups.item_tables),
+        simulated=from_plan(theory_lookups.theory_tables),
     output:
         findings="<results>/findings.json",
     log:
@@ -41,6 +50,7 @@ rule test_findings:
         python scripts/test_findings.py \
             --measurements {input.measurements:q} \
             --items {input.scored:q} \
+            --simulated {input.simulated:q} \
             --settings {params.settings:q} \
             --output {output.findings:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -50,9 +60,10 @@ rule test_findings:
 rule plot_figure:
     """Draw one figure: specification, picture, and the data behind it."""
     input:
-        measurements="<results>/tables/measurements.parquet",
-        cells="<results>/tables/cells.parquet",
+        measurements=from_plan(lookups.measurements_table),
+        cells=from_plan(lookups.cells_table),
         scored=from_plan(lookups.item_tables),
+        simulated=from_plan(theory_lookups.theory_tables),
         findings="<results>/findings.json",
     output:
         spec="<results>/figures/{figure}.json",
@@ -81,6 +92,7 @@ rule plot_figure:
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
             --items {input.scored:q} \
+            --simulated {input.simulated:q} \
             --findings {input.findings:q} \
             --settings {params.settings:q} \
             --output-spec {output.spec:q} \

@@ -26,11 +26,12 @@ from ripeness import (
     series_lookups,
     sources,
     twin_lookups,
+    theory_lookups,
     warm,
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
-from ripeness.plan import formats_used, harness_tasks
+from ripeness.plan import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
 from ripeness.study import load_study
 
 
@@ -66,7 +67,7 @@ def study_folder(wildcards):
 
 def start_warm():
     """Start local jobs, and members of a group on a cluster, as children of a process that has imported libraries."""
-    if lookups.is_published(STUDY):
+    if not lookups.runs_models(STUDY):
         return  # nothing of it needs torch
     if workflow.is_main_process and workflow.local_exec:
         warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")

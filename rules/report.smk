@@ -79,12 +79,13 @@ rule write_report:
         script="reports/report.js",
         captions=collect("reports/{figure}.rst", figure=FIGURES),
         findings="<results>/findings.json",
-        measurements="<results>/tables/measurements.parquet",
-        cells="<results>/tables/cells.parquet",
+        measurements=from_plan(lookups.measurements_table),
+        cells=from_plan(lookups.cells_table),
+        simulated=from_plan(theory_lookups.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts=from_plan(lookups.prompts_file),
         provenance="<results>/provenance.json",
-        audit="<results>/tables/audit.parquet",
+        audit=from_plan(lookups.audit_table),
     output:
         report=report(
             "<results>/report.html",
@@ -109,6 +110,7 @@ rule write_report:
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
+            --simulated {input.simulated:q} \
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \

@@ -7,16 +7,19 @@ figure that belongs to them.
 
 import json
 import re
+from argparse import Namespace
 from pathlib import Path
 
 import polars as pl
 import vl_convert
 
-from ripeness.charts import FIGURES, blank, specification
+from ripeness.charts import Figure, blank, specification
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
+from ripeness.figures import FIGURES
 from ripeness.files import read_json, whole
 from ripeness.tables import REPORTED, by_checkpoint
+from ripeness.theory_tables import by_name
 from ripeness.verdicts import settings_from
 
 ITEM_COLUMNS = [
@@ -49,13 +52,32 @@ def picture(spec: dict) -> str:
     return re.sub(rf"(?<=\.\d\d)\d+{within_tag}", "", svg)
 
 
+def tables_of(figure: Figure, options: Namespace) -> list:
+    """What a figure's data are made of."""
+    if options.simulated:
+        return [by_name(options.simulated)]
+    if not (options.measurements and options.cells):
+        raise UserError(
+            f"{options.figure} needs --measurements and --cells\nhint: the study's tables, as collect writes"
+        )
+    tables: list = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
+    if figure.uses_items and options.items:
+        tables.append(read_items(options.items))
+    if figure.uses_settings:
+        tables.append(settings_from(options.settings))
+    return tables
+
+
 def main(argv: list[str] | None = None) -> None:
     """Draw one figure."""
     parser = argument_parser(__doc__)
     parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
-    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet of the study")
-    parser.add_argument("--cells", required=True, type=Path, help="cells.parquet of the study")
+    parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet of the study")
+    parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet of the study")
     parser.add_argument("--items", type=Path, nargs="*", help="items tables or their folder, for paired intervals")
+    parser.add_argument(
+        "--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of all others"
+    )
     parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
@@ -68,12 +90,7 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
-    tables: list = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
-    if figure.uses_items and options.items:
-        tables.append(read_items(options.items))
-    if figure.uses_settings:
-        tables.append(settings_from(options.settings))
-    frame = figure.data(*tables)
+    frame = figure.data(*tables_of(figure, options))
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     findings = read_json(options.findings) if options.findings else []
     spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))

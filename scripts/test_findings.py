@@ -1,7 +1,8 @@
 """Test the claims of a study on its measurements: one verdict each, with effect, interval and caveats.
 
 Writes findings.json. A claim that the study cannot decide is undecided, with the reason; nothing here fails
-for want of cells. Without items, as in published tables, claims are tested on the measurements alone.
+for want of cells. Without items, as in published tables, claims are tested on the measurements alone; of simulated
+networks, those of the theory on their tables.
 """
 
 from pathlib import Path
@@ -12,25 +13,30 @@ import polars as pl
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
-from ripeness.findings import all_findings, as_rows, findings_without_items
+from ripeness.findings import all_findings, as_rows, findings_without_items, theory_findings
 from ripeness.score_matrices import read_scores
 from ripeness.tables import REPORTED
+from ripeness.theory_tables import by_name
 from ripeness.verdicts import settings_from
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read the tables, test the claims, write the findings."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
+    parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
     parser.add_argument("--items", default=[], type=Path, nargs="*", help="items tables, or their folder")
+    parser.add_argument("--simulated", default=[], type=Path, nargs="*", help="tables of simulated networks instead")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="findings.json")
     options = parser.parse_args(argv)
-    if not options.measurements.is_file():
+    settings = settings_from(options.settings)
+    if options.simulated:
+        write_json(options.output, as_rows(theory_findings(by_name(options.simulated), settings)))
+        return
+    if not (options.measurements and options.measurements.is_file()):
         raise UserError(
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
-    settings = settings_from(options.settings)
     measurements = pl.scan_parquet(options.measurements)
     if not options.items:
         write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))

@@ -1,6 +1,8 @@
 """Write the report of a study: one HTML file that holds everything it shows and opens without a network."""
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import vl_convert
@@ -12,38 +14,19 @@ from ripeness.files import read_json, whole
 from ripeness.forecast import forecast_against_use
 from ripeness.published_tables import lacks_of
 from ripeness.tables import REPORTED
+from ripeness.theory_tables import by_name, facts_of_simulation
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Write one report."""
-    parser = argument_parser(__doc__)
-    parser.add_argument("--study-title", required=True, help="headline of the page")
-    parser.add_argument("--findings", required=True, type=Path, help="findings.json")
-    parser.add_argument("--measurements", required=True, type=Path, help="measurements.parquet")
-    parser.add_argument("--cells", required=True, type=Path, help="cells.parquet")
-    parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
-    parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
-    parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
-    parser.add_argument("--audit", required=True, type=Path, help="audit.parquet")
-    parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
-    parser.add_argument(
-        "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
-    )
-    parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
-    options = parser.parse_args(argv)
-    usage = usage_table(options.usage_logs)
+def measured(options: Namespace) -> dict[str, Any]:
+    """What the page says of measurements."""
     everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
     measurements = everything.filter(REPORTED)
-    facts = report.facts_of(measurements, cells)
     table = report.score_table(measurements)
-    context = {
-        "title": options.study_title,
-        "facts": facts,
-        **report.findings_of(read_json(options.findings)),
+    return {
+        "facts": report.facts_of(measurements, cells),
         "audit": report.audit_of(pl.read_parquet(options.audit)),
-        "figures": report.figures_of(options.figures, REPORTS, facts),
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
         "ties": report.tie_counts(measurements),
@@ -54,6 +37,40 @@ def main(argv: list[str] | None = None) -> None:
         "prompts": report.prompts_by_dataset(read_json(options.prompts)) if options.prompts else {},
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
+    }
+
+
+def simulated(options: Namespace) -> dict[str, Any]:
+    """What the page says of simulated networks: neither cells nor scores nor prompts."""
+    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost"))
+    return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one report."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--study-title", required=True, help="headline of the page")
+    parser.add_argument("--findings", required=True, type=Path, help="findings.json")
+    parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
+    parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet")
+    parser.add_argument("--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of both")
+    parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
+    parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
+    parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
+    parser.add_argument("--audit", type=Path, nargs="?", help="audit.parquet")
+    parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
+    parser.add_argument(
+        "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
+    options = parser.parse_args(argv)
+    usage = usage_table(options.usage_logs)
+    study = simulated(options) if options.simulated else measured(options)
+    context = {
+        "title": options.study_title,
+        **study,
+        **report.findings_of(read_json(options.findings)),
+        "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": read_json(options.provenance),
         "usage": usage,
         "calibration": options.calibration,

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ripeness.annealed_twins import is_twin
-from ripeness.lookups import checkpoint_folders, results, to_json
+from ripeness.lookups import results, to_json
 from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on, probes_asked
 from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.series_lookups import fetched_folders, pretrained_series

@@ -16,6 +16,15 @@ from ripeness.score_matrices import Scores
 from ripeness.spread_without_items import spread_without_items
 from ripeness.statistics import holm
 from ripeness.tables import REPORTED
+from ripeness.theory_noise import learned_at_a_loss, sensitivity_grows
+from ripeness.theory_tuning import (
+    fixed_rate_degrades,
+    pull_delays,
+    pull_does_not_cure,
+    tuned_rate_aligned,
+    tuned_rate_rotated,
+)
+from ripeness.theory_verdicts import Tables
 from ripeness.transfer_without_items import transfer_without_items
 from ripeness.type_transfer import transfer_between_types
 from ripeness.verdicts import Finding, Settings
@@ -37,6 +46,23 @@ WITHOUT_ITEMS: dict[str, Callable[[pl.DataFrame, Settings], Finding]] = {
     "transfer-between-types": transfer_without_items,
     "transfer-within-type": within_type_without_items,
 }
+
+
+# The claims of the theory, on tables of simulated networks.
+THEORY: dict[str, Callable[[Tables, Settings], Finding]] = {
+    "sensitivity-grows": sensitivity_grows,
+    "learned-at-a-loss": learned_at_a_loss,
+    "fixed-rate-degrades": fixed_rate_degrades,
+    "tuned-rate-aligned": tuned_rate_aligned,
+    "tuned-rate-rotated": tuned_rate_rotated,
+    "pull-delays": pull_delays,
+    "pull-does-not-cure": pull_does_not_cure,
+}
+
+
+def theory_findings(tables: Tables, settings: Settings) -> list[Finding]:
+    """Test the claims of the theory on tables of simulated networks, and adjust the p values (Holm)."""
+    return adjusted([function(tables, settings) for function in THEORY.values()], settings)
 
 
 def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:

@@ -15,11 +15,15 @@ from jinja2 import Template
 from ripeness.families import repeats
 from ripeness.plan import (
     HARNESS_FORMAT,
+    MODELS,
+    PUBLISHED,
     TEXT_FORMAT,
+    THEORY,
     UNSEEDED,
     Cell,
     Study,
     cells_at,
+    kind_of,
     probes_asked,
     probes_of,
     tuned_series,
@@ -183,7 +187,22 @@ def status_tables(study: Study, wildcards: Any) -> list[str]:
 
 def item_tables(study: Study, wildcards: Any) -> list[str]:
     """The collected items of every checkpoint; published numbers have none."""
-    return [] if is_published(study) else tables_of_checkpoints(study, "items")
+    return tables_of_checkpoints(study, "items") if runs_models(study) else []
+
+
+def measurements_table(study: Study, wildcards: Any) -> list[str]:
+    """All measurements; a study of the theory has none."""
+    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/measurements.parquet"]
+
+
+def cells_table(study: Study, wildcards: Any) -> list[str]:
+    """All cells; a study of the theory has none."""
+    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/cells.parquet"]
+
+
+def audit_table(study: Study, wildcards: Any) -> list[str]:
+    """What the audit saw; a study of the theory has nothing that it could look at."""
+    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/audit.parquet"]
 
 
 def tables_of_checkpoints(study: Study, name: str) -> list[str]:
@@ -199,7 +218,12 @@ def tables_of_checkpoints(study: Study, name: str) -> list[str]:
 
 def is_published(study: Study) -> bool:
     """Whether a study is one of published numbers, with nothing to run."""
-    return "published" in study.config
+    return kind_of(study.config) == PUBLISHED
+
+
+def runs_models(study: Study) -> bool:
+    """Whether a study pre-trains, tunes or asks language models."""
+    return kind_of(study.config) == MODELS
 
 
 def published_tables(study: Study, wildcards: Any) -> list[str]:
@@ -234,7 +258,8 @@ def figure_caption(study: Study, wildcards: Any) -> str:
 
 def config_json(study: Study, wildcards: Any) -> str:
     """The study as it was understood, with defaults; `scratch` is the site's."""
-    keys = ("study", "title", "published", "findings") if is_published(study) else study.config.keys() - {"scratch"}
+    is_whole = runs_models(study)
+    keys = study.config.keys() - {"scratch"} if is_whole else ("study", "title", kind_of(study.config), "findings")
     return to_json({key: study.config[key] for key in keys})
 
 
@@ -257,7 +282,7 @@ def shown_series(study: Study) -> str:
 
 def shown_cells(study: Study) -> list[Cell]:
     """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
-    if is_published(study):
+    if not runs_models(study):
         return []
     series, seed = shown_series(study), study.config["seeds"][0]
     cells = cells_at(study, series, next(iter(study.checkpoints[series])))
@@ -286,5 +311,5 @@ def shown_seed(study: Study, wildcards: Any) -> int:
 
 
 def prompts_file(study: Study, wildcards: Any) -> list[str]:
-    """The shown prompts; published numbers have none."""
-    return [] if is_published(study) else [f"{results(study)}/prompts.json"]
+    """The shown prompts; without models there are none."""
+    return [f"{results(study)}/prompts.json"] if runs_models(study) else []

@@ -16,6 +16,7 @@ TEXT_FORMAT = "text"  # the "format" of running text, which has none
 HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
+MODELS, PUBLISHED, THEORY = "models", "published", "theory"  # kinds of study; all but the first run no language model
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Study:
     checkpoints: dict[str, dict[str, dict[str, Any]]]
     recipes: dict[str, dict[str, Any]]
     lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
+
+
+def kind_of(config: dict[str, Any]) -> str:
+    """The kind of study that a config describes: the key that stands in the place of models, if one does."""
+    return next((kind for kind in (PUBLISHED, THEORY) if kind in config), MODELS)
 
 
 def methods_of(study: Study, series: str) -> list[str]:

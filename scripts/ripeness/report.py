@@ -19,9 +19,9 @@ from docutils.core import publish_parts
 from markupsafe import Markup
 
 from ripeness.audit import SEVERITIES
-from ripeness.charts import FIGURES
 from ripeness.errors import UserError
 from ripeness.figure_data import human, with_labels
+from ripeness.figures import FIGURES
 from ripeness.files import read_json
 from ripeness.intervals import POINT, UNTUNED, pooled, scores
 from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
@@ -72,6 +72,7 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
     tokens = points["tokens"].sort()
     tuned_on = cells.filter(~pl.col("format").is_in(UNTUNED))
     return {
+        "is_simulated": False,
         "series": sorted(set(points["series"])),
         "n_checkpoints": points.select("series", "checkpoint").unique().height,
         "tokens": [human(tokens[0]), human(tokens[-1])] if len(tokens) else [],

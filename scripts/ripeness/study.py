@@ -9,13 +9,14 @@ from ripeness.annealed_twins import check_texts_apart
 from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
-from ripeness.plan import VALIDATION, Study, formats_used, plan_cells
+from ripeness.plan import MODELS, VALIDATION, Study, formats_used, kind_of, plan_cells
 from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import load_task
+from ripeness.theory_settings import settings_from
 
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
-# What a study of published numbers has instead of models: no cell is planned and no model is asked.
+# What a study of published numbers or of the theory has instead of models: no cell is planned and no model is asked.
 NOTHING_RUNS = {
     "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
     "items": {},
@@ -26,7 +27,9 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     """Check a config and everything that it names; UserError for the first thing wrong."""
     config = check_config(config)
     check_acknowledged(config["audit"]["acknowledge"])
-    if "published" in config:
+    if "theory" in config:
+        settings_from(config["theory"])
+    if kind_of(config) != MODELS:
         return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
     names = list(config["datasets"])
     for suite in config["suites"].values():
