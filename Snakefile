@@ -49,7 +49,6 @@ rule all:
     input:
         "<results>/report.html",
         from_plan(lookups.kept_models),
-        from_plan(sensitivity_lookups.sensitivity_table),
 
 
 rule prepare:

@@ -15,13 +15,20 @@ ALL_FIGURES = {
     "format-spread": ("Does the format matter?", MEASURED),
     "transfer": ("What does tuning change elsewhere?", MEASURED),
     "pretraining-text": ("What does tuning change elsewhere?", MEASURED),
+    "sensitivity": ("Does more pre-training make a model brittle?", {MODELS}),
+    "tuning-loss": ("Does more pre-training make a model brittle?", {MODELS}),
+    "pareto": ("Does more pre-training make a model brittle?", {MODELS}),
     "theory-features": ("What does noise cost?", {THEORY}),
     "theory-sensitivity": ("What does noise cost?", {THEORY}),
     "theory-fixed-rate": ("What does fine-tuning cost?", {THEORY}),
     "theory-tuned-rate": ("What does fine-tuning cost?", {THEORY}),
     "theory-regularisation": ("What does fine-tuning cost?", {THEORY}),
 }
-FIGURES = {name: question for name, (question, kinds) in ALL_FIGURES.items() if kind_of(STUDY.config) in kinds}
+FIGURES = {
+    name: question
+    for name, (question, kinds) in ALL_FIGURES.items()
+    if kind_of(STUDY.config) in kinds and name not in lookups.figures_without_data(STUDY)
+}
 
 
 localrules:
@@ -33,7 +40,9 @@ rule test_findings:
     """Test the claims on the measurements."""
     input:
         measurements=from_plan(lookups.measurements_table),
+        cells=from_plan(lookups.cells_table),
         scored=from_plan(lookups.item_tables),
+        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
         simulated=from_plan(theory_lookups.theory_tables),
     output:
         findings="<results>/findings.json",
@@ -49,7 +58,9 @@ rule test_findings:
         r"""
         python scripts/test_findings.py \
             --measurements {input.measurements:q} \
+            --cells {input.cells:q} \
             --items {input.scored:q} \
+            --sensitivity {input.sensitivity:q} \
             --simulated {input.simulated:q} \
             --settings {params.settings:q} \
             --output {output.findings:q} \
@@ -63,6 +74,7 @@ rule plot_figure:
         measurements=from_plan(lookups.measurements_table),
         cells=from_plan(lookups.cells_table),
         scored=from_plan(lookups.item_tables),
+        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
         simulated=from_plan(theory_lookups.theory_tables),
         findings="<results>/findings.json",
     output:
@@ -92,6 +104,7 @@ rule plot_figure:
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
             --items {input.scored:q} \
+            --sensitivity {input.sensitivity:q} \
             --simulated {input.simulated:q} \
             --findings {input.findings:q} \
             --settings {params.settings:q} \

@@ -18,6 +18,7 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.figures import FIGURES
 from ripeness.files import read_json, whole
+from ripeness.overtraining import Measured
 from ripeness.tables import REPORTED, by_checkpoint
 from ripeness.theory_tables import by_name
 from ripeness.verdicts import settings_from
@@ -60,7 +61,11 @@ def tables_of(figure: Figure, options: Namespace) -> list:
         raise UserError(
             f"{options.figure} needs --measurements and --cells\nhint: the study's tables, as collect writes"
         )
-    tables: list = [pl.read_parquet(options.measurements).filter(REPORTED), pl.read_parquet(options.cells)]
+    measurements, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    if figure.uses_all:
+        perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
+        return [Measured(measurements, cells, perturbed), settings_from(options.settings)]
+    tables: list = [measurements.filter(REPORTED), cells]
     if figure.uses_items and options.items:
         tables.append(read_items(options.items))
     if figure.uses_settings:
@@ -74,6 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet of the study")
     parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet of the study")
+    parser.add_argument("--sensitivity", type=Path, nargs="?", help="sensitivity.parquet, if weights were perturbed")
     parser.add_argument("--items", type=Path, nargs="*", help="items tables or their folder, for paired intervals")
     parser.add_argument(
         "--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of all others"

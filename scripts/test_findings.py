@@ -5,6 +5,7 @@ for want of cells. Without items, as in published tables, claims are tested on t
 networks, those of the theory on their tables.
 """
 
+from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,16 +15,27 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.findings import all_findings, as_rows, findings_without_items, theory_findings
+from ripeness.overtraining import Measured
 from ripeness.score_matrices import read_scores
 from ripeness.tables import REPORTED
 from ripeness.theory_tables import by_name
 from ripeness.verdicts import settings_from
 
 
+def measured(options: Namespace) -> Measured | None:
+    """The tables that claims on overtraining are tested on, if they are given."""
+    if not options.cells:
+        return None
+    perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
+    return Measured(pl.read_parquet(options.measurements), pl.read_parquet(options.cells), perturbed)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Read the tables, test the claims, write the findings."""
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
+    parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet, for claims on overtraining")
+    parser.add_argument("--sensitivity", type=Path, nargs="?", help="sensitivity.parquet, if weights were perturbed")
     parser.add_argument("--items", default=[], type=Path, nargs="*", help="items tables, or their folder")
     parser.add_argument("--simulated", default=[], type=Path, nargs="*", help="tables of simulated networks instead")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
@@ -44,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
     floors = measurements.filter(REPORTED).select("probe", "chance", "majority").unique()
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         scores = read_scores(options.items, settings, Path(folder))
-        found = all_findings(floors.collect(), scores, settings)
+        found = all_findings(floors.collect(), scores, settings, measured(options))
     write_json(options.output, as_rows(found))
 
 

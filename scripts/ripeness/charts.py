@@ -40,7 +40,8 @@ class Figure:
     """A figure of the study: the question it answers, its data and its picture.
 
     `data` takes measurements and cells, and as a third argument the items where `uses_items`, or how claims are tested
-    where `uses_settings`.
+    where `uses_settings`. Where `uses_all` it takes all tables, with rates that were not chosen and with what was
+    perturbed, and how claims are tested.
     """
 
     question: str
@@ -48,6 +49,7 @@ class Figure:
     chart: Callable[[pl.DataFrame], alt.TopLevelMixin]
     uses_items: bool = False
     uses_settings: bool = False
+    uses_all: bool = False
 
 
 def availability(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:

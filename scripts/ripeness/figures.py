@@ -1,5 +1,5 @@
 """All figures by name: those of measurements, and those of simulated networks."""
 
-from ripeness import charts, theory_charts
+from ripeness import charts, overtraining_charts, theory_charts
 
-FIGURES = charts.FIGURES | theory_charts.FIGURES
+FIGURES = charts.FIGURES | overtraining_charts.FIGURES | theory_charts.FIGURES

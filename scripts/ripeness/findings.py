@@ -9,6 +9,7 @@ from ripeness.contrasts import gain_without_items
 from ripeness.format_spread import format_spread
 from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
+from ripeness.overtraining import Measured, overtraining_findings
 from ripeness.published_tables import lacks_of
 from ripeness.same_type_transfer import transfer_within_type
 from ripeness.same_type_without_items import within_type_without_items
@@ -73,8 +74,13 @@ def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> li
     return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
 
 
-def all_findings(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> list[Finding]:
-    """Test every claim, and adjust the p values for their number (Holm)."""
+def all_findings(
+    measurements: pl.DataFrame, scores: Scores, settings: Settings, tables: Measured | None = None
+) -> list[Finding]:
+    """Test every claim, and adjust the p values for their number (Holm).
+
+    `tables` are those of claims on overtraining, of which each is tested where the study has measured what it asks.
+    """
     used = with_measured_method(scores, settings)
     found = [function(measurements, scores, used) for function in FINDINGS.values()]
     if used.method != settings.method:
@@ -82,6 +88,7 @@ def all_findings(measurements: pl.DataFrame, scores: Scores, settings: Settings)
         found = [
             replace(finding, caveats=(*finding.caveats, note)) if finding.n_seeds else finding for finding in found
         ]
+    found += overtraining_findings(tables, used) if tables else []
     return adjusted(found, settings)
 
 

@@ -250,6 +250,13 @@ def finding_settings(study: Study, wildcards: Any) -> str:
     return to_json(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
+def figures_without_data(study: Study) -> set[str]:
+    """Figures of studies of models that this one has no data for: nothing is perturbed, or no text read once tuned."""
+    config = study.config
+    is_read = any("texts" in suite for suite in config.get("suites", {}).values())
+    return (set() if "sensitivity" in config else {"sensitivity"}) | (set() if is_read else {"tuning-loss", "pareto"})
+
+
 def figure_caption(study: Study, wildcards: Any) -> str:
     """The caption of a figure (reports/<figure>.rst) with the study's numbers, for Snakemake's own report."""
     text = (CAPTIONS / f"{wildcards.figure}.rst").read_text(encoding="utf-8")

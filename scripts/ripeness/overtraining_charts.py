@@ -3,6 +3,8 @@
 import altair as alt
 import polars as pl
 
+from ripeness import overtraining_data
+from ripeness.charts import Figure
 from ripeness.overtraining_data import NONE
 from ripeness.panels import METHOD_COLOURS, WIDTH, colours, panels_of, titled, tooltips, trend
 
@@ -81,3 +83,20 @@ def pareto(frame: pl.DataFrame) -> alt.FacetChart:
     return marks.properties(width=side, height=side).facet(
         row=alt.Row("panel:N", title=None, header=names), column=columns, spacing=8
     )
+
+
+FIGURES: dict[str, Figure] = {
+    "sensitivity": Figure(
+        "What does a change of the weights cost at each checkpoint?",
+        overtraining_data.sensitivity,
+        sensitivity,
+        uses_all=True,
+    ),
+    "tuning-loss": Figure(
+        "What does tuning cost and bring at each checkpoint?",
+        overtraining_data.tuning_loss,
+        tuning_loss,
+        uses_all=True,
+    ),
+    "pareto": Figure("What is learned, against what is lost?", overtraining_data.pareto, pareto, uses_all=True),
+}
