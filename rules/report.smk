@@ -81,6 +81,7 @@ rule write_report:
         findings="<results>/findings.json",
         measurements=from_plan(lookups.measurements_table),
         cells=from_plan(lookups.cells_table),
+        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
         simulated=from_plan(theory_lookups.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts=from_plan(lookups.prompts_file),
@@ -110,6 +111,7 @@ rule write_report:
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
+            --sensitivity {input.sensitivity:q} \
             --simulated {input.simulated:q} \
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \

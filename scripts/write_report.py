@@ -22,10 +22,11 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 def measured(options: Namespace) -> dict[str, Any]:
     """What the page says of measurements."""
     everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
     measurements = everything.filter(REPORTED)
     table = report.score_table(measurements)
     return {
-        "facts": report.facts_of(measurements, cells),
+        "facts": report.facts_of(measurements, cells, perturbed),
         "audit": report.audit_of(pl.read_parquet(options.audit)),
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--findings", required=True, type=Path, help="findings.json")
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
     parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet")
+    parser.add_argument("--sensitivity", type=Path, nargs="?", help="sensitivity.parquet, if weights were perturbed")
     parser.add_argument("--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of both")
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")

@@ -65,9 +65,10 @@ def caption_html(path: Path, facts: Mapping[str, Any]) -> Markup:
     return Markup(publish_parts(text, writer="html5", settings_overrides=safe)["fragment"])
 
 
-def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
-    """Say in numbers and names what the study consists of."""
-    points = pl.concat([frame.select("series", "checkpoint", "tokens") for frame in (measurements, cells)]).unique()
+def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame, perturbed: pl.DataFrame | None = None) -> dict[str, Any]:
+    """Say in numbers and names what the study consists of; `perturbed` is the table of sensitivity."""
+    tables = [frame for frame in (measurements, cells, perturbed) if frame is not None]
+    points = pl.concat([frame.select("series", "checkpoint", "tokens") for frame in tables]).unique()
     status = {name: count for name, count in cells["status"].value_counts().iter_rows()}
     tokens = points["tokens"].sort()
     tuned_on = cells.filter(~pl.col("format").is_in(UNTUNED))
@@ -81,6 +82,7 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
         "methods": in_order(cells["method"], METHOD_COLOURS),
         "seeds": sorted(set(cells["seed"].drop_nulls())),
         "n_cells": cells.height,
+        "n_perturbed": 0 if perturbed is None else perturbed.select("series", "checkpoint").unique().height,
         "status": {name: status.get(name, 0) for name in ("done", "diverged", "missing")},
     }
 
