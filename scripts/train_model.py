@@ -20,6 +20,7 @@ import torch
 
 from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.displacement import displacement
 from ripeness.files import write_json
 from ripeness.models import (
     context_length,
@@ -79,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
         "row_tokens": row_tokens,  # at most so many were read at once
         "n_truncated": 0,  # an example that does not fit is refused
+        **displacement(model, options.checkpoint, weights)._asdict(),
         "losses": [loss if math.isfinite(loss) else None for loss in losses],  # JSON has no word for NaN
     }
     write_json(options.record, record)

@@ -1,6 +1,7 @@
 """train_model: a tuned model that is a checkpoint of its own, a record of its training, or an error that helps."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -46,6 +47,10 @@ def tune(tmp_path, checkpoint, examples):
     return run
 
 
+def apart(ours, theirs):
+    return [ours[name] - theirs[name] for name in theirs]
+
+
 def weights(folder):
     return (folder / "model" / "model.safetensors").read_bytes()
 
@@ -58,6 +63,11 @@ def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
     assert len(record["losses"]) == 6
     assert record["losses"][-1] < record["losses"][0] - 0.5
     assert weights(folder) != (checkpoint / "model.safetensors").read_bytes()
+    ours, theirs = (load_file(path / "model.safetensors") for path in (folder / "model", checkpoint))
+    far, size = (
+        math.sqrt(sum(w.double().square().sum() for w in many)) for many in (apart(ours, theirs), theirs.values())
+    )
+    assert (record["displacement"], record["relative_displacement"]) == pytest.approx((far, far / size))
     assert {path.name for path in (folder / "model").iterdir()} >= {"config.json", "tokenizer.json", "checkpoint.json"}
     assert not list(folder.glob(".*"))
 
@@ -142,8 +152,9 @@ def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(tun
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "going on after step" in done.stderr
-    ours, theirs = (read_json(path / "record.json")["losses"] for path in (folder, expected))
-    assert ours == pytest.approx(theirs, abs=1e-4)
+    ours, theirs = (read_json(path / "record.json") for path in (folder, expected))
+    assert ours["losses"] == pytest.approx(theirs["losses"], abs=1e-4)
+    assert ours["displacement"] == pytest.approx(theirs["displacement"], rel=1e-3)
     ours, theirs = (load_file(path / "model" / "model.safetensors") for path in (folder, expected))
     assert ours.keys() == theirs.keys()
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
