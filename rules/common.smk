@@ -25,6 +25,7 @@ from ripeness import (
     sensitivity_lookups,
     series_lookups,
     sources,
+    treatment_lookups,
     warm,
 )
 from ripeness.errors import UserError

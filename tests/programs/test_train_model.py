@@ -194,7 +194,7 @@ def test_a_mistake_ends_with_status_2_and_a_plain_message(tmp_path, examples):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"rank": 8}, r"unknown \['rank'\]"), ({"schedule": "cosine"}, "unknown schedule 'cosine'")],
+    [({"ranks": 8}, r"unknown \['ranks'\]"), ({"schedule": "step"}, "unknown schedule 'step'")],
 )
 def test_settings_that_are_not_known_are_refused(tune, change, message):
     with pytest.raises(UserError, match=message):
