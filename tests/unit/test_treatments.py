@@ -1,6 +1,8 @@
 """What is done against forgetting while a model is tuned: the formula of its source, and resumable to the bit."""
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
+from ripeness import adapters
 from ripeness.adapters import adapted, linear_modules
 from ripeness.errors import UserError
 from ripeness.progress import Progress
@@ -261,3 +264,13 @@ def test_adapters_of_a_training_that_diverged_are_merged_too(tiny_model, example
     outcome = train(model, examples, replace(LORA, learning_rate=1e4, epochs=20), pad=0)
     assert outcome.status == "diverged"
     assert model.state_dict().keys() == tiny_model("llama").state_dict().keys()
+
+
+def test_no_job_but_that_of_adapters_imports_peft():
+    programs = Path(adapters.__file__).parents[1]
+    for path in [*programs.glob("*.py"), *programs.glob("ripeness/*.py")]:
+        for statement in ast.parse(path.read_text()).body:  # those at the top alone
+            names = [alias.name for alias in getattr(statement, "names", [])] + [
+                getattr(statement, "module", None) or ""
+            ]
+            assert not any(name.split(".")[0] in ("peft", "accelerate") for name in names), path
