@@ -24,7 +24,7 @@ def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None
     if settings.kind != "lora":
         yield
         return
-    from peft import LoraConfig  # takes a second, which no other job pays
+    from peft import LoraConfig  # not at the top: no other job shall pay for it
     from peft.tuners.lora import LoraModel
 
     if n_processes() > 1:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from ripeness import lookups, needs, treatment_lookups
 from ripeness.config import read_yaml
@@ -63,6 +64,16 @@ def test_every_recipe_of_a_config_is_one_that_a_training_understands(recipe):
         assert vars(read_settings(told)).items() >= expected.items()
     again = json.loads(lookups.tuning_settings(study, BEST)) | {"learning_rate": 1e-3, "seed": 2}
     assert vars(read_settings(again)).items() >= expected.items()
+
+
+def test_the_recipes_that_the_documentation_shows_are_a_studys_methods():
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    methods = shown["methods"] | {"base": CONFIG["methods"]["base"]}
+    study = load_study(copy.deepcopy(CONFIG) | {"methods": methods}, ROOT / "tasks")
+    assert {settings["method"] for settings in study.recipes.values()} == shown["methods"].keys() - {"base"}
+    for name in study.recipes:
+        read_settings(json.loads(lookups.method_settings(study, cell(method=name))))
 
 
 def test_a_method_without_treatments_is_told_what_it_always_was():
