@@ -60,7 +60,8 @@ def turning(curve: Curve, settings: Settings) -> TurningPoint:
 def degradation_at_fixed_rate(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings) -> Finding:
     """Contrast the last checkpoint with the best before it, on text and on answers, the mean over datasets and rates.
 
-    Of the method of the settings, which is plain tuning; `details` have all. The best is picked, which the interval knows of (see peaks.py). Rates at which a cell is missing are left out.
+    Of the method of the settings, which is plain tuning; `details` have all. The best is picked, which the interval
+    knows of (see peaks.py). Rates at which a cell is missing are left out.
     """
     every = text_losses(measurements, settings)
     curves = [curve for curve in every if curve.key["method"] == settings.method]
