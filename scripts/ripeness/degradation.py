@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.curves import TREATED, Curve, answer_losses, averaged, text_losses
+from ripeness.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
 from ripeness.figure_data import human
 from ripeness.readings import (
     Grid,

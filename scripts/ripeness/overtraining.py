@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ripeness.curves import TEXT
+from ripeness.treated_curves import TEXT
 from ripeness.decay import decay_or_tokens
 from ripeness.degradation import degradation_at_fixed_rate, degradation_at_tuned_rate
 from ripeness.displacement_constancy import displacement_constancy

@@ -9,7 +9,7 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.curves import PLACE, TEXT, TREATED
+from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.figure_data import tidy, with_labels
 from ripeness.overtraining import Measured
 from ripeness.verdicts import Settings

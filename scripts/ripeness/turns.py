@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
+from ripeness.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
 from ripeness.degradation import caveats, counts, turn_row, turning
 from ripeness.figure_data import human
 from ripeness.turning_points import MIN_FOR_KINK, TurningPoint
