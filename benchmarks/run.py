@@ -19,7 +19,16 @@ from ripeness.command_line import run as run_program
 from ripeness.errors import UserError
 from ripeness.files import read_json, write_json
 
-NAMES = ("prediction", "generation", "training", "gpu", "memory", "study", "scale")  # modules beside this one
+NAMES = (
+    "prediction",
+    "generation",
+    "training",
+    "gpu",
+    "memory",
+    "study",
+    "scale",
+    "turning_points",
+)  # modules beside this one
 COLUMNS = ("benchmark", "model", "setting", "ours", "theirs", "unit", "ratio", "target", "met", "note")
 
 
