@@ -17,8 +17,9 @@ from scipy import stats
 from subjects import read_options
 from timing import is_met, row
 
-from ripeness.bends import Design, beyond_line, broken_stick, design_of, freed, hinge, kink_p, knot_p, line_p
+from ripeness.bends import best_knot, broken_stick, kink_p, knot_p, line_p
 from ripeness.command_line import run as run_program
+from ripeness.curves import Design, beyond_line, design_of, freed, hinge
 from ripeness.peaks import Peak, peak_contrast
 from ripeness.turning_points import MIN_FOR_KINK, kind_of
 
@@ -107,16 +108,14 @@ def rows_of_knots(trial: Trial) -> Iterator[dict]:
     for name, numbers in KINKS.items():
         yield from rows_of_knot(trial, name, kinked(trial.u, *numbers), numbers[0], COVERS)
     for name, curve in SMOOTH.items():  # which have no knot: where two lines fit best if nothing disturbs them
-        left = beyond_line(trial.design, curve(trial.u)[:, None])
-        place = float(trial.design.knots[np.abs(trial.design.hinges @ left).argmax()])
-        yield from rows_of_knot(trial, name, curve(trial.u), place, AT_LEAST)
+        yield from rows_of_knot(trial, name, curve(trial.u), best_knot(trial.design, curve(trial.u)), AT_LEAST)
 
 
 def rows_of_knot(trial: Trial, name: str, truth: np.ndarray, place: float, target: str) -> Iterator[dict]:
     """Of one truth: ours as printed, from the first knot that is held to the last, and the plain profile F."""
     means, design = simulated(trial, truth), trial.design
     term = freed(hinge(design.x, np.array([place])), design.line)[0]
-    held = by_seed(lambda part, seed: knot_p(design, part, term, draws=trial.draws, seed=seed), means) > ALPHA
+    held = by_seed(lambda part, seed: knot_p(design, part, place, draws=trial.draws, seed=seed), means) > ALPHA
     widths = []
     for k in np.unique(np.append(np.flatnonzero(~held), np.arange(trial.widths))):
         low, high = limits_of(trial, means[:, k])
@@ -124,7 +123,7 @@ def rows_of_knot(trial: Trial, name: str, truth: np.ndarray, place: float, targe
         widths += [(high - low) * (trial.n - 1)] if k < trial.widths else []
     left = beyond_line(design, means)
     whole, at = (left**2).sum(axis=0), (term @ left) ** 2
-    least = whole - np.maximum(((design.hinges @ left) ** 2).max(axis=0), at)
+    least = whole - np.maximum(design.hinges.taken(left), at)
     plain = (whole - at) <= least * (1 + stats.f.ppf(CONFIDENCE, 1, design.df) / design.df)
     yield row(
         "turning_points", "knot", trial.setting(name), unit="covered", target=target,

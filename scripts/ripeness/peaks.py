@@ -10,17 +10,21 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from ripeness.bends import ROUNDING, Design, design_of, level, line_p, pure_noise, scatter, share_of
+from ripeness.bends import line_p
+from ripeness.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
 
-CLEARLY = 1.0  # standard deviations by which a checkpoint must be worse to be no rival of the best
+CLEARLY = 1.5  # standard deviations by which a checkpoint must be worse to be no rival of the best
 BENT = 0.05  # p of a straight line below which noise is drawn about the bent curve
+
+PRECISION = 1e-6  # share of the range of the means below which noise is not looked at
 
 
 @dataclass(frozen=True)
 class Peak:
     """How much worse the last checkpoint is than the best before it (positive: worse), with its interval.
 
-    `candidates` are the places that may be the best of all, at the confidence asked for; `p_value` is two-sided.
+    `candidates` are the places that may be the best of all: the lower limit of their own contrast is not above 0.
+    `p_value` is two-sided.
     """
 
     effect: float
@@ -53,11 +57,11 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
     Where the data are no line the curve has used up its freedom on a bend that is there, and draws lie about it.
     """
-    curve, sd = (part[..., 0] for part in scatter(design, means[:, None]))
-    sd = max(float(sd), least, ROUNDING * float(np.ptp(means)))
+    curve = curve_of(design, means)
+    sd = max(float(scatter(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
     drawn = pure_noise(len(means), draws, seed)
     is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
-    _, sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
+    sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
     return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
 
@@ -79,12 +83,12 @@ def errors_of(noise: Noise, place: int, gaps: np.ndarray) -> np.ndarray:
     return (noise.drawn[place] - best) / noise.sds
 
 
-def is_candidate(noise: Noise, place: int, confidence: float) -> bool:
+def is_candidate(noise: Noise, place: int, tail: float) -> bool:
     """Whether a checkpoint may be the best of all: the best of the others is not better than chance has it."""
     seen, least = gaps_of(noise, place)
     worse = noise.means[place] - noise.means[np.isfinite(seen)].min()
     errors = errors_of(noise, place, np.where(least > CLEARLY, least, 0.0))
-    return bool(share_of(errors >= worse) > level(confidence))
+    return bool(share_of(errors >= worse) > tail)
 
 
 def peak_contrast(
@@ -106,7 +110,7 @@ def peak_contrast(
     low = errors_of(noise, last, np.where(least_gaps > CLEARLY, least_gaps, 0.0))
     high = errors_of(noise, last, (seen + least_gaps) / 2)
     tail = level(confidence) / 2
-    candidates = [place for place in range(len(means)) if is_candidate(noise, place, confidence)]
+    candidates = [place for place in range(len(means)) if is_candidate(noise, place, tail)]
     return Peak(
         effect * noise.sd,
         (effect - float(np.quantile(low, 1 - tail, method="weibull"))) * noise.sd,
@@ -138,7 +142,7 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
     """Gain of a valley over a fall [draws] in units of the variance found, where there is nothing but noise."""
     noise = pure_noise(len(x), draws, seed)
-    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise)[1] ** 2
+    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise) ** 2
 
 
 def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ripeness.bends import MIN_CHECKPOINTS, ROUNDING, Stick, broken_stick, design_of, level, line_p, scatter
+from ripeness.bends import Stick, broken_stick, line_p
+from ripeness.curves import MIN_CHECKPOINTS, ROUNDING, design_of, level, scatter
 from ripeness.peaks import Peak, peak_contrast
 from ripeness.statistics import holm
 
@@ -70,7 +71,7 @@ def turning_point(
     if reason:
         return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)
     means, design = whole.mean(axis=1), design_of(tuple(places.tolist()))
-    errors = scatter(design, means[:, None])[1] if se is None else np.asarray(se, float)
+    errors = scatter(design, means[:, None]) if se is None else np.asarray(se, float)
     reason, why_no_bend = ends_of_scale(means, np.broadcast_to(errors, means.shape), better, floor, ceiling)
     if reason:
         return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)

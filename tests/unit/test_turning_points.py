@@ -6,19 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ripeness.bends import (
-    beyond_line,
-    broken_stick,
-    design_of,
-    freed,
-    hinge,
-    kink_p,
-    knot_p,
-    line_p,
-    scatter,
-    share_of,
-    sideways,
-)
+from ripeness.bends import broken_stick, kink_p, knot_p, line_p, sideways
+from ripeness.curves import beyond_line, curve_of, design_of, freed, hinge, scatter, share_of
 from ripeness.peaks import least_squares, peak_contrast, valley_gain
 from ripeness.turning_points import KINDS, MIN_FOR_KINK, turning_point
 
@@ -80,7 +69,7 @@ def test_without_any_noise_a_line_has_no_bend_and_a_valley_a_certain_peak():
     assert found((3 - 2 * u(8))[:, None]).kind == "none"
     result = found(np.abs(u(9) - 0.5)[:, None])
     assert result.kind == "peak" and result.place == 0.5
-    assert result.peak.low == pytest.approx(0.5) and result.peak.high == pytest.approx(0.5)
+    assert result.peak.low == pytest.approx(0.5, abs=1e-4) and result.peak.high == pytest.approx(0.5, abs=1e-4)
 
 
 def test_a_smooth_curve_is_curvature_and_no_kink():
@@ -90,7 +79,7 @@ def test_a_smooth_curve_is_curvature_and_no_kink():
 
 @pytest.mark.parametrize("n", range(6, MIN_FOR_KINK))
 def test_with_few_checkpoints_even_a_plain_kink_is_called_curvature(n):
-    result = found(kinked(n, place=0.5)[:, None] + 0.001 * np.sin(np.arange(n) ** 2)[:, None])
+    result = found(kinked(n, place=0.5, after=-0.5)[:, None] + 0.001 * np.sin(np.arange(n) ** 2)[:, None])
     assert result.kind == "curvature" and result.stick.p_kink is None
     assert not any("There is a kink" in part or "inflection" in part for part in result.statement)
     assert any("cannot be told" in part for part in result.statement)
@@ -156,7 +145,7 @@ def test_wrong_calls_are_errors():
 NUMBERS = st.lists(st.integers(-50, 50), min_size=8, max_size=13).filter(lambda values: len(set(values)) > 3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(NUMBERS, st.floats(-100, 100), st.floats(0.1, 100), st.integers(0, 5))
 def test_units_and_the_order_of_seeds_do_not_matter(numbers, shift, scale, seed):
     draw = np.random.default_rng(seed)
@@ -186,19 +175,34 @@ def test_a_valley_fits_at_least_as_well_as_a_fall_and_a_fall_as_well_as_itself(n
 def test_a_fit_is_that_of_least_squares():
     means, x = noisy(kinked(10), seeds=1)[:, 0], u(10)
     design = design_of(tuple(x.tolist()))
-    for knot, term in zip(design.knots[::20], design.hinges[::20], strict=True):
+    for knot, term in zip(design.knots, freed(hinge(x, design.knots), design.line), strict=True):
         columns = np.vstack([np.ones(10), x, hinge(x, np.array([knot]))[0]]).T
         (expected,) = np.linalg.lstsq(columns, means, rcond=None)[1]
         left = beyond_line(design, means[:, None])[:, 0]
         assert left @ left - (term @ left) ** 2 == pytest.approx(expected)
-    curve, sd = scatter(design, means[:, None])
-    assert sd[0] ** 2 * 6 == pytest.approx(((means - curve[:, 0]) ** 2).sum())
+    curve = curve_of(design, means)
+    assert scatter(design, means[:, None])[0] ** 2 * 6 == pytest.approx(((means - curve) ** 2).sum())
+
+
+@pytest.mark.parametrize("n", [6, 9, 20])
+def test_hinges_between_checkpoints_are_found_without_a_grid(n):
+    design = design_of(tuple(np.sort(np.random.default_rng(n).uniform(0, 3, n)).tolist()))
+    left = beyond_line(design, np.random.default_rng(1).standard_normal((n, 50)))
+    knots = np.linspace(design.x[1], design.x[-2], 5000)
+    on_grid = ((freed(hinge(design.x, knots), design.line) @ left) ** 2).max(axis=0)
+    taken = design.hinges.taken(left)
+    assert taken == pytest.approx(on_grid, rel=0.01) and (taken >= on_grid - 1e-9).all()
+    for column in left.T:
+        _, term = design.hinges.best(column)
+        assert (term @ column) ** 2 == pytest.approx(float(design.hinges.taken(column[:, None])[0]))
+        assert np.linalg.norm(term) == pytest.approx(1)
 
 
 def test_drawn_residuals_are_free_of_what_was_fitted():
     design = design_of(tuple(u(9).tolist()))
-    noise = sideways(design, design.hinges[30], np.random.default_rng(0).standard_normal((9, 50)))
-    assert np.allclose(design.line.T @ noise, 0) and np.allclose(design.hinges[30] @ noise, 0)
+    term = freed(hinge(u(9), np.array([0.4])), design.line)[0]
+    noise = sideways(design, term, np.random.default_rng(0).standard_normal((9, 50)))
+    assert np.allclose(design.line.T @ noise, 0) and np.allclose(term @ noise, 0)
     assert np.allclose(np.linalg.norm(noise, axis=0), 1)
 
 
@@ -216,20 +220,27 @@ def simulations(truth, seed=0):
 @pytest.mark.parametrize("n", [8, 20])
 def test_the_interval_of_a_knot_holds_it_as_often_as_it_says(n):
     design = design_of(tuple(u(n).tolist()))
-    term = freed(hinge(u(n), np.array([0.55])), design.line)[0]
     for before in (-0.5, -2.0, -10.0):
-        p = knot_p(design, simulations(kinked(n, before=before)), term, draws=999, seed=1)
+        p = knot_p(design, simulations(kinked(n, before=before)), 0.55, draws=999, seed=1)
         assert 0.915 <= (p > 0.05).mean() <= 0.985
 
 
 def test_the_interval_that_is_printed_is_what_the_test_of_a_knot_holds():
     means, design = noisy(kinked(10))[:, 0], design_of(tuple(u(10).tolist()))
     stick = broken_stick(design, means, p_line=0.0, confidence=0.9, may_kink=False, **DRAWN)
-    p = np.array([knot_p(design, means[:, None], term, **DRAWN)[0] for term in design.hinges])
-    assert (stick.low, stick.high) == (design.knots[p > 0.1].min(), design.knots[p > 0.1].max())
+    places = np.linspace(design.x[1], design.x[-2], 801)
+    held = places[[knot_p(design, means[:, None], place, **DRAWN)[0] > 0.1 for place in places]]
+    assert [stick.low, stick.high] == pytest.approx([held.min(), held.max()], abs=0.002)
 
 
-@pytest.mark.parametrize("n", [8, 20])
+def test_an_interval_may_be_narrower_than_any_grid():
+    values = kinked(9, place=0.437, before=-3.0, after=-1.0) + 1e-5 * np.sin(np.arange(9) ** 2)
+    stick = found(values[:, None]).stick
+    assert stick.low < stick.knot < stick.high and stick.high - stick.low < 1e-4
+    assert stick.knot == pytest.approx(0.437, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [8, 12])
 def test_the_contrast_covers_and_gives_few_false_alarms(n):
     design = design_of(tuple(u(n).tolist()))
     for truth in (0 * u(n), 1.2 * np.abs(u(n) - 0.55), -u(n)):
@@ -239,7 +250,7 @@ def test_the_contrast_covers_and_gives_few_false_alarms(n):
         assert np.mean([int(truth.argmin()) in peak.candidates for peak in peaks]) >= 0.9
         if effect <= 0:
             assert np.mean([peak.p_value <= 0.05 and peak.effect > 0 for peak in peaks]) <= 0.08
-            assert np.mean([peak.p_monotone <= 0.05 for peak in peaks]) <= 0.08
+            assert np.mean([peak.p_monotone <= 0.05 for peak in peaks]) <= 0.1
         assert all((peak.p_value <= 0.05) == (peak.low > 0 or peak.high < 0) for peak in peaks)
 
 
@@ -258,8 +269,8 @@ def test_where_lines_meet_steeply_the_drawn_threshold_is_that_of_the_f_distribut
     means = simulations(kinked(n, place=place, before=-40.0))
     term = freed(hinge(u(n), np.array([place])), design.line)[0]
     left = beyond_line(design, means)
-    best, here = ((design.hinges[design.rivals] @ left) ** 2).max(axis=0), (term @ left) ** 2
+    best, here = design.hinges.taken(left), (term @ left) ** 2
     f = np.maximum(best - here, 0) / (((left**2).sum(axis=0) - np.maximum(best, here)) / design.df)
     plain = f <= stats.f.ppf(confidence, 1, design.df)
-    drawn = knot_p(design, means, term, draws=1999, seed=0) > 1 - confidence
+    drawn = knot_p(design, means, place, draws=1999, seed=0) > 1 - confidence
     assert np.mean(plain == drawn) >= 0.97
