@@ -65,30 +65,25 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
 
-def gaps_of(noise: Noise, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """How much worse than their best the checkpoints beside `place` are, as seen and at the least: as fitted if less.
+def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
+    """How much worse checkpoints are than the best of them, in units of noise: as seen, and as fitted if that is less.
 
-    [checkpoints] in units of noise; infinite at `place` itself, which is no rival.
+    In the second, which counts rivals generously, a checkpoint that is not clearly worse is as good as the best.
     """
-    values = np.array([noise.means, noise.curve])
-    values[:, place] = np.inf
-    seen, fitted = values - values.min(axis=1, keepdims=True)
-    return seen, np.minimum(seen, fitted)
+    seen, fitted = (values[among] - values[among].min() for values in (noise.means, noise.curve))
+    least = np.minimum(seen, fitted)
+    return (seen + least) / 2, np.where(least > CLEARLY, least, 0.0)
 
 
-def errors_of(noise: Noise, place: int, gaps: np.ndarray) -> np.ndarray:
-    """What a contrast of `place` with the best other checkpoint has too much [draws], in units of the noise found."""
-    rivals = np.flatnonzero(np.isfinite(gaps))
-    best = (noise.drawn[rivals] + gaps[rivals, None]).min(axis=0)
-    return (noise.drawn[place] - best) / noise.sds
-
-
-def is_candidate(noise: Noise, place: int, tail: float) -> bool:
-    """Whether a checkpoint may be the best of all: the best of the others is not better than chance has it."""
-    seen, least = gaps_of(noise, place)
-    worse = noise.means[place] - noise.means[np.isfinite(seen)].min()
-    errors = errors_of(noise, place, np.where(least > CLEARLY, least, 0.0))
-    return bool(share_of(errors >= worse) > tail)
+def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
+    """The checkpoints that may be the best of all: by how much the best other one is better may be chance."""
+    _, gaps = gaps_of(noise, slice(None))
+    drawn = noise.drawn + gaps[:, None]
+    best, next_best = np.partition(drawn, 1, axis=0)[:2]
+    errors = (noise.drawn - np.where(drawn == best, next_best, best)) / noise.sds
+    worse = noise.means - noise.means.min()
+    may_be = (worse == 0) | (share_of(errors >= worse[:, None]) > tail)
+    return tuple(np.flatnonzero(may_be).tolist())
 
 
 def peak_contrast(
@@ -106,18 +101,18 @@ def peak_contrast(
     noise = noise_about(design, means, least=least, draws=draws, seed=seed)
     last = len(means) - 1
     effect = float(noise.means[last] - noise.means[:last].min())
-    seen, least_gaps = gaps_of(noise, last)
-    low = errors_of(noise, last, np.where(least_gaps > CLEARLY, least_gaps, 0.0))
-    high = errors_of(noise, last, (seen + least_gaps) / 2)
+    near, nearer = gaps_of(noise, slice(last))
+    low, high = (
+        (noise.drawn[last] - (noise.drawn[:last] + gaps[:, None]).min(axis=0)) / noise.sds for gaps in (nearer, near)
+    )
     tail = level(confidence) / 2
-    candidates = [place for place in range(len(means)) if is_candidate(noise, place, tail)]
     return Peak(
         effect * noise.sd,
         (effect - float(np.quantile(low, 1 - tail, method="weibull"))) * noise.sd,
         (effect - float(np.quantile(high, tail, method="weibull"))) * noise.sd,
         p_value=float(min(1.0, 2 * min(share_of(low >= effect), share_of(high <= effect)))),
         best=int(means[:-1].argmin()),
-        candidates=tuple(candidates) or (int(means.argmin()),),
+        candidates=candidates_of(noise, tail),
         p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
         sd=noise.sd,
     )
