@@ -21,7 +21,7 @@ from ripeness.bends import best_knot, broken_stick, kink_p, knot_p, line_p
 from ripeness.command_line import run as run_program
 from ripeness.curves import Design, beyond_line, design_of, freed, hinge
 from ripeness.peaks import Peak, peak_contrast
-from ripeness.turning_points import MIN_FOR_KINK, kind_of
+from ripeness.turning_points import MIN_FOR_KINK, kinds_of
 
 SIZES = [(n, seeds) for n in (8, 12, 20) for seeds in (3, 5)]
 CHECKPOINT_SD, SEED_SD = 0.05, 0.06
@@ -172,7 +172,7 @@ def rows_of_peak(trial: Trial, name: str, truth: np.ndarray, means: np.ndarray, 
         note="theirs: t interval as if the best had not been picked",
     )  # fmt: skip
     p_line = line_p(trial.design, means, seed=0)
-    kinds = [kind_of(peak, p, None, CONFIDENCE) for peak, p in zip(peaks, p_line.tolist(), strict=True)]
+    kinds = [kinds_of(peak, p, None, CONFIDENCE)[0] for peak, p in zip(peaks, p_line.tolist(), strict=True)]
     rarely, of_line = (RARELY if name in names else "" for names in (NEVER_WORSE, LINES))
     yield from (
         row("turning_points", test, trial.setting(name), unit=unit, target=target, ours=seen, theirs=None, ratio=seen)

@@ -48,6 +48,7 @@ def test_a_planted_peak_is_found_with_its_size():
     assert result.peak.effect == pytest.approx(6 / 7, abs=0.1)
     assert result.peak.low < 6 / 7 < result.peak.high and result.peak.p_value <= 0.05
     assert result.peak.p_monotone <= 0.05
+    assert result.bend == "curvature" and any("There is a peak" in part for part in result.statement)
 
 
 def test_more_is_better_for_scores():
