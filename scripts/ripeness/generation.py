@@ -14,6 +14,9 @@ from ripeness.models import end_of_text
 from ripeness.prefix import keys_and_values, shared_prefix
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
+# Texts are written side by side as long as their tokens are no more than this many times those of a batch: a step reads
+# all weights, so that one for many texts costs little more than one for few.
+KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ def generate(
 ) -> list[str]:
     """The greedy continuation of every context, cut before the stop text and stripped of white space.
 
-    What all contexts begin with is read once. As many texts are written side by side as have room in `batch_tokens`,
-    the longest prompts first; one that has ended makes room for the next.
+    What all contexts begin with is read once. Prompts are read in batches of `batch_tokens`, the longest first, and
+    KEPT times as many tokens are kept at once; a text that has ended makes room for the next.
     """
     if not contexts:
         return []
@@ -58,7 +61,7 @@ def write_packed(
     prefix = shared_prefix(contexts)
     rests = [context[len(prefix) :] for context in contexts]
     room = max(map(len, rests)) + max_new_tokens
-    n_places = min(len(contexts), max(1, batch_tokens // room))
+    n_places = min(len(contexts), max(1, KEPT * batch_tokens // room))
     memory = Memory(n_places, room, keys_and_values(model, prefix))
     waiting = sorted(range(len(contexts)), key=lambda index: len(rests[index]))  # taken from the end
     written: list[list[int]] = [[] for _ in contexts]
@@ -66,7 +69,8 @@ def write_packed(
     is_open = [True] * len(contexts)
     with packing(model):
         while rows or waiting:
-            new = [waiting.pop() for _ in range(min(n_places - len(rows), len(waiting)))]
+            n_read = max(1, batch_tokens // len(rests[waiting[-1]])) if waiting else 0
+            new = [waiting.pop() for _ in range(min(n_places - len(rows), len(waiting), n_read))]
             if new:
                 best = read(model, [rests[index] for index in new], memory, len(rows), len(prefix))
                 rows += new

@@ -109,10 +109,10 @@ def test_places_of_ended_texts_are_taken_by_waiting_ones(llama):
         sizes.append(given["input_ids"].shape[1])
 
     hook = llama.register_forward_pre_hook(note_size, with_kwargs=True)
-    found = generate(llama, spelling(), contexts, Stopping(12, stop), batch_tokens=10 * 18)
+    found = generate(llama, spelling(), contexts, Stopping(12, stop), batch_tokens=45)
     hook.remove()
     assert found == expected
-    assert sizes[0] == 10 * 6  # the first ten prompts
+    assert sizes[:3] == [7 * 6, 3 * 6, 10]  # ten prompts of 18 tokens with their answers, in two batches, then a step
     written = [min(len(text) + 1, 12) for text in map(str.split, expected)]
     assert sum(sizes) < 40 * 6 + 1.3 * sum(written)  # few steps of texts that have ended
 
