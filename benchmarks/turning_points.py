@@ -108,7 +108,7 @@ def rows_of_knots(trial: Trial) -> Iterator[dict]:
     for name, numbers in KINKS.items():
         yield from rows_of_knot(trial, name, kinked(trial.u, *numbers), numbers[0], COVERS)
     for name, curve in SMOOTH.items():  # which have no knot: where two lines fit best if nothing disturbs them
-        yield from rows_of_knot(trial, name, curve(trial.u), best_knot(trial.design, curve(trial.u)), AT_LEAST)
+        yield from rows_of_knot(trial, name, curve(trial.u), best_knot(trial.design, curve(trial.u)), "")
 
 
 def rows_of_knot(trial: Trial, name: str, truth: np.ndarray, place: float, target: str) -> Iterator[dict]:

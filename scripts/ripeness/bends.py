@@ -87,11 +87,15 @@ def knot_p(design: Design, means: np.ndarray, knot: float, *, draws: int, seed: 
 
 
 def kink_p(design: Design, means: np.ndarray, *, draws: int, seed: int) -> float:
-    """p that two lines would fit as much better than the smooth curves do if the best smooth curve were the truth."""
+    """p that two lines would fit as much better than the smooth curves do if the best smooth curve were the truth.
+
+    What is drawn about it is as large as noise must have been to leave what was left: the best of many curves took one
+    degree of freedom more than the curve alone, which is given here.
+    """
     left = beyond_line(design, means[:, None])[:, 0]
     _, term = design.smooth.best(left)
     height = term @ left
-    size = np.sqrt(max(left @ left - height**2, 0.0))
+    size = np.sqrt(max(left @ left - height**2, 0.0) * (design.df + 1) / design.df)
     aside = sideways(design, term, pure_noise(len(left), draws, seed))
     drawn = sharpness(design, height * term[:, None] + size * aside)
     return float(share_of(drawn >= sharpness(design, left[:, None])))
