@@ -27,6 +27,7 @@ SIZES = [(n, seeds) for n in (8, 12, 20) for seeds in (3, 5)]
 CHECKPOINT_SD, SEED_SD = 0.05, 0.06
 REPETITIONS, WIDTHS, DRAWS, SEEDS = 2000, 50, 999, 5
 CONFIDENCE, ALPHA = 0.95, 0.05
+SEED = 7  # of noise that was not looked at while methods were chosen
 COVERS, AT_LEAST, RARELY = ">= 0.92, <= 0.97", ">= 0.92", "<= 0.06"
 LINES = ("flat", "slow fall", "fall")  # of the truths below: nothing bends
 WORDS = {COVERS: "92 to 97", AT_LEAST: "at least 92", RARELY: "at most 6", "": ""}  # targets in percent
@@ -108,7 +109,7 @@ def rows_of_knots(trial: Trial) -> Iterator[dict]:
     for name, numbers in KINKS.items():
         yield from rows_of_knot(trial, name, kinked(trial.u, *numbers), numbers[0], COVERS)
     for name, curve in SMOOTH.items():  # which have no knot: where two lines fit best if nothing disturbs them
-        yield from rows_of_knot(trial, name, curve(trial.u), best_knot(trial.design, curve(trial.u)), "")
+        yield from rows_of_knot(trial, name, curve(trial.u), best_knot(trial.design, curve(trial.u)), COVERS)
 
 
 def rows_of_knot(trial: Trial, name: str, truth: np.ndarray, place: float, target: str) -> Iterator[dict]:
@@ -213,7 +214,7 @@ def run(options: argparse.Namespace) -> list[dict]:
     for n, seeds in SIZES[:3:2] if options.small else SIZES:
         logging.info("turning points: %d checkpoints, %d seeds", n, seeds)
         size = (10, 2, 19) if options.small else (REPETITIONS, WIDTHS, DRAWS)
-        trial = Trial(n, seeds, *size, np.random.default_rng([n, seeds]))
+        trial = Trial(n, seeds, *size, np.random.default_rng([SEED, n, seeds]))
         for part in (rows_of_knots, rows_of_peaks, rows_of_kinks):
             rows += part(trial)
     return rows

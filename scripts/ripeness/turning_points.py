@@ -179,7 +179,7 @@ def sentences(
     said.append(f"Against a straight line: p = {stick.p_line:.3g}.")
     if bend != "none":
         met = f"two lines meet at {shown(stick.knot)}, {within(stick.low, stick.high, shown)}"
-        said.append(f"There is a kink: {met}." if bend == "kink" else f"The curve bends: {met}.")
+        said.append(f"There is a kink: {met}." if bend == "kink" else f"The curve bends, and {met}.")
     if stick.p_kink is None:
         said.append(f"With fewer than {MIN_FOR_KINK} checkpoints a kink cannot be told from a smooth curve.")
     else:
