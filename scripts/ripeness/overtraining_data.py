@@ -9,9 +9,9 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.figure_data import tidy, with_labels
 from ripeness.overtraining import Measured
+from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.verdicts import Settings
 
 NONE = "none"  # the size of no change, and the recipe of the untouched model
