@@ -14,9 +14,10 @@ import numpy as np
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.corpus import DOCUMENT_BYTES, MOST_REPEATS, cut
+from ripeness.corpus import MOST_REPEATS
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
+from ripeness.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.training import IGNORED, Example, TrainingSettings, rate_at
 
 LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
@@ -98,10 +99,7 @@ def read_stream(source: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) 
         if not of_corpus.is_file() or of_corpus.read_bytes() != own.read_bytes():
             raise UserError(f"the corpus {source} has not the tokenizer of {folder}\nhint: give a text file instead")
         return np.load(source / "train.npy", mmap_mode="r")
-    try:
-        documents = cut(source.read_text(encoding="utf-8"), DOCUMENT_BYTES)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source} cannot be read: {error}\nhint: name a UTF-8 text file") from None
+    documents = cut(read_text(source), DOCUMENT_BYTES)
     end = end_of_text(tokenizer)
     parts = [np.array([end, *tokens], dtype=np.uint32) for tokens in encode(tokenizer, documents)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint32)

@@ -133,7 +133,7 @@ def test_what_is_annealed_already_and_a_corpus_of_another_tokenizer_are_refused(
     with pytest.raises(UserError, match="has not the tokenizer of .*\nhint: give a text file"):
         anneal(checkpoint, tmp_path / "corpus", tmp_path / "twin")
     (tmp_path / "latin").write_bytes("wörter".encode("latin-1") * 100)
-    with pytest.raises(UserError, match="cannot be read: .*utf-8.*\nhint: name a UTF-8"):
+    with pytest.raises(UserError, match="Cannot read the text .*utf-8.*\nhint: .*UTF-8 text file"):
         anneal(checkpoint, tmp_path / "latin", tmp_path / "twin")
 
 
