@@ -454,6 +454,20 @@ def test_names_are_resolved_once_and_kept_until_an_update(hub, files, tmp_path, 
     assert moved in lock.read_text()
 
 
+def test_tokens_choose_among_all_branches_of_a_repository(hub, files, tmp_path, waits, capsys):
+    text = STUDY.replace("every: 4B tokens, checkpoints: [{step: 9}]", "checkpoints: [{tokens: 8_700_000_000}]")
+    (tmp_path / "study.yaml").write_text(text)
+    options = ["--study", str(tmp_path / "study.yaml"), "--lock", str(tmp_path / "lock.yaml")]
+    with pytest.raises(UserError, match=r"which steps someone/tiny-model has .*\nhint: make resolve STUDY="):
+        resolve_revisions.main([*options, "--show"])
+    publish(hub)
+    commits = {name: hub.repository(MODEL).add(name, files) for name in ("step7", BRANCH)}
+    resolve_revisions.main(options)
+    said = capsys.readouterr().out
+    assert "step9" in said and "9.0B tokens" in said and commits[BRANCH][:12] in said
+    assert read_lock(tmp_path / "lock.yaml")["models"][MODEL]["revisions"] == commits
+
+
 def test_a_step_without_a_branch_and_one_with_two_are_said(hub, files, tmp_path, waits):
     (tmp_path / "study.yaml").write_text(STUDY.replace("every: 4B tokens, ", ""))
     options = ["--study", str(tmp_path / "study.yaml"), "--lock", str(tmp_path / "lock.yaml")]
