@@ -5,8 +5,8 @@ YES = [" yes", "> no"]
 EXPECTED = {
     ("anthropic-hh", 4): {
         "default": (
-            "Human: Hello! Is it safe to eat the green parts of a potato?\n\nAssistant: No, they hold solanine, which is "
-            "poisonous.\n\nHuman: And if I boil them?\n\nAssistant:",
+            "Human: Hello! Is it safe to eat the green parts of a potato?\n\nAssistant: No, they hold solanine, which "
+            "is poisonous.\n\nHuman: And if I boil them?\n\nAssistant:",
             ["> Boiling does not help much, so cut them off before you cook."],
         ),
         "io": (
