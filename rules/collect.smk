@@ -28,10 +28,12 @@ rule collect_checkpoint:
         "../envs/ripeness.yaml"
     params:
         code=code_of("collect_checkpoint"),
+        choose_by=from_plan(lookups.chosen_by),
     shell:
         r"""
         python scripts/collect_checkpoint.py \
             --scores {input.scores:q} \
+            --choose-by {params.choose_by:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \

@@ -27,6 +27,7 @@ from ripeness import (
     sources,
     twin_lookups,
     theory_lookups,
+    treatment_lookups,
     warm,
 )
 from ripeness.errors import UserError

@@ -29,6 +29,7 @@ rule choose_best:
     params:
         code=code_of("choose_best"),
         settings=from_plan(lookups.tuning_settings),
+        choose_by=from_plan(lookups.tuning_chosen_by),
     shell:
         r"""
         python scripts/choose_best.py \
@@ -37,6 +38,7 @@ rule choose_best:
             --dataset {wildcards.dataset:q} \
             --method {wildcards.tuning:q} \
             --settings {params.settings:q} \
+            --choose-by {params.choose_by} \
             --output {output.choice:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """
@@ -47,6 +49,7 @@ rule keep_best:
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         choice="<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/choice",
+        replay=from_plan(treatment_lookups.replay_inputs),
     output:
         model=directory("<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/model"),
         record="<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/training.json",
@@ -62,12 +65,14 @@ rule keep_best:
         runtime=from_plan(needs.training_minutes),
     params:
         code=code_of("train_model"),
+        replay=from_plan(treatment_lookups.replay_option),
     shell:
         r"""
         python scripts/train_model.py \
             --checkpoint {input.checkpoint:q} \
             --examples {input.choice:q}/train.parquet \
             --settings "$(cat {input.choice:q}/settings.json)" \
+            {params.replay} \
             --threads {threads} \
             --gpus {resources.gpu} \
             --output {output.model:q} \

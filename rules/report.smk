@@ -104,6 +104,7 @@ rule write_report:
         title=STUDY.config["title"],
         folder=study_folder,
         calibration=from_plan(forecast.calibration),
+        choose_by=from_plan(lookups.chosen_by),
     shell:
         r"""
         python scripts/write_report.py \
@@ -119,6 +120,7 @@ rule write_report:
             --audit {input.audit:q} \
             --usage-logs {params.folder:q}/logs \
             --calibration {params.calibration:q} \
+            --choose-by {params.choose_by:q} \
             --output {output.report:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -1,6 +1,7 @@
 """Tuning: one checkpoint, one dataset, one format, one method, one seed.
 
-INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format}
+INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format}, and where a method or the
+        study wants it: pre-training text to read again, and text on which forgetting is measured
 OUTPUTS: <results>/cells/<cell>/model           tuned weights, deleted once measured unless keep_models is `all`
          <results>/cells/<cell>/training.json   settings, the loss of every step, done or diverged
 """
@@ -11,6 +12,8 @@ rule train_model:
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         examples="<results>/examples/{dataset}/{format}",
+        replay=from_plan(treatment_lookups.replay_inputs),
+        text=from_plan(treatment_lookups.curvature_inputs),
     output:
         model=kept(directory("<results>/cells/<cell>/model")),
         record="<results>/cells/<cell>/training.json",
@@ -27,12 +30,15 @@ rule train_model:
     params:
         code=code_of("train_model"),
         settings=from_plan(lookups.method_settings),
+        replay=from_plan(treatment_lookups.replay_option),
+        curvature=from_plan(treatment_lookups.curvature_option),
     shell:
         r"""
         python scripts/train_model.py \
             --checkpoint {input.checkpoint:q} \
             --examples {input.examples:q}/train.parquet \
             --settings {params.settings:q} \
+            {params.replay} {params.curvature} \
             --scratch "$TUNED_SCRATCH" \
             --threads {threads} \
             --gpus {resources.gpu} \

@@ -15,18 +15,16 @@ import polars as pl
 
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.corpus import (
-    DOCUMENT_BYTES,
     Recipe,
     check_length,
-    cut,
     encode_stream,
     heldout_texts,
     make_tokenizer,
     read_recipe,
-    read_text,
     write_tokenizer,
 )
 from ripeness.files import whole, write_json
+from ripeness.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.world import documents
 
 logger = logging.getLogger(__name__)

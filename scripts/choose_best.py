@@ -19,9 +19,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--dataset", required=True, help="the dataset that it was tuned on")
     parser.add_argument("--method", required=True, help="the method by which it was tuned")
     parser.add_argument("--settings", required=True, type=json_option, help="the settings of the method, as JSON")
+    parser.add_argument("--choose-by", choices=("score", "loss"), default="score", help="what is compared")
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
-    best = best_model(pl.read_parquet(options.measurements), options.dataset, options.method)
+    measurements = pl.read_parquet(options.measurements)
+    best = best_model(measurements, options.dataset, options.method, options.choose_by)
     logging.info("the best: %s", best)
     (examples,) = (folder for folder in options.examples if folder.name == best["format"])
     with whole(options.output) as folder:

@@ -5,7 +5,7 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, json_option, run
 from ripeness.rates import TRIED, VALIDATION, choose_rates, mark_chosen
 from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
 
@@ -14,6 +14,9 @@ def main(argv: list[str] | None = None) -> None:
     """Write three tables of one checkpoint."""
     parser = argument_parser(__doc__)
     parser.add_argument("--scores", required=True, type=Path, nargs="+", help="measurements.parquet of every cell")
+    parser.add_argument(
+        "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
+    )
     parser.add_argument("--items", required=True, type=Path, help="parquet file to write")
     parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write")
     parser.add_argument("--status", required=True, type=Path, help="parquet file to write: a row a cell")
@@ -24,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     cells = read_tables([folder / "cell.parquet" for folder in folders], CELLS)
     items = read_tables([folder / "items.parquet" for folder in folders], ITEM_SCORES)
     tried = cells.select(*TRIED, "seed", "status")
-    rates = choose_rates(measurements.filter(suite=VALIDATION).collect(), tried.collect())
+    rates = choose_rates(measurements.filter(suite=VALIDATION).collect(), tried.collect(), options.choose_by)
     for rows, path, schema in (
         (items, options.items, ITEM_SCORES),
         (measurements, options.measurements, MEASUREMENTS),

@@ -1,11 +1,12 @@
-"""Measure one model on its probes: a log-likelihood for every option, a text for every open question, nothing scored.
+"""Measure one model on its probes: log-likelihoods of options and answers, a text for every open question.
 
 By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
 "stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
 line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
-and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one.
+and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
+of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that.
 """
 
 import argparse
@@ -17,11 +18,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
-from ripeness.generation import Stopping, generate
+from ripeness.generation import Stopping, answer
 from ripeness.harness import predict_task
 from ripeness.models import autocast, context_length, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
-from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes, unconditional_prompts
+from ripeness.prompts import (
+    SEPARATOR,
+    Prompt,
+    build_prompts,
+    draw_shots,
+    read_probes,
+    target_prompts,
+    unconditional_prompts,
+)
 from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
 from ripeness.weights import drop_weights
@@ -55,38 +64,63 @@ def predict_questions(
     shots = []
     if probe["shots"]:
         shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
-    is_open = probe["kind"] == "generation"
+    is_open, room = probe["kind"] == "generation", context_length(model.config)
+    separator = probe.get("separator", SEPARATOR)
     prompts = build_prompts(
         tokenizer,
         rows,
         shots,
-        separator=probe.get("separator", SEPARATOR),
-        room=context_length(model.config),
+        separator=separator,
+        room=room,
         answer_room=probe["max_new_tokens"] if is_open else 0,
     )
     if is_open:
-        stopping = Stopping(probe["max_new_tokens"], probe["stop"])
-        contexts = [prompt.context for prompt in prompts]
-        texts = generate(model, tokenizer, contexts, stopping, batch_tokens=batch_tokens)
-        answers = [{"text": text} for text in texts]
+        targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
+        answers = open_answers(model, tokenizer, probe, prompts, targets, batch_tokens)
     else:
         scores = option_scores(model, prompts, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
         answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
     if probe.get("unconditional"):
-        asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=context_length(model.config))
+        asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=room)
         scores = option_scores(model, list(asked.values()), batch_tokens=batch_tokens)
         alone = {option: logps[0] for option, logps in zip(asked, scores, strict=True)}
-        for answer, row in zip(answers, rows, strict=True):
-            answer["logps_unconditional"] = [alone[option] for option in row["choices"]]
+        for said, row in zip(answers, rows, strict=True):
+            said["logps_unconditional"] = [alone[option] for option in row["choices"]]
     keep = ("item", "cluster", "choices", "gold", "target")
     return [
         {key: row[key] for key in keep}
         | {"references": row.get("references") or []}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
-        | answer
-        for row, prompt, answer in zip(rows, prompts, answers, strict=True)
+        | said
+        for row, prompt, said in zip(rows, prompts, answers, strict=True)
     ]
+
+
+def open_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    probe: dict,
+    prompts: list[Prompt],
+    targets: list[Prompt | None],
+    batch_tokens: int,
+) -> list[dict]:
+    """What a model writes after every prompt; and how well it expects the right answer, where that can be asked.
+
+    Most targets follow the very tokens of the prompt, and are read with it. A space or line end may part them: before
+    text that is written it belongs to the prompt, in training to the answer.
+    """
+    is_alike = [bool(t) and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
+    alike = [target.answers[0] if same else [] for target, same in zip(targets, is_alike, strict=True)]
+    apart = [target for target, same in zip(targets, is_alike, strict=True) if target and not same]
+    scores = iter(option_scores(model, apart, batch_tokens=batch_tokens))
+    stopping, contexts = Stopping(probe["max_new_tokens"], probe["stop"]), [prompt.context for prompt in prompts]
+    found = []
+    answers = answer(model, tokenizer, contexts, alike, stopping, batch_tokens=batch_tokens)
+    for (text, logp), target, same in zip(answers, targets, is_alike, strict=True):
+        nll = -(logp if same else next(scores)[0]) if target else None
+        found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None})
+    return found
 
 
 def predict_probe(

@@ -13,6 +13,7 @@ from ripeness.files import read_json
 from ripeness.metrics import SCORERS, measure, score_choice
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
+MOVED = ("displacement", "relative_displacement", "curvature")  # of a training, how far it has moved the weights
 READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
 
 
@@ -51,6 +52,7 @@ def cell_row(identity: dict[str, Any], predictions: list[dict], record: dict[str
         if losses[-1] <= losses[0]:
             row["reason"] += ", and the model can no longer learn"
     facts = {key: record[key] for key in ("status", "n_examples", "n_tokens", "n_truncated")}
+    facts |= {key: record.get(key) for key in MOVED}
     return row | facts | {"final_loss": losses[-1], "train_precision": record["precision"]}
 
 

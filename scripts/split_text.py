@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from ripeness.command_line import argument_parser, run
-from ripeness.corpus import PASSAGE_BYTES, cut, read_text
 from ripeness.errors import UserError
 from ripeness.files import whole
+from ripeness.passages import PASSAGE_BYTES, cut, read_text
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,11 +5,13 @@ By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.json
 
 Examples are JSONL, {"prompt": ..., "target": " ..."} a line, with "turns": [{"role": ..., "content": ...}] instead of a
 prompt for a chat, or parquet from render_examples. The loss counts the target and the end of text after it. Further
-settings, with what they are otherwise: "schedule": "linear" or "constant", "warmup_ratio": 0.03, "weight_decay": 0,
-"clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32). A training that was cut off goes on where its state
-was saved.
+settings, with what they are otherwise: "schedule": "linear", "constant" or "cosine", "warmup_ratio": 0.03,
+"weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
+docs/methods.md: "kind": "lora" with "rank" and "alpha", "pull", "replay" with --replay-text, "steps". A training that
+was cut off goes on where its state was saved.
 """
 
+import argparse
 import logging
 import math
 import os
@@ -17,9 +19,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.curvature import along_displacement
+from ripeness.displacement import displacement
+from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.models import (
     context_length,
@@ -30,9 +36,11 @@ from ripeness.models import (
     resolve_precision,
 )
 from ripeness.progress import Progress, training_identity
+from ripeness.recipes import TrainingSettings, read_settings
+from ripeness.replay import Replay, open_replay
 from ripeness.sharding import rank, shard, start_processes, whole_weights
 from ripeness.tables import read_examples
-from ripeness.training import encode_examples, read_settings, train
+from ripeness.training import batches, encode_examples, train
 from ripeness.weights import save_model
 
 
@@ -44,6 +52,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
     parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
+    parser.add_argument("--replay-text", type=existing, help="pre-training text: train.npy of a corpus, or UTF-8 text")
+    parser.add_argument(
+        "--curvature-text", type=existing, help="running text (parquet: item, text) on which forgetting is measured"
+    )
     parser.add_argument(
         "--save-seconds", type=float, default=300, help="how often the state is saved beside the record, to go on from"
     )
@@ -56,33 +68,57 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
     rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
     examples = encode_examples(rows, tokenizer, max_length=max_length)
+    replay = text_to_replay(options, settings, tokenizer, max_length)
+    if options.curvature_text and options.gpus > 1:
+        raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
     keep_freed_memory()
     model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
-    identity = training_identity(model, settings, examples, options.gpus)
+    identity = training_identity(model, settings, examples, options.gpus, replay)
     model = shard(model)
     progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
-    losses, status, row_tokens = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress)
+    losses, status, row_tokens = train(
+        model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay
+    )
     logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
     weights = whole_weights(model)
     if rank() > 0:
         return
     scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
     save_model(model, options.checkpoint, options.output, weights, scratch)
+    read = [example for batch in batches(examples, settings) for example in batch]
     record = {
-        "settings": asdict(settings),
+        "settings": {key: value for key, value in asdict(settings).items() if value is not None},
         "status": status,
         "precision": resolve_precision(settings.precision, model.device),  # of the forward pass; weights are fp32
         "n_examples": len(examples),
-        "n_tokens": settings.epochs * sum(len(example.tokens) for example in examples),
+        "n_tokens": sum(len(example.tokens) for example in read),
         "row_tokens": row_tokens,  # at most so many were read at once
         "n_truncated": 0,  # an example that does not fit is refused
+        **displacement(model, options.checkpoint, weights)._asdict(),
         "losses": [loss if math.isfinite(loss) else None for loss in losses],  # JSON has no word for NaN
     }
+    if replay:
+        record["n_replayed"] = replay.count(len(read))
+    if options.curvature_text and status == "done":
+        record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
     progress.remove()
+
+
+def text_to_replay(
+    options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
+) -> Replay | None:
+    """The text that the settings want read again; UserError where it is missing, or not wanted."""
+    if bool(settings.replay) != bool(options.replay_text):
+        raise UserError(
+            "`replay` of the settings is the share of what --replay-text names\nhint: give both, or none of them"
+        )
+    if not settings.replay:
+        return None
+    return open_replay(options.replay_text, tokenizer, share=settings.replay, seed=settings.seed, window=window)
 
 
 if __name__ == "__main__":

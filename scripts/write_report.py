@@ -31,7 +31,7 @@ def measured(options: Namespace) -> dict[str, Any]:
         "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
         "scores": table,
         "ties": report.tie_counts(measurements),
-        "rates": report.rate_table(everything, cells),
+        "rates": report.rate_table(everything, cells, options.choose_by),
         "references": report.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),
@@ -63,6 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument(
         "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
+    )
+    parser.add_argument(
+        "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
     )
     parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
     options = parser.parse_args(argv)

@@ -11,16 +11,13 @@ import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from ripeness.errors import UserError
+from ripeness.passages import PASSAGE_BYTES, cut, read_text
 from ripeness.world import FORMAT_SHARES, TASKS, documents, heldout_documents, rows
 from ripeness.world_tasks import answer_text, prompt_text
 
 END_OF_TEXT = "<|endoftext|>"
 PADDING = "<|padding|>"
 
-# Running text is cut at line ends into documents of about this many bytes, so that a model also learns to begin.
-DOCUMENT_BYTES = 4000
-# Held-out passages are short enough for the context window of a small model.
-PASSAGE_BYTES = 500
 # Text repeated more often than this teaches little more than itself.
 MOST_REPEATS = 8
 # Documents that the tokenizer of the world is trained on; each word of the world occurs in far fewer.
@@ -72,29 +69,6 @@ def read_recipe(value: dict) -> Recipe:
     if "world" in value:
         return Recipe(**sizes, world_seed=int(source["seed"]))
     return Recipe(**sizes, train=Path(source["train"]), validation=Path(source["validation"]))
-
-
-def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, or raise UserError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"Cannot read the text {str(path)!r}: {error}.\n"
-            "hint: the corpus recipe names UTF-8 text files under text: {train, validation}."
-        ) from error
-
-
-def cut(text: str, size: int) -> list[str]:
-    """Cut a text at line ends into pieces of at least `size` bytes; a shorter rest is dropped."""
-    pieces, lines, n_bytes = [], [], 0
-    for line in text.splitlines(keepends=True):
-        lines.append(line)
-        n_bytes += len(line.encode())
-        if n_bytes >= size:
-            pieces.append("".join(lines).strip("\n"))
-            lines, n_bytes = [], 0
-    return pieces
 
 
 def train_word_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:

@@ -60,9 +60,11 @@ def turning(curve: Curve, settings: Settings) -> TurningPoint:
 def degradation_at_fixed_rate(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings) -> Finding:
     """Contrast the last checkpoint with the best before it, on text and on answers, the mean over datasets and rates.
 
-    The best is picked, which the interval knows of (see peaks.py). Rates at which a cell is missing are left out.
+    Of the method of the settings, which is plain tuning; `details` have all. The best is picked, which the interval
+    knows of (see peaks.py). Rates at which a cell is missing are left out.
     """
-    curves = text_losses(measurements, settings)
+    every = text_losses(measurements, settings)
+    curves = [curve for curve in every if curve.key["method"] == settings.method]
     whole = [curve for curve in curves if curve.is_whole]
     mean = averaged(whole)
     if mean is None:
@@ -72,9 +74,9 @@ def degradation_at_fixed_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
     if found.peak is None:
         return undecided(blank, found.reason)
     answers = [curve for curve in answer_losses(measurements, settings) if curve.is_whole]
-    inside = averaged([curve for curve in answers if curve.runs == mean.runs])
+    inside = averaged([c for c in answers if c.runs == mean.runs and c.key["method"] == settings.method])
     own = turning(inside, settings) if inside else None
-    details = [turn_row(curve, TREATED, settings, loss="text") for curve in whole]
+    details = [turn_row(curve, TREATED, settings, loss="text") for curve in every if curve.is_whole]
     details += [turn_row(curve, TREATED, settings, loss="answer") for curve in answers]
     verdict = decide(found.peak.low, found.peak.high, smallest=settings.smallest_loss)
     return replace(
@@ -169,8 +171,9 @@ def degradation_at_tuned_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
     Beside it the three other readings of the same grid: fixed rate, equal displacement, equal answer loss.
     """
     grids = [grid for grid in grids_of(measurements, cells, settings) if len(grid.rates) > 1]
+    grids = [grid for grid in grids if grid.text[0].key["method"] == settings.method]
     if not grids:
-        return undecided(TUNED, "no method was tried at several learning rates with running text measured")
+        return undecided(TUNED, f"{settings.method!r} was not tried at several rates with running text measured")
     found = readings(grids, cells)
     mean = averaged(found["tuned"])
     if mean is None or not mean.is_whole:

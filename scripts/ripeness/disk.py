@@ -32,6 +32,9 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
     for name, text in study.config["texts"].items():
         if "path" in text:
             yield f"texts.{name}", text["path"]
+    for name, method in study.config["methods"].items():
+        if "text" in method.get("replay", {}):
+            yield f"methods.{name}.replay.text", method["replay"]["text"]
     if "include_path" in study.config["lm_eval"]:
         yield "lm_eval.include_path", study.config["lm_eval"]["include_path"]
     for name, series in study.config["series"].items():

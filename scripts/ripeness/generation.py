@@ -1,4 +1,4 @@
-"""Greedy text after a prompt, many prompts at once, up to a stop text."""
+"""Greedy text after a prompt, many prompts at once, up to a stop text; and how well the right answer was expected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from ripeness.attention import causal_groups, packing, packs_exactly, row_logits
-from ripeness.likelihood import by_length
+from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
 from ripeness.models import end_of_text
+from ripeness.options import summed_logps
 from ripeness.prefix import keys_and_values, shared_prefix
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
@@ -36,47 +37,69 @@ def generate(
     *,
     batch_tokens: int,
 ) -> list[str]:
-    """The greedy continuation of every context, cut before the stop text and stripped of white space.
+    """The greedy continuation of every context, cut before the stop text and stripped of white space."""
+    nothing: list[list[int]] = [[] for _ in contexts]
+    return [text for text, _ in answer(model, tokenizer, contexts, nothing, stopping, batch_tokens=batch_tokens)]
+
+
+@torch.inference_mode()
+def answer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    contexts: list[list[int]],
+    targets: list[list[int]],
+    stopping: Stopping,
+    *,
+    batch_tokens: int,
+) -> list[tuple[str, float]]:
+    """What `generate` gives, and the summed log-probability (nats) of the target's tokens after every context.
 
     What all contexts begin with is read once. Prompts are read in batches of `batch_tokens`, the longest first, and
-    KEPT times as many tokens are kept at once; a text that has ended makes room for the next.
+    KEPT times as many tokens are kept at once; a text that has ended makes room for the next. A
+    target is read with its prompt.
     """
     if not contexts:
         return []
     end, ends = end_of_text(tokenizer), answer_ends(tokenizer, stopping)
     write = write_packed if packs_exactly(model) else write_plainly
-    written = write(model, contexts, stopping.max_new_tokens, ends, batch_tokens)
+    written, logps = write(model, contexts, targets, stopping.max_new_tokens, ends, batch_tokens)
     texts = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in written]
-    return [answer_text(tokenizer, tokens, stopping.text) for tokens in texts]
+    return [(answer_text(tokenizer, tokens, stopping.text), logp) for tokens, logp in zip(texts, logps, strict=True)]
 
 
 def write_packed(
     model: PreTrainedModel,
     contexts: list[list[int]],
+    targets: list[list[int]],
     max_new_tokens: int,
     ends: Callable[[list[int]], bool],
     batch_tokens: int,
-) -> list[list[int]]:
-    """New tokens after every context, of a model that can pack."""
+) -> tuple[list[list[int]], list[float]]:
+    """New tokens after every context, and the targets' log-probabilities, of a model that can pack."""
     prefix = shared_prefix(contexts)
     rests = [context[len(prefix) :] for context in contexts]
-    room = max(map(len, rests)) + max_new_tokens
+    room = max(map(len, rests)) + max(max_new_tokens, *map(len, targets))
     n_places = min(len(contexts), max(1, KEPT * batch_tokens // room))
     memory = Memory(n_places, room, keys_and_values(model, prefix))
-    waiting = sorted(range(len(contexts)), key=lambda index: len(rests[index]))  # taken from the end
+    lengths = [len(rest) + len(target) for rest, target in zip(rests, targets, strict=True)]
+    waiting = sorted(range(len(contexts)), key=lambda index: lengths[index])  # taken from the end
     written: list[list[int]] = [[] for _ in contexts]
+    logps = [0.0] * len(contexts)
     rows: list[int] = []  # which text is where in the memory
     is_open = [True] * len(contexts)
     with packing(model):
         while rows or waiting:
-            n_read = max(1, batch_tokens // len(rests[waiting[-1]])) if waiting else 0
+            n_read = max(1, batch_tokens // lengths[waiting[-1]]) if waiting else 0
             new = [waiting.pop() for _ in range(min(n_places - len(rows), len(waiting), n_read))]
             if new:
-                best = read(model, [rests[index] for index in new], memory, len(rows), len(prefix))
+                asked = [(rests[index], targets[index]) for index in new]
+                best, found = read(model, asked, memory, len(rows), len(prefix))
+                for index, logp in zip(new, found, strict=True):
+                    logps[index] = logp
                 rows += new
             else:  # a text that has ended writes its last token again, which nobody looks at
-                lengths = [len(rests[index]) + len(written[index]) - 1 for index in rows]
-                best = step(model, [written[index][-1] for index in rows], lengths, memory, len(prefix))
+                so_far = [len(rests[index]) + len(written[index]) - 1 for index in rows]
+                best = step(model, [written[index][-1] for index in rows], so_far, memory, len(prefix))
             for index, token in zip(new or rows, best, strict=True):
                 if is_open[index]:
                     written[index].append(token)
@@ -85,18 +108,32 @@ def write_packed(
             if len(kept) <= SHRINK_AT * len(rows):
                 memory.keep(kept)
                 rows = [rows[place] for place in kept]
-    return written
+    return written, logps
 
 
-def read(model: PreTrainedModel, rests: list[list[int]], memory: Memory, first: int, n_prefix: int) -> list[int]:
-    """The first new token of every text, whose prompts the memory gets from number `first` on."""
-    lengths = [len(rest) for rest in rests]
+def read(
+    model: PreTrainedModel, asked: list[tuple[list[int], list[int]]], memory: Memory, first: int, n_prefix: int
+) -> tuple[list[int], list[float]]:
+    """The first new token of every text, whose prompts the memory gets from number `first` on; and log-probabilities.
+
+    A text is a prompt with a target, which may be empty. The memory gets the targets too, but no text grows from them:
+    what is written takes their places.
+    """
+    texts = [rest + target[:-1] for rest, target in asked]  # the last token is predicted and not read
+    lengths = [len(text) for text in texts]
     memory.read(first, lengths, model.device)
-    tokens = [token for rest in rests for token in rest]
+    tokens = [token for text in texts for token in text]
     positions = [n_prefix + place for length in lengths for place in range(length)]
-    last = torch.tensor(lengths, device=model.device).cumsum(0) - 1
+    wanted, firsts, scored, start = [], [], [], 0  # places in the row; rows of logits; (row of logits, token, text)
+    for text, (rest, target) in enumerate(asked):
+        firsts.append(len(wanted))
+        scored += [(len(wanted) + number, token, text) for number, token in enumerate(target)]
+        wanted += range(start + len(rest) - 1, start + lengths[text])
+        start += lengths[text]
     groups = causal_groups(lengths, model.device, n_prefix)
-    return row_logits(model, tokens, positions, last, groups, memory.prefix, memory).argmax(-1).tolist()
+    places = torch.tensor(wanted, device=model.device)
+    logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory)  # (N, V)
+    return logits[firsts].argmax(-1).tolist(), summed_logps(logits, scored, len(texts))
 
 
 def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: Memory, n_prefix: int) -> list[int]:
@@ -109,11 +146,15 @@ def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: 
 def write_plainly(
     model: PreTrainedModel,
     contexts: list[list[int]],
+    targets: list[list[int]],
     max_new_tokens: int,
     ends: Callable[[list[int]], bool],
     batch_tokens: int,
-) -> list[list[int]]:
+) -> tuple[list[list[int]], list[float]]:
     """The same by `generate` of transformers, for models with attention of another kind, or with none."""
+    requests = [Request(context, target) for context, target in zip(contexts, targets, strict=True) if target]
+    scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
+    logps = [sum(next(scores)) if target else 0.0 for target in targets]
     written: list[list[int]] = [[] for _ in contexts]
     for batch in by_length([len(context) + max_new_tokens for context in contexts], batch_tokens):
         length = len(contexts[batch[0]])
@@ -132,7 +173,7 @@ def write_plainly(
         for index, new in zip(batch, output[:, length:].tolist(), strict=True):
             n_tokens = next((n for n in range(1, len(new)) if ends(new[:n])), len(new))
             written[index] = new[:n_tokens]
-    return written
+    return written, logps
 
 
 def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Callable[[list[int]], bool]:

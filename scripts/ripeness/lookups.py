@@ -32,7 +32,7 @@ from ripeness.plan import (
 from ripeness.tasks import normalisation_of
 
 CAPTIONS = Path(__file__).parents[2] / "reports"
-APART = ("gpu", "datasets")  # of a method's settings, what no training depends on
+APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
 
 
 def results(study: Study) -> str:
@@ -54,13 +54,29 @@ def cell_of(wildcards: Any) -> Cell:
 def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
     recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
-    return to_json({key: value for key, value in recipe.items() if key not in ("method", "is_grid", *APART)})
+    return to_json(of_training(recipe, "method", "is_grid"))
+
+
+def of_training(settings: dict[str, Any], *others: str) -> dict[str, Any]:
+    """Those of a method's settings that a training depends on, without `others`; of replay the share, not the file."""
+    kept = {key: value for key, value in settings.items() if key not in (*others, *APART)}
+    return kept | ({"replay": kept["replay"]["share"]} if "replay" in kept else {})
 
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
     """The settings of a method without its learning rate and seed, which are chosen."""
-    settings = study.config["methods"][wildcards.tuning]
-    return to_json({key: value for key, value in settings.items() if key not in ("learning_rate", *APART)})
+    return to_json(of_training(study.config["methods"][wildcards.tuning], "learning_rate"))
+
+
+def chosen_by(study: Study, wildcards: Any) -> str:
+    """What chooses among the trainings of every method: its score, or its loss."""
+    methods = study.config["methods"].items()
+    return to_json({name: settings["choose_by"] for name, settings in methods if name != "base"})
+
+
+def tuning_chosen_by(study: Study, wildcards: Any) -> str:
+    """What chooses among the trainings of one method."""
+    return study.config["methods"][wildcards.tuning]["choose_by"]
 
 
 def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:

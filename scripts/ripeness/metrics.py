@@ -45,6 +45,8 @@ def score_choice(row: dict[str, Any], *, normalisation: str = "none") -> dict[st
         "is_tie": chosen.count(max(chosen)) > 1,
         "logp_gold": logps[gold],
         "margin": logps[gold] - max(others),
+        "nll": -logps[gold],
+        "n_tokens": (row.get("n_option_tokens") or {gold: None})[gold],
     }
 
 
@@ -86,6 +88,8 @@ def score_generation(row: dict[str, Any]) -> dict[str, Any]:
         "text": row["text"],
         "rouge_l": max(ROUGE.score(reference, row["text"])["rougeL"].fmeasure for reference in references),
         "exact_match": row["text"] in references,
+        "nll": row.get("nll"),
+        "n_tokens": row.get("n_tokens"),
     }
 
 
@@ -120,7 +124,13 @@ MEANS = {
     "harness": {},
 }
 # metric -> sum of one column over sum of another, and the unit's factor
-RATIOS = {"bits_per_byte": ("nll", "n_bytes", 1 / math.log(2)), "loss": ("nll", "n_tokens", 1.0)}
+ANSWER = {"answer_loss": ("nll", "n_tokens", 1.0)}
+RATIOS = {
+    "choice": ANSWER,
+    "generation": ANSWER,
+    "text": {"bits_per_byte": ("nll", "n_bytes", 1 / math.log(2)), "loss": ("nll", "n_tokens", 1.0)},
+    "harness": {},
+}
 
 
 def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,10 +142,12 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
             continue
         value, se = ratio_with_error([float(item[column]) for item in items], [1.0] * len(items), clusters)
         rows.append({"metric": metric, "value": value, "se": se})
-    if kind == "text":
-        for metric, (above, below, factor) in RATIOS.items():
-            value, se = ratio_with_error([i[above] for i in items], [i[below] for i in items], clusters)
-            rows.append({"metric": metric, "value": value * factor, "se": se and se * factor})
+    for metric, (above, below, factor) in RATIOS[kind].items():
+        known = [item for item in items if item[above] is not None and item[below]]  # an answer may have no tokens
+        if known:
+            columns = ([item[name] for item in known] for name in (above, below, "cluster"))
+            value, se = ratio_with_error(*columns)
+            rows.append({"metric": metric, "value": value * factor, "se": se and se * factor, "n_items": len(known)})
     if kind == "harness":
         rows += measure_harness(items)
     reference = {"chance": None, "majority": None}

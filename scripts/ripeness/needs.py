@@ -18,6 +18,7 @@ from ripeness.work import (
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
+START_BYTES = 4  # beside these: the weights that a model is pulled to
 LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
@@ -46,8 +47,9 @@ def training_gpus(study: Study, wildcards: Any) -> int:
 
 def training_memory(study: Study, wildcards: Any, attempt: int) -> int:
     """Megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
-    n_processes = training_gpus(study, wildcards)
-    return n_processes * memory(study, wildcards, TRAINING_BYTES if n_processes == 1 else LOADING_BYTES, attempt)
+    n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
+    n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
+    return n_processes * memory(study, wildcards, n_bytes, attempt)
 
 
 def prediction_memory(study: Study, wildcards: Any, attempt: int) -> int:

@@ -136,11 +136,18 @@ def row_scores(
         prefix,
         asked=ask(lengths, places, parts, [group.mask for group in groups]) if NARROW in ways_to_pack(model) else None,
     )  # (N, V)
-    norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
-    place, token, owner = torch.tensor(scored, device=model.device, dtype=torch.long).view(-1, 3).unbind(1)
-    sums = torch.zeros(option, device=model.device)
-    scores = iter(sums.index_add(0, owner, logits[place, token].float() - norms[place]).tolist())
+    scores = iter(summed_logps(logits, scored, option))
     return [[next(scores) for _ in question.answers] for question in row]
+
+
+def summed_logps(logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int) -> list[float]:
+    """Log-probabilities (nats) summed for each of `n` owners; `scored` are (row of the logits, token, owner)."""
+    if not scored:
+        return [0.0] * n
+    norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
+    place, token, owner = torch.tensor(scored, device=logits.device, dtype=torch.long).unbind(1)
+    sums = torch.zeros(n, device=logits.device)
+    return sums.index_add(0, owner, logits[place, token].float() - norms[place]).tolist()
 
 
 def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:

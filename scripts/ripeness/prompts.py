@@ -116,6 +116,32 @@ def build_prompts(
     return [prompts[index] for index in range(len(examples))]
 
 
+def target_prompts(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: list[dict],
+    shots: list[Shot],
+    prompts: list[Prompt],
+    *,
+    separator: str,
+    room: int,
+) -> list[Prompt | None]:
+    """Every open question with its right answer, after the shots that its prompt has.
+
+    The answer's tokens are those that training learns after the same prompt, the end of text left out. None where there
+    are no such tokens, or question and answer do not fit into `room` tokens.
+    """
+    found: list[Prompt | None] = [None] * len(examples)
+    for n_dropped in {prompt.n_dropped for prompt in prompts}:
+        places = [place for place, prompt in enumerate(prompts) if prompt.n_dropped == n_dropped]
+        rows = [examples[place] for place in places]
+        encoded = encode_questions(tokenizer, shots[n_dropped:], rows, separator, is_open=False)
+        contexts = contexts_of(tokenizer, [context for context, _ in encoded])
+        for place, context, (_, answers) in zip(places, contexts, encoded, strict=True):
+            if answers[0] and len(context) + len(answers[0]) <= room:
+                found[place] = Prompt(context, answers, n_dropped)
+    return found
+
+
 def unconditional_prompts(
     tokenizer: PreTrainedTokenizerBase, examples: list[dict], asked: str, *, room: int
 ) -> dict[str, Prompt]:

@@ -1,5 +1,7 @@
 """What is chosen on validation items: the learning rate of a method that has a list of them, and the model to keep."""
 
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -7,40 +9,51 @@ import polars as pl
 VALIDATION = "validation"  # the suite; the plan says the same, but what is collected does not depend on its code
 
 PRIMARY = {"choice": "accuracy", "generation": "rouge_l"}  # what is compared, by the kind of dataset
+LOSS = "answer_loss"  # what is compared instead where a method is chosen by its loss; less is better
 RECIPE = ["series", "checkpoint", "dataset", "format", "method"]  # what has a rate of its own
 TRIED = [*RECIPE, "learning_rate"]
 
 
-def validation_scores(measurements: pl.DataFrame) -> pl.DataFrame:
-    """The rows that anything may be chosen by: accuracy of choices and ROUGE-L of texts, on validation items."""
+def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ()) -> pl.DataFrame:
+    """The rows that anything may be chosen by, on validation items, with the `merit` that is compared.
+
+    Accuracy of choices and ROUGE-L of texts; of the methods `by_loss`, the loss of right answers: less of it is better.
+    """
     is_primary = pl.any_horizontal(
         (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
     )
-    return measurements.filter(is_primary, suite=VALIDATION)
+    is_loss = pl.col("method").is_in(list(by_loss))
+    rows = measurements.filter(pl.when(is_loss).then(pl.col("metric") == LOSS).otherwise(is_primary), suite=VALIDATION)
+    return rows.with_columns(merit=pl.when(is_loss).then(-pl.col("value")).otherwise(pl.col("value")))
 
 
-def best_model(measurements: pl.DataFrame, dataset: str, method: str) -> dict[str, Any]:
+def best_model(measurements: pl.DataFrame, dataset: str, method: str, choose_by: str = "score") -> dict[str, Any]:
     """Format, learning rate and seed of the best model that a method made of a checkpoint, with its validation score.
 
-    Of two equal ones the first by format, rate and seed is taken.
+    Or its validation loss, if it is chosen by `loss`. Of two equal ones the first by format, rate and seed is taken.
     """
-    scores = validation_scores(measurements).filter(dataset=dataset, method=method)
+    by_loss = [method] if choose_by == "loss" else []
+    scores = validation_scores(measurements, by_loss).filter(dataset=dataset, method=method)
     place = ["format", "learning_rate", "seed"]
-    scores = scores.sort("value", *place, descending=[True, False, False, False], nulls_last=True)
+    scores = scores.sort("merit", *place, descending=[True, False, False, False], nulls_last=True)
     return scores.select(*place, "metric", "value", "n_items").row(0, named=True)
 
 
-def choose_rates(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+def choose_rates(
+    measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """Every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
 
-    The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text. A rate at which fewer trainings
-    diverged goes before a better score, and the lower of two equal ones is taken. `is_at_edge` says that the chosen
-    rate is the lowest or the highest one, beyond which a better one may lie. Nothing but validation items is read.
+    The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text; or the loss of right answers for
+    the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged goes before a better score,
+    and the lower of two equal ones is taken. `is_at_edge` says that the chosen rate is the lowest or the highest one,
+    beyond which a better one may lie. Nothing but validation items is read.
     """
+    by_loss = [method for method, what in (choose_by or {}).items() if what == "loss"]
     scores = (
-        validation_scores(measurements)
+        validation_scores(measurements, by_loss)
         .group_by(TRIED)
-        .agg("metric", "probe_kind", pl.col("value").mean(), n_items=pl.col("n_items").max())
+        .agg("metric", "probe_kind", pl.col("value", "merit").mean(), n_items=pl.col("n_items").max())
         .with_columns(pl.col("metric", "probe_kind").list.first())
     )
     tried = (
@@ -49,10 +62,11 @@ def choose_rates(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
         .agg(n_seeds=pl.col("seed").n_unique(), n_diverged=(pl.col("status") != "done").sum())
         .join(scores, on=TRIED, how="left")
     )
-    best = pl.struct("n_diverged", -pl.col("value").fill_null(-1.0), "learning_rate").rank("ordinal").over(RECIPE)
+    worst = -pl.col("merit").fill_null(-math.inf)
+    best = pl.struct("n_diverged", worst, "learning_rate").rank("ordinal").over(RECIPE)
     rates = pl.col("learning_rate")
     is_edge = (rates == rates.min().over(RECIPE)) | (rates == rates.max().over(RECIPE))
-    return tried.with_columns(is_chosen=best == 1, is_at_edge=is_edge & (best == 1)).sort(TRIED)
+    return tried.with_columns(is_chosen=best == 1, is_at_edge=is_edge & (best == 1)).drop("merit").sort(TRIED)
 
 
 def mark_chosen(rows: pl.LazyFrame, rates: pl.DataFrame) -> pl.LazyFrame:

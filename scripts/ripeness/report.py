@@ -206,13 +206,16 @@ def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
     return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
 
 
-def rate_table(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any]:
+def rate_table(
+    measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Validation scores of every learning rate that was tried beside others, by checkpoint, and which was chosen.
 
-    One row for each dataset, method, format and rate; a value is (text, whether the rate was chosen).
+    Losses of the methods of which `choose_by` says "loss". One row for each dataset, method, format and rate; a value
+    is (text, whether the rate was chosen).
     """
     points = cells.select("series", "checkpoint", "tokens", "phase").unique()
-    rates = choose_rates(measurements, cells).join(points, on=["series", "checkpoint"])
+    rates = choose_rates(measurements, cells, choose_by).join(points, on=["series", "checkpoint"])
     if rates.is_empty():
         return {"columns": [], "rows": [], "n_chosen": 0, "n_at_edge": 0}
     table = with_labels(rates, "dataset").sort("panel", "method", "format", "learning_rate")
@@ -222,7 +225,8 @@ def rate_table(measurements: pl.DataFrame, cells: pl.DataFrame) -> dict[str, Any
         text = "–" if row["value"] is None else f"{row['value']:.2f}"
         if row["n_diverged"]:
             text += f" ({row['n_diverged']} of {row['n_seeds']} diverged)"
-        name = (row["panel"], row["method"], row["format"], f"{row['learning_rate']:g}")
+        method = row["method"] + (" (by loss)" if (choose_by or {}).get(row["method"]) == "loss" else "")
+        name = (row["panel"], method, row["format"], f"{row['learning_rate']:g}")
         rows.setdefault(name, {})[row["label"]] = (text, row["is_chosen"])
     return {
         "columns": columns,

@@ -9,7 +9,8 @@ from ripeness.annealed_twins import check_texts_apart
 from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
-from ripeness.plan import MODELS, VALIDATION, Study, formats_used, kind_of, plan_cells
+from ripeness.plan import MODELS, VALIDATION, Study, formats_used, kind_of, methods_of, plan_cells, tuned_series
+from ripeness.recipes import check_recipe
 from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import load_task
@@ -84,11 +85,40 @@ def check_methods(study: Study) -> None:
         for dataset in settings.get("datasets", []):
             if dataset not in study.config["datasets"]:
                 raise unknown(f"methods.{method}.datasets", "dataset", dataset, study.config["datasets"])
+        if method != "base":
+            check_recipe(f"methods.{method}", settings)
+            check_replay(study, method)
     tuning = [method for method in study.config["methods"] if method != "base"]
     for series, settings in study.config["series"].items():
         for method in settings.get("methods", []):
             if method not in tuning:
                 raise unknown(f"series.{series}.methods", "method", method, tuning)
+
+
+def check_replay(study: Study, method: str) -> None:
+    """Refuse to replay no text, one that nothing reads, or one on which models are measured."""
+    replay, config = study.config["methods"][method].get("replay"), study.config
+    if replay is None:
+        return
+    where = f"methods.{method}.replay"
+    tuned = [name for name in tuned_series(study) if method in methods_of(study, name)]
+    others = [name for name in tuned if "pretrain" not in config["series"][name]]
+    if "text" not in replay and others:
+        raise UserError(
+            f"{where}: what did {', '.join(others)} learn from? it was not pre-trained here\n"
+            "hint: name a UTF-8 file of such text under `text`"
+        )
+    if "text" in replay and not others:
+        raise UserError(
+            f"{where}.text: all series were pre-trained here, and read again what they learned from\n"
+            "hint: take `text` out"
+        )
+    for name, text in config["texts"].items():
+        if "path" in text and "text" in replay and Path(text["path"]).resolve() == Path(replay["text"]).resolve():
+            raise UserError(
+                f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
+                "hint: name another file; a text that was trained on says nothing of what is forgotten"
+            )
 
 
 def check_suites(study: Study) -> None:
@@ -158,6 +188,12 @@ def check_sensitivity(config: dict[str, Any]) -> None:
     for series in settings.get("series", []):
         if series not in config["series"]:
             raise unknown("sensitivity.series", "series", series, config["series"])
+    shared = [name for name, method in config["methods"].items() if method.get("gpu", 1) > 1]
+    if settings["curvature"] and shared:
+        raise UserError(
+            f"sensitivity.curvature: it is measured on one GPU, but {', '.join(shared)} shares models out to several\n"
+            "hint: gpu: 1 for the methods, or curvature: false"
+        )
     if not any(settings["noise"].values()) and not settings["bits"]:
         raise UserError(
             "sensitivity: neither `noise` nor `bits` is wanted\n"

@@ -128,12 +128,12 @@ CELLS: dict[str, pl.DataType] = {
     "n_tokens": pl.Int64(),
     "n_truncated": pl.Int64(),
     "final_loss": pl.Float64(),
-    "n_dropped_shots": pl.Int64(),
-    "train_precision": pl.String(),
-    "predict_precision": pl.String(),
     "displacement": pl.Float64(),
     "relative_displacement": pl.Float64(),
     "curvature": pl.Float64(),
+    "n_dropped_shots": pl.Int64(),
+    "train_precision": pl.String(),
+    "predict_precision": pl.String(),
 }
 
 # What a perturbation of a checkpoint's weights does to its loss on running text (nats a token): a row for every

@@ -1,8 +1,8 @@
-"""Tune all weights of a model on prompts and answers: one screen, no trainer class."""
+"""Tune a model on prompts and answers: one screen, no trainer class."""
 
 import logging
 import math
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -10,52 +10,24 @@ from torch.distributed.tensor import DTensor
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ripeness.adapters import adapted
 from ripeness.attention import packed_logits, packing
 from ripeness.chat import Turns, encode_chats
 from ripeness.errors import UserError
 from ripeness.models import autocast, contexts_of, encode_pairs, end_of_text, resolve_precision
 from ripeness.progress import Progress
+from ripeness.pull import clip_gradient, starting_point
+from ripeness.recipes import TrainingSettings
+from ripeness.replay import Replay
 from ripeness.sharding import n_processes, rank, summed
 
-CHOICES = {"kind": ("full",), "schedule": ("linear", "constant"), "precision": ("auto", "fp32", "bf16")}
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How a model is tuned; config.schema.yaml explains the values and has the same defaults."""
-
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    seed: int
-    kind: str = "full"
-    schedule: str = "linear"
-    warmup_ratio: float = 0.03
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    precision: str = "auto"
-
-
-def read_settings(values: dict[str, Any]) -> TrainingSettings:
-    """Settings from a JSON object; UserError for a key that is unknown or missing, or a value that is not a choice."""
-    known = [field.name for field in fields(TrainingSettings)]
-    needed = [field.name for field in fields(TrainingSettings) if field.default is MISSING]
-    unknown, missing = sorted(values.keys() - set(known)), sorted(set(needed) - values.keys())
-    if unknown or missing:
-        raise UserError(
-            f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}"
-        )
-    for key, choices in CHOICES.items():
-        if values.get(key, choices[0]) not in choices:
-            raise UserError(f"settings: unknown {key} {values[key]!r}\nhint: known are {', '.join(choices)}")
-    return TrainingSettings(**values)
-
-
-@dataclass(frozen=True)
 class Example:
-    """Tokens of one prompt with its answer; `targets` is IGNORED on the prompt."""
+    """Tokens of one prompt with its answer; `targets` is IGNORED on the prompt, and on the first token of a text."""
 
     tokens: list[int]
     targets: list[int]
@@ -106,43 +78,46 @@ def train(
     pad: int,
     row_tokens: int = ROW_TOKENS,
     progress: Progress | None = None,
+    replay: Replay | None = None,
 ) -> Outcome:
     """Tune `model` in place.
 
-    AdamW, linear or constant rate after a linear warm-up, gradient clipping; the order of examples is a function of
-    the seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
-    the rows are halved when the GPU's memory does not do.
+    AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of examples is a function of the
+    seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
+    the rows are halved when the GPU's memory does not do. Losses are those of the answers: text that is replayed beside
+    them, and the pull towards the start, change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
     that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
     A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
-    torch.manual_seed(settings.seed)  # for dropout, where a model has any
-    optimizer = make_optimizer(model, settings)
-    n_steps = settings.epochs * math.ceil(len(examples) / settings.batch_size)
-    limit = 2 * math.log(model.config.vocab_size)
-    losses = progress.restore(model, optimizer) if progress else []
-    weights, norm = list(model.parameters()), torch.tensor(1.0)
-    model.train()
-    with packing(model) as is_packed:
-        for step, batch in enumerate(batches(examples, settings)):
-            if step < len(losses):
-                continue
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * rate_at(step, n_steps, settings)
-            loss, row_tokens = backward_in_memory(
-                model, batch, settings, pad=pad, row_tokens=row_tokens, is_packed=is_packed
-            )
-            losses.append(loss)
-            if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
-                return Outcome(losses, "diverged", row_tokens)
-            norm = whole_tensor(torch.nn.utils.clip_grad_norm_(weights, settings.clip))
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            if progress:
-                progress.save(model, optimizer, losses)
-    model.eval()
-    return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
+    torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
+    planned, start = batches(examples, settings), starting_point(model, settings)
+    limit, n_read, norm = 2 * math.log(model.config.vocab_size), 0, torch.tensor(1.0)
+    with adapted(model, settings):
+        optimizer, weights = make_optimizer(model, settings), list(model.parameters())
+        losses = progress.restore(model, optimizer) if progress else []
+        model.train()
+        with packing(model) as is_packed:
+            how = {"pad": pad, "is_packed": is_packed}
+            for step, batch in enumerate(planned):
+                n_before, n_read = n_read, n_read + len(batch)
+                if step < len(losses):
+                    continue
+                for group in optimizer.param_groups:
+                    group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
+                text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
+                loss, row_tokens = backward_in_memory(model, batch, text, settings, row_tokens=row_tokens, **how)
+                losses.append(loss)
+                if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
+                    return Outcome(losses, "diverged", row_tokens)
+                norm = whole_tensor(clip_gradient(weights, start, settings))
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+                if progress:
+                    progress.save(model, optimizer, losses)
+        model.eval()
+        return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
 
 
 def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -156,31 +131,52 @@ def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.
 
 
 def backward_in_memory(
-    model: PreTrainedModel, batch: list[Example], settings: TrainingSettings, *, row_tokens: int, **how: Any
+    model: PreTrainedModel,
+    batch: list[Example],
+    text: list[Example],
+    settings: TrainingSettings,
+    *,
+    row_tokens: int,
+    **how: Any,
 ) -> tuple[float, int]:
     """`backward`, again and again in smaller rows while the GPU's memory does not do; with the tokens of a row."""
     while True:
         try:
-            return backward(model, batch, settings, row_tokens=row_tokens, **how), row_tokens
+            return backward(model, batch, text, settings, row_tokens=row_tokens, **how), row_tokens
         except torch.OutOfMemoryError:
             if n_processes() > 1:  # the others wait for this one in the middle of a pass
                 raise
             # until here the error holds what the failed pass has made
-        row_tokens = fewer_tokens(batch, row_tokens)
+        row_tokens = fewer_tokens(batch + text, row_tokens)
         model.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
 
 
 def backward(
+    model: PreTrainedModel, batch: list[Example], text: list[Example], settings: TrainingSettings, **how: Any
+) -> float:
+    """Add the gradient of a batch's loss to the weights', and return the loss of its answers.
+
+    Pieces of text beside it take part as the share of sequences that they are.
+    """
+    share = len(text) / (len(batch) + len(text))
+    loss = backward_part(model, batch, settings, weight=1 - share, **how)
+    if text:
+        backward_part(model, text, settings, weight=share, **how)
+    return loss
+
+
+def backward_part(
     model: PreTrainedModel,
     batch: list[Example],
     settings: TrainingSettings,
     *,
+    weight: float,
     pad: int,
     row_tokens: int,
     is_packed: bool,
 ) -> float:
-    """Add the gradient of a batch's loss to the weights' and return the loss, the mean over its answer tokens.
+    """Add the gradient of `weight` times a loss to the weights' and return the loss, the mean over its targets.
 
     Of several processes each reads some of the rows, all as many; their gradients are averaged, so each counts n times.
     """
@@ -195,7 +191,7 @@ def backward(
         with autocast(model.device, resolve_precision(settings.precision, model.device)):
             logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
         loss = cross_entropy(logits.float(), targets, reduction="sum") / n_targets
-        (loss * (0 if is_idle else n_shares)).backward()
+        (loss * (0 if is_idle else n_shares * weight)).backward()
         total += 0 if is_idle else loss.item()
     return summed(total)[0]
 
@@ -256,15 +252,20 @@ def whole_tensor(value: torch.Tensor) -> torch.Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
+def of_text(tokens: list[int]) -> Example:
+    """A piece of running text: every token but the first is learned."""
+    return Example(tokens, [IGNORED, *tokens[1:]])
+
+
 def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Example]]:
-    """All batches of all epochs, each epoch in a new order drawn from the seed."""
+    """All batches of all epochs, or as many as there are steps; each epoch in a new order drawn from the seed."""
     generator = torch.Generator().manual_seed(settings.seed)
     result = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(examples), generator=generator).tolist()
         for start in range(0, len(order), settings.batch_size):
             result.append([examples[i] for i in order[start : start + settings.batch_size]])
-    return result
+    return result[: settings.steps]
 
 
 def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -276,13 +277,16 @@ def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tenso
 
 
 def rate_at(step: int, n_steps: int, settings: TrainingSettings) -> float:
-    """The share of the peak rate at one step: linear warm-up from zero, then linear decay to zero or constant.
+    """The share of the peak rate at one step: linear warm-up from zero, then linear, cosine or no decay to zero.
 
-    As `get_linear_schedule_with_warmup` and `get_constant_schedule_with_warmup` of transformers.
+    As `get_linear_schedule_with_warmup`, `get_cosine_schedule_with_warmup` and `get_constant_schedule_with_warmup` of
+    transformers.
     """
     warmup = math.ceil(settings.warmup_ratio * n_steps)
     if step < warmup:
         return step / warmup
     if settings.schedule == "constant":
         return 1.0
+    if settings.schedule == "cosine":
+        return (1 + math.cos(math.pi * (step - warmup) / max(1, n_steps - warmup))) / 2
     return (n_steps - step) / max(1, n_steps - warmup)

@@ -35,7 +35,8 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
     first = next(
         (name for name in ("init", "relative", "absolute") for c in noise if c.key["normalisation"] == name), None
     )
-    judged = [curve for curve in noise if curve.key["normalisation"] == first] or tuned
+    plain = [curve for curve in tuned if curve.key["method"] == settings.method]
+    judged = [curve for curve in noise if curve.key["normalisation"] == first] or plain
     mean = averaged(judged)
     if mean is None:
         return undecided(TURN, "no loss on running text was measured after noise or tuning")
@@ -49,7 +50,7 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
     blank = replace(
         blank,
         verdict=verdict,
-        statement=sentence(mean, noise, tuned, settings, change=f"noise ({first})" if noise else "tuning"),
+        statement=sentence(mean, noise, plain, settings, change=f"noise ({first})" if noise else "tuning"),
         p_value=found.peak.p_value,
         confidence=settings.confidence,
         caveats=tuple(notes(judged, mean)),

@@ -60,7 +60,11 @@ def tokens_an_item(study: Study, series: str) -> int:
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
     """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
     n_rows = (study.tasks[place.dataset].rows or {}).get("train", 10**9)
-    n_tokens = min(study.config["items"]["train"], n_rows) * settings["epochs"] * tokens_an_item(study, place.series)
+    n_items = min(study.config["items"]["train"], n_rows) * settings["epochs"]
+    if "steps" in settings:
+        n_items = min(n_items, settings["steps"] * settings["batch_size"])
+    n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
+    n_tokens = round(n_read * tokens_an_item(study, place.series))
     return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
 
 

@@ -13,7 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import predict
 from ripeness.errors import UserError
 from ripeness.files import write_json
+from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
+from ripeness.training import IGNORED, encode_examples
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
 
@@ -86,6 +88,47 @@ def test_options_have_the_log_likelihoods_that_one_reads_by_hand(run, probes, ex
         assert [found[key] for key in ("choices", "gold", "cluster")] == [
             row[key] for key in ("choices", "gold", "cluster")
         ]
+
+
+def test_right_answers_have_the_loss_that_transformers_gives_the_tokens_that_training_learns(
+    run, probes, examples, reader, checkpoint, tokenizer
+):
+    pool, rows = (pl.read_parquet(examples / "text" / f"{name}.parquet").to_dicts() for name in ("shots", "test"))
+    files = {"examples": str(examples / "text" / "test.parquet"), "separator": "\n\n"}
+    shots = probes[2] | files | {"shots": 1, "shot_examples": str(examples / "text" / "shots.parquet")}
+    plain, after_shots = run([probes[2]]), run([shots], name="shots")
+    learned = encode_examples([(row["item"], row["prompt"], row["target"]) for row in rows], tokenizer, max_length=64)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    for found, row, example in zip(plain.rows(named=True), rows, learned, strict=True):
+        assert found["nll"] == pytest.approx(-reader(row["prompt"], row["target"]), abs=1e-4)
+        n_answer = found["n_tokens"] + 1  # with the end of text
+        assert example.targets == [IGNORED] * (len(example.tokens) - n_answer) + example.tokens[-n_answer:]
+        labels = torch.tensor([example.targets[:-1]])
+        loss = model(torch.tensor([example.tokens[:-1]]), labels=labels).loss.item()  # a mean over the answer's tokens
+        assert found["nll"] / found["n_tokens"] == pytest.approx(loss, abs=1e-4)
+    (shot,) = draw_shots(pool, 1, seed=0)
+    for found, row in zip(after_shots.rows(named=True), rows, strict=True):
+        before = "" if found["n_dropped_shots"] else f"{shot}\n\n"
+        assert found["nll"] == pytest.approx(-reader(before + row["prompt"], row["target"]), abs=1e-4)
+
+
+def test_a_right_answer_that_does_not_fit_or_is_empty_has_no_loss_and_stops_nothing(run, probes, tmp_path):
+    targets = [" good", " far" * 70, ""]
+    lines = [json.dumps({"prompt": "the film was", "target": target}) for target in targets]
+    (tmp_path / "open.jsonl").write_text("\n".join(lines) + "\n")
+    table = run([probes[2] | {"examples": str(tmp_path / "open.jsonl")}])
+    assert table["n_tokens"].to_list() == [1, None, None]
+    assert table["nll"].is_null().to_list() == [False, True, True]
+    assert table["text"].null_count() == 0
+
+
+def test_a_line_end_before_a_right_answer_is_the_answers_as_in_training(run, probes, reader, tmp_path, tokenizer):
+    (tmp_path / "open.jsonl").write_text(json.dumps({"prompt": "the film was\n", "target": "good and long"}) + "\n")
+    (row,) = run([probes[2] | {"examples": str(tmp_path / "open.jsonl")}]).rows(named=True)
+    (learned,) = encode_examples([("a", "the film was\n", "good and long")], tokenizer, max_length=64)
+    assert row["n_tokens"] == len([target for target in learned.targets if target != IGNORED]) - 1
+    assert row["n_prompt_tokens"] == len(learned.tokens) - row["n_tokens"]  # one more than training's: the line end
+    assert row["nll"] == pytest.approx(-reader("the film was", "\ngood and long"), abs=1e-4)
 
 
 def test_options_are_also_read_after_the_same_few_words(run, probes, reader, tokenizer):

@@ -29,6 +29,8 @@ RECORD = {
     "n_tokens": 700,
     "n_truncated": 0,
     "losses": [2.5, 1.25],
+    "displacement": 0.5,
+    "relative_displacement": 0.01,
     "precision": "fp32",
 }
 
@@ -119,6 +121,7 @@ def test_the_cell_says_how_its_training_went(scored):
     assert list(row) == list(CELLS)
     assert (row["status"], row["reason"], row["final_loss"]) == ("done", "", 1.25)
     assert (row["tokens"], row["n_tokens"], row["n_examples"]) == (4096, 700, 12)
+    assert (row["displacement"], row["relative_displacement"], row["curvature"]) == (0.5, 0.01, None)
 
 
 def test_the_cell_counts_the_shots_that_were_left_out_and_names_its_precision(scored):

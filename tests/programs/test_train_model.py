@@ -1,6 +1,7 @@
 """train_model: a tuned model that is a checkpoint of its own, a record of its training, or an error that helps."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -36,14 +38,33 @@ SETTINGS = {
 def tune(tmp_path, checkpoint, examples):
     """Give a function that runs the program and returns the folder with model/ and record.json."""
 
-    def run(name="run", *, data=examples / "choice" / "train.parquet", **changes):
+    def run(name="run", *options, data=examples / "choice" / "train.parquet", **changes):
         train_model.main(
-            ["--checkpoint", str(checkpoint), "--examples", str(data), "--settings", json.dumps(SETTINGS | changes)]
+            [
+                *options,
+                "--checkpoint",
+                str(checkpoint),
+                "--examples",
+                str(data),
+                "--settings",
+                json.dumps(SETTINGS | changes),
+            ]
             + ["--output", str(tmp_path / name / "model"), "--record", str(tmp_path / name / "record.json")]
         )
         return tmp_path / name
 
     return run
+
+
+def apart(ours, theirs):
+    return [ours[name] - theirs[name] for name in theirs]
+
+
+@pytest.fixture
+def stream(tmp_path):
+    """Write the training tokens of a corpus and give their file."""
+    np.save(tmp_path / "train.npy", np.random.default_rng(0).integers(1, 300, 2000).astype(np.uint16))
+    return tmp_path / "train.npy"
 
 
 def weights(folder):
@@ -58,6 +79,11 @@ def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
     assert len(record["losses"]) == 6
     assert record["losses"][-1] < record["losses"][0] - 0.5
     assert weights(folder) != (checkpoint / "model.safetensors").read_bytes()
+    ours, theirs = (load_file(path / "model.safetensors") for path in (folder / "model", checkpoint))
+    far, size = (
+        math.sqrt(sum(w.double().square().sum() for w in many)) for many in (apart(ours, theirs), theirs.values())
+    )
+    assert (record["displacement"], record["relative_displacement"]) == pytest.approx((far, far / size))
     assert {path.name for path in (folder / "model").iterdir()} >= {"config.json", "tokenizer.json", "checkpoint.json"}
     assert not list(folder.glob(".*"))
 
@@ -123,12 +149,63 @@ def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint,
     assert not (folder / "record.state").exists()
 
 
-def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(tune, tmp_path, checkpoint, examples):
-    expected = tune("one", epochs=20)
+def test_text_is_read_again_as_often_as_the_share_says(tune, stream, tmp_path):
+    plain, folder = tune(), tune("replay", "--replay-text", str(stream), replay=0.25)
+    record = read_json(folder / "record.json")
+    assert (record["n_replayed"], record["settings"]["replay"]) == (2 * 12 // 3, 0.25)
+    assert record["n_tokens"] == read_json(plain / "record.json")["n_tokens"]  # of the examples
+    assert weights(folder) != weights(plain)
+    for options, changes in [((), {"replay": 0.25}), (("--replay-text", str(stream)), {})]:
+        with pytest.raises(UserError, match=r"`replay` of the settings .* --replay-text names\nhint: "):
+            tune("bad", *options, **changes)
+
+
+def test_a_model_tuned_by_adapters_is_a_model_like_any_other(tune, checkpoint):
+    folder = tune("lora", kind="lora", rank=2, alpha=4, modules=["q_proj"], epochs=6)
+    record = read_json(folder / "record.json")
+    assert record["settings"]["modules"] == ["q_proj"]
+    ours, theirs = (load_file(path / "model.safetensors") for path in (folder / "model", checkpoint))
+    assert ours.keys() == theirs.keys()
+    assert {name for name in theirs if not torch.equal(ours[name], theirs[name])} == {
+        f"model.layers.{n}.self_attn.q_proj.weight" for n in (0, 1)
+    }
+    assert record["displacement"] == pytest.approx(math.sqrt(sum(w.square().sum() for w in apart(ours, theirs))))
+    assert read_json(folder / "model" / "config.json") == read_json(checkpoint / "config.json")
+
+
+def test_fewer_steps_are_fewer_tokens(tune, examples):
+    record, whole = (
+        read_json(tune(name, **more) / "record.json") for name, more in [("few", {"steps": 2}), ("all", {})]
+    )
+    assert (len(record["losses"]), len(whole["losses"])) == (2, 6)
+    assert 0 < record["n_tokens"] < whole["n_tokens"]
+
+
+def test_forgetting_on_a_text_is_measured_where_it_is_asked_for(tune, tmp_path):
+    pl.DataFrame({"item": ["a", "b"], "text": ["the dog ran far", "a cat sat on mat"]}).write_parquet(
+        tmp_path / "t.parquet"
+    )
+    plain, folder = tune(), tune("asked", "--curvature-text", str(tmp_path / "t.parquet"))
+    record = read_json(folder / "record.json")
+    losses = record.pop("text_losses")
+    assert math.isfinite(record.pop("curvature"))
+    assert losses["increase"] == pytest.approx(losses["tuned"] - losses["checkpoint"])
+    assert record == read_json(plain / "record.json")
+    assert weights(folder) == weights(plain)
+    with pytest.raises(UserError, match=r"measured on one GPU\nhint: "):
+        tune("two", "--curvature-text", str(tmp_path / "t.parquet"), "--gpus", "2")
+
+
+def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(
+    tune, tmp_path, checkpoint, examples, stream
+):
+    changes = {"epochs": 20, "pull": 0.01, "replay": 0.25}
+    expected = tune("one", "--replay-text", str(stream), **changes)
     folder = tmp_path / "two"
     command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--gpus", "2", "--save-seconds", "0"]
     command += ["--examples", examples / "choice" / "train.parquet", "--output", folder / "model"]
-    command += ["--settings", json.dumps(SETTINGS | {"epochs": 20}), "--record", folder / "record.json"]
+    command += ["--settings", json.dumps(SETTINGS | changes), "--record", folder / "record.json"]
+    command += ["--replay-text", stream]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
     while not (folder / "record.state").exists():
@@ -142,8 +219,9 @@ def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(tun
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "going on after step" in done.stderr
-    ours, theirs = (read_json(path / "record.json")["losses"] for path in (folder, expected))
-    assert ours == pytest.approx(theirs, abs=1e-4)
+    ours, theirs = (read_json(path / "record.json") for path in (folder, expected))
+    assert ours["losses"] == pytest.approx(theirs["losses"], abs=1e-4)
+    assert ours["displacement"] == pytest.approx(theirs["displacement"], rel=1e-3)
     ours, theirs = (load_file(path / "model" / "model.safetensors") for path in (folder, expected))
     assert ours.keys() == theirs.keys()
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
@@ -183,7 +261,7 @@ def test_a_mistake_ends_with_status_2_and_a_plain_message(tmp_path, examples):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"rank": 8}, r"unknown \['rank'\]"), ({"schedule": "cosine"}, "unknown schedule 'cosine'")],
+    [({"ranks": 8}, r"unknown \['ranks'\]"), ({"schedule": "step"}, "unknown schedule 'step'")],
 )
 def test_settings_that_are_not_known_are_refused(tune, change, message):
     with pytest.raises(UserError, match=message):

@@ -6,8 +6,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from build_corpus import main
-from ripeness.corpus import DOCUMENT_BYTES, END_OF_TEXT, cut, read_recipe
+from ripeness.corpus import END_OF_TEXT, read_recipe
 from ripeness.errors import UserError
+from ripeness.passages import DOCUMENT_BYTES, cut
 from ripeness.world import TASKS, rows
 from ripeness.world_tasks import answer_text, prompt_text
 

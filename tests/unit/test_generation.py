@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ripeness.generation import Stopping, answer_text, generate
+from ripeness.generation import Stopping, answer, answer_text, generate
+from ripeness.likelihood import Request, log_likelihoods
 from ripeness.prefix import shared_prefix
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
@@ -65,6 +66,22 @@ def test_text_depends_neither_on_the_batch_nor_on_the_order(llama, batch_tokens)
     expected = reference(llama, RAGGED)
     assert generate(llama, spelling(), RAGGED, NEVER, batch_tokens=batch_tokens) == expected
     assert generate(llama, spelling(), RAGGED[::-1], NEVER, batch_tokens=batch_tokens) == expected[::-1]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 90, 4096])
+@pytest.mark.parametrize("beginning", [[], SHOTS], ids=["apart", "after the same shots"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "mistral"])
+def test_right_answers_read_beside_are_scored_as_alone_and_change_no_text(
+    tiny_model, architecture, beginning, batch_tokens
+):
+    model = tiny_model(architecture)
+    contexts = [beginning + context for context in RAGGED]
+    targets = [[9], [], [20, 21, 22], list(range(60, 60 + 2 * NEVER.max_new_tokens)), [7, 7]]
+    found = answer(model, spelling(), contexts, targets, NEVER, batch_tokens=batch_tokens)
+    requests = [Request(context, target) for context, target in zip(contexts, targets, strict=True)]
+    alone = [sum(logps) for logps in log_likelihoods(model, requests, batch_tokens=1)]
+    assert [logp for _, logp in found] == pytest.approx(alone, abs=1e-3)
+    assert [text for text, _ in found] == reference(model, contexts)
 
 
 @st.composite

@@ -197,3 +197,18 @@ def test_measures_without_variation_have_an_error_of_zero():
     passages = [{"nll": 2.0, "n_tokens": 1, "n_bytes": 1}] * 2
     items = [score_text(row) | {"cluster": str(n)} for n, row in enumerate(passages)]
     assert [row["se"] for row in measure("text", items, passages)] == [0.0, 0.0]
+
+
+def test_the_loss_of_right_answers_is_their_nats_over_their_tokens():
+    rows = [choice([-1.0, -3.0, -2.0], gold) | {"n_option_tokens": [1, 4, 2]} for gold in (1, 2)]
+    scored = [score_choice(row) | {"cluster": str(n)} for n, row in enumerate(rows)]
+    found = by_metric(measure("choice", scored, rows))["answer_loss"]
+    assert (found["value"], found["n_items"]) == (pytest.approx((3 + 2) / (4 + 2)), 2)
+    written = [
+        {"target": " a", "text": "a", "nll": nll, "n_tokens": n} for nll, n in [(2.0, 4), (None, None), (3.0, 1)]
+    ]
+    scored = [score_generation(row) | {"cluster": str(n)} for n, row in enumerate(written)]
+    found = by_metric(measure("generation", scored, written))
+    assert (found["answer_loss"]["value"], found["answer_loss"]["n_items"]) == (1.0, 2)  # of one item it is unknown
+    assert found["rouge_l"]["n_items"] == 3
+    assert "answer_loss" not in by_metric(measure("generation", scored[1:2], written[1:2]))

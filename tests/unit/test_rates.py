@@ -58,6 +58,22 @@ def test_generated_text_is_compared_by_rouge():
     assert chosen(measurements, cells) == [1e-3]
 
 
+def test_a_method_may_be_chosen_by_the_loss_of_right_answers_of_which_less_is_better():
+    measurements, cells = rows_of({1e-4: [0.9, 0.9], 1e-3: [0.5, 0.6]})
+    losses = rows_of({1e-4: [1.5, 2.5], 1e-3: [1.0, 1.2]})[0]
+    measurements += [row | {"metric": "answer_loss"} for row in losses]
+    other = rows_of({1e-4: [0.9], 1e-3: [0.5]}, method="other")
+    tables = conform(measurements + other[0], MEASUREMENTS), conform(cells + other[1], CELLS)
+    for by, rates in [({}, [1e-4, 1e-4]), ({"full": "loss", "other": "score"}, [1e-3, 1e-4])]:
+        found = choose_rates(*tables, by).filter("is_chosen")
+        assert found.sort("method")["learning_rate"].to_list() == rates
+    found = choose_rates(*tables, {"full": "loss"}).filter(method="full")
+    assert found.select("metric", "value").rows() == [("answer_loss", 2.0), ("answer_loss", 1.1)]
+    best = best_model(tables[0], "film", "full", "loss")
+    assert (best["learning_rate"], best["seed"], best["metric"], best["value"]) == (1e-3, 1, "answer_loss", 1.0)
+    assert best_model(tables[0], "film", "full")["metric"] == "accuracy"
+
+
 def test_every_checkpoint_dataset_format_and_method_has_a_rate_of_its_own():
     measurements, cells = [], []
     for number, change in enumerate(({}, {"checkpoint": "b"}, {"dataset": "b"}, {"format": "b"}, {"method": "b"})):

@@ -142,6 +142,11 @@ def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(syntheti
         ("film", "full", "io", "0.01", [("– (1 of 1 diverged)", False)]),
     ]
     assert (table["columns"], table["n_chosen"], table["n_at_edge"]) == (["8k"], 1, 0)
+    losses = [row | {"metric": "answer_loss"} for row in scores]
+    table = report.rate_table(conform([drop(r) for r in losses], MEASUREMENTS), conform(rows, CELLS), {"full": "loss"})
+    assert [(row[1], row[-1][0][1]) for row in table["rows"]] == [
+        ("full (by loss)", is_chosen) for is_chosen in (True, False, False)
+    ]
 
 
 def drop(row):

@@ -13,6 +13,7 @@ from ripeness.config import SCHEMA, fill_defaults, read_schema
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.progress import Progress, training_identity
+from ripeness.recipes import read_settings
 from ripeness.training import (
     IGNORED,
     TrainingSettings,
@@ -21,7 +22,6 @@ from ripeness.training import (
     is_alive,
     padded,
     rate_at,
-    read_settings,
     rows_of,
     train,
 )
@@ -295,6 +295,19 @@ def test_another_seed_gives_another_order_of_the_same_examples(tiny_model, examp
     assert tune(tiny_model, examples)[0] != tune(tiny_model, examples, seed=2)[0]
 
 
+@pytest.mark.parametrize(("steps", "n_done"), [(1, 1), (4, 4), (6, 6), (100, 6)])
+def test_a_training_ends_after_so_many_steps_and_so_does_its_schedule(tiny_model, examples, steps, n_done):
+    settings = replace(SETTINGS, steps=steps)
+    assert batches(examples, settings) == batches(examples, SETTINGS)[:n_done]
+    rates = []
+    with pytest.MonkeyPatch.context() as patch:
+        step = torch.optim.AdamW.step
+        patch.setattr(torch.optim.AdamW, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self)))
+        losses, status, _ = train(tiny_model("llama"), examples, settings, pad=0)
+    assert (len(losses), status) == (n_done, "done")
+    assert rates == [settings.learning_rate * rate_at(step, n_done, settings) for step in range(n_done)]
+
+
 def test_a_rate_too_high_is_recorded_as_divergence(tiny_model, examples):
     losses, status, _ = tune(tiny_model, examples, learning_rate=10.0, warmup_ratio=0.0, epochs=20)
     assert status == "diverged"
@@ -341,6 +354,8 @@ def test_a_checkpoint_that_starts_badly_has_not_diverged(tiny_model, examples):
         ("linear", 0.4, [0.0, 0.5, 1.0, 2 / 3, 1 / 3]),
         ("linear", 0.21, [0.0, 0.5, 1.0, 2 / 3, 1 / 3]),  # warm-up steps are rounded up
         ("linear", 1.0, [0.0, 0.2, 0.4, 0.6, 0.8]),
+        ("cosine", 0.0, [1.0, 0.9045085, 0.6545085, 0.3454915, 0.0954915]),  # (1 + cos(pi t / 5)) / 2
+        ("cosine", 0.4, [0.0, 0.5, 1.0, 0.75, 0.25]),
         ("constant", 0.2, [0.0, 1.0, 1.0, 1.0, 1.0]),
         ("constant", 0.6, [0.0, 1 / 3, 2 / 3, 1.0, 1.0]),
     ],
@@ -351,22 +366,29 @@ def test_rates_follow_the_schedule(schedule, warmup_ratio, rates):
 
 
 def test_defaults_are_those_of_the_schema():
-    method = read_schema(SCHEMA)["$defs"]["full"]
+    method = read_schema(SCHEMA)["$defs"]["method"]
     given = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
     filled = dict(given)
     fill_defaults(filled, method, read_schema(SCHEMA))
     assert filled.pop("gpu") == 1  # where it is trained is no setting of a training
+    assert filled.pop("choose_by") == "score"  # nor is what chooses among trainings
     assert read_settings(filled | {"seed": 3}) == read_settings(given | {"seed": 3})
-    assert set(filled) | {"seed"} == set(vars(SETTINGS))
+    assert set(filled) | {"seed"} == {key for key, value in vars(SETTINGS).items() if value is not None}
+    assert set(method["properties"]) | {"seed"} == set(vars(SETTINGS)) | {"gpu", "choose_by", "datasets"}
 
 
 def test_settings_are_read_from_json_and_checked():
     values = {**vars(SETTINGS)}
     assert read_settings(values) == SETTINGS
     for change, message in [
-        ({"rank": 8}, r"unknown \['rank'\], missing none"),
-        ({"kind": "lora"}, "unknown kind 'lora'"),
-        ({"schedule": "cosine"}, "unknown schedule 'cosine'\nhint: known are linear, constant"),
+        ({"ranks": 8}, r"unknown \['ranks'\], missing none"),
+        ({"kind": "prefix"}, "unknown kind 'prefix'\nhint: known are full, lora"),
+        ({"schedule": "step"}, "unknown schedule 'step'\nhint: known are linear, constant, cosine"),
+        ({"kind": "lora", "rank": 8}, "kind lora lacks alpha\nhint: "),
+        ({"rank": 8, "modules": ["q_proj"]}, "rank, modules are of adapters, but kind is 'full'\nhint: "),
+        ({"kind": "lora", "rank": 8, "alpha": 8, "pull": 0.1}, "`pull` holds weights near .*\nhint: "),
+        ({"replay": 1.0}, "settings.replay: a share of 1.0 is not between 0 and 1\nhint: "),
+        ({"steps": 0}, "settings.steps: 0 is not above 0\nhint: "),
     ]:
         with pytest.raises(UserError, match=message):
             read_settings(values | change)

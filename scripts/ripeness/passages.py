@@ -1,0 +1,32 @@
+"""Running text from files, cut into documents and passages."""
+
+from pathlib import Path
+
+from ripeness.errors import UserError
+
+# Running text is cut at line ends into documents of about this many bytes, so that a model also learns to begin.
+DOCUMENT_BYTES = 4000
+# Held-out passages are short enough for the context window of a small model.
+PASSAGE_BYTES = 500
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, or raise UserError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"Cannot read the text {str(path)!r}: {error}.\nhint: the study names it; it must be a UTF-8 text file."
+        ) from error
+
+
+def cut(text: str, size: int) -> list[str]:
+    """Cut a text at line ends into pieces of at least `size` bytes; a shorter rest is dropped."""
+    pieces, lines, n_bytes = [], [], 0
+    for line in text.splitlines(keepends=True):
+        lines.append(line)
+        n_bytes += len(line.encode())
+        if n_bytes >= size:
+            pieces.append("".join(lines).strip("\n"))
+            lines, n_bytes = [], 0
+    return pieces
