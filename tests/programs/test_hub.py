@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import fetch_checkpoint
 import fetch_dataset
+import fetch_passages
 import resolve_revisions
 from ripeness import patience
 from ripeness.convert import INDEX
@@ -394,6 +395,21 @@ def test_a_converted_copy_of_a_dataset_is_read_by_configuration(hub, waits, tmp_
         name: rows_of(name) for name in splits
     }
     assert read_json(tmp_path / "rows/provenance.json")["source"]["commit"] == commit
+
+
+def test_passages_are_taken_from_a_split(hub, waits, tmp_path):
+    lines = [{"text": f" = {number} = \n" if number % 2 else "word " * 150} for number in range(12)]
+    commit = hub.repository(DATA, "dataset").add("main", {"validation.parquet": parquet(lines), "test.parquet": b"no"})
+    source = {"id": DATA, "revision": "main", "commit": commit, "column": "text", "split": "validation"}
+    options = ["--output", str(tmp_path / "x.parquet"), "--items"]
+    fetch_passages.main([*options, "3", "--source", json.dumps(source)])
+    found = pl.read_parquet(tmp_path / "x.parquet")
+    assert found["item"].to_list() == [f"tiny-data-{number:05d}" for number in range(3)]
+    assert [text.rpartition("\n")[0].strip() for text in found["text"]] == ["", "= 3 =", "= 7 ="]
+    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are wanted\nhint: "):
+        fetch_passages.main([*options, "7", "--source", json.dumps(source)])
+    with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
+        fetch_passages.main([*options, "3", "--source", json.dumps(source | {"column": "words"})])
 
 
 @pytest.mark.parametrize(
