@@ -32,7 +32,7 @@ def small() -> dict:
     config["methods"]["full"] |= {"learning_rate": [1e-3, 3e-3], "batch_size": 2}
     config["sensitivity"] |= {"noise": {"init": [0.3], "relative": [0.3]}, "seeds": [0, 1]}
     for name in [*TUNED_ON, *BENCHMARKS]:
-        config["datasets"][name] = {"source": {role: f"rows/{name}-{role}.jsonl" for role in ROLES}}
+        config["datasets"].setdefault(name, {})["source"] = {role: f"rows/{name}-{role}.jsonl" for role in ROLES}
     for name in TUNED_ON:
         config["datasets"][name]["max_new_tokens"] = 8
     config["methods"]["full"]["datasets"] = TUNED_ON
