@@ -84,7 +84,7 @@ def row(
     target: str,
     note: str = "",
 ) -> dict:
-    """One line of the table; None is "not measured", `target` is a bound of the ratio such as ">= 2"."""
+    """One line of the table; None is "not measured", `target` bounds the ratio: ">= 2" or ">= 0.92, <= 0.97"."""
     words = {"benchmark": benchmark, "model": model, "setting": setting, "unit": unit, "target": target, "note": note}
     numbers = {"ours": ours, "theirs": theirs, "ratio": ratio}
     return words | {key: value and float(f"{value:.4g}") for key, value in numbers.items()}
@@ -94,8 +94,8 @@ def is_met(row: dict) -> bool | None:
     """Whether a row meets its target; None where there is none or nothing was measured."""
     if not row["target"] or row["ratio"] is None:
         return None
-    sign, bound = row["target"].split()
-    return row["ratio"] >= float(bound) if sign == ">=" else row["ratio"] <= float(bound)
+    bounds = [bound.split() for bound in row["target"].split(", ")]
+    return all(row["ratio"] >= float(b) if sign == ">=" else row["ratio"] <= float(b) for sign, b in bounds)
 
 
 def machine() -> dict[str, Any]:

@@ -27,7 +27,7 @@ ALL_FIGURES = {
 FIGURES = {
     name: question
     for name, (question, kinds) in ALL_FIGURES.items()
-    if kind_of(STUDY.config) in kinds and name not in lookups.figures_without_data(STUDY)
+    if kind_of(STUDY.config) in kinds and name not in report_lookups.figures_without_data(STUDY)
 }
 
 
@@ -95,7 +95,7 @@ rule plot_figure:
         "../envs/ripeness.yaml"
     params:
         code=code_of("plot_figure"),
-        caption=from_plan(lookups.figure_caption),
+        caption=from_plan(report_lookups.figure_caption),
         settings=from_plan(lookups.finding_settings),
     shell:
         r"""

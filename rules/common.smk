@@ -21,6 +21,7 @@ from ripeness import (
     lookups,
     needs,
     planning,
+    report_lookups,
     scheduling,
     sensitivity_lookups,
     series_lookups,

@@ -57,6 +57,8 @@ rule collect_sensitivity:
     """Collect the tables of all perturbed checkpoints."""
     input:
         tables=from_plan(sensitivity_lookups.sensitivity_tables),
+        measurements=from_plan(lookups.checkpoint_tables),
+        cells=from_plan(lookups.status_tables),
     output:
         table="<results>/tables/sensitivity.parquet",
     log:
@@ -70,6 +72,8 @@ rule collect_sensitivity:
         r"""
         python scripts/collect_sensitivity.py \
             --tables {input.tables:q} \
+            --measurements {input.measurements:q} \
+            --cells {input.cells:q} \
             --output {output.table:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -16,8 +16,8 @@ localrules:
 rule show_prompts:
     """Show one item of every dataset and format as the model reads it."""
     input:
-        checkpoint=from_plan(lookups.shown_checkpoint),
-        examples=from_plan(lookups.shown_files),
+        checkpoint=from_plan(report_lookups.shown_checkpoint),
+        examples=from_plan(report_lookups.shown_files),
     output:
         prompts="<results>/prompts.json",
     log:
@@ -27,8 +27,8 @@ rule show_prompts:
         "../envs/ripeness.yaml"
     params:
         code=code_of("show_prompts"),
-        probes=from_plan(lookups.shown_probes),
-        seed=from_plan(lookups.shown_seed),
+        probes=from_plan(report_lookups.shown_probes),
+        seed=from_plan(report_lookups.shown_seed),
     shell:
         r"""
         python scripts/show_prompts.py \
@@ -84,7 +84,7 @@ rule write_report:
         sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
         simulated=from_plan(theory_lookups.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
-        prompts=from_plan(lookups.prompts_file),
+        prompts=from_plan(report_lookups.prompts_file),
         provenance="<results>/provenance.json",
         audit=from_plan(lookups.audit_table),
     output:

@@ -1,18 +1,58 @@
-"""Collect the tables of all perturbed checkpoints into the study's."""
+"""Collect the tables of all perturbed checkpoints into the study's, and beside them what tuning did to the same loss.
+
+Tuning is a perturbation too: a row of kind "displacement" for every tuned model that was measured on one of the texts,
+with the norm of the displacement as its scale and, where it was asked for, the curvature of the loss along it.
+"""
 
 from pathlib import Path
 
+import polars as pl
+
 from ripeness.command_line import argument_parser, run
-from ripeness.tables import SENSITIVITY, read_tables, stream_table
+from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, conform, read_tables, write_table
+
+CHECKPOINT = ["series", "checkpoint"]
+CELL = [*CHECKPOINT, "dataset", "format", "method", "learning_rate", "seed"]
+
+
+def displacements(measurements: pl.LazyFrame, cells: pl.LazyFrame, texts: list[str]) -> pl.DataFrame:
+    """Rows of tuned models: losses on the texts (nats a token) before and after, and how far the weights were moved."""
+    losses = measurements.filter(
+        pl.col("metric") == "loss", pl.col("probe_kind") == "text", pl.col("probe").is_in(texts)
+    )
+    base = losses.filter(pl.col("method") == "base").select(*CHECKPOINT, "probe", base_loss="value")
+    moved = cells.filter(pl.col("displacement").is_not_null()).select(*CELL, "displacement", "curvature")
+    rows = losses.filter(pl.col("method") != "base").rename({"value": "loss"})
+    rows = rows.unique([*CELL, "probe"], keep="first", maintain_order=True)  # suites may name a text twice
+    rows = rows.join(base, on=[*CHECKPOINT, "probe"]).join(moved, on=CELL, nulls_equal=True)
+    rows = rows.with_columns(
+        perturbation=pl.lit("displacement"),
+        normalisation=pl.lit(""),
+        scale="displacement",
+        increase=pl.col("loss") - pl.col("base_loss"),
+        base_perplexity=pl.col("base_loss").exp(),
+        perplexity=pl.col("loss").exp(),
+        se=None,  # the pairs of passages are in the items
+    )
+    names = [name for name in SENSITIVITY if name in rows.collect_schema()]
+    return conform(rows.select(names).sort(*CELL, "probe").collect(), SENSITIVITY)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write sensitivity.parquet."""
     parser = argument_parser(__doc__)
     parser.add_argument("--tables", required=True, type=Path, nargs="+", help="one table a checkpoint")
+    parser.add_argument("--measurements", type=Path, nargs="*", default=[], help="measurements of tuned checkpoints")
+    parser.add_argument("--cells", type=Path, nargs="*", default=[], help="their cells")
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
-    stream_table(options.output, read_tables(options.tables, SENSITIVITY), SENSITIVITY)
+    perturbed = read_tables(options.tables, SENSITIVITY).collect()
+    found = [perturbed]
+    if options.measurements and options.cells:
+        schemas = (options.measurements, MEASUREMENTS | IS_CHOSEN), (options.cells, CELLS | IS_CHOSEN)
+        tables = [read_tables(*table) for table in schemas]
+        found.append(displacements(*tables, perturbed["probe"].unique().to_list()))
+    write_table(options.output, pl.concat(found), SENSITIVITY)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def planted(truth: Truth, seed: int = 0) -> Measured:
     """Draw the tables of a study; a decayed twin of the last checkpoint stands in every run."""
     rng = np.random.default_rng(seed)
     points = [(f"step{k}", k, 1000 * 2**k, "stable", k / (truth.n_steps - 1)) for k in range(truth.n_steps)]
-    points.append(("step0", 0, 0, "stable", 0.0))
+    points.append(("start", 0, 0, "stable", 0.0))
     points.append(("annealed", points[-2][1], points[-2][2], "annealed", 1.0))
     measured, cells, perturbed = [], [], []
     for run, (checkpoint, step, tokens, phase, u) in product(range(truth.n_runs), points):

@@ -1,170 +1,151 @@
-"""Curves over pre-training that findings on overtraining read: losses and displacements, [checkpoints, repeats].
+"""Curves over pre-training that are a line and one more term, and the noise about them.
 
-A curve belongs to one or more pre-training runs that differ by their seed alone. Untrained checkpoints are left out,
-which have nothing to lose, and so are annealed twins, as in all trends. Losses are in nats a token.
+Everything looks at the means over seeds, one value a checkpoint: seeds share the noise of their checkpoint, which no
+spread between seeds shows, and only the scatter of checkpoints about a curve does. Arrays [checkpoints, n] hold one
+data set a column. With one more term a fit is a product: with r what the line leaves of the data and q the term, freed
+of the line and of length 1, it leaves |r|^2 - (q.r)^2.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
-import polars as pl
 
-from ripeness.coverage import MIN_RUNS
-from ripeness.verdicts import Settings
-
-PLACE = ["series", "checkpoint", "tokens", "phase"]
-TREATED = ["probe", "dataset", "method", "learning_rate"]  # what tells curves of tuned models apart
-NOISE = ["probe", "normalisation", "scale"]  # and those of perturbed ones
-TEXT = "text"  # the kind of probe that is running text
+MIN_CHECKPOINTS = 6  # two lines that meet have four parameters; at least two degrees of freedom must be left
+PLACES = 60  # knots that are tried for an interval, at least
+RATES = np.geomspace(0.3, 20, 12)  # of the exponentials, per length of the curve: from nearly straight to one step
+ROUNDING = 1e-9  # what is smaller than this share of the values is no scatter
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Values [checkpoints, repeats] at increasing tokens, NaN where not measured; `key` tells curves apart.
+class Family:
+    """Terms in a row, `corners` [m, checkpoints], and all that lie between neighbours: sums of both with one sign.
 
-    `repeats` names the columns: pre-training run and seed, or the run alone where there are enough of them.
+    Of hinges at neighbouring checkpoints these are just the hinges between them, so that no grid of knots is needed.
+    A corner and its `seconds` [m - 1, checkpoints], at right angles, span them; `slant` is the cotangent of the angle.
     """
 
-    key: Mapping[str, object]
-    runs: tuple[str, ...]
-    tokens: np.ndarray
-    values: np.ndarray
-    repeats: tuple[tuple[str, ...], ...]
+    corners: np.ndarray
+    seconds: np.ndarray
+    slant: np.ndarray
+
+    def coordinates(self, left: np.ndarray) -> np.ndarray:
+        """What data [checkpoints, n] have of each corner and second, [2 m - 1, n]."""
+        return np.vstack([self.corners, self.seconds]) @ left
+
+    def parts(self, coordinates: np.ndarray) -> np.ndarray:
+        """Sum of squares that the best term of each corner and gap takes, [2 m - 1, n]; 0 for a gap without one."""
+        corner, second = np.split(coordinates, [len(self.corners)])
+        inside = (corner[:-1] - second * self.slant[:, None]) * second > 0
+        return np.vstack([corner**2, np.where(inside, corner[:-1] ** 2 + second**2, 0.0)])
+
+    def taken(self, left: np.ndarray) -> np.ndarray:
+        """Sum of squares [n] that the best term takes of data [checkpoints, n]."""
+        return self.parts(self.coordinates(left)).max(axis=0)
+
+    def best(self, left: np.ndarray) -> tuple[int, np.ndarray]:
+        """The best term for one data set [checkpoints], of length 1; its number is m or more if it is none of the m."""
+        coordinates, m = self.coordinates(left[:, None]), len(self.corners)
+        place = int(self.parts(coordinates).argmax())
+        if place < m:
+            return place, self.corners[place]
+        x, y = coordinates[[place - m, place], 0]
+        return place, (x * self.corners[place - m] + y * self.seconds[place - m]) / np.hypot(x, y)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What can be told of a curve before it is measured: its terms, for the checkpoints `x`.
+
+    Knots stand between the second checkpoint and the last but one, since on either side a line needs two. The interval
+    of one is looked for at `knots`, and between them where it ends. `smooth` are a parabola and exponentials.
+    """
+
+    x: np.ndarray
+    line: np.ndarray  # [checkpoints, 2], orthonormal
+    knots: np.ndarray
+    hinges: Family
+    smooth: Family
 
     @property
-    def mean(self) -> np.ndarray:
-        """The mean over repeats [checkpoints]; NaN where one of them is missing."""
-        return self.values.mean(axis=1)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every repeat was measured at every checkpoint."""
-        return bool(np.isfinite(self.values).all())
+    def df(self) -> int:
+        """Degrees of freedom that a line with one more term and its place leave."""
+        return len(self.x) - 4
 
 
-def in_trend(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of trained checkpoints of one phase: stable where a series has two of them, else all but annealed."""
-    stable = pl.col("checkpoint").filter(pl.col("phase") == "stable").n_unique().over("series") >= 2
-    kept = pl.when(stable).then(pl.col("phase") == "stable").otherwise(pl.col("phase") != "annealed")
-    return frame.filter(kept, pl.col("tokens") > 0)
+@lru_cache(maxsize=32)
+def design_of(x: tuple[float, ...]) -> Design:
+    """The terms for checkpoints at `x`, which increases."""
+    places = np.asarray(x, float)
+    line = np.linalg.qr(np.column_stack([np.ones_like(places), places]))[0]
+    inner = places[1:-1]
+    between = max(4, -(-PLACES // (len(inner) - 1)))
+    knots = np.concatenate([np.linspace(*gap, between, endpoint=False) for gap in pairwise(inner)] + [inner[-1:]])
+    share = (places - places[0]) / (places[-1] - places[0])
+    rates = RATES[:, None]
+    # all bend upwards, and a weak exponential is a parabola, so that neighbours are alike
+    smooth = np.vstack([np.exp(-rates[::-1] * share), share**2, np.exp(rates * (share - 1))])
+    return Design(
+        places, line, knots, family_of(freed(hinge(places, inner), line)), family_of(freed(smooth, line)),
+    )  # fmt: skip
 
 
-def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: Settings) -> list[Curve]:
-    """Curves of `value` by `keys` from rows with series, checkpoint, tokens, phase; several rows of a repeat average.
+def family_of(corners: np.ndarray) -> Family:
+    """Make a family of terms [m, checkpoints] of length 1."""
+    along = (corners[:-1] * corners[1:]).sum(axis=1)
+    seconds = corners[1:] - along[:, None] * corners[:-1]
+    height = np.linalg.norm(seconds, axis=1)
+    return Family(corners, seconds / height[:, None], along / height)
 
-    Runs that the settings call repeats of each other (`runs`) and that have the same tokens make one curve.
+
+def hinge(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """0 before each knot and rising by 1 per unit of x after it: [knots, checkpoints]."""
+    return np.maximum(x - np.asarray(knots)[:, None], 0)
+
+
+def freed(terms: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Terms [terms, checkpoints] without what a line makes of them, of length 1."""
+    left = terms - terms @ line @ line.T
+    return left / np.linalg.norm(left, axis=1, keepdims=True)
+
+
+def beyond_line(design: Design, means: np.ndarray) -> np.ndarray:
+    """What a line leaves of the means [checkpoints, n]; what is only rounding becomes 0."""
+    left = means - design.line @ (design.line.T @ means)
+    size = ROUNDING * np.abs(means).max(axis=0)
+    return np.where(np.linalg.norm(left, axis=0) > size, left, 0.0)
+
+
+def scatter(design: Design, means: np.ndarray) -> np.ndarray:
+    """Standard deviation [n] of means [checkpoints, n] about the best curve of a line and one more term.
+
+    The curve may bend sharply or smoothly, since what a curve cannot follow would be taken for noise.
     """
-    rows = in_trend(frame)
-    if rows.is_empty():
-        return []
-    run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
-    means = rows.with_columns(run=run).group_by("run", "series", *keys, "tokens", repeat).agg(pl.col("value").mean())
-    found = []
-    for (_, *values), part in sorted(means.group_by("run", *keys), key=lambda pair: str(pair[0])):
-        key = dict(zip(keys, values, strict=True))
-        grids: dict[tuple[int, ...], list[pl.DataFrame]] = {}
-        for (_,), own in sorted(part.group_by("series")):
-            grids.setdefault(tuple(sorted(set(own["tokens"]))), []).append(own)
-        found += [curve_of(key, tokens, own, repeat) for tokens, own in grids.items()]
-    return found
+    left = beyond_line(design, means)
+    taken = np.maximum(design.hinges.taken(left), design.smooth.taken(left))
+    return np.sqrt(np.maximum((left**2).sum(axis=0) - taken, 0.0) / design.df)
 
 
-def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], parts: list[pl.DataFrame], repeat: str) -> Curve:
-    """One curve of runs with the same tokens: a column a run and repeat, or a run where there are MIN_RUNS."""
-    columns: dict[tuple[str, ...], np.ndarray] = {}
-    place = {count: row for row, count in enumerate(tokens)}
-    for part in parts:
-        series, names = part["series"][0], sorted(set(part[repeat]), key=str)
-        own = np.full((len(tokens), len(names)), np.nan)
-        for count, name, value in part.select("tokens", repeat, "value").iter_rows():
-            own[place[count], names.index(name)] = np.nan if value is None else value
-        if len(parts) >= MIN_RUNS:
-            columns[(series,)] = own.mean(axis=1)
-        else:
-            columns |= {(series, str(name)): own[:, column] for column, name in enumerate(names)}
-    runs = tuple(part["series"][0] for part in parts)
-    return Curve(key, runs, np.array(tokens, float), np.stack(list(columns.values()), axis=1), tuple(columns))
+def curve_of(design: Design, means: np.ndarray) -> np.ndarray:
+    """The best curve through one data set, [checkpoints]."""
+    left = beyond_line(design, means[:, None])[:, 0]
+    terms = [family.best(left)[1] for family in (design.hinges, design.smooth)]
+    bend = max((term * (term @ left) for term in terms), key=np.linalg.norm)
+    return means - left + bend
 
 
-def text_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """Loss on running text after tuning, by text, dataset, method and rate; formats are averaged."""
-    rows = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss", pl.col("method") != "base")
-    return curves_of(rows, TREATED, "seed", settings)
+@lru_cache(maxsize=8)
+def pure_noise(n: int, draws: int, seed: int) -> np.ndarray:
+    """Standard normal numbers [n, draws], the same for all curves of as many checkpoints."""
+    return np.random.default_rng(seed).standard_normal((n, draws))
 
 
-def answer_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """Loss of right answers after tuning, on test items of the dataset tuned on in the format tuned in."""
-    own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
-    rows = measurements.filter(
-        own, pl.col("metric") == "answer_loss", pl.col("method") != "base", pl.col("split") == "test"
-    )
-    # suites may ask the same with several numbers of shots
-    rows = rows.filter(pl.col("shots") == pl.col("shots").min().over("dataset"))
-    return curves_of(rows, TREATED, "seed", settings)
+def share_of(extreme: np.ndarray) -> np.ndarray:
+    """p from draws [..., draws] that are or are not as extreme as what was seen, which counts as one of them."""
+    return (1 + extreme.sum(axis=-1)) / (1 + extreme.shape[-1])
 
 
-def displacements(cells: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """How far tuning has moved the weights, by dataset, method and rate."""
-    rows = cells.filter(pl.col("displacement").is_not_null(), pl.col("status") == "done")
-    return curves_of(rows.rename({"displacement": "value"}), TREATED[1:], "seed", settings)
-
-
-def noise_increases(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """What noise adds to the loss, by text, normalisation and scale; a repeat is a seed of the noise."""
-    return noise_curves(sensitivity, "increase", settings)
-
-
-def noise_losses(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """The loss with noise on the weights, by text, normalisation and scale."""
-    return noise_curves(sensitivity, "loss", settings)
-
-
-def noise_curves(sensitivity: pl.DataFrame, column: str, settings: Settings) -> list[Curve]:
-    """Curves of a column of perturbation by noise; a loss that is no number is larger than any."""
-    rows = sensitivity.filter(pl.col("perturbation") == "noise").with_columns(value=pl.col(column).fill_nan(np.inf))
-    return curves_of(rows, NOISE, "noise_seed", settings)
-
-
-def averaged(curves: Sequence[Curve]) -> Curve | None:
-    """The mean of curves with the same runs, tokens and repeats; None for none.
-
-    Of curves with different ones the kind with the most runs counts, then that with the most tokens.
-    """
-    kinds: dict[tuple, list[Curve]] = {}
-    for curve in curves:
-        kinds.setdefault((curve.runs, tuple(curve.tokens), curve.repeats), []).append(curve)
-    if not kinds:
-        return None
-    (runs, tokens, repeats), best = max(kinds.items(), key=lambda pair: (len(pair[0][0]), pair[0][1][-1], pair[0][0]))
-    values = np.mean([curve.values for curve in best], axis=0)
-    return Curve({}, runs, np.array(tokens), values, repeats)
-
-
-def matching(curves: Sequence[Curve], other: Curve, keys: Sequence[str]) -> Curve | None:
-    """The curve of the same runs, tokens and repeats as another and with the same `keys`."""
-    for curve in curves:
-        is_same = (curve.runs, tuple(curve.tokens), curve.repeats) == (other.runs, tuple(other.tokens), other.repeats)
-        if is_same and all(curve.key[name] == other.key[name] for name in keys):
-            return curve
-    return None
-
-
-def words(curve: Curve, keys: Sequence[str]) -> str:
-    """Name a curve by some of its keys: "nursery-mood, full, 0.001"."""
-    return ", ".join(
-        f"{curve.key[key]:g}" if isinstance(curve.key[key], float) else str(curve.key[key]) for key in keys
-    )
-
-
-def by_rank(values: np.ndarray) -> np.ndarray:
-    """Values in which what is not finite is larger than all else, and equal."""
-    return np.where(np.isfinite(values), values, np.finfo(float).max)
-
-
-def grouped(curves: Sequence[Curve], key: Callable[[Curve], str]) -> dict[str, list[Curve]]:
-    """Curves by a name that each has, in order of appearance."""
-    found: dict[str, list[Curve]] = {}
-    for curve in curves:
-        found.setdefault(key(curve), []).append(curve)
-    return found
+def level(confidence: float) -> float:
+    """The p up to which a hypothesis is rejected, without the rounding of 1 - 0.9."""
+    return round(1 - confidence, 9)

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.curves import NOISE, PLACE, TEXT, TREATED, in_trend
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate, decide
+from ripeness.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
 from ripeness.verdicts import Finding, Settings, between, numbers, signed, undecided, with_effect
 
 DECAY = Finding(

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.curves import TREATED, Curve, answer_losses, averaged, text_losses
 from ripeness.figure_data import human
 from ripeness.readings import (
     Grid,
@@ -21,6 +20,7 @@ from ripeness.readings import (
 )
 from ripeness.runs import RUN_ALONE
 from ripeness.statistics import decide, decide_absence
+from ripeness.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
 from ripeness.turning_points import TurningPoint, turning_point
 from ripeness.verdicts import Finding, Settings, between, listed, signed, undecided
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.curves import TREATED, Curve, displacements
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate, decide_equivalence, equivalence_p
+from ripeness.treated_curves import TREATED, Curve, displacements
 from ripeness.verdicts import Finding, Settings, between, listed, number, numbers, signed, undecided, with_effect
 
 SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less counts as constant

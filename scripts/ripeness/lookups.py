@@ -10,8 +10,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template
-
 from ripeness.families import repeats
 from ripeness.plan import (
     HARNESS_FORMAT,
@@ -19,19 +17,16 @@ from ripeness.plan import (
     PUBLISHED,
     TEXT_FORMAT,
     THEORY,
-    UNSEEDED,
     Cell,
     Study,
     cells_at,
     kind_of,
-    probes_asked,
     probes_of,
     tuned_series,
     tunes_on,
 )
 from ripeness.tasks import normalisation_of
 
-CAPTIONS = Path(__file__).parents[2] / "reports"
 APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
 
 
@@ -266,19 +261,6 @@ def finding_settings(study: Study, wildcards: Any) -> str:
     return to_json(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
-def figures_without_data(study: Study) -> set[str]:
-    """Figures of studies of models that this one has no data for: nothing is perturbed, or no text read once tuned."""
-    config = study.config
-    is_read = any("texts" in suite for suite in config.get("suites", {}).values())
-    return (set() if "sensitivity" in config else {"sensitivity"}) | (set() if is_read else {"tuning-loss", "pareto"})
-
-
-def figure_caption(study: Study, wildcards: Any) -> str:
-    """The caption of a figure (reports/<figure>.rst) with the study's numbers, for Snakemake's own report."""
-    text = (CAPTIONS / f"{wildcards.figure}.rst").read_text(encoding="utf-8")
-    return Template(text).render(snakemake={"config": study.config})
-
-
 def config_json(study: Study, wildcards: Any) -> str:
     """The study as it was understood, with defaults; `scratch` is the site's."""
     is_whole = runs_models(study)
@@ -296,43 +278,3 @@ def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:
     return [
         f"{results(study)}/checkpoints/{series}/{name}" for series, names in study.checkpoints.items() for name in names
     ]
-
-
-def shown_series(study: Study) -> str:
-    """The series whose prompts the report shows: the first that is asked as much as any."""
-    return max(study.checkpoints, key=lambda series: len(probes_asked(study, series)))
-
-
-def shown_cells(study: Study) -> list[Cell]:
-    """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
-    if not runs_models(study):
-        return []
-    series, seed = shown_series(study), study.config["seeds"][0]
-    cells = cells_at(study, series, next(iter(study.checkpoints[series])))
-    return [c for c in cells if c.method == "base" and c.seed == seed and c.format not in UNSEEDED]
-
-
-def shown_probes(study: Study, wildcards: Any) -> str:
-    """The probes whose prompts the report shows."""
-    return to_json([row for cell in shown_cells(study) for row in probe_rows(study, cell)])
-
-
-def shown_files(study: Study, wildcards: Any) -> list[str]:
-    """The examples that the shown prompts are taken from."""
-    return [f"{results(study)}/examples/{cell.dataset}/{cell.format}" for cell in shown_cells(study)]
-
-
-def shown_checkpoint(study: Study, wildcards: Any) -> str:
-    """The checkpoint whose tokenizer reads the shown prompts."""
-    series = shown_series(study)
-    return f"{results(study)}/checkpoints/{series}/{next(iter(study.checkpoints[series]))}"
-
-
-def shown_seed(study: Study, wildcards: Any) -> int:
-    """The seed that draws the shots of the shown prompts."""
-    return study.config["seeds"][0]
-
-
-def prompts_file(study: Study, wildcards: Any) -> list[str]:
-    """The shown prompts; without models there are none."""
-    return [f"{results(study)}/prompts.json"] if runs_models(study) else []

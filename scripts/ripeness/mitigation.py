@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from ripeness.curves import PLACE, TEXT, in_trend
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate
+from ripeness.treated_curves import PLACE, TEXT, in_trend
 from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided
 
 MITIGATION = Finding(

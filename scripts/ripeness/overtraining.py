@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ripeness.curves import TEXT
 from ripeness.decay import decay_or_tokens
 from ripeness.degradation import degradation_at_fixed_rate, degradation_at_tuned_rate
 from ripeness.displacement_constancy import displacement_constancy
 from ripeness.mitigation import mitigation
 from ripeness.progressive_sensitivity import progressive_sensitivity
+from ripeness.treated_curves import TEXT
 from ripeness.turns import turning_points
 from ripeness.verdicts import Finding, Settings
 

@@ -13,6 +13,7 @@ UNITS = {
     "loss on running text": "nats a token",
     "loss on answers": "nats a token",
     "displacement of the weights": "norm",
+    "curvature along it": "nats a token and squared norm",
 }
 
 

@@ -9,9 +9,9 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.curves import PLACE, TEXT, TREATED
 from ripeness.figure_data import tidy, with_labels
 from ripeness.overtraining import Measured
+from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.verdicts import Settings
 
 NONE = "none"  # the size of no change, and the recipe of the untouched model
@@ -82,10 +82,12 @@ def tuning_loss(tables: Measured, settings: Settings) -> pl.DataFrame:
     text = measured.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
     own = measured.filter(tuned, AS_ASKED, pl.col("metric") == "answer_loss", pl.col("split") == "test")
     moved = tables.cells.filter(pl.col("displacement").is_not_null()).rename({"displacement": "value"})
+    bent = tables.cells.filter(pl.col("curvature").is_not_null()).rename({"curvature": "value"})
     parts = {
         "loss on running text": text.filter(tuned),
         "loss on answers": own,
         "displacement of the weights": moved.with_columns(probe=pl.lit("weights")),
+        "curvature along it": bent.with_columns(probe=pl.lit("weights")),
     }
     frames = [
         over_repeats(part, TREATED, "seed", settings).with_columns(row=pl.lit(title))

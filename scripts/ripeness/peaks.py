@@ -10,17 +10,22 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from ripeness.bends import ROUNDING, Design, design_of, level, line_p, pure_noise, scatter, share_of
+from ripeness.bends import line_p
+from ripeness.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
 
-CLEARLY = 1.0  # standard deviations by which a checkpoint must be worse to be no rival of the best
+CLEARLY = 1.5  # standard errors by which a checkpoint must be worse to be no rival of the best
+NEARER = 2 / 3  # of the way from where a rival was seen to where it may at the least be, for the upper limit
 BENT = 0.05  # p of a straight line below which noise is drawn about the bent curve
+
+PRECISION = 1e-6  # share of the range of the means below which noise is not looked at
 
 
 @dataclass(frozen=True)
 class Peak:
     """How much worse the last checkpoint is than the best before it (positive: worse), with its interval.
 
-    `candidates` are the places that may be the best of all, at the confidence asked for; `p_value` is two-sided.
+    `candidates` are the places that may be the best of all: the lower limit of their own contrast is not above 0.
+    `p_value` is two-sided.
     """
 
     effect: float
@@ -37,10 +42,12 @@ class Peak:
 class Noise:
     """Means and the curve through them in units of the noise about it, and draws of both, [checkpoints, draws].
 
-    `sds` [draws] are the noise that would be found, had it the size that was found and the curve its shape.
+    `sds` [draws] are the noise that would be found, had it the size that was found and the curve its shape. `clear` is
+    how much worse a checkpoint must be to be no rival.
     """
 
     sd: float
+    clear: float
     means: np.ndarray
     curve: np.ndarray
     drawn: np.ndarray
@@ -53,38 +60,36 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
     Where the data are no line the curve has used up its freedom on a bend that is there, and draws lie about it.
     """
-    curve, sd = (part[..., 0] for part in scatter(design, means[:, None]))
-    sd = max(float(sd), least, ROUNDING * float(np.ptp(means)))
+    curve = curve_of(design, means)
+    sd = max(float(scatter(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
     drawn = pure_noise(len(means), draws, seed)
     is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
-    _, sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
-    return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
+    sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
+    # a fit of four numbers spreads their noise over all checkpoints: so much for the difference of two fitted values
+    clear = CLEARLY * (min(1.0, np.sqrt(2 * 4 / len(means))) if is_bent else 1.0)
+    return Noise(sd, clear, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
 
-def gaps_of(noise: Noise, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """How much worse than their best the checkpoints beside `place` are, as seen and at the least: as fitted if less.
+def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
+    """How much worse checkpoints are than the best of them, in units of noise, for an upper and for a lower limit.
 
-    [checkpoints] in units of noise; infinite at `place` itself, which is no rival.
+    As seen or as fitted, whichever is less. For the lower limit, which must not forget a rival, a checkpoint that is
+    not clearly worse is as good as the best.
     """
-    values = np.array([noise.means, noise.curve])
-    values[:, place] = np.inf
-    seen, fitted = values - values.min(axis=1, keepdims=True)
-    return seen, np.minimum(seen, fitted)
+    seen, fitted = (values[among] - values[among].min() for values in (noise.means, noise.curve))
+    least = np.minimum(seen, fitted)
+    return seen + NEARER * (least - seen), np.where(least > noise.clear, least, 0.0)
 
 
-def errors_of(noise: Noise, place: int, gaps: np.ndarray) -> np.ndarray:
-    """What a contrast of `place` with the best other checkpoint has too much [draws], in units of the noise found."""
-    rivals = np.flatnonzero(np.isfinite(gaps))
-    best = (noise.drawn[rivals] + gaps[rivals, None]).min(axis=0)
-    return (noise.drawn[place] - best) / noise.sds
-
-
-def is_candidate(noise: Noise, place: int, confidence: float) -> bool:
-    """Whether a checkpoint may be the best of all: the best of the others is not better than chance has it."""
-    seen, least = gaps_of(noise, place)
-    worse = noise.means[place] - noise.means[np.isfinite(seen)].min()
-    errors = errors_of(noise, place, np.where(least > CLEARLY, least, 0.0))
-    return bool(share_of(errors >= worse) > level(confidence))
+def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
+    """The checkpoints that may be the best of all: by how much the best other one is better may be chance."""
+    _, gaps = gaps_of(noise, slice(None))
+    drawn = noise.drawn + gaps[:, None]
+    best, next_best = np.partition(drawn, 1, axis=0)[:2]
+    errors = (noise.drawn - np.where(drawn == best, next_best, best)) / noise.sds
+    worse = noise.means - noise.means.min()
+    may_be = (worse == 0) | (share_of(errors >= worse[:, None]) > tail)
+    return tuple(np.flatnonzero(may_be).tolist())
 
 
 def peak_contrast(
@@ -102,18 +107,18 @@ def peak_contrast(
     noise = noise_about(design, means, least=least, draws=draws, seed=seed)
     last = len(means) - 1
     effect = float(noise.means[last] - noise.means[:last].min())
-    seen, least_gaps = gaps_of(noise, last)
-    low = errors_of(noise, last, np.where(least_gaps > CLEARLY, least_gaps, 0.0))
-    high = errors_of(noise, last, (seen + least_gaps) / 2)
+    near, nearer = gaps_of(noise, slice(last))
+    low, high = (
+        (noise.drawn[last] - (noise.drawn[:last] + gaps[:, None]).min(axis=0)) / noise.sds for gaps in (nearer, near)
+    )
     tail = level(confidence) / 2
-    candidates = [place for place in range(len(means)) if is_candidate(noise, place, confidence)]
     return Peak(
         effect * noise.sd,
         (effect - float(np.quantile(low, 1 - tail, method="weibull"))) * noise.sd,
         (effect - float(np.quantile(high, tail, method="weibull"))) * noise.sd,
         p_value=float(min(1.0, 2 * min(share_of(low >= effect), share_of(high <= effect)))),
         best=int(means[:-1].argmin()),
-        candidates=tuple(candidates) or (int(means.argmin()),),
+        candidates=candidates_of(noise, tail),
         p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
         sd=noise.sd,
     )
@@ -138,7 +143,7 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
     """Gain of a valley over a fall [draws] in units of the variance found, where there is nothing but noise."""
     noise = pure_noise(len(x), draws, seed)
-    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise)[1] ** 2
+    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise) ** 2
 
 
 def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:

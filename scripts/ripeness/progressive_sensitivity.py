@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from ripeness.coverage import MIN_RUNS
-from ripeness.curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
 from ripeness.paired_scores import generator
 from ripeness.runs import RUN_ALONE
 from ripeness.statistics import Estimate, decide, kendall, redraw, with_interval
+from ripeness.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
 from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
 
 NORMALISATIONS = {  # the first that was measured decides, which is that of the paper; then what the others say

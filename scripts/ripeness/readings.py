@@ -11,7 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from ripeness.curves import TREATED, Curve, answer_losses, displacements, grouped, in_trend, matching, text_losses
+from ripeness.treated_curves import (
+    TREATED,
+    Curve,
+    answer_losses,
+    displacements,
+    grouped,
+    in_trend,
+    matching,
+    text_losses,
+)
 from ripeness.verdicts import Settings
 
 CASE = ["probe", "dataset", "method"]  # of a grid; its rates make the curves

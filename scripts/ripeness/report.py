@@ -140,10 +140,10 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def findings_of(findings: list[dict]) -> dict[str, list]:
-    """Prepare all findings; a caveat that most of them share is said once, in `shared_caveats`."""
+    """Prepare all findings, those without a number last; a caveat that most of them share is said once."""
     counted = Counter(caveat for finding in findings for caveat in set(finding.get("caveats") or []))
     shared = [caveat for caveat, count in counted.items() if count > max(1, len(findings) / 2)]
-    rows = [finding_row(finding) for finding in findings]
+    rows = [finding_row(finding) for finding in sorted(findings, key=lambda one: one.get("effect") is None)]
     for row in rows:
         row["own_caveats"] = [caveat for caveat in row.get("caveats") or [] if caveat not in shared]
     return {"findings": rows, "shared_caveats": sorted(shared)}

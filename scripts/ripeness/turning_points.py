@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ripeness.bends import MIN_CHECKPOINTS, ROUNDING, Stick, broken_stick, design_of, level, line_p, scatter
+from ripeness.bends import Stick, broken_stick, line_p
+from ripeness.curves import MIN_CHECKPOINTS, ROUNDING, design_of, level, scatter
 from ripeness.peaks import Peak, peak_contrast
 from ripeness.statistics import holm
 
@@ -22,14 +23,16 @@ class TurningPoint:
     """What was found, where, and what was looked at.
 
     `place` with `low` and `high` is in units of x, and a limit is None where the interval is open. Of a peak it is the
-    best checkpoint, with all that may be the best; else where two lines meet. `stick` and `peak` hold the tests; they
-    are None where that was refused, and `statement` says why. `reason` is empty but for a refusal as a whole.
+    best checkpoint, with all that may be the best; else where two lines meet. `bend` is "none", "curvature" or "kink",
+    beside a peak too. `stick` and `peak` hold the tests; they are None where that was refused, and `statement` says
+    why. `reason` is empty but for a refusal as a whole.
     """
 
     kind: str
     place: float | None = None
     low: float | None = None
     high: float | None = None
+    bend: str = "none"
     confidence: float = 0.95
     stick: Stick | None = None
     peak: Peak | None = None
@@ -70,7 +73,7 @@ def turning_point(
     if reason:
         return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)
     means, design = whole.mean(axis=1), design_of(tuple(places.tolist()))
-    errors = scatter(design, means[:, None])[1] if se is None else np.asarray(se, float)
+    errors = scatter(design, means[:, None]) if se is None else np.asarray(se, float)
     reason, why_no_bend = ends_of_scale(means, np.broadcast_to(errors, means.shape), better, floor, ceiling)
     if reason:
         return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)
@@ -81,13 +84,14 @@ def turning_point(
     if not why_no_bend:
         p_line = float(line_p(design, means[:, None], seed=seed)[0])
         stick = broken_stick(design, means, p_line=p_line, may_kink=len(means) >= MIN_FOR_KINK, **drawn)
-    kind = kind_of(peak, stick and stick.p_line, stick and stick.p_kink, confidence)
+    kind, bend = kinds_of(peak, stick and stick.p_line, stick and stick.p_kink, confidence)
     return TurningPoint(
         kind,
         *place_of(kind, places, peak, stick),
+        bend=bend,
         stick=stick,
         peak=peak,
-        statement=(*sentences(kind, places, peak, stick, shown), *([f"{why_no_bend}."] if why_no_bend else [])),
+        statement=(*sentences((kind, bend), places, peak, stick, shown), *([f"{why_no_bend}."] if why_no_bend else [])),
         **said,
     )
 
@@ -132,15 +136,17 @@ def ends_of_scale(
     return "", ""
 
 
-def kind_of(peak: Peak, p_line: float | None, p_kink: float | None, confidence: float) -> str:
-    """What may be said; the two tests are counted as two, so that either is false only as often as one would be."""
+def kinds_of(peak: Peak, p_line: float | None, p_kink: float | None, confidence: float) -> tuple[str, str]:
+    """What may be said of the whole, and of the bend, which a peak may have as well.
+
+    The two tests are counted as two (Holm), so that something is said of nothing only as often as by one.
+    """
     holm_peak, holm_line = holm([peak.p_value if peak.effect > 0 else 1.0, 1.0 if p_line is None else p_line])
     least = level(confidence)
-    if holm_peak <= least:
-        return "peak"
-    if holm_line > least:
-        return "none"
-    return "kink" if p_kink is not None and p_kink <= least else "curvature"
+    bend = "none"
+    if holm_line <= least:
+        bend = "kink" if p_kink is not None and p_kink <= least else "curvature"
+    return "peak" if holm_peak <= least else bend, bend
 
 
 def place_of(
@@ -157,9 +163,10 @@ def place_of(
 
 
 def sentences(
-    kind: str, places: np.ndarray, peak: Peak, stick: Stick | None, shown: Callable[[float], str]
+    kinds: tuple[str, str], places: np.ndarray, peak: Peak, stick: Stick | None, shown: Callable[[float], str]
 ) -> list[str]:
     """What was found in words: the contrast always, then the bend where there is one."""
+    kind, bend = kinds
     at = shown(float(places[peak.best]))
     size = f"{peak.effect:+.3g} [{peak.low:+.3g}, {peak.high:+.3g}], p = {peak.p_value:.3g}".replace("-", "−")
     said = [f"The last checkpoint against the best before it (at {at}; positive is worse): {size}."]
@@ -170,9 +177,9 @@ def sentences(
     if stick is None:
         return said
     said.append(f"Against a straight line: p = {stick.p_line:.3g}.")
-    if kind in ("curvature", "kink"):
+    if bend != "none":
         met = f"two lines meet at {shown(stick.knot)}, {within(stick.low, stick.high, shown)}"
-        said.append(f"There is a kink: {met}." if kind == "kink" else f"The curve bends: {met}.")
+        said.append(f"There is a kink: {met}." if bend == "kink" else f"The curve bends, and {met}.")
     if stick.p_kink is None:
         said.append(f"With fewer than {MIN_FOR_KINK} checkpoints a kink cannot be told from a smooth curve.")
     else:
@@ -186,4 +193,6 @@ def within(low: float | None, high: float | None, shown: Callable[[float], str])
         return "anywhere"
     if low is None:
         return f"at most {shown(high)} (open below)"
+    if low == high:
+        return f"at {shown(low)}"
     return f"at least {shown(low)} (open above)" if high is None else f"between {shown(low)} and {shown(high)}"

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
 from ripeness.degradation import caveats, counts, turn_row, turning
 from ripeness.figure_data import human
+from ripeness.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
 from ripeness.turning_points import MIN_FOR_KINK, TurningPoint
 from ripeness.verdicts import Finding, Settings, listed, undecided
 

@@ -83,6 +83,20 @@ def test_memory_is_measured_of_predicting(run, monkeypatch):
     assert row["ours"] == pytest.approx(300, abs=0.1)
 
 
+def test_intervals_and_tests_of_turning_points_are_simulated(run):
+    rows, printed = run("turning_points")
+    assert {row["model"] for row in rows} >= {"knot", "contrast", "best checkpoint", "peak", "valley", "sup-F", "kink"}
+    assert all(set(row) == KEYS and row["setting"].endswith((", 8 x 3", ", 12 x 3")) for row in rows)
+    assert all(0 <= row["ours"] <= 1 or row["unit"] == "checkpoints" for row in rows)
+    assert "| steep kink, 12 x 3 |" in printed and ">= 0.92, <= 0.97" in printed
+
+
+def test_a_target_may_have_two_bounds():
+    timing = importlib.import_module("timing")
+    rows = [{"ratio": ratio, "target": ">= 0.92, <= 0.97"} for ratio in (0.9, 0.92, 0.95, 0.98)]
+    assert [timing.is_met(row) for row in rows] == [False, True, True, False]
+
+
 def test_without_a_gpu_the_table_says_so(arguments, monkeypatch):
     gpu, program = importlib.import_module("gpu"), importlib.import_module("run")
     monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)

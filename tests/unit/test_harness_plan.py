@@ -13,7 +13,7 @@ import pytest
 import yaml
 from harness_tasks import write_tasks
 
-from ripeness import figure_data, harness_lookups, lookups, report, series_lookups
+from ripeness import figure_data, harness_lookups, lookups, report, report_lookups, series_lookups
 from ripeness.charts import FIGURES
 from ripeness.disk import check_files
 from ripeness.errors import UserError
@@ -106,7 +106,7 @@ def test_the_rules_read_a_fetched_task_and_the_report_shows_no_prompt_of_it():
     assert set(series_lookups.ready_inputs(study, None)) >= {
         f"results/cut/lm_eval/{t}" for t in ("arc_easy", "My_Task")
     }
-    assert "lm_eval" not in lookups.shown_probes(study, None)
+    assert "lm_eval" not in report_lookups.shown_probes(study, None)
     request = harness_lookups.harness_request(study, SimpleNamespace(task="arc_easy"))
     assert json.loads(request) == {"task": "arc_easy", "shots": [0, 4]}
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness import dataset_lookups, lookups
+from ripeness import dataset_lookups, lookups, report_lookups
 from ripeness.config import read_yaml
 from ripeness.plan import cells_at, plan_cells
 from ripeness.study import load_study
@@ -113,10 +113,14 @@ def test_collecting_takes_every_cell_of_a_checkpoint_and_every_checkpoint_once(s
 
 
 def test_the_report_shows_each_dataset_in_each_format_once_with_and_without_shots(study):
-    shown = [(row["probe"], row["format"], row["shots"]) for row in json.loads(lookups.shown_probes(study, None))]
+    shown = [
+        (row["probe"], row["format"], row["shots"]) for row in json.loads(report_lookups.shown_probes(study, None))
+    ]
     assert sorted(shown) == sorted((d, f, n) for d in CONFIG["datasets"] for f in FORMATS for n in (0, 4))
-    assert sorted(lookups.shown_files(study, None)) == sorted({f"{RESULTS}/examples/{d}/{f}" for d, f, _ in shown})
-    assert lookups.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
+    assert sorted(report_lookups.shown_files(study, None)) == sorted(
+        {f"{RESULTS}/examples/{d}/{f}" for d, f, _ in shown}
+    )
+    assert report_lookups.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
 
 
 def test_rows_of_the_world_are_made_as_many_as_items_are_drawn(study):
@@ -173,5 +177,5 @@ def test_texts_and_captions_are_the_studys():
     settings = {key: value for key, value in study.config.items() if key != "scratch"}
     assert json.loads(lookups.config_json(study, None)) == settings
     for one, seeds in [(study, "2 seeds"), (study_of(seeds=[7]), "1 seed")]:
-        caption = " ".join(lookups.figure_caption(one, asked(figure="gain")).split())
+        caption = " ".join(report_lookups.figure_caption(one, asked(figure="gain")).split())
         assert f"and over {seeds}" in caption and "1 seeds" not in caption and "{" not in caption

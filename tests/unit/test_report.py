@@ -43,8 +43,8 @@ def test_findings_come_first_with_verdicts_and_intervals(page):
         "supported",
         "contradicted",
         "undecided",
-        "undecided",
         "supported",
+        "undecided",  # without a number, so last
     ]
     assert "−0.09 to −0.01" in findings
     assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness import audit_lookups, forecast, lookups, needs, sensitivity_lookups, work
+from ripeness import audit_lookups, forecast, lookups, needs, report_lookups, sensitivity_lookups, work
 from ripeness.audit_grid import single_pretraining_run
 from ripeness.config import read_yaml
 from ripeness.study import load_study
@@ -91,7 +91,7 @@ def test_perturbing_asks_for_the_weights_thrice_and_for_more_with_every_attempt(
 def test_a_series_that_is_perturbed_only_is_listed_and_gated_and_has_no_table_of_cells(study):
     assert all("/disk/" not in path for path in lookups.checkpoint_tables(study, None))
     assert f"{RESULTS}/checkpoints/disk/step9" in lookups.checkpoint_folders(study, None)
-    assert lookups.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
+    assert report_lookups.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
     study.config["keep_models"] = "best"
     assert len(lookups.kept_models(study, None)) == 9 * 4 and "/disk/" not in str(lookups.kept_models(study, None))
     study.config["keep_models"] = "none"

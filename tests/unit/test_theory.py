@@ -210,6 +210,6 @@ def test_the_report_has_findings_and_figures_and_no_scores(tables, tmp_path, mon
     write_report.main([*words, "--measurements", "--cells", "--simulated", *simulated, "--audit"])
     page = (tmp_path / "report.html").read_text()
     assert "two-layer linear networks of width 8, 6 checkpoints each, 2 seeds" in page
-    assert page.count('class="badge') == len(THEORY) and page.count("<figure ") == len(theory_charts.FIGURES)
+    assert page.count('id="finding-') == len(THEORY) and page.count("<figure ") == len(theory_charts.FIGURES)
     assert all(f'<section id="{name}">' not in page for name in ("audit", "scores", "rates", "prompts"))
     assert "seeds" in page and "system-message" not in page
