@@ -77,7 +77,8 @@ def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
 def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
     """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora."""
     made = pretrained_series(study)
-    corpora = [f"{results(study)}/corpus/{series}" for series in study.checkpoints if series in made]
+    read = [series for series in study.checkpoints if series in made and probes_asked(study, series)]
+    corpora = [f"{results(study)}/corpus/{series}" for series in read]
     return [*corpora, *fetched_folders(study)]
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from nursery import tuned_nursery
 
-from ripeness.config import read_yaml
 from ripeness.files import write_json
 from ripeness.forecast import (
     calibration,
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def nursery():
-    return load_study(read_yaml(ROOT / "config.yaml"), ROOT / "tasks")
+    return load_study(tuned_nursery(), ROOT / "tasks")
 
 
 def use(logs, rule, place, seconds):

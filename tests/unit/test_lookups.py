@@ -6,14 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nursery import tuned_nursery
 
 from ripeness import dataset_lookups, lookups, report_lookups
-from ripeness.config import read_yaml
 from ripeness.plan import cells_at, plan_cells
 from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
-CONFIG = read_yaml(ROOT / "config.yaml")
+CONFIG = tuned_nursery()
 RESULTS = "results/nursery"
 FORMATS = ["default", "io", "instruct"]
 FOLDER = {"series": "nursery", "checkpoint": "step64"}

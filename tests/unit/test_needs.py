@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nursery import tuned_nursery
 from safetensors.torch import save_file
 
 from ripeness import needs, work
-from ripeness.config import read_yaml
 from ripeness.files import write_json
 from ripeness.pretraining import ARCHITECTURES
 from ripeness.scheduling import is_group
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def nursery():
-    return load_study(read_yaml(ROOT / "config.yaml"), ROOT / "tasks")
+    return load_study(tuned_nursery(), ROOT / "tasks")
 
 
 def cell(method="full", checkpoint="step64", dataset="nursery-mood"):

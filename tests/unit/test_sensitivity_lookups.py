@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nursery import tuned_nursery
 
 from ripeness import audit_lookups, forecast, lookups, needs, report_lookups, sensitivity_lookups, work
 from ripeness.audit_grid import single_pretraining_run
-from ripeness.config import read_yaml
 from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ NOISE = {"init": [0.1, 0.2], "relative": [0.3]}
 
 def study_of(**sensitivity):
     """The nursery, and with it a series on disk that is perturbed only."""
-    config = read_yaml(ROOT / "config.yaml")
+    config = tuned_nursery()
     checkpoints = [{"path": "models/a", "step": 0, "tokens": 0}, {"path": "models/b", "step": 9, "tokens": 99}]
     config["series"]["disk"] = {"methods": [], "checkpoints": checkpoints}
     config["texts"] = {"novel": {"path": "a/novel.txt", "items": 40}}
@@ -65,7 +65,7 @@ def test_a_job_reads_its_texts_and_the_series_at_step_0_where_init_asks_for_it(s
 
 
 def test_held_out_text_is_that_of_the_series():
-    config = read_yaml(ROOT / "config.yaml") | {"sensitivity": {"texts": ["heldout"]}}
+    config = tuned_nursery() | {"sensitivity": {"texts": ["heldout"]}}
     study = load_study(config, ROOT / "tasks")
     files = {"heldout": f"{RESULTS}/corpus/nursery/heldout.parquet"}
     assert sensitivity_lookups.text_files(study, place("nursery")) == files

@@ -4,8 +4,9 @@ import copy
 from pathlib import Path
 
 import pytest
+from nursery import tuned_nursery
 
-from ripeness.config import check_config, read_yaml
+from ripeness.config import check_config
 from ripeness.errors import UserError
 from ripeness.plan import plan_cells
 from ripeness.revisions import commit_of, read_lock, with_commit, write_lock
@@ -15,7 +16,7 @@ from ripeness.series_files import known_steps, pick_even, read_series, read_toke
 from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
-CONFIG = read_yaml(ROOT / "config.yaml")
+CONFIG = tuned_nursery()
 FILES = sorted(path.stem for path in (ROOT / "series").glob("*.yaml"))
 NO_LOCK = {"models": {}, "datasets": {}}
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from nursery import tuned_nursery
 
 from ripeness import dataset_lookups, series_lookups
-from ripeness.config import read_yaml
 from ripeness.resolving import unresolved
 from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
-CONFIG = read_yaml(ROOT / "config.yaml")
+CONFIG = tuned_nursery()
 RESULTS = "results/nursery"
 ANNEALED = "step4096-annealed"
 SUITES = {name: suite for name, suite in CONFIG["suites"].items() if "texts" not in suite}

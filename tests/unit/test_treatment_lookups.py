@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from nursery import tuned_nursery
 
 from ripeness import lookups, needs, treatment_lookups
-from ripeness.config import read_yaml
 from ripeness.disk import named_files
 from ripeness.errors import UserError
 from ripeness.recipes import read_settings
@@ -17,7 +17,7 @@ from ripeness.study import load_study
 from ripeness.work import training_operations
 
 ROOT = Path(__file__).parents[2]
-CONFIG = read_yaml(ROOT / "config.yaml")
+CONFIG = tuned_nursery()
 FULL = CONFIG["methods"]["full"]
 RESULTS = "results/nursery"
 ON_DISK = {"checkpoints": [{"path": "there/step8", "step": 8, "tokens": 4096}]}

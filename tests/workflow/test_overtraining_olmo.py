@@ -81,7 +81,8 @@ def test_the_study_runs_to_its_findings(project):
     # held-out instructions: of every tuned model on test and validation items, and of the untouched checkpoints
     assert len(losses.filter(pl.col("method") != "base")) == 2 * len(tuned) and losses["value"].is_finite().all()
     sensitivity = pl.read_parquet(tables / "sensitivity.parquet")
-    assert len(sensitivity) == 2 * (2 * 2 + 2) and set(sensitivity["normalisation"]) == {"init", "relative", ""}
+    n_rows = dict(sensitivity["perturbation"].value_counts().iter_rows())
+    assert n_rows == {"noise": 2 * 2 * 2, "rounding": 2 * 2, "displacement": len(tuned)}
     rates = choose_rates(measured, cells, {"full": config["methods"]["full"]["choose_by"]})
     assert rates["is_chosen"].sum() == 2 * 2 and set(rates["metric"]) == {"answer_loss"}
     found = {finding["id"] for finding in json.loads((results / "findings.json").read_text())}
