@@ -1,6 +1,6 @@
 """Texts, checkpoints and tasks of lm-eval that are not made here.
 
-INPUTS: text files, model folders on disk or on the hub, <results>/items/
+INPUTS: text files, model folders and texts on disk or on the hub, <results>/items/
 OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
          <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
          <results>/gate/{series}.json                   losses of a series' checkpoints on one text
@@ -11,6 +11,7 @@ OUTPUTS: <results>/texts/{text}.parquet                 passages of running text
 # They need the network, or cost nothing.
 localrules:
     split_text,
+    fetch_passages,
     fetch_checkpoint,
     check_series,
     fetch_harness_task,
@@ -25,6 +26,8 @@ rule split_text:
     log:
         "<logs>/split_text/{text}.log",
         usage="<logs>/split_text/{text}.usage.json",
+    wildcard_constraints:
+        text=one_of(set(STUDY.config["texts"]) - dataset_lookups.texts_on_hub(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     params:
@@ -34,6 +37,33 @@ rule split_text:
         r"""
         python scripts/split_text.py \
             --text {input.text:q} \
+            --items {params.n} \
+            --output {output.passages:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule fetch_passages:
+    """Take passages of running text from a dataset of the hub."""
+    output:
+        passages="<results>/texts/{text}.parquet",
+    log:
+        "<logs>/fetch_passages/{text}.log",
+        usage="<logs>/fetch_passages/{text}.usage.json",
+    wildcard_constraints:
+        text=one_of(dataset_lookups.texts_on_hub(STUDY)),
+    conda:
+        "../envs/ripeness.yaml"
+    resources:
+        hub=1,
+    params:
+        code=code_of("fetch_passages"),
+        source=from_plan(dataset_lookups.text_on_hub),
+        n=from_plan(dataset_lookups.text_items),
+    shell:
+        r"""
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_passages.py \
+            --source {params.source:q} \
             --items {params.n} \
             --output {output.passages:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -10,7 +10,7 @@ ALL_IN_ONE = ("rte", "tweetqa-questions")
 UNLABELLED = {"qqp": {"question1": "text1", "question2": "text2"}, "stsb": {"sentence1": "text1", "sentence2": "text2"}}
 # what is asked, to be another question in another split
 TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise", "sentence1", "text_a", "text1"}
-TEXTS |= {"question", "question_stem", "ctx", "passage"}
+TEXTS |= {"question", "question_stem", "ctx", "passage", "goal", "sentence"}
 
 
 def rows_of(name: str, role: str, *, as_published: bool = True) -> list[dict]:
@@ -24,6 +24,8 @@ def rows_of(name: str, role: str, *, as_published: bool = True) -> list[dict]:
             row["label"] = -1
         if name == "tulu":
             row["messages"][0]["content"] = f"{role}: {row['messages'][0]['content']}"
+        if name == "anthropic-hh":
+            row["chosen"] = row["chosen"].replace("Human: ", f"Human: {role}: ", 1)
         asked = {key: f"{role}: {value}" for key, value in row.items() if key in TEXTS and isinstance(value, str)}
         rows.append(row | asked)
     return rows

@@ -3,6 +3,38 @@
 # one row of each dataset: its place, and by format what is read and the answers that may follow, the right one marked
 YES = [" yes", "> no"]
 EXPECTED = {
+    ("anthropic-hh", 4): {
+        "default": (
+            "Human: Hello! Is it safe to eat the green parts of a potato?\n\nAssistant: No, they hold solanine, which "
+            "is poisonous.\n\nHuman: And if I boil them?\n\nAssistant:",
+            ["> Boiling does not help much, so cut them off before you cook."],
+        ),
+        "io": (
+            "Input: Hello! Is it safe to eat the green parts of a potato?\nOutput: No, they hold solanine, which is "
+            "poisonous.\nInput: And if I boil them?\nOutput:",
+            ["> Boiling does not help much, so cut them off before you cook."],
+        ),
+        "instruct": (
+            "Read the conversation and write what the assistant says next.\n\nUser: Hello! Is it safe to eat the green "
+            "parts of a potato?\n\nAssistant: No, they hold solanine, which is poisonous.\n\nUser: And if I boil them?"
+            "\n\nWhat the assistant says:",
+            ["> Boiling does not help much, so cut them off before you cook."],
+        ),
+        "chat": (
+            "user: Hello! Is it safe to eat the green parts of a potato?|assistant: No, they hold solanine, which is "
+            "poisonous.|user: And if I boil them?",
+            [">Boiling does not help much, so cut them off before you cook."],
+        ),
+    },
+    ("anthropic-hh", 3): {  # an answer with empty lines
+        "default": (
+            "Human: List three rivers.\n\nAssistant:",
+            ["> Here are three:\n\n- the Rhine\n\n- the Volga\n\n- the Ebro"],
+        ),
+    },
+    ("anthropic-hh", 7): {  # a name within a line starts no turn
+        "chat": ("user: What does Human: mean in your transcripts?", [">It marks what you say."]),
+    },
     ("arc-easy", 2): {
         "default": ("Question: Which animal hatches from an egg?\nAnswer:", [" horse", " bat", "> duck", " seal"]),
         "lettered": (
@@ -146,6 +178,23 @@ EXPECTED = {
             [">yes", "no"],
         ),
     },
+    ("piqa", 3): {
+        "default": (
+            "Goal: To cut a cake into even slices,\nAnswer:",
+            ["> warm the knife in hot water first.", " warm the plate in hot water first."],
+        ),
+        "instruct": (
+            "Say how this can be done with everyday things.\nTo cut a cake into even slices,\nAnswer:",
+            ["> warm the knife in hot water first.", " warm the plate in hot water first."],
+        ),
+    },
+    ("piqa", 7): {
+        "lettered": (
+            "Goal: tell whether an egg is old\nA. Lay it in water; an old one floats.\n"
+            "B. Lay it in water; an old one turns blue.\nAnswer:",
+            ["> A", " B"],
+        ),
+    },
     ("qqp", 3): {
         "default": ("Question 1: Why do cats purr?\nQuestion 2: Why do cats hate water?\nThe same meaning:", YES),
         "lettered": (
@@ -246,6 +295,27 @@ EXPECTED = {
             "settled in the lobby. We open when it leaves.\u2014 Tarn Museum (@tarnmuseum) June 11, 2018\n"
             "The answer: a heron has settled in the lobby\nQuestion:",
             ["> why is the museum closed?"],
+        ),
+    },
+    ("winogrande", 1): {
+        "default": (
+            "The lamp did not fit into the box because the",
+            [" lamp was too short.", "> box was too short."],
+        ),
+        "io": (
+            "Input: The lamp did not fit into the box because the\nOutput:",
+            [" lamp was too short.", "> box was too short."],
+        ),
+        "chat": (
+            "user: How does this sentence go on so that it makes sense? The lamp did not fit into the box because the",
+            ["lamp was too short.", ">box was too short."],
+        ),
+    },
+    ("winogrande", 4): {  # the gap is a part of a word
+        "lettered": (
+            "Paul borrowed a tent from Omar because\nWhich end makes sense?\nA. Paul's was torn.\n"
+            "B. Omar's was torn.\nAnswer:",
+            ["> A", " B"],
         ),
     },
     ("xlsum", 8): {

@@ -44,6 +44,17 @@ def text_source(study: Study, wildcards: Any) -> str:
     return study.config["texts"][wildcards.text]["path"]
 
 
+def texts_on_hub(study: Study) -> set[str]:
+    """The text probes whose passages come from the hub."""
+    return {name for name, text in study.config["texts"].items() if "hub" in text}
+
+
+def text_on_hub(study: Study, wildcards: Any) -> str:
+    """The dataset of the hub that the passages of a text probe are taken from."""
+    source = study.config["texts"][wildcards.text]["hub"]
+    return to_json(with_commit(study.lock, source, source["id"]))
+
+
 def text_items(study: Study, wildcards: Any) -> int:
     """How many passages of a text probe are read."""
     return study.config["texts"][wildcards.text]["items"]

@@ -30,3 +30,16 @@ def cut(text: str, size: int) -> list[str]:
             pieces.append("".join(lines).strip("\n"))
             lines, n_bytes = [], 0
     return pieces
+
+
+def evenly(text: str, n: int, *, where: str, name: str) -> list[dict[str, str]]:
+    """`n` passages of a text, spread evenly over it, named by number as `item`; UserError if it has fewer."""
+    if n < 1:
+        raise UserError(f"{n} passages are wanted\nhint: give `items` of 1 or more under `texts`")
+    pieces = cut(text, PASSAGE_BYTES)
+    if len(pieces) < n:
+        raise UserError(
+            f"{where} has {len(pieces)} passages of {PASSAGE_BYTES} bytes, but {n} are wanted\n"
+            "hint: lower `items` under `texts`"
+        )
+    return [{"item": f"{name}-{i:05d}", "text": pieces[i * len(pieces) // n]} for i in range(n)]

@@ -9,7 +9,7 @@ from ripeness.errors import UserError
 from ripeness.plan import Study
 from ripeness.revisions import COMMIT, LOCK_FILE, Lock, Wanted, dataset_revisions, locked, read_lock, write_lock
 from ripeness.series import nearest
-from ripeness.series_files import branches_of, known_steps, series_facts, step_of
+from ripeness.series_files import branches_of, is_by_tokens, known_steps, series_facts, step_of
 from ripeness.study import load_study
 
 KIND = {"models": "model", "datasets": "dataset"}  # of the hub's routes
@@ -59,10 +59,13 @@ def resolve(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FI
 
 
 def listed_series(config: dict[str, Any], lock: Lock, *, update: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The series whose branches must all be known: those with `every`, unless their list is there."""
+    """The series whose branches must all be known: those that choose by tokens, unless their list is there."""
     for name, settings in config.get("series", {}).items():  # a study of published numbers has none
         facts = series_facts(name, settings)
-        if facts and "every" in settings and (update or not lock["models"].get(facts["repo"], {}).get("is_whole")):
+        lines = settings.get("checkpoints", [])
+        if not facts or not ("every" in settings or any(is_by_tokens(entry, facts) for entry in lines)):
+            continue
+        if update or not lock["models"].get(facts["repo"], {}).get("is_whole"):
             yield name, facts
 
 

@@ -103,7 +103,7 @@ def commit_of(source: dict[str, Any]) -> str:
 
 
 def dataset_revisions(tasks: dict[str, Any], config: dict[str, Any]) -> Iterator[Wanted]:
-    """The names of revisions of datasets: of tasks, and of the text of series that are pre-trained here."""
+    """The names of revisions of datasets: of tasks, of texts, and of what series that are pre-trained here read."""
     for name, task in tasks.items():
         if "hub" in task.source and not is_commit(task.source["revision"]):
             yield Wanted("datasets", task.source["hub"], task.source["revision"], f"datasets.{name}.source.revision")
@@ -111,3 +111,7 @@ def dataset_revisions(tasks: dict[str, Any], config: dict[str, Any]) -> Iterator
         text = series.get("pretrain", {}).get("source", {}).get("hub")
         if text and not is_commit(text["revision"]):
             yield Wanted("datasets", text["id"], text["revision"], f"series.{name}.pretrain.source.hub.revision")
+    for name, settings in config["texts"].items():
+        text = settings.get("hub")
+        if text and not is_commit(text["revision"]):
+            yield Wanted("datasets", text["id"], text["revision"], f"texts.{name}.hub.revision")

@@ -14,7 +14,7 @@ from ripeness.errors import UserError
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
     "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "check_series", "fetch_harness_task",
-    "prepare_items", "render_examples", "split_text", "build_corpus", "audit_inputs",
+    "prepare_items", "render_examples", "split_text", "fetch_passages", "build_corpus", "audit_inputs",
 }  # fmt: skip
 AUDITING = ("audit_inputs", "audit_results")
 STARTED = time.time()

@@ -13,12 +13,14 @@ from ripeness.series_files import (
     EvenPicks,
     branch_name,
     branches_of,
+    is_by_tokens,
     known_steps,
     pick_even,
     read_tokens,
     series_facts,
     step_of,
     tokens_at,
+    with_step,
 )
 
 NO_LOCK: Lock = {"models": {}, "datasets": {}}
@@ -35,6 +37,8 @@ def name_checkpoints(series: str, settings: dict[str, Any], lock: Lock = NO_LOCK
     lines = [(f"series.{series}.checkpoints.{n}", entry) for n, entry in enumerate(settings.get("checkpoints", []))]
     named: dict[str, dict[str, Any]] = {}
     for where, entry in lines:
+        if facts and "pretrain" not in settings and is_by_tokens(entry, facts):
+            entry = with_step(where, entry, facts, published_steps(where, facts, lock))
         name, completed = complete(where, entry, settings, facts)
         if name in named:
             raise UserError(f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one")
@@ -121,7 +125,12 @@ def nearest(step: int, steps: Iterable[int]) -> str:
 
 def even_picks(series: str, settings: dict[str, Any], facts: dict[str, Any] | None, lock: Lock) -> EvenPicks:
     """What `every` picks: from all branches of the repository if the lock file has them, else from published lists."""
-    where = f"series.{series}.every"
+    steps = published_steps(f"series.{series}.every", facts, lock)
+    return pick_even(facts, steps, read_tokens(settings["every"]))
+
+
+def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> list[int]:
+    """The steps among which tokens choose, in order: those of the lock file if it has all, else those of a list."""
     if not facts or "tokens_per_step" not in facts:
         raise UserError(
             f"{where}: tokens can be counted only where `tokens_per_step` is known\n"
@@ -129,12 +138,11 @@ def even_picks(series: str, settings: dict[str, Any], facts: dict[str, Any] | No
         )
     found = lock["models"].get(facts["repo"], {})
     steps = {step_of(facts, name) for name in found.get("revisions", {})} if found.get("is_whole") else set()
-    steps = sorted(step for step in steps if step is not None) or known_steps(facts)
-    if not steps:
-        raise UserError(
-            f"{where}: which steps {facts['repo']} has is neither in a series file nor in {LOCK_FILE}\nhint: {COMMAND}"
-        )
-    return pick_even(facts, steps, read_tokens(settings["every"]))
+    if steps := sorted(step for step in steps if step is not None) or known_steps(facts):
+        return steps
+    raise UserError(
+        f"{where}: which steps {facts['repo']} has is neither in a series file nor in {LOCK_FILE}\nhint: {COMMAND}"
+    )
 
 
 def even_steps(series: str, settings: dict[str, Any], facts: dict[str, Any] | None, lock: Lock) -> list[int]:

@@ -20,6 +20,8 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 # A checkpoint stands for a point of an even grid when it is off by no more than this share of the spacing: neighbours
 # are then between half a spacing and one and a half apart.
 MOST_OFF = 0.25
+# A checkpoint stands for a number of tokens when it is off by no more than this share of them.
+MOST_APART = 0.05
 
 
 @dataclass(frozen=True)
@@ -131,3 +133,25 @@ def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> Even
         else:
             holes.append(target)
     return EvenPicks(picked, holes)
+
+
+def is_by_tokens(entry: dict[str, Any], facts: dict[str, Any]) -> bool:
+    """Whether a checkpoint's line says how many tokens it is to have seen, and nothing of where it is."""
+    is_found = entry.keys() & {"step", "revision", "path", "anneal"} or entry.get("name") in facts.get("named", {})
+    return "tokens" in entry and not is_found
+
+
+def with_step(where: str, entry: dict[str, Any], facts: dict[str, Any], steps: Iterable[int]) -> dict[str, Any]:
+    """A line that chooses by tokens, with the nearest of these steps in their place; UserError where none is near."""
+    wanted = entry["tokens"]
+    by_distance = sorted(steps, key=lambda step: (abs(tokens_at(facts, step) - wanted), step))
+    if abs(tokens_at(facts, by_distance[0]) - wanted) > MOST_APART * wanted:
+        # in a hole of the list the two nearest may lie on the same side
+        below = [step for step in by_distance if tokens_at(facts, step) < wanted][:1]
+        above = [step for step in by_distance if tokens_at(facts, step) > wanted][:1]
+        near = " and ".join(f"step {step} with {tokens_at(facts, step):,}" for step in below + above)
+        raise UserError(
+            f"{where}: no checkpoint of {facts['repo']} is within {MOST_APART:.0%} of {wanted:,} tokens\n"
+            f"hint: the nearest on each side: {near}; give a `step`, or other tokens"
+        )
+    return {key: value for key, value in entry.items() if key != "tokens"} | {"step": by_distance[0]}

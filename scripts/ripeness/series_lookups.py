@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from ripeness.annealed_twins import is_twin
+from ripeness.dataset_lookups import texts_on_hub
 from ripeness.harness_lookups import harness_folders
 from ripeness.lookups import results, to_json
 from ripeness.plan import Study, state_before, state_steps
@@ -151,8 +152,9 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:
-    """All that is fetched and checked before an expensive job starts: items, checkpoints, lm-eval tasks, the audit."""
+    """All that is fetched and checked before an expensive job: items, texts, checkpoints, lm-eval tasks, the audit."""
+    texts = [f"{results(study)}/texts/{name}.parquet" for name in sorted(texts_on_hub(study))]
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
     audit = f"{results(study)}/audit/inputs.parquet"
-    return [*items, *fetched_folders(study), *sorted(gates), *harness_folders(study, wildcards), audit]
+    return [*items, *texts, *fetched_folders(study), *sorted(gates), *harness_folders(study, wildcards), audit]

@@ -166,14 +166,16 @@ def check_shots(where: str, suite: dict[str, Any], config: dict[str, Any]) -> No
 
 
 def check_texts(config: dict[str, Any]) -> None:
-    """Refuse a text that comes from nowhere, or from the held-out part of a pre-training that was not done here."""
+    """Refuse a text without exactly one source, or from the held-out part of a pre-training that was not done here."""
     for name, text in config["texts"].items():
-        if len(text.keys() & {"heldout", "path"}) != 1:
-            raise UserError(f"texts.{name}: needs either `heldout: true` or a `path`\nhint: one of the two")
+        if len(text.keys() & {"heldout", "path", "hub"}) != 1:
+            raise UserError(
+                f"texts.{name}: needs one of `heldout: true`, `path` and `hub`\nhint: just one of the three"
+            )
         if "heldout" in text and not all("pretrain" in series for series in config["series"].values()):
             raise UserError(
                 f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
-                "one\nhint: give a `path` to a text file"
+                "one\nhint: give a `path` to a text file, or a dataset of the `hub`"
             )
 
 

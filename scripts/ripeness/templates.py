@@ -43,7 +43,18 @@ def sub(text: str, pattern: str, replacement: str) -> str:
     return re.sub(pattern, replacement, text)
 
 
-TEMPLATES.filters |= {"lettered": lettered, "shuffled": shuffled, "sub": sub}
+def turns(text: str, user: str, assistant: str) -> list[dict[str, str]]:
+    """The turns {role, content} of a conversation in one text, each at the start or after an empty line: `Name: words`.
+
+    None where the text begins with neither of the two names.
+    """
+    roles = {user: "user", assistant: "assistant"}
+    before, *parts = re.split(rf"(?:^|\n\n)({'|'.join(map(re.escape, roles))}):", text)
+    spoken = zip(parts[::2], parts[1::2], strict=True)
+    return [] if before.strip() else [{"role": roles[name], "content": said.strip()} for name, said in spoken]
+
+
+TEMPLATES.filters |= {"lettered": lettered, "shuffled": shuffled, "sub": sub, "turns": turns}
 
 
 def expression(text: str) -> str | None:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import fetch_checkpoint
 import fetch_dataset
+import fetch_passages
 import resolve_revisions
 from ripeness import patience
 from ripeness.convert import INDEX
@@ -396,6 +397,21 @@ def test_a_converted_copy_of_a_dataset_is_read_by_configuration(hub, waits, tmp_
     assert read_json(tmp_path / "rows/provenance.json")["source"]["commit"] == commit
 
 
+def test_passages_are_taken_from_a_split(hub, waits, tmp_path):
+    lines = [{"text": f" = {number} = \n" if number % 2 else "word " * 150} for number in range(12)]
+    commit = hub.repository(DATA, "dataset").add("main", {"validation.parquet": parquet(lines), "test.parquet": b"no"})
+    source = {"id": DATA, "revision": "main", "commit": commit, "column": "text", "split": "validation"}
+    options = ["--output", str(tmp_path / "x.parquet"), "--items"]
+    fetch_passages.main([*options, "3", "--source", json.dumps(source)])
+    found = pl.read_parquet(tmp_path / "x.parquet")
+    assert found["item"].to_list() == [f"tiny-data-{number:05d}" for number in range(3)]
+    assert [text.rpartition("\n")[0].strip() for text in found["text"]] == ["", "= 3 =", "= 7 ="]
+    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are wanted\nhint: "):
+        fetch_passages.main([*options, "7", "--source", json.dumps(source)])
+    with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
+        fetch_passages.main([*options, "3", "--source", json.dumps(source | {"column": "words"})])
+
+
 @pytest.mark.parametrize(
     ("config", "split", "source", "message"),
     [
@@ -452,6 +468,20 @@ def test_names_are_resolved_once_and_kept_until_an_update(hub, files, tmp_path, 
     assert study.checkpoints["tiny"]["step9"]["commit"] == commits[BRANCH] != moved
     resolve_revisions.main([*options, "--update"])
     assert moved in lock.read_text()
+
+
+def test_tokens_choose_among_all_branches_of_a_repository(hub, files, tmp_path, waits, capsys):
+    text = STUDY.replace("every: 4B tokens, checkpoints: [{step: 9}]", "checkpoints: [{tokens: 8_700_000_000}]")
+    (tmp_path / "study.yaml").write_text(text)
+    options = ["--study", str(tmp_path / "study.yaml"), "--lock", str(tmp_path / "lock.yaml")]
+    with pytest.raises(UserError, match=r"which steps someone/tiny-model has .*\nhint: make resolve STUDY="):
+        resolve_revisions.main([*options, "--show"])
+    publish(hub)
+    commits = {name: hub.repository(MODEL).add(name, files) for name in ("step7", BRANCH)}
+    resolve_revisions.main(options)
+    said = capsys.readouterr().out
+    assert "step9" in said and "9.0B tokens" in said and commits[BRANCH][:12] in said
+    assert read_lock(tmp_path / "lock.yaml")["models"][MODEL]["revisions"] == commits
 
 
 def test_a_step_without_a_branch_and_one_with_two_are_said(hub, files, tmp_path, waits):

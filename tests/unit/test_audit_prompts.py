@@ -119,7 +119,7 @@ def test_a_generated_answer_keeps_its_room_in_the_window(read):
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tasks").glob("*.yaml")))
 def test_no_template_that_is_shipped_is_glued(name, read):
     for format_ in load_task(name, ROOT / "tasks", overrides={}).formats:
-        if name != "tulu":  # its turns are the row's own
+        if name not in ("anthropic-hh", "tulu"):  # their turns are the row's own
             made = wording(name=name, format_=format_, n=3)
             seen = [row for check in PROMPT_CHECKS for row in read(check, made)]
             assert seen == []

@@ -101,6 +101,34 @@ def test_numbers_of_tokens_are_read(text, tokens):
     assert pick_even({"tokens_per_step": 1}, [0, 5, 10], 5).steps == {0: 0, 5: 5, 10: 10}
 
 
+# references: the paper's own model from 0.5 to 3.1 trillion tokens; what the published list has near them
+@pytest.mark.parametrize(
+    ("wanted", "step"),
+    [(0.5, 117850), (1.5, 358000), (1.75, 417000), (2.0, 477000), (2.3, 548000), (2.5, 596000), (2.75, 660000),
+     (3.0, 720000), (3.1, 738020)],
+)  # fmt: skip
+def test_tokens_choose_the_nearest_published_step(wanted, step):
+    line = {"tokens": round(wanted * 1e12), "lr": 0.5}
+    found = series(**{"from": "olmo-1b"}, checkpoints=[line])[f"step{step}"]
+    assert found["tokens"] == step * 4_194_304 == pytest.approx(wanted * 1e12, rel=0.012)
+    assert found == series(**{"from": "olmo-1b"}, checkpoints=[{"step": step, "lr": 0.5}])[f"step{step}"]
+
+
+def test_tokens_choose_among_the_branches_of_the_lock_file_and_by_a_name_only_where_none_is_known():
+    lock = {
+        "models": {"a/b": {"is_whole": True, "revisions": {"step9-a": "1" * 40, "step8": "2" * 40}}},
+        "datasets": {},
+    }
+    found = series(lock, repo="a/b", tokens_per_step=10, checkpoints=[{"tokens": 83, "name": "early"}])
+    assert found["early"]["commit"] == "2" * 40 and found["early"]["tokens"] == 80
+    # the name of an end that the series file knows means that end, whose line may say other tokens
+    named = series(**{"from": "olmo-1b"}, checkpoints=[{"name": "main", "tokens": 7}])["main"]
+    assert named["revision"] == "main" and named["tokens"] == 7
+    # tokens of a checkpoint on disk are what it has seen
+    on_disk = series(**{"from": "olmo-1b"}, checkpoints=[{"path": "x", "name": "mine", "tokens": 7}])["mine"]
+    assert on_disk == {"path": "x", "tokens": 7}
+
+
 def test_a_plan_is_complete_without_network_and_without_a_lock_file(tmp_path):
     config = copy.deepcopy(CONFIG) | {"texts": {}, "suites": {"own": {"datasets": "own", "formats": "trained"}}}
     olmo = {"from": "olmo-1b", "every": "1T tokens", "checkpoints": [{"step": 342000}, {"name": "main"}]}
@@ -148,6 +176,12 @@ def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
         ({"repo": "a/b", "tokens_per_step": 9, "every": "5B tokens"}, "neither in a series file nor in .*\nhint: make"),
         ({"repo": "a/b", "checkpoints": [{"step": 9}]}, "needs `repo` in the series, and `step` and `tokens`"),
         ({"repo": "a/b", "checkpoints": [{"revision": "main", "tokens": 9}]}, "needs `repo` .* and `step`"),
+        ({"from": "olmo-1b", "checkpoints": [{"tokens": 10**12}]}, "within 5% of 1,000,000,000,000 tokens\nhint: .*"
+         "step 117850 with 494,298,726,400 and step 330000 with 1,384,120,320,000"),
+        ({"from": "olmo-1b", "checkpoints": [{"tokens": 4 * 10**12}]}, "each side: step 738020 with 3,095"),
+        ({"from": "olmo-1b", "checkpoints": [{"tokens": 3 * 10**12}, {"tokens": 3 * 10**12 + 1}]}, "is there twice"),
+        ({"repo": "a/b", "checkpoints": [{"tokens": 9}]}, "only where `tokens_per_step` is known\nhint: "),
+        ({"repo": "a/b", "tokens_per_step": 9, "checkpoints": [{"tokens": 9}]}, "neither in a series file nor in "),
         ({"repo": "a/b"}, "missing 'checkpoints'.*\nhint: "),
         ({"from": "olmo-1b", "every": "0 tokens"}, "'0 tokens' is no number of tokens"),
     ],

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from nursery import tuned_nursery
 
-from ripeness import series_lookups
+from ripeness import dataset_lookups, series_lookups
+from ripeness.resolving import unresolved
 from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,20 @@ def test_a_corpus_is_made_of_files_or_of_text_fetched_from_the_hub(source, recip
     assert series_lookups.corpus_files(study, place) == files
     if "hub" in source:
         assert json.loads(series_lookups.text_on_hub(study, place)) == source["hub"]
+
+
+def test_passages_of_a_text_come_from_the_hub_at_a_commit_before_anything_expensive():
+    hub = {"id": "a/b", "revision": "main", "column": "text", "split": "validation"}
+    study = study_of(texts={"heldout": {"heldout": True}, "web": {"hub": hub}})
+    assert dataset_lookups.texts_on_hub(study) == {"web"}
+    (wanted,) = unresolved(study)
+    assert (wanted.kind, wanted.repo, wanted.revision, wanted.where) == (
+        "datasets", "a/b", "main", "texts.web.hub.revision",
+    )  # fmt: skip
+    study.lock["datasets"]["a/b"] = {"is_whole": False, "revisions": {"main": "1" * 40}}
+    assert not unresolved(study)
+    assert json.loads(dataset_lookups.text_on_hub(study, asked(text="web"))) == hub | {"commit": "1" * 40}
+    assert f"{RESULTS}/texts/web.parquet" in series_lookups.ready_inputs(study, asked())
 
 
 @pytest.mark.parametrize(("step", "before"), [(0, None), (64, 0), (128, 64), (4096, 2048)])

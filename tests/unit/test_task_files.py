@@ -33,6 +33,7 @@ ARC = {"id": str, "question": str, "choices": dict, "answerKey": str}
 LLMBAR = {"input": str, "output_1": str, "output_2": str, "label": int}
 MNLI = {"premise": str, "hypothesis": str} | PAIR
 COLUMNS = {
+    "anthropic-hh": {"chosen": str, "rejected": str},
     "arc-challenge": ARC,
     "arc-easy": ARC,
     "boolq": {"question": str, "answer": bool, "passage": str},
@@ -49,6 +50,7 @@ COLUMNS = {
     "mnli-mismatched": MNLI,
     "openbookqa": {"id": str, "question_stem": str, "choices": dict, "answerKey": str},
     "paws": {"id": int, "sentence1": str, "sentence2": str, "label": int},
+    "piqa": {"goal": str, "sol1": str, "sol2": str, "label": int},
     "qqp": {"question1": str, "question2": str} | PAIR,
     "rte": {"sentence1": str, "sentence2": str} | PAIR,
     "sciq": dict.fromkeys(("question", "distractor3", "distractor1", "distractor2", "correct_answer", "support"), str),
@@ -56,11 +58,13 @@ COLUMNS = {
     "stsb": {"sentence1": str, "sentence2": str, "label": float, "idx": int},
     "tulu": {"dataset": str, "id": str, "messages": list},
     "tweetqa": {"Question": str, "Answer": list, "Tweet": str, "qid": str},
+    "winogrande": dict.fromkeys(("sentence", "option1", "option2", "answer"), str),
     "xlsum": dict.fromkeys(("id", "url", "title", "summary", "text"), str),
     "xsum": dict.fromkeys(("document", "summary", "id"), str),
 }
-# the places of rows that a task leaves out: a conversation without an answer, questions without a passage
-LEFT_OUT = {"tulu": [10], "sciq-questions": [3, 8]}
+# the places of rows that a task leaves out: conversations without an answer, questions without a passage, a sentence
+# that begins with its gap
+LEFT_OUT = {"anthropic-hh": [9], "tulu": [10], "sciq-questions": [3, 8], "winogrande": [7]}
 
 
 def published(name):
@@ -129,8 +133,8 @@ def test_every_format_words_every_item_and_no_two_alike(name):
 
 
 # what stands in unlabelled splits of these datasets
-UNLABELLED = dict.fromkeys(("boolq", "gpt3nli", "mnli", "mnli-mismatched", "paws", "qqp", "rte"), -1)
-UNLABELLED |= dict.fromkeys(("arc-easy", "arc-challenge", "hellaswag", "openbookqa", "socialiqa"), "")
+UNLABELLED = dict.fromkeys(("boolq", "gpt3nli", "mnli", "mnli-mismatched", "paws", "piqa", "qqp", "rte"), -1)
+UNLABELLED |= dict.fromkeys(("arc-easy", "arc-challenge", "hellaswag", "openbookqa", "socialiqa", "winogrande"), "")
 UNLABELLED |= {"stsb": -1.0, "tweetqa": []}
 
 

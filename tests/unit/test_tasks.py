@@ -10,7 +10,7 @@ import yaml
 from ripeness.errors import UserError
 from ripeness.joint import glued
 from ripeness.tasks import load_task, normalisation_of, read_task, value_text
-from ripeness.templates import render
+from ripeness.templates import render, turns
 
 TASKS = Path(__file__).parents[2] / "tasks"
 NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
@@ -170,3 +170,17 @@ def test_a_template_that_an_item_cannot_fill_is_named():
 )
 def test_an_answer_is_set_off_by_white_space_once(prompt, answer, seen):
     assert glued(prompt, answer) == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\n\nHuman: a\n\nAssistant: b\n\nc", [("user", "a"), ("assistant", "b\n\nc")]),
+        ("Human: a Human: b\nAssistant: c", [("user", "a Human: b\nAssistant: c")]),
+        ("\n\nHuman:\n\nHuman: a\n\nAssistant:", [("user", ""), ("user", "a"), ("assistant", "")]),
+        ("b\n\nHuman: a", []),
+        ("", []),
+    ],
+)
+def test_a_conversation_in_one_text_is_read_as_turns(text, said):
+    assert turns(text, "Human", "Assistant") == [{"role": role, "content": content} for role, content in said]

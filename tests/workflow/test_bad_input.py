@@ -50,6 +50,7 @@ MISTAKES = {
         "nursery-mood",
     ),
     "a misspelled text": ("suites/pretraining/texts/0", "heldot", "'heldot'", "heldout"),
+    "a text from two places": ("texts/heldout/path", "x.txt", "texts.heldout", "just one"),
     "no seeds": ("seeds", [], "seeds", "seed"),
     "the same seed twice": ("seeds", [1, 1], "[1, 1]", "seed"),
     "a rate that is text": ("methods/full/learning_rate", "fast", "'fast'", "number"),
