@@ -30,6 +30,7 @@ container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
 
 
 include: "rules/prepare.smk"
+include: "rules/texts.smk"
 include: "rules/fetch.smk"
 include: "rules/pretrain.smk"
 include: "rules/anneal.smk"
@@ -41,6 +42,7 @@ include: "rules/collect.smk"
 include: "rules/theory.smk"
 include: "rules/keep.smk"
 include: "rules/analyse.smk"
+include: "rules/provenance.smk"
 include: "rules/report.smk"
 
 

@@ -4,7 +4,6 @@ INPUTS: config (config.yaml or the file given by --configfile), tasks/*.yaml
 OUTPUTS: STUDY, and the wildcard constraints made from its names
 """
 
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from ripeness import (
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
+from ripeness.patterns import one_of
 from ripeness.plan import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
 from ripeness.study import load_study
 
@@ -96,20 +96,6 @@ scheduling.place_models(STUDY.config, is_group=workflow.remote_exec and scheduli
 def kept(model):
     """A tuned model as the study wants it: deleted once nothing needs it, or kept."""
     return model if STUDY.config["keep_models"] == "all" else temp(model)
-
-
-def one_of(names, *, only=None, but=None):
-    """A regular expression that matches exactly these names, or nothing when there are none.
-
-    Those of series may be narrowed to checkpoints {series: names} that stand after them in a path, or to all others.
-    """
-    ahead = "".join(f"(?{mark}(?:{after(places)})$)" for mark, places in (("=", only), ("!", but)) if places)
-    return ahead + f"(?:{'|'.join(map(re.escape, names))})" if names else "(?!)"
-
-
-def after(places):
-    """A regular expression of the end of a path, series/checkpoint, of these checkpoints {series: names}."""
-    return "|".join(f"{re.escape(series)}/{one_of(names)}" for series, names in places.items())
 
 
 wildcard_constraints:

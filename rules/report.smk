@@ -2,14 +2,12 @@
 
 INPUTS: <results>/findings.json, <results>/figures/, <results>/tables/, <results>/examples/, the sources of everything
 OUTPUTS: <results>/prompts.json       one item of every dataset and format as the model reads it
-         <results>/provenance.json    what the study was made from
          <results>/report.html        one file, opens without network
 """
 
 
 localrules:
     show_prompts,
-    record_provenance,
     write_report,
 
 
@@ -36,38 +34,6 @@ rule show_prompts:
             --probes {params.probes:q} \
             --seed {params.seed} \
             --output {output.prompts:q} \
-            --usage {log.usage:q} 2>{log[0]:q}
-        """
-
-
-rule record_provenance:
-    """Record what the study was made from."""
-    input:
-        datasets=from_plan(lookups.dataset_folders),
-        checkpoints=from_plan(lookups.checkpoint_folders),
-        harness=from_plan(harness_lookups.harness_folders),
-        gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
-        published=from_plan(lookups.published_tables),
-    output:
-        provenance="<results>/provenance.json",
-    log:
-        "<logs>/record_provenance.log",
-        usage="<logs>/record_provenance.usage.json",
-    conda:
-        "../envs/ripeness.yaml"
-    params:
-        code=code_of("record_provenance"),
-        config=from_plan(lookups.config_json),
-    shell:
-        r"""
-        python scripts/record_provenance.py \
-            --datasets {input.datasets:q} \
-            --checkpoints {input.checkpoints:q} \
-            --harness {input.harness:q} \
-            --gates {input.gates:q} \
-            --published {input.published:q} \
-            --config {params.config:q} \
-            --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """
 

@@ -1,0 +1,41 @@
+"""What a study was made from.
+
+INPUTS: <results>/datasets/, <results>/checkpoints/, <results>/gate/, <results>/lm_eval/, published tables
+OUTPUTS: <results>/provenance.json
+"""
+
+
+localrules:
+    record_provenance,
+
+
+rule record_provenance:
+    """Record what the study was made from."""
+    input:
+        datasets=from_plan(lookups.dataset_folders),
+        checkpoints=from_plan(lookups.checkpoint_folders),
+        harness=from_plan(harness_lookups.harness_folders),
+        gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
+        published=from_plan(lookups.published_tables),
+    output:
+        provenance="<results>/provenance.json",
+    log:
+        "<logs>/record_provenance.log",
+        usage="<logs>/record_provenance.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("record_provenance"),
+        config=from_plan(lookups.config_json),
+    shell:
+        r"""
+        python scripts/record_provenance.py \
+            --datasets {input.datasets:q} \
+            --checkpoints {input.checkpoints:q} \
+            --harness {input.harness:q} \
+            --gates {input.gates:q} \
+            --published {input.published:q} \
+            --config {params.config:q} \
+            --output {output.provenance:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """

@@ -1,0 +1,20 @@
+"""Regular expressions that hold wildcards to the names of a study."""
+
+import re
+from collections.abc import Collection, Mapping
+
+Places = Mapping[str, Collection[str]]  # checkpoints by series
+
+
+def one_of(names: Collection[str], *, only: Places | None = None, but: Places | None = None) -> str:
+    """A regular expression that matches exactly these names, or nothing when there are none.
+
+    Those of series may be narrowed to checkpoints {series: names} that stand after them in a path, or to all others.
+    """
+    ahead = "".join(f"(?{mark}(?:{after(places)})$)" for mark, places in (("=", only), ("!", but)) if places)
+    return ahead + f"(?:{'|'.join(map(re.escape, names))})" if names else "(?!)"
+
+
+def after(places: Places) -> str:
+    """A regular expression of the end of a path, series/checkpoint, of these checkpoints {series: names}."""
+    return "|".join(f"{re.escape(series)}/{one_of(names)}" for series, names in places.items())
