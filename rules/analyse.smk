@@ -17,6 +17,7 @@ ALL_FIGURES = {
     "pretraining-text": ("What does tuning change elsewhere?", MEASURED),
     "sensitivity": ("Does more pre-training make a model brittle?", {MODELS}),
     "tuning-loss": ("Does more pre-training make a model brittle?", {MODELS}),
+    "four-readings": ("Does more pre-training make a model brittle?", {MODELS}),
     "pareto": ("Does more pre-training make a model brittle?", {MODELS}),
     "theory-features": ("What does noise cost?", {THEORY}),
     "theory-sensitivity": ("What does noise cost?", {THEORY}),

@@ -93,6 +93,17 @@ def size(found: TurningPoint) -> str:
     return f"{signed(found.peak.effect)} {between(found.peak.low, found.peak.high)}"
 
 
+def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> str:
+    """The same contrast of runs of another kind, such as those with another schedule; empty where there are none."""
+    parts = []
+    for runs in dict.fromkeys(curve.runs for curve in curves if curve.runs != mean.runs):
+        other = averaged([curve for curve in curves if curve.runs == runs])
+        found = turning(other, settings) if other else None
+        if found and found.peak:
+            parts.append(f"{size(found)} of {listed(list(runs))}")
+    return f"; {'; '.join(parts)}" if parts else ""
+
+
 def with_peak(finding: Finding, found: TurningPoint, settings: Settings) -> Finding:
     """Put the contrast of a turning point into a finding."""
     peak = found.peak
@@ -136,6 +147,7 @@ def fixed_sentence(
             worse.append(f"{rate:g}")
     if len(rates) > 1:
         text += f"; by itself at {len(worse)} of {len(rates)} rates" + (f" ({', '.join(worse)})" if worse else "")
+    text += of_other_runs(whole, mean, settings)
     if own and own.peak:
         text += f". On the answers tuned for the same contrast is {size(own)}"
     return f"{text}."
@@ -184,6 +196,7 @@ def degradation_at_tuned_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
         return undecided(blank, turn.reason)
     details = [
         turn_row(curve, [key for key in TREATED if key in curve.key], settings, reading=name)
+        | ({"rate_slope": rate_slope(cells, curve)} if name == "tuned" else {})
         for name, curves in found.items()
         for curve in curves
     ]
@@ -224,26 +237,22 @@ def tuned_sentence(
             parts.append(f"{size(own)} at {'fixed rates' if name == 'fixed' else name}")
     text = f"At the rate chosen for each checkpoint the contrast is {size(turn)}"
     text += f", against {listed(parts)}" if parts else ""
-    slope = rate_slope(cells, mean)
-    if slope is not None:
+    slopes = [slope for curve in found["tuned"] if (slope := rate_slope(cells, curve)) is not None]
+    if slopes:
+        slope = float(np.mean(slopes))
         verb = "falls" if slope < 0 else "rises"
         text += f"; the chosen rate {verb} by {abs(slope):.2f} doublings for each doubling of tokens"
-    return f"{text}."
+    return f"{text}{of_other_runs(found['tuned'], mean, settings)}."
 
 
-def rate_slope(cells: pl.DataFrame, mean: Curve) -> float | None:
-    """Doublings of the chosen rate for a doubling of tokens: the slope through the means over cells of checkpoints."""
-    chosen = chosen_rates(cells).filter(
-        pl.col("series").is_in(mean.runs), pl.col("tokens").is_in(mean.tokens.astype(int).tolist())
-    )
-    several = pl.col("learning_rate").n_unique().over("method") > 1
-    rows = cells.filter(several).select("method").unique()
-    logs = (
-        chosen.join(rows, on="method", how="semi")
-        .group_by("tokens")
-        .agg(rate=pl.col("learning_rate").log(2).mean())
-        .sort("tokens")
-    )
+def rate_slope(cells: pl.DataFrame, curve: Curve) -> float | None:
+    """Doublings of the chosen rate for a doubling of tokens, of one dataset, method and kind of run.
+
+    The paper sorts datasets by it: where the rate falls fast, it makes up for what checkpoints grow sensitive by.
+    """
+    own = {name: curve.key[name] for name in ("dataset", "method")}
+    chosen = chosen_rates(cells).filter(pl.col("series").is_in(curve.runs), **own)
+    logs = chosen.group_by("tokens").agg(rate=pl.col("learning_rate").log(2).mean()).sort("tokens")
     if logs.height < 2:
         return None
     return float(np.polyfit(np.log2(logs["tokens"].to_numpy()), logs["rate"].to_numpy(), 1)[0])

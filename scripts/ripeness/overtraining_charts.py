@@ -86,6 +86,20 @@ def pareto(frame: pl.DataFrame) -> alt.FacetChart:
     )
 
 
+READINGS = ["fixed", "tuned", "equal displacement", "equal answer loss", "tuned, answers"]
+
+
+def four_readings(frame: pl.DataFrame) -> alt.VConcatChart:
+    """A strip a dataset, a panel a reading, a line a method."""
+    names = set(frame["panel"])
+    panels = sorted(names, key=lambda name: (READINGS.index(name.split(": ")[-1]), name))
+    colour = colours(frame["method"], METHOD_COLOURS)
+    look = {"panels": panels, "colour": colour, "title": "nats a token", "detail": ["method"]}
+    return alt.vconcat(
+        *[titled(trend(part, **look), row) for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0])]
+    )
+
+
 FIGURES: dict[str, Figure] = {
     "sensitivity": Figure(
         "What does a change of the weights cost at each checkpoint?",
@@ -97,6 +111,12 @@ FIGURES: dict[str, Figure] = {
         "What does tuning cost and bring at each checkpoint?",
         overtraining_data.tuning_loss,
         tuning_loss,
+        uses_all=True,
+    ),
+    "four-readings": Figure(
+        "Does the loss turn at a fixed rate, or however the rate is chosen?",
+        overtraining_data.four_readings,
+        four_readings,
         uses_all=True,
     ),
     "pareto": Figure("What is learned, against what is lost?", overtraining_data.pareto, pareto, uses_all=True),

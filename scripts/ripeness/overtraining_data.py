@@ -9,8 +9,10 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import MIN_RUNS
+from ripeness.degradation import readings
 from ripeness.figure_data import tidy, with_labels
 from ripeness.overtraining import Measured
+from ripeness.readings import grids_of
 from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.verdicts import Settings
 
@@ -120,3 +122,29 @@ def pareto(tables: Measured, settings: Settings) -> pl.DataFrame:
     )
     answers = frame.filter(pl.col("row") == "loss on answers").select(*keys, answer="value")
     return text.join(answers, on=keys).with_columns(row=pl.lit("pareto")).sort(keys)
+
+
+def four_readings(tables: Measured, settings: Settings) -> pl.DataFrame:
+    """Loss on running text after tuning, as four readings of one grid of rates have it; one with one rate has none."""
+    grids = [grid for grid in grids_of(tables.measurements, tables.cells, settings) if len(grid.rates) > 1]
+    rows = []
+    for name, curves in readings(grids, tables.cells).items():
+        for curve in curves:
+            own = {key: curve.key[key] for key in ("probe", "dataset", "method")}
+            place = {"row": name, "series": settings.runs.get(curve.runs[0], curve.runs[0]), "phase": "in the trend"}
+            rows += [
+                place | own | {"checkpoint": str(tokens), "tokens": int(tokens), "repeat": repeat, "value": value}
+                for tokens, values in zip(curve.tokens, curve.values, strict=True)
+                for repeat, value in enumerate(values)
+            ]
+    if not rows:
+        return pl.DataFrame()
+    keys = ["row", "series", "checkpoint", "tokens", "phase", "probe", "dataset", "method"]
+    value, n = pl.col("value"), pl.len()
+    # rates of one reading are averaged within a repeat
+    frame = pl.DataFrame(rows).group_by(*keys, "repeat").agg(value.mean())
+    frame = frame.group_by(keys).agg(value.mean(), se=(value.var() / n).sqrt(), n_seeds=n)
+    quantile = special.stdtrit(np.maximum(frame["n_seeds"].to_numpy() - 1, 1).astype(float), 0.975)
+    reach = pl.lit(pl.Series(quantile)) * pl.col("se")
+    frame = frame.with_columns(low=value - reach, high=value + reach).drop("se")
+    return tidy(with_labels(frame, "row").with_columns(row=pl.col("dataset")), ["method", "probe"])

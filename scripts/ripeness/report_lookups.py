@@ -12,10 +12,16 @@ CAPTIONS = Path(__file__).parents[2] / "reports"
 
 
 def figures_without_data(study: Study) -> set[str]:
-    """Figures of studies of models that this one has no data for: nothing is perturbed, or no text read once tuned."""
+    """Figures of studies of models that this one has no data for.
+
+    Nothing is perturbed, no text is read of tuned models, or no method has several rates.
+    """
     config = study.config
     is_read = any("texts" in suite for suite in config.get("suites", {}).values())
-    return (set() if "sensitivity" in config else {"sensitivity"}) | (set() if is_read else {"tuning-loss", "pareto"})
+    is_grid = any(recipe["is_grid"] for recipe in study.recipes.values())
+    lacks = set() if "sensitivity" in config else {"sensitivity"}
+    lacks |= set() if is_read else {"tuning-loss", "pareto"}
+    return lacks | (set() if is_read and is_grid else {"four-readings"})
 
 
 def figure_caption(study: Study, wildcards: Any) -> str:
