@@ -1,6 +1,6 @@
 """When, in its pre-training, is a language model ripe for fine-tuning?
 
-A table of contents: the study, the path conventions, the chapters in the order they run, the targets last.
+A table of contents: the study, the path conventions, the chapters in the order they run, the targets.
 """
 
 from snakemake.utils import min_version
@@ -44,4 +44,22 @@ include: "rules/keep.smk"
 include: "rules/analyse.smk"
 include: "rules/provenance.smk"
 include: "rules/report.smk"
-include: "rules/targets.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report.html",
+        from_plan(lookups.kept_models),
+
+
+rule prepare:
+    input:
+        from_plan(series_lookups.ready_inputs),
+
+
+rule measure:
+    input:
+        from_plan(audit_lookups.audited_inputs),
+        from_plan(lookups.checkpoint_tables),
+        from_plan(sensitivity_lookups.sensitivity_tables),
