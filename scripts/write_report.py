@@ -23,6 +23,8 @@ def measured(options: Namespace) -> dict[str, Any]:
     """What the page says of measurements."""
     everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
     perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
+    if perturbed is not None:  # tuning is told by the cells
+        perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
     table = report.score_table(measurements)
     return {

@@ -14,13 +14,14 @@ CAPTIONS = Path(__file__).parents[2] / "reports"
 def figures_without_data(study: Study) -> set[str]:
     """Figures of studies of models that this one has no data for.
 
-    Nothing is perturbed, no text is read of tuned models, or no method has several rates.
+    Nothing is perturbed, no text is read of tuned models, or there are not several ways of tuning, or rates, to compare.
     """
     config = study.config
     is_read = any("texts" in suite for suite in config.get("suites", {}).values())
     is_grid = any(recipe["is_grid"] for recipe in study.recipes.values())
     lacks = set() if "sensitivity" in config else {"sensitivity"}
-    lacks |= set() if is_read else {"tuning-loss", "pareto"}
+    lacks |= set() if is_read else {"tuning-loss"}
+    lacks |= set() if is_read and len(study.recipes) > 1 else {"pareto"}
     return lacks | (set() if is_read and is_grid else {"four-readings"})
 
 
