@@ -116,11 +116,11 @@ def pareto(tables: Measured, settings: Settings) -> pl.DataFrame:
     frame = tuning_loss(tables, settings)
     if frame.is_empty():
         return frame
+    # an untrained model has nothing to lose, and would set the scale
+    frame = frame.filter(pl.col("tokens") > 0).with_columns(panel="dataset")
     keys = ["series", "checkpoint", "tokens", "phase", "label", "order", "panel", "dataset", "method", "learning_rate"]
-    text = frame.filter(pl.col("row") == "loss on running text").select(
-        *keys, "probe", "recipe", "value", "low", "high"
-    )
-    answers = frame.filter(pl.col("row") == "loss on answers").select(*keys, answer="value")
+    text = frame.filter(row="loss on running text").select(*keys, "probe", "recipe", "value", "low", "high")
+    answers = frame.filter(row="loss on answers").select(*keys, answer="value")
     return text.join(answers, on=keys).with_columns(row=pl.lit("pareto")).sort(keys)
 
 

@@ -14,7 +14,7 @@ CAPTIONS = Path(__file__).parents[2] / "reports"
 def figures_without_data(study: Study) -> set[str]:
     """Figures of studies of models that this one has no data for.
 
-    Nothing is perturbed, no text is read of tuned models, or there are not several ways of tuning, or rates, to compare.
+    Nothing is perturbed, no text is read of tuned models, or there are no several ways of tuning, or rates, to compare.
     """
     config = study.config
     is_read = any("texts" in suite for suite in config.get("suites", {}).values())

@@ -49,6 +49,8 @@ def test_untouched_text_stands_beside_every_tuning(tables):
 
 def test_the_front_pairs_text_and_answers_of_the_same_models(tables):
     frame = overtraining_data.pareto(tables, SETTINGS)
+    assert frame["panel"].unique().to_list() == ["quiz"]  # methods share a panel
+    assert frame["tokens"].min() > 0
     last = frame.filter(tokens=2048000, phase="stable", method="full").sort("learning_rate")
     assert last["answer"][0] > last["answer"][1]  # the smaller rate learns less
     assert last["value"][0] < last["value"][1]  # and loses less
