@@ -10,6 +10,7 @@ from itertools import pairwise, permutations
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.recipes import on_dataset
 
 Plan = dict[str, Any]
 UNEVEN = 3  # widest gap over the median one; powers of two are even in log tokens, and one left out doubles a gap
@@ -94,11 +95,12 @@ def tuned_on(plan: Plan, settings: dict[str, Any]) -> list[str]:
 
 
 def mixed_rates(plan: Plan) -> Iterator[Remark]:
-    """Methods of one kind whose single learning rates differ, each for its own datasets."""
+    """Methods of one kind whose learning rates differ by dataset, of which one is single."""
     kinds: dict[str, dict[tuple[float, ...], list[str]]] = {}
     for settings in plan["methods"].values():
         found = kinds.setdefault(settings["kind"], {})
-        found.setdefault(tuple(rates_of(settings)), []).extend(tuned_on(plan, settings))
+        for dataset in tuned_on(plan, settings):
+            found.setdefault(tuple(rates_of(on_dataset(settings, dataset))), []).append(dataset)
     for kind, by_rate in kinds.items():
         everywhere = set(plan["datasets"])
         apart = {rates: names for rates, names in by_rate.items() if set(names) != everywhere}
@@ -113,8 +115,10 @@ def mixed_rates(plan: Plan) -> Iterator[Remark]:
 def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
     """A method with one learning rate."""
     for name, settings in plan["methods"].items():
-        if len(rates_of(settings)) == 1:
-            seen = f"the learning rate is {rates_of(settings)[0]:g} at every checkpoint, not chosen on validation items"
+        tried = [rates_of(on_dataset(settings, dataset)) for dataset in tuned_on(plan, settings)]
+        single = dict.fromkeys(f"{rates[0]:g}" for rates in tried if len(rates) == 1)
+        if single:
+            seen = f"the learning rate is {' or '.join(single)} at every checkpoint, not chosen on validation items"
             yield remark("rate-not-chosen", f"methods.{name}", seen)
 
 

@@ -69,7 +69,7 @@ def availability(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFram
     Running text and tasks of lm-eval, on which only the untouched model has a cell, are shown where not done.
     """
     # a method with several learning rates has a cell for each
-    is_grid = pl.col("learning_rate").n_unique().over("method") > 1
+    is_grid = pl.col("learning_rate").n_unique().over("method", "dataset") > 1
     rate = pl.when(is_grid).then(pl.concat_str(pl.lit(" "), "learning_rate")).otherwise(pl.lit(""))
     recipe = pl.concat_str("method", rate)
     seed = pl.concat_str(pl.lit("seed "), "seed")  # published numbers may name none

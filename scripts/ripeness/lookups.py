@@ -22,9 +22,11 @@ from ripeness.plan import (
     cells_at,
     kind_of,
     probes_of,
+    recipe_on,
     tuned_series,
     tunes_on,
 )
+from ripeness.recipes import on_dataset
 from ripeness.tasks import normalisation_of
 
 APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
@@ -48,7 +50,7 @@ def cell_of(wildcards: Any) -> Cell:
 
 def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
-    recipe = study.recipes[wildcards.method] | {"seed": int(wildcards.seed)}
+    recipe = recipe_on(study, wildcards.method, wildcards.dataset) | {"seed": int(wildcards.seed)}
     return to_json(of_training(recipe, "method", "is_grid"))
 
 
@@ -60,7 +62,8 @@ def of_training(settings: dict[str, Any], *others: str) -> dict[str, Any]:
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
     """The settings of a method without its learning rate and seed, which are chosen."""
-    return to_json(of_training(study.config["methods"][wildcards.tuning], "learning_rate"))
+    settings = on_dataset(study.config["methods"][wildcards.tuning], wildcards.dataset)
+    return to_json(of_training(settings, "learning_rate"))
 
 
 def chosen_by(study: Study, wildcards: Any) -> str:
@@ -165,7 +168,7 @@ def probe_files(study: Study, wildcards: Any) -> list[str]:
 def cell_identity(study: Study, wildcards: Any) -> str:
     """The identity columns of a cell that its checkpoint does not know."""
     cell = cell_of(wildcards)
-    recipe = study.recipes.get(cell.method, {})
+    recipe = {} if cell.method == "base" else recipe_on(study, cell.method, cell.dataset)
     return to_json(
         {
             "study": study.config["study"],

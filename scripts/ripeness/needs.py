@@ -6,7 +6,8 @@ Estimates on the safe side, for a scheduler that ends jobs which need more than 
 from typing import Any
 
 from ripeness.lookups import cell_of
-from ripeness.plan import Study
+from ripeness.plan import Study, recipe_on
+from ripeness.recipes import on_dataset
 from ripeness.work import (
     annealing_operations,
     annealing_tokens,
@@ -31,8 +32,8 @@ START_MINUTES = 10  # a job's start on a slow file system
 def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
     """Settings of the method of a training: that of a cell, or of the best model that is tuned again."""
     if hasattr(wildcards, "tuning"):
-        return study.config["methods"][wildcards.tuning]
-    return study.recipes[wildcards.method]
+        return on_dataset(study.config["methods"][wildcards.tuning], wildcards.dataset)
+    return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
 def wanted_gpus(study: Study) -> dict[str, int]:

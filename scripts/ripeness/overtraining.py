@@ -37,7 +37,7 @@ def has_tuned_text(tables: Measured) -> bool:
 
 def has_rates(tables: Measured) -> bool:
     """Whether a method was tried at several rates, with running text measured."""
-    rates = tables.cells.group_by("method").agg(pl.col("learning_rate").n_unique())["learning_rate"]
+    rates = tables.cells.group_by("method", "dataset").agg(pl.col("learning_rate").n_unique())["learning_rate"]
     return has_tuned_text(tables) and (rates.max() or 0) > 1
 
 

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from ripeness.annealed_twins import is_twin
+from ripeness.errors import UserError
 from ripeness.pretraining_steps import kept_steps
 from ripeness.tasks import Task
 
@@ -53,13 +54,13 @@ class Study:
     """A checked study: its config with defaults, its tasks, its checkpoints by series and name, its recipes.
 
     A recipe is a method with one learning rate; its name is that of the method, followed by the rate if the method has
-    a list of them.
+    a list of them. It has settings for every dataset that it tunes on.
     """
 
     config: dict[str, Any]
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
-    recipes: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, dict[str, Any]]]  # recipe -> dataset -> settings
     lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.revisions
 
 
@@ -77,6 +78,22 @@ def methods_of(study: Study, series: str) -> list[str]:
 def tunes_on(study: Study, series: str, method: str, dataset: str) -> bool:
     """Whether a method tunes a series on a dataset."""
     return method in methods_of(study, series) and dataset in study.config["methods"][method].get("datasets", [dataset])
+
+
+def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
+    """The recipes that tune a series on a dataset."""
+    methods = methods_of(study, series)
+    return [name for name, on in study.recipes.items() if dataset in on and on[dataset]["method"] in methods]
+
+
+def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
+    """A recipe's settings on a dataset; UserError where it does not tune on it, for a file that someone asks for."""
+    if dataset not in study.recipes[recipe]:
+        raise UserError(
+            f"{recipe} does not tune on {dataset}, but on {', '.join(study.recipes[recipe])}\n"
+            f"hint: ask for one of these, or add {dataset} to the `datasets` of the method"
+        )
+    return study.recipes[recipe][dataset]
 
 
 def datasets_tuned_on(study: Study) -> list[str]:
@@ -117,8 +134,7 @@ def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
     return [
         Cell(series, checkpoint, dataset, *place)
         for dataset in config["datasets"]
-        for place in product(config["formats"], study.recipes, config["seeds"])
-        if tunes_on(study, series, study.recipes[place[1]]["method"], dataset)
+        for place in product(config["formats"], recipes_on(study, series, dataset), config["seeds"])
     ]
 
 
@@ -179,7 +195,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         kind = study.tasks[cell.dataset].kind
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
     kind, probes = study.tasks[cell.dataset].kind, []
-    if study.recipes[cell.method]["is_grid"] or study.config["keep_models"] == "best":
+    if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.config["suites"].items():
         if cell.dataset not in suite.get("tuned_on", [cell.dataset]):

@@ -59,6 +59,12 @@ def read_settings(values: dict[str, Any]) -> TrainingSettings:
     return TrainingSettings(**given)
 
 
+def on_dataset(settings: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """A method's settings as they are on one dataset."""
+    general = {key: value for key, value in settings.items() if key != "by_dataset"}
+    return general | settings.get("by_dataset", {}).get(dataset, {})
+
+
 def check_recipe(where: str, given: dict[str, Any]) -> None:
     """Refuse settings that do not go together, of a method of the config or of one training."""
     is_lora = given.get("kind") == "lora"

@@ -18,7 +18,7 @@ def figures_without_data(study: Study) -> set[str]:
     """
     config = study.config
     is_read = any("texts" in suite for suite in config.get("suites", {}).values())
-    is_grid = any(recipe["is_grid"] for recipe in study.recipes.values())
+    is_grid = any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
     lacks = set() if "sensitivity" in config else {"sensitivity"}
     lacks |= set() if is_read else {"tuning-loss"}
     lacks |= set() if is_read and len(study.recipes) > 1 else {"pareto"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ripeness.audit import check_acknowledged
 from ripeness.config import check_config, hint
 from ripeness.errors import UserError
 from ripeness.plan import MODELS, VALIDATION, Study, formats_used, kind_of, methods_of, plan_cells, tuned_series
-from ripeness.recipes import check_recipe
+from ripeness.recipes import check_recipe, on_dataset
 from ripeness.revisions import LOCK_FILE, read_lock
 from ripeness.series import name_checkpoints
 from ripeness.tasks import load_task
@@ -41,7 +42,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     }
     lock = read_lock(lock_file)
     checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
-    study = Study(config, tasks, checkpoints, name_recipes(config["methods"]), lock)
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"], config["datasets"]), lock)
     check_methods(study)
     check_suites(study)
     check_texts(config)
@@ -61,30 +62,38 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     return study
 
 
-def name_recipes(methods: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Every method but `base` with each of its learning rates; `method` names the method in the recipe."""
-    recipes: dict[str, dict[str, Any]] = {}
-    for method, settings in methods.items():
-        if method == "base":
+def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every method but `base` with each of its learning rates, on every dataset that it tunes on.
+
+    `method` names the method in the recipe.
+    """
+    recipes: dict[str, dict[str, dict[str, Any]]] = {}
+    tuning = [(name, settings) for name, settings in methods.items() if name != "base"]
+    for (method, settings), dataset in product(tuning, datasets):
+        if dataset not in settings.get("datasets", [dataset]):
             continue
+        settings = on_dataset(settings, dataset)
         rates = settings["learning_rate"]
         for rate in rates if isinstance(rates, list) else [rates]:
             name = f"{method}-lr{rate:g}" if isinstance(rates, list) else method
-            if name in recipes or name in methods.keys() - {method}:
+            others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
+            if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
                 raise UserError(
                     f"methods.{method}.learning_rate: {rate} makes a second method of the name {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
-            recipes[name] = settings | {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+            more = {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+            recipes.setdefault(name, {})[dataset] = settings | more
     return recipes
 
 
 def check_methods(study: Study) -> None:
     """Refuse methods that tune on what is no dataset of the study, and series that name what is none of its methods."""
     for method, settings in study.config["methods"].items():
-        for dataset in settings.get("datasets", []):
-            if dataset not in study.config["datasets"]:
-                raise unknown(f"methods.{method}.datasets", "dataset", dataset, study.config["datasets"])
+        for key in ("datasets", "by_dataset"):
+            for dataset in settings.get(key, []):
+                if dataset not in study.config["datasets"]:
+                    raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.config["datasets"])
         if method != "base":
             check_recipe(f"methods.{method}", settings)
             check_replay(study, method)

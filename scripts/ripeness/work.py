@@ -10,7 +10,7 @@ from typing import Any
 
 from ripeness.annealed_twins import is_twin
 from ripeness.files import read_json
-from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, state_steps
+from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, recipe_on, state_steps
 from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.sensitivity_lookups import perturbed_series
 from ripeness.series_files import series_facts
@@ -129,7 +129,8 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
             yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
     for cell in plan_cells(study):
         if cell.method != "base":
-            yield "train_model", cell.path, training_operations(study, cell, study.recipes[cell.method])
+            recipe = recipe_on(study, cell.method, cell.dataset)
+            yield "train_model", cell.path, training_operations(study, cell, recipe)
         yield "predict", cell.path, prediction_operations(study, cell)
     for series in perturbed_series(study):
         for name in study.checkpoints[series]:

@@ -92,8 +92,20 @@ CASES = {
             "2e-07 on xsum",
             methods({"learning_rate": 2e-6}, {"learning_rate": 2e-7}),  # each on everything
         ),
+        (
+            methods({"learning_rate": 2e-6, "by_dataset": {"xsum": {"learning_rate": 2e-7}}}),
+            "2e-07 on xsum",
+            methods({"learning_rate": 2e-6, "by_dataset": {"xsum": {"epochs": 2}}}),
+        ),
     ],
-    "rate-not-chosen": [(methods({"learning_rate": 1e-3}), "0.001", methods({"learning_rate": [1e-3, 1e-4]}))],
+    "rate-not-chosen": [
+        (methods({"learning_rate": 1e-3}), "0.001", methods({"learning_rate": [1e-3, 1e-4]})),
+        (
+            methods({"learning_rate": [1e-3, 1e-4], "by_dataset": {"xsum": {"learning_rate": 1e-5}}}),
+            "1e-05",
+            methods({"learning_rate": 1e-3, "by_dataset": dict.fromkeys(["rte", "xsum"], {"learning_rate": [1, 2]})}),
+        ),
+    ],
     "test-is-trained-on": [
         (tasks(first=RTE, second=ON_TRAIN), "glue rte train, which second asks", tasks(first=OTHER, second=ON_TRAIN)),
         (tasks(a=FILES, b={"train": "z", "test": "x"}), "x", tasks(a={"world": "m"}, b={"world": "m"})),

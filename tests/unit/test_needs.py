@@ -82,7 +82,7 @@ def test_a_model_shared_out_to_gpus_asks_for_them_and_needs_less_time_and_more_m
     nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
     alone = needs.training_memory(nursery, cell(), 1), needs.training_minutes(nursery, cell(), 1)
     assert needs.training_gpus(nursery, cell()) == 1
-    nursery.recipes["full"]["gpu"] = 4
+    nursery.recipes["full"]["nursery-mood"]["gpu"] = 4
     assert needs.training_gpus(nursery, cell()) == 4
     assert needs.training_memory(nursery, cell(), 1) > alone[0]
     assert needs.training_minutes(nursery, cell(), 1) < alone[1]

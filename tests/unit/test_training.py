@@ -374,7 +374,7 @@ def test_defaults_are_those_of_the_schema():
     assert filled.pop("choose_by") == "score"  # nor is what chooses among trainings
     assert read_settings(filled | {"seed": 3}) == read_settings(given | {"seed": 3})
     assert set(filled) | {"seed"} == {key for key, value in vars(SETTINGS).items() if value is not None}
-    assert set(method["properties"]) | {"seed"} == set(vars(SETTINGS)) | {"gpu", "choose_by", "datasets"}
+    assert set(method["properties"]) | {"seed"} == set(vars(SETTINGS)) | {"gpu", "choose_by", "datasets", "by_dataset"}
 
 
 def test_settings_are_read_from_json_and_checked():

@@ -12,6 +12,7 @@ from nursery import tuned_nursery
 from ripeness import lookups, needs, treatment_lookups
 from ripeness.disk import named_files
 from ripeness.errors import UserError
+from ripeness.plan import plan_cells
 from ripeness.recipes import read_settings
 from ripeness.study import load_study
 from ripeness.work import training_operations
@@ -34,6 +35,7 @@ def cell(series="nursery", checkpoint="step64", **change):
     return SimpleNamespace(**place | {"method": "treated"} | change)
 
 
+DATASETS = ["nursery-mood", *(name for name in CONFIG["datasets"] if name != "nursery-mood")]
 BEST = SimpleNamespace(series="nursery", checkpoint="step64", dataset="nursery-mood", tuning="treated")
 
 
@@ -53,7 +55,7 @@ BEST = SimpleNamespace(series="nursery", checkpoint="step64", dataset="nursery-m
 )
 def test_every_recipe_of_a_config_is_one_that_a_training_understands(recipe):
     study = study_of(recipe)
-    names = [name for name, settings in study.recipes.items() if settings["method"] == "treated"]
+    names = [name for name, on in study.recipes.items() if on["nursery-mood"]["method"] == "treated"]
     for name in names:
         told = json.loads(lookups.method_settings(study, cell(method=name)))
         expected = {key: value for key, value in recipe.items() if key not in ("learning_rate", "choose_by")}
@@ -71,7 +73,7 @@ def test_the_recipes_that_the_documentation_shows_are_a_studys_methods():
     shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
     methods = shown["methods"] | {"base": CONFIG["methods"]["base"]}
     study = load_study(copy.deepcopy(CONFIG) | {"methods": methods}, ROOT / "tasks")
-    assert {settings["method"] for settings in study.recipes.values()} == shown["methods"].keys() - {"base"}
+    assert {on["nursery-mood"]["method"] for on in study.recipes.values()} == shown["methods"].keys() - {"base"}
     for name in study.recipes:
         read_settings(json.loads(lookups.method_settings(study, cell(method=name))))
 
@@ -164,7 +166,52 @@ def test_what_a_method_is_chosen_by_is_known_to_those_who_choose():
 
 def test_forecasts_know_fewer_steps_and_text_beside_items():
     plain, study = study_of(), study_of({"steps": 8, "replay": {"share": 0.5}, "pull": 0.1})
-    whole = training_operations(plain, cell(), plain.recipes["treated"])
+    whole, treated = (training_operations(s, cell(), s.recipes["treated"]["nursery-mood"]) for s in (plain, study))
     n_items = CONFIG["items"]["train"] * FULL["epochs"]
-    assert training_operations(study, cell(), study.recipes["treated"]) == whole * 2 * 8 * FULL["batch_size"] / n_items
+    assert treated == whole * 2 * 8 * FULL["batch_size"] / n_items
     assert needs.training_memory(study, cell(), 1) >= needs.training_memory(plain, cell(), 1)
+
+
+def test_a_method_may_differ_by_dataset():
+    study = study_of({"by_dataset": {"nursery-mood": {"learning_rate": 2e-4, "epochs": 2}}})
+    mood, capital = (json.loads(lookups.method_settings(study, cell(dataset=name))) for name in DATASETS[:2])
+    assert (mood["learning_rate"], mood["epochs"]) == (2e-4, 2)
+    plain = json.loads(lookups.method_settings(study_of(), cell(dataset=DATASETS[1])))
+    assert capital == plain and capital.keys() == mood.keys()
+    assert json.loads(lookups.tuning_settings(study, BEST))["epochs"] == 2
+    of_cells = [json.loads(lookups.cell_identity(study, cell(dataset=name))) for name in DATASETS[:2]]
+    assert [(row["method"], row["learning_rate"]) for row in of_cells] == [
+        ("treated", 2e-4), ("treated", FULL["learning_rate"]),
+    ]  # fmt: skip
+    work = [training_operations(study, cell(dataset=name), study.recipes["treated"][name]) for name in DATASETS[:2]]
+    assert work[0] * FULL["epochs"] == work[1] * 2
+
+
+def test_rates_tried_may_differ_by_dataset():
+    study = study_of({"by_dataset": {"nursery-mood": {"learning_rate": [1e-4, 1e-3]}}})
+    planned = {(c.dataset, c.method) for c in plan_cells(study) if c.method.startswith("treated")}
+    assert planned == {(DATASETS[0], "treated-lr0.0001"), (DATASETS[0], "treated-lr0.001")} | {
+        (name, "treated") for name in study.config["datasets"] if name != DATASETS[0]
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ({"by_dataset": {"nursery-mod": {"epochs": 2}}}, r"methods.treated.by_dataset: unknown dataset 'nursery-mod'"),
+        ({"by_dataset": {"nursery-mood": {"kind": "lora"}}}, r"methods.treated.by_dataset.nursery-mood: .*kind"),
+        (
+            {"by_dataset": {"nursery-mood": {"learning_rate": [1e-3, 1.00000001e-3]}}},
+            r"methods.treated.learning_rate: .* second method of the name 'treated-lr0.001'",
+        ),
+    ],
+)
+def test_what_differs_by_dataset_is_checked(method, message):
+    with pytest.raises(UserError, match=message):
+        study_of(method)
+
+
+def test_a_file_of_a_cell_that_is_not_planned_is_refused():
+    study = study_of({"datasets": ["nursery-category"]})
+    with pytest.raises(UserError, match=r"treated does not tune on nursery-mood, but on nursery-category\nhint: "):
+        lookups.method_settings(study, cell())
