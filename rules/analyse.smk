@@ -12,6 +12,7 @@ ALL_FIGURES = {
     "learned-in-pretraining": ("What does pre-training teach?", MEASURED),
     "saturation": ("What does pre-training teach?", MEASURED),
     "gain": ("What does tuning add?", MEASURED),
+    "gain-by-group": ("What does tuning add?", MEASURED),
     "format-spread": ("Does the format matter?", MEASURED),
     "transfer": ("What does tuning change elsewhere?", MEASURED),
     "pretraining-text": ("What does tuning change elsewhere?", MEASURED),

@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of all others"
     )
-    parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle")
+    parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle and for what is drawn of them")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
     parser.add_argument("--output-svg", required=True, type=Path)
@@ -96,9 +96,9 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
-    frame = figure.data(*tables_of(figure, options))
-    chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     findings = read_json(options.findings) if options.findings else []
+    frame = figure.data(findings) if figure.uses_findings else figure.data(*tables_of(figure, options))
+    chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))
     with whole(options.output_spec) as path:
         path.write_text(json.dumps(spec, separators=(",", ":")), encoding="utf-8")

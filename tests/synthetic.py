@@ -178,9 +178,17 @@ def finding(verdict: str, figure: str, **values: object) -> dict:
     } | values  # fmt: skip
 
 
+GROUPS = [
+    {
+        "level": "groups", "series": "nursery", "checkpoint": name, "tokens": tokens, "phase": phase,
+        "not_learned": 0.1 + 0.01 * i, "learned": 0.2, "effect": 0.01 * i - 0.1, "low": 0.01 * i - 0.2, "high": 0.1,
+    }
+    for i, (name, _, tokens, _, phase) in enumerate(CHECKPOINTS)
+]  # fmt: skip
+
 FINDINGS = [
     finding("supported", "learned-in-pretraining"),
-    finding("contradicted", "gain", effect=-0.05, low=-0.09, high=-0.01),
+    finding("contradicted", "gain", id="gain-by-learning", effect=-0.05, low=-0.09, high=-0.01, details=GROUPS),
     finding("undecided", "format-spread", caveats=["One pre-training run.", "Only <b>three</b> formats."]),
     finding("undecided", "transfer", effect=None, low=None, high=None, mde=None, details=[]),
     finding("supported", "transfer", id="about-more-transfer", effect=0.0, low=-0.01, high=0.01),

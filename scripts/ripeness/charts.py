@@ -12,6 +12,7 @@ from ripeness import figure_data
 from ripeness.figure_data import human
 from ripeness.panels import (
     FORMAT_COLOURS,
+    GROUP_COLOURS,
     MANY,
     METHOD_COLOURS,
     SIDE_BY_SIDE,
@@ -41,7 +42,7 @@ class Figure:
 
     `data` takes measurements and cells, and as a third argument the items where `uses_items`, or how claims are tested
     where `uses_settings`. Where `uses_all` it takes all tables, with rates that were not chosen and with what was
-    perturbed, and how claims are tested.
+    perturbed, and how claims are tested; where `uses_findings` the findings alone.
     """
 
     question: str
@@ -50,6 +51,7 @@ class Figure:
     uses_items: bool = False
     uses_settings: bool = False
     uses_all: bool = False
+    uses_findings: bool = False
 
 
 def availability(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
@@ -160,6 +162,19 @@ def contrast(frame: pl.DataFrame) -> alt.VConcatChart:
     return alt.vconcat(*strips)
 
 
+def gain_by_group(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
+    """Mean gains of both groups of datasets, and their difference: below, or beside where there is one series."""
+    colour = colours(frame["group"], GROUP_COLOURS)
+    titles = {"gain": "score gained by tuning", "difference": "not learned minus learned"}
+    strips = []
+    for row, title in titles.items():
+        strip = frame.filter(row=row)
+        if not strip.is_empty():
+            look = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": [level_line(0)]}
+            strips.append(titled(trend(strip, **look, detail=["group"]), title))
+    return alt.hconcat(*strips) if frame["panel"].n_unique() == 1 else alt.vconcat(*strips)
+
+
 def format_spread(frame: pl.DataFrame) -> alt.VConcatChart:
     """Spread over formats against tokens, then every pair of training format and format asked in."""
     treatment = pl.when(pl.col("method") == "base").then(pl.format("base, {} shots", "shots")).otherwise("method")
@@ -244,6 +259,12 @@ FIGURES: dict[str, Figure] = {
         "When does each dataset stop improving?", figure_data.saturation, saturation, uses_settings=True
     ),
     "gain": Figure("How much does tuning add at each checkpoint?", figure_data.gain, contrast, uses_items=True),
+    "gain-by-group": Figure(
+        "Does tuning add more where pre-training taught nothing?",
+        figure_data.gain_by_group,
+        gain_by_group,
+        uses_findings=True,
+    ),
     "format-spread": Figure("How much does the format decide?", figure_data.format_spread, format_spread),
     "transfer": Figure(
         "What does tuning on one dataset do to the others?", figure_data.transfer, transfer, uses_items=True

@@ -140,6 +140,30 @@ def gain(measurements: pl.DataFrame, cells: pl.DataFrame, items: Items | None = 
     return tidy(with_labels(frame, "probe"), ["method", "format"])
 
 
+def gain_by_group(findings: list[dict]) -> pl.DataFrame:
+    """Mean gain at each checkpoint of datasets learned in pre-training and of others, and the difference.
+
+    From the rows of the finding `gain-by-learning`, which classes datasets; the difference has its interval.
+    """
+    groups, rows = {"not_learned": "not learned", "learned": "learned"}, []
+    details = [row for one in findings if one["id"] == "gain-by-learning" for row in one["details"]]
+    for row in details:
+        if row["level"] != "groups":
+            continue
+        place = {key: row[key] for key in ("series", "checkpoint", "tokens", "phase")}
+        place |= {"panel": "mean of the datasets of a group", "low": None, "high": None}
+        for key, name in groups.items():
+            if row[key] is not None:
+                rows.append({"row": "gain", "group": name, "value": row[key]} | place)
+        if row.get("effect") is not None:
+            ends = {end: row[end] for end in ("low", "high")}
+            rows.append({"row": "difference", "group": "difference", "value": row["effect"]} | place | ends)
+    if not rows:
+        return pl.DataFrame()
+    frame = pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64}, infer_schema_length=None)
+    return tidy(with_labels(frame.with_columns(step=0), "panel").drop("step"), ["group"])
+
+
 def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
     text = measurements.filter(pl.col("probe_kind") == "text")

@@ -23,6 +23,7 @@ FORMAT_COLOURS = {
     "lettered": "#882255",
 }
 SPARE_COLOURS = ["#117733", "#88ccee", "#aa4499", "#ddcc77", "#661100", "#6699cc"]
+GROUP_COLOURS = {"not learned": "#d55e00", "learned": "#0072b2", "difference": "#444444"}
 STATUS_COLOURS = {"done": "#a6c8de", "diverged": "#d55e00", "missing": "#e8e8e8"}
 STATUS_SIGNS = {"done": "", "diverged": "×", "missing": "?"}
 PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
@@ -58,7 +59,8 @@ THEME = {
 TOOLTIPS = {
     "series": "series", "checkpoint": "checkpoint", "tokens": "tokens", "phase": "phase", "dataset": "dataset",
     "probe": "measured on", "method": "method", "format": "format", "probe_format": "asked in",
-    "shots": "shots", "seed": "seed", "recipe": "tuned by", "size": "size", "status": "status", "reason": "reason",
+    "group": "datasets", "shots": "shots", "seed": "seed",
+    "recipe": "tuned by", "size": "size", "status": "status", "reason": "reason",
     "value": "value", "answer": "loss on answers",
     "saturates_at": "saturates at", "saturation_tokens": "tokens there", "earliest_tokens": "not before",
     "latest_tokens": "not after", "first": "first value", "floor": "floor", "floor_name": "which is",
@@ -137,19 +139,20 @@ def trend(
     lines = ["series", "phase", *detail]
     marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
     bold = base.transform_filter(is_bold)
+    # A layer without rows would make the browser warn of a scale without an extent.
+    has_ends = not frame["low"].is_null().all()
     layers = [
         *(overlay or []),
-        bold.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines),
+        *([bold.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)] if has_ends else []),
         bold.mark_line(strokeWidth=1.8).encode(detail=lines),
         bold.transform_filter("!datum.is_alone").mark_point(size=34, filled=True, opacity=1).encode(**marks),
     ]
-    # A layer without rows would make the browser warn of a scale without an extent.
     if is_bold != "true":
         thin = base.transform_filter(f"!({is_bold})").mark_line(strokeWidth=0.9, opacity=0.55)
         layers.append(thin.encode(detail=lines))
     if frame["is_alone"].any():
         alone = bold.transform_filter("datum.is_alone")
-        layers.append(alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends))
+        layers += [alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends)] if has_ends else []
         layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
     layered = alt.layer(*layers, data=frame).properties(width=width, height=width * 0.62)
     return layered.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)

@@ -13,8 +13,10 @@ from scipy.optimize import isotonic_regression
 from ripeness.bends import line_p
 from ripeness.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
 
+# What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
 CLEARLY = 1.5  # standard errors by which a checkpoint must be worse to be no rival of the best
-NEARER = 2 / 3  # of the way from where a rival was seen to where it may at the least be, for the upper limit
+SPENT = 5  # numbers of a fit: it spreads their noise over all n checkpoints, so that a value is off by sqrt(5 / n)
+TRUSTED = 20  # checkpoints from which on a fit says where rivals are; with fewer it goes the share n / 20 of the way
 BENT = 0.05  # p of a straight line below which noise is drawn about the bent curve
 
 PRECISION = 1e-6  # share of the range of the means below which noise is not looked at
@@ -42,12 +44,10 @@ class Peak:
 class Noise:
     """Means and the curve through them in units of the noise about it, and draws of both, [checkpoints, draws].
 
-    `sds` [draws] are the noise that would be found, had it the size that was found and the curve its shape. `clear` is
-    how much worse a checkpoint must be to be no rival.
+    `sds` [draws] are the noise that would be found, had it the size that was found and the curve its shape.
     """
 
     sd: float
-    clear: float
     means: np.ndarray
     curve: np.ndarray
     drawn: np.ndarray
@@ -65,20 +65,20 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     drawn = pure_noise(len(means), draws, seed)
     is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
     sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
-    # a fit of four numbers spreads their noise over all checkpoints: so much for the difference of two fitted values
-    clear = CLEARLY * (min(1.0, np.sqrt(2 * 4 / len(means))) if is_bent else 1.0)
-    return Noise(sd, clear, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
+    return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
 
 def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
     """How much worse checkpoints are than the best of them, in units of noise, for an upper and for a lower limit.
 
-    As seen or as fitted, whichever is less. For the lower limit, which must not forget a rival, a checkpoint that is
-    not clearly worse is as good as the best.
+    As seen or as fitted, whichever is less; for the upper limit on the way there from what was seen. For the lower
+    limit, which must not forget a rival, a checkpoint that is not clearly worse is as good as the best.
     """
+    n = len(noise.means)
     seen, fitted = (values[among] - values[among].min() for values in (noise.means, noise.curve))
     least = np.minimum(seen, fitted)
-    return seen + NEARER * (least - seen), np.where(least > noise.clear, least, 0.0)
+    clear = CLEARLY * min(1.0, np.sqrt(SPENT / n))
+    return seen + min(1.0, n / TRUSTED) * (least - seen), np.where(least > clear, least, 0.0)
 
 
 def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Template
 
 from ripeness.lookups import probe_rows, results, runs_models, to_json
-from ripeness.plan import UNSEEDED, Cell, Study, cells_at, probes_asked
+from ripeness.plan import UNSEEDED, Cell, Study, cells_at, datasets_tuned_on, probes_asked
 
 CAPTIONS = Path(__file__).parents[2] / "reports"
 
@@ -14,12 +14,14 @@ CAPTIONS = Path(__file__).parents[2] / "reports"
 def figures_without_data(study: Study) -> set[str]:
     """Figures of studies of models that this one has no data for.
 
-    Nothing is perturbed, no text is read of tuned models, or there are no several ways of tuning, or rates, to compare.
+    Nothing is perturbed, no text is read of tuned models, there are no several ways of tuning, or rates, to compare, or
+    no two datasets, so that none could be learned and another not.
     """
     config = study.config
     is_read = any("texts" in suite for suite in config.get("suites", {}).values())
     is_grid = any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
     lacks = set() if "sensitivity" in config else {"sensitivity"}
+    lacks |= {"gain-by-group"} if runs_models(study) and len(datasets_tuned_on(study)) < 2 else set()
     lacks |= set() if is_read else {"tuning-loss"}
     lacks |= set() if is_read and len(study.recipes) > 1 else {"pareto"}
     return lacks | (set() if is_read and is_grid else {"four-readings"})

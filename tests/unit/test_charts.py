@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from synthetic import GROUPS
 
 from plot_figure import main, picture, statements
 from ripeness import figure_data, intervals, panels
@@ -13,8 +14,15 @@ from ripeness.charts import FIGURES, specification
 from ripeness.errors import UserError
 
 
+def findings_of(study: dict[str, pl.DataFrame]) -> list[dict]:
+    details = [row | {"series": series} for series in sorted(set(study["cells"]["series"])) for row in GROUPS]
+    return [{"id": "gain-by-learning", "details": [*details, {"level": "dataset"}]}, {"id": "another", "details": []}]
+
+
 def frame_of(name: str, study: dict[str, pl.DataFrame]) -> pl.DataFrame:
     figure = FIGURES[name]
+    if figure.uses_findings:
+        return figure.data(findings_of(study))
     items = [part.lazy() for part in study["items"].partition_by("series", "checkpoint")]
     return figure.data(study["measurements"], study["cells"], *([items] if figure.uses_items else []))
 
@@ -269,3 +277,15 @@ def test_picture_keeps_numbers_in_text_but_not_thousandths_of_pixels():
 
 def test_figures_are_values_that_can_be_varied():
     assert replace(FIGURES["gain"], question="?").question == "?"
+
+
+def test_gains_of_groups_stand_above_their_difference(synthetic_study):
+    findings = findings_of(synthetic_study)
+    findings[0]["details"][0] |= {"learned": None, "effect": None, "low": None, "high": None}
+    frame = figure_data.gain_by_group(findings)
+    first = frame.filter(checkpoint=findings[0]["details"][0]["checkpoint"])
+    assert first.select("row", "group", "value").rows() == [("gain", "not learned", 0.1)]
+    second = frame.filter(pl.col("checkpoint") == GROUPS[1]["checkpoint"], row="difference")
+    assert second.select("value", "low", "high").rows() == [(-0.09, -0.19, 0.1)]
+    assert frame.filter(row="gain")["low"].is_null().all()
+    assert figure_data.gain_by_group([{"id": "gain-by-learning", "details": []}]).is_empty()
