@@ -29,10 +29,11 @@ from subjects import BIG, NURSERY, ROOM, SMALL, Subject, entailment, read_option
 from timing import matmul_peak, row, take_turns
 
 from ripeness.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+from ripeness.batching import Example, encode_examples
 from ripeness.command_line import run as run_program
 from ripeness.models import end_of_text
 from ripeness.recipes import read_settings
-from ripeness.training import Example, encode_examples, train
+from ripeness.training import train
 
 BATCH = 8
 M_MMAP_THRESHOLD = -3  # mallopt(3)

@@ -22,6 +22,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
+from ripeness.batching import encode_examples
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.curvature import along_displacement
 from ripeness.displacement import displacement
@@ -40,7 +41,7 @@ from ripeness.recipes import TrainingSettings, read_settings
 from ripeness.replay import Replay, open_replay
 from ripeness.sharding import rank, shard, start_processes, whole_weights
 from ripeness.tables import read_examples
-from ripeness.training import batches, encode_examples, train
+from ripeness.training import batches, train
 from ripeness.weights import save_model
 
 

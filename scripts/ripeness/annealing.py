@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.batching import IGNORED, Example
 from ripeness.corpus import MOST_REPEATS
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.passages import DOCUMENT_BYTES, cut, read_text
-from ripeness.training import IGNORED, Example, TrainingSettings, rate_at
+from ripeness.training import TrainingSettings, rate_at
 
 LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
 

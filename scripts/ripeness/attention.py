@@ -32,13 +32,15 @@ SIMILAR_ASKED = 1.5
 class Group:
     """Neighbours of similar length in a row, for one call of attention: n sequences of at most L tokens, t together.
 
-    Where all are as long, their tokens need not be gathered.
+    Where all are as long, their tokens need not be gathered. The first P tokens of the row may come before each: then
+    these are among the t and the L.
     """
 
     lengths: list[int]
     mask: torch.Tensor | None  # (n or 1, 1, L, P + L), added to the scores; None is causal
     gather: torch.Tensor | None = None  # (n, L): which of the t is where; padding repeats one and is not looked at
     keep: torch.Tensor | None = None  # (t,): where in the n * L the tokens are
+    n_shared: int = 0  # P
 
     def apart(self, states: torch.Tensor) -> torch.Tensor:
         """The tokens of each sequence: (H, t, D) gives (n, H, L, D)."""
@@ -62,9 +64,18 @@ def similar(lengths: list[int], most: float) -> Iterator[range]:
             start = end
 
 
-def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None) -> Group:
-    """The group of sequences of these lengths."""
-    return Group(lengths, mask, *(spread(lengths, device) if max(lengths) > min(lengths) else ()))
+def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None, n_shared: int = 0) -> Group:
+    """The group of sequences of these lengths, without what they share."""
+    if max(lengths) == min(lengths) and not n_shared:
+        return Group(lengths, mask)
+    gather, keep = spread(lengths, device, n_shared)
+    return Group(lengths, mask, None if len(lengths) == 1 else gather, keep, n_shared)
+
+
+def shared_groups(lengths: list[int], device: torch.device, n_shared: int) -> list[Group]:
+    """Groups of sequences the first of which begins with what comes before all others, each causal."""
+    some = [[lengths[1 + index] for index in alike] for alike in similar(lengths[1:], SIMILAR[device.type])]
+    return [group(lengths[:1], device), *(group(alike, device, n_shared=n_shared) for alike in some)]
 
 
 def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
@@ -114,6 +125,11 @@ def packed_attention(
     outputs, sizes = [], [sum(group.lengths) for group in groups]
     parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)
     for group, *states in parts:
+        if shared := group.n_shared:
+            states = [
+                torch.cat([row[0, :, :shared], own], dim=1)
+                for row, own in zip((query, key, value), states, strict=True)
+            ]
         q, k, v = map(group.apart, states)  # (n, H, L, D)
         k, v = all_keys(q, k, v, before)
         mask = None if group.mask is None else group.mask.to(q.dtype)
@@ -153,20 +169,30 @@ def row_logits(
     ).logits[0]
 
 
-def packed_logits(model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor) -> torch.Tensor:
-    """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given."""
-    return try_packed(model, sequences, wanted, is_narrow=NARROW in ways_to_pack(model))
+def packed_logits(
+    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0
+) -> torch.Tensor:
+    """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
+
+    The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
+    begin with is read once.
+    """
+    return try_packed(model, sequences, wanted, n_shared, is_narrow=NARROW in ways_to_pack(model))
 
 
 def try_packed(
-    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, *, is_narrow: bool
+    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
 ) -> torch.Tensor:
     """`packed_logits`; if `is_narrow`, only what is wanted goes all the way through the last layer."""
     lengths = [len(sequence) for sequence in sequences]
     tokens = [token for sequence in sequences for token in sequence]
-    places = [place for length in lengths for place in range(length)]
-    asked = ask(lengths, wanted, list(similar(lengths, SIMILAR_ASKED))) if is_narrow else None
-    return row_logits(model, tokens, places, wanted, causal_groups(lengths, model.device), asked=asked)
+    starts = [0] + [n_shared] * (len(lengths) - 1)
+    places = [start + place for start, length in zip(starts, lengths, strict=True) for place in range(length)]
+    groups, asked = shared_groups(lengths, model.device, n_shared), None
+    if is_narrow:
+        others = [range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], SIMILAR_ASKED)]
+        asked = ask(lengths, wanted, [range(1), *others], n_shared=n_shared)
+    return row_logits(model, tokens, places, wanted, groups, asked=asked)
 
 
 @contextmanager
@@ -209,15 +235,16 @@ def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
         return ()
     was_training = model.training
     model.eval()
-    sequences = [[1, 2, 3, 4, 5], [6, 7], [3, 2, 1]]
+    sequences = [[1, 2, 3, 4, 5], [1, 7, 6], [1, 2, 1, 3]]
     exact = []
     with torch.autocast(model.device.type, enabled=False):
         alone = [model(input_ids=torch.tensor([s], device=model.device), use_cache=False).logits[0] for s in sequences]
         wanted = torch.tensor([1, 3, 4, 6, 8, 9], device=model.device)
-        expected = torch.cat(alone)[wanted]
+        expected = torch.cat([alone[0], *(logits[1:] for logits in alone[1:])])[wanted]
         for way in (WHOLE, NARROW)[: 2 if n_processes() == 1 else 1]:
             with suppress(TypeError, ValueError, RuntimeError, IndexError), attending(model):
-                found = try_packed(model, sequences, wanted, is_narrow=way == NARROW)
+                others = [sequence[1:] for sequence in sequences[1:]]
+                found = try_packed(model, [sequences[0], *others], wanted, 1, is_narrow=way == NARROW)
                 if torch.allclose(found.float(), expected.float(), atol=TOLERANCE):
                     exact.append(way)
     model.train(was_training)

@@ -4,10 +4,10 @@ import textwrap
 
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.batching import IGNORED, encode_examples
 from ripeness.chat import template_of
 from ripeness.prompts import Prompt, unconditional_prompts
 from ripeness.tasks import Task, normalisation_of
-from ripeness.training import IGNORED, encode_examples
 
 TEMPLATES = {
     "tokenizer": "the tokenizer's chat template",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import PreTrainedModel
 
 
@@ -29,6 +29,7 @@ class Part:
     queries: torch.Tensor  # (n, M): which of the N is where; padding repeats one and is left out
     keep: torch.Tensor  # (N,): where in the n * M the asked tokens are
     mask: torch.Tensor  # (n, 1, M, P + L), added to the scores; P tokens are a prefix that all share
+    n_shared: int = 0  # P where the prefix is the beginning of the row
 
 
 @dataclass
@@ -44,19 +45,25 @@ class Asked:
 
 
 def ask(
-    lengths: list[int], places: torch.Tensor, parts: list[range], masks: Sequence[torch.Tensor | None] | None = None
+    lengths: list[int],
+    places: torch.Tensor,
+    parts: list[range],
+    masks: Sequence[torch.Tensor | None] | None = None,
+    n_shared: int = 0,
 ) -> Asked | None:
     """The asked places of a row of sequences; None where they are not in order or a sequence has none.
 
     `parts` are the neighbours that attend in one call. `masks`, one a part, say what each token sees; without them, all
-    of its sequence up to itself.
+    of its sequence up to itself. The first `n_shared` tokens of the row, in a part of its first sequence alone, come
+    before every other sequence too.
     """
     own, found, first = places_in(lengths, places.tolist()), [], 0
     if not all(own):
         return None
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
         alike = [lengths[index] for index in some]
-        found.append(part(first, alike, [own[index] for index in some], places.device, mask))
+        shared = n_shared if first else 0
+        found.append(part(first, alike, [own[index] for index in some], places.device, mask, shared))
         first += sum(alike)
     return Asked(places, found)
 
@@ -76,31 +83,37 @@ def places_in(lengths: list[int], places: list[int]) -> list[list[int]]:
 
 
 def part(
-    first: int, lengths: list[int], own: list[list[int]], device: torch.device, mask: torch.Tensor | None = None
+    first: int,
+    lengths: list[int],
+    own: list[list[int]],
+    device: torch.device,
+    mask: torch.Tensor | None = None,
+    n_shared: int = 0,
 ) -> Part:
     """The part of a row that begins at `first`: sequences of these lengths, of which `own` places are asked.
 
-    `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself.
+    `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself, and what is shared.
     """
     (keys, _), (queries, keep) = (spread(counts, device) for counts in (lengths, list(map(len, own))))
     at = torch.tensor([place for places in own for place in places], device=device)[queries]  # (n, M)
     if mask is None:
         hidden = torch.arange(keys.shape[1], device=device) > at[..., None]
-        rows = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)
+        rows = pad(torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf), (n_shared, 0))
     else:
         rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
-    return Part(first, sum(lengths), keys, queries, keep, rows[:, None])
+    return Part(first, sum(lengths), keys, queries, keep, rows[:, None], n_shared)
 
 
-def spread(lengths: list[int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the tokens of n sequences are that lie one after the other, (n, L): the last of a shorter one repeated.
+def spread(lengths: list[int], device: torch.device, n_shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the tokens of n sequences are that lie one after the other, (n, P + L): the last of a shorter one repeated.
 
-    And where all tokens are when these are laid one after the other, (sum of lengths,).
+    P of them lie before the first sequence and are shared by all. And where the own tokens are when these rows are laid
+    one after the other, (sum of lengths,).
     """
     counts = torch.tensor(lengths, device=device)
-    own = torch.arange(max(lengths), device=device).expand(len(lengths), -1)
-    where = torch.minimum(own, counts[:, None] - 1) + (counts.cumsum(0) - counts)[:, None]
-    return where, (own < counts[:, None]).flatten().nonzero()[:, 0]
+    own = torch.arange(-n_shared, max(lengths), device=device).expand(len(lengths), -1)
+    where = torch.minimum(own, counts[:, None] - 1) + (counts.cumsum(0) - counts)[:, None] * (own >= 0) + n_shared
+    return where, ((own >= 0) & (own < counts[:, None])).flatten().nonzero()[:, 0]
 
 
 def last_layer(model: PreTrainedModel) -> torch.nn.Module:
@@ -155,7 +168,8 @@ def attend(
         q = query[0, :, start : start + len(part.keep)][:, part.queries].transpose(0, 1)  # (n, H, M, D)
         own = (states[0, :, part.first : part.first + part.n_tokens][:, part.keys] for states in asked.keys)
         k, v = (states.transpose(0, 1) for states in own)  # (n, H, L, D)
-        k, v = all_keys(q, k, v, prefix)
+        shared = tuple(states[:, :, : part.n_shared] for states in asked.keys) if part.n_shared else prefix
+        k, v = all_keys(q, k, v, shared)
         mask = part.mask.to(q.dtype)
         output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         outputs.append(output.transpose(1, 2).flatten(0, 1)[part.keep])

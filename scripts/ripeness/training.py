@@ -2,63 +2,26 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
 from torch.distributed.tensor import DTensor
 from torch.nn.functional import cross_entropy
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from ripeness.adapters import adapted
 from ripeness.attention import packed_logits, packing
-from ripeness.chat import Turns, encode_chats
+from ripeness.batching import IGNORED, Example, of_text, padded, rows_of, shared_tokens
 from ripeness.errors import UserError
-from ripeness.models import autocast, contexts_of, encode_pairs, end_of_text, resolve_precision
+from ripeness.models import autocast, resolve_precision
 from ripeness.progress import Progress
 from ripeness.pull import clip_gradient, starting_point
 from ripeness.recipes import TrainingSettings
 from ripeness.replay import Replay
 from ripeness.sharding import n_processes, rank, summed
 
-IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
-
-
-@dataclass(frozen=True)
-class Example:
-    """Tokens of one prompt with its answer; `targets` is IGNORED on the prompt, and on the first token of a text."""
-
-    tokens: list[int]
-    targets: list[int]
-
-
-def encode_examples(
-    rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
-) -> list[Example]:
-    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token. A chat has turns as its prompt.
-
-    UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
-    """
-    if not rows:
-        raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
-    end = end_of_text(tokenizer)
-    if isinstance(rows[0][1], list):
-        chats = encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])
-        pairs = [(context, answers[0]) for context, answers in chats]
-    else:
-        pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
-    contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
-    examples = []
-    for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
-        tokens = [*context, *completion, end]
-        if len(tokens) > max_length:
-            raise UserError(
-                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}\n"
-                "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
-            )
-        examples.append(Example(tokens, [IGNORED] * len(context) + tokens[len(context) :]))
-    return examples
 
 
 class Outcome(NamedTuple):
@@ -201,27 +164,23 @@ def answer_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the N answer tokens of some examples, (N, V), and these tokens, (N,)."""
     if is_packed:
+        n_shared = shared_tokens(row, model.config.hidden_size) if may_share(model) else 0
+        row = [row[0], *(Example(example.tokens[n_shared:], example.targets[n_shared:]) for example in row[1:])]
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
         targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
         positions = (targets != IGNORED).nonzero()[:, 0]
-        return packed_logits(model, [example.tokens for example in row], positions), targets[positions]
+        return packed_logits(model, [example.tokens for example in row], positions, n_shared), targets[positions]
     tokens, targets = (t.to(model.device) for t in padded(row, pad=pad))  # (B, T) each
     # no attention mask: padding stands on the right, where causal attention does not look
     logits, targets = model(input_ids=tokens, use_cache=False).logits[:, :-1], targets[:, 1:]
     return logits[targets != IGNORED], targets[targets != IGNORED]
 
 
-def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
-    """A batch in rows of at most `row_tokens` tokens, or of one longer example; longest first, each where it fits."""
-    rows: list[list[Example]] = []
-    for example in sorted(batch, key=lambda example: -len(example.tokens)):
-        for row in rows:
-            if sum(len(other.tokens) for other in row) + len(example.tokens) <= row_tokens:
-                row.append(example)
-                break
-        else:
-            rows.append([example])
-    return rows
+@lru_cache(maxsize=1)
+def may_share(model: PreTrainedModel) -> bool:
+    """Whether what is read once stands for each that begins with it: not where some of it is dropped by chance."""
+    dropped = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    return not any(dropped) and not getattr(model.config, "attention_dropout", 0)
 
 
 def fewer_tokens(batch: list[Example], row_tokens: int) -> int:
@@ -252,11 +211,6 @@ def whole_tensor(value: torch.Tensor) -> torch.Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def of_text(tokens: list[int]) -> Example:
-    """A piece of running text: every token but the first is learned."""
-    return Example(tokens, [IGNORED, *tokens[1:]])
-
-
 def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Example]]:
     """All batches of all epochs, or as many as there are steps; each epoch in a new order drawn from the seed."""
     generator = torch.Generator().manual_seed(settings.seed)
@@ -266,14 +220,6 @@ def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Ex
         for start in range(0, len(order), settings.batch_size):
             result.append([examples[i] for i in order[start : start + settings.batch_size]])
     return result[: settings.steps]
-
-
-def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens and targets of a batch, (B, T) each, padded on the right to the longest example."""
-    length = max(len(example.tokens) for example in batch)
-    tokens = [example.tokens + [pad] * (length - len(example.tokens)) for example in batch]
-    targets = [example.targets + [IGNORED] * (length - len(example.targets)) for example in batch]
-    return torch.tensor(tokens), torch.tensor(targets)
 
 
 def rate_at(step: int, n_steps: int, settings: TrainingSettings) -> float:

@@ -11,11 +11,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import predict
+from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
-from ripeness.training import IGNORED, encode_examples
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
 

@@ -42,6 +42,20 @@ def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, se
     assert torch.allclose(found, expected[positions], atol=2e-5)
 
 
+@pytest.mark.parametrize("architecture", PACKING)
+@few
+@given(shared=st.lists(st.integers(0, 383), min_size=1, max_size=6), sequences=SEQUENCES)
+@torch.no_grad()
+def test_what_all_begin_with_is_read_once(models, architecture, shared, sequences):
+    model, n = models[architecture], len(shared)
+    alone = [model(torch.tensor([shared + s]), use_cache=False).logits[0] for s in sequences]
+    expected = torch.cat([alone[0], *(logits[n:] for logits in alone[1:])])
+    with packing(model):
+        positions = torch.arange(n, len(expected))
+        found = packed_logits(model, [shared + sequences[0], *sequences[1:]], positions, n)
+    assert torch.allclose(found, expected[positions], atol=2e-5)
+
+
 def test_gradients_do_not_leak_from_one_sequence_to_another(models):
     model = models["llama"]
     embeddings = []

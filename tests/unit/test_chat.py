@@ -5,11 +5,11 @@ import copy
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from ripeness.batching import IGNORED, encode_examples
 from ripeness.chat import answer_lead, chat_text, template_of
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.prompts import build_prompts, draw_shots, unconditional_prompts
-from ripeness.training import IGNORED, encode_examples
 
 MARKS = ["<|im_start|>", "<|im_end|>", "<s>"]
 OWN = (

@@ -37,6 +37,24 @@ def test_logits_and_gradients_are_those_of_reading_everything(tiny_model, archit
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[False], found[True], strict=True))
 
 
+@pytest.mark.parametrize("architecture", ["llama", "olmo2", "gpt_neox", "qwen2"])
+@pytest.mark.parametrize("wanted", [[6, 9, 13], [2, 3, 6, 7, 8, 12], list(range(ROW))])
+def test_what_all_begin_with_gets_the_gradients_of_all(tiny_model, architecture, wanted):
+    model, n, found = tiny_model(architecture), 2, {}
+    whole = [SEQUENCES[0], *(SEQUENCES[0][:n] + sequence for sequence in SEQUENCES[1:])]
+    twice = [place + n * sum(place >= start for start in (7, 10)) for place in wanted]
+    for way, (sequences, places, shared) in {
+        "apart": (whole, twice, 0), "narrow": (SEQUENCES, wanted, n), "shared": (SEQUENCES, wanted, n),
+    }.items():  # fmt: skip
+        model.zero_grad(set_to_none=True)
+        with attending(model):
+            logits = try_packed(model, sequences, torch.tensor(places), shared, is_narrow=way == "narrow")
+        logits.logsumexp(-1).sum().backward()
+        found[way] = [logits.detach(), *(weight.grad for weight in model.parameters())]
+    for way in ("narrow", "shared"):
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found["apart"], found[way], strict=True))
+
+
 def test_the_last_layer_computes_what_is_asked_and_nothing_else(tiny_model):
     model, sizes = tiny_model(), []
     layer = last_layer(model)

@@ -9,22 +9,13 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from ripeness.batching import IGNORED, Example, encode_examples, padded, rows_of, shared_tokens
 from ripeness.config import SCHEMA, fill_defaults, read_schema
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.progress import Progress, training_identity
 from ripeness.recipes import read_settings
-from ripeness.training import (
-    IGNORED,
-    TrainingSettings,
-    batches,
-    encode_examples,
-    is_alive,
-    padded,
-    rate_at,
-    rows_of,
-    train,
-)
+from ripeness.training import TrainingSettings, batches, is_alive, may_share, rate_at, train
 
 SETTINGS = TrainingSettings(
     kind="full",
@@ -282,6 +273,43 @@ def test_rows_hold_every_example_once_and_keep_to_their_size(examples, row_token
     rows = rows_of(examples, row_tokens)
     assert sorted(example.tokens for row in rows for example in row) == sorted(example.tokens for example in examples)
     assert all(len(row) == 1 or sum(len(example.tokens) for example in row) <= row_tokens for row in rows)
+
+
+def example(tokens, n_prompt):
+    return Example(tokens, [IGNORED] * n_prompt + tokens[n_prompt:])
+
+
+@pytest.mark.parametrize(
+    ("row", "n_shared"),
+    [
+        ([([1, 2, 3, 4, 5], 4), ([1, 2, 3, 9, 5, 6], 5)], 3),
+        ([([1, 2, 3, 4, 5], 3), ([1, 2, 3, 9, 5, 6], 5)], 2),  # the last token of a prompt predicts
+        ([([1, 2, 3, 4, 5], 1), ([1, 2, 3, 9, 5, 6], 5)], 0),  # as in running text
+        ([([1, 2, 3], 2), ([1, 2, 3], 2)], 1),  # the same twice
+        ([([7, 2, 3, 4], 3), ([1, 2, 3, 9, 5, 6], 5)], 0),
+        ([([1, 2, 3, 4, 5], 4)], 0),
+        ([([1, *range(100, 200)], 90), ([1, *range(200, 300)], 90)], 0),  # not worth it
+    ],
+)
+def test_of_what_all_prompts_begin_with_nothing_is_predicted(row, n_shared):
+    assert shared_tokens([example(*each) for each in row], width=1024) == n_shared
+    assert shared_tokens([example(*each) for each in row], width=64) == 0
+
+
+def test_a_beginning_that_is_read_once_trains_the_same_model(tiny_model, examples, monkeypatch):
+    other_losses, _, other = tune(tiny_model, examples)
+    monkeypatch.setattr("ripeness.batching.WORTH", 0)
+    assert shared_tokens(examples, width=64) > 2
+    losses, _, model = tune(tiny_model, examples)
+    assert losses == pytest.approx(other_losses, abs=1e-5) and not same_weights(model, other)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_what_is_dropped_by_chance_is_not_shared(tiny_model):
+    assert may_share(tiny_model("llama")) and not may_share(tiny_model("gpt2"))
+    model = tiny_model("llama")
+    model.config.attention_dropout = 0.1
+    assert not may_share(model)
 
 
 def test_another_seed_gives_another_order_of_the_same_examples(tiny_model, examples):

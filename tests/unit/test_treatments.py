@@ -12,12 +12,13 @@ from torch.nn.functional import cross_entropy
 
 from ripeness import adapters
 from ripeness.adapters import adapted, linear_modules
+from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.progress import Progress
 from ripeness.pull import clip_gradient, starting_point
 from ripeness.recipes import TrainingSettings
 from ripeness.replay import PIECE_TOKENS, Replay, open_replay
-from ripeness.training import IGNORED, batches, encode_examples, train
+from ripeness.training import batches, train
 
 SETTINGS = TrainingSettings(
     learning_rate=3e-3, epochs=2, batch_size=4, seed=1, schedule="constant", warmup_ratio=0.0, precision="fp32"
