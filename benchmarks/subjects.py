@@ -164,11 +164,18 @@ def nursery_summary(split: str, n: int) -> list[dict]:
     ]
 
 
-def entailment(options: argparse.Namespace, dataset: str, n: int) -> list[tuple[str, str, str]]:
-    """Training examples (item, prompt, answer) of rte or mnli."""
+FORMATS = {
+    "default": "Premise: {premise}\nHypothesis: {hypothesis}\nThe hypothesis is",
+    "instruct": "Read the premise and say whether the hypothesis is true, false or unsure.\n"
+    "{premise}\n{hypothesis}\nAnswer:",
+}
+
+
+def entailment(options: argparse.Namespace, dataset: str, n: int, form: str = "default") -> list[tuple[str, str, str]]:
+    """Training examples (item, prompt, answer) of rte or mnli; worded as in tasks/mnli.yaml."""
     words = {"entailment": " true", "not_entailment": " false", "neutral": " unsure", "contradiction": " false"}
     return [
-        (str(i), f"Premise: {row['premise']}\nHypothesis: {row['hypothesis']}\nThe hypothesis is", words[row["label"]])
+        (str(i), FORMATS[form].format(**row), words[row["label"]])
         for i, row in enumerate(read_rows(options, dataset, "train", n))
     ]
 

@@ -43,6 +43,7 @@ SETTINGS = {
 }  # fmt: skip
 WAYS = {"padded": {}, "packed": {"packing": True}, "padding-free": {"padding_free": True, "max_length": None}}
 N_ROWS = {NURSERY: (320, ">= 5"), SMALL: (40, ">= 5"), BIG: (32, ">= 1.8")}  # examples, and what is wanted
+SETS = (("rte", "default"), ("mnli", "default"), ("mnli", "instruct"))  # the last begin all alike
 TOLERANCE = 1e-4  # between losses on the same batch
 SQUARES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}  # sizes of the matrices that the peak is measured with
 Rows = list[tuple[str, str, str]]
@@ -154,10 +155,11 @@ def run(options: argparse.Namespace) -> list[dict]:
     found = []
     for subject in subjects(options):
         n_rows, target = N_ROWS[subject.name]
-        for dataset in ("rte", "mnli"):
-            rows = entailment(options, dataset, 2 if options.small else n_rows)
+        for dataset, form in SETS:
+            rows = entailment(options, dataset, 2 if options.small else n_rows, form)
             check_equal(subject, rows, encode_examples(rows, subject.tokenizer, max_length=ROOM))
-            found += compare(subject, rows, dataset, options, target=target)
+            name = dataset if form == "default" else f"{dataset} ({form})"
+            found += compare(subject, rows, name, options, target=target)
     return found
 
 
