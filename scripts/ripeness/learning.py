@@ -41,8 +41,8 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
 
     Learned: the interval of the late score lies beyond the floor plus the margin, and late minus early beyond
     0. Never: it lies below floor plus margin. Intervals are simultaneous over datasets (Bonferroni). The
-    claim is supported if there are both kinds and the gap between them is, contradicted if all datasets are
-    of one kind.
+    claim is supported if there are both kinds and the gap between them is, contradicted if all of several datasets
+    are of one kind.
     """
     curves = [
         curve
@@ -65,10 +65,16 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
     )
+    if n_datasets(rows) == 1:
+        return finding
     if {"learned", "never"} <= names.keys():
         return with_gap(finding, curves, rows=rows, settings=settings)
-    is_uniform = len(rows) > 1 and names.keys() in ({"learned"}, {"never"})
-    return replace(finding, verdict="contradicted" if is_uniform else "undecided")
+    return replace(finding, verdict="contradicted" if names.keys() in ({"learned"}, {"never"}) else "undecided")
+
+
+def n_datasets(rows: list[dict]) -> int:
+    """Datasets, each of which may have a row for each of several series."""
+    return len({row["dataset"] for row in rows})
 
 
 def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], settings: Settings) -> Finding:
@@ -169,14 +175,17 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
         ]
         if found or kind in ("learned", "never"):
             parts.append(f"{len(found)} {words}" + (f" ({listed(scored)})" if found else ""))
-    head = f"Of {len(rows)} datasets (score of the later untouched checkpoints against what needs no skill) "
+    n = n_datasets(rows)
+    several = f"{n} dataset{'' if n == 1 else 's'}"
+    of = several if len(rows) == n else f"{len(rows)} trajectories of {several}"
+    head = f"Of {of} (score of the later untouched checkpoints against what needs no skill) "
     return f"{head}{listed(parts)}."
 
 
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:
     """Caveats on floors and on datasets that fit neither kind."""
     caveats = []
-    if len(rows) == 1:
+    if n_datasets(rows) == 1:
         caveats.append("One dataset cannot show that there are two kinds.")
     below = sorted({row["dataset"] for row in rows if row["high"] < 0 and row["kind"] == "choice"})
     if below:

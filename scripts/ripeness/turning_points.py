@@ -15,6 +15,7 @@ from ripeness.statistics import holm
 
 MIN_FOR_KINK = 12  # with fewer a kink and a smooth curve fit alike: curvature is all that may be said
 ERRORS = 2  # standard errors from the end of a scale within which nothing is judged
+NEAR = 0.1  # of the way from the floor of a loss to its worst value, the farthest that still is at the floor
 KINDS = ("none", "curvature", "peak", "kink", "refused")
 
 
@@ -119,7 +120,8 @@ def ends_of_scale(
     top, bottom = (ceiling, floor) if better == "higher" else (floor, ceiling)
     best = int((sign * means).argmax())
     if top is not None:
-        margin = 0.0 if better == "higher" else ERRORS * errors[best]  # of a score the ceiling is its own margin
+        # Of a score the ceiling is its own margin. Of a loss that scatters much the best is not at the floor for that.
+        margin = min(ERRORS * errors[best], NEAR * np.abs(means - top).max()) if better == "lower" else 0.0
         if sign * (means[best] - top) > -margin or means[best] == top:
             name = "ceiling" if better == "higher" else "floor"
             return f"the best checkpoint, {means[best]:.4g}, is at the {name} of the scale ({top:.4g})", ""

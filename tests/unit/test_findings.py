@@ -46,6 +46,24 @@ def test_the_opposite_truth_is_contradicted(finding, truth):
     assert "supported" not in got
 
 
+def test_one_dataset_shows_no_two_kinds_in_however_many_series():
+    world = replace(AMURO, kinds={"sentiment": "choice"})
+    scores = simulate(world, 1)
+    again = {
+        key: replace(one, rows=[row._replace(series="again") for row in one.rows]) for key, one in scores.blocks.items()
+    }
+    blocks = {
+        key: replace(one, rows=one.rows + again[key].rows, values=np.concatenate([one.values, 0 * one.values]))
+        for key, one in scores.blocks.items()
+    }
+    points = scores.checkpoints["run"]
+    both = {"run": points, "again": [point._replace(series="again") for point in points]}
+    finding = found(world, Scores(both, blocks))["learned-in-pretraining"]
+    assert {(row["series"], row["class"]) for row in finding.details} == {("run", "learned"), ("again", "never")}
+    assert finding.verdict == "undecided" and "One dataset cannot show that there are two kinds." in finding.caveats
+    assert finding.statement.startswith("Of 2 trajectories of 1 dataset (")
+
+
 def test_datasets_are_sorted_as_planted_with_the_numbers_in_the_sentence():
     finding = found(AMURO, simulate(AMURO, 3))["learned-in-pretraining"]
     assert {row["dataset"]: row["class"] for row in finding.details} == {

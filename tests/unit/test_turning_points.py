@@ -113,6 +113,12 @@ def test_what_cannot_be_told_is_refused_with_the_reason(values, more, reason):
     assert (result.place, result.stick, result.peak) == (None, None, None)
 
 
+def test_a_loss_that_scatters_much_is_not_at_its_floor_for_that():
+    means = np.array([9, 10, 11, 10, 14, 11, 12, 16, 11, 5, 6, 12, 7])[:, None]
+    result = found(means.astype(float), floor=0.0)
+    assert result.kind == "none" and result.peak.low < 0 < result.peak.high
+
+
 def test_a_start_without_skill_leaves_the_peak_but_no_bend():
     scores = np.array([0.25, 0.25, 0.251, 0.5, 0.7, 0.9, 0.8, 0.6])[:, None]
     result = found(scores, "higher", floor=0.25, ceiling=0.95, se=[0.01] * 8)
