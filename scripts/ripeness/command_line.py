@@ -75,9 +75,20 @@ def peak_cuda_mb() -> float:
 
 def json_option(text: str) -> dict:
     """Read an option's value that is a JSON object."""
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        value = error
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"expected a JSON object, got {text!r}")
+        why = (
+            f"{value.msg} at character {value.pos}"
+            if isinstance(value, json.JSONDecodeError)
+            else "that is another kind"
+        )
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no JSON object: {why}\n"
+            "hint: names and texts in double quotes, the whole in single ones for the shell: '{\"epochs\": 3}'"
+        )
     return value
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ripeness.command_line import run
+from ripeness.command_line import argument_parser, json_option, run
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,14 @@ def test_any_other_error_is_a_bug_and_shows_itself(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["program"])
     with pytest.raises(OSError, match="Input/output"):
         run(program)
+
+
+@pytest.mark.parametrize(("text", "why"), [("{epochs: 3}", "enclosed in double quotes"), ("[1]", "another kind")])
+def test_json_that_is_no_object_is_refused_with_a_hint(text, why, capsys):
+    parser = argument_parser("Do something.")
+    parser.add_argument("--settings", type=json_option)
+    assert parser.parse_args(["--settings", '{"epochs": 3}']).settings == {"epochs": 3}
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--settings", text])
+    said = capsys.readouterr().err
+    assert "argument --settings: " in said and text in said and why in said and "\nhint: " in said
