@@ -9,6 +9,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # lm-eval's bootstrap forks, and a fork of a process that has threads may wait for ever.
 os.environ["DISABLE_MULTIPROC"] = "1"
 
+# Files of whole runs that take minutes: they start first among those, so that none is left for the end.
+LONGEST = ("test_profile.py", "test_reruns.py", "test_interrupted.py", "test_bad_input.py", "test_amuro_char.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the order of folders (cheap ones first), but for the longest files."""
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    whole = [item for item in items if item.path.parent.name in ("slurm", "workflow")]
+    whole.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+    items[:] = [item for item in items if item not in set(whole)] + whole
+
+
 WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"
 
 
