@@ -72,10 +72,17 @@ def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = 
     return Group(lengths, mask, None if len(lengths) == 1 else gather, keep, n_shared)
 
 
+def parts_of(lengths: list[int], n_shared: int, most: float) -> list[range]:
+    """Neighbours of similar length; the first sequence alone where it begins with what the others share."""
+    if not n_shared:
+        return list(similar(lengths, most))
+    return [range(1), *(range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], most))]
+
+
 def shared_groups(lengths: list[int], device: torch.device, n_shared: int) -> list[Group]:
-    """Groups of sequences the first of which begins with what comes before all others, each causal."""
-    some = [[lengths[1 + index] for index in alike] for alike in similar(lengths[1:], SIMILAR[device.type])]
-    return [group(lengths[:1], device), *(group(alike, device, n_shared=n_shared) for alike in some)]
+    """Groups of sequences, each causal; the first begins with what comes before all others too."""
+    parts = parts_of(lengths, n_shared, SIMILAR[device.type])
+    return [group(lengths[part.start : part.stop], device, n_shared=n_shared if part.start else 0) for part in parts]
 
 
 def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
@@ -188,10 +195,8 @@ def try_packed(
     tokens = [token for sequence in sequences for token in sequence]
     starts = [0] + [n_shared] * (len(lengths) - 1)
     places = [start + place for start, length in zip(starts, lengths, strict=True) for place in range(length)]
-    groups, asked = shared_groups(lengths, model.device, n_shared), None
-    if is_narrow:
-        others = [range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], SIMILAR_ASKED)]
-        asked = ask(lengths, wanted, [range(1), *others], n_shared=n_shared)
+    groups = shared_groups(lengths, model.device, n_shared)
+    asked = ask(lengths, wanted, parts_of(lengths, n_shared, SIMILAR_ASKED), n_shared=n_shared) if is_narrow else None
     return row_logits(model, tokens, places, wanted, groups, asked=asked)
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import PACKED, packed_logits, packing, similar
+from ripeness.attention import PACKED, packed_logits, packing, shared_groups, similar
 
 PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
 NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
@@ -21,6 +21,13 @@ def test_neighbours_of_similar_length_share_a_call(lengths):
     assert [index for part in parts for index in part] == list(range(len(lengths)))
     for part in parts:
         assert len(part) == 1 or max(lengths[i] for i in part) <= 1.5 * min(lengths[i] for i in part)
+
+
+def test_the_first_sequence_is_alone_only_where_it_begins_with_what_is_shared():
+    def lengths(n_shared):
+        return [group.lengths for group in shared_groups([5, 5, 3, 3], torch.device("cpu"), n_shared)]
+
+    assert lengths(0) == [[5, 5], [3, 3]] and lengths(2) == [[5], [5], [3, 3]]
 
 
 @pytest.fixture(scope="module")
