@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import PACKED, packed_logits, packing, shared_groups, similar
+from ripeness.attention import PACKED, SIMILAR, packed_logits, packing, shared_groups, similar
 
 PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
 NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
@@ -49,6 +49,13 @@ def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, se
     assert torch.allclose(found, expected[positions], atol=2e-5)
 
 
+@pytest.fixture(params=[1.0, 3.0])
+def alike(request, monkeypatch):
+    """How similar neighbours are that share a call, as on a CPU and on a GPU."""
+    monkeypatch.setitem(SIMILAR, "cpu", request.param)
+
+
+@pytest.mark.usefixtures("alike")
 @pytest.mark.parametrize("architecture", PACKING)
 @few
 @given(shared=st.lists(st.integers(0, 383), min_size=1, max_size=6), sequences=SEQUENCES)
