@@ -161,7 +161,7 @@ def gain_by_group(findings: list[dict]) -> pl.DataFrame:
     if not rows:
         return pl.DataFrame()
     frame = pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64}, infer_schema_length=None)
-    return tidy(with_labels(frame.with_columns(step=0), "panel").drop("step"), ["group"])
+    return tidy(with_labels(frame, "panel"), ["group"])
 
 
 def pretraining_text(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:

@@ -164,7 +164,7 @@ def answer_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the N answer tokens of some examples, (N, V), and these tokens, (N,)."""
     if is_packed:
-        n_shared = shared_tokens(row, model.config.hidden_size) if may_share(model) else 0
+        n_shared = shared_tokens(row, model.config.get_text_config().hidden_size) if may_share(model) else 0
         row = [row[0], *(Example(example.tokens[n_shared:], example.targets[n_shared:]) for example in row[1:])]
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
         targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1

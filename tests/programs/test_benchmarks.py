@@ -55,7 +55,7 @@ def run(arguments, monkeypatch, capsys):
         ("prediction", ["lm_eval"], 6),
         ("generation", [], 6),
         ("sensitivity", [], 1),
-        ("training", ["trl"], 15),
+        ("training", ["trl"], 30),
         ("gpu", ["lm_eval", "trl"], 7),
     ],
 )

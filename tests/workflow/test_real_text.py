@@ -33,7 +33,7 @@ def test_the_real_text_study_runs_end_to_end_on_real_data(tmp_path):
     study["series"]["small-english"]["checkpoints"] = [{"step": 0}, {"anneal_from": 16, "steps": 4}]
     study["datasets"] = {name: {**study["datasets"][name], "max_characters": 300} for name in ("rte", "gsm8k")}
     study["suites"]["transfer"]["datasets"] = ["paws"]
-    study["formats"], study["seeds"] = ["instruct"], [1]
+    study["formats"], study["seeds"] = ["default", "instruct"], [1]
     study["items"] = {"train": 32, "validation": 8, "test": 12, "shots": 8}
     study["methods"]["full"]["epochs"] = 1
     paws = on_disk(DATA)["datasets"]["paws"] | {"max_characters": 300}
