@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.files import whole
-from ripeness.hub import dataset_split
+from ripeness.hub import text_split
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -15,12 +15,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--output", required=True, type=Path, help="folder to write")
     options = parser.parse_args(argv)
-    source = options.source
     with whole(options.output) as folder:
         folder.mkdir()
         for split in ("train", "validation"):
-            table = dataset_split(source["id"], source.get("config"), source[split], source)
-            text = "\n".join(row.rstrip("\n") for row in table[source["column"]])
+            text = text_split(options.source[split], options.source)
             (folder / f"{split}.txt").write_text(text + "\n", encoding="utf-8")
 
 

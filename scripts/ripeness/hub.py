@@ -40,6 +40,20 @@ def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def text_split(split: str, source: dict[str, Any]) -> str:
+    """The running text of one published split, rows joined by line ends.
+
+    `source` holds id, revision, commit, column and perhaps config; UserError where there is no such column.
+    """
+    table = dataset_split(source["id"], source.get("config"), split, source)
+    if source["column"] not in table.column_names:
+        raise UserError(
+            f"{source['id']} has no column {source['column']!r}; it has {', '.join(table.column_names)}\n"
+            "hint: `column` of the text names the one that holds it"
+        )
+    return "\n".join(row.rstrip("\n") for row in table[source["column"]])
+
+
 def dataset_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
     """One published split in memory; only its own files are downloaded. `source` holds revision and commit."""
     import datasets  # slow to import, and needed only where something is fetched

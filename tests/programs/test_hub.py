@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import fetch_checkpoint
 import fetch_dataset
 import fetch_passages
+import fetch_text
 import resolve_revisions
 from ripeness import patience
 from ripeness.convert import INDEX
@@ -395,6 +396,25 @@ def test_a_converted_copy_of_a_dataset_is_read_by_configuration(hub, waits, tmp_
         name: rows_of(name) for name in splits
     }
     assert read_json(tmp_path / "rows/provenance.json")["source"]["commit"] == commit
+
+
+def test_running_text_of_two_splits_becomes_two_files(hub, waits, tmp_path):
+    files = {f"{split}.parquet": parquet([{"text": f"{split} one\n"}, {"text": "two"}]) for split in ("train", "test")}
+    commit = hub.repository(DATA, "dataset").add("main", files)
+    source = {
+        "id": DATA,
+        "revision": "main",
+        "commit": commit,
+        "column": "text",
+        "train": "train",
+        "validation": "test",
+    }
+    fetch_text.main(["--output", str(tmp_path / "text"), "--source", json.dumps(source)])
+    found = {path.name: path.read_text() for path in (tmp_path / "text").iterdir()}
+    assert found == {"train.txt": "train one\ntwo\n", "validation.txt": "test one\ntwo\n"}
+    with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
+        fetch_text.main(["--output", str(tmp_path / "no"), "--source", json.dumps(source | {"column": "words"})])
+    assert not (tmp_path / "no").exists()
 
 
 def test_passages_are_taken_from_a_split(hub, waits, tmp_path):
