@@ -8,6 +8,7 @@ Rows are those of --rows, else those that a study has fetched already, else they
 tokens come about as in a study; the shots are drawn from a pool of just as many, and so are others than in a study.
 """
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +28,7 @@ from ripeness.rows import Row, read_sources
 from ripeness.tasks import Task, load_task
 
 TASKS = Path(__file__).parents[1] / "tasks"
+ENOUGH = 10**9  # tokens, for an item that does not fit
 WORLD_ROWS = 200  # of the nursery's world, which has as many as one likes
 
 
@@ -95,14 +97,12 @@ def main(argv: list[str] | None = None) -> None:
     (example,) = examples([item], task, options.format)
     shots = draw_shots(list(examples(pool, task, options.format)), options.shots, seed=options.seed)
     tokenizer, room = load_tokenizer(checkpoint), context_length(load_config(checkpoint))
-    (prompt,) = build_prompts(
-        tokenizer,
-        [example],
-        shots,
-        separator=task.separator,
-        room=room,
-        answer_room=task.max_new_tokens if task.kind == "generation" else 0,
-    )
+    how = {"separator": task.separator, "answer_room": task.max_new_tokens if task.kind == "generation" else 0}
+    try:
+        (prompt,) = build_prompts(tokenizer, [example], shots, room=room, **how)
+    except UserError as error:  # a study would refuse it; here it is shown all the same
+        print(f"does not fit: {error}", file=sys.stderr)
+        (prompt,) = build_prompts(tokenizer, [example], shots, room=ENOUGH, **how)
     print(f"{task.name}, {options.format}, {options.shots} shots, item {item.id}; tokenizer of {checkpoint}")
     print(describe(tokenizer, example, task, options.format, prompt))
     print(f"gold: {item.target!r}")

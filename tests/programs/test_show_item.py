@@ -36,6 +36,16 @@ def show(wide, capsys, tmp_path, monkeypatch):
     return run
 
 
+def test_an_item_that_does_not_fit_is_shown_all_the_same_and_that_is_said(show, wide, tmp_path, capsys):
+    narrow = tmp_path / "narrow"
+    shutil.copytree(wide, narrow)
+    write_json(narrow / "config.json", read_json(narrow / "config.json") | {"max_position_embeddings": 16})
+    show_item.main(["rte", "--shots", "2", "--rows", str(ROWS / "rte.jsonl"), "--checkpoint", str(narrow)])
+    said = capsys.readouterr()
+    assert "does not fit: item 'rte.jsonl:" in said.err and "the model reads 16\nhint: " in said.err
+    assert said.out == show("rte", "--shots", "2", "--rows", str(ROWS / "rte.jsonl")).replace(str(wide), str(narrow))
+
+
 def test_an_item_is_shown_with_its_tokens_options_and_gold(show, tokenizer):
     said = show("rte", "--format", "instruct", "--shots", "2", "--rows", str(ROWS / "rte.jsonl"))
     assert said.startswith("rte, instruct, 2 shots, item rte.jsonl:")
