@@ -157,7 +157,7 @@ def start_rows(repeats: int) -> Iterator[dict]:
     cold = [measured([sys.executable, *command], PROJECT).wall_s for _ in range(repeats)]
     before = dict(os.environ)
     os.environ.update(environment() | warm.ONE_THREAD)  # jobs that have it otherwise than the server start plainly
-    server = warm.start()
+    server = warm.start(warm.MODELS, ["train_model.py"])
     try:
         first = [str(SCRIPTS / "warm" / "python"), *command]
         measured(first, PROJECT)  # waits until the server has loaded its libraries

@@ -35,7 +35,7 @@ from timing import row
 from ripeness.command_line import argument_parser
 from ripeness.command_line import run as run_program
 from ripeness.config import read_yaml
-from ripeness.costs import WARM_USAGE
+from ripeness.costs import warm_cpu
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.plan import plan_cells
@@ -175,8 +175,7 @@ def write_cell(cell: Path, tasks: Path, checkpoint: str, name: str, form: str, f
 def run_ours(command: list[str], project: Path, results: Path) -> tuple[float, float]:
     """Run Snakemake; seconds on a clock, and of CPU with those of the process that jobs are forked from."""
     seconds, cpu = checked(command, project)
-    warm = read_json(results / "logs" / WARM_USAGE)  # nobody waits for it
-    return seconds, cpu + warm["cpu_s"] + warm["jobs_cpu_s"]
+    return seconds, cpu + warm_cpu(results / "logs")
 
 
 def our_accuracy(results: Path) -> float:

@@ -68,13 +68,11 @@ def study_folder(wildcards):
 
 
 def start_warm():
-    """Start local jobs, and members of a group on a cluster, as children of a process that has imported libraries."""
-    if not lookups.runs_models(STUDY):
-        return  # nothing of it needs torch
+    """Start local jobs, and members of a group on a cluster, as children of processes that have imported libraries."""
     if workflow.is_main_process and workflow.local_exec:
-        warm.start(usage=Path(lookups.results(STUDY)) / "logs" / "warm.usage.json")
+        warm.start_all(SCRIPTS, usage=Path(lookups.results(STUDY)) / "logs")
     elif workflow.remote_exec and scheduling.is_group(sys.argv):
-        warm.start()
+        warm.start_all(SCRIPTS)
 
 
 onstart:

@@ -6,7 +6,7 @@ from typing import Any
 from ripeness.files import read_json
 
 PEAKS = ("peak_memory_mb", "peak_cuda_mb")  # of a job: its whole process, and its tensors on the GPU
-WARM_USAGE = "warm.usage.json"  # of the process that jobs are forked from
+WARM_USAGE = "warm_*.usage.json"  # of processes that jobs are forked from
 
 
 def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, Any]]:
@@ -42,13 +42,17 @@ def cost_lines(logs: Path, *, since: float, cpu_snakemake: float) -> list[str]:
     rows = usage_table(logs, since=since)
     if not rows:
         return []
-    warm = logs / WARM_USAGE
-    server = read_json(warm) if warm.is_file() and warm.stat().st_mtime >= since else {"cpu_s": 0, "jobs_cpu_s": 0}
     *stages, whole = rows
     lines = [f"{'stage':<22}{'jobs':>7}{'computing':>12}{'start-up':>12}   CPU seconds"]
     for row in stages:
         lines.append(f"{row['stage']:<22}{row['jobs']:>7}{row['compute_cpu_s']:>12.1f}{row['startup_cpu_s']:>12.1f}")
-    overhead = cpu_snakemake + server["cpu_s"] + server["jobs_cpu_s"] - whole["compute_cpu_s"]
+    overhead = cpu_snakemake + warm_cpu(logs, since=since) - whole["compute_cpu_s"]
     share = overhead / (overhead + whole["compute_cpu_s"])
     label, jobs = "all, with Snakemake", whole["jobs"]
     return [*lines, f"{label:<22}{jobs:>7}{whole['compute_cpu_s']:>12.1f}{overhead:>12.1f}   start-up is {share:.0%}"]
+
+
+def warm_cpu(logs: Path, *, since: float = 0.0) -> float:
+    """CPU seconds of processes that jobs are forked from, with their jobs; nobody waits for them."""
+    used = [read_json(path) for path in logs.glob(WARM_USAGE) if path.stat().st_mtime >= since]
+    return sum(server["cpu_s"] + server["jobs_cpu_s"] for server in used)

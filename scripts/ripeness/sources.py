@@ -42,6 +42,14 @@ def modules_of(program: Path, package: Path) -> set[str]:
     return found
 
 
+def libraries_of(program: Path) -> set[str]:
+    """Names of all that a program and the package's modules that it imports import from outside the package."""
+    package = program.parent / PACKAGE
+    files = [program, *(package / f"{name}.py" for name in modules_of(program, package) | NEUTRAL)]
+    texts = (meaning(file.read_text(encoding="utf-8")) for file in files if file.is_file())
+    return {name for text in texts for name in re.findall(r"(?:^|[\n\x02]\0?|\x01\0)(?:from|import)\0(\w+)", text)}
+
+
 @cache
 def imported(path: Path) -> frozenset[str]:
     """Names that a file imports from the package: `from ripeness.x import y` and `from ripeness import x`."""

@@ -1,8 +1,8 @@
-"""Run one program in a child of the warm server (`ripeness.warm`), or plainly where that cannot be had.
+"""Run one program in a child of a warm server (`ripeness.warm`), or plainly where that cannot be had.
 
-`scripts/warm/python` starts this under ``python -S -E`` with the program and its options. Nothing of the job
-happens before the child has the whole request, so until then a plain start is safe; later there is no second
-start.
+`scripts/warm/python` starts this under ``python -S -E`` with the server's socket, the program and its options.
+Nothing of the job happens before the child has the whole request, so until then a plain start is safe; later there is
+no second start.
 """
 
 # Every job pays for these imports: `socket` and `signal` themselves would double the client's 8 ms.
@@ -19,6 +19,7 @@ PATIENCE_S = 120  # for the server to have loaded its libraries (4 s; more on a 
 
 def main() -> None:
     """Have the job done and end as it ended: with its exit status, or by the signal that killed it."""
+    address = sys.argv.pop(1)
     if any("/dev/fd/" in word for word in sys.argv):
         start_plainly()  # a process substitution of the shell: only descriptors 0, 1 and 2 go to the child
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -34,7 +35,7 @@ def main() -> None:
             }
         )
         connection.settimeout(PATIENCE_S)
-        connection.connect(os.environ["RIPENESS_WARM_SOCKET"])
+        connection.connect(address)
         child = answer(connection)
         connection.settimeout(None)
         if child == NO_CHILD:

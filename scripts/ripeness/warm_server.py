@@ -1,4 +1,4 @@
-"""Be the warm server: import libraries once, then fork a child for each job (see `ripeness.warm`).
+"""Be a warm server: import libraries once, then fork a child for each job (see `ripeness.warm`).
 
 One loop and one thread. The child, not the server, reads what a client wants (`ripeness.warm_job`), so a slow
 client holds nobody up. What is said on a client's connection:
@@ -61,7 +61,7 @@ class Loop:
 
 
 def main() -> None:
-    """Load libraries, serve until the workflow ends or a SIGTERM comes, and remove the socket."""
+    """Load libraries for the first job, serve until the workflow ends or a SIGTERM comes, and remove the socket."""
     forget_project()
     folder, descriptor, usage, *libraries = sys.argv[1:]
     listener = socket.socket(fileno=int(descriptor))
@@ -78,8 +78,9 @@ def main() -> None:
     fcntl.fcntl(LIFELINE, fcntl.F_SETOWN, os.getpid())  # SIGIO when the other end closes
     fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
     try:
-        load(libraries)
-        serve(listener, settings=settings, usage=Path(usage) if usage else None)
+        if LIFELINE not in select.select([listener, LIFELINE], [], [])[0]:
+            load(libraries)
+            serve(listener, settings=settings, usage=Path(usage) if usage else None)
         if select.select([LIFELINE], [], [], 0)[0]:  # the workflow's end, not a SIGTERM
             dismiss_waiting(listener)
     finally:

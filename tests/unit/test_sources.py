@@ -91,6 +91,15 @@ def test_a_digest_ignores_what_the_program_does_not_import_or_what_decides_no_nu
     assert digest() == before
 
 
+def test_libraries_are_those_of_all_files_that_a_program_reads(scripts):
+    folder, _ = scripts
+    (folder / "ripeness" / "b.py").write_text('"""About\nimport words."""\nimport torch.nn as nn\n')
+    (folder / "ripeness" / "c.py").write_text("import altair\n")
+    (folder / "ripeness" / "command_line.py").write_text("def run():\n    if 1:\n        from json import dumps\n")
+    sources.imported.cache_clear()
+    assert sources.libraries_of(folder / "run.py") == {"ripeness", "torch", "json"}
+
+
 def test_training_does_not_depend_on_charts_nor_on_statistics():
     modules = sources.modules_of(SCRIPTS / "train_model.py", SCRIPTS / "ripeness")
     assert {"training", "models"} <= modules

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ os.environ.update(warm.ONE_THREAD)
 if "GRACE" in os.environ:
     grace = "from ripeness import warm_server; warm_server.GRACE_S = " + os.environ["GRACE"] + "; warm_server.main()"
     warm.SERVER = warm.SERVER.replace("from ripeness.warm_server import main; main()", grace)
-server = warm.start(sys.argv[1].split(","))
+server = warm.start(sys.argv[1].split(","), ["program.py"])
 print(server.process.pid, server.folder, flush=True)
 sys.exit(subprocess.run(["sh", "-c", "python scripts/program.py; exit $?"]).returncode)
 """
@@ -45,7 +46,7 @@ def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "environ", os.environ | warm.ONE_THREAD)
         usage = tmp_path_factory.mktemp("usage") / "new" / "usage.json"
-        server = warm.start(["json", "numpy", "no_such_library"], usage=usage)
+        server = warm.start(["json", "numpy", "no_such_library"], ["program.py", "link.py"], usage=usage)
         yield server
         warm.stop(server)
         assert not server.folder.exists()
@@ -245,12 +246,11 @@ def test_a_job_that_reads_from_a_process_substitution_starts_plainly(server, fol
 
 
 def test_without_a_server_jobs_start_plainly(server, folder):
-    assert parent_of_job(folder, RIPENESS_WARM_SOCKET="") == os.getpid()
-    assert parent_of_job(folder, RIPENESS_WARM_SOCKET="/no/such/socket") == os.getpid()
-    dead = server.folder / "dead"
+    assert parent_of_job(folder, RIPENESS_WARM="") == os.getpid()
+    assert parent_of_job(folder, RIPENESS_WARM="/no/such/folder") == os.getpid()
     with socket.socket(socket.AF_UNIX) as nobody_listens:
-        nobody_listens.bind(str(dead))
-    assert parent_of_job(folder, RIPENESS_WARM_SOCKET=str(dead)) == os.getpid()
+        nobody_listens.bind(str(folder / "program.py"))
+    assert parent_of_job(folder, RIPENESS_WARM=str(folder)) == os.getpid()
 
 
 def test_a_missing_program_is_reported_by_the_interpreter(server, folder):
@@ -327,6 +327,42 @@ def test_jobs_wait_for_libraries_that_load(folder):
     assert workflow.communicate()[0].split() == [str(process), "True"]
 
 
+def test_libraries_load_for_the_first_job_only(folder):
+    (folder / "told_library.py").write_text("open('loading', 'w')")
+    write_program(folder, "import time; time.sleep(0.3)")
+    code = WORKFLOW.replace('["program.py"]', "sys.argv[2:]")
+    for programs in (["other.py"], ["program.py"]):
+        assert not (folder / "loading").exists()
+        command = [sys.executable, "-c", code, "told_library", *programs]
+        assert subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}).returncode == 0
+    assert (folder / "loading").exists()
+
+
+def test_each_program_has_the_server_that_loads_what_it_imports(tmp_path, monkeypatch):
+    programs = {"tables.py": "import polars", "models.py": "from ripeness.a import x"}
+    (tmp_path / "ripeness").mkdir()
+    (tmp_path / "ripeness" / "a.py").write_text("def f():\n    from torch import nn\n")
+    (tmp_path / "scripts").symlink_to(tmp_path)
+    say = "\nimport os, sys; print(os.getppid(), 'torch' in sys.modules, 'numpy' in sys.modules)"
+    for name, code in programs.items():
+        (tmp_path / name).write_text(code.replace("from ripeness.a import x", "if 0: from ripeness.a import x") + say)
+    monkeypatch.setattr(warm, "TABLES", ["json"])
+    monkeypatch.setattr(warm, "MODELS", ["numpy"])
+    monkeypatch.setattr(os, "environ", os.environ | warm.ONE_THREAD)
+    servers = warm.start_all(tmp_path, usage=tmp_path / "logs")
+    try:
+        said = [run(tmp_path, f"scripts/{name}").stdout.split() for name in programs]
+    finally:
+        for server in servers:
+            warm.stop(server)
+    tables, models = (str(server.process.pid) for server in servers)
+    assert said == [[tables, "False", "False"], [models, "False", "True"]]
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == [
+        "warm_models.usage.json",
+        "warm_tables.usage.json",
+    ]
+
+
 def test_a_library_that_runs_threads_turns_warm_starts_off(folder):
     code = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
     (folder / "threaded_library.py").write_text(code)
@@ -348,8 +384,7 @@ def test_a_job_whose_server_is_killed_fails_and_is_not_started_again(folder):
     assert "lost with the warm server" in errors
     wait_until(lambda: not is_running(job) and not is_running(sleep))
     assert not (folder / "ids").exists()
-    for path in (socket_folder / "socket", socket_folder):  # all that a killed server cannot do
-        path.unlink() if path.name == "socket" else path.rmdir()
+    shutil.rmtree(socket_folder)  # all that a killed server cannot do
 
 
 @pytest.mark.slow
@@ -391,7 +426,7 @@ def test_the_libraries_of_the_study_work_in_children(folder):
         os.write(1, f"{os.getppid() if loaded else 'cold'}\\n".encode())  # at once: two jobs write here
         """,
     )
-    code = WORKFLOW.replace('sys.argv[1].split(",")', "")
+    code = WORKFLOW.replace('sys.argv[1].split(",")', "warm.MODELS")
     script = "python scripts/program.py 1 & python scripts/program.py 2 & wait"
     code = code.replace("python scripts/program.py; exit $?", script)
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
