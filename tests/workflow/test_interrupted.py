@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from threading import Thread
 from types import SimpleNamespace
 
@@ -68,11 +69,15 @@ def test_few_tuned_models_exist_at_any_time_and_no_job_asks_the_hub(tmp_path, hu
         cwd=study.folder, env=ENVIRONMENT | {"HF_ENDPOINT": hub.address}, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    cells, most = study.folder / "results/cut/cells", 0
-    while process.poll() is None:
-        most = max(most, sum(1 for _ in cells.glob("*/*/*/*/*/*/model/model.safetensors")))
+    names = ("step0", "step100", "step114-annealed"), config["datasets"], config["formats"], config["seeds"]
+    cells = study.folder / "results/cut/cells/nursery"
+    watched = [cells / f"{name}/{data}/{form}/full/seed{seed}" for name, data, form, seed in product(*names)]
+    models, most = [str(cell / "model/model.safetensors") for cell in watched], 0
+    while process.poll() is None:  # a look through all folders each time would take a core
+        most = max(most, sum(map(os.path.exists, models)))
         time.sleep(0.02)
     assert process.returncode == 0
-    assert len(list(cells.glob("*/*/*/*/full/*/cell.parquet"))) == 4 * TUNED
+    assert len(watched) == 4 * TUNED
+    assert sorted(path.parent for path in cells.glob("*/*/*/full/*/cell.parquet")) == sorted(watched)
     assert 1 <= most <= 2 + 2
     assert len(list((study.folder / "results/cut/logs").rglob("*.log"))) > 200 and hub.requests == []
