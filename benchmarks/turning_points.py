@@ -1,8 +1,8 @@
 """How often intervals of turning points hold the truth, and how often tests see what is not there.
 
 Simulated: a loss at 8, 12 and 20 checkpoints and 3 and 5 seeds, evenly spaced in log tokens; noise of the checkpoint,
-which its seeds share (sd 0.05), and of the seed (sd 0.06). Each share is of 2,000 data sets:
-its own standard error is 0.5 % near 95 %.
+which its seeds share (sd 0.05), and of the seed (sd 0.06). Each share is of 5,000 data sets:
+its own standard error is 0.3 % near 95 %.
 
 python benchmarks/turning_points.py      # the table of docs/statistics.md
 """
@@ -25,7 +25,7 @@ from ripeness.turning_points import MIN_FOR_KINK, kinds_of
 
 SIZES = [(n, seeds) for n in (8, 12, 20) for seeds in (3, 5)]
 CHECKPOINT_SD, SEED_SD = 0.05, 0.06
-REPETITIONS, WIDTHS, DRAWS, SEEDS = 2000, 50, 999, 5
+REPETITIONS, WIDTHS, DRAWS, SEEDS = 5000, 50, 999, 8
 CONFIDENCE, ALPHA = 0.95, 0.05
 SEED = 7  # of noise that was not looked at while methods were chosen
 COVERS, AT_LEAST, RARELY = ">= 0.92, <= 0.97", ">= 0.92", "<= 0.06"
@@ -146,7 +146,7 @@ def limits_of(trial: Trial, means: np.ndarray) -> tuple[float, float]:
 
 
 def by_seed(test: Callable[[np.ndarray, int], np.ndarray], means: np.ndarray) -> np.ndarray:
-    """A test of data sets [checkpoints, n], each fifth with draws of its own: one set would be one threshold."""
+    """A test of data sets [checkpoints, n], each eighth with draws of its own: one set would be one threshold."""
     parts = np.array_split(means, SEEDS, axis=1)
     return np.concatenate([test(part, seed) for seed, part in enumerate(parts)])
 

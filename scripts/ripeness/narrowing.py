@@ -23,7 +23,6 @@ class KeysAreKnown(Exception):
 class Part:
     """n neighbouring sequences of T tokens in all, at most L in one, of which N are asked, at most M of one."""
 
-    first: int  # place of the first token in the row
     n_tokens: int
     keys: torch.Tensor  # (n, L): which of the T is where; padding repeats one and is hidden
     queries: torch.Tensor  # (n, M): which of the N is where; padding repeats one and is left out
@@ -57,14 +56,13 @@ def ask(
     of its sequence up to itself. The first `n_shared` tokens of the row, in a part of its first sequence alone, come
     before every other sequence too.
     """
-    own, found, first = places_in(lengths, places.tolist()), [], 0
+    own, found = places_in(lengths, places.tolist()), []
     if not all(own):
         return None
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
         alike = [lengths[index] for index in some]
-        shared = n_shared if first else 0
-        found.append(part(first, alike, [own[index] for index in some], places.device, mask, shared))
-        first += sum(alike)
+        shared = n_shared if found else 0
+        found.append(part(alike, [own[index] for index in some], places.device, mask, shared))
     return Asked(places, found)
 
 
@@ -83,14 +81,13 @@ def places_in(lengths: list[int], places: list[int]) -> list[list[int]]:
 
 
 def part(
-    first: int,
     lengths: list[int],
     own: list[list[int]],
     device: torch.device,
     mask: torch.Tensor | None = None,
     n_shared: int = 0,
 ) -> Part:
-    """The part of a row that begins at `first`: sequences of these lengths, of which `own` places are asked.
+    """A part of a row: sequences of these lengths, of which `own` places are asked.
 
     `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself, and what is shared.
     """
@@ -101,7 +98,7 @@ def part(
         rows = pad(torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf), (n_shared, 0))
     else:
         rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
-    return Part(first, sum(lengths), keys, queries, keep, rows[:, None], n_shared)
+    return Part(sum(lengths), keys, queries, keep, rows[:, None], n_shared)
 
 
 def spread(lengths: list[int], device: torch.device, n_shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -163,15 +160,15 @@ def attend(
 
     `prefix` holds keys and values, (1, H, P, D) each, before those of every sequence.
     """
-    outputs, start = [], 0
-    for part in asked.parts:
-        q = query[0, :, start : start + len(part.keep)][:, part.queries].transpose(0, 1)  # (n, H, M, D)
-        own = (states[0, :, part.first : part.first + part.n_tokens][:, part.keys] for states in asked.keys)
-        k, v = (states.transpose(0, 1) for states in own)  # (n, H, L, D)
+    outputs, sizes = [], [part.n_tokens for part in asked.parts]
+    queries = query[0].split([len(part.keep) for part in asked.parts], dim=1)
+    keys, values = (states[0].split(sizes, dim=1) for states in asked.keys)
+    for part, q, k, v in zip(asked.parts, queries, keys, values, strict=True):
+        q = q[:, part.queries].transpose(0, 1)  # (n, H, M, D)
+        k, v = (states[:, part.keys].transpose(0, 1) for states in (k, v))  # (n, H, L, D)
         shared = tuple(states[:, :, : part.n_shared] for states in asked.keys) if part.n_shared else prefix
         k, v = all_keys(q, k, v, shared)
         mask = part.mask.to(q.dtype)
         output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         outputs.append(output.transpose(1, 2).flatten(0, 1)[part.keep])
-        start += len(part.keep)
     return torch.cat(outputs)[None]

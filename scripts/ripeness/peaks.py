@@ -14,9 +14,9 @@ from ripeness.bends import line_p
 from ripeness.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
 
 # What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
-CLEARLY = 1.5  # standard errors by which a checkpoint must be worse to be no rival of the best
+CLEARLY = 1.1  # standard errors by which a checkpoint must be worse to be no rival of the best
 SPENT = 5  # numbers of a fit: it spreads their noise over all n checkpoints, so that a value is off by sqrt(5 / n)
-TRUSTED = 20  # checkpoints from which on a fit says where rivals are; with fewer it goes the share n / 20 of the way
+TRUSTED = 16  # checkpoints from which on a fit says where rivals are; with fewer it goes the share n / 16 of the way
 BENT = 0.05  # p of a straight line below which noise is drawn about the bent curve
 
 PRECISION = 1e-6  # share of the range of the means below which noise is not looked at
