@@ -120,13 +120,13 @@ def packed_attention(
     more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py).
     """
     before = prefix[module.layer_idx] if prefix else None
-    if stop:
-        asked.keys = key, value
-        raise KeysAreKnown
     if asked and asked.keys:
         return attend(asked, query, before, scaling=scaling, dropout=dropout), None
     if memory:
         memory.write(module.layer_idx, key, value)
+    if stop:
+        asked.keys = key, value
+        raise KeysAreKnown
     if not groups:
         return memory.attend(module.layer_idx, query, scaling), None
     outputs, sizes = [], [sum(group.lengths) for group in groups]

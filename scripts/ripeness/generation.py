@@ -7,10 +7,20 @@ from functools import cache
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
-from ripeness.attention import causal_groups, packing, packs_exactly, row_logits
+from ripeness.attention import (
+    NARROW,
+    SIMILAR_ASKED,
+    causal_groups,
+    packing,
+    packs_exactly,
+    row_logits,
+    similar,
+    ways_to_pack,
+)
 from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
 from ripeness.models import end_of_text
+from ripeness.narrowing import ask
 from ripeness.options import summed_logps
 from ripeness.prefix import keys_and_values, shared_prefix
 
@@ -130,9 +140,10 @@ def read(
         scored += [(len(wanted) + number, token, text) for number, token in enumerate(target)]
         wanted += range(start + len(rest) - 1, start + lengths[text])
         start += lengths[text]
-    groups = causal_groups(lengths, model.device, n_prefix)
-    places = torch.tensor(wanted, device=model.device)
-    logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory)  # (N, V)
+    places, groups = torch.tensor(wanted, device=model.device), causal_groups(lengths, model.device, n_prefix)
+    parts = list(similar(lengths, SIMILAR_ASKED))
+    only = ask(lengths, places, parts, n_prefix=n_prefix) if NARROW in ways_to_pack(model) else None
+    logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory, asked=only)  # (N, V)
     return logits[firsts].argmax(-1).tolist(), summed_logps(logits, scored, len(texts))
 
 

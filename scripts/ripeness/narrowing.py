@@ -49,12 +49,13 @@ def ask(
     parts: list[range],
     masks: Sequence[torch.Tensor | None] | None = None,
     n_shared: int = 0,
+    n_prefix: int = 0,
 ) -> Asked | None:
     """The asked places of a row of sequences; None where they are not in order or a sequence has none.
 
     `parts` are the neighbours that attend in one call. `masks`, one a part, say what each token sees; without them, all
-    of its sequence up to itself. The first `n_shared` tokens of the row, in a part of its first sequence alone, come
-    before every other sequence too.
+    of its sequence up to itself, and a prefix of `n_prefix` tokens that is not in the row. The first `n_shared` tokens
+    of the row, in a part of its first sequence alone, come before every other sequence too.
     """
     own, found = places_in(lengths, places.tolist()), []
     if not all(own):
@@ -62,7 +63,7 @@ def ask(
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
         alike = [lengths[index] for index in some]
         shared = n_shared if found else 0
-        found.append(part(alike, [own[index] for index in some], places.device, mask, shared))
+        found.append(part(alike, [own[index] for index in some], places.device, mask, shared, n_prefix))
     return Asked(places, found)
 
 
@@ -86,16 +87,17 @@ def part(
     device: torch.device,
     mask: torch.Tensor | None = None,
     n_shared: int = 0,
+    n_prefix: int = 0,
 ) -> Part:
     """A part of a row: sequences of these lengths, of which `own` places are asked.
 
-    `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself, and what is shared.
+    `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself and all before it.
     """
     (keys, _), (queries, keep) = (spread(counts, device) for counts in (lengths, list(map(len, own))))
     at = torch.tensor([place for places in own for place in places], device=device)[queries]  # (n, M)
     if mask is None:
         hidden = torch.arange(keys.shape[1], device=device) > at[..., None]
-        rows = pad(torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf), (n_shared, 0))
+        rows = pad(torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf), (n_prefix + n_shared, 0))
     else:
         rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
     return Part(sum(lengths), keys, queries, keep, rows[:, None], n_shared)
