@@ -59,9 +59,10 @@ rule fetch_dataset:
         code=code_of("fetch_dataset"),
         source=from_plan(dataset_lookups.dataset_source),
         licence=from_plan(dataset_lookups.dataset_licence),
+        offline=from_plan(dataset_lookups.dataset_offline),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/fetch_dataset.py \
+        HF_HUB_OFFLINE="{params.offline}" python scripts/fetch_dataset.py \
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \

@@ -8,7 +8,6 @@ import polars as pl
 
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.errors import UserError
-from ripeness.hub import dataset_split
 from ripeness.rows import write_rows
 
 TABLES = (".csv", ".parquet", ".pq")
@@ -61,6 +60,8 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
 def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
     """The rows, by line, of every source that serves a role, by file name or published split."""
     if "hub" in source:
+        from ripeness.hub import dataset_split  # slow to import, and files on disk need none of it
+
         splits = dict.fromkeys(source["splits"].values())
         place = source["hub"], source.get("config")
         return {split: dict(enumerate(dataset_split(*place, split, source).to_list(), 1)) for split in splits}

@@ -9,8 +9,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # lm-eval's bootstrap forks, and a fork of a process that has threads may wait for ever.
 os.environ["DISABLE_MULTIPROC"] = "1"
 
-# Files of whole runs that take minutes: they start first among those, so that none is left for the end.
-LONGEST = ("test_profile.py", "test_reruns.py", "test_interrupted.py", "test_bad_input.py", "test_amuro_char.py")
+# Files of whole runs that take minutes, the longest first, so that none is left for the end.
+LONGEST = (
+    *("test_profile.py", "test_reruns.py", "test_interrupted.py", "test_amuro_char.py", "test_bad_input.py"),
+    *("test_harness_study.py", "test_hub_study.py", "test_real_text.py", "test_study.py", "test_overtraining_olmo.py"),
+    "test_published_study.py",
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -29,6 +29,11 @@ def hub_requests(study: Study, wildcards: Any) -> int:
     return int("hub" in study.tasks[wildcards.dataset].source)
 
 
+def dataset_offline(study: Study, wildcards: Any) -> str:
+    """What HF_HUB_OFFLINE is to be: for the hub what the user has set it to, for files 1, as for all jobs."""
+    return "$FETCH_OFFLINE" if hub_requests(study, wildcards) else "1"
+
+
 def dataset_licence(study: Study, wildcards: Any) -> str:
     """The licence of a dataset."""
     return study.tasks[wildcards.dataset].licence
