@@ -1,4 +1,4 @@
-"""Datasets become items, items become examples.
+"""Datasets become items, items become examples, by local rules: they need the network, or cost nothing.
 
 INPUTS: the sources that the tasks and the study name: files, hub datasets, the nursery's world
 OUTPUTS: <results>/datasets/{dataset}                     rows as published, with provenance
@@ -7,7 +7,6 @@ OUTPUTS: <results>/datasets/{dataset}                     rows as published, wit
 """
 
 
-# They need the network, or cost nothing.
 localrules:
     make_dataset,
     fetch_dataset,

@@ -184,7 +184,7 @@ def packed_logits(
     The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
     begin with is read once.
     """
-    return try_packed(model, sequences, wanted, n_shared, is_narrow=NARROW in ways_to_pack(model))
+    return try_packed(model, sequences, wanted, n_shared, is_narrow=narrows_exactly(model))
 
 
 def try_packed(
@@ -226,6 +226,11 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
 def packs_exactly(model: PreTrainedModel) -> bool:
     """Whether packing leaves logits as they are."""
     return bool(ways_to_pack(model))
+
+
+def narrows_exactly(model: PreTrainedModel) -> bool:
+    """Whether packing, with what is asked alone in the last layer, leaves logits as they are."""
+    return NARROW in ways_to_pack(model)
 
 
 @lru_cache(maxsize=1)  # one model is trained or measured at a time

@@ -8,14 +8,13 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from ripeness.attention import (
-    NARROW,
     SIMILAR_ASKED,
     causal_groups,
+    narrows_exactly,
     packing,
     packs_exactly,
     row_logits,
     similar,
-    ways_to_pack,
 )
 from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
@@ -142,7 +141,7 @@ def read(
         start += lengths[text]
     places, groups = torch.tensor(wanted, device=model.device), causal_groups(lengths, model.device, n_prefix)
     parts = list(similar(lengths, SIMILAR_ASKED))
-    only = ask(lengths, places, parts, n_prefix=n_prefix) if NARROW in ways_to_pack(model) else None
+    only = ask(lengths, places, parts, n_prefix=n_prefix) if narrows_exactly(model) else None
     logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory, asked=only)  # (N, V)
     return logits[firsts].argmax(-1).tolist(), summed_logps(logits, scored, len(texts))
 

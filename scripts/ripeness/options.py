@@ -11,15 +11,14 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.attention import (
-    NARROW,
     SIMILAR,
     Group,
     group,
+    narrows_exactly,
     packing,
     packs_exactly,
     row_logits,
     similar,
-    ways_to_pack,
 )
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.memory import KeysAndValues
@@ -134,7 +133,7 @@ def row_scores(
         places,
         groups,
         prefix,
-        asked=ask(lengths, places, parts, [group.mask for group in groups]) if NARROW in ways_to_pack(model) else None,
+        asked=ask(lengths, places, parts, [group.mask for group in groups]) if narrows_exactly(model) else None,
     )  # (N, V)
     scores = iter(summed_logps(logits, scored, option))
     return [[next(scores) for _ in question.answers] for question in row]

@@ -46,7 +46,6 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENB
 SERVER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ripeness.warm_server import main; main()"
 
 MAX_ADDRESS_BYTES = 107  # of a socket
-LONGEST_NAME = 40  # of a program
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def start(libraries: Sequence[str], programs: Sequence[str], *, usage: Path | No
     if sys.platform != "linux":  # it reads /proc and uses prctl
         return None
     try:
-        server = start_process(libraries, usage)
-        for program in programs:  # scripts/warm/python looks for its program among them
-            (server.folder / program).symlink_to("socket")
+        server = start_process(libraries, programs, usage)
     except OSError as error:
         print(f"jobs start plainly, there can be no warm server: {error}", file=sys.stderr)
         return None
@@ -92,10 +89,10 @@ def start(libraries: Sequence[str], programs: Sequence[str], *, usage: Path | No
     return server
 
 
-def start_process(libraries: Sequence[str], usage: Path | None) -> Server:
+def start_process(libraries: Sequence[str], programs: Sequence[str], usage: Path | None) -> Server:
     """Make the socket, so that clients can queue at once, and the process that will listen to it."""
     folder = Path(tempfile.mkdtemp(prefix="ripeness-"))  # for this user only
-    if len(os.fsencode(folder)) + LONGEST_NAME > MAX_ADDRESS_BYTES:
+    if len(os.fsencode(folder / "socket")) > MAX_ADDRESS_BYTES:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="ripeness-", dir="/tmp"))
     end_to_wait_at, lifeline = os.pipe()  # neither is inherited by the shells of jobs
@@ -103,6 +100,8 @@ def start_process(libraries: Sequence[str], usage: Path | None) -> Server:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "socket"))
             listener.listen(1024)
+            for program in programs:  # scripts/warm/python looks for its program among them
+                (folder / program).symlink_to("socket")
             scripts = Path(__file__).resolve().parents[1]
             options = [str(folder), str(listener.fileno()), str(usage.absolute() if usage else "")]
             process = subprocess.Popen(

@@ -249,7 +249,8 @@ def test_without_a_server_jobs_start_plainly(server, folder):
     assert parent_of_job(folder, RIPENESS_WARM="") == os.getpid()
     assert parent_of_job(folder, RIPENESS_WARM="/no/such/folder") == os.getpid()
     with socket.socket(socket.AF_UNIX) as nobody_listens:
-        nobody_listens.bind(str(folder / "program.py"))
+        nobody_listens.bind(str(folder / "socket"))
+        (folder / "program.py").symlink_to("socket")
     assert parent_of_job(folder, RIPENESS_WARM=str(folder)) == os.getpid()
 
 
