@@ -64,6 +64,7 @@ def compare(subject: Subject, options: argparse.Namespace, *, n_items: int) -> d
             "theirs": lambda: lambda: forward_passes(subject, passages),
         },
         options.repeats,
+        keeping=("ours", "theirs"),
     )
     if len(results["ours"]) != N_READINGS - 1:
         raise RuntimeError(f"{len(results['ours'])} perturbations of {subject.name}, not {N_READINGS - 1}")

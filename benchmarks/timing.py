@@ -2,19 +2,25 @@
 
 On a CPU seconds are CPU seconds of this process, which has one thread: the same as on a clock while nothing else runs,
 and little disturbed when something does. On a GPU they are seconds of a clock, with all kernels waited for.
+
+Ours keeps freed memory as our programs do; for others the C library is set to what it does by itself at best.
 """
 
+import ctypes
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ripeness.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+
 Prepare = Callable[[], Callable[[], Any]]  # called before the clock starts; what it returns is timed
+M_MMAP_THRESHOLD = -3  # mallopt(3)
 
 
 def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
@@ -30,17 +36,32 @@ def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def take_turns(contenders: Mapping[str, Prepare], repeats: int) -> tuple[dict[str, float], dict[str, Any]]:
+def take_turns(
+    contenders: Mapping[str, Prepare], repeats: int, keeping: Collection[str] = ("ours",)
+) -> tuple[dict[str, float], dict[str, Any]]:
     """Median seconds of every contender, and what each returned when it was called once before, to warm up.
 
-    One after the other, again and again, so that a slower hour of the machine hits all of them.
+    One after the other, again and again, so that a slower hour of the machine hits all of them. Those `keeping` keep
+    freed memory.
     """
-    results = {name: prepare()() for name, prepare in contenders.items()}
+    results: dict[str, Any] = {}
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(repeats):
+    for turn in range(1 + repeats):
         for name, prepare in contenders.items():
-            times[name].append(seconds(prepare())[0])
+            (keep_freed_memory if name in keeping else free_by_default)()
+            taken, result = seconds(prepare())
+            if turn:
+                times[name].append(taken)
+            else:
+                results[name] = result
     return {name: statistics.median(values) for name, values in times.items()}, results
+
+
+def free_by_default() -> None:
+    """Undo `keep_freed_memory`: what the C library does by itself once it has seen that large pieces are freed."""
+    library = ctypes.CDLL(None)
+    for option, value in ((M_MMAP_MAX, 65536), (M_MMAP_THRESHOLD, 32 * 2**20), (M_TRIM_THRESHOLD, 64 * 2**20)):
+        library.mallopt(option, value)
 
 
 def best_of(sizes: tuple[int, ...], n: int, timed: Callable[[int], Any]) -> int:

@@ -28,6 +28,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.errors import UserError
 from ripeness.models import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
@@ -151,6 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     write_table(options.output, rows_of(options), SENSITIVITY)
 
 
