@@ -25,6 +25,20 @@ def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if item not in set(whole)] + whole
 
 
+# Where a tiny model of some architecture needs other words for its sizes, or more of them.
+SIZES = {
+    "bloom": {"n_head": 4, "n_layer": 2},
+    "deepseek_v2": {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 12}
+    | {
+        "num_key_value_heads": 4,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 16,
+        "first_k_dense_replace": 1,
+    },
+    "gpt_neox": {"num_key_value_heads": 4},
+    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
+}
 WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"
 
 
@@ -63,14 +77,14 @@ def tiny_model():
             "intermediate_size": 48,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
-            "num_key_value_heads": 4 if architecture == "gpt_neox" else 2,
+            "num_key_value_heads": 2,
             "max_position_embeddings": 64,
             "initializer_range": 0.15,
             "bos_token_id": None,
             "eos_token_id": 0,
             "pad_token_id": None,
         }
-        config = CONFIG_MAPPING[architecture](**sizes | settings)
+        config = CONFIG_MAPPING[architecture](**sizes | SIZES.get(architecture, {}) | settings)
         return AutoModelForCausalLM.from_config(config).eval()
 
     return make

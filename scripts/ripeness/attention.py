@@ -5,9 +5,8 @@ sequences of unequal length can be laid end to end, their positions starting ane
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,13 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
 from ripeness.memory import KeysAndValues, Memory
-from ripeness.models import attention_is_plain
 from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
-from ripeness.sharding import n_processes
 
 PACKED = "ripeness_packed"
-WHOLE, NARROW = "whole", "narrow"  # do all tokens go through the last layer, or only those that are asked?
-TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
 SIMILAR = {"cpu": 1.0, "cuda": 1.5}
@@ -177,20 +172,14 @@ def row_logits(
 
 
 def packed_logits(
-    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0
+    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
 ) -> torch.Tensor:
     """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
 
     The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
-    begin with is read once.
+    begin with is read once. If `is_narrow`, only what is wanted goes all the way through the last layer. The model must
+    be `packing`.
     """
-    return try_packed(model, sequences, wanted, n_shared, is_narrow=narrows_exactly(model))
-
-
-def try_packed(
-    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
-) -> torch.Tensor:
-    """`packed_logits`; if `is_narrow`, only what is wanted goes all the way through the last layer."""
     lengths = [len(sequence) for sequence in sequences]
     tokens = [token for sequence in sequences for token in sequence]
     starts = [0] + [n_shared] * (len(lengths) - 1)
@@ -198,16 +187,6 @@ def try_packed(
     groups = shared_groups(lengths, model.device, n_shared)
     asked = ask(lengths, wanted, parts_of(lengths, n_shared, SIMILAR_ASKED), n_shared=n_shared) if is_narrow else None
     return row_logits(model, tokens, places, wanted, groups, asked=asked)
-
-
-@contextmanager
-def packing(model: PreTrainedModel) -> Iterator[bool]:
-    """Let a model attend inside packed sequences for a while, and say whether it can; if not, it stays as it was."""
-    if not ways_to_pack(model):
-        yield False
-        return
-    with attending(model):
-        yield True
 
 
 @contextmanager
@@ -221,41 +200,3 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
     finally:
         hook.remove()
         model.set_attn_implementation(before)
-
-
-def packs_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing leaves logits as they are."""
-    return bool(ways_to_pack(model))
-
-
-def narrows_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing, with what is asked alone in the last layer, leaves logits as they are."""
-    return NARROW in ways_to_pack(model)
-
-
-@lru_cache(maxsize=1)  # one model is trained or measured at a time
-@torch.no_grad()
-def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
-    """How a model may be packed so that logits stay as they are; tried, since models differ in what they follow.
-
-    Nothing is exact where a model attends in windows, adds distances to its scores, or has no attention at all. A model
-    that is spread over processes runs each of its layers once, so its last layer cannot be narrowed.
-    """
-    if not attention_is_plain(model):
-        return ()
-    was_training = model.training
-    model.eval()
-    sequences = [[1, 2, 3, 4, 5], [1, 7, 6], [1, 2, 1, 3]]
-    exact = []
-    with torch.autocast(model.device.type, enabled=False):
-        alone = [model(input_ids=torch.tensor([s], device=model.device), use_cache=False).logits[0] for s in sequences]
-        wanted = torch.tensor([1, 3, 4, 6, 8, 9], device=model.device)
-        expected = torch.cat([alone[0], *(logits[1:] for logits in alone[1:])])[wanted]
-        for way in (WHOLE, NARROW)[: 2 if n_processes() == 1 else 1]:
-            with suppress(TypeError, ValueError, RuntimeError, IndexError), attending(model):
-                others = [sequence[1:] for sequence in sequences[1:]]
-                found = try_packed(model, [sequences[0], *others], wanted, 1, is_narrow=way == NARROW)
-                if torch.allclose(found.float(), expected.float(), atol=TOLERANCE):
-                    exact.append(way)
-    model.train(was_training)
-    return tuple(exact)

@@ -7,20 +7,13 @@ from functools import cache
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
-from ripeness.attention import (
-    SIMILAR_ASKED,
-    causal_groups,
-    narrows_exactly,
-    packing,
-    packs_exactly,
-    row_logits,
-    similar,
-)
+from ripeness.attention import SIMILAR_ASKED, causal_groups, row_logits, similar
 from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
 from ripeness.models import end_of_text
 from ripeness.narrowing import ask
 from ripeness.options import summed_logps
+from ripeness.packing import keeps_exactly, narrows_exactly, packing, pads_exactly
 from ripeness.prefix import keys_and_values, shared_prefix
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
@@ -70,7 +63,7 @@ def answer(
     if not contexts:
         return []
     end, ends = end_of_text(tokenizer), answer_ends(tokenizer, stopping)
-    write = write_packed if packs_exactly(model) else write_plainly
+    write = write_packed if keeps_exactly(model) else write_plainly
     written, logps = write(model, contexts, targets, stopping.max_new_tokens, ends, batch_tokens)
     texts = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in written]
     return [(answer_text(tokenizer, tokens, stopping.text), logp) for tokens, logp in zip(texts, logps, strict=True)]
@@ -84,12 +77,11 @@ def write_packed(
     ends: Callable[[list[int]], bool],
     batch_tokens: int,
 ) -> tuple[list[list[int]], list[float]]:
-    """New tokens after every context, and the targets' log-probabilities, of a model that can pack."""
+    """New tokens after every context, and the targets' log-probabilities, of a model that can pack and go on."""
     prefix = shared_prefix(contexts)
     rests = [context[len(prefix) :] for context in contexts]
     room = max(map(len, rests)) + max(max_new_tokens, *map(len, targets))
     n_places = min(len(contexts), max(1, KEPT * batch_tokens // room))
-    memory = Memory(n_places, room, keys_and_values(model, prefix))
     lengths = [len(rest) + len(target) for rest, target in zip(rests, targets, strict=True)]
     waiting = sorted(range(len(contexts)), key=lambda index: lengths[index])  # taken from the end
     written: list[list[int]] = [[] for _ in contexts]
@@ -97,6 +89,7 @@ def write_packed(
     rows: list[int] = []  # which text is where in the memory
     is_open = [True] * len(contexts)
     with packing(model):
+        memory = Memory(n_places, room, keys_and_values(model, prefix))
         while rows or waiting:
             n_read = max(1, batch_tokens // lengths[waiting[-1]]) if waiting else 0
             new = [waiting.pop() for _ in range(min(n_places - len(rows), len(waiting), n_read))]
@@ -166,7 +159,9 @@ def write_plainly(
     scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
     logps = [sum(next(scores)) if target else 0.0 for target in targets]
     written: list[list[int]] = [[] for _ in contexts]
-    for batch in by_length([len(context) + max_new_tokens for context in contexts], batch_tokens):
+    lengths = [len(context) + max_new_tokens for context in contexts]
+    batches = by_length(lengths, batch_tokens) if pads_exactly(model) else [[index] for index in range(len(contexts))]
+    for batch in batches:
         length = len(contexts[batch[0]])
         rows = [(length - len(contexts[index]), contexts[index]) for index in batch]
         tokens = torch.tensor([[0] * n_before + context for n_before, context in rows], device=model.device)

@@ -66,7 +66,8 @@ def read_batches(model: PreTrainedModel, batches: Iterable[Batch], n_requests: i
     results: list[list[float]] = [[] for _ in range(n_requests)]
     for batch in batches:
         kept = batch.targets.shape[1]
-        logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=kept).logits.flatten(0, 1)  # (B * K, V)
+        logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=kept).logits
+        logits = logits[:, -kept:].flatten(0, 1)  # (B * K, V); some models give those of all tokens whatever is asked
         norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
         chosen = logits.gather(1, batch.targets.reshape(-1, 1))[:, 0].float()
         logps = (chosen - norms).view(batch.targets.shape).tolist()

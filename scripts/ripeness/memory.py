@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-KeysAndValues = list[tuple[torch.Tensor, torch.Tensor]]  # of every layer, (1, H, P, D) each
+KeysAndValues = dict[int, tuple[torch.Tensor, torch.Tensor]]  # of every layer, (1, H, P, D) each
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Memory:
     n_texts: int
     room: int
     prefix: KeysAndValues | None
-    layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    layers: KeysAndValues = field(default_factory=dict)
     owners: torch.Tensor | None = None
     places: torch.Tensor | None = None
     bias: torch.Tensor | None = None
@@ -41,8 +41,9 @@ class Memory:
     def write(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> None:
         """Remember what was expected, (1, H, T, D) each."""
         if layer not in self.layers:
-            shape = (self.n_texts, key.shape[1], self.room, key.shape[3])
-            self.layers[layer] = (key.new_zeros(shape), value.new_zeros(shape))
+            self.layers[layer] = tuple(
+                states.new_zeros(self.n_texts, states.shape[1], self.room, states.shape[3]) for states in (key, value)
+            )
         for kept, states in zip(self.layers[layer], (key, value), strict=True):
             kept[self.owners, :, self.places] = states[0].transpose(0, 1)
 
@@ -68,5 +69,5 @@ class Memory:
         output = weights[..., : keys.shape[2]] @ values
         if self.prefix:
             weights = weights[..., keys.shape[2] :].transpose(0, 1).reshape(shared, -1, before.shape[1])
-            output += (weights @ values_before).view(shared, n, -1, size).transpose(0, 1)
-        return output.reshape(1, n, n_heads, size)
+            output += (weights @ values_before).view(shared, n, -1, values.shape[3]).transpose(0, 1)
+        return output.reshape(1, n, n_heads, -1)

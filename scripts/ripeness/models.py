@@ -46,9 +46,23 @@ def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
         raise UserError(
             f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
         ) from error
+    check_is_causal(model, folder)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()
+
+
+@torch.no_grad()
+def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
+    """Refuse a model that sees later words, such as BERT: it would give numbers, but not of predicting the next."""
+    first, other = (
+        model.eval()(input_ids=torch.tensor([[0, 1, last]]), use_cache=False).logits[0, 0].float() for last in (0, 1)
+    )
+    if not torch.allclose(first, other, rtol=1e-3, atol=1e-3, equal_nan=True):
+        raise UserError(
+            f"the model in {folder} is no causal language model: what it says of a word depends on those after it\n"
+            "hint: name a model that predicts the next word from those before, such as a Llama or a GPT-2"
+        )
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -10,19 +10,11 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.attention import (
-    SIMILAR,
-    Group,
-    group,
-    narrows_exactly,
-    packing,
-    packs_exactly,
-    row_logits,
-    similar,
-)
+from ripeness.attention import SIMILAR, Group, group, row_logits, similar
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.memory import KeysAndValues
 from ripeness.narrowing import ask
+from ripeness.packing import keeps_exactly, narrows_exactly, packing, packs_exactly
 from ripeness.prefix import keys_and_values, shared_prefix
 from ripeness.prompts import Prompt
 
@@ -50,11 +42,11 @@ def scores_of_alike(model: PreTrainedModel, prompts: list[Prompt], batch_tokens:
     """Scores of prompts that begin alike: their common beginning is read once, each context once."""
     if not packs_exactly(model):
         return scores_one_by_one(model, prompts, batch_tokens=batch_tokens)
-    prefix = shared_prefix([prompt.context for prompt in prompts])
-    before = keys_and_values(model, prefix)
+    prefix = shared_prefix([prompt.context for prompt in prompts]) if keeps_exactly(model) else []
     questions = [lay_out(prompt, len(prefix)) for prompt in prompts]
     results: list[list[float]] = [[] for _ in prompts]
     with packing(model):
+        before = keys_and_values(model, prefix)
         for batch in in_rows([len(question.tokens) for question in questions], batch_tokens):
             row = [questions[index] for index in batch]
             for index, scores in zip(batch, row_scores(model, row, len(prefix), before), strict=True):

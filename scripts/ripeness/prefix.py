@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.memory import KeysAndValues
+from ripeness.attention import causal_groups, row_logits
+from ripeness.memory import KeysAndValues, Memory
 
 # A shared beginning shorter than this is not worth a pass of its own.
 SHORTEST_PREFIX = 8
@@ -25,11 +26,18 @@ def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
     return list(first[:length]) if length >= SHORTEST_PREFIX else []
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
-    """What every layer keeps of a prefix, computed once for all that share it; None for an empty one."""
+    """What every layer's attention is given of a prefix, read once for all that share it; None for an empty one.
+
+    Taken where attention gets it: what models put into a cache may be something else, as the latents of DeepSeek are.
+    The model must be `packing`.
+    """
     if not prefix:
         return None
-    tokens = torch.tensor([prefix], device=model.device)  # (1, P)
-    cache = model(input_ids=tokens, use_cache=True, logits_to_keep=1).past_key_values
-    return [(layer.keys, layer.values) for layer in cache.layers]
+    memory = Memory(1, len(prefix), None)
+    memory.read(0, [len(prefix)], model.device)
+    last = torch.tensor([len(prefix) - 1], device=model.device)
+    groups = causal_groups([len(prefix)], model.device)
+    row_logits(model, prefix, list(range(len(prefix))), last, groups, memory=memory)
+    return memory.layers

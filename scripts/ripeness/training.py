@@ -11,10 +11,11 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from ripeness.adapters import adapted
-from ripeness.attention import packed_logits, packing
+from ripeness.attention import packed_logits
 from ripeness.batching import IGNORED, Example, of_text, padded, rows_of, shared_tokens
 from ripeness.errors import UserError
 from ripeness.models import autocast, resolve_precision
+from ripeness.packing import narrows_exactly, packing
 from ripeness.progress import Progress
 from ripeness.pull import clip_gradient, starting_point
 from ripeness.recipes import TrainingSettings
@@ -56,7 +57,7 @@ def train(
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     planned, start = batches(examples, settings), starting_point(model, settings)
-    limit, n_read, norm = 2 * math.log(model.config.vocab_size), 0, torch.tensor(1.0)
+    limit, n_read, norm = 2 * math.log(model.config.get_text_config().vocab_size), 0, torch.tensor(1.0)
     with adapted(model, settings):
         optimizer, weights = make_optimizer(model, settings), list(model.parameters())
         losses = progress.restore(model, optimizer) if progress else []
@@ -169,7 +170,8 @@ def answer_logits(
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
         targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
         positions = (targets != IGNORED).nonzero()[:, 0]
-        return packed_logits(model, [example.tokens for example in row], positions, n_shared), targets[positions]
+        sequences, is_narrow = [example.tokens for example in row], narrows_exactly(model)
+        return packed_logits(model, sequences, positions, n_shared, is_narrow=is_narrow), targets[positions]
     tokens, targets = (t.to(model.device) for t in padded(row, pad=pad))  # (B, T) each
     # no attention mask: padding stands on the right, where causal attention does not look
     logits, targets = model(input_ids=tokens, use_cache=False).logits[:, :-1], targets[:, 1:]

@@ -5,11 +5,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import PACKED, SIMILAR, packed_logits, packing, shared_groups, similar
+from ripeness.attention import PACKED, SIMILAR, packed_logits, shared_groups, similar
+from ripeness.packing import narrows_exactly, packing
 
 PACKING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
 NOT_PACKING = ["mistral", "bloom", "falcon", "mamba"]
-SIZES = {"bloom": {"n_head": 4, "n_layer": 2}, "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32}}
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 SEQUENCES = st.lists(st.lists(st.integers(0, 383), min_size=1, max_size=20), min_size=1, max_size=5)
 
@@ -32,7 +32,7 @@ def test_the_first_sequence_is_alone_only_where_it_begins_with_what_is_shared():
 
 @pytest.fixture(scope="module")
 def models(tiny_model):
-    return {name: tiny_model(name, **SIZES.get(name, {})) for name in [*PACKING, *NOT_PACKING]}
+    return {name: tiny_model(name) for name in [*PACKING, *NOT_PACKING]}
 
 
 @pytest.mark.parametrize("architecture", PACKING)
@@ -45,7 +45,7 @@ def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, se
     with packing(model) as is_packed:
         assert is_packed
         positions = torch.arange(0, len(expected), 2)
-        found = packed_logits(model, sequences, positions)
+        found = packed_logits(model, sequences, positions, is_narrow=narrows_exactly(model))
     assert torch.allclose(found, expected[positions], atol=2e-5)
 
 
@@ -66,7 +66,9 @@ def test_what_all_begin_with_is_read_once(models, architecture, shared, sequence
     expected = torch.cat([alone[0], *(logits[n:] for logits in alone[1:])])
     with packing(model):
         positions = torch.arange(n, len(expected))
-        found = packed_logits(model, [shared + sequences[0], *sequences[1:]], positions, n)
+        found = packed_logits(
+            model, [shared + sequences[0], *sequences[1:]], positions, n, is_narrow=narrows_exactly(model)
+        )
     assert torch.allclose(found, expected[positions], atol=2e-5)
 
 
@@ -76,7 +78,9 @@ def test_gradients_do_not_leak_from_one_sequence_to_another(models):
     hook = model.get_input_embeddings().register_forward_hook(lambda _, __, output: embeddings.append(output))
     with packing(model):
         embeddings.clear()
-        logits = packed_logits(model, [[1, 2, 3], [4, 5], [6, 7, 8]], torch.tensor([4]))  # the last of the second
+        logits = packed_logits(
+            model, [[1, 2, 3], [4, 5], [6, 7, 8]], torch.tensor([4]), is_narrow=True
+        )  # the last of the second
         embeddings[0].retain_grad()
         logits.sum().backward()
     hook.remove()

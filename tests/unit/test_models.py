@@ -105,6 +105,20 @@ def test_a_folder_without_a_model_is_refused_and_not_looked_for_on_the_hub(tmp_p
         load(tmp_path / "nowhere")
 
 
+def test_a_model_that_sees_later_words_is_refused(tmp_path, tiny_model):
+    tiny_model("bert", pad_token_id=0).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=f"{tmp_path} is no causal language model"):
+        load_model(tmp_path)
+
+
+def test_a_model_that_diverged_loads(tmp_path, tiny_model):
+    model = tiny_model("llama")
+    with torch.no_grad():
+        model.model.norm.weight.fill_(torch.nan)
+    model.save_pretrained(tmp_path)
+    load_model(tmp_path)
+
+
 def test_weights_that_were_cut_off_are_named_with_what_to_do(tmp_path, checkpoint):
     shutil.copytree(checkpoint, tmp_path / "cut")
     weights = tmp_path / "cut" / "model.safetensors"

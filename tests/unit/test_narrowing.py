@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ripeness.attention import NARROW, WHOLE, attending, packed_logits, packing, try_packed, ways_to_pack
+from ripeness.attention import attending, packed_logits
 from ripeness.narrowing import ask, last_layer, places_in
+from ripeness.packing import NARROW, WHOLE, narrows_exactly, packing, ways_to_pack
 
 SEQUENCES = [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14], [15, 16, 17, 18]]  # in a row of 14
 ROW = 14
@@ -31,7 +32,7 @@ def test_logits_and_gradients_are_those_of_reading_everything(tiny_model, archit
     for is_narrow in (False, True):
         model.zero_grad(set_to_none=True)
         with attending(model):
-            logits = try_packed(model, SEQUENCES, places, is_narrow=is_narrow)
+            logits = packed_logits(model, SEQUENCES, places, is_narrow=is_narrow)
         logits.logsumexp(-1).sum().backward()
         found[is_narrow] = [logits.detach(), *(weight.grad for weight in model.parameters())]
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(found[False], found[True], strict=True))
@@ -48,7 +49,7 @@ def test_what_all_begin_with_gets_the_gradients_of_all(tiny_model, architecture,
     }.items():  # fmt: skip
         model.zero_grad(set_to_none=True)
         with attending(model):
-            logits = try_packed(model, sequences, torch.tensor(places), shared, is_narrow=way == "narrow")
+            logits = packed_logits(model, sequences, torch.tensor(places), shared, is_narrow=way == "narrow")
         logits.logsumexp(-1).sum().backward()
         found[way] = [logits.detach(), *(weight.grad for weight in model.parameters())]
     for way in ("narrow", "shared"):
@@ -62,7 +63,7 @@ def test_the_last_layer_computes_what_is_asked_and_nothing_else(tiny_model):
     assert ways_to_pack(model) == (WHOLE, NARROW)
     sizes.clear()
     with packing(model):
-        packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]))
+        packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=narrows_exactly(model))
     hook.remove()
     assert sizes == [3]
     assert not layer._forward_pre_hooks
@@ -73,4 +74,7 @@ def test_a_model_that_does_not_follow_is_packed_and_not_narrowed(tiny_model):
     assert ways_to_pack(model) == (WHOLE,)
     with packing(model) as is_packed:
         assert is_packed
-        assert packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13])).shape == (3, 384)
+        assert packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=narrows_exactly(model)).shape == (
+            3,
+            384,
+        )

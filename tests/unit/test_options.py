@@ -7,11 +7,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.attention import packs_exactly, ways_to_pack
 from ripeness.options import in_rows, option_scores, scores_one_by_one
+from ripeness.packing import keeps_exactly, packs_exactly, ways_to_pack
 from ripeness.prompts import Prompt
 
-SHARING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi"]
+# in DeepSeek's cache is not what its attention is given
+SHARING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2"]
+PACKING = ["diffllama", "hrm_text"]  # attention runs twice in a layer: they can be packed, but not go on from before
 NOT_SHARING = ["mistral", "bloom", "mamba"]  # windows, distances as biases, no attention
 TOKENS = st.integers(0, 383)
 few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -19,8 +21,7 @@ few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health
 
 @pytest.fixture(scope="module")
 def models(tiny_model):
-    sizes = {"bloom": {"n_head": 4, "n_layer": 2}, "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32}}
-    return {name: tiny_model(name, **sizes.get(name, {})) for name in [*SHARING, *NOT_SHARING]}
+    return {name: tiny_model(name) for name in [*SHARING, *PACKING, *NOT_SHARING]}
 
 
 @st.composite
@@ -54,12 +55,13 @@ def assert_close(found, expected):
         assert a == pytest.approx(b, abs=2e-5)
 
 
-@pytest.mark.parametrize("architecture", SHARING)
+@pytest.mark.parametrize("architecture", [*SHARING, *PACKING])
 @few
 @given(prompts=prompt_lists(), batch_tokens=st.sampled_from([1, 60, 4096]))
 def test_every_option_scores_as_if_it_were_read_alone(models, architecture, prompts, batch_tokens):
     model = models[architecture]
     assert packs_exactly(model)
+    assert keeps_exactly(model) == (architecture in SHARING)
     assert_close(option_scores(model, prompts, batch_tokens=batch_tokens), by_hand(model, prompts))
 
 
@@ -94,7 +96,7 @@ def test_order_of_questions_does_not_matter(models, prompts, order):
 def test_shots_are_read_once_and_each_question_once(models, architecture):
     model, shots = models[architecture], list(range(100, 130))
     prompts = [Prompt([*shots, 50 + i], [[1, 2], [3, 4], [5, 6]], 0) for i in range(7)]
-    packs_exactly(model)  # tries the model on sentences of its own
+    keeps_exactly(model)  # tries the model on sentences of its own
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     found = option_scores(model, prompts, batch_tokens=12)
@@ -108,7 +110,7 @@ def test_shots_are_read_once_and_each_question_once(models, architecture):
 def test_shots_that_were_dropped_do_not_keep_the_others_from_being_shared(models):
     model, shots = models["llama"], list(range(100, 120))
     prompts = [Prompt([*shots[10 * (i % 2) :], 50 + i], [[1], [3]], i % 2) for i in range(6)]
-    packs_exactly(model)
+    keeps_exactly(model)
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     found = option_scores(model, prompts, batch_tokens=4096)
@@ -129,6 +131,7 @@ def test_half_precision_shares_too_and_gives_nearly_the_same(models):
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     ways_to_pack.cache_clear()  # so that it is tried under half precision
+    keeps_exactly.cache_clear()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = option_scores(model, prompts, batch_tokens=4096)
     hook.remove()

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ripeness.packing import packing
 from ripeness.prefix import SHORTEST_PREFIX, keys_and_values, shared_prefix
 
 PREFIX = list(range(10, 30))
@@ -28,12 +29,13 @@ def test_nothing_is_kept_of_no_beginning(tiny_model):
     assert keys_and_values(tiny_model(), []) is None
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2", "deepseek_v2"])
 def test_what_is_kept_of_a_beginning_is_what_a_longer_text_would_keep_of_it(tiny_model, architecture):
     model = tiny_model(architecture)
-    kept, whole = keys_and_values(model, PREFIX), keys_and_values(model, [*PREFIX, 7, 8])
-    assert len(kept) == model.config.num_hidden_layers
-    for states, longer in zip(kept, whole, strict=True):
-        for part, other in zip(states, longer, strict=True):
+    with packing(model):
+        kept, whole = keys_and_values(model, PREFIX), keys_and_values(model, [*PREFIX, 7, 8])
+    assert list(kept) == list(whole) == list(range(model.config.num_hidden_layers))
+    for layer in kept:
+        for part, other in zip(kept[layer], whole[layer], strict=True):
             assert part.shape[2] == len(PREFIX)
             assert torch.allclose(part, other[:, :, : len(PREFIX)], atol=1e-5)
