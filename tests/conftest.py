@@ -29,14 +29,9 @@ def pytest_collection_modifyitems(items):
 SIZES = {
     "bloom": {"n_head": 4, "n_layer": 2},
     "deepseek_v2": {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 12}
-    | {
-        "num_key_value_heads": 4,
-        "n_routed_experts": 4,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": 16,
-        "first_k_dense_replace": 1,
-    },
+    | {"num_key_value_heads": 4, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
     "gpt_neox": {"num_key_value_heads": 4},
+    "mistral": {"sliding_window": 4},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
 }
 WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"

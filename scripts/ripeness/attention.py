@@ -17,6 +17,8 @@ from ripeness.memory import KeysAndValues, Memory
 from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
 
 PACKED = "ripeness_packed"
+# What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
+IGNORED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
 SIMILAR = {"cpu": 1.0, "cuda": 1.5}
@@ -106,14 +108,17 @@ def packed_attention(
     stop: bool = False,
     dropout: float = 0.0,
     scaling: float | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
     of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
-    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py).
+    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py). ValueError for a kind of
+    attention that this is not.
     """
+    if unknown := [name for name, value in others.items() if value is not None and name not in IGNORED]:
+        raise ValueError(f"attention with {', '.join(unknown)}")
     before = prefix[module.layer_idx] if prefix else None
     if asked and asked.keys:
         return attend(asked, query, before, scaling=scaling, dropout=dropout), None

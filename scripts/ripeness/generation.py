@@ -63,7 +63,8 @@ def answer(
     if not contexts:
         return []
     end, ends = end_of_text(tokenizer), answer_ends(tokenizer, stopping)
-    write = write_packed if keeps_exactly(model) else write_plainly
+    new_tokens = max(stopping.max_new_tokens, *map(len, targets))
+    write = write_packed if keeps_exactly(model, max(map(len, contexts)) + new_tokens) else write_plainly
     written, logps = write(model, contexts, targets, stopping.max_new_tokens, ends, batch_tokens)
     texts = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in written]
     return [(answer_text(tokenizer, tokens, stopping.text), logp) for tokens, logp in zip(texts, logps, strict=True)]
@@ -88,7 +89,7 @@ def write_packed(
     logps = [0.0] * len(contexts)
     rows: list[int] = []  # which text is where in the memory
     is_open = [True] * len(contexts)
-    with packing(model):
+    with packing(model, len(prefix) + room):
         memory = Memory(n_places, room, keys_and_values(model, prefix))
         while rows or waiting:
             n_read = max(1, batch_tokens // lengths[waiting[-1]]) if waiting else 0

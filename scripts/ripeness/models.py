@@ -1,6 +1,7 @@
 """Load and save models in the layout of transformers, and turn prompts into tokens."""
 
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -114,13 +115,17 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def attention_is_plain(model: PreTrainedModel) -> bool:
-    """Whether, by its config, every layer attends to all tokens before: no windows, no recurrence."""
+def reach(model: PreTrainedModel) -> float:
+    """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
+
+    A sequence that is no longer than the windows of sliding attention is attended to whole.
+    """
     config = model.config.get_text_config()
-    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
-    if layers:
-        return set(layers) <= {"full_attention", "global"}
-    return getattr(config, "sliding_window", None) is None
+    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or []
+    if not set(layers) <= {"full_attention", "global", "sliding_attention"}:
+        return 0
+    slides = "sliding_attention" in layers or not layers
+    return (getattr(config, "sliding_window", None) or math.inf) if slides else math.inf
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:

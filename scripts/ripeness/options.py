@@ -40,12 +40,13 @@ def option_scores(model: PreTrainedModel, prompts: list[Prompt], *, batch_tokens
 
 def scores_of_alike(model: PreTrainedModel, prompts: list[Prompt], batch_tokens: int) -> list[list[float]]:
     """Scores of prompts that begin alike: their common beginning is read once, each context once."""
-    if not packs_exactly(model):
+    longest = max(len(prompt.context) + max(map(len, prompt.answers), default=0) for prompt in prompts)
+    if not packs_exactly(model, longest):
         return scores_one_by_one(model, prompts, batch_tokens=batch_tokens)
-    prefix = shared_prefix([prompt.context for prompt in prompts]) if keeps_exactly(model) else []
+    prefix = shared_prefix([prompt.context for prompt in prompts]) if keeps_exactly(model, longest) else []
     questions = [lay_out(prompt, len(prefix)) for prompt in prompts]
     results: list[list[float]] = [[] for _ in prompts]
-    with packing(model):
+    with packing(model, longest):
         before = keys_and_values(model, prefix)
         for batch in in_rows([len(question.tokens) for question in questions], batch_tokens):
             row = [questions[index] for index in batch]

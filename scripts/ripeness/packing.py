@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from ripeness.attention import SIMILAR_ASKED, attending, causal_groups, packed_logits, row_logits, similar
 from ripeness.memory import Memory
-from ripeness.models import attention_is_plain
+from ripeness.models import reach
 from ripeness.narrowing import ask
 from ripeness.prefix import keys_and_values
 from ripeness.sharding import n_processes
@@ -22,18 +22,26 @@ SEQUENCES = [[1, 2, 3, 4, 5], [1, 7, 6], [1, 2, 1, 3]]  # what is tried: they be
 
 
 @contextmanager
-def packing(model: PreTrainedModel) -> Iterator[bool]:
-    """Let a model attend inside packed sequences for a while, and say whether it can; if not, it stays as it was."""
-    if not ways_to_pack(model):
+def packing(model: PreTrainedModel, longest: int) -> Iterator[bool]:
+    """Let a model attend inside packed sequences of at most `longest` tokens for a while, and say whether it can.
+
+    If not, it stays as it was.
+    """
+    if not packs_exactly(model, longest):
         yield False
         return
     with attending(model):
         yield True
 
 
-def packs_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing leaves logits as they are."""
-    return WHOLE in ways_to_pack(model)
+def packs_exactly(model: PreTrainedModel, longest: int) -> bool:
+    """Whether packing sequences of at most `longest` tokens leaves logits as they are."""
+    return longest <= reach(model) and WHOLE in ways_to_pack(model)
+
+
+def keeps_exactly(model: PreTrainedModel, longest: int) -> bool:
+    """Whether packing can also go on from what was read before: not where a layer runs more than once in a pass."""
+    return packs_exactly(model, longest) and goes_on(model)
 
 
 def narrows_exactly(model: PreTrainedModel) -> bool:
@@ -46,10 +54,10 @@ def narrows_exactly(model: PreTrainedModel) -> bool:
 def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
     """How a model may be packed so that logits stay as they are.
 
-    Nothing is exact where a model attends in windows, adds distances to its scores, or has no attention at all. A model
-    that is spread over processes runs each of its layers once, so its last layer cannot be narrowed.
+    Nothing is exact where a model adds distances to its scores or has no attention at all. A model that is spread over
+    processes runs each of its layers once, so its last layer cannot be narrowed.
     """
-    if not attention_is_plain(model):
+    if max(map(len, SEQUENCES)) > reach(model):
         return ()
     exact = []
     with as_it_is_read(model):
@@ -67,10 +75,8 @@ def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 @torch.no_grad()
-def keeps_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing can go on from what was read before: not where a layer runs more than once in a pass."""
-    if not packs_exactly(model):
-        return False
+def goes_on(model: PreTrainedModel) -> bool:
+    """Whether logits stay as they are where a pass goes on from what others have read."""
     with as_it_is_read(model), suppress(*FAILURES):
         alone = separately(model)
         expected = torch.stack([logits[place] for place in (-2, -1) for logits in alone])

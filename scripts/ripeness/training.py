@@ -19,7 +19,7 @@ from ripeness.packing import narrows_exactly, packing
 from ripeness.progress import Progress
 from ripeness.pull import clip_gradient, starting_point
 from ripeness.recipes import TrainingSettings
-from ripeness.replay import Replay
+from ripeness.replay import PIECE_TOKENS, Replay
 from ripeness.sharding import n_processes, rank, summed
 
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
@@ -57,12 +57,13 @@ def train(
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     planned, start = batches(examples, settings), starting_point(model, settings)
+    longest = max(PIECE_TOKENS if replay else 0, *(len(example.tokens) for example in examples))
     limit, n_read, norm = 2 * math.log(model.config.get_text_config().vocab_size), 0, torch.tensor(1.0)
     with adapted(model, settings):
         optimizer, weights = make_optimizer(model, settings), list(model.parameters())
         losses = progress.restore(model, optimizer) if progress else []
         model.train()
-        with packing(model) as is_packed:
+        with packing(model, longest) as is_packed:
             how = {"pad": pad, "is_packed": is_packed}
             for step, batch in enumerate(planned):
                 n_before, n_read = n_read, n_read + len(batch)

@@ -11,7 +11,7 @@ from ripeness.generation import Stopping, answer, answer_text, generate
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.prefix import shared_prefix
 
-ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2"]
+ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2", "olmo3"]
 # Written by transformers: windows, distances as biases, no attention, padding that is read, attention twice a layer.
 PLAIN = ["mistral", "bloom", "falcon", "mamba", "rwkv", "diffllama", "hrm_text"]
 RAGGED = [[5], [6, 7, 8, 9, 10, 11, 12], [6, 7, 9], [20] * 12, [6, 7, 8, 9, 10, 11, 12]]

@@ -62,7 +62,7 @@ def test_the_last_layer_computes_what_is_asked_and_nothing_else(tiny_model):
     hook = layer.mlp.register_forward_pre_hook(lambda _, args: sizes.append(args[0].shape[1]))
     assert ways_to_pack(model) == (WHOLE, NARROW)
     sizes.clear()
-    with packing(model):
+    with packing(model, 64):
         packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=narrows_exactly(model))
     hook.remove()
     assert sizes == [3]
@@ -72,7 +72,7 @@ def test_the_last_layer_computes_what_is_asked_and_nothing_else(tiny_model):
 def test_a_model_that_does_not_follow_is_packed_and_not_narrowed(tiny_model):
     model = tiny_model("gpt2")
     assert ways_to_pack(model) == (WHOLE,)
-    with packing(model) as is_packed:
+    with packing(model, 64) as is_packed:
         assert is_packed
         assert packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=narrows_exactly(model)).shape == (
             3,

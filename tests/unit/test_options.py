@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ripeness.options import in_rows, option_scores, scores_one_by_one
-from ripeness.packing import keeps_exactly, packs_exactly, ways_to_pack
+from ripeness.packing import goes_on, keeps_exactly, packs_exactly, ways_to_pack
 from ripeness.prompts import Prompt
 
 # in DeepSeek's cache is not what its attention is given
-SHARING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2"]
+SHARING = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2", "olmo3"]
 PACKING = ["diffllama", "hrm_text"]  # attention runs twice in a layer: they can be packed, but not go on from before
-NOT_SHARING = ["mistral", "bloom", "mamba"]  # windows, distances as biases, no attention
+NOT_SHARING = ["mistral", "bloom", "mamba", "gemma2"]  # windows, distances as biases, no attention, capped scores
 TOKENS = st.integers(0, 383)
 few = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -60,8 +60,8 @@ def assert_close(found, expected):
 @given(prompts=prompt_lists(), batch_tokens=st.sampled_from([1, 60, 4096]))
 def test_every_option_scores_as_if_it_were_read_alone(models, architecture, prompts, batch_tokens):
     model = models[architecture]
-    assert packs_exactly(model)
-    assert keeps_exactly(model) == (architecture in SHARING)
+    assert packs_exactly(model, 64)
+    assert keeps_exactly(model, 64) == (architecture in SHARING)
     assert_close(option_scores(model, prompts, batch_tokens=batch_tokens), by_hand(model, prompts))
 
 
@@ -70,7 +70,17 @@ def test_every_option_scores_as_if_it_were_read_alone(models, architecture, prom
 @given(prompts=prompt_lists())
 def test_a_model_that_follows_no_foreign_mask_reads_every_option_alone(models, architecture, prompts):
     model = models[architecture]
-    assert not packs_exactly(model)
+    assert not packs_exactly(model, 64)
+    assert_close(option_scores(model, prompts, batch_tokens=60), by_hand(model, prompts))
+
+
+@pytest.mark.parametrize("window", [8, 20])
+@few
+@given(prompts=prompt_lists())
+def test_windows_count_as_soon_as_a_question_is_longer(tiny_model, window, prompts):
+    model = tiny_model("olmo3", sliding_window=window)
+    longest = max(len(prompt.context) + max(map(len, prompt.answers)) for prompt in prompts)
+    assert packs_exactly(model, longest) == (longest <= window)
     assert_close(option_scores(model, prompts, batch_tokens=60), by_hand(model, prompts))
 
 
@@ -78,7 +88,7 @@ def test_eager_attention_shares_too(tiny_model):
     model = tiny_model("llama")
     model.set_attn_implementation("eager")
     prompts = [Prompt([5, 6], [[1, 2], [3]], 0), Prompt([7], [[1], [3, 4, 5]], 0)]
-    assert packs_exactly(model)
+    assert packs_exactly(model, 64)
     assert_close(option_scores(model, prompts, batch_tokens=100), by_hand(model, prompts))
 
 
@@ -96,7 +106,7 @@ def test_order_of_questions_does_not_matter(models, prompts, order):
 def test_shots_are_read_once_and_each_question_once(models, architecture):
     model, shots = models[architecture], list(range(100, 130))
     prompts = [Prompt([*shots, 50 + i], [[1, 2], [3, 4], [5, 6]], 0) for i in range(7)]
-    keeps_exactly(model)  # tries the model on sentences of its own
+    keeps_exactly(model, 64)  # tries the model on sentences of its own
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     found = option_scores(model, prompts, batch_tokens=12)
@@ -110,7 +120,7 @@ def test_shots_are_read_once_and_each_question_once(models, architecture):
 def test_shots_that_were_dropped_do_not_keep_the_others_from_being_shared(models):
     model, shots = models["llama"], list(range(100, 120))
     prompts = [Prompt([*shots[10 * (i % 2) :], 50 + i], [[1], [3]], i % 2) for i in range(6)]
-    keeps_exactly(model)
+    keeps_exactly(model, 64)
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     found = option_scores(model, prompts, batch_tokens=4096)
@@ -131,7 +141,7 @@ def test_half_precision_shares_too_and_gives_nearly_the_same(models):
     read = []
     hook = model.register_forward_pre_hook(lambda _, __, kwargs: read.append(kwargs["input_ids"]), with_kwargs=True)
     ways_to_pack.cache_clear()  # so that it is tried under half precision
-    keeps_exactly.cache_clear()
+    goes_on.cache_clear()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = option_scores(model, prompts, batch_tokens=4096)
     hook.remove()

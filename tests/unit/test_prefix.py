@@ -32,7 +32,7 @@ def test_nothing_is_kept_of_no_beginning(tiny_model):
 @pytest.mark.parametrize("architecture", ["llama", "gpt_neox", "gpt2", "deepseek_v2"])
 def test_what_is_kept_of_a_beginning_is_what_a_longer_text_would_keep_of_it(tiny_model, architecture):
     model = tiny_model(architecture)
-    with packing(model):
+    with packing(model, 64):
         kept, whole = keys_and_values(model, PREFIX), keys_and_values(model, [*PREFIX, 7, 8])
     assert list(kept) == list(whole) == list(range(model.config.num_hidden_layers))
     for layer in kept:

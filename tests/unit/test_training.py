@@ -13,6 +13,7 @@ from ripeness.batching import IGNORED, Example, encode_examples, padded, rows_of
 from ripeness.config import SCHEMA, fill_defaults, read_schema
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
+from ripeness.packing import packs_exactly
 from ripeness.progress import Progress, training_identity
 from ripeness.recipes import read_settings
 from ripeness.training import TrainingSettings, batches, is_alive, may_share, rate_at, train
@@ -261,11 +262,21 @@ def test_rows_of_any_size_give_the_same_model_up_to_rounding(tiny_model, example
     assert torch.allclose(model(tokens).logits, expected[2](tokens).logits, atol=1e-3)
 
 
-def test_a_model_that_cannot_pack_is_tuned_with_padding(tiny_model, examples):
+def test_a_model_that_cannot_pack_is_tuned_with_padding(tiny_model, examples, monkeypatch):
     packed = tune(tiny_model, examples)
-    padded_only = tiny_model("mistral")  # the same weights and layers, but a window that forbids packing
-    losses, *_ = train(padded_only, examples, SETTINGS, pad=0)
+    monkeypatch.setattr("ripeness.packing.reach", lambda model: 0)
+    losses, *_ = train(tiny_model(), examples, SETTINGS, pad=0)
     assert losses == pytest.approx(packed[0], abs=1e-5)
+
+
+def test_windows_that_hold_every_example_hide_nothing_and_shorter_ones_do(tiny_model, examples):
+    longest, expected = max(len(example.tokens) for example in examples), tune(tiny_model, examples)[0]
+    losses = {}
+    for window in (longest, longest // 2):
+        model = tiny_model("mistral", sliding_window=window)  # the weights and layers of a Llama
+        assert packs_exactly(model, longest) == (window == longest)
+        losses[window] = train(model, examples, SETTINGS, pad=0).losses
+    assert losses[longest] == pytest.approx(expected, abs=1e-5) != losses[longest // 2]
 
 
 @pytest.mark.parametrize("row_tokens", [1, 20, 35, 10_000])
