@@ -38,7 +38,7 @@ lint: .venv/ready-dev
 	@$(IN_VENV) snakefmt --check Snakefile rules
 	@$(IN_VENV) .venv/bin/python -m snakemake --lint
 
-# Against the reference tools, on a quiet machine: about half an hour; one alone: make bench ONLY=prediction
+# Against the reference tools, on a quiet machine: some hours; one alone: make bench ONLY=prediction
 bench: .venv/ready-dev
 	@.venv/bin/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 

@@ -18,7 +18,7 @@ from ripeness.narrowing import Asked, KeysAreKnown, all_keys, ask, attend, last_
 
 PACKED = "ripeness_packed"
 # What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
-IGNORED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
+NOT_NEEDED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
 SIMILAR = {"cpu": 1.0, "cuda": 1.5}
@@ -117,7 +117,7 @@ def packed_attention(
     more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py). ValueError for a kind of
     attention that this is not.
     """
-    if unknown := [name for name, value in others.items() if value is not None and name not in IGNORED]:
+    if unknown := [name for name, value in others.items() if value is not None and name not in NOT_NEEDED]:
         raise ValueError(f"attention with {', '.join(unknown)}")
     before = prefix[module.layer_idx] if prefix else None
     if asked and asked.keys:
