@@ -31,6 +31,7 @@ SIZES = {
     "deepseek_v2": {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 12}
     | {"num_key_value_heads": 4, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16},
     "gpt_neox": {"num_key_value_heads": 4},
+    "hrm_text": {"H_cycles": 1, "L_cycles": 2},
     "mistral": {"sliding_window": 4},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
 }
