@@ -138,8 +138,10 @@ def summed_logps(logits: torch.Tensor, scored: list[tuple[int, int, int]], n: in
         return [0.0] * n
     norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
     place, token, owner = torch.tensor(scored, device=logits.device, dtype=torch.long).unbind(1)
-    sums = torch.zeros(n, device=logits.device)
-    return sums.index_add(0, owner, logits[place, token].float() - norms[place]).tolist()
+    logps = (
+        logits[place, token].float() - norms[place]
+    ).double()  # sums of hundreds of nats have few digits left in fp32
+    return torch.zeros(n, dtype=torch.float64, device=logits.device).index_add(0, owner, logps).tolist()
 
 
 def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.options import in_rows, option_scores, scores_one_by_one
+from ripeness.options import in_rows, option_scores, scores_one_by_one, summed_logps
 from ripeness.packing import goes_on, keeps_exactly, packs_exactly, ways_to_pack
 from ripeness.prompts import Prompt
 
@@ -82,6 +82,12 @@ def test_windows_count_as_soon_as_a_question_is_longer(tiny_model, window, promp
     longest = max(len(prompt.context) + max(map(len, prompt.answers)) for prompt in prompts)
     assert packs_exactly(model, longest) == (longest <= window)
     assert_close(option_scores(model, prompts, batch_tokens=60), by_hand(model, prompts))
+
+
+def test_sums_of_hundreds_of_nats_keep_their_digits():
+    logits = torch.tensor([[0.0, 3.1, 0.7]])
+    one = summed_logps(logits, [(0, 0, 0)], 1)[0]
+    assert summed_logps(logits, [(0, 0, 0)] * 2000, 1) == pytest.approx([2000 * one], rel=1e-12)
 
 
 def test_eager_attention_shares_too(tiny_model):
