@@ -78,9 +78,8 @@ def test_gradients_do_not_leak_from_one_sequence_to_another(models):
     hook = model.get_input_embeddings().register_forward_hook(lambda _, __, output: embeddings.append(output))
     with packing(model, 64):
         embeddings.clear()
-        logits = packed_logits(
-            model, [[1, 2, 3], [4, 5], [6, 7, 8]], torch.tensor([4]), is_narrow=True
-        )  # the last of the second
+        last_of_second = torch.tensor([4])
+        logits = packed_logits(model, [[1, 2, 3], [4, 5], [6, 7, 8]], last_of_second, is_narrow=True)
         embeddings[0].retain_grad()
         logits.sum().backward()
     hook.remove()
