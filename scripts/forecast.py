@@ -7,10 +7,8 @@ Seconds a job follow from those that have run, else from --flops and --start-sec
 is printed. Pre-training goes step after step, whatever the number of GPUs; only runs of their own go side by side.
 """
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from ripeness.command_line import argument_parser, run
@@ -28,18 +26,14 @@ from ripeness.forecast import (
     seconds_a_job,
 )
 from ripeness.needs import FLOPS
+from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.study import load_study
-
-ROOT = Path(__file__).parents[1]
 
 
 def planned_jobs(study: Path) -> dict[str, int]:
     """Jobs that Snakemake would run now, by rule."""
-    command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--snakefile", str(ROOT / "Snakefile")]
-    if study.resolve() != ROOT / "config.yaml":
-        command += ["--configfile", str(study)]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    command = snakemake_command(study, "-n", "-q", "rules")
+    done = subprocess.run(command, capture_output=True, text=True, env=snakemake_environment(), check=False)
     if done.returncode:
         raise UserError(f"Snakemake cannot plan the study:\n{(done.stdout + done.stderr).strip()}")
     stats = (done.stdout + done.stderr).partition("Job stats:")[2].partition("\n\n")[0]

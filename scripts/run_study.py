@@ -20,9 +20,9 @@ from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.resolving import resolve, unresolved
+from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.study import load_study
 
-ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
 
@@ -78,15 +78,12 @@ def tick(progress: Progress, ended: Event) -> None:
 
 def run_snakemake(study: Path, cores: str, more: list[str]) -> tuple[int, Progress]:
     """Run Snakemake in a process of its own and follow its output."""
-    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--scheduler", "greedy", "--rerun-incomplete"]
-    command += ["--keep-going", "--snakefile", str(ROOT / "Snakefile")]
-    if study.resolve() != ROOT / "config.yaml":
-        command += ["--configfile", str(study)]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    options = ["--cores", cores, "--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
+    command = snakemake_command(study, *options, *more)
     progress, ended = Progress(), Event()
     Thread(target=tick, args=(progress, ended), daemon=True).start()
     with subprocess.Popen(
-        [*command, *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
     ) as process:
         try:
             for line in process.stdout or ():
@@ -145,6 +142,9 @@ def main(argv: list[str] | None = None) -> None:
             raise UserError(why.removeprefix("error: "))
         print(why, file=sys.stderr)
         sys.exit(1)
+    if not (results / "findings.json").is_file():  # a dry run, or other targets than the report
+        print(*progress.lines, sep="\n")
+        return
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
         print(line)

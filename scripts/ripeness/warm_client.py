@@ -80,6 +80,8 @@ def forward_signals(child: int) -> None:
 
 def tell_group(child: int, number: int) -> None:
     """Send a signal to the job and to what it started."""
+    if child < 2:
+        return  # never: these would be one's own group, and all processes that one may signal
     try:  # noqa: SIM105 (contextlib would cost an import)
         os.killpg(child, number)
     except ProcessLookupError:

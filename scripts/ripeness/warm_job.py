@@ -41,18 +41,13 @@ def tell(client: socket.socket, number: int) -> None:
 
 def become_job(client: socket.socket, settings: dict[str, str], *, server: int) -> NoReturn:
     """Take over what the client asks for, run it, and end the process."""
-    status = 1
-    try:
-        os.setpgid(0, 0)
-        end_with_server(server)
-        tell(client, os.getpid())
-        if take_over(receive(client), settings):
-            client.close()
-            status = run(sys.argv[0])
-        else:
-            tell(client, PLAIN)
-    finally:
-        os._exit(status)
+    os.setpgid(0, 0)
+    end_with_server(server)
+    if not take_over(receive(client), settings):
+        tell(client, PLAIN)
+        os._exit(1)
+    client.close()
+    os._exit(run(sys.argv[0]))
 
 
 def end_with_server(server: int) -> None:

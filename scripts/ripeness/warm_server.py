@@ -3,9 +3,9 @@
 One loop and one thread. The child, not the server, reads what a client wants (`ripeness.warm_job`), so a slow
 client holds nobody up. What is said on a client's connection:
 
-    child -> client     its process id (or the server: NO_CHILD, the workflow has ended)
+    server -> client    the child's process id (or NO_CHILD: the workflow has ended)
     client -> child     descriptors 0, 1, 2; arguments, folder, environment, umask; now the job is started
-    child -> client     PLAIN, if it would differ from a plain start; it has done nothing
+    child -> client     PLAIN, if it would differ from a plain start or cannot begin; it has done nothing
     server -> client    the exit status, or minus the number of the signal that killed the job
 
 A client that closes its connection cancels the job.
@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ripeness.warm_job import become_job, settings_read_at_start, tell
+from ripeness.warm_job import PLAIN, become_job, settings_read_at_start, tell
 
 NO_CHILD = 0  # as in warm_client
 LIFELINE = 0  # standard input: a pipe whose other end only the workflow's main process holds
@@ -56,6 +56,7 @@ class Loop:
 
     listener: socket.socket
     signals: int
+    writable: int  # the other end of `signals`
     watch: select.poll = field(default_factory=select.poll)
     jobs: dict[int, Job] = field(default_factory=dict)
 
@@ -120,7 +121,7 @@ def load(libraries: Sequence[str]) -> None:
 
 def serve(listener: socket.socket, *, settings: dict[str, str], usage: Path | None) -> None:
     """Fork a child for each client and answer it with the child's end, until workflow and jobs have ended."""
-    loop = Loop(listener, signals_as_bytes())
+    loop = Loop(listener, *signals_as_bytes())
     for source, events in ((listener, select.POLLIN), (loop.signals, select.POLLIN), (LIFELINE, 0)):
         loop.watch.register(source, events)  # 0: only whether the other end has closed
     n_ended, ending = 0, False
@@ -140,13 +141,13 @@ def serve(listener: socket.socket, *, settings: dict[str, str], usage: Path | No
             admit(loop, settings)
 
 
-def signals_as_bytes() -> int:
-    """Have the numbers of signals written to a pipe, and return its other end."""
+def signals_as_bytes() -> tuple[int, int]:
+    """Have the numbers of signals written to a pipe, and return where to read it and where it is written to."""
     readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writable)
     for number in HANDLED:
         signal.signal(number, lambda *_: None)
-    return readable
+    return readable, writable
 
 
 def milliseconds_to_deadline(jobs: dict[int, Job]) -> float | None:
@@ -191,10 +192,14 @@ def admit(loop: Loop, settings: dict[str, str]) -> None:
             try:
                 forget_server(loop)
                 become_job(client, settings, server=server)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+                tell(client, PLAIN)
             finally:
                 os._exit(1)
         with contextlib.suppress(OSError):
             os.setpgid(child, child)  # here and there: whoever comes first
+        tell(client, child)  # before its end can be told, however early that comes
         loop.jobs[child] = Job(client)
         loop.watch.register(client, 0)
     except OSError:
@@ -205,7 +210,8 @@ def admit(loop: Loop, settings: dict[str, str]) -> None:
 
 def forget_server(loop: Loop) -> None:
     """In the child: close what is the server's and handle signals as a new interpreter does."""
-    os.close(signal.set_wakeup_fd(-1))
+    signal.set_wakeup_fd(-1)  # from Python 3.12 on asyncio, where a library has brought it, does so after a fork too
+    os.close(loop.writable)
     os.close(loop.signals)
     for connection in (loop.listener, *(job.client for job in loop.jobs.values())):
         connection.close()  # else a client would not see the server's end

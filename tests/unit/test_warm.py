@@ -374,6 +374,26 @@ def test_a_library_that_runs_threads_turns_warm_starts_off(folder):
     assert "jobs start plainly" in errors
 
 
+def test_a_library_that_resets_signals_after_a_fork_does_no_harm(folder):
+    # as asyncio from Python 3.12 on
+    code = "import os, signal; os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))"
+    (folder / "resetting_library.py").write_text(code)
+    write_program(folder, "import os; print(os.getppid())")
+    workflow, process, _ = start_workflow(folder, "resetting_library", PYTHONPATH=str(folder))
+    output, errors = workflow.communicate()
+    assert int(output) == process, errors
+
+
+def test_a_child_that_cannot_begin_says_why_and_leaves_the_job_to_a_plain_start(folder):
+    (folder / "breaking_library.py").write_text("import ctypes; ctypes.CDLL = None")
+    write_program(folder, "import os; print(os.getppid())")
+    workflow, process, _ = start_workflow(folder, "breaking_library", PYTHONPATH=str(folder))
+    output, errors = workflow.communicate()
+    assert workflow.returncode == 0
+    assert int(output) != process
+    assert "TypeError: 'NoneType' object is not callable" in errors
+
+
 def test_a_job_whose_server_is_killed_fails_and_is_not_started_again(folder):
     write_program(folder, SLEEPER)
     workflow, process, socket_folder = start_workflow(folder)

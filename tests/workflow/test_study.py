@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from cut_study import CAN_CUT_OFF, TUNED, UNTOUCHED
+from cut_study import CAN_CUT_OFF, TUNED, UNTOUCHED, Study
 from project import ENVIRONMENT
 
 pytestmark = pytest.mark.slow
@@ -25,6 +25,17 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
     assert all(f"{finding['verdict']:<13} {finding['statement']}" in said for finding in findings)
     assert re.search(r"start-up is \d+%", said)
     assert (finished.folder / "results/cut/report.html").stat().st_size > 100_000
+
+
+def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_path):
+    study = Study(tmp_path / "a study")
+    target = "results/cut/datasets/nursery-sentiment/train.jsonl"
+    for options, said in ((["-n", target], "This was a dry-run"), ([target], "(100%) done")):
+        command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "1", "--", *options]
+        run = subprocess.run(command, cwd=study.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+        assert run.returncode == 0, run.stderr
+        assert said in run.stdout
+    assert (study.folder / target).is_file()
 
 
 @pytest.mark.skipif(not CAN_CUT_OFF, reason="only root may take the network away")
