@@ -87,8 +87,8 @@ def test_console_is_silent(browser):
 def test_nothing_but_the_file_is_asked_for(browser, report_path):
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    # chrome: is the empty tab in which the browser starts
-    inside = ("data:", "blob:", "chrome:", report_path.as_uri())
+    # chrome: and chrome-untrusted: are the empty tab in which the browser starts
+    inside = ("data:", "blob:", "chrome:", "chrome-untrusted:", report_path.as_uri())
     outside = [url for url in urls if not url.startswith(inside)]
     assert report_path.as_uri() in urls and not outside
 

@@ -154,12 +154,20 @@ def write_config(folder: Path) -> None:
     for number in range(max(NODES.values())):
         os.mknod(folder / "dev" / f"nvidia{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     (folder / "gres.conf").write_text("\n".join(devices) + "\n")
+    if slurm_version() >= (23, 2):  # looks for control groups even where nothing uses them; older ones cannot be told
+        (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     config = CONFIG.format(host=host, port=ports[0], folder=folder, nodes="\n".join(lines))
     (folder / "slurm.conf").write_text(config)
     for program in PROGRAMS:  # Snakemake's job step takes SLURM_CONF from the environment
         path = folder / "bin" / program
         path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which(program)} "$@"\n')
         path.chmod(0o755)
+
+
+def slurm_version() -> tuple[int, ...]:
+    """Year, month and patch of the SLURM that is installed."""
+    said = subprocess.run(["slurmctld", "-V"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, said.split()[-1].split(".")))
 
 
 def free_ports(n: int) -> list[int]:

@@ -29,13 +29,13 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
 
 def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_path):
     study = Study(tmp_path / "a study")
-    target = "results/cut/datasets/nursery-sentiment/train.jsonl"
+    target = "results/cut/datasets/nursery-sentiment"
     for options, said in ((["-n", target], "This was a dry-run"), ([target], "(100%) done")):
         command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "1", "--", *options]
         run = subprocess.run(command, cwd=study.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, run.stderr
         assert said in run.stdout
-    assert (study.folder / target).is_file()
+    assert (study.folder / target).is_dir()
 
 
 @pytest.mark.skipif(not CAN_CUT_OFF, reason="only root may take the network away")
