@@ -2,9 +2,9 @@
 STUDY ?= config.yaml
 CORES ?= $(shell nproc)
 GPUS ?= 8
-# The first Python of 3.11 or newer; PYTHON=... chooses another.
-PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# The first Python of 3.11 to 3.13, for which every package is built, else a newer one; PYTHON=... chooses another.
+PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$minor))" 2>/dev/null && echo $$p && exit; done; done)
 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -73,7 +73,9 @@ clean:
 	@echo "setting up .venv with $(PYTHON); this takes some minutes, once"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "error: $(PYTHON) cannot make a virtual environment" >&2; \
 		echo "hint: on Debian, apt-get install python3-venv" >&2; exit 2; }
-	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock
+	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock || { \
+		echo "hint: a Python newer than 3.13 must compile some packages: on Debian, apt-get install gcc python3-dev;" >&2; \
+		echo "hint: or name an older one: make PYTHON=python3.13" >&2; exit 2; }
 	@touch .venv/ready
 
 # What tests and benchmarks need beside.

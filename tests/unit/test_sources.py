@@ -108,7 +108,8 @@ def test_training_does_not_depend_on_charts_nor_on_statistics():
 
 def test_other_versions_of_python_give_the_same_digests(tmp_path):
     others = {}
-    for path in (*Path.home().glob(".pyenv/versions/*/bin/python"), *map(shutil.which, ("python3.12", "python3.13"))):
+    installed = map(shutil.which, ("python3.12", "python3.13", "python3.14"))
+    for path in (*Path.home().glob(".pyenv/versions/*/bin/python"), *installed):
         code = "import sys; print(sys.version_info[:2])"
         done = path and subprocess.run([path, "-c", code], capture_output=True, text=True)
         if done and done.returncode == 0 and "(3, 1" in done.stdout and eval(done.stdout) >= (3, 11):
