@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make study` runs the embedded study, `make test` passes the tests.
 STUDY ?= config.yaml
-CORES ?= $(shell nproc)
+CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 GPUS ?= 8
 # The first Python of 3.11 to 3.13, for which every package is built, else a newer one; PYTHON=... chooses another.
 PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \

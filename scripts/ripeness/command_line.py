@@ -58,7 +58,8 @@ def usage_since(started: float, wall: float) -> dict[str, float]:
     `started` (CPU seconds) and `wall` (perf_counter) were read when the program's own work began; what came before
     is start-up: the interpreter and its imports.
     """
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes on Linux
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes there, kilobytes elsewhere
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return {
         "startup_cpu_s": round(started, 3),
         "compute_cpu_s": round(time.process_time() - started, 3),
