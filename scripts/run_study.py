@@ -128,6 +128,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at once")
     parser.add_argument("more", nargs="*", help="further options of Snakemake, after --")
     options = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors="replace")  # a terminal without the minus sign shows "?"
     config = read_yaml(options.study)
     study = load_study(config, ROOT / "tasks")
     if unresolved(study):

@@ -85,6 +85,7 @@ def main(argv: list[str] | None = None) -> None:
         "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
     )
     options = parser.parse_args(argv)
+    sys.stdout.reconfigure(errors="replace")  # a terminal without a sign of the item's shows "?"
     checkpoint = options.checkpoint or find_checkpoint()
     source = {"source": dict.fromkeys(("train", "validation", "test"), str(options.rows))} if options.rows else {}
     task = load_task(options.task, TASKS, overrides=source)

@@ -26,7 +26,6 @@ def run(main: Callable[[], None]) -> None:
 
     Any other exception is a bug and shows its traceback (status 1).
     """
-    sys.stdout.reconfigure(errors="replace")  # a terminal without a sign that is printed shows "?"
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s", force=True)
     started, wall = time.process_time(), time.perf_counter()
     try:

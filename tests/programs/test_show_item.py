@@ -1,7 +1,10 @@
 """show_item: one item of any task as a model will see it."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,18 @@ def show(wide, capsys, tmp_path, monkeypatch):
         return capsys.readouterr().out
 
     return run
+
+
+def test_a_terminal_without_a_sign_of_the_item_shows_the_rest(wide, tmp_path):
+    rows = [json.loads(line) for line in (ROWS / "rte.jsonl").read_text().splitlines()]
+    lines = [json.dumps(row | {"sentence1": "A fall of \u2212 5."}) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    command = [sys.executable, ROOT / "scripts/show_item.py", "rte", "--rows", "rows.jsonl", "--checkpoint", wide]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "A fall of ? 5." in done.stdout
 
 
 def test_an_item_that_does_not_fit_is_shown_all_the_same_and_that_is_said(show, wide, tmp_path, capsys):

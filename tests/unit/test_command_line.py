@@ -1,17 +1,11 @@
 """What every program does at its edges."""
 
 import errno
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from ripeness import command_line
 from ripeness.command_line import argument_parser, json_option, run
-
-SCRIPTS = Path(command_line.__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -41,14 +35,6 @@ def test_any_other_error_is_a_bug_and_shows_itself(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["program"])
     with pytest.raises(OSError, match="Input/output"):
         run(program)
-
-
-def test_a_terminal_without_a_sign_shows_the_rest():
-    code = "from ripeness.command_line import run; run(lambda: print('a fall of \u2212 0.5'))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SCRIPTS, env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True
-    )
-    assert (done.returncode, done.stdout) == (0, b"a fall of ? 0.5\n"), done.stderr
 
 
 @pytest.mark.parametrize(("text", "why"), [("{epochs: 3}", "enclosed in double quotes"), ("[1]", "another kind")])
