@@ -40,12 +40,14 @@ from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.plan import plan_cells
 from ripeness.study import load_study
+from ripeness.world import heldout_documents
 
 PARTS = ("Snakefile", "rules", "scripts", "tasks", "reports", "envs", "config.yaml", "config.schema.yaml")
 CHECKPOINTS = ("step4096", "step1024")
 CELLS, AT_ONCE = 24, 2
 FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32}
 STUDY, SEED = "benchmark", 1
+GATE_TEXT = "gate.txt"  # of the nursery's world; it reads no English prose
 
 
 def study_config(checkpoints: list[Path], n_datasets: int) -> dict:
@@ -57,7 +59,7 @@ def study_config(checkpoints: list[Path], n_datasets: int) -> dict:
         for folder, fact in zip(checkpoints, facts, strict=True)
     ]
     return {
-        "study": STUDY, "title": "A benchmark", "series": {"nursery": {"checkpoints": entries}},
+        "study": STUDY, "title": "A benchmark", "series": {"nursery": {"checkpoints": entries, "gate_text": GATE_TEXT}},
         "datasets": dict(list(nursery["datasets"].items())[:n_datasets]), "formats": nursery["formats"],
         "methods": {"base": {"shots": [0]}, "full": FULL}, "seeds": [SEED], "items": nursery["items"],
         "suites": {"in-domain": {"datasets": "own", "formats": "all"}},
@@ -71,6 +73,7 @@ def copy_project(folder: Path, config: dict) -> None:
         copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy
         copy(PROJECT / part, folder / part)
     (folder / "study.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    (folder / GATE_TEXT).write_text("\n".join(heldout_documents(20, SEED)), encoding="utf-8")
 
 
 def environment() -> dict[str, str]:
