@@ -74,8 +74,8 @@ clean:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "error: $(PYTHON) cannot make a virtual environment" >&2; \
 		echo "hint: on Debian, apt-get install python3-venv" >&2; exit 2; }
 	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock || { \
-		echo "hint: a Python newer than 3.13 must compile some packages: on Debian, apt-get install gcc python3-dev;" >&2; \
-		echo "hint: or name an older one: make PYTHON=python3.13" >&2; exit 2; }
+		$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 14))" && echo "hint: this Python must compile some" \
+		"packages (Debian: apt-get install gcc python3-dev); or make PYTHON=python3.13" >&2; exit 2; }
 	@touch .venv/ready
 
 # What tests and benchmarks need beside.

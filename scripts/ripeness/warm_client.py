@@ -40,6 +40,8 @@ def main() -> None:
         connection.settimeout(None)
         if child == NO_CHILD:
             sys.exit("not started: the workflow has ended")
+        if not 1 < child < PLAIN:  # the end of a child that could not even say its id; a group 1 would be everybody
+            start_plainly()
         send(connection, request)
     except (OSError, EOFError, KeyError):
         start_plainly()
@@ -80,8 +82,6 @@ def forward_signals(child: int) -> None:
 
 def tell_group(child: int, number: int) -> None:
     """Send a signal to the job and to what it started."""
-    if child < 2:
-        return  # never: these would be one's own group, and all processes that one may signal
     try:  # noqa: SIM105 (contextlib would cost an import)
         os.killpg(child, number)
     except ProcessLookupError:

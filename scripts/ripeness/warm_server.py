@@ -3,7 +3,7 @@
 One loop and one thread. The child, not the server, reads what a client wants (`ripeness.warm_job`), so a slow
 client holds nobody up. What is said on a client's connection:
 
-    server -> client    the child's process id (or NO_CHILD: the workflow has ended)
+    child -> client     its process id, before all else (or the server: NO_CHILD, the workflow has ended)
     client -> child     descriptors 0, 1, 2; arguments, folder, environment, umask; now the job is started
     child -> client     PLAIN, if it would differ from a plain start or cannot begin; it has done nothing
     server -> client    the exit status, or minus the number of the signal that killed the job
@@ -190,6 +190,8 @@ def admit(loop: Loop, settings: dict[str, str]) -> None:
         child = os.fork()
         if child == 0:
             try:
+                os.setpgid(0, 0)
+                tell(client, os.getpid())
                 forget_server(loop)
                 become_job(client, settings, server=server)
             except BaseException:
@@ -199,7 +201,6 @@ def admit(loop: Loop, settings: dict[str, str]) -> None:
                 os._exit(1)
         with contextlib.suppress(OSError):
             os.setpgid(child, child)  # here and there: whoever comes first
-        tell(client, child)  # before its end can be told, however early that comes
         loop.jobs[child] = Job(client)
         loop.watch.register(client, 0)
     except OSError:

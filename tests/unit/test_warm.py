@@ -364,34 +364,42 @@ def test_each_program_has_the_server_that_loads_what_it_imports(tmp_path, monkey
     ]
 
 
+def parent_with_library(folder, code):
+    """The server's process id, that of the parent of a job after the server has loaded a library, and errors."""
+    (folder / "odd_library.py").write_text(code)
+    write_program(folder, "import os; print(os.getppid())")
+    workflow, process, _ = start_workflow(folder, "odd_library", PYTHONPATH=str(folder))
+    output, errors = workflow.communicate()
+    assert workflow.returncode == 0, errors
+    return process, int(output), errors
+
+
 def test_a_library_that_runs_threads_turns_warm_starts_off(folder):
     code = "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
-    (folder / "threaded_library.py").write_text(code)
-    write_program(folder, "import os; print(os.getppid())")
-    workflow, process, _ = start_workflow(folder, "threaded_library", PYTHONPATH=str(folder))
-    output, errors = workflow.communicate()
-    assert int(output) != process
+    server, parent, errors = parent_with_library(folder, code)
+    assert parent != server
     assert "jobs start plainly" in errors
 
 
 def test_a_library_that_resets_signals_after_a_fork_does_no_harm(folder):
     # as asyncio from Python 3.12 on
     code = "import os, signal; os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))"
-    (folder / "resetting_library.py").write_text(code)
-    write_program(folder, "import os; print(os.getppid())")
-    workflow, process, _ = start_workflow(folder, "resetting_library", PYTHONPATH=str(folder))
-    output, errors = workflow.communicate()
-    assert int(output) == process, errors
+    server, parent, errors = parent_with_library(folder, code)
+    assert parent == server, errors
 
 
-def test_a_child_that_cannot_begin_says_why_and_leaves_the_job_to_a_plain_start(folder):
-    (folder / "breaking_library.py").write_text("import ctypes; ctypes.CDLL = None")
-    write_program(folder, "import os; print(os.getppid())")
-    workflow, process, _ = start_workflow(folder, "breaking_library", PYTHONPATH=str(folder))
-    output, errors = workflow.communicate()
-    assert workflow.returncode == 0
-    assert int(output) != process
-    assert "TypeError: 'NoneType' object is not callable" in errors
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import ctypes; ctypes.CDLL = None", "TypeError: 'NoneType' object is not callable"),
+        ("import os; os.register_at_fork(after_in_child=lambda: os._exit(1))", ""),  # before it has said its id
+        ("import os; os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), 9))", ""),
+    ],
+)
+def test_a_child_that_cannot_begin_leaves_the_job_to_a_plain_start(folder, code, why):
+    server, parent, errors = parent_with_library(folder, code)
+    assert parent != server
+    assert why in errors
 
 
 def test_a_job_whose_server_is_killed_fails_and_is_not_started_again(folder):
