@@ -17,11 +17,12 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
+from ripeness.chat import turn_end
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import read_json
 from ripeness.generation import Stopping, answer
 from ripeness.harness import predict_task
-from ripeness.models import autocast, context_length, load_model, load_tokenizer, resolve_precision
+from ripeness.models import autocast, context_length, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
 from ripeness.prompts import (
     SEPARATOR,
@@ -34,6 +35,7 @@ from ripeness.prompts import (
 )
 from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
+from ripeness.token_healing import Start
 from ripeness.weights import drop_weights
 
 
@@ -77,7 +79,8 @@ def predict_questions(
     )
     if is_open:
         targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
-        answers = open_answers(model, tokenizer, probe, prompts, targets, batch_tokens)
+        stopping = stopping_of(model, tokenizer, probe, rows)
+        answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
     else:
         scores = option_scores(model, prompts, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
@@ -98,26 +101,36 @@ def predict_questions(
     ]
 
 
+def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, rows: list[dict]) -> Stopping:
+    """When an answer to an open question ends; in a chat also where its turn does."""
+    texts, tokens = [probe["stop"]], end_tokens(Path(model.name_or_path))
+    if rows and rows[0].get("turns"):
+        turn = turn_end(tokenizer)
+        texts.append(turn.text)
+        tokens |= {turn.token} - {None}
+    return Stopping(probe["max_new_tokens"], tuple(filter(None, texts)), tokens)
+
+
 def open_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    probe: dict,
     prompts: list[Prompt],
     targets: list[Prompt | None],
+    stopping: Stopping,
     batch_tokens: int,
 ) -> list[dict]:
     """What a model writes after every prompt; and how well it expects the right answer, where that can be asked.
 
-    Most targets follow the very tokens of the prompt, and are read with it. A space or line end may part them: before
-    text that is written it belongs to the prompt, in training to the answer.
+    Most targets follow the very tokens of the prompt, and are read with it. Where the end of a prompt is written again,
+    a target may begin later.
     """
     is_alike = [bool(t) and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
     alike = [target.answers[0] if same else [] for target, same in zip(targets, is_alike, strict=True)]
     apart = [target for target, same in zip(targets, is_alike, strict=True) if target and not same]
     scores = iter(option_scores(model, apart, batch_tokens=batch_tokens))
-    stopping, contexts = Stopping(probe["max_new_tokens"], probe["stop"]), [prompt.context for prompt in prompts]
+    starts = [prompt.start or Start(prompt.context) for prompt in prompts]
     found = []
-    answers = answer(model, tokenizer, contexts, alike, stopping, batch_tokens=batch_tokens)
+    answers = answer(model, tokenizer, starts, alike, stopping, batch_tokens=batch_tokens)
     for (text, logp), target, same in zip(answers, targets, is_alike, strict=True):
         nll = -(logp if same else next(scores)[0]) if target else None
         found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None})

@@ -1,5 +1,6 @@
 """predict: what a model says of every item of every probe, nothing scored."""
 
+import copy
 import json
 import math
 import shutil
@@ -8,12 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from chat_shapes import CHATML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import predict
 from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.files import write_json
+from ripeness.generation import Stopping
 from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
 
@@ -122,13 +125,15 @@ def test_a_right_answer_that_does_not_fit_or_is_empty_has_no_loss_and_stops_noth
     assert table["text"].null_count() == 0
 
 
-def test_a_line_end_before_a_right_answer_is_the_answers_as_in_training(run, probes, reader, tmp_path, tokenizer):
+def test_a_line_end_before_a_right_answer_is_read_with_the_prompt_as_in_training(
+    run, probes, reader, tmp_path, tokenizer
+):
     (tmp_path / "open.jsonl").write_text(json.dumps({"prompt": "the film was\n", "target": "good and long"}) + "\n")
     (row,) = run([probes[2] | {"examples": str(tmp_path / "open.jsonl")}]).rows(named=True)
     (learned,) = encode_examples([("a", "the film was\n", "good and long")], tokenizer, max_length=64)
     assert row["n_tokens"] == len([target for target in learned.targets if target != IGNORED]) - 1
-    assert row["n_prompt_tokens"] == len(learned.tokens) - row["n_tokens"]  # one more than training's: the line end
-    assert row["nll"] == pytest.approx(-reader("the film was", "\ngood and long"), abs=1e-4)
+    assert row["n_prompt_tokens"] == len(learned.tokens) - row["n_tokens"] - 1
+    assert row["nll"] == pytest.approx(-reader("the film was\n", "good and long"), abs=1e-4)
 
 
 def test_options_are_also_read_after_the_same_few_words(run, probes, reader, tokenizer):
@@ -243,3 +248,18 @@ def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
 def test_a_model_that_is_not_there_is_refused(probes, tmp_path):
     with pytest.raises(UserError, match=r"there is no .*nowhere\nhint: "):
         predict.main(["--model", str(tmp_path / "nowhere"), "--probes", json.dumps(probes), "--output", "unused"])
+
+
+def test_a_chat_ends_with_a_turn_of_its_template_and_text_where_the_folder_says(tmp_path, tiny_model, tokenizer):
+    made = copy.deepcopy(tokenizer)
+    made.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    model = tiny_model("llama")
+    model.save_pretrained(tmp_path)
+    write_json(tmp_path / "generation_config.json", {"eos_token_id": [0, 9]})
+    loaded, probe = AutoModelForCausalLM.from_pretrained(tmp_path), {"stop": "\n", "max_new_tokens": 4}
+    chat = [{"turns": [{"role": "user", "content": "see"}]}]
+    assert predict.stopping_of(loaded, made, probe, [{"turns": []}]) == Stopping(4, ("\n",), frozenset({0, 9}))
+    assert predict.stopping_of(loaded, made, probe, chat) == Stopping(4, ("\n", "\n\nUser:"), frozenset({0, 9}))
+    made.chat_template = CHATML
+    end = made.convert_tokens_to_ids("<|im_end|>")
+    assert predict.stopping_of(loaded, made, probe, chat) == Stopping(4, ("\n",), frozenset({0, 9, end}))
