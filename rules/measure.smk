@@ -72,6 +72,7 @@ rule score:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),
         normalisations=from_plan(lookups.probe_normalisations),
+        extracts=from_plan(lookups.probe_extracts),
     shell:
         r"""
         python scripts/score.py \
@@ -79,6 +80,7 @@ rule score:
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
             --normalisations {params.normalisations:q} \
+            --extracts {params.extracts:q} \
             --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

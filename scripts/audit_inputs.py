@@ -22,7 +22,7 @@ from ripeness.files import read_json
 from ripeness.items import ROLES, source_of
 from ripeness.models import context_length, load_config, read_tokenizer
 from ripeness.tables import AUDIT, write_table
-from ripeness.tasks import Task, read_task
+from ripeness.tasks import Task, read_task, sizes_of
 from ripeness.templates import expression, variables
 
 
@@ -43,7 +43,7 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
         lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
         items[role] = [json.loads(line) for line in lines if line]
     published = published_answers(folder / "datasets" / name, task)
-    return Drawing(name, task, items, plan["items"], published, max(plan["shots"]))
+    return Drawing(name, task, items, sizes_of(task, plan["items"]), published, max(plan["shots"]))
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.extraction import is_extracted_right
 from ripeness.files import read_json
 from ripeness.metrics import SCORERS, measure, score_choice
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
@@ -24,9 +25,15 @@ def identity_of(cell: dict[str, Any], checkpoint: dict[str, Any]) -> dict[str, A
 
 
 def score_cell(
-    predictions: list[dict], identity: dict[str, Any], normalisations: dict[str, dict[str, str]]
+    predictions: list[dict],
+    identity: dict[str, Any],
+    normalisations: dict[str, dict[str, str]],
+    extracts: dict[str, str] | None = None,
 ) -> tuple[list[dict], list[dict]]:
-    """Item rows and measurement rows of one cell; `normalisations` by dataset and format, where there are any."""
+    """Item rows and measurement rows of one cell.
+
+    `normalisations` by dataset and format, patterns of `extracts` by dataset, where there are any.
+    """
     items, measurements = [], []
     for key, group in groupby(predictions, key=lambda row: tuple(row[name] for name in PROBE)):
         rows, probe = list(group), dict(zip(PROBE, key, strict=True))
@@ -34,6 +41,10 @@ def score_cell(
         if name := normalisations.get(probe["probe"], {}).get(probe["probe_format"]):
             scorer = partial(score_choice, normalisation=name)
         scored = [{name: row[name] for name in READ} | scorer(row) for row in rows]
+        if pattern := (extracts or {}).get(probe["probe"]):
+            scored = [
+                old | {"exact_match": is_extracted_right(row, pattern)} for old, row in zip(scored, rows, strict=True)
+            ]
         items += [identity | probe | row for row in scored]
         measurements += [identity | probe | row for row in measure(probe["probe_kind"], scored, rows)]
     return items, measurements
@@ -68,6 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         type=json_option,
         help='such as {"arc-easy": {"io": "character"}}',
     )
+    parser.add_argument("--extracts", default="{}", type=json_option, help='such as {"gsm8k": "#### (.+)"}')
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
@@ -75,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     predictions = pl.read_parquet(options.predictions).to_dicts()
     identity = identity_of(options.cell, read_json(options.checkpoint))
-    items, measurements = score_cell(predictions, identity, options.normalisations)
+    items, measurements = score_cell(predictions, identity, options.normalisations, options.extracts)
     record = read_json(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)

@@ -1,0 +1,34 @@
+"""The answer in a generated text, such as the number after `####`, compared with that in a right text."""
+
+import re
+from typing import Any
+
+from ripeness.errors import UserError
+
+NUMBER = re.compile(r"[-+]?[$€£]?[-+]?\d[\d,]*(\.\d*)?|[-+]?[$€£]?\.\d+")
+
+
+def extracted(text: str, pattern: str) -> str | None:
+    """What the group of a pattern finds first in a text, without white space around it; None where it finds nothing.
+
+    What reads as a number loses commas, a currency sign and a full stop at its end, as lm-evaluation-harness does it
+    for gsm8k.
+    """
+    match = re.search(pattern, text)
+    if match is None or match[1] is None:
+        return None
+    found = match[1].strip()
+    return re.sub(r"[$€£,]|\.$", "", found) if NUMBER.fullmatch(found) else found
+
+
+def is_extracted_right(row: dict[str, Any], pattern: str) -> bool:
+    """Whether the answer in a generated text is that in one of the right ones; UserError where those have none."""
+    references = row.get("references") or [row["target"]]
+    right = [extracted(reference, pattern) for reference in references]
+    if None in right:
+        reference = references[right.index(None)]
+        raise UserError(
+            f"item {row.get('item')!r}: the pattern {pattern!r} finds nothing in its right answer {reference[-60:]!r}\n"
+            "hint: mend `extract` of the task, or the row"
+        )
+    return extracted(row["text"], pattern) in right
