@@ -13,10 +13,15 @@ TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise"
 TEXTS |= {"question", "question_stem", "ctx", "passage", "goal", "sentence"}
 
 
+def shape_of(name: str) -> str:
+    """The file in tests/rows/ that a task reads; several tasks may ask about one dataset."""
+    return name.removesuffix("-questions").removesuffix("-passage")
+
+
 def rows_of(name: str, role: str, *, as_published: bool = True) -> list[dict]:
     """The dozen invented rows of a dataset (tests/rows/), worded a little otherwise in each split."""
     unlabelled = UNLABELLED if as_published else {}
-    text = (ROOT / f"tests/rows/{name.removesuffix('-questions')}.jsonl").read_text(encoding="utf-8")
+    text = (ROOT / f"tests/rows/{shape_of(name)}.jsonl").read_text(encoding="utf-8")
     rows = []
     for line in text.splitlines():
         row = {unlabelled.get(name, {}).get(key, key): value for key, value in json.loads(line).items()}

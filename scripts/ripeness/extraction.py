@@ -5,20 +5,21 @@ from typing import Any
 
 from ripeness.errors import UserError
 
-NUMBER = re.compile(r"[-+]?[$€£]?[-+]?\d[\d,]*(\.\d*)?|[-+]?[$€£]?\.\d+")
+NUMBER = re.compile(r"(?=.*\d)[-+]?(\d{1,3}(,\d{2,3})+|\d*)(\.\d+)?", flags=re.ASCII)
 
 
 def extracted(text: str, pattern: str) -> str | None:
     """What the group of a pattern finds first in a text, without white space around it; None where it finds nothing.
 
-    What reads as a number loses commas, a currency sign and a full stop at its end, as lm-evaluation-harness does it
-    for gsm8k.
+    What reads as a number loses the commas between its digits, a currency sign, and a full stop or comma at its end, as
+    lm-evaluation-harness has it for gsm8k.
     """
     match = re.search(pattern, text)
     if match is None or match[1] is None:
         return None
     found = match[1].strip()
-    return re.sub(r"[$€£,]|\.$", "", found) if NUMBER.fullmatch(found) else found
+    bare = re.sub(r"[$€£]", "", found).rstrip(".,")
+    return bare.replace(",", "") if NUMBER.fullmatch(bare) else found
 
 
 def is_extracted_right(row: dict[str, Any], pattern: str) -> bool:

@@ -56,11 +56,13 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, normalisations=None, **identity):
+    def run(name, rows, record=None, normalisations=None, extracts=None, **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
         options += ["--checkpoint", str(tmp_path / "checkpoint.json"), "--cell", json.dumps(CELL | identity)]
+        if extracts:
+            options += ["--extracts", json.dumps(extracts)]
         if normalisations:
             options += ["--normalisations", json.dumps(normalisations)]
         if record:
@@ -103,6 +105,24 @@ def test_the_normalisation_of_a_dataset_in_a_format_decides(scored):
         folder = scored(name, alone, normalisations={"film": change})
         found[name] = pl.read_parquet(folder / "items.parquet")["is_correct"].to_list()[:4]
     assert found == {"none": [False, True, True, True], "pmi": [False, False, True, True], "elsewhere": found["none"]}
+
+
+def test_answers_in_generated_texts_are_compared_where_the_task_says_how(scored):
+    texts = {"g0": ("so it is 1,000", "500+500 is 1000"), "g1": ("so it is 7", "it is 8")}
+    rows = [
+        row | dict(zip(("text", "target"), texts[row["item"]], strict=True)) | {"references": None}
+        if row["item"] in texts
+        else row
+        for row in predictions()
+    ]
+    found = {}
+    for name, extracts in {"whole": {"other": "(x)"}, "part": {"see": "is ([0-9,]+)"}}.items():
+        folder = scored(name, rows, extracts=extracts)
+        items = pl.read_parquet(folder / "items.parquet").filter(probe="see")
+        values = {row["metric"]: row["value"] for row in pl.read_parquet(folder / "measurements.parquet").to_dicts()}
+        found[name] = (items["exact_match"].to_list(), values["exact_match"], values["rouge_l"])
+    assert found["whole"][:2] == ([False, False], 0.0) and found["part"][:2] == ([True, False], 0.5)
+    assert found["whole"][2] == found["part"][2] > 0  # ROUGE-L is of the whole text
 
 
 def test_measurements_are_means_over_items_with_their_error(scored):
