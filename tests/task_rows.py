@@ -10,7 +10,7 @@ ALL_IN_ONE = ("rte", "tweetqa-questions")
 UNLABELLED = {"qqp": {"question1": "text1", "question2": "text2"}, "stsb": {"sentence1": "text1", "sentence2": "text2"}}
 # what is asked, to be another question in another split
 TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise", "sentence1", "text_a", "text1"}
-TEXTS |= {"question", "question_stem", "ctx", "passage", "goal", "sentence"}
+TEXTS |= {"question", "question_stem", "ctx_a", "passage", "goal", "sentence"}
 
 
 def shape_of(name: str) -> str:
