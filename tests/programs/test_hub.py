@@ -5,10 +5,12 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx2
 import polars as pl
 import pytest
+import task_rows
 import torch
 from huggingface_hub import constants
 from loopback_hub import Fault, Hub
@@ -26,10 +28,12 @@ from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.hub import dataset_split, list_refs
 from ripeness.hub_checkpoint import checkpoint_folder
+from ripeness.items import draw_items
 from ripeness.models import load_model, load_tokenizer
 from ripeness.revisions import read_lock
 from ripeness.rows import read_sources
 from ripeness.study import load_study
+from ripeness.tasks import load_task
 
 MODEL = "someone/tiny-model"
 DATA = "someone/tiny-data"
@@ -546,6 +550,39 @@ def test_a_github_file_that_does_not_come_is_named_with_what_to_do(hub, github, 
     with pytest.raises(UserError, match=r"http://127.0.0.1:9 cannot be reached: .*\nhint: download http://127.0.0.1:9"):
         fetched(github, tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
+
+
+TASKS = Path(__file__).parents[2] / "tasks"
+COPIED = ["cnn-dailymail", "piqa", "socialiqa", "socialiqa-questions", "tweetqa", "tweetqa-questions", "xlsum", "xsum"]
+
+
+@pytest.mark.parametrize("name", [*COPIED, "llmbar-natural", "llmbar-adversarial"])
+def test_a_shipped_task_whose_repository_is_a_script_is_fetched_and_drawn(hub, waits, tmp_path, monkeypatch, name):
+    task = load_task(name, TASKS, overrides={})
+    rows = {role: task_rows.rows_of(name, role) for role in task_rows.ROLES}
+    source = task.source
+    if "github" in source:
+        monkeypatch.setattr(ripeness.github, "ADDRESS", f"{hub.address}/raw")
+        lists = {path: json.dumps(rows_in(place, rows["test"])).encode() for place, path in source["files"].items()}
+        hub.repository(source["github"], "github").commits[source["revision"]] = lists
+    else:
+        files = {f"{source['config']}/{split}/0000.parquet": parquet(rows[split]) for split in rows}
+        files |= {"other/train/0000.parquet": b"not asked for", f"{source['config']}/partial-test/0000.parquet": b"no"}
+        source = source | {"commit": hub.repository(source["hub"], "dataset").add("refs/convert/parquet", files)}
+    fetch_dataset.main(["--source", json.dumps(source), "--licence", "none", "--output", str(tmp_path / "rows")])
+    sizes = {"train": 3, "validation": 2, "test": 4, "shots": 2, "seed": 0}
+    drawn = draw_items(read_sources(tmp_path / "rows"), task, sizes=sizes)
+    assert {role: len(items) for role, items in drawn.items()} == {
+        role: n for role, n in sizes.items() if role != "seed"
+    }
+    if name == "llmbar-adversarial":
+        assert {item.fields["instruction"].partition(":")[0] for item in drawn["train"]} == {"Natural"}
+        assert "Natural" not in {item.fields["instruction"].partition(":")[0] for item in drawn["test"]}
+
+
+def rows_in(place, rows):
+    """Rows of one of several files, told from those of the others."""
+    return [row | {"input": f"{place}: {row['input']}"} for row in rows]
 
 
 def test_running_text_of_two_splits_becomes_two_files(hub, waits, tmp_path):
