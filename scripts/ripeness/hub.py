@@ -107,6 +107,11 @@ def published_split(
     """A split of a repository as its card, or the names of its files, say what is a split."""
     import datasets
 
+    if (script := f"{name.rpartition('/')[2]}.py") in files:
+        raise UserError(
+            f"{what} is made by a script, {script}, which is not run\nhint: `revision: refs/convert/parquet` reads the "
+            "hub's own copy, where there is one; else download the rows and name the files under `source`"
+        )
     build = plainly(datasets.load_dataset_builder)
     builder = patiently(what, build, name, name=config, revision=commit, cache_dir=cache)
     published = builder.config.data_files or {}

@@ -505,6 +505,13 @@ def test_without_a_card_files_of_two_names_are_not_taken_for_one_split(hub, wait
     assert sorted(row["text"][:-2] for row in dataset_split(DATA, None, split, source).to_list()) == sorted(names[:2])
 
 
+def test_a_repository_that_is_a_script_is_refused_with_the_way_to_its_copy(hub, waits):
+    commit = hub.repository(DATA, "dataset").add("main", {"README.md": b"", "tiny-data.py": b"print('run!')"})
+    with pytest.raises(UserError, match=r"made by a script, tiny-data.py, which is not run\nhint: .*convert/parquet"):
+        dataset_split(DATA, None, "train", {"revision": "main", "commit": commit})
+    assert not waits
+
+
 def test_offline_no_other_version_is_taken_for_a_dataset(hub, waits, monkeypatch):
     commit = publish(hub)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)

@@ -92,7 +92,7 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         ("a.csv", b"a\n\xe9\n", r"a\.csv cannot be read as csv: .*\nhint: mend the file"),
         ("a.csv", "", r"a\.csv cannot be read as csv: .*\nhint: mend the file"),
         ("a.parquet", "PAR1", r"a\.parquet cannot be read as parquet: .*\nhint: mend the file"),
-        ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.csv or \.parquet"),
+        ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
 def test_a_broken_file_is_refused_by_name_and_nothing_is_written(fetch, name, content, message):
