@@ -126,6 +126,11 @@ MISTAKES = {
         "no file is named 'c'; there are a, b",
         "a",
     ),
+    "a file outside of the repository": (
+        {"source": GITHUB | {"files": {"a": "x/../../a.json", "b": "b.json"}}},
+        "files.a: 'x/../../a.json'",
+        "path in the GitHub repository",
+    ),
     "GitHub without roles": ({"source": {"github": "a/b"}}, "`source` lacks revision, files, train, valid", "explains"),
     "GitHub and the hub": ({"source": HUB | {"github": "a/b"}}, "`source` names hub and github", "explains"),
     "another name": ({"name": "yours"}, "the name is 'yours'", "'mine'"),
