@@ -129,7 +129,7 @@ MISTAKES = {
     "a file outside of the repository": (
         {"source": GITHUB | {"files": {"a": "x/../../a.json", "b": "b.json"}}},
         "files.a: 'x/../../a.json'",
-        "path in the GitHub repository",
+        "in the GitHub repository",
     ),
     "GitHub without roles": ({"source": {"github": "a/b"}}, "`source` lacks revision, files, train, valid", "explains"),
     "GitHub and the hub": ({"source": HUB | {"github": "a/b"}}, "`source` names hub and github", "explains"),
