@@ -73,6 +73,7 @@ rule score:
         cell=from_plan(lookups.cell_identity),
         normalisations=from_plan(lookups.probe_normalisations),
         extracts=from_plan(lookups.probe_extracts),
+        words=from_plan(lookups.probe_words),
     shell:
         r"""
         python scripts/score.py \
@@ -81,6 +82,7 @@ rule score:
             --cell {params.cell:q} \
             --normalisations {params.normalisations:q} \
             --extracts {params.extracts:q} \
+            --words {params.words:q} \
             --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

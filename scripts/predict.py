@@ -6,11 +6,13 @@ probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice
 "stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
 line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
 and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
-of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that.
+of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that. What is NaN
+or infinite is null, and `reason` says so.
 """
 
 import argparse
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -19,7 +21,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.allocator import keep_freed_memory
 from ripeness.chat import turn_end
 from ripeness.command_line import argument_parser, existing, run
+from ripeness.copies import same_tokens
 from ripeness.files import read_json
+from ripeness.finite import lost_items, with_reason
 from ripeness.generation import Stopping, answer
 from ripeness.harness import predict_task
 from ripeness.models import autocast, context_length, end_tokens, load_model, load_tokenizer, resolve_precision
@@ -85,15 +89,18 @@ def predict_questions(
         scores = option_scores(model, prompts, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
         answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
+        answers = [
+            said | {"same_tokens": same_tokens(prompt.answers)} for said, prompt in zip(answers, prompts, strict=True)
+        ]
     if probe.get("unconditional"):
         asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=room)
         scores = option_scores(model, list(asked.values()), batch_tokens=batch_tokens)
         alone = {option: logps[0] for option, logps in zip(asked, scores, strict=True)}
         for said, row in zip(answers, rows, strict=True):
             said["logps_unconditional"] = [alone[option] for option in row["choices"]]
-    keep = ("item", "cluster", "choices", "gold", "target")
+    keep = ("item", "cluster", "choices", "gold", "target", "same_text")
     return [
-        {key: row[key] for key in keep}
+        {key: row.get(key) for key in keep}
         | {"references": row.get("references") or []}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | said
@@ -133,6 +140,8 @@ def open_answers(
     answers = answer(model, tokenizer, starts, alike, stopping, batch_tokens=batch_tokens)
     for (text, logp), target, same in zip(answers, targets, is_alike, strict=True):
         nll = -(logp if same else next(scores)[0]) if target else None
+        # where the right answer cannot be read, what was written is none either: the largest of NaN is no token
+        text = None if nll is not None and math.isnan(nll) else text
         found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None})
     return found
 
@@ -159,7 +168,10 @@ def predict_probe(
     logging.info(
         "%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows)
     )
-    return [identity | row for row in rows]
+    rows = [identity | with_reason(row) for row in rows]
+    if lost := [row["reason"] for row in rows if row["reason"]]:
+        logging.warning("%s: %s", probe["probe"], lost_items(lost, n_items=len(rows)))
+    return rows
 
 
 def main(argv: list[str] | None = None) -> None:

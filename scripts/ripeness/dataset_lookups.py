@@ -11,7 +11,8 @@ from ripeness.unions import files_of
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
-APART |= {"normalisation": "none", "unconditional": "", "rows": None, "extract": None, "items": None}
+APART |= {"normalisation": "none", "unconditional": "", "rouge_words": "english"}
+APART |= {"rows": None, "extract": None, "items": None}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:

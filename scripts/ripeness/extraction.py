@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from unicodedata import normalize
 
 from ripeness.errors import UserError
 
@@ -22,8 +23,13 @@ def extracted(text: str, pattern: str) -> str | None:
     return bare.replace(",", "") if NUMBER.fullmatch(bare) else found
 
 
-def is_extracted_right(row: dict[str, Any], pattern: str) -> bool:
-    """Whether the answer in a generated text is that in one of the right ones; UserError where those have none."""
+def is_extracted_right(row: dict[str, Any], pattern: str) -> bool | None:
+    """Whether the answer in a generated text is that in one of the right ones, however their letters are composed.
+
+    None where there is no text; UserError where the right ones have no answer.
+    """
+    if row["text"] is None:
+        return None
     references = row.get("references") or [row["target"]]
     right = [extracted(reference, pattern) for reference in references]
     if None in right:
@@ -32,4 +38,5 @@ def is_extracted_right(row: dict[str, Any], pattern: str) -> bool:
             f"item {row.get('item')!r}: the pattern {pattern!r} finds nothing in its right answer {reference[-60:]!r}\n"
             "hint: mend `extract` of the task, or the row"
         )
-    return extracted(row["text"], pattern) in right
+    found = extracted(row["text"], pattern)
+    return found is not None and normalize("NFC", found) in {normalize("NFC", text) for text in right}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.config import check_config, hint, read_yaml
+from ripeness.copies import plain
 from ripeness.errors import UserError
 from ripeness.templates import check_template, check_value
 from ripeness.unions import parts_of
@@ -52,6 +53,7 @@ class Task:
     target: str | None = None
     extract: str | None = None
     items: dict[str, Any] | None = None
+    rouge_words: str = "english"
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
@@ -112,7 +114,7 @@ def check_task(where: str, task: Task) -> None:
         raise UserError(
             f"{where}: metric {task.metric!r} does not fit a {task.kind} task\nhint: it is {METRICS[task.kind]!r}"
         )
-    words = [word.strip() for word in (task.labels or {}).values()]  # a space before them is put where it lacks
+    words = [plain(word) for word in (task.labels or {}).values()]  # a space before them is put where it lacks
     if not all(words):
         raise UserError(f"{where}: a label has an empty word: {task.labels}\nhint: the word is what is scored")
     if repeated := [word for word in words if words.count(word) > 1]:
@@ -139,6 +141,8 @@ def check_wording(where: str, task: Task) -> None:
         raise UserError(f"{where}: formats.{LETTERED}: a {task.kind} task has no options\nhint: remove this format")
     if task.kind != "choice" and task.normalisation != "none":
         raise UserError(f"{where}: `normalisation` is about options, and a {task.kind} task has none\nhint: remove it")
+    if task.kind != "generation" and task.rouge_words != "english":
+        raise UserError(f"{where}: `rouge_words` is about texts, and a {task.kind} task has none\nhint: remove it")
     known = [*task.fields, *(["options"] if task.kind == "choice" else [])]
     for format_, template in task.formats.items():
         check_template(f"{where}: formats.{format_}", template, known)
