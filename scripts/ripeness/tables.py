@@ -200,6 +200,9 @@ OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
 # The rows of models measured on what they were tuned on; published probes may have another name than their dataset.
 IS_OWN = (pl.col("dataset") == pl.col("probe")) | (pl.col("suite") == OWN_DATASET)
 
+# The measurements that came to a number; of the others the reason is in the table.
+HAS_VALUE = pl.col("value").is_finite()
+
 # The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
 REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
 
