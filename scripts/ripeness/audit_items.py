@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.copies import plain, same_text
 from ripeness.errors import UserError
 from ripeness.items import ROLES, label_of
 from ripeness.rows import Row
 from ripeness.tasks import Task
+from ripeness.words import is_unseen
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
 ALL = 1_000_000  # who wants so many wants all there are
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
+UNSEEN = 0.05  # share of items; a few may quote another script
 Drawn = dict[str, list[dict[str, Any]]]  # by role
 
 
@@ -213,6 +216,37 @@ def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
         yield remark("contradictory-gold", drawing.dataset, f"{counted(n, 'question')} of the test with two answers")
 
 
+def equal_options(drawing: Drawing) -> Iterator[Remark]:
+    """Test items of which options have the same text, but for white space and Unicode's forms."""
+    if drawing.task.kind != "choice" or drawing.task.labels:
+        return
+    test = drawing.items["test"]
+    groups = {item["id"]: same_text(item["choices"]) for item in test}
+    found = [item for item in test if len(set(groups[item["id"]])) < len(item["choices"])]
+    if found:
+        n_right = sum(groups[item["id"]].count(groups[item["id"]][item["gold"]]) > 1 for item in found)
+        text, n = Counter(map(plain, found[0]["choices"])).most_common(1)[0]
+        seen = (
+            f"{share(len(found), len(test))} test items have options of the same text, in {n_right:,} of them that of "
+            f"the right one, e.g. {found[0]['id']} has {text!r} {n} times"
+        )
+        yield remark("equal-options", drawing.dataset, seen)
+
+
+def words_unseen(drawing: Drawing) -> Iterator[Remark]:
+    """Right texts of which the tokenizer of ROUGE-L sees nothing of most words, in more than a few test items."""
+    if drawing.task.kind != "generation" or drawing.task.rouge_words != "english":
+        return
+    test = drawing.items["test"]
+    found = [item for item in test if all(map(is_unseen, item.get("references") or [item["target"]]))]
+    if len(found) > UNSEEN * len(test):
+        seen = (
+            f"most words of the right texts of {share(len(found), len(test))} test items have neither letters from a to "
+            f"z nor digits from 0 to 9, e.g. of {found[0]['id']}"
+        )
+        yield remark("words-unseen", drawing.dataset, seen)
+
+
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
     """Roles with fewer items than the study wants."""
     wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
@@ -248,6 +282,8 @@ ITEM_CHECKS: dict[str, Callable[[Drawing], Iterator[Remark]]] = {
     "near-duplicates": near_duplicates,
     "duplicates": duplicates,
     "contradictory-gold": contradictory_gold,
+    "equal-options": equal_options,
+    "words-unseen": words_unseen,
     "fewer-items": fewer_items,
 }
 # over all datasets: those that are tuned on are named
