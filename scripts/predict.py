@@ -21,7 +21,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.allocator import keep_freed_memory
 from ripeness.chat import turn_end
 from ripeness.command_line import argument_parser, existing, run
-from ripeness.copies import same_tokens
+from ripeness.copies import same_text, same_tokens
 from ripeness.files import read_json
 from ripeness.finite import lost_items, with_reason
 from ripeness.generation import Stopping, answer
@@ -98,10 +98,10 @@ def predict_questions(
         alone = {option: logps[0] for option, logps in zip(asked, scores, strict=True)}
         for said, row in zip(answers, rows, strict=True):
             said["logps_unconditional"] = [alone[option] for option in row["choices"]]
-    keep = ("item", "cluster", "choices", "gold", "target", "same_text")
+    keep = ("item", "cluster", "choices", "gold", "target")
     return [
-        {key: row.get(key) for key in keep}
-        | {"references": row.get("references") or []}
+        {key: row[key] for key in keep}
+        | {"references": row.get("references") or [], "same_text": row.get("same_text") or same_text(row["choices"])}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | said
         for row, prompt, said in zip(rows, prompts, answers, strict=True)

@@ -241,8 +241,8 @@ def words_unseen(drawing: Drawing) -> Iterator[Remark]:
     found = [item for item in test if all(map(is_unseen, item.get("references") or [item["target"]]))]
     if len(found) > UNSEEN * len(test):
         seen = (
-            f"most words of the right texts of {share(len(found), len(test))} test items have neither letters from a to "
-            f"z nor digits from 0 to 9, e.g. of {found[0]['id']}"
+            f"the right texts of {share(len(found), len(test))} test items are mostly of words without a letter from a "
+            f"to z or a digit, e.g. of {found[0]['id']}"
         )
         yield remark("words-unseen", drawing.dataset, seen)
 

@@ -2,8 +2,8 @@
 
 import re
 from typing import Any
-from unicodedata import normalize
 
+from ripeness.copies import composed
 from ripeness.errors import UserError
 
 NUMBER = re.compile(r"(?=.*\d)[-+]?(\d{1,3}(,\d{2,3})+|\d*)(\.\d+)?", flags=re.ASCII)
@@ -39,4 +39,4 @@ def is_extracted_right(row: dict[str, Any], pattern: str) -> bool | None:
             "hint: mend `extract` of the task, or the row"
         )
     found = extracted(row["text"], pattern)
-    return found is not None and normalize("NFC", found) in {normalize("NFC", text) for text in right}
+    return found is not None and composed(found) in set(map(composed, right))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.copies import same_text
 from ripeness.errors import UserError
 from ripeness.files import whole
 
@@ -249,7 +248,7 @@ def read_examples(path: Path) -> list[dict]:
             prompt = turns[-1]["content"] if turns else row["prompt"]
             given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": prompt, "turns": turns}
             given |= {"references": [] if choices else row.get("references") or [target]}
-            given |= {"same_text": row.get("same_text") or same_text(choices)}
+            given |= {"same_text": row.get("same_text")}
             rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             raise UserError(

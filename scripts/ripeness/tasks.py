@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.config import check_config, hint, read_yaml
-from ripeness.copies import plain
+from ripeness.copies import composed, plain
 from ripeness.errors import UserError
 from ripeness.templates import check_template, check_value
 from ripeness.unions import parts_of
@@ -93,10 +93,10 @@ def read_task(keys: dict[str, Any]) -> Task:
 
 
 def value_text(value: object) -> str:
-    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV."""
+    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV and in either form of Unicode."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else composed(str(value))
 
 
 def check_task(where: str, task: Task) -> None:
