@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.likelihood import is_even
 from ripeness.models import context_length
 
 if TYPE_CHECKING:
@@ -93,21 +94,24 @@ def predict_task(
     with watched(model) as are_none:
         found = evaluate(lm=lm, task_dict={"tasks": {name: task}}, log_samples=True, bootstrap_iters=0)
     rows = item_rows(lm, task, name, found)
-    if task.OUTPUT_TYPE == "generate_until" and any(are_none):
-        rows = [without_values(row, "no finite logits to write from in some passes of the task") for row in rows]
+    if any(are_none):
+        rows = [
+            without_values(row, "logits that are no numbers, or all equal, in some passes of the task") for row in rows
+        ]
     return rows
 
 
 @contextmanager
 def watched(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
-    """A list that says of every pass of a model whether logits of the last tokens are no numbers.
+    """A list that says of every pass of a model whether logits of the last tokens are no answer (see `token_logps`).
 
     The largest of NaN is no token, yet the harness would write it.
     """
     found: list[torch.Tensor] = []
 
     def look(_: torch.nn.Module, __: tuple, output: Any) -> None:
-        found.append(output.logits[:, -1].isnan().any())
+        last = output.logits[:, -1]
+        found.append(last.isnan().any() | ((last.amax(-1) == last.amin(-1)).any() & (not is_even(model))))
 
     handle = model.register_forward_hook(look)
     try:

@@ -213,6 +213,42 @@ def test_running_text_is_scored_whole_from_its_first_token(run, probes, reader, 
     assert rows[0]["nll"] == pytest.approx(-reader("<|endoftext|>", PASSAGES[0]), abs=1e-4)
 
 
+def test_what_is_no_number_is_null_with_the_reason_in_every_kind_of_probe(run, probes, broken, caplog):
+    probes = [probes[0] | {"unconditional": "Answer:"}, *probes[1:]]
+    with caplog.at_level("WARNING"):
+        table = run(probes, "--model", str(broken), name="broken")
+    assert table["reason"].null_count() == 0
+    choices = table.filter(probe_kind="choice")
+    assert choices["logps"].to_list() == [[None, None]] * 24
+    assert choices["logps_unconditional"][:12].to_list() == [[None, None]] * 12
+    assert choices["reason"][0].startswith("no finite log-likelihood of 2 of 2 options; ")
+    others = table.filter(pl.col("probe_kind") != "choice")
+    assert others["nll"].null_count() == others["text"].null_count() == others.height == 15
+    assert "prose: 3 of 3 items without a number: no finite log-likelihood of the text" in caplog.text
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mamba"])  # options side by side, and one by one
+def test_no_kind_of_model_counts_nan_for_an_answer(run, probes, tiny_model, tokenizer, tmp_path, architecture):
+    model = tiny_model(architecture)
+    model.get_output_embeddings().weight.data.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "nan")
+    tokenizer.save_pretrained(tmp_path / "nan")
+    table = run(probes, "--model", str(tmp_path / "nan"), name=architecture)
+    assert table["reason"].null_count() == 0
+    assert table["logps"].explode().drop_nulls().is_empty() and table["text"].drop_nulls().is_empty()
+
+
+def test_options_say_which_of_them_have_the_same_text_and_are_read_alike(run, probes, tmp_path):
+    lines = [
+        {"prompt": "it is", "choices": [" good", " bad", " good"], "gold": 2},
+        {"prompt": "it is", "choices": [" A", " B", " C"], "gold": 2, "same_text": [0, 1, 0]},
+    ]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = run([probes[0] | {"examples": str(tmp_path / "test.jsonl")}])
+    assert table["same_text"].to_list() == [[0, 1, 0]] * 2
+    assert table["same_tokens"].to_list() == [[0, 1, 0], [0, 1, 2]]
+
+
 def test_a_diverged_model_is_not_measured(run, probes, tmp_path):
     write_json(tmp_path / "record.json", {"status": "diverged"})
     table = run(probes, "--training", str(tmp_path / "record.json"))
