@@ -99,7 +99,7 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
     base_loss, loss = finite(sum(before) / n_tokens), finite(sum(after) / n_tokens)
     increase, se, reason = None, None, None
     if lost := [place for place in range(n_items) if finite(before[place]) is None or finite(after[place]) is None]:
-        reason = lost_items([None] * len(lost), n_items=n_items, noun="passage")
+        reason = lost_items(["no finite loss"] * len(lost), n_items=n_items, noun="passage")
     else:
         changes = [b - a for a, b in zip(before, after, strict=True)]
         increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)

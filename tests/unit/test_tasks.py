@@ -55,6 +55,21 @@ MISTAKES = {
     "a metric of another kind": ({"metric": "rouge_l"}, "'rouge_l' does not fit a choice task", "'accuracy'"),
     "an unknown metric": ({"metric": "acuracy"}, "'acuracy' is not one of accuracy, rouge_l", "'accuracy'"),
     "an unknown kind": ({"kind": "chioce"}, "kind: 'chioce' is not one of choice, generation", "'choice'"),
+    "words of ROUGE-L for a choice": (
+        {"rouge_words": "any"},
+        "`rouge_words` is about texts, and a choice task has none",
+        "remove it",
+    ),
+    "words of ROUGE-L that nobody knows": (
+        OPEN | {"rouge_words": "german"},
+        "'german' is not one of english, any",
+        "task.schema.yaml",
+    ),
+    "two labels of one word in two forms of Unicode": (
+        {"labels": {"good": "caf\u00e9", "bad": " cafe\u0301"}},
+        "two labels have the word 'caf\u00e9'",
+        "no answer could tell them apart",
+    ),
     "a value whose label has no word": (
         {"values": {1: "god"}},
         "the value '1' stands for the label 'god', which has no word; labels with words are good, bad",
