@@ -12,7 +12,7 @@ from typing import Any
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from ripeness.copies import chance, composed, right_places, says
+from ripeness.copies import chance, composed, plain, right_places, says
 from ripeness.errors import UserError
 from ripeness.finite import lost_items, with_reason
 from ripeness.ratios import ratio_with_error
@@ -175,16 +175,25 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
         rows += measure_harness(items)
     reference = {"chance": None, "majority": None}
     if kind == "choice":
-        golds = Counter(chain.from_iterable(map(right_places, predictions)))
-        reference = {
-            "chance": sum(map(chance, predictions)) / len(predictions),
-            "majority": max(golds.values()) / len(predictions),
-        }
+        reference = floors_of(predictions)
     return [
         {"n_items": len(items), "n_seeds": 1, "source": predictions[0].get("source") or "measured", **row}
         | (reference if kind == "choice" and row["metric"].startswith("accuracy") else {})
         for row in rows
     ]
+
+
+def floors_of(predictions: list[dict[str, Any]]) -> dict[str, float]:
+    """Accuracies that need no skill: of a blind choice, and of always giving the commonest right answer.
+
+    An answer is its text: a label, a letter, an option of an item's own. At which place an option stands no model sees,
+    so that where every item has options of its own none is more than chance.
+    """
+    blind = sum(map(chance, predictions)) / len(predictions)
+    answers = Counter(
+        chain.from_iterable({plain(p["choices"][place]) for place in right_places(p)} for p in predictions)
+    )
+    return {"chance": blind, "majority": max(blind, max(answers.values()) / len(predictions))}
 
 
 def measure_means(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
