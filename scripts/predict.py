@@ -12,7 +12,6 @@ or infinite is null, and `reason` says so.
 
 import argparse
 import logging
-import math
 from pathlib import Path
 
 import torch
@@ -140,9 +139,8 @@ def open_answers(
     answers = answer(model, tokenizer, starts, alike, stopping, batch_tokens=batch_tokens)
     for (text, logp), target, same in zip(answers, targets, is_alike, strict=True):
         nll = -(logp if same else next(scores)[0]) if target else None
-        # where the right answer cannot be read, what was written is none either: the largest of NaN is no token
-        text = None if nll is not None and math.isnan(nll) else text
-        found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None})
+        reason = {"reason": "no finite logits where the answer is written"} if text is None else {}
+        found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None} | reason)
     return found
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from ripeness.attention import SIMILAR_ASKED, causal_groups, row_logits, similar
-from ripeness.likelihood import Request, by_length, log_likelihoods
+from ripeness.likelihood import Request, by_length, is_even, log_likelihoods
 from ripeness.memory import Memory
 from ripeness.models import end_of_text
 from ripeness.narrowing import ask
@@ -84,7 +84,7 @@ def answer(
     if not starts:
         return []
     ends = answer_ends(tokenizer, stopping)
-    writer = Writer(chooser(tokenizer, model.device), ends, stopping.max_new_tokens)
+    writer = Writer(chooser(model, tokenizer), ends, stopping.max_new_tokens)
     new_tokens = max(stopping.max_new_tokens + max(start.n_again for start in starts), *map(len, targets))
     longest = max(len(start.context) for start in starts) + new_tokens
     write = write_packed if keeps_exactly(model, longest) else write_plainly
@@ -160,7 +160,7 @@ def read(
     parts = list(similar(lengths, SIMILAR_ASKED))
     only = ask(lengths, places, parts, n_prefix=n_prefix) if narrows_exactly(model) else None
     logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory, asked=only)  # (N, V)
-    return logits[firsts], summed_logps(logits, scored, len(texts))
+    return logits[firsts], summed_logps(logits, scored, len(texts), model)
 
 
 def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: Memory, n_prefix: int) -> torch.Tensor:
@@ -229,19 +229,21 @@ def only_chosen(starts: list[Start], length: int, writer: Writer, lost: set[int]
 
 
 def chooser(
-    tokenizer: PreTrainedTokenizerBase, device: torch.device
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> Callable[[torch.Tensor, list[tuple[Start, list[int]]]], list[int]]:
     """Make a function that gives the most probable next token of each text; of those that may come, while some of the
-    prompt's are written again; NO_TOKEN where the model's numbers are none.
+    prompt's are written again; NO_TOKEN where the model's numbers are none, or all the same (see `token_logps`).
     """
+    knows_even = is_even(model)
 
     @cache
     def may_come(again: str) -> torch.Tensor:
-        return torch.tensor(allowed(tokenizer, again), device=device)
+        return torch.tensor(allowed(tokenizer, again), device=model.device)
 
     def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
         highest, best = logits.max(-1)
-        chosen = torch.where(highest.isfinite(), best, NO_TOKEN).tolist()
+        has_numbers = highest.isfinite() & (knows_even | (highest > logits.amin(-1)))
+        chosen = torch.where(has_numbers, best, NO_TOKEN).tolist()
         for row, (start, tokens) in enumerate(texts):
             again = start.again
             for token in tokens if again else []:

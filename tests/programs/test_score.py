@@ -56,8 +56,7 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, normalisations=None, extracts=None, **identity):
-    def run(name, rows, record=None, normalisations=None, words=None, **identity):
+    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
