@@ -29,6 +29,7 @@ from ripeness import (
     theory_lookups,
     treatment_lookups,
     warm,
+    weight_lookups,
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
