@@ -30,15 +30,18 @@ def read_weights(folder: Path) -> dict[str, Any]:
 
 
 def digests_of(files: Iterable[Path]) -> dict[str, Any]:
-    """The digests of all tensors in some safetensors files, without names, each once.
+    """The digests of all tensors in some safetensors files, without names.
 
-    `parts` are those of matrices that training changes; `rest` those of everything else: vectors, constants, masks,
-    whole numbers, which checkpoints of one model may share, or have in one form of the file and not in another.
+    `parts` are those of matrices, each once, since tied ones may be saved twice; `rest` those of everything else,
+    as often as they occur: vectors, constants, masks, which different checkpoints of one model may share.
     """
-    parts, rest = set(), set()
+    parts, rest = set(), []
     for path in files:
         for digest, is_matrix in tensor_digests(path):
-            (parts if is_matrix else rest).add(digest)
+            if is_matrix:
+                parts.add(digest)
+            else:
+                rest.append(digest)
     return {"kind": "tensors", "parts": sorted(parts), "rest": sorted(rest)}
 
 

@@ -5,6 +5,7 @@ hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a p
 is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,7 @@ def groups(records: Mapping[Hashable, Record]) -> list[list[Any]]:
         if not (record["parts"] or record["rest"]):
             continue
         # where there are no parts at all, the rest must be equal and not only within
-        key = (record["kind"], frozenset(record["parts"]) or ("rest", frozenset(record["rest"])))
+        key = (record["kind"], frozenset(record["parts"]) or tuple(sorted(record["rest"])))
         alike = found.setdefault(key, [])
         for group in alike:
             if is_within(records[group[0]], record):
@@ -58,8 +59,8 @@ def groups(records: Mapping[Hashable, Record]) -> list[list[Any]]:
 
 
 def is_within(one: Record, other: Record) -> bool:
-    """Whether the rest of one of two records is within that of the other."""
-    ours, theirs = set(one["rest"]), set(other["rest"])
+    """Whether the rest of one of two records is within that of the other, which has buffers besides."""
+    ours, theirs = Counter(one["rest"]), Counter(other["rest"])
     return ours <= theirs or theirs <= ours
 
 

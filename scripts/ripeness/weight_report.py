@@ -31,15 +31,20 @@ def report_weights(repo: str) -> WeightReport:
     n_different = len(groups(records))
     lines = [f"{repo}: {len(refs)} branches and tags, {n_different} different weights, {len(empty)} without weights"]
     for alike in equal:
-        lines += [f"same weights ({alike.digest}), {len(alike.owners)} branches{others(alike, forms)}:"]
+        lines += [f"same weights ({alike.digest}), {counted(len(alike.owners))}{others(alike, forms)}:"]
         lines += wrapped(alike.owners)
     for alike in shared:
-        lines += [f"{shared_words(alike)} are the same, the others not, in {len(alike.owners)} branches:"]
+        lines += [f"{shared_words(alike)} are the same, the others not, in {counted(len(alike.owners))}:"]
         lines += wrapped(alike.owners)
     if empty:
-        lines += [f"without weights in a form that is read here, {len(empty)} branches:", *wrapped(empty)]
+        lines += [f"without weights in a form that is read here, {counted(len(empty))}:", *wrapped(empty)]
     wrong = [alike for alike in equal if len([name for name in alike.owners if name != MAIN]) > 1]
     return WeightReport(lines, not (wrong or shared or empty))
+
+
+def counted(n: int) -> str:
+    """A number of branches in words."""
+    return f"{n} branch" if n == 1 else f"{n} branches"
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

@@ -127,6 +127,14 @@ def test_one_number_that_differs_makes_other_weights_that_share_the_rest(folder)
     assert shared.owners == ("0", "1") and (shared.n_shared, shared.n_parts) == (len(matrices) - 1, len(matrices))
 
 
+def test_weights_that_differ_in_a_vector_only_are_not_the_same(folder):
+    def move(tensors):
+        tensors["model.norm.weight"][5] = 0.5  # the other norms are all ones, as this one was
+
+    equal, (shared,) = alike(folder, changed(folder, "b", move))
+    assert not equal and shared.n_shared == shared.n_parts
+
+
 def test_models_of_other_seeds_share_nothing_although_their_norms_are_all_ones(folder, tiny_model):
     (folder.parent / "other").mkdir()
     tiny_model("llama", seed=1).save_pretrained(folder.parent / "other")
