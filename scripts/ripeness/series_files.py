@@ -68,11 +68,11 @@ def same_weights_known(
     facts: dict[str, Any] | None, entries: dict[str, dict[str, Any]]
 ) -> list[tuple[dict[str, Any], list[str]]]:
     """What is published of equal weights, each fact with the names of the study's checkpoints that it is about."""
-    by_key = {name: name for name in (facts or {}).get("named", {})}
-    steps = {entry["step"]: name for name, entry in entries.items() if name not in by_key and "step" in entry}
+    facts = facts or {}
+    steps = {entry.get("step"): name for name, entry in entries.items() if name not in facts.get("named", {})}
     found = []
-    for fact in (facts or {}).get("same_weights", []):
-        names = [by_key.get(key, key) if isinstance(key, str) else steps.get(key) for key in fact["checkpoints"]]
+    for fact in facts.get("same_weights", []):
+        names = [key if isinstance(key, str) else steps.get(key) for key in fact["checkpoints"]]
         found.append((fact, [name for name in names if name in entries]))
     return [(fact, names) for fact, names in found if names]
 
