@@ -21,12 +21,13 @@ from ripeness.plan import Study
 from ripeness.resolving import resolve
 from ripeness.revisions import LOCK_FILE
 from ripeness.series import even_picks
-from ripeness.series_files import missing_steps, read_tokens, same_weights_known, series_facts, tokens_at
+from ripeness.series_files import left_out, read_tokens, same_weights_known, series_facts, tokens_at
 from ripeness.study import load_study
 
 TASKS = Path(__file__).parents[1] / "tasks"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SOMETHING_WRONG = 3
+MOST_STEPS = 6
 
 
 def lines_of(study: Study) -> list[str]:
@@ -51,14 +52,21 @@ def lines_of(study: Study) -> list[str]:
 
 
 def known_lines(facts: dict, entries: dict[str, dict]) -> list[str]:
-    """What is known to be wrong with the checkpoints that are taken, and of which steps there are no weights."""
+    """What is known to be wrong with the checkpoints that are taken, and which steps are left out."""
     lines = []
     for fact, names in same_weights_known(facts, entries):
         equal = " = ".join(f"step {key}" if isinstance(key, int) else key for key in fact["checkpoints"])
         note = f", {fact['note']}" if "note" in fact else ""
         lines.append(f"  {', '.join(names)}: known to have the same weights: {equal} ({fact['source']}{note})")
-    missing = [f"  step {step}: published without weights ({source})" for step, source in missing_steps(facts).items()]
-    return lines + missing
+    by_reason: dict[str, list[str]] = {}
+    for step, why in left_out(facts).items():
+        by_reason.setdefault(why, []).append(str(step))
+    return lines + [f"  left out, {why}: step {shortened(steps)}" for why, steps in by_reason.items()]
+
+
+def shortened(steps: list[str]) -> str:
+    """Steps in words; of many the first and the last."""
+    return ", ".join(steps) if len(steps) <= MOST_STEPS else f"{', '.join(steps[:3])} ... {steps[-1]} ({len(steps)})"
 
 
 def even_lines(series: str, study: Study, facts: dict) -> list[str]:

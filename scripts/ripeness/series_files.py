@@ -17,7 +17,7 @@ from ripeness.errors import UserError
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "series.schema.yaml"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-OF_REPOSITORY = {"without_weights", "same_weights"}  # what is known of one repository and not of another in its place
+OF_REPOSITORY = {"left_out", "same_weights"}  # what is known of one repository and not of another in its place
 # A checkpoint stands for a point of an even grid when it is off by no more than this share of the spacing: neighbours
 # are then between half a spacing and one and a half apart.
 MOST_OFF = 0.25
@@ -47,7 +47,7 @@ def series_facts(series: str, settings: dict[str, Any]) -> dict[str, Any] | None
     if "{seed}" in facts["repo"]:
         check_seed(series, settings, facts)
         facts["repo"] = facts["repo"].replace("{seed}", str(settings["seed"]))
-    facts["without_weights"] = of_seed(facts.get("without_weights", []), settings["seed"])
+    facts["left_out"] = of_seed(facts.get("left_out", []), settings["seed"])
     facts.setdefault("branches", read_schema(SCHEMA)["properties"]["branches"]["default"])
     return facts
 
@@ -58,10 +58,14 @@ def of_seed(entries: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     return [{key: value for key, value in entry.items() if key != "seed"} for entry in kept]
 
 
-def missing_steps(facts: dict[str, Any]) -> dict[int, str]:
-    """The steps whose branches hold no weights, each with the source of that; not those of one seed among several."""
-    entries = [entry for entry in facts.get("without_weights", []) if "seed" not in entry]
-    return {step: entry["source"] for entry in entries for step in entry["steps"]}
+def left_out(facts: dict[str, Any]) -> dict[int, str]:
+    """The steps whose branches cannot be used, each with why, and the source; not those of one seed among several."""
+    entries = [entry for entry in facts.get("left_out", []) if "seed" not in entry]
+    return {
+        step: f"{entry['why']} ({entry['source']})"
+        for entry in entries
+        for step in sorted(listed_steps(entry["steps"]))
+    }
 
 
 def same_weights_known(
@@ -108,11 +112,16 @@ def check_seed(series: str, settings: dict[str, Any], facts: dict[str, Any]) -> 
 
 
 def known_steps(facts: dict[str, Any]) -> list[int]:
-    """The published steps that have weights, in order; none where the file does not list them."""
+    """The published steps that can be used, in order; none where the file does not list them."""
+    return sorted(listed_steps(facts.get("steps", [])) - left_out(facts).keys())
+
+
+def listed_steps(parts: Iterable[int | dict[str, int]]) -> set[int]:
+    """The steps in a list of single ones and ranges."""
     steps: set[int] = set()
-    for part in facts.get("steps", []):
+    for part in parts:
         steps.update([part] if isinstance(part, int) else range(part["from"], part["to"] + 1, part["by"]))
-    return sorted(steps - missing_steps(facts).keys())
+    return steps
 
 
 def tokens_at(facts: dict[str, Any], step: int) -> int | None:
