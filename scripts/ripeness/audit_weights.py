@@ -23,9 +23,10 @@ def same_weights(plan: dict[str, Any]) -> Iterator[Remark]:
         (series, name): weights.get(series, {}).get("checkpoints", {}).get(name) for series, name in labels
     }  # in the study's order
     records = {owner: record for owner, record in known.items() if record}
-    for alike in same(records):
+    equal = same(records)
+    for alike in equal:
         yield from within_series(alike, weights)
-        yield from across_series(alike, labels)
+    yield from across_series(equal, labels)
     for alike in partly(records):
         if len({labels[owner] for owner in alike.owners}) > 1:
             where = ", ".join(dict.fromkeys(series for series, _ in alike.owners))
@@ -55,23 +56,26 @@ def within_series(alike: Alike, weights: dict[str, Any]) -> Iterator[Remark]:
             yield remark(CHECK, series, seen + source)
 
 
-def across_series(alike: Alike, labels: dict[Owner, tuple[Any, ...]]) -> Iterator[Remark]:
+def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> Iterator[Remark]:
     """A remark where several series have the same weights; fatal where what is said of them cannot be true of both.
 
     Runs that share a seed start from the same weights, which is as it should be.
     """
-    first: dict[str, Owner] = {}
-    for owner in alike.owners:
-        first.setdefault(owner[0], owner)
-    said = {labels[owner] for owner in first.values()}
-    if len(first) < 2 or (len(said) == 1 and next(iter(said))[2] == 0):
-        return
-    seen = f"{listed(first.values())} have the same weights ({alike.digest})"
-    if len(said) > 1:
-        told = " and ".join(dict.fromkeys(label_words(labels[owner]) for owner in first.values()))
-        yield remark(CHECK, ", ".join(first), f"{seen}, and are said to be of {told}")
-    else:
-        yield remark(CHECK, ", ".join(first), f"{seen}: they count as several runs", severity="warning")
+    twice: dict[tuple[str, ...], list[Owner]] = {}
+    for alike in equal:
+        first = {series: (series, name) for series, name in reversed(alike.owners)}
+        owners = [owner for owner in alike.owners if first[owner[0]] == owner]
+        said = list(dict.fromkeys(labels[owner] for owner in owners))
+        if len(owners) > 1 and len(said) > 1:
+            told = " and ".join(label_words(label) for label in said)
+            seen = f"{listed(owners)} have the same weights ({alike.digest}), and are said to be of {told}"
+            yield remark(CHECK, ", ".join(series for series, _ in owners), seen)
+        elif len(owners) > 1 and said[0][2] != 0:
+            twice.setdefault(tuple(series for series, _ in owners), []).append(owners[0])
+    for several, owners in twice.items():
+        names = listed([(several[0], name) for _, name in owners], plain=True)
+        seen = f"{names} of {several[0]} have the weights of those in {' and '.join(several[1:])}: one run counts twice"
+        yield remark(CHECK, ", ".join(several), seen, severity="warning")
 
 
 def label_words(label: tuple[Any, ...]) -> str:
@@ -88,4 +92,4 @@ def listed(owners: Any, *, plain: bool = False) -> str:
     names = [name if is_plain else f"{name} of {series}" for series, name in owners]
     if len(names) > MOST_NAMES:
         return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]])
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

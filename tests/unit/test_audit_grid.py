@@ -105,7 +105,7 @@ CASES = {
             weights(one="ab cd", two="ef gh"),
         ),
         # two runs of one seed begin alike
-        (weights(one="ab", two="ab"), "count as several runs", weights((0, B), one="ab cd", two="ab ef")),
+        (weights(one="ab", two="ab"), "one run counts twice", weights((0, B), one="ab cd", two="ab ef")),
     ],
     "single-seed": [({"seeds": [42]}, "seed 42", {"seeds": [42, 43]})],
     "single-pretraining-run": [({"series": {"one": {"checkpoints": []}}}, "one", {})],

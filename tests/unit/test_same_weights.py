@@ -195,13 +195,17 @@ WSD = {"schedule": "wsd", "end_step": 512, "decay_steps": 128}
         ({"a": ({}, [{"step": 64}, {"step": 64, "name": "again"}])}, "step64 and again have the same weights"),
         ({"a": ({}, [{"step": 64}, {"step": 128}])}, None),
         # a run under two names counts twice; with another seed it is another run
-        ({"a": ({}, [{"step": 64}]), "b": ({}, [{"step": 64}])}, "count as several runs"),
+        ({"a": ({}, [{"step": 64}]), "b": ({}, [{"step": 64}])}, "one run counts twice"),
         ({"a": ({}, [{"step": 64}]), "b": ({"seed": 7}, [{"step": 64}])}, None),
         ({"a": ({}, [{"step": 0}]), "b": (WSD, [{"step": 0}])}, None),
+        (
+            {"a": ({}, [{"step": 64}, {"step": 128}]), "b": (WSD, [{"step": 64}, {"step": 128}, {"step": 512}])},
+            "step64 and step128 of a have the weights of those in b",
+        ),
         # docs/decay.md: the end of a wsd run is an annealed branch of a constant one
         (
             {"a": ({}, [{"anneal_from": 384, "steps": 128}]), "b": (WSD, [{"step": 512}])},
-            "count as several runs",
+            "one run counts twice",
         ),
         ({"a": (WSD, [{"step": 512}, {"anneal_from": 384, "steps": 128, "name": "branch"}])}, "have the same weights"),
     ],
