@@ -9,6 +9,7 @@ study takes of each series: steps, tokens, rates, commits, and where `every` fin
 and downloads nothing but lists of files. Status 0 if every branch has weights of its own, but for `main`; 3 if not.
 """
 
+import logging
 import re
 import sys
 from pathlib import Path
@@ -87,6 +88,7 @@ def check(repo: str) -> None:
 
     if not REPOSITORY.fullmatch(repo):
         raise UserError(f"--check: {repo!r} is no repository\nhint: give owner/name, e.g. EleutherAI/pythia-70m")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each of some hundred requests
     report = report_weights(repo)
     print("\n".join(report.lines))
     if not report.is_good:
