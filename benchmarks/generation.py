@@ -20,9 +20,10 @@ from subjects import NURSERY, Subject, gsm8k, nursery_summary, read_options, sho
 from timing import best_of, row, take_turns
 
 from ripeness.command_line import run as run_program
-from ripeness.generation import Stopping, generate
+from ripeness.generation import generate
 from ripeness.models import context_length
 from ripeness.prompts import SEPARATOR, build_prompts
+from ripeness.writing import Stopping
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
 PLAIN = 8

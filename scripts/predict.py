@@ -23,7 +23,7 @@ from ripeness.command_line import argument_parser, existing, run
 from ripeness.copies import same_text, same_tokens
 from ripeness.files import read_json
 from ripeness.finite import lost_items, with_reason
-from ripeness.generation import Stopping, answer
+from ripeness.generation import answer
 from ripeness.harness import predict_task
 from ripeness.models import autocast, context_length, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
@@ -40,6 +40,7 @@ from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
 from ripeness.token_healing import Start
 from ripeness.weights import drop_weights
+from ripeness.writing import Stopping
 
 
 def predict_text(

@@ -1,54 +1,25 @@
 """Greedy text after a prompt, many prompts at once, up to a stop text; and how well the right answer was expected."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 
 import torch
 from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from ripeness.attention import SIMILAR_ASKED, causal_groups, row_logits, similar
-from ripeness.likelihood import Request, by_length, is_even, log_likelihoods
+from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
-from ripeness.models import end_of_text
 from ripeness.narrowing import ask
 from ripeness.options import summed_logps
 from ripeness.packing import keeps_exactly, narrows_exactly, packing, pads_exactly
 from ripeness.prefix import keys_and_values, shared_prefix
-from ripeness.token_healing import Start, allowed, still_to_write, text_after
+from ripeness.token_healing import Start
+from ripeness.writing import NO_TOKEN, Stopping, Writer, answer_text, writer_of
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
 # Texts are written side by side as long as their tokens are no more than this many times those of a batch: a step reads
 # all weights, so that one for many texts costs little more than one for few.
 KEPT = 4
-
-
-NO_TOKEN = -1  # is written where the model's numbers are none, and ends the text
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """When an answer ends: after this many tokens, before one of these texts, or at one of these tokens.
-
-    The end-of-text token of the tokenizer always ends it.
-    """
-
-    max_new_tokens: int
-    texts: tuple[str, ...] = ()
-    tokens: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True)
-class Writer:
-    """What decides the next token of a text, and whether it was the last. `choose` and `ends` take where it started."""
-
-    choose: Callable[[torch.Tensor, list[tuple[Start, list[int]]]], list[int]]
-    ends: Callable[[Start, list[int]], bool]
-    max_new_tokens: int
-
-    def is_over(self, start: Start, tokens: list[int]) -> bool:
-        """Whether a text has ended; tokens of the prompt that were written again do not count."""
-        return len(tokens) >= self.max_new_tokens + start.n_again or self.ends(start, tokens)
 
 
 @torch.inference_mode()
@@ -83,8 +54,7 @@ def answer(
     """
     if not starts:
         return []
-    ends = answer_ends(tokenizer, stopping)
-    writer = Writer(chooser(model, tokenizer), ends, stopping.max_new_tokens)
+    writer = writer_of(model, tokenizer, stopping)
     new_tokens = max(stopping.max_new_tokens + max(start.n_again for start in starts), *map(len, targets))
     longest = max(len(start.context) for start in starts) + new_tokens
     write = write_packed if keeps_exactly(model, longest) else write_plainly
@@ -226,76 +196,3 @@ def only_chosen(starts: list[Start], length: int, writer: Writer, lost: set[int]
         return chosen.scatter_(1, torch.tensor(best, device=logits.device).clamp(min=0)[:, None], 0.0)
 
     return processor
-
-
-def chooser(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> Callable[[torch.Tensor, list[tuple[Start, list[int]]]], list[int]]:
-    """Make a function that gives the most probable next token of each text; of those that may come, while some of the
-    prompt's are written again; NO_TOKEN where the model's numbers are none, or all the same (see `token_logps`).
-    """
-    knows_even = is_even(model)
-
-    @cache
-    def may_come(again: str) -> torch.Tensor:
-        return torch.tensor(allowed(tokenizer, again), device=model.device)
-
-    def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
-        highest, best = logits.max(-1)
-        has_numbers = highest.isfinite() & (knows_even | (highest > logits.amin(-1)))
-        chosen = torch.where(has_numbers, best, NO_TOKEN).tolist()
-        for row, (start, tokens) in enumerate(texts):
-            again = start.again
-            for token in tokens if again else []:
-                again = still_to_write(tokenizer, again, token) if again else again
-            if again and chosen[row] != NO_TOKEN and len(may_come(again)):
-                chosen[row] = int(may_come(again)[logits[row, may_come(again)].argmax()])
-        return chosen
-
-    return choose
-
-
-def end_ids(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> frozenset[int]:
-    """The tokens that end an answer."""
-    return stopping.tokens | {end_of_text(tokenizer), NO_TOKEN}
-
-
-def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Callable[[Start, list[int]], bool]:
-    """Make a function that says whether an answer ends with its newest token; it has not ended before."""
-    over, stops = end_ids(tokenizer, stopping), [text for text in stopping.texts if text]
-    # a character is at most four tokens of bytes; one token more, since the first may begin in its midst
-    n_read = 4 * max(map(len, stops), default=0) + 1
-
-    @cache
-    def may_complete(token: int) -> bool:
-        # a character beyond ASCII may be spread over tokens; a space may be lost at the edge of a text
-        lasts = {stop[-1] for stop in stops}
-        return any(not last.isascii() or last == " " for last in lasts) or any(
-            last in tokenizer.decode([token]) for last in lasts
-        )
-
-    def ends(start: Start, tokens: list[int]) -> bool:
-        if tokens[-1] in over or not stops:
-            return tokens[-1] in over
-        if not may_complete(tokens[-1]):
-            return False
-        is_near = start.again and len(tokens) <= n_read  # what the prompt had is written again, and stops nothing
-        text = text_after(tokenizer, start, tokens) if is_near else tokenizer.decode(tokens[-n_read:])
-        return any(stop in text for stop in stops)
-
-    return ends
-
-
-def answer_text(tokenizer: PreTrainedTokenizerBase, stopping: Stopping, start: Start, tokens: list[int]) -> str | None:
-    """The text of an answer: up to the token that ends it, cut before the first stop text, without white space around.
-
-    Other special tokens stay in sight. None where the model's numbers were none.
-    """
-    if NO_TOKEN in tokens:
-        return None
-    over = end_ids(tokenizer, stopping)
-    n = next((place for place, token in enumerate(tokens) if token in over), len(tokens))
-    text = text_after(tokenizer, start, tokens[:n])
-    for stop in stopping.texts:
-        text = text.split(stop)[0] if stop else text
-    return text.strip()

@@ -16,9 +16,9 @@ import predict
 from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.files import write_json
-from ripeness.generation import Stopping
 from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
+from ripeness.writing import Stopping
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
 

@@ -10,10 +10,11 @@ from tokenizer_kinds import tokenizer_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from ripeness.generation import Stopping, answer, answer_text, generate
+from ripeness.generation import answer, generate
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.prefix import shared_prefix
 from ripeness.token_healing import Start, again_text, allowed, starts, still_to_write, text_of
+from ripeness.writing import Stopping, answer_text
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2", "olmo3"]
 # Written by transformers: windows, distances as biases, no attention, padding that is read, attention twice a layer.
