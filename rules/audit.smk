@@ -15,6 +15,10 @@ onerror:
     scheduling.end_refused(Path(study_folder(None)) / "logs")
 
 
+onsuccess:
+    audit_terminal.say_warnings(Path(study_folder(None)))
+
+
 rule audit_inputs:
     """Audit the grid, the items and the prompts before anything expensive."""
     input:

@@ -9,14 +9,14 @@ from typing import Any
 
 from ripeness.audit import Remark, counted, remark
 from ripeness.errors import UserError
-from ripeness.items import ROLES, label_of
+from ripeness.items import ALL, ROLES, label_of, source_of
 from ripeness.rows import Row
 from ripeness.tasks import Task
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
-ALL = 1_000_000  # who wants so many wants all there are
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
+LEAST = 0.5  # share of the items wanted; with less, a role has crumbs
 Drawn = dict[str, list[dict[str, Any]]]  # by role
 
 
@@ -214,12 +214,34 @@ def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
 
 
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
-    """Roles with fewer items than the study wants."""
+    """Roles with fewer items than the study wants; fatal where less than half is left, or too few shots.
+
+    Says where one source serves several roles, and so was split.
+    """
     wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
     missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
-    if missing:
-        seen = ", ".join(f"{n:,} of {drawing.sizes[role]:,} {role} items" for role, n in missing.items())
-        yield remark("fewer-items", drawing.dataset, seen)
+    if not missing:
+        return
+    seen = ", ".join(f"{n:,} of {wanted[role]:,} {role} items" for role, n in missing.items())
+    crumbs = [role for role, n in missing.items() if n < LEAST * wanted[role]]
+    if "shots" in missing and missing["shots"] < drawing.n_shots:
+        seen += f" (prompts have {drawing.n_shots:,} shots)"
+        crumbs.append("shots")
+    seen += "".join(shared_sources(drawing, list(missing)))
+    yield remark("fewer-items", drawing.dataset, seen, severity="fatal" if crumbs else None)
+
+
+def shared_sources(drawing: Drawing, missing: list[str]) -> Iterator[str]:
+    """Which sources were too small for all the roles that they serve, and so were split among them."""
+    roles_of: dict[str, list[str]] = {}
+    for role in ROLES:
+        if role != "shots" or drawing.sizes.get("shots_from") != "test":
+            roles_of.setdefault(source_of(role, drawing.task), []).append(role)
+    for source, roles in roles_of.items():
+        if len(roles) > 1 and set(roles) & set(missing):
+            n = sum(len(drawing.items[role]) for role in roles)
+            names = f"{', '.join(roles[:-1])} and {roles[-1]}"
+            yield f"; {source} serves {names}, and its {counted(n, 'usable row')} are split in proportion"
 
 
 def asked_elsewhere(drawings: list[Drawing], tuned: list[str]) -> Iterator[Remark]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,8 @@ ROLES = (
     "shots",
     "train",
 )  # evaluation is drawn first, so training never takes its rows
+ALL = 1_000_000  # who wants so many wants all there are
+FEW_SHOTS = 8  # what is left of the pool of shots in a source that is too small
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,10 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     """Draw the items of every role, disjoint, by seed.
 
     rows: the rows of each source, and in `task.source` which source serves which role.
-    sizes: items wanted for train, validation, test and shots, and the seed of the draw. Fewer are taken when a source
-    has fewer, but what is drawn later from it keeps its shots and one row a role; none is an error, as are duplicate
-    ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test rows instead,
-    and test items too.
+    sizes: items wanted for train, validation, test and shots, and the seed of the draw. A source that is too small for
+    all roles that it serves is split in proportion to what they want (`shares`). None left for a role is an error, as
+    are duplicate ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test
+    rows instead, and test items too.
     """
     sources = {role: source_of(role, task) for role in ROLES}
     names = short_names(list(dict.fromkeys(sources.values())))
@@ -159,17 +162,15 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     head = items[sources["test"]][: sizes["shots"]] if sizes.get("shots_from") == "test" else []
     for source, pool in items.items():
         random.Random(f"{sizes['seed']}-{source}").shuffle(pool)
-    drawn: dict[str, list[Item]] = {}
+    drawn: dict[str, list[Item]] = {"shots": head} if head else {}
     held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
-    for place, role in enumerate(ROLES):
-        if role == "shots" and head:
-            drawn[role] = head
+    for role in ROLES:
+        if role in drawn:
             continue
-        later = [other for other in ROLES[place + 1 :] if sources[other] == sources[role]]
-        later = [other for other in later if other != "shots" or not head]
-        kept = sum(sizes["shots"] if other == "shots" else 1 for other in later)
-        n = min(sizes[role], max(1, len(items[sources[role]]) - kept))
-        drawn[role], items[sources[role]] = take(items[sources[role]], n, held, task)
+        pool = items[sources[role]]
+        wanted = {other: sizes[other] for other in ROLES if other not in drawn and sources[other] == sources[role]}
+        n = shares(wanted, n_free(pool, held, task, enough=sum(wanted.values())))[role]
+        drawn[role], items[sources[role]] = take(pool, n, held, task)
         check_overlap(drawn[role], role, held, task)
         held |= {content(item): (role, item.id) for item in drawn[role]}
         if not drawn[role]:
@@ -178,6 +179,53 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
                 "hint: the source is empty or too small; lower `items` in the study or name another split"
             )
     return drawn
+
+
+def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -> int:
+    """How many rows of a pool can be drawn; where the task says drop, one a question, none that is held.
+
+    Counting ends at `enough`.
+    """
+    if task.overlap != "drop":
+        return len(pool)
+    free: set[str] = set()
+    for item in pool:
+        if len(free) >= enough:
+            break
+        free |= {content(item)} - held.keys()
+    return len(free)
+
+
+def shares(wanted: dict[str, int], n: int) -> dict[str, int]:
+    """How many of n rows of a source each role gets: what it wants, or where rows are too few its proportion of them.
+
+    One at least; of shots, FEW_SHOTS where so many are wanted. Who wants ALL gets what the others leave; where that is
+    less than half of what they want, half of it counts as wanted. Fractions go to the largest remainders.
+    """
+    limited = sum(size for size in wanted.values() if size < ALL)
+    unlimited = sum(size >= ALL for size in wanted.values())
+    left = max(n - limited, limited // 2)
+    asked = {role: size if size < ALL else max(1, left // unlimited) for role, size in wanted.items()}
+    if sum(asked.values()) <= n:
+        return asked
+    most_shots = max(1, n - len(asked) + 1)
+    least = {role: min(FEW_SHOTS, asked[role], most_shots) if role == "shots" else 1 for role in asked}
+    found: dict[str, int] = {}
+    while low := [role for role, share in proportions(asked, found, n).items() if share < least[role]]:
+        found |= {role: least[role] for role in low}
+    exact = proportions(asked, found, n)
+    parts = {role: int(share) for role, share in exact.items()}
+    over = max(0, n - sum(found.values()) - sum(parts.values()))
+    for role in sorted(exact, key=lambda role: parts[role] - exact[role])[:over]:
+        parts[role] += 1
+    return found | parts
+
+
+def proportions(asked: dict[str, int], found: dict[str, int], n: int) -> dict[str, Fraction]:
+    """What is left of n rows in proportion to what is asked, for every role that has not found its number yet."""
+    total = sum(size for role, size in asked.items() if role not in found)
+    left = max(0, n - sum(found.values()))
+    return {role: Fraction(left * size, total) for role, size in asked.items() if role not in found}
 
 
 def source_of(role: str, task: Task) -> str:

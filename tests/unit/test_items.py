@@ -136,11 +136,54 @@ def test_formats_ask_the_same_items_with_the_same_answers(task):
     assert all(row["target"] == row["choices"][row["gold"]] for some in made.values() for row in some)
 
 
-def test_a_small_source_keeps_shots_and_a_row_for_every_role_that_is_drawn_later(task):
-    drawn = draw_items({"all.jsonl": rows(12)}, task, sizes=SIZES | {"test": 100, "validation": 100})
-    assert {role: len(items) for role, items in drawn.items()} == {"test": 6, "validation": 1, "shots": 4, "train": 1}
+@pytest.mark.parametrize(
+    ("n", "drawn"),
+    [  # of 824 wanted: 512, 80, 200 and 32
+        (824, {"test": 200, "validation": 80, "shots": 32, "train": 512}),
+        (412, {"test": 100, "validation": 40, "shots": 16, "train": 256}),
+        (200, {"test": 49, "validation": 19, "shots": 8, "train": 124}),
+        (40, {"test": 8, "validation": 3, "shots": 8, "train": 21}),
+        (5, {"test": 1, "validation": 1, "shots": 2, "train": 1}),
+        (4, {"test": 1, "validation": 1, "shots": 1, "train": 1}),
+    ],
+)
+def test_a_source_too_small_for_its_roles_is_split_in_proportion_to_what_is_wanted(task, n, drawn):
+    sizes = {"train": 512, "validation": 80, "test": 200, "shots": 32, "seed": 0}
+    items = draw_items({"all.jsonl": rows(n)}, task, sizes=sizes)
+    assert {role: len(some) for role, some in items.items()} == drawn
+    assert len({i for some in items.values() for i in ids(some)}) == n
     with pytest.raises(UserError, match="no rows are left for train"):
         draw_items({"all.jsonl": rows(3)}, task, sizes=SIZES)
+
+
+def test_only_the_roles_of_the_small_source_get_less(task):
+    apart = replace(task, source={"train": "a", "validation": "a", "test": "b"})
+    sizes = {"train": 30, "validation": 30, "test": 30, "shots": 1, "seed": 0}
+    for n_test, left in [(90, 30), (20, 20)]:
+        drawn = draw_items({"a": rows(31, "a"), "b": rows(n_test, "b")}, apart, sizes=sizes)
+        assert {role: len(some) for role, some in drawn.items()} == {
+            "test": left, "validation": 15, "shots": 1, "train": 15,
+        }  # fmt: skip
+
+
+def test_rows_that_are_dropped_or_too_long_do_not_count_where_a_source_is_split(task):
+    sizes = {"train": 40, "validation": 10, "test": 10, "shots": 2, "seed": 0}
+    long = rows(100, "a much longer text that does not fit anywhere.jsonl")
+    drawn = draw_items({"all.jsonl": rows(31) + long}, replace(task, max_characters=30), sizes=sizes)
+    assert {role: len(some) for role, some in drawn.items()} == {"test": 5, "validation": 5, "shots": 2, "train": 19}
+    twice = replace(task, overlap="drop")
+    drawn = draw_items({"all.jsonl": rows(31) + rows(31)}, twice, sizes=sizes)
+    assert len(drawn["train"]) >= 19 and len(drawn["validation"]) == len(drawn["test"]) == 5
+    texts = {role: {item.fields["text"] for item in some} for role, some in drawn.items()}
+    assert not texts["train"] & (texts["test"] | texts["validation"] | texts["shots"])
+
+
+@pytest.mark.parametrize(("n", "test", "train"), [(320, 200, 112), (210, 133, 69), (5000, 200, 4792)])
+def test_who_wants_all_there_are_leaves_the_others_theirs_but_not_everything(task, n, test, train):
+    apart = replace(task, source={"train": "a", "validation": "b", "test": "a"})
+    sizes = {"train": 1_000_000, "validation": 2, "test": 200, "shots": 8, "seed": 0}
+    drawn = draw_items({"a": rows(n, "a"), "b": rows(5, "b")}, apart, sizes=sizes)
+    assert (len(drawn["test"]), len(drawn["shots"]), len(drawn["train"])) == (test, 8, train)
 
 
 def test_a_key_may_be_an_expression_over_columns(task):
