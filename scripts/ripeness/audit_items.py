@@ -9,14 +9,15 @@ from typing import Any
 
 from ripeness.audit import Remark, counted, remark
 from ripeness.errors import UserError
-from ripeness.items import ALL, ROLES, label_of, source_of
+from ripeness.items import ROLES, label_of, source_of
+from ripeness.portions import ALL
 from ripeness.rows import Row
 from ripeness.tasks import Task
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
-LEAST = 0.5  # share of the items wanted; with less, a role has crumbs
+LEAST = 0.5  # share of the items wanted; less is fatal
 Drawn = dict[str, list[dict[str, Any]]]  # by role
 
 
@@ -25,7 +26,7 @@ class Drawing:
     """The items of a dataset by role, its task, how many were wanted, and what was published as their answers.
 
     published: of the test source, how often each value stands in the column that decides the answer, with one row;
-    n_shots: the most shots that any prompt has.
+    n_shots: the most shots that any prompt has; is_tuned: whether any model is tuned on the dataset.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Drawing:
     sizes: dict[str, int]
     published: dict[str, tuple[int, dict[str, Any]]]
     n_shots: int = 0
+    is_tuned: bool = True
 
 
 def asked(item: dict[str, Any]) -> str:
@@ -214,7 +216,7 @@ def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
 
 
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
-    """Roles with fewer items than the study wants; fatal where less than half is left, or too few shots.
+    """Roles with fewer items than the study wants; fatal below half of what it uses, or with too few shots.
 
     Says where one source serves several roles, and so was split.
     """
@@ -223,12 +225,12 @@ def fewer_items(drawing: Drawing) -> Iterator[Remark]:
     if not missing:
         return
     seen = ", ".join(f"{n:,} of {wanted[role]:,} {role} items" for role, n in missing.items())
-    crumbs = [role for role, n in missing.items() if n < LEAST * wanted[role]]
-    if "shots" in missing and missing["shots"] < drawing.n_shots:
-        seen += f" (prompts have {drawing.n_shots:,} shots)"
-        crumbs.append("shots")
+    is_used = {"test": True, "shots": drawing.n_shots > 0} | dict.fromkeys(("train", "validation"), drawing.is_tuned)
+    is_fatal = any(is_used[role] and n < LEAST * wanted[role] for role, n in missing.items())
+    if missing.get("shots", drawing.n_shots) < drawing.n_shots:
+        seen, is_fatal = f"{seen} (prompts have {drawing.n_shots:,} shots)", True
     seen += "".join(shared_sources(drawing, list(missing)))
-    yield remark("fewer-items", drawing.dataset, seen, severity="fatal" if crumbs else None)
+    yield remark("fewer-items", drawing.dataset, seen, severity="fatal" if is_fatal else None)
 
 
 def shared_sources(drawing: Drawing, missing: list[str]) -> Iterator[str]:

@@ -4,14 +4,14 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import islice
 from typing import Any
 
 from ripeness.errors import UserError
+from ripeness.portions import shares
 from ripeness.rows import Row
 from ripeness.tasks import Task, value_text
-from ripeness.templates import evaluate, expression, variables
+from ripeness.templates import columns_of, evaluate, expression
 
 ROLES = (
     "test",
@@ -19,8 +19,7 @@ ROLES = (
     "shots",
     "train",
 )  # evaluation is drawn first, so training never takes its rows
-ALL = 1_000_000  # who wants so many wants all there are
-FEW_SHOTS = 8  # what is left of the pool of shots in a source that is too small
+SIGNS = ("; ", ";", " | ", "|", "\n", "\t", ", ")  # that may stand between options in one text
 
 
 @dataclass(frozen=True)
@@ -89,42 +88,70 @@ def short(text: str) -> str:
 def column(row: Row, text: str | None) -> Any:
     """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
     inner = expression(text or "")
-    for name in [text] if inner is None else variables(inner):
+    for name in [text] if inner is None else columns_of(inner, row.values):
         if row.values.get(name) is None:
-            raise UserError(
-                f"{row.where}: the row has no {name!r}; it has {', '.join(sorted(row.values)) or 'nothing'}\n"
-                "hint: mend the row, or the column names in the task file"
-            )
-    value = row.values[text] if inner is None else value_of(inner, row.values, row.where)
+            raise UserError(f"{row.where}: {lacking(row, str(name), is_named=inner is None)}")
+    value = row.values[text] if inner is None else value_of(inner, row)
     if value is None:
         raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
     return value
 
 
-def value_of(inner: str, values: dict[str, Any], where: str) -> Any:
-    """The value of an expression over the columns of a row; UserError that names the row."""
+def lacking(row: Row, name: str, *, is_named: bool) -> str:
+    """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
+    if name in row.values:
+        keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
+        return f"{name} is null\nhint: mend the row, or leave out such rows: {keep}"
+    there = ", ".join(sorted(row.values)) or "nothing"
+    way = "mend the row, or the column names in the task file"
+    if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
+        way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
+    return f"the row has no {name!r}; it has {there}\nhint: {way}"
+
+
+def value_of(inner: str, row: Row) -> Any:
+    """The value of an expression over the columns of a row; UserError that names the row.
+
+    `row` is all columns, where none is called so.
+    """
     try:
-        return evaluate(inner, values)
+        return evaluate(inner, {"row": row.values} | row.values)
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{row.where}: {error}") from None
 
 
 def is_kept(row: Row, task: Task) -> bool:
-    """Whether a row is one of the dataset; the columns that `keep` asks for may be null."""
+    """Whether a row is one of the dataset; the columns that `keep` asks for may be null, or not there."""
     inner = expression(task.keep or "")
     if inner is None:
         return task.keep is None or bool(row.values.get(task.keep))
-    return bool(value_of(inner, {name: row.values.get(name) for name in variables(inner)}, row.where))
+    empty = dict.fromkeys(columns_of(inner, row.values))
+    return bool(value_of(inner, replace(row, values=empty | row.values)))
 
 
 def as_list(row: Row, name: str | None) -> list:
     """The value of a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
-        raise UserError(f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: mend the row")
+        raise UserError(
+            f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: {split_hint(name, value)}"
+        )
     if any(option is None or not str(option).strip() for option in value):
         raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: mend or leave out the row")
     return value
+
+
+def split_hint(name: str | None, value: Any) -> str:
+    """What to do where options are no list; of one text that holds them all, how a task file takes it apart."""
+    sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
+    if sign is None or name is None or expression(name) is not None:
+        return "mend the row"
+    return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
+
+
+def asked_for(name: str) -> str:
+    """How an expression asks for a column."""
+    return name if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def label_of(row: Row, task: Task) -> str:
@@ -194,38 +221,6 @@ def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -
             break
         free |= {content(item)} - held.keys()
     return len(free)
-
-
-def shares(wanted: dict[str, int], n: int) -> dict[str, int]:
-    """How many of n rows of a source each role gets: what it wants, or where rows are too few its proportion of them.
-
-    One at least; of shots, FEW_SHOTS where so many are wanted. Who wants ALL gets what the others leave; where that is
-    less than half of what they want, half of it counts as wanted. Fractions go to the largest remainders.
-    """
-    limited = sum(size for size in wanted.values() if size < ALL)
-    unlimited = sum(size >= ALL for size in wanted.values())
-    left = max(n - limited, limited // 2)
-    asked = {role: size if size < ALL else max(1, left // unlimited) for role, size in wanted.items()}
-    if sum(asked.values()) <= n:
-        return asked
-    most_shots = max(1, n - len(asked) + 1)
-    least = {role: min(FEW_SHOTS, asked[role], most_shots) if role == "shots" else 1 for role in asked}
-    found: dict[str, int] = {}
-    while low := [role for role, share in proportions(asked, found, n).items() if share < least[role]]:
-        found |= {role: least[role] for role in low}
-    exact = proportions(asked, found, n)
-    parts = {role: int(share) for role, share in exact.items()}
-    over = max(0, n - sum(found.values()) - sum(parts.values()))
-    for role in sorted(exact, key=lambda role: parts[role] - exact[role])[:over]:
-        parts[role] += 1
-    return found | parts
-
-
-def proportions(asked: dict[str, int], found: dict[str, int], n: int) -> dict[str, Fraction]:
-    """What is left of n rows in proportion to what is asked, for every role that has not found its number yet."""
-    total = sum(size for role, size in asked.items() if role not in found)
-    left = max(0, n - sum(found.values()))
-    return {role: Fraction(left * size, total) for role, size in asked.items() if role not in found}
 
 
 def source_of(role: str, task: Task) -> str:

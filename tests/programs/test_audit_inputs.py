@@ -60,7 +60,8 @@ def made(tmp_path_factory, tokenizer):
     checkpoint = folder / "model"
     LlamaConfig(max_position_embeddings=2048).save_pretrained(checkpoint)
     tokenizer.save_pretrained(checkpoint)
-    study = published(folder, checkpoint)
+    sizes = {"train": 12, "validation": 1, "test": 12, "shots": 4, "shots_from": "test", "seed": 42}
+    study = published(folder, checkpoint, items=sizes)
     prepare(study, folder)
     plan = json.loads(audit_lookups.audit_plan(study, None))
     plan["series"]["olmo-1b"]["tokenizer"] = str(checkpoint)

@@ -178,6 +178,16 @@ def test_less_than_half_of_the_items_of_a_role_is_fatal(sizes, n_shots, severity
     assert refusal([said]) is None and (refusal([seen]) is not None) == (severity == "fatal")
 
 
+def test_roles_that_the_study_does_not_use_may_be_small():
+    asked_only = replace(drawing(sizes=ROLES | {"train": 100, "validation": 100}), is_tuned=False)
+    without_shots = drawing(sizes=ROLES | {"shots": 100}, n_shots=0)
+    for one in (asked_only, without_shots):
+        [seen] = ITEM_CHECKS["fewer-items"](one)
+        assert seen.severity == "warning"
+    [seen] = ITEM_CHECKS["fewer-items"](replace(asked_only, sizes=ROLES | {"test": 25}))
+    assert seen.severity == "fatal"
+
+
 def test_that_one_file_was_split_among_roles_is_said():
     one = task(source={"train": "a.jsonl", "validation": "b.jsonl", "test": "a.jsonl"})
     [seen] = ITEM_CHECKS["fewer-items"](drawing(one, sizes=ROLES | {"train": 30}))

@@ -1,5 +1,6 @@
 """Items: disjoint, drawn by seed, the same for every format."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from ripeness.errors import UserError
 from ripeness.examples import examples
-from ripeness.items import draw_items, item_of
+from ripeness.items import draw_items, is_kept, item_of
 from ripeness.rows import Row
 from ripeness.tasks import load_task
 
@@ -192,12 +193,51 @@ def test_a_key_may_be_an_expression_over_columns(task):
     row = Row({"title": "Play", "parts": ["a", "not dull"], "names": ["negative", "positive"], "mood": 1}, "a:4")
     item = item_of(row, task, "4")
     assert (item.fields, item.target, item.cluster) == ({"text": "Play: not dull"}, "positive", "2")
-    with pytest.raises(UserError, match=r"^a:5: the row has no 'mood'; it has .*parts, title\nhint: mend the row"):
+    with pytest.raises(UserError, match=r"^a:5: mood is null\nhint: .*keep: '{{ mood is not none }}'"):
         item_of(Row({**row.values, "mood": None}, "a:5"), task, "5")
+    with pytest.raises(UserError, match=r"^a:5: the row has no 'mood'; it has .*parts, title\nhint: mend the row"):
+        item_of(Row({name: value for name, value in row.values.items() if name != "mood"}, "a:5"), task, "5")
     with pytest.raises(UserError, match=r"^a:6: the expression '1 \+ mood' has no value: .*\nhint: mend the row"):
         item_of(Row({**row.values, "mood": "x"}, "a:6"), task, "6")
     with pytest.raises(UserError, match=r"^a:7: '{{ names\[mood\] }}' gives nothing\nhint: mend the row"):
         item_of(Row({**row.values, "mood": 5}, "a:7"), task, "7")
+
+
+def test_an_expression_asks_for_a_column_whose_name_is_no_word_by_row(task):
+    task = replace(task, label="{{ row['Best Answer'] | lower }}", keep="{{ row['Is it good?'] is not none }}")
+    asked = {"text": "a", "Best Answer": "Positive", "Is it good?": 0}
+    assert item_of(Row(asked, "a:1"), task, "1").target == "positive" and is_kept(Row(asked, "a:1"), task)
+    assert not is_kept(Row(asked | {"Is it good?": None}, "a:1"), task)
+    assert not is_kept(Row({"text": "a", "Best Answer": "Positive"}, "a:1"), task)
+    with pytest.raises(UserError, match=r"^a:2: Best Answer is null\nhint: .*{{ row\[\"Best Answer\"\] is not none }}"):
+        item_of(Row(asked | {"Best Answer": None}, "a:2"), task, "2")
+    with pytest.raises(UserError, match=r"^a:3: the row has no 'Best Answer'; it has Best, text\n"):
+        item_of(Row({"text": "a", "Best": "positive"}, "a:3"), task, "3")
+    with pytest.raises(UserError, match=r"the row has no 'Best'; it has .*\nhint: .* by {{ row\['Best Answer'\] }}"):
+        item_of(Row(asked, "a:4"), replace(task, label="{{ Best }}"), "4")
+    # a column of that name is itself
+    own = Row({"text": "a", "row": {"Best Answer": "negative"}}, "a:5")
+    assert item_of(own, replace(task, label="{{ row['Best Answer'] }}"), "5").target == "negative"
+    with pytest.raises(UserError, match=r"hint: .*{{ row\['Best Answer'\] }}"):
+        load_task("nursery-sentiment", ROOT / "tasks", overrides={"label": "{{ Best Answer }}"})
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "way"),
+    [
+        ("options", "a; b; c", """{{ options.split("; ") }}"""),
+        ("All options", "a|b", """{{ row["All options"].split("|") }}"""),
+        ("options", "abc", None),
+    ],
+)
+def test_options_in_one_text_are_taken_apart_by_an_expression_that_the_error_says(column, text, way):
+    task = replace(load_task("nursery-questions", ROOT / "tasks", overrides={}), id=None, cluster=None, options=column)
+    row = Row({"passage": "a", "question": "b", "answer": 1, column: text}, "a.csv:2")
+    with pytest.raises(UserError, match=rf"^a\.csv:2: {column} is .*, not a list of two or more options\n") as refused:
+        item_of(row, task, "1")
+    assert str(refused.value).endswith(f"options: '{way}'" if way else "hint: mend the row")
+    if way:
+        assert item_of(row, replace(task, options=way), "1").choices == re.split(r"; |\|", text)
 
 
 def test_rows_that_are_not_kept_are_left_out_of_every_role(task):
