@@ -152,16 +152,23 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
         rows += measure_harness(items)
     reference = {"chance": None, "majority": None}
     if kind == "choice":
-        golds = Counter(prediction["gold"] for prediction in predictions)
-        reference = {
-            "chance": sum(1 / len(p["choices"]) for p in predictions) / len(predictions),
-            "majority": max(golds.values()) / len(predictions),
-        }
+        reference = floors_of(predictions)
     return [
         {"n_items": len(items), "n_seeds": 1, "source": predictions[0].get("source") or "measured", **row}
         | (reference if kind == "choice" and row["metric"].startswith("accuracy") else {})
         for row in rows
     ]
+
+
+def floors_of(predictions: list[dict[str, Any]]) -> dict[str, float]:
+    """Accuracies that need no skill: of a blind choice, and of always giving the commonest right answer.
+
+    An answer is its text: a label, a letter, an option of an item's own. At which place an option stands no model sees,
+    so that where every item has options of its own none is more than chance.
+    """
+    chance = sum(1 / len(p["choices"]) for p in predictions) / len(predictions)
+    answers = Counter(bare(p["choices"])[p["gold"]] for p in predictions)
+    return {"chance": chance, "majority": max(chance, max(answers.values()) / len(predictions))}
 
 
 def measure_harness(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
