@@ -31,6 +31,14 @@ def n_seeds_of(rows: list[Row]) -> int:
     return min((len(found) for found in seeds.values()), default=0)
 
 
+def most_checkpoints(rows: list[Row]) -> int:
+    """The most checkpoints of one series that rows of tuned models are from."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.series, set()).add(row.checkpoint)
+    return max(map(len, found.values()), default=0)
+
+
 def with_counts(finding: Finding, scores: Scores, rows: list[Row], *, n_items: int) -> Finding:
     """Put into a finding on tuned models how much it rests on."""
     return replace(

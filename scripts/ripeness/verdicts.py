@@ -76,6 +76,15 @@ def undecided(blank: Finding, reason: str, **known: object) -> Finding:
     return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.", **known)
 
 
+def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
+    """The finding, undecided where it rests on too few checkpoints for a statement about pre-training."""
+    least = settings.min_checkpoints
+    if finding.verdict == "undecided" or n_checkpoints >= least:
+        return finding
+    few = "one checkpoint is" if n_checkpoints == 1 else f"{n_checkpoints} checkpoints are"
+    return undecided(finding, f"{few} too few (at least {least}). {finding.statement}".rstrip("."))
+
+
 def with_effect(finding: Finding, result: Estimate, settings: Settings) -> Finding:
     """Put an estimate and what its size alone calls for into a finding."""
     caveats = list(finding.caveats)

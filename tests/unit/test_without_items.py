@@ -51,9 +51,9 @@ def small(folder, *, se: str = "") -> list[str]:
     return lines
 
 
-def findings_on(folder, name: str, **published) -> dict:
+def findings_on(folder, name: str, *, findings: dict | None = None, **published) -> dict:
     published = {"tables": [str(folder / name)]} | published
-    study = Study(NOTHING_RUNS | {"study": "p", "findings": {}, "published": published}, {}, {}, {})
+    study = Study(NOTHING_RUNS | {"study": "p", "findings": findings or {}, "published": published}, {}, {}, {})
     lines = read_published([folder / name], published.get("tokens_per_step"))
     settings = settings_from(json.loads(finding_settings(study, None)))
     found = findings_without_items(measurements_of(lines, published, "p"), settings)
@@ -136,8 +136,11 @@ def test_spreads_over_formats_of_tuned_and_untouched(found):
 
 def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path):
     small(tmp_path, se="0.01")
-    given = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
-    assert given.verdict == "supported"
+    few = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
+    assert few.verdict == "undecided" and few.statement.startswith("Cannot be decided: 3 checkpoints are too few (at")
+    enough = {"tokens_per_step": 1000, "findings": {"min_checkpoints": 3}}
+    given = findings_on(tmp_path, "small.csv", **enough, **GROUPS)["gain-by-learning"]
+    assert given.verdict == "supported" and (given.effect, given.low) == (few.effect, few.low)
     assert "no tuning seeds are named" in given.covers
     # two models at 0.01 each; means of such errors, of two groups: 0.01 * sqrt(2) * sqrt(2)
     assert given.high - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
