@@ -135,7 +135,10 @@ def tied_options(results: Results) -> Iterator[Remark]:
 
 
 def one_answer(results: Results) -> Iterator[Remark]:
-    """Models that give one answer to every item of a choice, where there is more than one right answer."""
+    """Models that give one answer to every item of a choice, where there is more than one right answer.
+
+    A warning of tuned ones, whose gain is then that of a fixed answer.
+    """
     if results.items is None:
         return
     answers = (
@@ -152,7 +155,7 @@ def one_answer(results: Results) -> Iterator[Remark]:
     for row in answers.iter_rows(named=True):
         who = "tuned" if row["is_tuned"] else "untouched"
         seen = f"in {row['n_one']:,} of {row['n']:,} measurements of {who} models all answers are the same"
-        yield remark("one-answer", row["probe"], seen)
+        yield remark("one-answer", row["probe"], seen, severity="warning" if row["is_tuned"] else None)
 
 
 def by_probe(rows: pl.DataFrame) -> list[tuple[tuple, pl.DataFrame]]:

@@ -99,3 +99,16 @@ def missing_cells(scores: Scores, rows: list[Row], points: Iterable[Point]) -> l
         f"{len(absent)} of {len(expected)} tuned cells are missing or diverged and left out: "
         "the others may be the better ones."
     ]
+
+
+def one_answer(scores: Scores, asked: Iterable[tuple[Row, str]]) -> list[str]:
+    """Caveat on tuned models, each with a probe, that give one answer to every item of it."""
+    asked = set(asked)
+    found = asked & scores.one_answer
+    if not found:
+        return []
+    probes = listed(sorted({probe for _, probe in found}))
+    return [
+        f"Warning: in {len(found)} of {len(asked)} measurements of tuned models all answers are the same ({probes}): "
+        "such a score is the share of one answer, whatever was learned, and its change says nothing of skill."
+    ]

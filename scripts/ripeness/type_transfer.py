@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import levels_of, most_checkpoints, shared_caveats, with_counts
+from ripeness.coverage import levels_of, most_checkpoints, one_answer, shared_caveats, with_counts
 from ripeness.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.paired_scores import generator
 from ripeness.score_matrices import Point, Scores
@@ -55,7 +55,8 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
     measured = [kind for kind in DIRECTIONS if any(loss.kind == kind for loss in losses.found)]
     lost_by = {kind: lost(losses, kind, settings) for kind in measured}
     parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
-    caveats = [*shared_caveats(scores, losses.rows, settings), *transfer_caveats(losses, parts)]
+    alike = one_answer(scores, [(loss.row, loss.probe) for loss in losses.found])
+    caveats = [*shared_caveats(scores, losses.rows, settings), *alike, *transfer_caveats(losses, parts)]
     verdict = verdict_of([str(part["verdict"]) for part in parts.values()])
     finding = replace(
         finding,

@@ -179,6 +179,12 @@ def test_of_published_numbers_the_checkpoints_are_audited_that_they_name(tmp_pat
     assert "20 steps" in seen["near-identical-checkpoints"]
 
 
+def test_one_answer_of_tuned_models_is_a_warning_and_of_untouched_ones_a_note():
+    for method, severity in [("full", "warning"), ("base", "note")]:
+        (seen,) = RESULT_CHECKS["one-answer"](results(items=answers(["yes"], method=method)))
+        assert seen.severity == severity
+
+
 def test_neither_torch_nor_a_model_is_needed_to_audit_results():
     scripts = Path(audit_results.__file__).parent
     assert not {"models", "prompts", "audit_prompts"} & modules_of(scripts / "audit_results.py", scripts / "ripeness")
