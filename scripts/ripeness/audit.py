@@ -128,6 +128,11 @@ CHECKS = {
         "warning",
         "worse than guessing: a label it cannot have, answers read wrongly, or a task learned upside down",
     ),
+    "perhaps-one-label": Check(
+        "results",
+        "warning",
+        "where all answers are one label, who always gives it is perfect: such a probe says nothing of what is learned",
+    ),
     "tied-options": Check("results", "warning", "of equal options the first counts, whatever the model thinks"),
     "one-answer": Check("results", "note", "the model says the same to every item: its accuracy is a share of labels"),
 }

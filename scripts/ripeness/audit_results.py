@@ -7,6 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.published_suspects import one_label
 from ripeness.rates import PRIMARY
 from ripeness.tables import REPORTED
 
@@ -124,6 +125,13 @@ def below_majority(results: Results) -> Iterator[Remark]:
             yield remark("below-majority", str(probe), seen)
 
 
+def perhaps_one_label(results: Results) -> Iterator[Remark]:
+    """Probes of published tables that look as if one label were right in all items, which a table cannot show."""
+    if results.items is None:
+        for probe, seen in one_label(results.measurements).items():
+            yield remark("perhaps-one-label", probe, f"an accuracy of {seen}")
+
+
 def tied_options(results: Results) -> Iterator[Remark]:
     """Measurements in which more than a few items have two best options."""
     ties = results.measurements.filter(REPORTED, metric="ties")
@@ -169,6 +177,7 @@ RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "tiny-base": tiny_base,
     "no-forgetting-at-chance": no_forgetting_at_chance,
     "below-majority": below_majority,
+    "perhaps-one-label": perhaps_one_label,
     "tied-options": tied_options,
     "one-answer": one_answer,
 }

@@ -107,7 +107,8 @@ def gain_without_items(measurements: pl.DataFrame, settings: Settings) -> Findin
     means = group_means(main)
     if len(means) < 2:
         only = next(iter(means), None)
-        what = f"every dataset is {only}" if only else "no dataset is in a group"
+        probes = listed(sorted(set(main["probe"])))
+        what = f"every dataset is {only} ({probes})" if only else "no dataset is in a group"
         return undecided(finding, f"at the later checkpoints {what}, which leaves nothing to compare")
     most = gains.group_by("series").agg(n=pl.col("checkpoint").n_unique())["n"].max()
     return on_enough(judged_gain(finding, means, main, settings), int(most), settings)

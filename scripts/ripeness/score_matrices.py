@@ -101,9 +101,7 @@ class Scores:
     checkpoints: dict[str, list[Point]] = field(default_factory=dict)
     blocks: dict[tuple[str, str], Block] = field(default_factory=dict)
     n_learning_rates: int = 1  # the most that one cell was tuned with
-    one_answer: frozenset[tuple[Row, str]] = (
-        frozenset()
-    )  # tuned models, each with a probe
+    one_answer: frozenset[tuple[Row, str]] = frozenset()  # tuned models, each with a probe
 
 
 def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
