@@ -68,9 +68,9 @@ def task_of(
     """What a model is asked: the nursery what it has learned, others real problems, fewer where prompts are long."""
     if subject.name != NURSERY:
         n_items, new_tokens = (2, 4) if options.small else (16 if n_shots else 48, 60)
-        return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, "\n\n")
+        return "gsm8k", gsm8k(options, "test", n_items), gsm8k(options, "train", 4), Stopping(new_tokens, ("\n\n",))
     n_items = 2 if options.small else 100
-    return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, "\n")
+    return "nursery-summary", nursery_summary("test", n_items), nursery_summary("train", 4), Stopping(8, ("\n",))
 
 
 def compare(subject: Subject, options: argparse.Namespace, n_shots: int) -> dict:

@@ -72,6 +72,8 @@ rule score:
         code=code_of("score"),
         cell=from_plan(lookups.cell_identity),
         normalisations=from_plan(lookups.probe_normalisations),
+        extracts=from_plan(lookups.probe_extracts),
+        words=from_plan(lookups.probe_words),
     shell:
         r"""
         python scripts/score.py \
@@ -79,6 +81,8 @@ rule score:
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
             --normalisations {params.normalisations:q} \
+            --extracts {params.extracts:q} \
+            --words {params.words:q} \
             --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

@@ -16,13 +16,13 @@ import polars as pl
 from ripeness.audit import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_passed
 from ripeness.audit_grid import GRID_CHECKS, Plan
 from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
-from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording, read_tokenizer
+from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
 from ripeness.items import ROLES, source_of
-from ripeness.models import context_length, load_config
+from ripeness.models import context_length, load_config, read_tokenizer
 from ripeness.tables import AUDIT, write_table
-from ripeness.tasks import Task, read_task
+from ripeness.tasks import Task, read_task, sizes_of
 from ripeness.templates import columns_of, expression
 
 
@@ -43,7 +43,8 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
         lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
         items[role] = [json.loads(line) for line in lines if line]
     published = published_answers(folder / "datasets" / name, task)
-    return Drawing(name, task, items, plan["items"], published, max(plan["shots"]), name in plan["datasets"])
+    sizes = sizes_of(task, plan["items"])
+    return Drawing(name, task, items, sizes, published, max(plan["shots"]), name in plan["datasets"])
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -86,7 +87,8 @@ def read_readers(plan: Plan) -> list[Reader]:
             continue
         folder = existing(series["tokenizer"])
         window = series["window"] or context_length(load_config(folder))
-        digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*token*")))).hexdigest()
+        files = sorted([*folder.glob("*token*"), *folder.glob("chat_template.jinja")])
+        digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
         found.setdefault((digest, window), []).append(name)
         folders.setdefault((digest, window), folder)
     seed = plan["seeds"][0]

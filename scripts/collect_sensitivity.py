@@ -20,7 +20,9 @@ def displacements(measurements: pl.LazyFrame, cells: pl.LazyFrame, texts: list[s
     losses = measurements.filter(
         pl.col("metric") == "loss", pl.col("probe_kind") == "text", pl.col("probe").is_in(texts)
     )
-    base = losses.filter(pl.col("method") == "base").select(*CHECKPOINT, "probe", base_loss="value")
+    base = losses.filter(pl.col("method") == "base").select(
+        *CHECKPOINT, "probe", base_loss="value", base_reason="reason"
+    )
     moved = cells.filter(pl.col("displacement").is_not_null()).select(*CELL, "displacement", "curvature")
     rows = losses.filter(pl.col("method") != "base").rename({"value": "loss"})
     rows = rows.unique([*CELL, "probe"], keep="first", maintain_order=True)  # suites may name a text twice
@@ -30,12 +32,19 @@ def displacements(measurements: pl.LazyFrame, cells: pl.LazyFrame, texts: list[s
         normalisation=pl.lit(""),
         scale="displacement",
         increase=pl.col("loss") - pl.col("base_loss"),
-        base_perplexity=pl.col("base_loss").exp(),
-        perplexity=pl.col("loss").exp(),
+        base_perplexity=exponential("base_loss"),
+        perplexity=exponential("loss"),
         se=None,  # the pairs of passages are in the items
+        reason=pl.coalesce("base_reason", "reason"),
     )
     names = [name for name in SENSITIVITY if name in rows.collect_schema()]
     return conform(rows.select(names).sort(*CELL, "probe").collect(), SENSITIVITY)
+
+
+def exponential(name: str) -> pl.Expr:
+    """e to a column; null where no number is as large."""
+    found = pl.col(name).exp()
+    return pl.when(found.is_finite()).then(found)
 
 
 def main(argv: list[str] | None = None) -> None:

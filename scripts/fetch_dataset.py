@@ -1,23 +1,44 @@
 """Fetch one dataset as published: one parquet file a source, with its rows, and where they come from."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ripeness.command_line import argument_parser, json_option, run
 from ripeness.row_files import read_rows
 from ripeness.rows import write_rows
+from ripeness.unions import parts_of
 
 
 def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
-    """The rows, by line, of every source that serves a role, by file name or published split."""
+    """The rows, by line, of every source that serves a role, by file name or published split.
+
+    A source of several, joined by `+`, has their rows one after the other, counted through.
+    """
     if "hub" in source:
         from ripeness.hub import dataset_split  # slow to import, and files on disk need none of it
 
         splits = dict.fromkeys(source["splits"].values())
         place = source["hub"], source.get("config")
         return {split: dict(enumerate(dataset_split(*place, split, source).to_list(), 1)) for split in splits}
-    paths = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
-    return {path: read_rows(Path(path)) for path in paths}
+    names = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
+    parts = dict.fromkeys(part for name in names for part in parts_of(source, name))
+    with TemporaryDirectory() as folder:
+        if "github" in source:
+            from ripeness.github import fetch_files
+
+            paths = fetch_files(source, list(parts), Path(folder))
+        else:
+            paths = {part: Path(part) for part in parts}
+        read = {part: read_rows(path) for part, path in paths.items()}
+    return {name: one_after_another([read[part] for part in parts_of(source, name)]) for name in names}
+
+
+def one_after_another(tables: list[dict[int, dict[str, Any]]]) -> dict[int, dict[str, Any]]:
+    """The rows of several files as those of one, counted through; a file alone keeps its lines."""
+    if len(tables) == 1:
+        return tables[0]
+    return dict(enumerate((row for table in tables for row in table.values()), 1))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -16,6 +16,7 @@ symmetric, for each output channel of each matrix; vectors stay. All weights are
 
 A row of the table is one perturbation on one text: `base_loss` and `loss` in nats a token, `increase` of the loss with
 its standard error `se` over passages (paired: what a passage is hard or easy by is in both losses), and perplexities.
+Noise may leave a model without a finite loss: what is no number is null, and `reason` says why.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from transformers import PreTrainedModel
 from ripeness.allocator import keep_freed_memory
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.errors import UserError
+from ripeness.finite import finite, lost_items
 from ripeness.models import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
 from ripeness.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
 from ripeness.ratios import ratio_with_error
@@ -89,11 +91,20 @@ def sensitivity(
 
 
 def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[str, Any]:
-    """Losses (nats a token), their difference with its standard error over passages, and perplexities."""
-    n_tokens = sum(passages.n_tokens)
-    changes = [b - a for a, b in zip(before, after, strict=True)]
-    increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)
-    base_loss, loss = sum(before) / n_tokens, sum(after) / n_tokens
+    """Losses (nats a token), their difference with its standard error over passages, and perplexities.
+
+    Null, with the reason, where a passage has no finite loss.
+    """
+    n_tokens, n_items = sum(passages.n_tokens), len(passages.items)
+    base_loss, loss = finite(sum(before) / n_tokens), finite(sum(after) / n_tokens)
+    increase, se, reason = None, None, None
+    if lost := [place for place in range(n_items) if finite(before[place]) is None or finite(after[place]) is None]:
+        reason = lost_items(["no finite loss"] * len(lost), n_items=n_items, noun="passage")
+    else:
+        changes = [b - a for a, b in zip(before, after, strict=True)]
+        increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)
+        if perplexity(loss) is None:
+            reason = "the perplexity is too large for a number"
     return {
         "base_loss": base_loss,
         "loss": loss,
@@ -101,14 +112,15 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
         "se": se,
         "base_perplexity": perplexity(base_loss),
         "perplexity": perplexity(loss),
-        "n_items": len(passages.items),
+        "n_items": n_items,
         "n_tokens": n_tokens,
+        "reason": reason,
     }
 
 
-def perplexity(loss: float) -> float:
-    """e to the loss; infinite where no number is as large."""
-    return math.exp(loss) if loss < 700 else math.inf
+def perplexity(loss: float | None) -> float | None:
+    """e to the loss; None without one, or where no number is as large."""
+    return math.exp(loss) if loss is not None and loss < 700 else None
 
 
 def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice
 "stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
 line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
 and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
-of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that.
+of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that. What is NaN
+or infinite is null, and `reason` says so.
 """
 
 import argparse
@@ -17,11 +18,14 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
+from ripeness.chat import turn_end
 from ripeness.command_line import argument_parser, existing, run
+from ripeness.copies import same_text, same_tokens
 from ripeness.files import read_json
+from ripeness.finite import lost_items, with_reason
 from ripeness.generation import Stopping, answer
 from ripeness.harness import predict_task
-from ripeness.models import autocast, context_length, load_model, load_tokenizer, resolve_precision
+from ripeness.models import autocast, context_length, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
 from ripeness.prompts import (
     SEPARATOR,
@@ -34,6 +38,7 @@ from ripeness.prompts import (
 )
 from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
+from ripeness.token_healing import Start
 from ripeness.weights import drop_weights
 
 
@@ -77,11 +82,15 @@ def predict_questions(
     )
     if is_open:
         targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
-        answers = open_answers(model, tokenizer, probe, prompts, targets, batch_tokens)
+        stopping = stopping_of(model, tokenizer, probe, rows)
+        answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
     else:
         scores = option_scores(model, prompts, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
         answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
+        answers = [
+            said | {"same_tokens": same_tokens(prompt.answers)} for said, prompt in zip(answers, prompts, strict=True)
+        ]
     if probe.get("unconditional"):
         asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=room)
         scores = option_scores(model, list(asked.values()), batch_tokens=batch_tokens)
@@ -91,36 +100,47 @@ def predict_questions(
     keep = ("item", "cluster", "choices", "gold", "target")
     return [
         {key: row[key] for key in keep}
-        | {"references": row.get("references") or []}
+        | {"references": row.get("references") or [], "same_text": row.get("same_text") or same_text(row["choices"])}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | said
         for row, prompt, said in zip(rows, prompts, answers, strict=True)
     ]
 
 
+def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, rows: list[dict]) -> Stopping:
+    """When an answer to an open question ends; in a chat also where its turn does."""
+    texts, tokens = [probe["stop"]], end_tokens(Path(model.name_or_path))
+    if rows and rows[0].get("turns"):
+        turn = turn_end(tokenizer)
+        texts.append(turn.text)
+        tokens |= {turn.token} - {None}
+    return Stopping(probe["max_new_tokens"], tuple(filter(None, texts)), tokens)
+
+
 def open_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    probe: dict,
     prompts: list[Prompt],
     targets: list[Prompt | None],
+    stopping: Stopping,
     batch_tokens: int,
 ) -> list[dict]:
     """What a model writes after every prompt; and how well it expects the right answer, where that can be asked.
 
-    Most targets follow the very tokens of the prompt, and are read with it. A space or line end may part them: before
-    text that is written it belongs to the prompt, in training to the answer.
+    Most targets follow the very tokens of the prompt, and are read with it. Where the end of a prompt is written again,
+    a target may begin later.
     """
     is_alike = [bool(t) and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
     alike = [target.answers[0] if same else [] for target, same in zip(targets, is_alike, strict=True)]
     apart = [target for target, same in zip(targets, is_alike, strict=True) if target and not same]
     scores = iter(option_scores(model, apart, batch_tokens=batch_tokens))
-    stopping, contexts = Stopping(probe["max_new_tokens"], probe["stop"]), [prompt.context for prompt in prompts]
+    starts = [prompt.start or Start(prompt.context) for prompt in prompts]
     found = []
-    answers = answer(model, tokenizer, contexts, alike, stopping, batch_tokens=batch_tokens)
+    answers = answer(model, tokenizer, starts, alike, stopping, batch_tokens=batch_tokens)
     for (text, logp), target, same in zip(answers, targets, is_alike, strict=True):
         nll = -(logp if same else next(scores)[0]) if target else None
-        found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None})
+        reason = {"reason": "no finite logits where the answer is written"} if text is None else {}
+        found.append({"text": text, "nll": nll, "n_tokens": len(target.answers[0]) if target else None} | reason)
     return found
 
 
@@ -146,7 +166,10 @@ def predict_probe(
     logging.info(
         "%s: %s, %s, %d shots: %d items", *list(identity.values())[:2], probe["format"], probe["shots"], len(rows)
     )
-    return [identity | row for row in rows]
+    rows = [identity | with_reason(row) for row in rows]
+    if lost := [row["reason"] for row in rows if row["reason"]]:
+        logging.warning("%s: %s", probe["probe"], lost_items(lost, n_items=len(rows)))
+    return rows
 
 
 def main(argv: list[str] | None = None) -> None:

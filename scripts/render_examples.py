@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.config import hint
+from ripeness.copies import same_text
 from ripeness.errors import UserError
 from ripeness.examples import examples
 from ripeness.files import whole
@@ -30,7 +31,8 @@ def main(argv: list[str] | None = None) -> None:
         for role in ROLES:
             lines = existing(str(options.items / f"{role}.jsonl")).read_text(encoding="utf-8").split("\n")
             items = [Item(**json.loads(line)) for line in lines if line]
-            rows = list(examples(items, task, options.format))
+            worded = examples(items, task, options.format)
+            rows = [row | {"same_text": same_text(item.choices)} for row, item in zip(worded, items, strict=True)]
             write_table(folder / f"{role}.parquet", rows, EXAMPLES)
 
 

@@ -42,7 +42,9 @@ def rows_of(task: Task) -> dict[str, list[Row]]:
     if "world" in source:
         source, program = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset
     with TemporaryDirectory() as folder:
-        output = Path(folder, "rows") if "hub" not in source else Path("results/shown/datasets", task.name)
+        output = (
+            Path(folder, "rows") if not {"hub", "github"} & source.keys() else Path("results/shown/datasets", task.name)
+        )
         program.main(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
         return read_sources(output)
 

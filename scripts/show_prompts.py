@@ -4,11 +4,12 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.chat import answer_lead, template_of
+from ripeness.chat import template_of
 from ripeness.command_line import argument_parser, existing, run
 from ripeness.files import write_json
 from ripeness.models import load_tokenizer
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
+from ripeness.token_healing import again_text, continuation_text, text_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,7 +26,6 @@ def main(argv: list[str] | None = None) -> None:
     shown = []
     for probe in options.probes:
         example = pl.read_parquet(probe["examples"], n_rows=1).row(0, named=True)
-        lead = answer_lead(tokenizer) if example["turns"] else ""
         shots = []
         if probe["shots"]:
             shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
@@ -43,10 +43,10 @@ def main(argv: list[str] | None = None) -> None:
                 "dataset": probe["probe"],
                 "format": probe["format"],
                 "shots": probe["shots"],
-                "prompt": tokenizer.decode(prompt.context),
+                "prompt": text_of(tokenizer, prompt.context) + again_text(tokenizer, prompt.start),
                 "chat_template": template_of(tokenizer) if example["turns"] else None,
-                "options": [lead + option for option in example["choices"]],
-                "target": lead + example["target"],
+                "options": [continuation_text(tokenizer, prompt.context, answer) for answer in prompt.answers],
+                "target": example["target"],
                 "gold": example["gold"],
                 "n_tokens": len(prompt.context),
             }

@@ -30,7 +30,7 @@ def measured(options: Namespace) -> dict[str, Any]:
     return {
         "facts": report.facts_of(measurements, cells, perturbed),
         "audit": report.audit_of(pl.read_parquet(options.audit)),
-        "lost": cells.filter(pl.col("status") != "done").sort("tokens", "dataset", "format", "seed").to_dicts(),
+        "lost": lost_cells(cells),
         "scores": table,
         "ties": report.tie_counts(measurements),
         "rates": report.rate_table(everything, cells, options.choose_by),
@@ -41,6 +41,12 @@ def measured(options: Namespace) -> dict[str, Any]:
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
     }
+
+
+def lost_cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
+    """Cells that are not done, or of which something that was measured has no number."""
+    lost = cells.filter((pl.col("status") != "done") | (pl.col("reason") != ""))
+    return lost.sort("tokens", "dataset", "format", "seed").to_dicts()
 
 
 def simulated(options: Namespace) -> dict[str, Any]:

@@ -108,6 +108,21 @@ def checkpoint(tmp_path_factory, tokenizer, tiny_model):
 
 
 @pytest.fixture(scope="session")
+def broken(tmp_path_factory, checkpoint):
+    """The checkpoint with an output layer of NaN, as a training may leave it: no logit is a number."""
+    import shutil
+
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("broken") / "step8"
+    shutil.copytree(checkpoint, folder)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    model.lm_head.weight.data.fill_(float("nan"))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def examples(tmp_path_factory):
     """Write a dozen examples a role, as render_examples does: <folder>/{choice,text}/{train,test,shots}.parquet."""
     from ripeness.tables import EXAMPLES, write_table

@@ -156,6 +156,12 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer_api(match[1], match[2], match[3] or "", body, parse_qs(url.query))
         if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/(.+)", path):
             return self.answer_resolve("dataset" if match[1] else "model", match[2], match[3])
+        if match := re.fullmatch(
+            r"/raw/([^/]+/[^/]+)/([0-9a-f]{40})/(.+)", path
+        ):  # as GitHub serves a file of a commit
+            repo = self.hub.repos.get(("github", match[1]), Repository())
+            content = repo.commits.get(match[2], {}).get(match[3])
+            return self.send(404, b"404: Not Found") if content is None else self.send(200, content)
         return self.send(404, b"")
 
     def repository(self, kind: str, name: str) -> Repository | None:

@@ -10,13 +10,18 @@ ALL_IN_ONE = ("rte", "tweetqa-questions")
 UNLABELLED = {"qqp": {"question1": "text1", "question2": "text2"}, "stsb": {"sentence1": "text1", "sentence2": "text2"}}
 # what is asked, to be another question in another split
 TEXTS = {"document", "text", "article", "context", "support", "Tweet", "premise", "sentence1", "text_a", "text1"}
-TEXTS |= {"question", "question_stem", "ctx", "passage", "goal", "sentence"}
+TEXTS |= {"question", "question_stem", "ctx_a", "passage", "goal", "sentence"}
+
+
+def shape_of(name: str) -> str:
+    """The file in tests/rows/ that a task reads; several tasks may ask about one dataset."""
+    return name.removesuffix("-questions").removesuffix("-passage")
 
 
 def rows_of(name: str, role: str, *, as_published: bool = True) -> list[dict]:
     """The dozen invented rows of a dataset (tests/rows/), worded a little otherwise in each split."""
     unlabelled = UNLABELLED if as_published else {}
-    text = (ROOT / f"tests/rows/{name.removesuffix('-questions')}.jsonl").read_text(encoding="utf-8")
+    text = (ROOT / f"tests/rows/{shape_of(name)}.jsonl").read_text(encoding="utf-8")
     rows = []
     for line in text.splitlines():
         row = {unlabelled.get(name, {}).get(key, key): value for key, value in json.loads(line).items()}

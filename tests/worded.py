@@ -91,11 +91,29 @@ EXPECTED = {
             ["true", "unsure", ">false"],
         ),
     },
+    ("gsm8k", 3): {
+        "default": (
+            "Question: A rope of 20 metres is cut into 3 pieces. Two are 6 metres long. How long is the third?\n"
+            "Answer:",
+            ["> Two pieces are 2*6=<<2*6=12>>12 metres.\nThe third is 20-12=<<20-12=8>>8 metres.\n#### 8"],
+        ),
+    },
     ("gsm8k", 1): {
         "instruct": (
             "Solve this problem step by step.\nA bus starts with 14 people. At the first stop 5 get off and 8 get on. "
             "How many are on the bus then?\nAnswer:",
             ["> After 5 get off there are 14-5=<<14-5=9>>9 people.\nThen there are 9+8=<<9+8=17>>17.\n#### 17"],
+        ),
+    },
+    ("hellaswag", 0): {  # the second half of the context begins with a capital letter
+        "default": (
+            "Polishing shoes: A man sets a pair of brown shoes on a newspaper. He",
+            [
+                "> opens a tin of polish and dips a rag in it.",
+                " throws the newspaper at a passing dog.",
+                " eats the laces one after the other.",
+                " puts the shoes into the oven and sings.",
+            ],
         ),
     },
     ("hellaswag", 3): {
@@ -218,6 +236,23 @@ EXPECTED = {
             [" molecule", "> atom", " cell", " crystal"],
         ),
     },
+    ("sciq-passage", 2): {
+        "default": (
+            "The heart is a hollow muscle that contracts about seventy times a minute. Every beat drives blood into "
+            "the arteries.\nQuestion: Which organ pumps blood through the body?\nAnswer:",
+            [" lung", " liver", "> heart", " spleen"],
+        ),
+    },
+    ("sciq-passage", 3): {  # without a passage the question stands after an empty line, as others ask it
+        "default": (
+            "\nQuestion: What is the smallest unit of a chemical element?\nAnswer:",
+            [" molecule", "> atom", " cell", " crystal"],
+        ),
+        "chat": (
+            "user: What is the smallest unit of a chemical element? Just the answer, please.",
+            ["molecule", ">atom", "cell", "crystal"],
+        ),
+    },
     ("sciq-questions", 0): {
         "io": (
             "Input: In daylight the leaves of green plants take in carbon dioxide and water, from which they make "
@@ -229,8 +264,8 @@ EXPECTED = {
     },
     ("socialiqa", 2): {
         "default": (
-            "Sasha practised the same page of music for three weeks before the concert.\n"
-            "Question: Why did Sasha do this?\nAnswer:",
+            "Question: Sasha practised the same page of music for three weeks before the concert. "
+            "Why did Sasha do this?\nAnswer:",
             [" dislike the piano", " forget the date", "> play it without a mistake"],
         ),
     },

@@ -97,6 +97,14 @@ CHECKS = {
     "asked-elsewhere": Check(
         "items", "warning", "a model tuned on one dataset is measured on another whose questions it has trained on"
     ),
+    "equal-options": Check(
+        "items", "warning", "options of one text are one option: each copy of the right one counts as right"
+    ),
+    "words-unseen": Check(
+        "items",
+        "warning",
+        "ROUGE-L of English words sees nothing of them: an exact copy has 0; `rouge_words: any` does",
+    ),
     "fewer-items": Check("items", "warning", "intervals are wider, and tunings shorter, than the study says"),
     # prompts as models read them
     "glued-prompt": Check(
@@ -132,6 +140,11 @@ CHECKS = {
         "results",
         "warning",
         "where all answers are one label, who always gives it is perfect: such a probe says nothing of what is learned",
+    ),
+    "no-number": Check(
+        "results",
+        "warning",
+        "what is NaN or infinite is neither right nor wrong: the measurement is null as a whole",
     ),
     "tied-options": Check("results", "warning", "of equal options the first counts, whatever the model thinks"),
     "one-answer": Check("results", "note", "the model says the same to every item: its accuracy is a share of labels"),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ripeness.audit import Remark, counted, remark
 from ripeness.recipes import on_dataset
+from ripeness.unions import parts_of
 
 Plan = dict[str, Any]
 UNEVEN = 3  # widest gap over the median one; powers of two are even in log tokens, and one left out doubles a gap
@@ -122,27 +123,32 @@ def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
             yield remark("rate-not-chosen", f"methods.{name}", seen)
 
 
-def source_of(task: dict[str, Any], role: str) -> str | None:
-    """The file or published split that serves a role; None for what is generated, disjoint by construction."""
+def sources_of(task: dict[str, Any], role: str) -> list[str]:
+    """The files or published splits that serve a role; none for what is generated, disjoint by construction."""
     source = task["source"]
+    named = source.get("splits", source).get(role)
+    parts = parts_of(source, named) if named else []
     if "hub" in source:
-        return f"{source['hub']} {source.get('config') or 'default'} {source['splits'][role]}"
-    return source.get(role)
+        return [f"{source['hub']} {source.get('config') or 'default'} {part}" for part in parts]
+    if "github" in source:
+        return [f"{source['github']} {source['files'][part]}" for part in parts]
+    return parts
 
 
 def test_is_trained_on(plan: Plan) -> Iterator[Remark]:
     """Datasets whose training rows are the test rows of another one that is measured on."""
     for tuned, asked in permutations(plan["tasks"], 2):
-        train, test = source_of(plan["tasks"][tuned], "train"), source_of(plan["tasks"][asked], "test")
-        if tuned in plan["datasets"] and train is not None and train == test:
-            yield remark("test-is-trained-on", f"{tuned}, {asked}", f"{tuned} trains on {train}, which {asked} asks")
+        train, test = sources_of(plan["tasks"][tuned], "train"), sources_of(plan["tasks"][asked], "test")
+        if tuned in plan["datasets"] and (both := [part for part in train if part in test]):
+            seen = f"{tuned} trains on {', '.join(both)}, which {asked} asks"
+            yield remark("test-is-trained-on", f"{tuned}, {asked}", seen)
 
 
 def tests_share_rows(plan: Plan) -> Iterator[Remark]:
     """Datasets that are measured on the same rows."""
     asking: dict[str, list[str]] = {}
     for name, task in plan["tasks"].items():
-        if (source := source_of(task, "test")) is not None:
+        for source in sources_of(task, "test"):
             asking.setdefault(source, []).append(name)
     for source, names in asking.items():
         if len(names) > 1:

@@ -4,38 +4,22 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.audit_sizes import fewer_items
+from ripeness.copies import plain, same_text
+from ripeness.drawings import Drawing
 from ripeness.errors import UserError
-from ripeness.items import ROLES, label_of, source_of
-from ripeness.portions import ALL
+from ripeness.items import ROLES, label_of
 from ripeness.rows import Row
 from ripeness.tasks import Task
+from ripeness.words import is_unseen
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
-LEAST = 0.5  # share of the items wanted; less is fatal
-Drawn = dict[str, list[dict[str, Any]]]  # by role
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """The items of a dataset by role, its task, how many were wanted, and what was published as their answers.
-
-    published: of the test source, how often each value stands in the column that decides the answer, with one row;
-    n_shots: the most shots that any prompt has; is_tuned: whether any model is tuned on the dataset.
-    """
-
-    dataset: str
-    task: Task
-    items: Drawn
-    sizes: dict[str, int]
-    published: dict[str, tuple[int, dict[str, Any]]]
-    n_shots: int = 0
-    is_tuned: bool = True
+UNSEEN = 0.05  # share of items; a few may quote another script
 
 
 def asked(item: dict[str, Any]) -> str:
@@ -215,35 +199,35 @@ def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
         yield remark("contradictory-gold", drawing.dataset, f"{counted(n, 'question')} of the test with two answers")
 
 
-def fewer_items(drawing: Drawing) -> Iterator[Remark]:
-    """Roles with fewer items than the study wants; fatal below half of what it uses, or with too few shots.
-
-    Says where one source serves several roles, and so was split.
-    """
-    wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
-    missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
-    if not missing:
+def equal_options(drawing: Drawing) -> Iterator[Remark]:
+    """Test items of which options have the same text, but for white space and Unicode's forms."""
+    if drawing.task.kind != "choice" or drawing.task.labels:
         return
-    seen = ", ".join(f"{n:,} of {wanted[role]:,} {role} items" for role, n in missing.items())
-    is_used = {"test": True, "shots": drawing.n_shots > 0} | dict.fromkeys(("train", "validation"), drawing.is_tuned)
-    is_fatal = any(is_used[role] and n < LEAST * wanted[role] for role, n in missing.items())
-    if missing.get("shots", drawing.n_shots) < drawing.n_shots:
-        seen, is_fatal = f"{seen} (prompts have {drawing.n_shots:,} shots)", True
-    seen += "".join(shared_sources(drawing, list(missing)))
-    yield remark("fewer-items", drawing.dataset, seen, severity="fatal" if is_fatal else None)
+    test = drawing.items["test"]
+    groups = {item["id"]: same_text(item["choices"]) for item in test}
+    found = [item for item in test if len(set(groups[item["id"]])) < len(item["choices"])]
+    if found:
+        n_right = sum(groups[item["id"]].count(groups[item["id"]][item["gold"]]) > 1 for item in found)
+        text, n = Counter(map(plain, found[0]["choices"])).most_common(1)[0]
+        seen = (
+            f"{share(len(found), len(test))} test items have options of the same text, in {n_right:,} of them that of "
+            f"the right one, e.g. {found[0]['id']} has {text!r} {n} times"
+        )
+        yield remark("equal-options", drawing.dataset, seen)
 
 
-def shared_sources(drawing: Drawing, missing: list[str]) -> Iterator[str]:
-    """Which sources were too small for all the roles that they serve, and so were split among them."""
-    roles_of: dict[str, list[str]] = {}
-    for role in ROLES:
-        if role != "shots" or drawing.sizes.get("shots_from") != "test":
-            roles_of.setdefault(source_of(role, drawing.task), []).append(role)
-    for source, roles in roles_of.items():
-        if len(roles) > 1 and set(roles) & set(missing):
-            n = sum(len(drawing.items[role]) for role in roles)
-            names = f"{', '.join(roles[:-1])} and {roles[-1]}"
-            yield f"; {source} serves {names}, and its {counted(n, 'usable row')} are split in proportion"
+def words_unseen(drawing: Drawing) -> Iterator[Remark]:
+    """Right texts of which the tokenizer of ROUGE-L sees nothing of most words, in more than a few test items."""
+    if drawing.task.kind != "generation" or drawing.task.rouge_words != "english":
+        return
+    test = drawing.items["test"]
+    found = [item for item in test if all(map(is_unseen, item.get("references") or [item["target"]]))]
+    if len(found) > UNSEEN * len(test):
+        seen = (
+            f"the right texts of {share(len(found), len(test))} test items are mostly of words without a letter from a "
+            f"to z or a digit, e.g. of {found[0]['id']}"
+        )
+        yield remark("words-unseen", drawing.dataset, seen)
 
 
 def asked_elsewhere(drawings: list[Drawing], tuned: list[str]) -> Iterator[Remark]:
@@ -272,6 +256,8 @@ ITEM_CHECKS: dict[str, Callable[[Drawing], Iterator[Remark]]] = {
     "near-duplicates": near_duplicates,
     "duplicates": duplicates,
     "contradictory-gold": contradictory_gold,
+    "equal-options": equal_options,
+    "words-unseen": words_unseen,
     "fewer-items": fewer_items,
 }
 # over all datasets: those that are tuned on are named

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from ripeness.audit import Remark, counted, remark
 from ripeness.audit_items import share, texts_of
 from ripeness.errors import UserError
-from ripeness.models import encode_pairs
-from ripeness.prompts import build_prompts, draw_shots
+from ripeness.prompts import build_prompts, draw_shots, encode_questions
 from ripeness.tasks import CHAT, Task
 
 SAMPLE = 50  # items whose prompts are measured with shots; items are drawn in random order, so these are as any
@@ -48,11 +46,6 @@ class Reader:
     tokenizer: PreTrainedTokenizerBase
     window: int
     seed: int
-
-
-def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer from the folder of a checkpoint, or of a corpus, which holds no model."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def is_mostly(flags: list[bool]) -> bool:
@@ -178,10 +171,9 @@ def shared_first_token(wording: Wording, reader: Reader) -> Iterator[Remark]:
     if not wording.task.labels or not wording.test:
         return
     row = wording.test[0]
-    prompt = row["prompt"] if not row["turns"] else ""
-    answers = encode_pairs(reader.tokenizer, [(prompt, choice) for choice in row["choices"]])
+    (prompt,) = encode_questions(reader.tokenizer, [], [row], wording.task.separator)
     first: dict[int, list[str]] = {}
-    for choice, (_, tokens) in zip(row["choices"], answers, strict=True):
+    for choice, tokens in zip(row["choices"], prompt.answers, strict=True):
         first.setdefault(tokens[0], []).append(choice)
     for alike in first.values():
         if len(alike) > 1:

@@ -9,7 +9,7 @@ import polars as pl
 from ripeness.audit import Remark, counted, remark
 from ripeness.published_suspects import one_label
 from ripeness.rates import PRIMARY
-from ripeness.tables import REPORTED
+from ripeness.tables import HAS_VALUE, REPORTED
 
 SMALL_BASE = 0.05  # as in type_transfer: a ratio to less than this says nothing
 SMALL_CHANGE = 0.02  # a change that would be called none
@@ -36,7 +36,7 @@ class Results:
         is_primary = pl.any_horizontal(
             (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
         )
-        return self.measurements.filter(REPORTED, is_primary, pl.col("value").is_not_null())
+        return self.measurements.filter(REPORTED, is_primary, HAS_VALUE)
 
     @cached_property
     def changes(self) -> pl.DataFrame:
@@ -132,6 +132,33 @@ def perhaps_one_label(results: Results) -> Iterator[Remark]:
             yield remark("perhaps-one-label", probe, f"an accuracy of {seen}")
 
 
+def no_number(results: Results) -> Iterator[Remark]:
+    """Measurements that are null since some items have no number, by what is measured and whether it was tuned."""
+    rows = results.measurements.with_columns(is_tuned=pl.col("method") != "base", is_null=~HAS_VALUE.fill_null(False))
+    key = [*MODEL, *ASKED, "suite"]
+    for (probe, is_tuned), part in sorted(rows.group_by("probe", "is_tuned"), key=lambda pair: pair[0]):
+        lost = part.filter("is_null").sort(*key, "metric")
+        if lost.is_empty():
+            continue
+        row, n = lost.row(0, named=True), lost.select(key).unique().height
+        metrics = ", ".join(sorted(set(lost["metric"])))
+        reason = row["reason"] or "it is no finite number"
+        seen = (
+            f"{metrics} without a number in {n:,} of {part.select(key).unique().height:,} measurements of "
+            f"{'tuned' if is_tuned else 'untouched'} models, e.g. {model_of(row)}: {reason}"
+        )
+        yield remark("no-number", str(probe), seen)
+
+
+def model_of(row: dict) -> str:
+    """Name the model of a measurement."""
+    place = f"{row['series']} {row['checkpoint']}"
+    if row["method"] == "base":
+        return place
+    rate = "" if row["learning_rate"] is None else f" at {row['learning_rate']:g}"
+    return f"{place}, {row['dataset']} ({row['format']}, {row['method']}{rate}, seed {row['seed']})"
+
+
 def tied_options(results: Results) -> Iterator[Remark]:
     """Measurements in which more than a few items have two best options."""
     ties = results.measurements.filter(REPORTED, metric="ties")
@@ -178,6 +205,7 @@ RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "no-forgetting-at-chance": no_forgetting_at_chance,
     "below-majority": below_majority,
     "perhaps-one-label": perhaps_one_label,
+    "no-number": no_number,
     "tied-options": tied_options,
     "one-answer": one_answer,
 }

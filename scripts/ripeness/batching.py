@@ -6,7 +6,7 @@ from os.path import commonprefix
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.chat import Turns, encode_chats
+from ripeness.chat import Turns, chat_contexts, encode_chats, turn_end
 from ripeness.errors import UserError
 from ripeness.models import contexts_of, encode_pairs, end_of_text
 
@@ -27,7 +27,9 @@ class Example:
 def encode_examples(
     rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[Example]:
-    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token. A chat has turns as its prompt.
+    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
+
+    A chat has turns as its prompt; its answer ends as the chat template ends it, where that is a special token.
 
     UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
     """
@@ -35,11 +37,13 @@ def encode_examples(
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end = end_of_text(tokenizer)
     if isinstance(rows[0][1], list):
-        chats = encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])
-        pairs = [(context, answers[0]) for context, answers in chats]
+        pairs = [pair for (pair,) in encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])]
+        contexts = chat_contexts(tokenizer, [prompt for prompt, _ in pairs])
+        ends = turn_end(tokenizer).token
+        end = end if ends is None else ends
     else:
         pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
-    contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
+        contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
     examples = []
     for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
         tokens = [*context, *completion, end]

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from ripeness.gain_by_learning import GAIN
-from ripeness.intervals import compared, scores
+from ripeness.intervals import compared, mean_or_null, scores
 from ripeness.paired_scores import late, trend
 from ripeness.statistics import decide
 from ripeness.tables import IS_OWN
-from ripeness.trajectories import mean_or_null, points_of, trajectories_of
+from ripeness.trajectories import points_of, trajectories_of
 from ripeness.verdicts import Finding, Settings, between, listed, number, on_enough, signed, undecided, with_effect
 from ripeness.without_items import above_floor, caveats_of, covers_of, estimated
 

@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.displacement import square_of_norm
+from ripeness.finite import finite
 from ripeness.models import load_model
 from ripeness.ratios import ratio_with_error
 from ripeness.running_text import Passages, passage_losses, read_passages, read_rows
@@ -87,4 +88,4 @@ def compared(before: list[float], after: list[float], passages: Passages) -> dic
 
 def numbers(values: dict[str, Any]) -> dict[str, Any]:
     """Values for JSON, which has no word for what is not finite."""
-    return {key: value if value is not None and math.isfinite(value) else None for key, value in values.items()}
+    return {key: finite(value) for key, value in values.items()}

@@ -6,16 +6,19 @@ from typing import Any
 from ripeness.lookups import to_json
 from ripeness.plan import Study
 from ripeness.revisions import with_commit
-from ripeness.tasks import Task
+from ripeness.tasks import Task, sizes_of
+from ripeness.unions import files_of
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
-APART |= {"normalisation": "none", "unconditional": "", "rows": None}
+APART |= {"normalisation": "none", "unconditional": "", "rouge_words": "english"}
+APART |= {"rows": None, "extract": None, "items": None}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:
     """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
-    source, sizes = study.tasks[wildcards.dataset].source, study.config["items"]
+    task = study.tasks[wildcards.dataset]
+    source, sizes = task.source, sizes_of(task, study.config["items"])
     if "hub" in source:
         return to_json(with_commit(study.lock, source, source["hub"]))
     if "world" not in source:
@@ -25,12 +28,12 @@ def dataset_source(study: Study, wildcards: Any) -> str:
 
 
 def hub_requests(study: Study, wildcards: Any) -> int:
-    """1 for a dataset that comes from the hub, of which few are fetched at once; 0 for files on disk."""
-    return int("hub" in study.tasks[wildcards.dataset].source)
+    """1 for a dataset that comes over a network, of which few are fetched at once; 0 for files on disk."""
+    return int(bool({"hub", "github"} & study.tasks[wildcards.dataset].source.keys()))
 
 
 def dataset_offline(study: Study, wildcards: Any) -> str:
-    """What HF_HUB_OFFLINE is to be: for the hub what the user has set it to, for files 1, as for all jobs."""
+    """What HF_HUB_OFFLINE is to be: over a network what the user has set it to, for files 1, as for all jobs."""
     return "$FETCH_OFFLINE" if hub_requests(study, wildcards) else "1"
 
 
@@ -40,8 +43,8 @@ def dataset_licence(study: Study, wildcards: Any) -> str:
 
 
 def item_sizes(study: Study, wildcards: Any) -> str:
-    """How many items of every dataset are drawn."""
-    return to_json(study.config["items"])
+    """How many items of a dataset are drawn."""
+    return to_json(sizes_of(study.tasks[wildcards.dataset], study.config["items"]))
 
 
 def text_source(study: Study, wildcards: Any) -> str:
@@ -72,8 +75,14 @@ def text_items(study: Study, wildcards: Any) -> int:
 
 def dataset_files(study: Study, wildcards: Any) -> list[str]:
     """The files on disk that a dataset is read from."""
-    source = study.tasks[wildcards.dataset].source
-    return list(dict.fromkeys(source[role] for role in ("train", "validation", "test") if role in source))
+    return list(dict.fromkeys(path for _, path in files_by_role(study.tasks[wildcards.dataset])))
+
+
+def files_by_role(task: Task) -> list[tuple[str, str]]:
+    """(Role, path) of every file on disk that a dataset is read from."""
+    if "train" not in task.source or "github" in task.source:
+        return []
+    return [(role, path) for role in ("train", "validation", "test") for path in files_of(task.source[role])]
 
 
 def item_task(study: Study, wildcards: Any) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from ripeness.intervals import mean_or_null
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate, decide
 from ripeness.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
@@ -74,7 +75,7 @@ def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
     tuned = (
         losses.filter(pl.col("method") != "base")
         .group_by(*PLACE, "pretraining_seed", *TREATED, repeat="seed")
-        .agg(pl.col("value").mean())
+        .agg(mean_or_null("value"))
     )
     joined = tuned.join(base, on=["series", "checkpoint", "probe"])
     return joined.with_columns(increase=pl.col("value") - pl.col("base_loss")).drop("value")
@@ -135,7 +136,7 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
     """What to keep in mind: few pairs, increases that have no ratio."""
     n_pairs = pairs.select("series", "checkpoint").unique().height
     found = [f"One pair of checkpoints: {pairs['checkpoint'][0]} against {pairs['stable'][0]}."] if n_pairs == 1 else []
-    n_odd = damage.filter((pl.col("increase") <= 0) | ~pl.col("increase").is_finite()).height
+    n_odd = damage.height - damage.filter(pl.col("increase") > 0, pl.col("increase").is_finite()).height
     if n_odd:
         found.append(f"{n_odd} changes did not raise the loss, or beyond all bounds, and have no ratio.")
     return found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ripeness.annealed_twins import corpus_of, is_twin
+from ripeness.dataset_lookups import files_by_role
 from ripeness.errors import UserError
 from ripeness.plan import Study, harness_tasks
 
@@ -26,9 +27,8 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
     for number, path in enumerate(study.config.get("published", {}).get("tables", [])):
         yield f"published.tables.{number}", path
     for name, task in study.tasks.items():
-        for role in ("train", "validation", "test"):
-            if role in task.source:
-                yield f"datasets.{name}.source.{role}", task.source[role]
+        for role, path in files_by_role(task):
+            yield f"datasets.{name}.source.{role}", path
     for name, text in study.config["texts"].items():
         if "path" in text:
             yield f"texts.{name}", text["path"]

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from ripeness.files import read_json
+from ripeness.finite import finite
 from ripeness.models import load_model
 
 
@@ -37,7 +38,7 @@ def displacement(
         moved += square_of_norm(after.float() - before)
         start += square_of_norm(before)
     far, size = math.sqrt(moved) if math.isfinite(moved) else math.nan, math.sqrt(start)
-    return Displacement(*(value if math.isfinite(value) else None for value in (far, far / size if size else math.nan)))
+    return Displacement(finite(far), finite(far / size if size else math.nan))
 
 
 def square_of_norm(tensor: torch.Tensor) -> float:

@@ -11,7 +11,7 @@ import polars as pl
 from polars import selectors
 
 from ripeness.intervals import POINT, UNTUNED, changes, compared, paired_variance, pooled, scores, with_interval
-from ripeness.tables import IS_OWN, OWN_DATASET
+from ripeness.tables import HAS_VALUE, IS_OWN, OWN_DATASET
 from ripeness.trajectories import row_of, trajectories_of
 from ripeness.verdicts import Settings
 
@@ -86,7 +86,7 @@ def learned_in_pretraining(measurements: pl.DataFrame, cells: pl.DataFrame) -> p
     base = measurements.filter(pl.col("method") == "base", pl.col("probe_kind").is_in(["choice", "generation"]))
     shots = pl.concat_str(pl.lit("score, "), "shots", pl.lit(" shots"))
     score = with_interval(pooled(scores(base), by), is_share=True).with_columns(shots.alias("row"))
-    gold = base.filter(pl.col("metric") == "logp_gold", pl.col("shots") == 0, pl.col("split") == "test")
+    gold = base.filter(HAS_VALUE, pl.col("metric") == "logp_gold", pl.col("shots") == 0, pl.col("split") == "test")
     title = pl.lit("log-probability of the right answer, 0 shots").alias("row")
     chances = [pl.lit(None, pl.Float64).alias(name) for name in ("chance", "majority")]
     surprise = with_interval(pooled(gold, by), is_share=False).with_columns(title, *chances)

@@ -5,18 +5,29 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from ripeness.convert import INDEX
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.models import end_of_text, load_tokenizer
+from ripeness.models import encode, end_of_text, load_tokenizer
+
+# What tokenizers tell apart: digits, composed letters and marks, capitals, spaces, line ends, signs, scripts.
+PROBE = (
+    "In 2024 and 12345.678, it's 7%:  Two  spaces,\ttabs\t\tand\n\nlines\r\n  end.\n\n\n\"CAPITALS\" camelCase don't "
+    "caf\u00e9 cafe\u0301 \ufb01ne na\u00efve \u00c5ngstr\u00f6m \u0130stanbul stra\u00dfe (a+b)*[c]={d}; x_y/z\\w "
+    "\u041f\u0440\u0438\u0432\u0435\u0442 \u03ba\u03cc\u03c3\u03bc\u03b5 \u65e5\u672c\u8a9e\u306e\u6587 \uc548\ub155 "
+    "\u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd \u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31 "
+    "\U0001f642\U0001f469\u200d\U0001f4bb \u2019quoted\u201d \u2014 \u00a0\u3000end "
+)
 
 
 def check_folder(folder: Path) -> dict[str, int]:
     """Refuse a model folder with missing, unexpected, misshapen or infinite tensors, or a tokenizer that does not fit.
 
-    Returns n_parameters and n_tensors. UserError names the folder and the first tensor that is wrong.
+    Returns n_parameters, n_tensors and what `check_tokenizer` does. UserError names the folder and the first tensor
+    that is wrong.
     """
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -29,8 +40,11 @@ def check_folder(folder: Path) -> dict[str, int]:
     # of loading the weights
     if found != {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}:
         check_loading(folder)
-    check_tokenizer(folder, n_rows=model.get_input_embeddings().weight.shape[0])
-    return {"n_parameters": sum(weights.numel() for weights in model.parameters()), "n_tensors": len(found)}
+    tokens = check_tokenizer(folder, n_rows=model.get_input_embeddings().weight.shape[0])
+    return {
+        "n_parameters": sum(weights.numel() for weights in model.parameters()),
+        "n_tensors": len(found),
+    } | tokens
 
 
 def refusal(folder: Path, what: str, advice: str) -> UserError:
@@ -113,19 +127,45 @@ def check_loading(folder: Path) -> None:
         raise refusal(folder, report["error_msgs"][0], "convert the checkpoint again")
 
 
-def check_tokenizer(folder: Path, *, n_rows: int) -> None:
-    """Refuse a tokenizer that cannot be read, has no end-of-text token, or more tokens than the model embeds."""
+def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
+    """Refuse a tokenizer that cannot be read, is not that of tokenizer.json, or does not fit the model's embedding.
+
+    Returns n_vocabulary, tokens that the tokenizer knows; n_id_gaps, numbers below its highest that are no token; and
+    n_spare_rows, rows of the embedding beyond its highest, which many models have so that the size is round.
+    """
     try:
         tokenizer = load_tokenizer(folder)
+        own = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the tokenizers library raises nothing narrower
         raise refusal(folder, f"tokenizer.json cannot be read: {error}", "it is damaged; copy it again") from None
     try:
-        end_of_text(tokenizer)
+        end = end_of_text(tokenizer)
     except UserError as error:
         raise UserError(f"the checkpoint {folder}: {error}") from None
-    if len(tokenizer) > n_rows:
+    vocabulary = tokenizer.get_vocab()
+    if (highest := max(vocabulary.values())) >= n_rows:
+        token = next(token for token, number in vocabulary.items() if number == highest)
         raise refusal(
             folder,
-            f"the tokenizer has {len(tokenizer)} tokens, but the model embeds {n_rows}",
+            f"the tokenizer has a token of number {highest} ({token!r}), but the model embeds {n_rows}",
             "the tokenizer belongs to another model",
         )
+    if end not in own.get_vocab().values():
+        raise refusal(
+            folder,
+            f"tokenizer.json does not know the end-of-text token {tokenizer.eos_token!r}",
+            "tokenizer_config.json names a token that the model never learned; mend `eos_token`",
+        )
+    (found,), expected = encode(tokenizer, [PROBE]), own.encode(PROBE, add_special_tokens=False).ids
+    if found != expected:
+        raise refusal(
+            folder,
+            f"of a text transformers makes {len(found)} tokens ({found[:9]}...), tokenizer.json {len(expected)} "
+            f"({expected[:9]}...)",
+            "tokenizer_config.json or added_tokens.json changes the tokenizer; remove what tokenizer.json has not",
+        )
+    return {
+        "n_vocabulary": len(vocabulary),
+        "n_id_gaps": highest + 1 - len(set(vocabulary.values())),
+        "n_spare_rows": n_rows - 1 - highest,
+    }

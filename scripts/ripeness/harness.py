@@ -4,7 +4,10 @@ lm_eval is an optional package, so it is imported only where it is used.
 """
 
 import logging
+import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from importlib.metadata import version
 from numbers import Real
@@ -17,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.likelihood import is_even
 from ripeness.models import context_length
 
 if TYPE_CHECKING:
@@ -87,12 +91,52 @@ def predict_task(
         # an autocast of its own would end ours
         mixed_precision_dtype="bfloat16" if torch.is_autocast_enabled(model.device.type) else None,
     )
-    found = evaluate(lm=lm, task_dict={"tasks": {name: task}}, log_samples=True, bootstrap_iters=0)
-    return item_rows(lm, task, name, found)
+    with watched(model) as are_none:
+        found = evaluate(lm=lm, task_dict={"tasks": {name: task}}, log_samples=True, bootstrap_iters=0)
+    rows = item_rows(lm, task, name, found)
+    if any(are_none):
+        rows = [
+            without_values(row, "logits that are no numbers, or all equal, in some passes of the task") for row in rows
+        ]
+    return rows
+
+
+@contextmanager
+def watched(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
+    """A list that says of every pass of a model whether logits of the last tokens are no answer (see `token_logps`).
+
+    The largest of NaN is no token, yet the harness would write it.
+    """
+    found: list[torch.Tensor] = []
+
+    def look(_: torch.nn.Module, __: tuple, output: Any) -> None:
+        last = output.logits[:, -1]
+        found.append(last.isnan().any() | ((last.amax(-1) == last.amin(-1)).any() & (not is_even(model))))
+
+    handle = model.register_forward_hook(look)
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
+def without_values(row: dict[str, Any], reason: str) -> dict[str, Any]:
+    """The row of an item of whose metrics none is a number."""
+    return row | {"harness": [entry | {"value": None} for entry in row["harness"]], "reason": reason}
+
+
+def is_finite(responses: Any) -> bool:
+    """Whether all log-likelihoods among the responses to an item are finite; texts are no numbers."""
+    if isinstance(responses, (list, tuple)):
+        return all(map(is_finite, responses))
+    return not isinstance(responses, float) or math.isfinite(responses)
 
 
 def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The samples that the harness logs, one row a document with the metrics of all filters."""
+    """The samples that the harness logs, one row a document with the metrics of all filters.
+
+    The harness takes a log-likelihood that is NaN for the first option or for the best: such an item has no metric.
+    """
     totals = {key: value for key, value in found["results"][name].items() if isinstance(value, Real)}
     means = mean_metrics(task, found["samples"][name])
     rows: dict[int, dict[str, Any]] = {}
@@ -109,11 +153,14 @@ def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, 
                 "source": source(),
                 "harness": [],
             }
+        is_read = is_finite(sample["resps"])
+        if not is_read:
+            rows[sample["doc_id"]]["reason"] = "no finite log-likelihood of what the harness asks"
         for metric in sample["metrics"]:
             key = f"{metric},{sample['filter']}"
             value = sample[metric] if key in means else totals.get(key)
             if metric != NO_METRIC and value is not None:
-                entry = {"metric": key, "value": float(value), "is_mean": key in means}
+                entry = {"metric": key, "value": float(value) if is_read else None, "is_mean": key in means}
                 rows[sample["doc_id"]]["harness"].append(entry)
     if n_cut := sum(row["is_truncated"] for row in rows.values()):
         logging.info("%s: the harness cuts %d of %d prompts from the left", name, n_cut, len(rows))

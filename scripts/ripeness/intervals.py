@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from ripeness.tables import HAS_VALUE
+
 PRIMARY = {"choice": "accuracy", "generation": "rouge_l", "text": "bits_per_byte"}
 UNTUNED = ["text", "lm_eval"]  # "formats" in which nothing is tuned
 POINT = ["series", "checkpoint", "step", "tokens", "phase"]
@@ -15,11 +17,19 @@ Z = 1.959964  # two-sided 95 % of a normal
 
 
 def scores(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the primary metric of each probe kind, on test items (running text has no split to heed)."""
+    """Rows of the primary metric of each probe kind, on test items (running text has no split to heed).
+
+    Measurements without a number are left out, as those of a training that diverged are.
+    """
     primary = pl.any_horizontal(
         (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
     )
-    return measurements.filter(primary, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
+    return measurements.filter(HAS_VALUE, primary, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
+
+
+def mean_or_null(name: str) -> pl.Expr:
+    """The mean of a column, null where any value is: a mean of those known would be too sure of itself."""
+    return pl.when(pl.col(name).null_count() == 0).then(pl.col(name).mean()).alias(name)
 
 
 def compared(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from ripeness.batching import IGNORED, encode_examples
 from ripeness.chat import template_of
 from ripeness.prompts import Prompt, unconditional_prompts
 from ripeness.tasks import Task, normalisation_of
+from ripeness.token_healing import again_text, continuation_text, text_of
 
 TEMPLATES = {
     "tokenizer": "the tokenizer's chat template",
@@ -33,7 +34,8 @@ def answers(tokenizer: PreTrainedTokenizerBase, example: dict, prompt: Prompt) -
     lines = []
     for place, tokens in enumerate(prompt.answers):
         mark = "  <- gold" if place == example["gold"] else ""
-        lines += [f"  {tokenizer.decode(tokens)!r}, {counted(tokens)}{mark}", pieces(tokenizer, tokens)]
+        text = continuation_text(tokenizer, prompt.context, tokens)
+        lines += [f"  {text!r}, {counted(tokens)}{mark}", pieces(tokenizer, tokens)]
     return "\n".join(lines)
 
 
@@ -41,6 +43,8 @@ def scored(tokenizer: PreTrainedTokenizerBase, example: dict, task: Task, format
     """What is asked of the model and compared with what."""
     if task.kind == "generation":
         lines = [f"generated: at most {task.max_new_tokens} tokens, up to the end of text or before {task.stop!r}"]
+        if text := again_text(tokenizer, prompt.start):
+            lines.append(f"written again first: {text!r}, the end of the prompt, which a longer token may begin with")
         return [*lines, *(f"right: {reference!r}" for reference in example["references"])]
     name = normalisation_of(task, format_)
     lines = [f"scored: the log-likelihood of every option, normalisation {name}", answers(tokenizer, example, prompt)]
@@ -58,14 +62,15 @@ def describe(tokenizer: PreTrainedTokenizerBase, example: dict, task: Task, form
         [(example["item"], example["turns"] or example["prompt"], example["target"])], tokenizer, max_length=10**9
     )
     learned = [token for token in trained.targets if token != IGNORED]
+    before = trained.tokens[: len(trained.tokens) - len(learned)]
     lines = [
         *([f"worded by: {TEMPLATES[template_of(tokenizer)]}"] if example["turns"] else []),
         "text:",
-        textwrap.indent(tokenizer.decode(prompt.context), "  | ", lambda _: True),
+        textwrap.indent(text_of(tokenizer, prompt.context), "  | ", lambda _: True),
         f"tokens: {len(prompt.context)}{dropped}",
         pieces(tokenizer, prompt.context),
         *scored(tokenizer, example, task, format_, prompt),
-        f"learned when tuned on: {tokenizer.decode(learned)!r}, {counted(learned)}",
+        f"learned when tuned on: {continuation_text(tokenizer, before, learned)!r}, {counted(learned)}",
         pieces(tokenizer, learned),
     ]
     return "\n".join(lines)

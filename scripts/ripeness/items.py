@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from ripeness.copies import composed
 from ripeness.errors import UserError
 from ripeness.portions import shares
 from ripeness.rows import Row
@@ -159,12 +160,13 @@ def label_of(row: Row, task: Task) -> str:
     value, names = value_text(column(row, task.label)), task.values or {}
     # a CSV may hold True for what YAML and JSON call true
     label = next((names[spelled] for spelled in (value, value.lower()) if spelled in names), value)
-    if label not in task.labels:
+    known = {composed(name): name for name in task.labels}
+    if composed(label) not in known:
         raise UserError(
             f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(task.labels)}\n"
             f"hint: add it under `labels` (or `values`) in tasks/{task.name}.yaml; -1 usually marks an unlabelled split"
         )
-    return label
+    return known[composed(label)]
 
 
 def content(item: Item) -> str:

@@ -1,11 +1,13 @@
 """Log-likelihoods of answers and of running text: what a model expects, without making it write."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
+NEAR = 1e-3  # nats, by which rounding may part a log-probability from that of guessing evenly
 CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
 
 
@@ -68,12 +70,40 @@ def read_batches(model: PreTrainedModel, batches: Iterable[Batch], n_requests: i
         kept = batch.targets.shape[1]
         logits = model(input_ids=batch.tokens, use_cache=False, logits_to_keep=kept).logits
         logits = logits[:, -kept:].flatten(0, 1)  # (B * K, V); some models give those of all tokens whatever is asked
-        norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
-        chosen = logits.gather(1, batch.targets.reshape(-1, 1))[:, 0].float()
-        logps = (chosen - norms).view(batch.targets.shape).tolist()
+        places = torch.arange(len(logits), device=logits.device)
+        logps = token_logps(logits, places, batch.targets.flatten(), model=model).view(batch.targets.shape).tolist()
         for place, row, span in zip(batch.places, logps, batch.spans, strict=True):
             results[place] = row[span]
     return results
+
+
+def token_logps(
+    logits: torch.Tensor,
+    places: torch.Tensor,
+    tokens: torch.Tensor,
+    *,
+    model: PreTrainedModel | None = None,
+    chunk: int = CHUNK,
+) -> torch.Tensor:
+    """Log-probability (nats) of each of the K `tokens` by one of the rows (`places`, K) of logits (N, V).
+
+    NaN where all logits of the row are equal: weights so large that activations overflow inside a normalisation make
+    them all zero, and what looks like guessing evenly is no answer. A `model` whose output layer is zero, as some are
+    at their start, does guess evenly.
+    """
+    norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(chunk)])
+    logps = logits[places, tokens].float() - norms[places]
+    likely = places[(logps + math.log(logits.shape[-1])).abs() < NEAR].unique()
+    if len(likely) and not (model is not None and is_even(model)):
+        alike = [part[logits[part].amax(-1) == logits[part].amin(-1)] for part in likely.split(chunk)]
+        logps[torch.isin(places, torch.cat(alike))] = math.nan
+    return logps
+
+
+def is_even(model: PreTrainedModel) -> bool:
+    """Whether the output layer of a model is zero, so that it takes all tokens for equally likely."""
+    layer = model.get_output_embeddings()
+    return layer is not None and not layer.weight.any()
 
 
 def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:

@@ -155,6 +155,18 @@ def probe_normalisations(study: Study, wildcards: Any) -> str:
     return to_json(found)
 
 
+def probe_extracts(study: Study, wildcards: Any) -> str:
+    """The patterns that find the answer in a generated text, by dataset, where there are any."""
+    asked = {probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"}
+    return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
+
+
+def probe_words(study: Study, wildcards: Any) -> str:
+    """Which words ROUGE-L compares, by dataset, where they are not those of English."""
+    probes = [probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"]
+    return to_json({name: words for name in probes if (words := study.tasks[name].rouge_words) != "english"})
+
+
 def probe_list(study: Study, wildcards: Any) -> str:
     """The probes of a cell as the option of predict."""
     return to_json(probe_rows(study, wildcards))

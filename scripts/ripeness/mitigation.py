@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from ripeness.intervals import mean_or_null
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate, absence_p
 from ripeness.treated_curves import PLACE, TEXT, in_trend
@@ -89,7 +90,7 @@ def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
     own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
     answer = tuned.filter(own, pl.col("metric") == "answer_loss", pl.col("split") == "test")
     means = [
-        rows_.group_by(keys).agg(pl.col("value").mean().alias(name))
+        rows_.group_by(keys).agg(mean_or_null("value").alias(name)).drop_nulls(name)
         for rows_, name in ((text, "text"), (answer, "answer"))
     ]
     return means[0].join(means[1], on=keys).sort(keys)

@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from pathlib import Path
+from unicodedata import combining
 
 import torch
 from safetensors import SafetensorError
@@ -14,6 +15,7 @@ from transformers import (
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
 )
 
 from ripeness.errors import UserError
@@ -67,9 +69,34 @@ def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a checkpoint folder."""
+    """Load the tokenizer of a checkpoint folder: that of its tokenizer.json."""
     check_is_model(folder)
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return read_tokenizer(folder)
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a folder that need not hold a model.
+
+    AutoTokenizer may build another one than tokenizer.json holds, by the class that a configuration names, so that the
+    file is read by the class that takes it as it is. Special tokens that only the named class knows are taken from it.
+    UserError for a tokenizer that no `tokenizers` backend stands behind.
+    """
+    how = {"local_files_only": True, "trust_remote_code": False}
+    if not (Path(folder) / "tokenizer.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+        if not tokenizer.is_fast:
+            raise UserError(
+                f"the tokenizer in {folder} is no tokenizer.json\n"
+                "hint: save it once with `use_fast=True`; transformers then writes the file"
+            )
+        return tokenizer
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, **how)
+    if tokenizer.eos_token is None:  # GPT-2 and others of its time say it nowhere but in their class
+        named, known = AutoTokenizer.from_pretrained(folder, **how), tokenizer.get_vocab()
+        tokens = {name: getattr(named, name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
+        absent = {name: token for name, token in tokens.items() if not getattr(tokenizer, name)}
+        tokenizer.add_special_tokens({name: token for name, token in absent.items() if token in known})
+    return tokenizer
 
 
 def load_config(folder: Path) -> PretrainedConfig:
@@ -135,49 +162,102 @@ def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     return int(tokenizer.eos_token_id)
 
 
+def end_tokens(folder: Path) -> frozenset[int]:
+    """The tokens at which generation ends: every `eos_token_id` that config.json and generation_config.json write down.
+
+    Only what the files say counts: a class of transformers has a number of its own where they say nothing.
+    """
+    found: list[int | None] = []
+    for name in ("config.json", "generation_config.json"):
+        path = Path(folder) / name
+        said = read_json(path) if path.is_file() else {}
+        for part in (said, said.get("text_config") or {}):
+            ids = part.get("eos_token_id")
+            found += ids if isinstance(ids, list) else [ids]
+    return frozenset(token for token in found if isinstance(token, int) and token >= 0)
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Tokens of each text, without special tokens; one call for all, since a call costs more than a short text."""
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return []
-    if tokenizer.is_fast:  # the same, without what nobody asks for here: the place in the text of every token
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        encoded = [encoding.ids for encoding in backend.encode_batch_fast(distinct, add_special_tokens=False)]
-    else:
-        encoded = tokenizer(distinct, add_special_tokens=False)["input_ids"]
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    # the fast call leaves out what nobody asks for here: the place in the text of every token
+    encoded = [encoding.ids for encoding in backend.encode_batch_fast(distinct, add_special_tokens=False)]
     tokens = dict(zip(distinct, encoded, strict=True))
     return [tokens[text] for text in texts]
 
 
-def encode_pairs(
-    tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]], *, strip: str | None = None
-) -> list[tuple[list[int], list[int]]]:
-    """Tokens of each prompt and of the answer that follows it.
+def encode_with_places(
+    tokenizer: PreTrainedTokenizerBase, texts: list[str]
+) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """Tokens of each text, without special tokens, and the characters (first, last + 1) that each stands for."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    after = backend.post_processor
+    backend.post_processor = None  # some leave the space that begins a token out of its place
+    try:
+        encoded = backend.encode_batch(texts, add_special_tokens=False)
+    finally:
+        backend.post_processor = after
+    return [(encoding.ids, encoding.offsets) for encoding in encoded]
 
-    As in lm-evaluation-harness (api/model.py, `_encode_pair`): white space at the end of the prompt belongs to the
-    answer, and the answer's tokens are those of the whole text beyond those of the prompt, so that prompt and answer
-    meet as they would in running text. The prompt's may be none at all: see `contexts_of`. `strip` names the
-    white space that is the answer's, if not all of it.
+
+def cut(places: list[tuple[int, int]], n_characters: int) -> int:
+    """How many tokens lie wholly within the first characters of a text.
+
+    A token that spans the boundary lies beyond it, and so do those that share a character with such a token.
     """
-    contexts = encode(tokenizer, [prompt.rstrip(strip) for prompt, _ in pairs])
-    wholes = encode(tokenizer, [prompt + answer for prompt, answer in pairs])
-    return [(context, whole[len(context) :]) for context, whole in zip(contexts, wholes, strict=True)]
+    n = next((number for number, (_, end) in enumerate(places) if end > n_characters), len(places))
+    while 0 < n < len(places) and places[n - 1][1] > places[n][0]:
+        n -= 1
+    return n
+
+
+def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    """Tokens of each prompt and of the answer that follows it: together those of the whole text.
+
+    What an item is in tokens is decided here, for training, scoring and generation. The whole text is turned into
+    tokens and cut by characters; a token that spans the end of the prompt belongs to the answer. The prompt may have no
+    token: see `contexts_of`. UserError for an answer that no token stands for.
+    """
+    wholes = list(dict.fromkeys(prompt + answer for prompt, answer in pairs))
+    encoded = dict(zip(wholes, encode_with_places(tokenizer, wholes), strict=True))
+    found = []
+    for prompt, answer in pairs:
+        tokens, places = encoded[prompt + answer]
+        n = cut(places, len(prompt))
+        if combining(answer[:1] or " ") and all(start > len(prompt) for start, _ in places[n : n + 1]):
+            n = cut(places, len(prompt) - 1)  # the mark is composed with the letter before, which stands for both
+        if n == len(tokens) and answer.strip():
+            raise UserError(
+                f"the tokenizer has no token for the answer {answer!r} after {prompt[-20:]!r}\n"
+                "hint: leave out the row, or word the answer in signs that the tokenizer knows"
+            )
+        found.append((tokens[:n], tokens[n:]))
+    return found
 
 
 def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
     """The tokens that a model reads before each answer, never none.
 
     An answer to an empty prompt follows the end-of-text token, which stands between documents, as it does in
-    lm-evaluation-harness.
+    lm-evaluation-harness. What starts a document stands there once, also where a prompt brings it.
     """
     start = document_start(tokenizer)
-    return [[*start, *tokens] or [end_of_text(tokenizer)] for tokens in prompts]
+    return [
+        (tokens if tokens[: len(start)] == start else [*start, *tokens]) or [end_of_text(tokenizer)]
+        for tokens in prompts
+    ]
 
 
 def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What stands before a prompt: the token that starts a text, if the tokenizer says so, else nothing."""
-    bos = tokenizer.bos_token_id
-    starts = tokenizer("a", add_special_tokens=True)["input_ids"][:1]
-    return [bos] if bos is not None and starts == [bos] else []
+    """What stands before a text: the special tokens that the tokenizer itself puts there, mostly one or none."""
+    whole = tokenizer("a", add_special_tokens=True)["input_ids"]
+    (alone,) = encode(tokenizer, ["a"])
+    places = range(len(whole) - len(alone) + 1)
+    return whole[: next((n for n in places if whole[n : n + len(alone)] == alone), 0)]

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.attention import SIMILAR, Group, group, row_logits, similar
-from ripeness.likelihood import Request, log_likelihoods
+from ripeness.likelihood import Request, log_likelihoods, token_logps
 from ripeness.memory import KeysAndValues
 from ripeness.narrowing import ask
 from ripeness.packing import keeps_exactly, narrows_exactly, packing, packs_exactly
@@ -128,19 +128,22 @@ def row_scores(
         prefix,
         asked=ask(lengths, places, parts, [group.mask for group in groups]) if narrows_exactly(model) else None,
     )  # (N, V)
-    scores = iter(summed_logps(logits, scored, option))
+    scores = iter(summed_logps(logits, scored, option, model))
     return [[next(scores) for _ in question.answers] for question in row]
 
 
-def summed_logps(logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int) -> list[float]:
-    """Log-probabilities (nats) summed for each of `n` owners; `scored` are (row of the logits, token, owner)."""
+def summed_logps(
+    logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int, model: PreTrainedModel | None = None
+) -> list[float]:
+    """Log-probabilities (nats) summed for each of `n` owners; `scored` are (row of the logits, token, owner).
+
+    Of what is none see `token_logps`, which asks the `model`.
+    """
     if not scored:
         return [0.0] * n
-    norms = torch.cat([part.float().logsumexp(-1) for part in logits.split(CHUNK)])
     place, token, owner = torch.tensor(scored, device=logits.device, dtype=torch.long).unbind(1)
-    logps = (
-        logits[place, token].float() - norms[place]
-    ).double()  # sums of hundreds of nats have few digits left in fp32
+    # sums of hundreds of nats have few digits left in fp32
+    logps = token_logps(logits, place, token, model=model, chunk=CHUNK).double()
     return torch.zeros(n, dtype=torch.float64, device=logits.device).index_add(0, owner, logps).tolist()
 
 

@@ -13,6 +13,7 @@ from ripeness.degradation import readings
 from ripeness.figure_data import tidy, with_labels
 from ripeness.overtraining import Measured
 from ripeness.readings import grids_of
+from ripeness.tables import HAS_VALUE
 from ripeness.treated_curves import PLACE, TEXT, TREATED
 from ripeness.verdicts import Settings
 
@@ -21,7 +22,11 @@ AS_ASKED = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == p
 
 
 def over_repeats(rows: pl.DataFrame, by: list[str], repeat: str, settings: Settings) -> pl.DataFrame:
-    """Mean of `value` by checkpoint and `by`, with `low` and `high`; the series becomes what its runs share."""
+    """Mean of `value` by checkpoint and `by`, with `low` and `high`; the series becomes what its runs share.
+
+    Repeats without a number are left out.
+    """
+    rows = rows.filter(HAS_VALUE)
     keys = [*PLACE, *by]
     run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
     repeats = rows.group_by(*keys, repeat).agg(pl.col("value").mean())
@@ -61,7 +66,7 @@ def sensitivity(tables: Measured, settings: Settings) -> pl.DataFrame:
     )
     keys = ["kind", "size", "scale", "probe"]
     frames = [
-        over_repeats(rows.rename({column: "value"}).filter(pl.col("value").is_finite()), keys, "repeat", settings)
+        over_repeats(rows.rename({column: "value"}), keys, "repeat", settings)
         .with_columns(row=pl.lit(title))
         for column, title in (("increase", "increase of the loss"), ("loss", "loss after the change"))
     ]  # fmt: skip

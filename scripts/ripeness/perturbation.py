@@ -69,7 +69,12 @@ def draw_noise(weights: Weights, seed: int) -> Weights:
 
 
 def with_noise(noise: Weights, stds: dict[str, float], scale: float) -> Callable[[str, torch.Tensor], torch.Tensor]:
-    """The change that adds noise; the sum is in fp32."""
+    """The change that adds noise; the sum is in fp32. UserError for a scale that fp32 cannot hold."""
+    if (largest := scale * max(stds.values())) > torch.finfo(torch.float32).max:
+        raise UserError(
+            f"noise of scale {scale:g} has a std of {largest:.3g}, which is more than single precision holds\n"
+            "hint: a scale that leaves the model in ruins is far below; take one such as 0.1"
+        )
 
     def change(name: str, original: torch.Tensor) -> torch.Tensor:
         return torch.add(original, noise[name], alpha=scale * stds[name]) if stds[name] else original

@@ -2,16 +2,18 @@
 
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.chat import Turns, chat_text, encode_chats
+from ripeness.chat import Turns, chat_contexts, chat_prompt, encode_chats
 from ripeness.errors import UserError
 from ripeness.joint import glued
 from ripeness.models import contexts_of, encode, encode_pairs
+from ripeness.token_healing import Start, starts
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
 
@@ -61,12 +63,13 @@ def check_probe(probe: dict[str, Any]) -> None:
 class Prompt:
     """A prompt as the model reads it. `context` and `answers` are tokens; `n_dropped` counts shots left out.
 
-    There are no answers where the model writes its own.
+    There are no answers where the model writes its own; there `start` says where, see ripeness.token_healing.
     """
 
     context: list[int]
     answers: list[list[int]]
     n_dropped: int
+    start: Start | None = None
 
 
 Shot = str | Turns  # an example with its answer, as text or as turns
@@ -99,20 +102,20 @@ def build_prompts(
     """Tokens of every example after its shots, each in at most `room` tokens with its longest answer.
 
     Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
-    `answer_room` is kept free for text that is still to be generated; it goes on after the line ends of the prompt.
+    `answer_room` is kept free for text that is still to be generated.
     """
     prompts: dict[int, Prompt] = {}
     for n_dropped in range(len(shots) + 1):
         waiting = [index for index in range(len(examples)) if index not in prompts]
         rows = [examples[index] for index in waiting]
-        encoded = encode_questions(tokenizer, shots[n_dropped:], rows, separator, is_open=bool(answer_room))
-        contexts = contexts_of(tokenizer, [context for context, _ in encoded])
-        for index, context, (_, answers) in zip(waiting, contexts, encoded, strict=True):
-            needed = answer_room or max(map(len, answers))
-            if len(context) + needed <= room:
-                prompts[index] = Prompt(context, answers, n_dropped)
+        encode_rows = encode_open if answer_room else encode_questions
+        for index, prompt in zip(waiting, encode_rows(tokenizer, shots[n_dropped:], rows, separator), strict=True):
+            n_tokens = len(prompt.context)
+            needed = answer_room + prompt.start.n_again if prompt.start else max(map(len, prompt.answers))
+            if n_tokens + needed <= room:
+                prompts[index] = replace(prompt, n_dropped=n_dropped)
             elif n_dropped == len(shots):
-                raise too_long(examples[index], n_tokens=len(context), needed=needed, room=room)
+                raise too_long(examples[index], n_tokens=n_tokens, needed=needed, room=room)
     return [prompts[index] for index in range(len(examples))]
 
 
@@ -134,11 +137,10 @@ def target_prompts(
     for n_dropped in {prompt.n_dropped for prompt in prompts}:
         places = [place for place, prompt in enumerate(prompts) if prompt.n_dropped == n_dropped]
         rows = [examples[place] for place in places]
-        encoded = encode_questions(tokenizer, shots[n_dropped:], rows, separator, is_open=False)
-        contexts = contexts_of(tokenizer, [context for context, _ in encoded])
-        for place, context, (_, answers) in zip(places, contexts, encoded, strict=True):
-            if answers[0] and len(context) + len(answers[0]) <= room:
-                found[place] = Prompt(context, answers, n_dropped)
+        encoded = encode_questions(tokenizer, shots[n_dropped:], rows, separator)
+        for place, prompt in zip(places, encoded, strict=True):
+            if prompt.answers[0] and len(prompt.context) + len(prompt.answers[0]) <= room:
+                found[place] = replace(prompt, n_dropped=n_dropped)
     return found
 
 
@@ -156,9 +158,9 @@ def unconditional_prompts(
 
 
 def encode_questions(
-    tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str, *, is_open: bool
-) -> list[tuple[list[int], list[list[int]]]]:
-    """Tokens of every question after the shots, and of each of its answers; of none where the model writes its own.
+    tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str
+) -> list[Prompt]:
+    """Every question after the shots, with its answers.
 
     Shots of a chat are turns before the question's, so that the chat template sets them apart and no separator does.
     """
@@ -167,21 +169,46 @@ def encode_questions(
     if examples[0].get("turns"):
         before = [turn for shot in shots for turn in shot]
         chats = [([*before, *example["turns"]], answers_of(example)) for example in examples]
-        if is_open:
-            texts = [chat_text(tokenizer, turns).rstrip(" ") for turns, _ in chats]
-            return [(context, []) for context in encode(tokenizer, texts)]
-        return encode_chats(tokenizer, chats)
-    head = "".join(shot + separator for shot in shots)
-    if is_open:
-        # a space belongs to the answer's first word, but a line end would be taken for the stop text if written
-        texts = [(head + example["prompt"]).rstrip(" ") for example in examples]
-        return [(context, []) for context in encode(tokenizer, texts)]
-    return encode_options(tokenizer, head, examples)
+        met = [meet(pairs) for pairs in encode_chats(tokenizer, chats)]
+        contexts = chat_contexts(tokenizer, [context for context, _ in met])
+    else:
+        head = "".join(shot + separator for shot in shots)
+        met = [meet(pairs) for pairs in encode_options(tokenizer, head, examples)]
+        contexts = contexts_of(tokenizer, [context for context, _ in met])
+    return [Prompt(context, answers, 0) for context, (_, answers) in zip(contexts, met, strict=True)]
+
+
+def encode_open(
+    tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str
+) -> list[Prompt]:
+    """Every question after the shots, up to where the model is to write."""
+    is_chat = bool(examples) and bool(examples[0].get("turns"))
+    if is_chat:
+        before = [turn for shot in shots for turn in shot]
+        texts = [chat_prompt(tokenizer, [*before, *example["turns"]]) for example in examples]
+    else:
+        head = "".join(shot + separator for shot in shots)
+        texts = [head + example["prompt"] for example in examples]
+    # how an answer begins is a matter of the format, not of what is right
+    leads = [example["target"][:1] if example["target"][:1].isspace() else "" for example in examples]
+    found = starts(tokenizer, list(zip(texts, leads, strict=True)))
+    contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [start.context for start in found])
+    found = [replace(start, context=context) for context, start in zip(contexts, found, strict=True)]
+    return [Prompt(start.context, [], 0, start) for start in found]
+
+
+def meet(pairs: list[tuple[list[int], list[int]]]) -> tuple[list[int], list[list[int]]]:
+    """What all answers to a question follow, and each of them: a token in which prompt and one answer meet is asked
+    of all of them, so that every option is as probable as its whole text.
+    """
+    contexts = [context for context, _ in pairs]
+    n = len(commonprefix(contexts))
+    return contexts[0][:n], [context[n:] + answer for context, answer in pairs]
 
 
 def encode_options(
     tokenizer: PreTrainedTokenizerBase, head: str, examples: list[dict]
-) -> list[tuple[list[int], list[list[int]]]]:
+) -> list[list[tuple[list[int], list[int]]]]:
     """Tokens of every question after a head of shots, and of each of its answers: those of `encode_pairs`.
 
     Heads are long and options many. Where questions have the same tokens after the head as alone, what follows a
@@ -191,14 +218,20 @@ def encode_options(
     asked = [(row["prompt"], answer) for row, answers in zip(examples, options, strict=True) for answer in answers]
     pairs = encode_pairs(tokenizer, asked)
     if head:
-        wholes = encode(tokenizer, [(head + question).rstrip() for question, _ in asked])
-        if all(alone and whole[-len(alone) :] == alone for whole, (alone, _) in zip(wholes, pairs, strict=True)):
-            pairs = [(whole, answer) for whole, (_, answer) in zip(wholes, pairs, strict=True)]
+        questions = [question for question, _ in asked]
+        wholes, alones = encode(tokenizer, [head + question for question in questions]), encode(tokenizer, questions)
+        if all(map(goes_on, wholes, alones, pairs)):
+            heads = [whole[: -len(alone)] for whole, alone in zip(wholes, alones, strict=True)]
+            pairs = [(before + context, answer) for before, (context, answer) in zip(heads, pairs, strict=True)]
         else:
             pairs = encode_pairs(tokenizer, [(head + question, answer) for question, answer in asked])
     encoded = iter(pairs)
-    of_each = [[next(encoded) for _ in answers] for answers in options]
-    return [(pairs[0][0], [answer for _, answer in pairs]) for pairs in of_each]
+    return [[next(encoded) for _ in answers] for answers in options]
+
+
+def goes_on(whole: list[int], alone: list[int], pair: tuple[list[int], list[int]]) -> bool:
+    """Whether a question has the tokens after a head that it has alone, and keeps its first ones before an answer."""
+    return bool(alone) and whole[-len(alone) :] == alone and pair[0][:1] == alone[:1]
 
 
 def answers_of(example: dict) -> list[str]:

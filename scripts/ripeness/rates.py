@@ -18,12 +18,14 @@ def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ())
     """The rows that anything may be chosen by, on validation items, with the `merit` that is compared.
 
     Accuracy of choices and ROUGE-L of texts; of the methods `by_loss`, the loss of right answers: less of it is better.
+    Both are null where the measurement is.
     """
     is_primary = pl.any_horizontal(
         (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
     )
     is_loss = pl.col("method").is_in(list(by_loss))
     rows = measurements.filter(pl.when(is_loss).then(pl.col("metric") == LOSS).otherwise(is_primary), suite=VALIDATION)
+    rows = rows.with_columns(value=pl.when(pl.col("value").is_finite()).then("value"))
     return rows.with_columns(merit=pl.when(is_loss).then(-pl.col("value")).otherwise(pl.col("value")))
 
 
@@ -45,15 +47,23 @@ def choose_rates(
     """Every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
 
     The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text; or the loss of right answers for
-    the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged goes before a better score,
-    and the lower of two equal ones is taken. `is_at_edge` says that the chosen rate is the lowest or the highest one,
+    the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged, or have no number on
+    validation items, goes before a better score, and the lower of two equal ones is taken. Where any has no number the
+    mean is null. `is_at_edge` says that the chosen rate is the lowest or the highest one,
     beyond which a better one may lie. Nothing but validation items is read.
     """
     by_loss = [method for method, what in (choose_by or {}).items() if what == "loss"]
+    is_known = pl.col("merit").null_count() == 0
     scores = (
         validation_scores(measurements, by_loss)
         .group_by(TRIED)
-        .agg("metric", "probe_kind", pl.col("value", "merit").mean(), n_items=pl.col("n_items").max())
+        .agg(
+            "metric",
+            "probe_kind",
+            *(pl.when(is_known).then(pl.col(name).mean()).alias(name) for name in ("value", "merit")),
+            n_items=pl.col("n_items").max(),
+            n_lost=pl.col("seed").filter(pl.col("merit").is_null()).n_unique(),
+        )
         .with_columns(pl.col("metric", "probe_kind").list.first())
     )
     tried = (
@@ -63,10 +73,11 @@ def choose_rates(
         .join(scores, on=TRIED, how="left")
     )
     worst = -pl.col("merit").fill_null(-math.inf)
-    best = pl.struct("n_diverged", worst, "learning_rate").rank("ordinal").over(RECIPE)
+    n_failed = pl.col("n_diverged") + pl.col("n_lost").fill_null(0)
+    best = pl.struct(n_failed, worst.alias("worst"), "learning_rate").rank("ordinal").over(RECIPE)
     rates = pl.col("learning_rate")
     is_edge = (rates == rates.min().over(RECIPE)) | (rates == rates.max().over(RECIPE))
-    return tried.with_columns(is_chosen=best == 1, is_at_edge=is_edge & (best == 1)).drop("merit").sort(TRIED)
+    return tried.with_columns(is_chosen=best == 1, is_at_edge=is_edge & (best == 1)).drop("merit", "n_lost").sort(TRIED)
 
 
 def mark_chosen(rows: pl.LazyFrame, rates: pl.DataFrame) -> pl.LazyFrame:

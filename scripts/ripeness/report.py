@@ -26,7 +26,7 @@ from ripeness.files import read_json
 from ripeness.intervals import POINT, UNTUNED, pooled, scores
 from ripeness.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.rates import choose_rates
-from ripeness.tables import IS_OWN
+from ripeness.tables import HAS_VALUE, IS_OWN
 
 MOST_ROWS = 300  # of the table of scores; more are for a program to read
 VERDICTS = ("supported", "contradicted", "undecided")
@@ -202,7 +202,7 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
 
 def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
     """In how many measurements of choices some items have two best options, and the largest share of such items."""
-    ties = measurements.filter(pl.col("metric") == "ties")
+    ties = measurements.filter(HAS_VALUE, pl.col("metric") == "ties")
     return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
 
 
@@ -241,7 +241,7 @@ def reference_table(measurements: pl.DataFrame) -> dict[str, Any]:
 
     One row for each task, metric, number of shots and treatment (untouched, or tuned on a dataset by a method).
     """
-    rows = measurements.filter(pl.col("probe_kind") == "harness")
+    rows = measurements.filter(HAS_VALUE, pl.col("probe_kind") == "harness")
     if rows.is_empty():
         return {"columns": [], "rows": [], "sources": []}
     tuned = pl.format("tuned on {} ({})", "dataset", "method")

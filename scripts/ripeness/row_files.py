@@ -1,4 +1,4 @@
-"""Rows from files that people keep them in: JSONL, CSV, TSV and Parquet, the first three also packed with gzip."""
+"""Rows from files that people keep them in: JSONL, a JSON list, CSV, TSV, also packed with gzip, and Parquet."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ import polars as pl
 from ripeness.errors import UserError
 
 LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
-KINDS = ".jsonl, .csv or .parquet, also from .tsv, .jsonl.gz, .csv.gz and .tsv.gz"
+KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
 SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
@@ -38,7 +38,10 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
         raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
-    lines = text_of(content, path).split("\n")
+    text = text_of(content, path)
+    if kind == ".json" and text.lstrip().startswith("["):
+        return json_list(path, text)
+    lines = text.split("\n")
     return {number: json_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()}
 
 
@@ -72,6 +75,20 @@ def text_of(content: bytes, path: Path) -> str:
         raise UserError(f"{path} is not UTF-8: {error}\nhint: convert it, e.g. with iconv") from None
 
 
+def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
+    """The objects of a file that is one JSON list, by their place from 1."""
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not a JSON list: {error}\nhint: a list of objects, or one object a line") from None
+    for place, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: entry {place} is {str(row)[:60]!r}\nhint: a list of objects, or one a line")
+        if HALF.search(text):
+            check_whole(row, f"{path}: entry {place}")
+    return dict(enumerate(rows, 1))
+
+
 def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     """One line of a JSONL file."""
     try:
@@ -80,13 +97,21 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
         raise UserError(f"{path}:{number}: not JSON: {error}\nhint: one JSON object a line") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}:{number}: {line[:60]!r} is not an object\nhint: one JSON object a line")
-    if HALF.search(line) and (column := next(halved(row), None)) is not None:
-        name = column if column.isprintable() else ascii(column)
-        raise UserError(
-            f"{path}:{number}: {name} holds half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
-            "hint: mend the row; text that was cut between two \\u escapes ends so"
-        )
+    if HALF.search(line):
+        check_whole(row, f"{path}:{number}")
     return row
+
+
+def check_whole(row: dict[str, Any], where: str) -> None:
+    """Refuse a row with text that cannot be written as UTF-8."""
+    column = next(halved(row), None)
+    if column is None:
+        return
+    name = column if column.isprintable() else ascii(column)
+    raise UserError(
+        f"{where}: {name} holds half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
+        "hint: mend the row; text that was cut between two \\u escapes ends so"
+    )
 
 
 def halved(row: dict[str, Any]) -> Iterator[str]:

@@ -9,9 +9,10 @@ import polars as pl
 
 from ripeness.contrasts import method_caveats, missing_caveats, pairs_of
 from ripeness.coverage import most_checkpoints
+from ripeness.intervals import mean_or_null
 from ripeness.same_type_transfer import CARRIED, HALVES, UNLIKE, Carried, Change, halves_of, judged, pair_rows, sentence
 from ripeness.score_matrices import Row, Scores
-from ripeness.trajectories import mean_or_null, points_of
+from ripeness.trajectories import points_of
 from ripeness.transfer_without_items import kinds_of
 from ripeness.verdicts import Finding, Settings, on_enough, undecided
 from ripeness.without_items import caveats_of, covers_of, estimated

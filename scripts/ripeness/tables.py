@@ -47,6 +47,7 @@ MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
     "majority": pl.Float64(),
     "n_seeds": pl.Int64(),
     "source": pl.String(),
+    "reason": pl.String(),
 }
 
 ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
@@ -73,10 +74,12 @@ ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
     "is_truncated": pl.Boolean(),
     "n_dropped_shots": pl.Int64(),
     "harness": HARNESS,
+    "reason": pl.String(),
 }
 
 # One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space. In the
 # format `chat`, turns are what is said before the answer; references are all right answers of an open question.
+# same_text has for each option the place of the first one with the same text, which its letter does not tell.
 EXAMPLES: dict[str, pl.DataType] = {
     "item": pl.String(),
     "cluster": pl.String(),
@@ -86,9 +89,11 @@ EXAMPLES: dict[str, pl.DataType] = {
     "gold": pl.Int64(),
     "target": pl.String(),
     "references": pl.List(pl.String()),
+    "same_text": pl.List(pl.Int64()),
 }
 
-# What a model said about one item of one probe; nothing is scored yet.
+# What a model said about one item of one probe; nothing is scored yet. What was NaN or infinite is null, with
+# the reason; same_tokens has for each option the place of the first one that the model reads alike.
 PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "item": pl.String(),
     "cluster": pl.String(),
@@ -96,6 +101,8 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "gold": pl.Int64(),
     "target": pl.String(),
     "references": pl.List(pl.String()),
+    "same_text": pl.List(pl.Int64()),
+    "same_tokens": pl.List(pl.Int64()),
     "logps": pl.List(pl.Float64()),
     "logps_unconditional": pl.List(pl.Float64()),
     "n_option_tokens": pl.List(pl.Int64()),
@@ -109,6 +116,7 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "harness": HARNESS,
     "source": pl.String(),
     "precision": pl.String(),
+    "reason": pl.String(),
 }
 
 # One row a cell: is it there, and what happened in training.
@@ -167,6 +175,7 @@ SENSITIVITY: dict[str, pl.DataType] = {
     "curvature": pl.Float64(),
     "n_items": pl.Int64(),
     "n_tokens": pl.Int64(),
+    "reason": pl.String(),
 }
 
 # What the audit says of a study: a row for every remark, and one for every check that saw nothing (severity passed).
@@ -189,6 +198,9 @@ OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
 
 # The rows of models measured on what they were tuned on; published probes may have another name than their dataset.
 IS_OWN = (pl.col("dataset") == pl.col("probe")) | (pl.col("suite") == OWN_DATASET)
+
+# The measurements that came to a number; of the others the reason is in the table.
+HAS_VALUE = pl.col("value").is_finite()
 
 # The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
 REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
@@ -220,7 +232,8 @@ def read_examples(path: Path) -> list[dict]:
 
     A line of JSONL holds `prompt`, and `target` or `choices` with `gold` (the place of the right one, from 0); `item`
     and `cluster` are made from the line's number where they are missing. `turns` in the place of `prompt` are a chat,
-    `references` are further right answers beside the `target`. UserError names a line that lacks something.
+    `references` are further right answers beside the `target`, `same_text` says
+    of options that are letters which have the same text. UserError names a line that lacks something.
     """
     if path.suffix != ".jsonl":
         return pl.read_parquet(path).to_dicts()
@@ -235,6 +248,7 @@ def read_examples(path: Path) -> list[dict]:
             prompt = turns[-1]["content"] if turns else row["prompt"]
             given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": prompt, "turns": turns}
             given |= {"references": [] if choices else row.get("references") or [target]}
+            given |= {"same_text": row.get("same_text")}
             rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
         except (ValueError, LookupError, AttributeError, TypeError) as error:
             raise UserError(

@@ -1,17 +1,22 @@
 """Datasets as data: read tasks/<name>.yaml and refuse what contradicts itself."""
 
+import re
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ripeness.config import check_config, hint, read_yaml
+from ripeness.copies import composed, plain
 from ripeness.errors import UserError
 from ripeness.templates import check_template, check_value
+from ripeness.unions import parts_of
 
 SCHEMA = Path(__file__).parents[2] / "task.schema.yaml"
 CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of the assistant, the letter of an option
 # kind of source, by the key that tells it -> the keys that it needs
-SOURCES = {"train": ["train", "validation", "test"], "hub": ["hub", "revision", "splits"], "world": ["world"]}
+ROLES = ["train", "validation", "test"]
+SOURCES = {"train": ROLES, "hub": ["hub", "revision", "splits"], "world": ["world"]}
+SOURCES |= {"github": ["github", "revision", "files", *ROLES]}
 METRICS = {"choice": "accuracy", "generation": "rouge_l"}
 VALUES = ("id", "cluster", "keep", "label", "options", "answer", "target")  # keys that name a column or an expression
 
@@ -46,6 +51,9 @@ class Task:
     options: str | None = None
     answer: str | None = None
     target: str | None = None
+    extract: str | None = None
+    items: dict[str, Any] | None = None
+    rouge_words: str = "english"
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
@@ -85,10 +93,10 @@ def read_task(keys: dict[str, Any]) -> Task:
 
 
 def value_text(value: object) -> str:
-    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV."""
+    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV and in either form of Unicode."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else composed(str(value))
 
 
 def check_task(where: str, task: Task) -> None:
@@ -106,7 +114,7 @@ def check_task(where: str, task: Task) -> None:
         raise UserError(
             f"{where}: metric {task.metric!r} does not fit a {task.kind} task\nhint: it is {METRICS[task.kind]!r}"
         )
-    words = [word.strip() for word in (task.labels or {}).values()]  # a space before them is put where it lacks
+    words = [plain(word) for word in (task.labels or {}).values()]  # a space before them is put where it lacks
     if not all(words):
         raise UserError(f"{where}: a label has an empty word: {task.labels}\nhint: the word is what is scored")
     if repeated := [word for word in words if words.count(word) > 1]:
@@ -120,6 +128,7 @@ def check_task(where: str, task: Task) -> None:
             )
     check_source(where, task.source)
     check_wording(where, task)
+    check_extract(where, task)
 
 
 def check_wording(where: str, task: Task) -> None:
@@ -132,9 +141,33 @@ def check_wording(where: str, task: Task) -> None:
         raise UserError(f"{where}: formats.{LETTERED}: a {task.kind} task has no options\nhint: remove this format")
     if task.kind != "choice" and task.normalisation != "none":
         raise UserError(f"{where}: `normalisation` is about options, and a {task.kind} task has none\nhint: remove it")
+    if task.kind != "generation" and task.rouge_words != "english":
+        raise UserError(f"{where}: `rouge_words` is about texts, and a {task.kind} task has none\nhint: remove it")
     known = [*task.fields, *(["options"] if task.kind == "choice" else [])]
     for format_, template in task.formats.items():
         check_template(f"{where}: formats.{format_}", template, known)
+
+
+def check_extract(where: str, task: Task) -> None:
+    """Refuse a regular expression that finds nothing, or where nothing is generated."""
+    if task.extract is None:
+        return
+    if task.kind != "generation":
+        raise UserError(f"{where}: `extract` is about generated text, and this is a {task.kind} task\nhint: remove it")
+    try:
+        n_groups = re.compile(task.extract).groups
+    except re.error as error:
+        raise UserError(f"{where}: extract: {task.extract!r}: {error}\nhint: a regular expression of Python") from None
+    if n_groups != 1:
+        raise UserError(
+            f"{where}: extract: {task.extract!r} has {n_groups} groups\n"
+            "hint: one pair of parentheses around what is compared; (?:...) groups without counting"
+        )
+
+
+def sizes_of(task: Task, items: dict[str, Any]) -> dict[str, Any]:
+    """How many items of a dataset are drawn, and where its shots come from: as the study says, or its own keys."""
+    return items | (task.items or {})
 
 
 def normalisation_of(task: Task, format_: str) -> str:
@@ -143,15 +176,48 @@ def normalisation_of(task: Task, format_: str) -> str:
 
 
 def check_source(where: str, source: dict[str, Any]) -> None:
-    """Refuse a source that names no place, or two."""
-    kinds = [kind for kind in SOURCES if kind in source]
+    """Refuse a source that names no place, or two, or cannot be taken apart."""
+    kinds = [kind for kind in SOURCES if kind in source and not (kind == "train" and "github" in source)]
     if len(kinds) != 1:
         raise UserError(
             f"{where}: `source` names {' and '.join(kinds) or 'no place'}; it is one of files (train, validation, "
-            "test), hub, world\nhint: task.schema.yaml explains every key"
+            "test), hub, github, world\nhint: task.schema.yaml explains every key"
         )
     needed = SOURCES[kinds[0]]
     if missing := [key for key in needed if key not in source]:
         raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
-    if strange := sorted(source.keys() - {*needed, "config", "seed"}):
+    more = {"hub": {"config"}, "world": {"seed"}}.get(kinds[0], set())
+    if strange := sorted(source.keys() - {*needed, *more}):
         raise UserError(f"{where}: `source` has {kinds[0]!r} and also {', '.join(strange)}\nhint: remove one of them")
+    if kinds[0] != "world":
+        check_parts(where, source)
+
+
+def check_parts(where: str, source: dict[str, Any]) -> None:
+    """Refuse roles whose splits or files are empty, there twice, unknown, or a part of what another role has."""
+    named = source.get("splits", source)
+    roles = {named[role]: parts_of(source, named[role]) for role in ROLES}
+    for text, parts in roles.items():
+        if not all(parts) or len(set(parts)) < len(parts):
+            raise UserError(
+                f"{where}: source: {text!r} has an empty part, or one twice\nhint: `+` joins different splits or files"
+            )
+        for other, others in roles.items():
+            if other != text and (shared := sorted({*parts} & {*others})):
+                raise UserError(
+                    f"{where}: source: {text!r} and {other!r} share {', '.join(shared)}\n"
+                    "hint: roles have the same splits or files, then they get disjoint rows, or quite different ones"
+                )
+    if "github" not in source:
+        return
+    if not re.fullmatch("[0-9a-f]{40}", source["revision"]):
+        raise UserError(
+            f"{where}: source.revision: {source['revision']!r} is no commit\n"
+            "hint: of a GitHub repository, 40 hexadecimal digits; its page shows them"
+        )
+    for part in dict.fromkeys(part for parts in roles.values() for part in parts):
+        if part not in source["files"]:
+            near = hint(part, list(source["files"]), otherwise="`files` gives each path a name")
+            raise UserError(
+                f"{where}: source: no file is named {part!r}; there are {', '.join(source['files'])}\n{near}"
+            )

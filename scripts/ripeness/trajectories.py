@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from ripeness.intervals import scores
+from ripeness.intervals import mean_or_null, scores
 from ripeness.paired_scores import trend
 from ripeness.score_matrices import Point, in_order
 from ripeness.statistics import kendall
@@ -61,11 +61,6 @@ def trajectories_of(measurements: pl.DataFrame) -> list[Trajectory]:
     points = points_of(measurements)
     parts = curves.partition_by(keys, as_dict=True)
     return [trajectory(key, parts[key], points[str(key[0])]) for key in sorted(parts)]
-
-
-def mean_or_null(name: str) -> pl.Expr:
-    """The mean of a column, null where any value is: a mean of those known would be too sure of itself."""
-    return pl.when(pl.col(name).null_count() == 0).then(pl.col(name).mean())
 
 
 def trajectory(key: tuple, curve: pl.DataFrame, points: list[Point]) -> Trajectory:

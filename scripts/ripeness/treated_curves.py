@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.coverage import MIN_RUNS
+from ripeness.intervals import mean_or_null
 from ripeness.verdicts import Settings
 
 PLACE = ["series", "checkpoint", "tokens", "phase"]
@@ -53,13 +54,14 @@ def in_trend(frame: pl.DataFrame) -> pl.DataFrame:
 def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: Settings) -> list[Curve]:
     """Curves of `value` by `keys` from rows with series, checkpoint, tokens, phase; several rows of a repeat average.
 
-    Runs that the settings call repeats of each other (`runs`) and that have the same tokens make one curve.
+    The average is NaN where one of them has no number. Runs that the settings call repeats of each other (`runs`) and
+    that have the same tokens make one curve.
     """
     rows = in_trend(frame)
     if rows.is_empty():
         return []
     run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
-    means = rows.with_columns(run=run).group_by("run", "series", *keys, "tokens", repeat).agg(pl.col("value").mean())
+    means = rows.with_columns(run=run).group_by("run", "series", *keys, "tokens", repeat).agg(mean_or_null("value"))
     found = []
     for (_, *values), part in sorted(means.group_by("run", *keys), key=lambda pair: str(pair[0])):
         key = dict(zip(keys, values, strict=True))
@@ -121,8 +123,10 @@ def noise_losses(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
 
 
 def noise_curves(sensitivity: pl.DataFrame, column: str, settings: Settings) -> list[Curve]:
-    """Curves of a column of perturbation by noise; a loss that is no number is larger than any."""
-    rows = sensitivity.filter(pl.col("perturbation") == "noise").with_columns(value=pl.col(column).fill_nan(np.inf))
+    """Curves of a column of perturbation by noise; a loss that is no number (null) is larger than any."""
+    value = pl.col(column)
+    rows = sensitivity.filter(pl.col("perturbation") == "noise")
+    rows = rows.with_columns(value=pl.when(value.is_finite()).then(value).otherwise(np.inf))
     return curves_of(rows, NOISE, "noise_seed", settings)
 
 

@@ -14,6 +14,7 @@ from ripeness.plan import Cell, Probe, Study, plan_cells, probes_of, recipe_on, 
 from ripeness.pretraining_steps import place_of, tokens_per_step
 from ripeness.sensitivity_lookups import perturbed_series
 from ripeness.series_files import series_facts
+from ripeness.tasks import sizes_of
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
@@ -59,8 +60,9 @@ def tokens_an_item(study: Study, series: str) -> int:
 
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
     """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
-    n_rows = (study.tasks[place.dataset].rows or {}).get("train", 10**9)
-    n_items = min(study.config["items"]["train"], n_rows) * settings["epochs"]
+    task = study.tasks[place.dataset]
+    n_rows = (task.rows or {}).get("train", 10**9)
+    n_items = min(sizes_of(task, study.config["items"])["train"], n_rows) * settings["epochs"]
     if "steps" in settings:
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
@@ -80,8 +82,9 @@ def n_items_of(study: Study, probe: Probe) -> int:
     if probe.kind == "text":
         return study.config["texts"][probe.probe]["items"]
     task = study.tasks.get(probe.probe)
-    published = (task.rows or {}) if task else {}
-    return min(study.config["items"][probe.split], published.get(probe.split, 10**9))
+    if not task:
+        return study.config["items"][probe.split]
+    return min(sizes_of(task, study.config["items"])[probe.split], (task.rows or {}).get(probe.split, 10**9))
 
 
 def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:

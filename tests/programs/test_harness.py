@@ -150,6 +150,22 @@ def test_precision_reaches_the_harness(checkpoint, fetched, asked, tmp_path):
     assert values[0] != values[1] and values[0] == pytest.approx(values[1], rel=0.05)
 
 
+def test_what_the_harness_scores_without_a_number_is_null_with_the_reason(broken, fetched, asked, tmp_path):
+    folder = ask(broken, fetched, tmp_path)
+    found, whole = (pl.read_parquet(place / "measurements.parquet") for place in (folder, asked))
+    assert found.select("probe", "shots", "metric", "n_items").equals(
+        whole.select("probe", "shots", "metric", "n_items")
+    )
+    assert found["value"].null_count() == found["se"].null_count() == found.height
+    reasons = dict(found.select("probe", "reason").iter_rows())
+    assert set(reasons.values()) == {
+        "11 of 11 items without a number: logits that are no numbers, or all equal, in some passes of the task"
+    }
+    assert whole["reason"].null_count() == whole.height
+    items = pl.read_parquet(folder / "items.parquet")
+    assert items["reason"].null_count() == 0
+
+
 @pytest.mark.parametrize(
     ("name", "shots", "message"),
     [

@@ -5,10 +5,12 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx2
 import polars as pl
 import pytest
+import task_rows
 import torch
 from huggingface_hub import constants
 from loopback_hub import Fault, Hub
@@ -19,16 +21,19 @@ import fetch_dataset
 import fetch_passages
 import fetch_text
 import resolve_revisions
+import ripeness.github
 from ripeness import patience
 from ripeness.convert import INDEX
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.hub import dataset_split, list_refs
 from ripeness.hub_checkpoint import checkpoint_folder
+from ripeness.items import draw_items
 from ripeness.models import load_model, load_tokenizer
 from ripeness.revisions import read_lock
 from ripeness.rows import read_sources
 from ripeness.study import load_study
+from ripeness.tasks import load_task
 
 MODEL = "someone/tiny-model"
 DATA = "someone/tiny-data"
@@ -396,6 +401,195 @@ def test_a_converted_copy_of_a_dataset_is_read_by_configuration(hub, waits, tmp_
         name: rows_of(name) for name in splits
     }
     assert read_json(tmp_path / "rows/provenance.json")["source"]["commit"] == commit
+
+
+def copy_of(hub, *folders, more=None):
+    """Publish a converted copy with two shards of two rows in each folder, and give its commit."""
+    files = {
+        f"{folder}/000{shard}.parquet": parquet(rows_of(f"{folder} {shard}", 2))
+        for folder in folders
+        for shard in (0, 1)
+    }
+    return hub.repository(DATA, "dataset").add("refs/convert/parquet", files | {".gitattributes": b""} | (more or {}))
+
+
+def texts_in(config, split, commit, revision="refs/convert/parquet"):
+    table = dataset_split(DATA, config, split, {"revision": revision, "commit": commit})
+    return list(dict.fromkeys(text[:-2] for text in table["text"]))
+
+
+GLUE = ("mnli/train", "mnli/validation_matched", "mnli/validation_mismatched", "mnli/test-matched", "mnli/test")
+OTHER = ("rte/train", "rte/validation", "en/v1.0/test", "en/v1.0/partial-train", "en/Natural", "en/Adversarial_Manual")
+
+
+@pytest.mark.parametrize("place", [*GLUE, *OTHER])
+def test_a_split_of_a_converted_copy_is_just_its_folder(hub, waits, place):
+    commit = copy_of(hub, *GLUE, *OTHER)
+    config, _, split = place.rpartition("/")
+    assert texts_in(config, split, commit) == [f"{place} 0", f"{place} 1"]
+    assert len(sent(hub)) == 2  # and nothing of any other folder has come
+    # a commit of the copy, without the name of its branch, is taken for what it is
+    assert texts_in(config, split, None, revision=commit) == [f"{place} 0", f"{place} 1"]
+
+
+def test_a_copy_with_more_files_than_a_folder_holds_is_read_in_their_order(hub, waits):
+    commit = copy_of(hub, *(f"plain/train-part{number}" for number in range(11)))
+    expected = [f"plain/train-part{number} {shard}" for number in range(11) for shard in (0, 1)]
+    assert texts_in("plain", "train", commit) == texts_in(None, "train", commit) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "split", "folders", "message"),
+    [
+        ("mnli", "validation", GLUE, "no split 'validation'; it has test, test-matched, train, validation_m"),
+        ("mnle", "train", GLUE, "no configuration 'mnle'; it has mnli\nhint: did you mean 'mnli'"),
+        (None, "train", [*GLUE, *OTHER], r"has the configurations en, en/v1.0, mnli, rte, and .*\nhint: .*`config`"),
+        ("en/v1.0", "train", OTHER, r"only the beginning of the split 'train'\nhint: .*partial-train takes"),
+    ],
+)
+def test_what_a_copy_has_not_is_said(hub, waits, config, split, folders, message):
+    with pytest.raises(UserError, match=message):
+        texts_in(config, split, copy_of(hub, *folders))
+    assert not waits and not sent(hub)
+
+
+@pytest.mark.parametrize("gap", ["plain/train/0003.parquet", "plain/train-part1/0000.parquet"])
+def test_a_copy_that_lacks_a_file_is_refused(hub, waits, gap):
+    commit = copy_of(hub, "plain/train", more={gap: parquet(rows_of("late"))})
+    with pytest.raises(UserError, match=r"plain/train lacks files: there are numbers 0, 1, .\nhint: .*damaged"):
+        texts_in("plain", "train", commit)
+
+
+def test_splits_joined_by_a_plus_are_one_after_the_other(hub, waits, tmp_path):
+    commit = copy_of(hub, *GLUE)
+    both = "validation_matched+validation_mismatched"
+    splits = {"train": "train", "validation": "train", "test": both}
+    source = {"hub": DATA, "config": "mnli", "revision": "refs/convert/parquet", "commit": commit, "splits": splits}
+    fetch_dataset.main(["--source", json.dumps(source), "--licence", "none", "--output", str(tmp_path / "rows")])
+    found = read_sources(tmp_path / "rows")
+    expected = [f"mnli/{split} {shard} {n}" for split in both.split("+") for shard in (0, 1) for n in (0, 1)]
+    assert [row.values["text"] for row in found[both]] == expected
+    assert [row.where for row in found[both]][-1] == f"{both}:8"
+    with pytest.raises(UserError, match="no split 'validation'; it has"):
+        dataset_split(DATA, "mnli", "train+validation", source)
+    assert texts_in("plain", "test + train", publish(hub), revision="main") == ["test", "train", "more"]
+    odd = copy_of(hub, "a/train", more={"a/test/0000.parquet": parquet([{"word": "x", "label": 1}])})
+    with pytest.raises(UserError, match=r"train\+test have different columns: text, label; word, label\nhint: "):
+        texts_in("a", "train+test", odd)
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "mixed"),
+    [
+        (["test.jsonl", "test-matched.jsonl"], "test", True),
+        (["a/validation_matched/0.jsonl", "a/validation_mismatched/0.jsonl"], "validation", True),
+        (["dev.jsonl", "validation.jsonl", "train.jsonl"], "validation", True),
+        (["one/train.jsonl", "two/train.jsonl", "two/test.jsonl"], "train", False),
+        (["train-00000-of-00002-0a1b2c3d4e.jsonl", "train-00001-of-00002-9f8e7d6c5b.jsonl"], "train", False),
+        (["test/test_1.jsonl", "test/test_2.jsonl", "latest.jsonl"], "test", False),
+    ],
+)
+def test_without_a_card_files_of_two_names_are_not_taken_for_one_split(hub, waits, names, split, mixed):
+    repo = hub.repository(DATA, "dataset")
+    contents = {name: "".join(json.dumps(row) + "\n" for row in rows_of(name, 1)).encode() for name in names}
+    commit = repo.add("main", contents)
+    source = {"revision": "main", "commit": commit}
+    if mixed:
+        with pytest.raises(
+            UserError, match=rf"no card says which files are the split '{split}'.*: .*, .*\nhint: "
+        ) as error:
+            dataset_split(DATA, None, split, source)
+        assert all(name in str(error.value) for name in names[:2])
+        card = f"---\nconfigs:\n- config_name: default\n  data_files:\n  - {{split: {split}, path: {names[:2]}}}\n---\n"
+        source["commit"] = repo.add("main", contents | {"README.md": card.encode()})
+    assert sorted(row["text"][:-2] for row in dataset_split(DATA, None, split, source).to_list()) == sorted(names[:2])
+
+
+def test_a_repository_that_is_a_script_is_refused_with_the_way_to_its_copy(hub, waits):
+    commit = hub.repository(DATA, "dataset").add("main", {"README.md": b"", "tiny-data.py": b"print('run!')"})
+    with pytest.raises(UserError, match=r"made by a script, tiny-data.py, which is not run\nhint: .*convert/parquet"):
+        dataset_split(DATA, None, "train", {"revision": "main", "commit": commit})
+    assert not waits
+
+
+def test_offline_no_other_version_is_taken_for_a_dataset(hub, waits, monkeypatch):
+    commit = publish(hub)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=r"at main cannot be fetched: HF_HUB_OFFLINE is set\nhint: .*`source`"):
+        dataset_split(DATA, "plain", "train", {"revision": "main", "commit": commit})
+
+
+LISTS = {f"Data/{name}/dataset.json": json.dumps(rows_of(name, 2), indent=1).encode() for name in ("a", "b", "c")}
+
+
+@pytest.fixture
+def github(hub, monkeypatch):
+    """Give the source of a dataset of a repository of GitHub, served by the same server."""
+    monkeypatch.setattr(ripeness.github, "ADDRESS", f"{hub.address}/raw")
+    commit = hub.repository("some/repo", "github").add("main", LISTS)
+    files = {name: f"Data/{name}/dataset.json" for name in "abc"}
+    roles = {"train": "a", "validation": "a", "test": "b+c"}
+    return {"github": "some/repo", "revision": commit, "files": files} | roles
+
+
+def fetched(source, folder):
+    fetch_dataset.main(["--source", json.dumps(source), "--licence", "none", "--output", str(folder)])
+    return {name: [row.values["text"] for row in rows] for name, rows in read_sources(folder).items()}
+
+
+def test_files_of_a_github_repository_are_fetched_at_a_commit(hub, github, tmp_path, waits):
+    hub.faults = [Fault("/raw/", status=503), Fault("/raw/", cut=20)]
+    hub.repository("some/repo", "github").add("later", {path: b"[]" for path in LISTS})
+    assert fetched(github, tmp_path / "rows") == {"a": ["a 0", "a 1"], "b+c": ["b 0", "b 1", "c 0", "c 1"]}
+    assert len(waits) == 2 and {request.token for request in hub.requests} == {None}
+
+
+def test_a_github_file_that_does_not_come_is_named_with_what_to_do(hub, github, tmp_path, waits, monkeypatch):
+    by_hand = rf"\nhint: download {hub.address}/raw/some/repo/[0-9a-f]*/.* where there is a network.*source: .train: "
+    gone = github | {"files": github["files"] | {"b": "Data/d/dataset.json"}}
+    with pytest.raises(UserError, match=rf"Data/d/dataset.json cannot be fetched: .*404.*{by_hand}"):
+        fetched(gone, tmp_path / "rows")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match=rf"files of some/repo cannot be fetched: HF_HUB_OFFLINE is set{by_hand}"):
+        fetched(github, tmp_path / "rows")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(ripeness.github, "ADDRESS", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"http://127.0.0.1:9 cannot be reached: .*\nhint: download http://127.0.0.1:9"):
+        fetched(github, tmp_path / "rows")
+    assert not (tmp_path / "rows").exists()
+
+
+TASKS = Path(__file__).parents[2] / "tasks"
+COPIED = ["cnn-dailymail", "piqa", "socialiqa", "socialiqa-questions", "tweetqa", "tweetqa-questions", "xlsum", "xsum"]
+
+
+@pytest.mark.parametrize("name", [*COPIED, "llmbar-natural", "llmbar-adversarial"])
+def test_a_shipped_task_whose_repository_is_a_script_is_fetched_and_drawn(hub, waits, tmp_path, monkeypatch, name):
+    task = load_task(name, TASKS, overrides={})
+    rows = {role: task_rows.rows_of(name, role) for role in task_rows.ROLES}
+    source = task.source
+    if "github" in source:
+        monkeypatch.setattr(ripeness.github, "ADDRESS", f"{hub.address}/raw")
+        lists = {path: json.dumps(rows_in(place, rows["test"])).encode() for place, path in source["files"].items()}
+        hub.repository(source["github"], "github").commits[source["revision"]] = lists
+    else:
+        files = {f"{source['config']}/{split}/0000.parquet": parquet(rows[split]) for split in rows}
+        files |= {"other/train/0000.parquet": b"not asked for", f"{source['config']}/partial-test/0000.parquet": b"no"}
+        source = source | {"commit": hub.repository(source["hub"], "dataset").add("refs/convert/parquet", files)}
+    fetch_dataset.main(["--source", json.dumps(source), "--licence", "none", "--output", str(tmp_path / "rows")])
+    sizes = {"train": 3, "validation": 2, "test": 4, "shots": 2, "seed": 0}
+    drawn = draw_items(read_sources(tmp_path / "rows"), task, sizes=sizes)
+    assert {role: len(items) for role, items in drawn.items()} == {
+        role: n for role, n in sizes.items() if role != "seed"
+    }
+    if name == "llmbar-adversarial":
+        assert {item.fields["instruction"].partition(":")[0] for item in drawn["train"]} == {"Natural"}
+        assert "Natural" not in {item.fields["instruction"].partition(":")[0] for item in drawn["test"]}
+
+
+def rows_in(place, rows):
+    """Rows of one of several files, told from those of the others."""
+    return [row | {"input": f"{place}: {row['input']}"} for row in rows]
 
 
 def test_running_text_of_two_splits_becomes_two_files(hub, waits, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ import measure_sensitivity
 import predict
 from ripeness.errors import UserError
 from ripeness.perturbation import draw_noise, rounded, weights_of
-from ripeness.tables import SENSITIVITY
+from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, write_table
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat " * 12, "yes", "what is it to see"]
 SETTINGS = {"noise": {"init": [0.05, 0.5], "relative": [0.5], "absolute": [0.1]}, "seeds": [1, 2], "bits": [8, 3]}
@@ -121,6 +122,56 @@ def test_a_folder_of_ones_own_needs_no_record(measure, checkpoint):
     assert table.select("study", "series", "checkpoint", "step").row(0) == (
         "by-hand", measure.folder.name, "own", None,
     )  # fmt: skip
+
+
+# 1e15 leaves NaN; of the others every logit is zero, which would look like guessing evenly
+@pytest.mark.parametrize("scale", [1e8, 1e15, 1e30])
+def test_noise_that_leaves_no_finite_loss_is_null_with_the_reason(measure, scale):
+    found = measure(settings={"noise": {"absolute": [scale, 0.1]}, "seeds": [1], "bits": []})
+    lost, kept = found.filter(scale=scale), found.filter(scale=0.1)
+    assert lost.select("loss", "increase", "se", "perplexity").null_count().row(0) == (2, 2, 2, 2)
+    assert lost["base_loss"].to_list() == kept["base_loss"].to_list() and lost["base_perplexity"].null_count() == 0
+    assert lost["reason"].str.contains(r"^[1-4] of [24] passages without a number: no finite loss$").all()
+    assert kept["reason"].null_count() == 2 and kept["loss"].null_count() == 0
+
+
+def test_noise_that_single_precision_cannot_hold_is_refused(measure):
+    with pytest.raises(UserError, match=r"noise of scale 1e\+39 has a std of 1e\+39, .*\nhint: "):
+        measure(settings={"noise": {"absolute": [1e39]}, "seeds": [1], "bits": []})
+
+
+def test_a_perplexity_too_large_for_a_number_is_null_with_the_reason(measure):
+    passages = SimpleNamespace(n_tokens=[2, 3], items=["a", "b"])
+    row = measure_sensitivity.row_of(passages, [2.0, 3.0], [2000.0, 3000.0])
+    assert (row["loss"], row["increase"], row["perplexity"]) == (1000.0, 999.0, None)
+    assert row["reason"] == "the perplexity is too large for a number"
+    none = measure_sensitivity.row_of(passages, [2.0, 3.0], [2.0, math.inf])
+    assert (none["loss"], none["increase"], none["se"]) == (None, None, None)
+    assert none["reason"].startswith("1 of 2 passages")
+
+
+def test_a_tuned_model_without_a_loss_is_a_row_with_the_reason(measure, table):
+    place = {"series": "tiny", "checkpoint": "step8", "step": 8, "tokens": 4096, "dataset": "film", "format": "io"}
+    tuned = place | {"method": "full", "learning_rate": 1.0, "seed": 1}
+    text = {"probe": "heldout", "probe_kind": "text", "metric": "loss", "is_chosen": True}
+    base = place | text | {"method": "base", "value": 2.0}
+    lost = tuned | text | {"value": None, "reason": "1 of 4 items without a number: no finite log-likelihood"}
+    tables = {
+        "tables": (table, SENSITIVITY),
+        "measurements": ([base, lost], MEASUREMENTS | IS_CHOSEN),
+        "cells": (
+            [{key: tuned[key] for key in tuned if key in CELLS} | {"displacement": 3.0, "is_chosen": True}],
+            CELLS | IS_CHOSEN,
+        ),
+    }
+    for name, (rows, schema) in tables.items():
+        write_table(measure.folder / f"{name}.parquet", rows, schema)
+    words = [word for name in tables for word in (f"--{name}", str(measure.folder / f"{name}.parquet"))]
+    collect_sensitivity.main([*words, "--output", str(measure.folder / "all.parquet")])
+    (row,) = pl.read_parquet(measure.folder / "all.parquet").filter(perturbation="displacement").rows(named=True)
+    assert (row["base_loss"], row["scale"]) == (2.0, 3.0)
+    assert [row[name] for name in ("loss", "increase", "perplexity")] == [None] * 3
+    assert row["reason"] == lost["reason"]
 
 
 def test_tables_are_put_together(measure, table):

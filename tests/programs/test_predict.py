@@ -1,5 +1,6 @@
 """predict: what a model says of every item of every probe, nothing scored."""
 
+import copy
 import json
 import math
 import shutil
@@ -8,12 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from chat_shapes import CHATML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import predict
 from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.files import write_json
+from ripeness.generation import Stopping
 from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
 
@@ -122,13 +125,15 @@ def test_a_right_answer_that_does_not_fit_or_is_empty_has_no_loss_and_stops_noth
     assert table["text"].null_count() == 0
 
 
-def test_a_line_end_before_a_right_answer_is_the_answers_as_in_training(run, probes, reader, tmp_path, tokenizer):
+def test_a_line_end_before_a_right_answer_is_read_with_the_prompt_as_in_training(
+    run, probes, reader, tmp_path, tokenizer
+):
     (tmp_path / "open.jsonl").write_text(json.dumps({"prompt": "the film was\n", "target": "good and long"}) + "\n")
     (row,) = run([probes[2] | {"examples": str(tmp_path / "open.jsonl")}]).rows(named=True)
     (learned,) = encode_examples([("a", "the film was\n", "good and long")], tokenizer, max_length=64)
     assert row["n_tokens"] == len([target for target in learned.targets if target != IGNORED]) - 1
-    assert row["n_prompt_tokens"] == len(learned.tokens) - row["n_tokens"]  # one more than training's: the line end
-    assert row["nll"] == pytest.approx(-reader("the film was", "\ngood and long"), abs=1e-4)
+    assert row["n_prompt_tokens"] == len(learned.tokens) - row["n_tokens"] - 1
+    assert row["nll"] == pytest.approx(-reader("the film was\n", "good and long"), abs=1e-4)
 
 
 def test_options_are_also_read_after_the_same_few_words(run, probes, reader, tokenizer):
@@ -208,6 +213,42 @@ def test_running_text_is_scored_whole_from_its_first_token(run, probes, reader, 
     assert rows[0]["nll"] == pytest.approx(-reader("<|endoftext|>", PASSAGES[0]), abs=1e-4)
 
 
+def test_what_is_no_number_is_null_with_the_reason_in_every_kind_of_probe(run, probes, broken, caplog):
+    probes = [probes[0] | {"unconditional": "Answer:"}, *probes[1:]]
+    with caplog.at_level("WARNING"):
+        table = run(probes, "--model", str(broken), name="broken")
+    assert table["reason"].null_count() == 0
+    choices = table.filter(probe_kind="choice")
+    assert choices["logps"].to_list() == [[None, None]] * 24
+    assert choices["logps_unconditional"][:12].to_list() == [[None, None]] * 12
+    assert choices["reason"][0].startswith("no finite log-likelihood of 2 of 2 options; ")
+    others = table.filter(pl.col("probe_kind") != "choice")
+    assert others["nll"].null_count() == others["text"].null_count() == others.height == 15
+    assert "prose: 3 of 3 items without a number: no finite log-likelihood of the text" in caplog.text
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mamba"])  # options side by side, and one by one
+def test_no_kind_of_model_counts_nan_for_an_answer(run, probes, tiny_model, tokenizer, tmp_path, architecture):
+    model = tiny_model(architecture)
+    model.get_output_embeddings().weight.data.fill_(float("nan"))
+    model.save_pretrained(tmp_path / "nan")
+    tokenizer.save_pretrained(tmp_path / "nan")
+    table = run(probes, "--model", str(tmp_path / "nan"), name=architecture)
+    assert table["reason"].null_count() == 0
+    assert table["logps"].explode().drop_nulls().is_empty() and table["text"].drop_nulls().is_empty()
+
+
+def test_options_say_which_of_them_have_the_same_text_and_are_read_alike(run, probes, tmp_path):
+    lines = [
+        {"prompt": "it is", "choices": [" good", " bad", " good"], "gold": 2},
+        {"prompt": "it is", "choices": [" A", " B", " C"], "gold": 2, "same_text": [0, 1, 0]},
+    ]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = run([probes[0] | {"examples": str(tmp_path / "test.jsonl")}])
+    assert table["same_text"].to_list() == [[0, 1, 0]] * 2
+    assert table["same_tokens"].to_list() == [[0, 1, 0], [0, 1, 2]]
+
+
 def test_a_diverged_model_is_not_measured(run, probes, tmp_path):
     write_json(tmp_path / "record.json", {"status": "diverged"})
     table = run(probes, "--training", str(tmp_path / "record.json"))
@@ -243,3 +284,18 @@ def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
 def test_a_model_that_is_not_there_is_refused(probes, tmp_path):
     with pytest.raises(UserError, match=r"there is no .*nowhere\nhint: "):
         predict.main(["--model", str(tmp_path / "nowhere"), "--probes", json.dumps(probes), "--output", "unused"])
+
+
+def test_a_chat_ends_with_a_turn_of_its_template_and_text_where_the_folder_says(tmp_path, tiny_model, tokenizer):
+    made = copy.deepcopy(tokenizer)
+    made.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    model = tiny_model("llama")
+    model.save_pretrained(tmp_path)
+    write_json(tmp_path / "generation_config.json", {"eos_token_id": [0, 9]})
+    loaded, probe = AutoModelForCausalLM.from_pretrained(tmp_path), {"stop": "\n", "max_new_tokens": 4}
+    chat = [{"turns": [{"role": "user", "content": "see"}]}]
+    assert predict.stopping_of(loaded, made, probe, [{"turns": []}]) == Stopping(4, ("\n",), frozenset({0, 9}))
+    assert predict.stopping_of(loaded, made, probe, chat) == Stopping(4, ("\n", "\n\nUser:"), frozenset({0, 9}))
+    made.chat_template = CHATML
+    end = made.convert_tokens_to_ids("<|im_end|>")
+    assert predict.stopping_of(loaded, made, probe, chat) == Stopping(4, ("\n",), frozenset({0, 9, end}))

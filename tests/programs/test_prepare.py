@@ -98,6 +98,20 @@ def test_examples_say_the_items_in_the_format_that_was_asked_for(prepared):
     assert all(row["choices"][row["gold"]] == row["target"] for row in table.rows(named=True))
 
 
+@pytest.mark.parametrize("format_", ["default", "lettered", "chat"])
+def test_examples_say_which_options_have_the_same_text(tmp_path, format_):
+    task = asdict(load_task("nursery-questions", ROOT / "tasks", overrides={}))
+    options = ["the dog", "a cat", "the  dog ", "The dog"]
+    fields = {"passage": "p", "question": "q", "options": options}
+    item = {"id": "1", "cluster": "1", "fields": fields, "choices": options, "gold": 2, "target": options[2]}
+    (tmp_path / "items").mkdir()
+    for role in ROLES:
+        (tmp_path / "items" / f"{role}.jsonl").write_text(json.dumps(item | {"references": []}) + "\n")
+    assert_good(run(tmp_path, "render_examples", items="items", task=task, format=format_, output="out"))
+    (row,) = pl.read_parquet(tmp_path / "out/test.parquet").rows(named=True)
+    assert (row["same_text"], row["gold"], len(row["choices"])) == ([0, 1, 0, 3], 2, 4)
+
+
 def test_a_run_with_the_whole_task_gives_the_same_and_replaces_what_was_there(prepared, tmp_path):
     (tmp_path / "items").mkdir()
     (tmp_path / "items/old.jsonl").write_text("old")

@@ -56,19 +56,36 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, normalisations=None, **identity):
+    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
         options += ["--checkpoint", str(tmp_path / "checkpoint.json"), "--cell", json.dumps(CELL | identity)]
+        if extracts:
+            options += ["--extracts", json.dumps(extracts)]
         if normalisations:
             options += ["--normalisations", json.dumps(normalisations)]
+        if words:
+            options += ["--words", json.dumps(words)]
         if record:
             write_json(folder / "training.json", record)
             options += ["--training", str(folder / "training.json")]
         options += ["--items", str(folder / "items.parquet"), "--status", str(folder / "cell.parquet")]
         score.main([*options, "--measurements", str(folder / "measurements.parquet")])
         return folder
+
+    return run
+
+
+@pytest.fixture
+def collected_as(tmp_path):
+    """Give a function that collects one cell and returns the tables."""
+
+    def run(folder):
+        outputs = {name: tmp_path / f"collected-{name}.parquet" for name in ("items", "measurements", "status")}
+        options = [f"--{name}={path}" for name, path in outputs.items()]
+        collect_checkpoint.main(["--scores", str(folder / "measurements.parquet"), *options])
+        return {name: pl.read_parquet(path) for name, path in outputs.items()}
 
     return run
 
@@ -105,6 +122,24 @@ def test_the_normalisation_of_a_dataset_in_a_format_decides(scored):
     assert found == {"none": [False, True, True, True], "pmi": [False, False, True, True], "elsewhere": found["none"]}
 
 
+def test_answers_in_generated_texts_are_compared_where_the_task_says_how(scored):
+    texts = {"g0": ("so it is 1,000", "500+500 is 1000"), "g1": ("so it is 7", "it is 8")}
+    rows = [
+        row | dict(zip(("text", "target"), texts[row["item"]], strict=True)) | {"references": None}
+        if row["item"] in texts
+        else row
+        for row in predictions()
+    ]
+    found = {}
+    for name, extracts in {"whole": {"other": "(x)"}, "part": {"see": "is ([0-9,]+)"}}.items():
+        folder = scored(name, rows, extracts=extracts)
+        items = pl.read_parquet(folder / "items.parquet").filter(probe="see")
+        values = {row["metric"]: row["value"] for row in pl.read_parquet(folder / "measurements.parquet").to_dicts()}
+        found[name] = (items["exact_match"].to_list(), values["exact_match"], values["rouge_l"])
+    assert found["whole"][:2] == ([False, False], 0.0) and found["part"][:2] == ([True, False], 0.5)
+    assert found["whole"][2] == found["part"][2] > 0  # ROUGE-L is of the whole text
+
+
 def test_measurements_are_means_over_items_with_their_error(scored):
     table = pl.read_parquet(scored("cell", predictions(), RECORD) / "measurements.parquet")
     values = {(row["probe"], row["metric"]): row for row in table.rows(named=True)}
@@ -129,6 +164,50 @@ def test_the_cell_counts_the_shots_that_were_left_out_and_names_its_precision(sc
     row = pl.read_parquet(scored("cell", rows, RECORD) / "cell.parquet").row(0, named=True)
     assert row["n_dropped_shots"] == sum(range(len(rows))) > 0
     assert (row["train_precision"], row["predict_precision"]) == ("fp32", "bf16")
+
+
+def test_a_cell_without_numbers_has_no_scores_and_says_why(scored, collected_as):
+    rows = predictions()
+    rows[2]["logps"] = [float("nan"), -19.2]
+    rows[6]["nll"] = math.inf
+    folder = scored("cell", rows, RECORD)
+    found = pl.read_parquet(folder / "measurements.parquet")
+    null = found.filter(pl.col("value").is_null())
+    assert set(found.filter(probe="film")["metric"]) - set(null["metric"]) == set()
+    assert null["se"].null_count() == null.height and null["reason"].null_count() == 0
+    assert found.filter(pl.col("value").is_not_null())["reason"].drop_nulls().is_empty()
+    assert found["value"].is_nan().sum() == 0
+    reason = "1 of 4 items without a number: no finite log-likelihood of 1 of 2 options"
+    assert found.filter(metric="accuracy").select("value", "n_items", "reason").row(0) == (None, 4, reason)
+    items = pl.read_parquet(folder / "items.parquet")
+    assert items["is_correct"].null_count() == items.height and items["rouge_l"][4:6].to_list() == [1.0, 0.5]
+    (cell,) = pl.read_parquet(folder / "cell.parquet").rows(named=True)
+    assert cell["status"] == "done"
+    assert cell["reason"] == (
+        f"film (io, 0 shots): {reason}; prose (text, 0 shots): 1 of 1 item without a number: no finite log-likelihood "
+        "of the text"
+    )
+    tables = collected_as(folder)
+    assert tables["measurements"].drop("is_chosen").equals(found) and tables["items"].drop("is_chosen").equals(items)
+
+
+def test_a_training_whose_numbers_are_none_says_so(scored):
+    record = RECORD | {"displacement": None, "relative_displacement": float("inf"), "curvature": None}
+    (row,) = pl.read_parquet(scored("cell", predictions(), record) / "cell.parquet").rows(named=True)
+    assert row["reason"] == "no finite displacement; no finite relative displacement; no finite curvature"
+    assert [row[key] for key in ("displacement", "relative_displacement", "curvature")] == [None] * 3
+    lost = RECORD | {"status": "diverged", "losses": [2.5, None]}
+    (row,) = pl.read_parquet(scored("lost", [], lost) / "cell.parquet").rows(named=True)
+    assert row["final_loss"] is None and "to nan in 2 steps" in row["reason"]
+
+
+def test_the_words_of_a_dataset_are_those_that_rouge_compares(scored):
+    rows = [row | {"target": "кошка", "text": "Кошка"} if row["probe"] == "see" else row for row in predictions()]
+    found = {}
+    for name, words in {"english": {}, "any": {"see": "any"}, "elsewhere": {"saw": "any"}}.items():
+        table = pl.read_parquet(scored(name, rows, words=words) / "measurements.parquet")
+        found[name] = table.filter(metric="rouge_l")["value"].to_list()
+    assert found == {"english": [0.0], "any": [1.0], "elsewhere": [0.0]}
 
 
 def test_an_untouched_checkpoint_is_done_without_training(scored):

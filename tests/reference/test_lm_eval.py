@@ -50,7 +50,7 @@ SCIENCE = {
 TASKS = {
     "arc_easy": SCIENCE | {"max_characters": 160},
     "openbookqa": SCIENCE | {"max_characters": 120, "formats": {"default": "{{ question }} "}},
-    "ties": SCIENCE | {"formats": {"default": "{{ question }} "}},
+    "copies": SCIENCE | {"formats": {"default": "{{ question }} "}},
     "boolq": {"max_characters": 350},
     "mnli": {"max_characters": 160},
     "gsm8k": {"max_characters": 300, "max_new_tokens": 8, "stop": "e"},
@@ -239,7 +239,7 @@ def nursery_datasets(folder):
         made[name] = {
             split: world.rows(name.removeprefix("nursery-"), n=n, split=split, seed=0) for split, n in sizes.items()
         }
-    made["ties"] = {
+    made["copies"] = {
         split: [{"question": f"{split} {n} ?", "choices": ["red", "red", "red"], "gold": n % 3} for n in range(40)]
         for split in ("train", "validation", "test")
     }
@@ -304,19 +304,23 @@ def test_every_option_has_the_log_likelihood_of_the_harness(compared):
 
 
 def test_accuracies_are_equal_item_by_item(compared):
+    """But where all options are copies of the right one: the harness counts the first alone, and here each is right."""
+    copies = set()
     for where, our, their in compared.pairs("choice"):
         found = [our[column] for column in ("is_correct", "is_correct_char", "is_correct_byte")]
-        assert found == [their[metric] == 1 for metric in ("acc", "acc_norm", "acc_bytes")], where
+        expected = [their[metric] == 1 for metric in ("acc", "acc_norm", "acc_bytes")]
+        if our["probe"] == "copies":
+            copies.add(tuple(expected))
+            expected = [True] * 3
+        assert found == expected, where
+    assert copies in (set(), {(True,) * 3, (False,) * 3})
 
 
-def test_ties_are_those_of_the_harness_and_are_counted(compared):
-    expected = {key: len(rows) if key[0] == "ties" else 0 for key, rows in compared.theirs.items()}
-    counts = dict.fromkeys(compared.theirs, 0)
+def test_ties_are_those_of_the_harness_but_of_options_that_say_the_same(compared):
     for where, our, their in compared.pairs("choice"):
         logps = [logp for logp, _ in their["answers"]]
-        assert our["is_tie"] == (logps.count(max(logps)) > 1), where
-        counts[our["probe"], our["shots"]] += our["is_tie"]
-    assert counts == expected
+        has_two_best = logps.count(max(logps)) > 1
+        assert has_two_best == (our["probe"] == "copies") and not our["is_tie"], where
 
 
 def test_greedy_texts_and_their_overlap_are_equal_item_by_item(compared):

@@ -62,6 +62,8 @@ RTE = {
 ON_TRAIN = RTE | {"splits": RTE["splits"] | {"test": "train"}}
 OTHER = RTE | {"config": "mnli"}
 FILES = {"train": "x", "test": "y"}
+LISTED = {"github": "me/mine", "files": {"x": "x.json", "y": "y.json", "z": "z.json"}, "train": "x+y", "test": "z"}
+LISTED_ELSE = LISTED | {"train": "z", "test": "y"}
 DOUBLED = [B * 2**n for n in range(9)]
 FULL = {"learning_rate": 2e-6, "datasets": ["rte"]}
 # check -> (a plan that raises it, words of the remark; a plan that nearly does)
@@ -109,6 +111,7 @@ CASES = {
     "test-is-trained-on": [
         (tasks(first=RTE, second=ON_TRAIN), "glue rte train, which second asks", tasks(first=OTHER, second=ON_TRAIN)),
         (tasks(a=FILES, b={"train": "z", "test": "x"}), "x", tasks(a={"world": "m"}, b={"world": "m"})),
+        (tasks(a=LISTED, b=LISTED_ELSE), "a trains on me/mine y.json, which b asks", tasks(a=LISTED, b=LISTED)),
     ],
     "tests-share-rows": [(tasks(a=RTE, b=RTE), "glue rte validation", tasks(a=RTE, b=OTHER))],
     "no-stop": [

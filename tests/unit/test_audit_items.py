@@ -140,6 +140,36 @@ CASES = {
             drawing(test={2: in_capitals(TEST_0)}),
         ),
     ],
+    "equal-options": [
+        (
+            drawing(OWN, test={1: item("test", 1, choices=["a", " b", "b"], gold=1)}, published={}),
+            "1 of 12 (8%) test items have options of the same text, in 1 of them that of the right one, e.g. test:1 "
+            "has 'b' 2 times",
+            drawing(OWN, test={1: item("test", 1, choices=["a", "b", "B"], gold=1)}, published={}),
+        ),
+        (
+            drawing(OWN, test={1: item("test", 1, choices=["caf\u00e9", "b", "cafe\u0301"], gold=1)}, published={}),
+            "in 0 of them that of the right one",
+            drawing(OWN, train={1: item("train", 1, choices=["a", "a"], gold=1)}, published={}),
+        ),
+    ],
+    "words-unseen": [
+        (
+            drawing(GENERATED, **relabelled("test", "хорошая погода 2020"), published={}),
+            "the right texts of 12 of 12 (100%) test items are mostly of words without a letter",
+            drawing(replace(GENERATED, rouge_words="any"), **relabelled("test", "хорошая погода"), published={}),
+        ),
+        (
+            drawing(GENERATED, **relabelled("test", "天气很好", n=1), published={}),
+            "1 of 12 (8%)",
+            drawing(GENERATED, **relabelled("test", "über den Ärger"), published={}),
+        ),
+        (
+            drawing(GENERATED, **relabelled("test", "天气很好", n=1), published={}),
+            "e.g. of test:0",
+            drawing(GENERATED, test={0: item("test", 0, references=["天气很好", "good weather"])}, published={}),
+        ),
+    ],
     "fewer-items": [
         (
             drawing(sizes=ROLES | {"test": 200, "train": 21}),

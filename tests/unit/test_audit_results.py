@@ -108,6 +108,23 @@ CASES = {
             results(score(RTE | {"majority": 0.9}, 0.5), score(XSUM, 0.0)),
         ),
     ],
+    "no-number": [
+        (
+            results(
+                score(RTE, 0.5, dataset="rte"),
+                score(RTE, None, dataset="rte", seed=2, reason="1 of 9 items without a number: no finite x"),
+                score(RTE | {"metric": "margin"}, None, dataset="rte", seed=2, reason="the same"),
+            ),
+            "accuracy, margin without a number in 1 of 2 measurements of tuned models, e.g. one step8, rte (default, "
+            "full at 0.001, seed 2): 1 of 9 items without a number: no finite x",
+            results(score(RTE, 0.5, dataset="rte"), score(RTE, 0.0)),
+        ),
+        (
+            results(score(XSUM, float("nan"))),
+            "rouge_l without a number in 1 of 1 measurements of untouched models, e.g. one step8: it is no finite",
+            results(score(XSUM, 0.0)),
+        ),
+    ],
     "tied-options": [
         (
             results(score(RTE | {"metric": "ties"}, 0.2)),

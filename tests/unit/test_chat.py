@@ -3,13 +3,16 @@
 import copy
 
 import pytest
+from chat_shapes import CHATML, SHAPES
+from tokenizer_kinds import tokenizer_of
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.batching import IGNORED, encode_examples
-from ripeness.chat import answer_lead, chat_text, template_of
+from ripeness.chat import TurnEnd, chat_prompt, chat_text, template_of, turn_end
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
 from ripeness.prompts import build_prompts, draw_shots, unconditional_prompts
+from ripeness.token_healing import again_text, text_of
 
 MARKS = ["<|im_start|>", "<|im_end|>", "<s>"]
 OWN = (
@@ -81,7 +84,6 @@ def test_the_tokenizers_own_template_words_the_turns(own):
 
 
 def test_an_answer_stands_where_the_template_puts_it(spaced):
-    assert answer_lead(spaced) == " "
     prompt = build(spaced)
     assert spaced.decode(prompt.context) == "[the film was long]"
     assert [spaced.decode(answer) for answer in prompt.answers] == [" good", " very bad"]
@@ -92,10 +94,82 @@ def test_training_reads_what_prediction_asks(request, name):
     tokenizer = request.getfixturevalue(name)
     prompt = build(tokenizer)
     (example,) = encode_examples([("q", QUESTION["turns"], QUESTION["target"])], tokenizer, max_length=1000)
-    assert example.tokens == [*prompt.context, *prompt.answers[0], end_of_text(tokenizer)]
+    end = {"own": tokenizer.convert_tokens_to_ids("<|im_end|>")}.get(name, end_of_text(tokenizer))
+    assert example.tokens == [*prompt.context, *prompt.answers[0], end]
     assert example.targets[: len(prompt.context)] == [IGNORED] * len(prompt.context)
     written = build(tokenizer, QUESTION | {"choices": []}, answer_room=5)
     assert written.context == prompt.context
+    assert again_text(tokenizer, written.start) == ("" if name == "own" else " ")
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request):
+    return SHAPES[request.param]
+
+
+@pytest.fixture
+def shaped(shape):
+    """Give a tokenizer with a chat template of a published shape."""
+    backend = copy.deepcopy(tokenizer_of("cl100k").backend_tokenizer)
+    backend.add_special_tokens(["<|im_start|>", "<|im_end|>", "<|im_sep|>", "</s>"])
+    backend.add_tokens(["<think>", "</think>"])
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", bos_token="<s>")
+    made.chat_template = shape.template
+    return made
+
+
+ANSWERED = {"role": "assistant", "content": "yes it is"}
+
+
+def test_what_a_template_writes_before_an_answer_is_prompt_everywhere(shape, shaped):
+    question = row("sky?", "yes it is", "no")
+    prompt, end = build(shaped, question), shaped.convert_tokens_to_ids(shape.end)
+    whole = encode(shaped, [chat_text(shaped, [user("sky?"), ANSWERED])])[0]
+    (example,) = encode_examples([("q", question["turns"], "yes it is")], shaped, max_length=1000)
+    written = build(shaped, question | {"choices": []}, answer_room=5)
+    assert chat_prompt(shaped, [user("sky?")]) == shape.before
+    assert turn_end(shaped) == TurnEnd(end, "")
+    assert example.tokens == [*prompt.context, *prompt.answers[0], end]
+    assert whole[: len(example.tokens) - 1] == example.tokens[:-1] and end in whole[len(example.tokens) - 1 :]
+    assert example.targets == [IGNORED] * len(prompt.context) + example.tokens[len(prompt.context) :]
+    assert written.context == prompt.context
+    assert text_of(shaped, written.context) + again_text(shaped, written.start) == shape.before
+
+
+def test_shots_are_turns_of_the_same_conversation(shape, shaped):
+    prompt = build(shaped, row("sky?", "yes it is", "no"), [[user("so?"), ANSWERED]])
+    text = chat_text(shaped, [user("so?"), ANSWERED, user("sky?"), ANSWERED])
+    assert text_of(shaped, [*prompt.context, *prompt.answers[0]]) == text[: text.rindex("yes it is") + len("yes it is")]
+
+
+def test_turns_that_a_published_template_refuses_are_an_error_of_the_user(shape, shaped):
+    for first in ("system", "user"):
+        turns = [{"role": first, "content": "so"}, user("sky?")]
+        if first not in shape.refuses:
+            assert "so" in chat_prompt(shaped, turns)
+            continue
+        with pytest.raises(
+            UserError, match=rf"refuses turns of {first}, user, assistant: roles must alternate.*\nhint: "
+        ):
+            chat_prompt(shaped, turns)
+
+
+def test_a_template_that_does_not_write_the_answer_is_refused(tokenizer):
+    made = copy.deepcopy(tokenizer)
+    made.chat_template = "{% for m in messages %}{{ m.content | upper }}{% endfor %}"
+    with pytest.raises(UserError, match="does not write the assistant's answer as it is\nhint: "):
+        chat_prompt(made, [user("sky?")])
+
+
+def test_a_question_may_hold_the_mark_that_stands_for_an_answer(tokenizer):
+    assert chat_prompt(tokenizer, [user("@answer@ or @@answer@?")]) == "User: @answer@ or @@answer@?\n\nAssistant: "
+
+
+def test_an_answer_by_words_alone_ends_before_the_next_turn(tokenizer):
+    assert turn_end(tokenizer) == TurnEnd(None, "\n\nUser:")
+    made = copy.deepcopy(tokenizer)
+    made.chat_template = CHATML.replace("<|im_end|>", "")  # signs that are no tokens
+    assert turn_end(made) == TurnEnd(None, "\n<|im_start|>user")
 
 
 @pytest.mark.parametrize("name", ["tokenizer", "own"])
@@ -113,8 +187,8 @@ def test_whole_turns_are_left_out_so_that_a_chat_fits(request, name):
 
 def test_a_conversation_of_several_turns_is_read_to_its_end(own):
     turns = [user("a dog ran"), {"role": "assistant", "content": "far"}, user("a cat")]
-    assert chat_text(own, turns).count("<|im_start|>") == 4
-    assert chat_text(own, turns[:2], is_answered=True).endswith("far<|im_end|>\n")
+    assert chat_prompt(own, turns).count("<|im_start|>") == 4
+    assert chat_text(own, turns[:2]).endswith("far<|im_end|>\n")
 
 
 def test_turns_that_a_template_refuses_are_named(spaced):

@@ -6,10 +6,12 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
 from ripeness.gate import INDEX, check_folder
+from ripeness.models import encode, load_tokenizer
 
 WEIGHTS = "model.safetensors"
 
@@ -45,6 +47,9 @@ def test_a_whole_checkpoint_passes(checkpoint, tiny_model):
     expected = {
         "n_parameters": sum(weights.numel() for weights in model.parameters()),
         "n_tensors": len(model.state_dict()),
+        "n_vocabulary": 317,
+        "n_id_gaps": 0,
+        "n_spare_rows": 384 - 317,
     }
     assert check_folder(checkpoint) == expected
 
@@ -121,7 +126,65 @@ def test_a_tokenizer_with_more_tokens_than_the_model_embeds_is_refused(folder, t
     assert check_folder(folder)["n_tensors"]  # as many as rows are well
     larger.add_tokens(["one too many"])
     larger.save_pretrained(folder)
-    assert "the tokenizer has 385 tokens, but the model embeds 384" in refused(folder)
+    assert "the tokenizer has a token of number 384 ('one too many'), but the model embeds 384" in refused(folder)
+
+
+def write_tokenizer(folder, change=None, **config):
+    """Change the folder's tokenizer.json, and write a configuration of the tokenizer."""
+    data = json.loads((folder / "tokenizer.json").read_text())
+    if change:
+        change(data)
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+    said = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"} | config
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+
+
+def test_numbers_of_tokens_may_have_gaps_that_are_stated_but_not_pass_the_rows(folder):
+    def move_last(number):
+        def change(data):
+            vocabulary = data["model"]["vocab"]
+            vocabulary[max(vocabulary, key=vocabulary.get)] = number
+
+        return change
+
+    write_tokenizer(folder, move_last(383))
+    found = check_folder(folder)
+    assert (found["n_vocabulary"], found["n_id_gaps"], found["n_spare_rows"]) == (317, 384 - 317, 0)
+    write_tokenizer(folder, move_last(384))  # still fewer tokens than rows
+    assert "has a token of number 384" in refused(folder)
+
+
+def split_digits(data):
+    """Cut numbers into digits, as the class of another model would not."""
+    words = [{"type": "Digits", "individual_digits": True}, data["pre_tokenizer"]]
+    data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": words}
+
+
+@pytest.mark.parametrize("change", [None, split_digits, lambda data: data.update(normalizer={"type": "Lowercase"})])
+@pytest.mark.parametrize("named", ["GPT2Tokenizer", "Qwen2Tokenizer", "LlamaTokenizer", "PreTrainedTokenizerFast"])
+def test_the_tokenizer_is_that_of_its_file_whatever_class_is_named(folder, change, named):
+    write_tokenizer(folder, change, tokenizer_class=named)
+    assert check_folder(folder)["n_vocabulary"] == 317
+    text = "the film WAS 2024 long"
+    expected = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text, add_special_tokens=False).ids
+    assert encode(load_tokenizer(folder), [text]) == [expected]
+
+
+def test_a_tokenizer_that_its_configuration_changes_is_refused(folder):
+    write_tokenizer(
+        folder, added_tokens_decoder={"317": {"content": "CAPITALS", "special": False, "normalized": False}}
+    )
+    assert "tokenizer.json" in refused(folder) and "added_tokens.json changes the tokenizer" in refused(folder)
+
+
+def test_an_end_of_text_that_the_file_does_not_know_is_refused(folder):
+    write_tokenizer(folder, eos_token="</s>")
+    assert "tokenizer.json does not know the end-of-text token '</s>'" in refused(folder)
+
+
+def test_special_tokens_that_only_a_class_knows_are_taken_from_it(folder):
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')  # as in GPT-2's own folder
+    assert load_tokenizer(folder).eos_token == "<|endoftext|>"
 
 
 def test_a_tokenizer_without_end_of_text_is_refused(folder, tokenizer):

@@ -1,22 +1,26 @@
 """Greedy text is that of transformers' own generate, and ends where it should."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tokenizer_kinds import tokenizer_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.generation import Stopping, answer, answer_text, generate
 from ripeness.likelihood import Request, log_likelihoods
 from ripeness.prefix import shared_prefix
+from ripeness.token_healing import Start, again_text, allowed, starts, still_to_write, text_of
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "opt", "phi", "deepseek_v2", "olmo3"]
 # Written by transformers: windows, distances as biases, no attention, padding that is read, attention twice a layer.
 PLAIN = ["mistral", "bloom", "falcon", "mamba", "rwkv", "diffllama", "hrm_text"]
 RAGGED = [[5], [6, 7, 8, 9, 10, 11, 12], [6, 7, 9], [20] * 12, [6, 7, 8, 9, 10, 11, 12]]
 SHOTS = list(range(30, 50))
-NEVER = Stopping(12, "\n")  # no token of the tokenizer below is a line end
+NEVER = Stopping(12, ("\n",))  # no token of the tokenizer below is a line end
 
 
 def spelling(end="t0"):
@@ -77,7 +81,7 @@ def test_right_answers_read_beside_are_scored_as_alone_and_change_no_text(
     model = tiny_model(architecture)
     contexts = [beginning + context for context in RAGGED]
     targets = [[9], [], [20, 21, 22], list(range(60, 60 + 2 * NEVER.max_new_tokens)), [7, 7]]
-    found = answer(model, spelling(), contexts, targets, NEVER, batch_tokens=batch_tokens)
+    found = answer(model, spelling(), list(map(Start, contexts)), targets, NEVER, batch_tokens=batch_tokens)
     requests = [Request(context, target) for context, target in zip(contexts, targets, strict=True)]
     alone = [sum(logps) for logps in log_likelihoods(model, requests, batch_tokens=1)]
     assert [logp for _, logp in found] == pytest.approx(alone, abs=1e-3)
@@ -104,13 +108,13 @@ def test_every_text_is_the_one_written_alone_whatever_is_batched_shared_or_padde
     stop = data.draw(st.sampled_from(words))  # some texts end early, others go on beside them
     places = list(range(len(contexts)))
     order.shuffle(places)
-    found = generate(llama, spelling(), [contexts[i] for i in places], Stopping(12, stop), batch_tokens=batch_tokens)
+    found = generate(llama, spelling(), [contexts[i] for i in places], Stopping(12, (stop,)), batch_tokens=batch_tokens)
     assert found == [free[i].split(stop)[0].strip() for i in places]
 
 
 def test_without_a_stop_text_an_answer_goes_on_to_its_last_token(llama):
     contexts = [[5, 6, 7], [9, 10]]
-    assert generate(llama, spelling(), contexts, Stopping(12, ""), batch_tokens=64) == generate(
+    assert generate(llama, spelling(), contexts, Stopping(12, ("",)), batch_tokens=64) == generate(
         llama, spelling(), contexts, NEVER, batch_tokens=64
     )
 
@@ -126,7 +130,7 @@ def test_places_of_ended_texts_are_taken_by_waiting_ones(llama):
         sizes.append(given["input_ids"].shape[1])
 
     hook = llama.register_forward_pre_hook(note_size, with_kwargs=True)
-    found = generate(llama, spelling(), contexts, Stopping(12, stop), batch_tokens=45)
+    found = generate(llama, spelling(), contexts, Stopping(12, (stop,)), batch_tokens=45)
     hook.remove()
     assert found == expected
     assert sizes[:3] == [7 * 6, 3 * 6, 10]  # ten prompts of 18 tokens with their answers, in two batches, then a step
@@ -157,7 +161,7 @@ def test_an_answer_ends_before_the_stop_text_which_may_span_tokens(llama):
     free = reference(llama, RAGGED)
     words = free[1].split()
     stop = f"{words[3]} {words[4]}"
-    found = generate(llama, spelling(), RAGGED, Stopping(12, stop), batch_tokens=4096)
+    found = generate(llama, spelling(), RAGGED, Stopping(12, (stop,)), batch_tokens=4096)
     assert found == [text.split(stop)[0].strip() for text in free]
     assert found[1] == " ".join(words[:3])
 
@@ -166,7 +170,7 @@ def test_writing_ends_as_soon_as_every_answer_has(llama):
     words = reference(llama, [RAGGED[1]])[0].split()
     steps = []
     hook = llama.register_forward_hook(lambda *_: steps.append(1))
-    generate(llama, spelling(), [RAGGED[1]], Stopping(12, words[2]), batch_tokens=4096)
+    generate(llama, spelling(), [RAGGED[1]], Stopping(12, (words[2],)), batch_tokens=4096)
     hook.remove()
     assert len(steps) == words.index(words[2]) + 1
 
@@ -175,11 +179,64 @@ def test_end_of_text_is_no_part_of_an_answer_even_if_the_tokenizer_does_not_call
     free = reference(llama, [RAGGED[1]])[0]
     end = free.split()[3]
     tokenizer = spelling(end)
-    tokenizer.decode = lambda tokens, **_: " ".join(f"t{token}" for token in tokens)
     assert generate(llama, tokenizer, [RAGGED[1]], NEVER, batch_tokens=1) == [" ".join(first_words(free, end))]
 
 
 def test_answers_are_cut_before_the_stop_text_and_stripped(tokenizer):
     tokens = tokenizer(" the dog ran \nand far<|endoftext|>")["input_ids"]
-    assert answer_text(tokenizer, tokens, "\n") == "the dog ran"
-    assert answer_text(tokenizer, tokens, "\n\n") == "the dog ran \nand far"
+    assert answer_text(tokenizer, Stopping(12, ("\n",)), Start([]), tokens) == "the dog ran"
+    assert answer_text(tokenizer, Stopping(12, ("\n\n",)), Start([]), tokens) == "the dog ran \nand far"
+    assert answer_text(tokenizer, Stopping(12, ("far", "and")), Start([]), tokens) == "the dog ran"
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "mamba"])
+def test_text_that_starts_before_the_end_of_a_prompt_spells_it_first(tiny_model, architecture):
+    tokenizer, prompt = tokenizer_of("merges over spaces"), "Q: is it\nAnswer:"
+    model = tiny_model(architecture, vocab_size=len(tokenizer))
+    (start,) = starts(tokenizer, [(prompt, " ")])
+    contexts = [start, Start(start.context[1:])]
+    (text, _), (free, _) = answer(model, tokenizer, contexts, [[], []], Stopping(6, ("r:", "\n")), batch_tokens=4096)
+    tokens, again = list(start.context), start.again
+    assert again_text(tokenizer, start) == "\nAnswer:"
+    while again:  # the most probable of the tokens that spell it
+        logits = model(torch.tensor([tokens])).logits[0, -1]
+        token = max(allowed(tokenizer, again), key=lambda token: logits[token].item())
+        tokens, again = [*tokens, token], still_to_write(tokenizer, again, token)
+    whole = text_of(tokenizer, tokens)
+    assert whole.startswith(prompt)  # and perhaps more than it
+    beyond = whole[len(prompt) :].strip()
+    assert text.startswith(beyond.split("r:")[0].split("\n")[0].strip())
+    assert free == generate(model, tokenizer, [start.context[1:]], Stopping(6, ("r:", "\n")), batch_tokens=64)[0]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral"])
+def test_every_token_that_ends_an_answer_ends_it(tiny_model, architecture):
+    model = tiny_model(architecture)
+    words = reference(model, [RAGGED[1]])[0].split()
+    over = frozenset(int(word[1:]) for word in words[3:5])
+    found = generate(model, spelling(), [RAGGED[1]], Stopping(12, (), over), batch_tokens=64)
+    assert found == [" ".join(words[: min(words.index(f"t{token}") for token in over)])]
+
+
+def test_a_special_token_within_an_answer_stays_in_sight(tokenizer):
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
+    backend.add_special_tokens(["<|im_end|>"])
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")
+    tokens = made(" the dog<|im_end|> ran<|endoftext|> far")["input_ids"]
+    assert answer_text(made, Stopping(12), Start([]), tokens) == "the dog<|im_end|> ran"
+    end = made.convert_tokens_to_ids("<|im_end|>")
+    assert answer_text(made, Stopping(12, (), frozenset([end])), Start([]), tokens) == "the dog"
+
+
+def test_a_number_that_is_no_token_stays_in_sight(tokenizer):
+    tokens = [*tokenizer(" the dog")["input_ids"], len(tokenizer) + 3]
+    assert answer_text(tokenizer, Stopping(12), Start([]), tokens) == "the dog\ufffd"
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_model_whose_numbers_are_none_writes_no_text(tiny_model, architecture, value):
+    model = tiny_model(architecture)
+    with torch.no_grad():
+        model.lm_head.weight[5] = value
+    assert generate(model, spelling(), RAGGED, NEVER, batch_tokens=64) == [None] * len(RAGGED)

@@ -88,6 +88,15 @@ def test_labels_are_known_by_value_or_by_name(in_task, in_row):
         item_of(Row({"id": 1, "text": "a", "sentiment": 0.5}, "a:7"), task, "1")
 
 
+@pytest.mark.parametrize("values", [{}, {"caf\u00e9": "positive"}])
+@pytest.mark.parametrize("spelled", ["caf\u00e9", "cafe\u0301"])
+def test_labels_are_known_in_either_form_of_unicode(values, spelled):
+    name = "positive" if values else "caf\u00e9"
+    change = {"labels": {name: " good", "negative": " bad"}, "values": values}
+    task = load_task("nursery-sentiment", ROOT / "tasks", overrides=change)
+    assert item_of(Row({"id": 1, "text": "a", "sentiment": spelled}, "a:1"), task, "1").target == name
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ripeness.likelihood import Request, by_length, log_likelihoods, windows
+from ripeness.options import option_scores
+from ripeness.prompts import Prompt
 
 ARCHITECTURES = ["llama", "gpt_neox", "olmo", "olmo2", "qwen2", "gpt2", "xlstm"]  # xlstm gives logits that nobody asked
 TOKENS = st.integers(0, 383)
@@ -141,3 +143,18 @@ def test_windows_are_those_of_the_harness():
         Request([3], [4, 5, 6, 7]),
         Request([5, 6, 7], [8, 9]),
     ]
+
+
+def test_logits_that_are_all_equal_are_no_answer_unless_the_output_layer_is_zero(tiny_model):
+    requests = [Request([1, 2, 3], [4, 5])]
+    model = tiny_model("llama")
+    (whole,) = log_likelihoods(model, requests, batch_tokens=64)
+    model.model.norm.weight.data.zero_()  # as an overflow inside the norm does
+    (lost,) = log_likelihoods(model, requests, batch_tokens=64)
+    assert all(map(math.isfinite, whole)) and all(map(math.isnan, lost))
+    assert math.isnan(option_scores(model, [Prompt([1, 2, 3], [[4, 5]], 0)], batch_tokens=64)[0][0])
+    start = tiny_model("llama")
+    start.lm_head.weight.data.zero_()
+    (even,) = log_likelihoods(start, requests, batch_tokens=64)
+    assert even == pytest.approx([-math.log(384)] * 2)
+    assert option_scores(start, [Prompt([1, 2, 3], [[4, 5]], 0)], batch_tokens=64)[0] == pytest.approx([sum(even)])

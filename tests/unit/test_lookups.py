@@ -49,6 +49,15 @@ def test_a_tuned_cell_is_asked_its_dataset_in_all_formats_others_in_one_and_runn
     assert not any("shot_examples" in row or row["shots"] for row in rows)
 
 
+def test_words_of_rouge_are_told_where_they_are_not_those_of_english_and_change_no_items(study):
+    assert lookups.probe_words(study, TUNED) == "{}"
+    any_script = study_of(datasets=CONFIG["datasets"] | {"nursery-summary": {"rouge_words": "any"}})
+    assert json.loads(lookups.probe_words(any_script, TUNED)) == {"nursery-summary": "any"}
+    assert json.loads(lookups.probe_words(any_script, BASE)) == {"nursery-summary": "any"}
+    for part in (dataset_lookups.item_task, dataset_lookups.render_task):
+        assert part(any_script, BASE) == part(study, BASE)
+
+
 def test_only_an_untouched_checkpoint_is_shown_examples(study):
     zero, four = json.loads(lookups.probe_list(study, BASE))
     assert (zero["suite"], zero["shots"], four["shots"]) == ("base", 0, 4)

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
-from ripeness.files import read_json
+from ripeness.files import read_json, write_json
 from ripeness.models import (
     context_length,
     contexts_of,
@@ -16,6 +16,7 @@ from ripeness.models import (
     encode,
     encode_pairs,
     end_of_text,
+    end_tokens,
     load_model,
     load_tokenizer,
 )
@@ -47,15 +48,21 @@ def starting(tokenizer):
     [
         ("it is", " good"),
         ("it is ", "good"),
-        ("it is \n", "good"),
         ("it is", "good"),
         ("see", ""),
         ("", "good"),
         ("a dog é", " ran\nfar away"),
     ],
 )
-def test_pairs_are_split_as_the_harness_splits_them(tokenizer, prompt, answer):
+def test_pairs_are_split_as_the_harness_splits_them_where_one_space_ends_a_prompt_or_none(tokenizer, prompt, answer):
     assert encode_pairs(tokenizer, [(prompt, answer)])[0] == harness_pair(tokenizer, prompt, answer)
+
+
+def test_a_line_end_is_of_the_prompt_and_not_of_the_answer_as_in_the_harness(tokenizer):
+    context, answer = encode_pairs(tokenizer, [("it is\n", "good")])[0]
+    assert (tokenizer.decode(context), tokenizer.decode(answer)) == ("it is\n", "good")
+    theirs = harness_pair(tokenizer, "it is\n", "good")
+    assert context + answer == theirs[0] + theirs[1] and theirs[0] == context[:-1]
 
 
 def test_white_space_before_the_answer_belongs_to_the_answer(tokenizer):
@@ -125,3 +132,13 @@ def test_weights_that_were_cut_off_are_named_with_what_to_do(tmp_path, checkpoin
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: delete the folder"):
         load_model(tmp_path / "cut")
+
+
+def test_generation_ends_at_every_token_that_the_files_name_and_at_no_default_of_a_class(tmp_path):
+    write_json(tmp_path / "config.json", {"model_type": "llama"})  # whose class would say 2
+    assert end_tokens(tmp_path) == frozenset()
+    write_json(
+        tmp_path / "config.json", {"model_type": "gemma3", "text_config": {"eos_token_id": 7}, "eos_token_id": None}
+    )
+    write_json(tmp_path / "generation_config.json", {"eos_token_id": [1, 106]})
+    assert end_tokens(tmp_path) == {1, 7, 106}

@@ -1,6 +1,7 @@
 """Prompts: the same shots everywhere, whole shots left out where they do not fit, and never the question."""
 
 import json
+from os.path import commonprefix
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from ripeness.errors import UserError
 from ripeness.models import encode, encode_pairs, end_of_text
 from ripeness.prompts import build_prompts, draw_shots, read_probes
+from ripeness.token_healing import again_text
 
 SHOTS = ["the cat sat\nit is good", "the dog ran far\nit is bad", "a mat\nit is good"]
 QUESTION = {
@@ -81,8 +83,9 @@ def test_an_open_question_that_ends_a_line_is_answered_on_the_next(tokenizer):
     # else the model would write the line end, which is where an answer stops
     prompt = build(tokenizer, OPEN | {"prompt": "see what\n", "target": "the dog"}, [], answer_room=8)
     assert tokenizer.decode(prompt.context) == "see what\n"
-    prompt = build(tokenizer, OPEN | {"prompt": "see what ", "target": "the dog"}, [], answer_room=8)
-    assert prompt.context == encode_pairs(tokenizer, [("see what ", "the dog")])[0][0]
+    prompt = build(tokenizer, OPEN | {"prompt": "see what ", "target": "dog"}, [], answer_room=8)
+    assert prompt.context == encode_pairs(tokenizer, [("see what ", "dog")])[0][0]
+    assert again_text(tokenizer, prompt.start) == " "
 
 
 def trained(pre_tokenizer):
@@ -114,9 +117,10 @@ def test_options_have_the_tokens_that_they_have_in_the_whole_text(cut, shots, qu
     prompts = build_prompts(tokenizer, rows, shots, separator="\n\n", room=10**6)
     for row, prompt in zip(rows, prompts, strict=True):
         text = "\n\n".join([*shots, row["prompt"]])
-        expected = encode_pairs(tokenizer, [(text, choice) for choice in row["choices"]])
-        assert prompt.answers == [answer for _, answer in expected]
-        assert prompt.context == (expected[0][0] or [end_of_text(tokenizer)])
+        pairs = encode_pairs(tokenizer, [(text, choice) for choice in row["choices"]])
+        shared = commonprefix([context for context, _ in pairs])
+        assert prompt.answers == [context[len(shared) :] + answer for context, answer in pairs]
+        assert prompt.context == (shared or [end_of_text(tokenizer)])
 
 
 def test_shots_are_not_read_again_for_every_option(tokenizer, monkeypatch):

@@ -43,6 +43,20 @@ def test_the_best_rate_on_validation_items_is_chosen(scores, rate):
     assert chosen(*rows_of(scores)) == [rate]
 
 
+@pytest.mark.parametrize("none", [None, float("nan")])
+def test_a_rate_without_a_number_on_validation_items_goes_last_as_one_that_diverged(none):
+    measurements, cells = rows_of({1e-4: [0.6, 0.6], 1e-3: [0.7, 0.7], 1e-2: [1.0, 1.0]})
+    measurements[-1]["value"] = none
+    found = choose(measurements, cells)
+    assert found.filter("is_chosen")["learning_rate"].to_list() == [1e-3]
+    assert found["value"].to_list() == [0.6, 0.7, None]  # no mean over fewer seeds
+    assert chosen(measurements[-2:], cells[-2:]) == []  # a single rate is no choice
+    best = best_model(conform(measurements, MEASUREMENTS), "film", "full")
+    assert (best["learning_rate"], best["value"]) == (1e-2, 1.0)  # the other seed of that rate
+    measurements[-2]["value"] = none
+    assert best_model(conform(measurements, MEASUREMENTS), "film", "full")["learning_rate"] == 1e-3
+
+
 def test_test_items_other_suites_and_other_metrics_choose_nothing():
     measurements, cells = rows_of({1e-4: [0.9], 1e-3: [0.5]})
     for change in ({"suite": "in-domain"}, {"metric": "accuracy_char"}, {"metric": "logp_gold"}):

@@ -141,7 +141,7 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
             r"a\.jsonl:2: t holds half of a surrogate .*\nhint: mend",
         ),
         ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' holds half of a surrogate .*\nhint: mend"),
-        ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.csv or \.parquet"),
+        ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
 def test_a_broken_file_is_refused_by_name_and_nothing_is_written(fetch, name, content, message):

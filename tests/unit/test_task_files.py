@@ -9,11 +9,13 @@ import os
 from pathlib import Path
 
 import pytest
+from task_rows import shape_of
 from worded import EXPECTED
 
 from ripeness import world
 from ripeness.errors import UserError
 from ripeness.examples import examples
+from ripeness.extraction import extracted
 from ripeness.items import draw_items, item_of, read_items
 from ripeness.rows import Row
 from ripeness.tasks import load_task
@@ -73,7 +75,7 @@ def published(name):
     if "world" in task.source:
         made = world.rows(task.source["world"], n=12, split="test", seed=0)
     else:
-        text = (ROWS / f"{name.removesuffix('-questions')}.jsonl").read_text(encoding="utf-8")
+        text = (ROWS / f"{shape_of(name)}.jsonl").read_text(encoding="utf-8")
         made = [json.loads(line) for line in text.splitlines()]
     return [Row(values, f"{name}:{place}") for place, values in enumerate(made)]
 
@@ -94,7 +96,7 @@ def test_rows_have_the_columns_and_types_as_published(name):
 
 def test_there_are_rows_for_every_task_and_no_others():
     files = {path.stem for path in ROWS.glob("*.jsonl")}
-    assert files == set(COLUMNS) == {name.removesuffix("-questions") for name in PUBLISHED}
+    assert files == set(COLUMNS) == {shape_of(name) for name in PUBLISHED}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,6 +163,18 @@ def test_a_row_is_worded_as_written_out_by_hand(name, place, format_):
     right = [answer.startswith(">") for answer in answers].index(True)
     assert (made["choices"] or [made["target"]]) == [answer.removeprefix(">") for answer in answers]
     assert made["target"] == answers[right].removeprefix(">") and made["gold"] == (right if made["choices"] else -1)
+
+
+def test_a_key_of_openbookqa_is_read_with_white_space_around_it():
+    task, row = load_task("openbookqa", TASKS, overrides={}), published("openbookqa")[0]
+    spaced = Row(row.values | {"answerKey": f" {row.values['answerKey']} "}, row.where)
+    assert item_of(spaced, task, "1") == item_of(row, task, "1")
+
+
+def test_every_right_answer_of_gsm8k_has_the_number_that_is_compared():
+    task = load_task("gsm8k", TASKS, overrides={})
+    found = [extracted(row.values["answer"], task.extract) for row in published("gsm8k")]
+    assert found[:4] == ["126", "17", "10", "8"] and all(number and number.isdigit() for number in found)
 
 
 def test_a_tweet_has_all_its_answers():

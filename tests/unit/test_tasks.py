@@ -9,12 +9,14 @@ import yaml
 
 from ripeness.errors import UserError
 from ripeness.joint import glued
-from ripeness.tasks import load_task, normalisation_of, read_task, value_text
+from ripeness.tasks import load_task, normalisation_of, read_task, sizes_of, value_text
 from ripeness.templates import render, turns
 
 TASKS = Path(__file__).parents[2] / "tasks"
 NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
 FILES = {"train": "a", "validation": "a", "test": "a"}
+HUB = {"hub": "a/b", "revision": "main", "splits": FILES}
+GITHUB = {"github": "a/b", "revision": "0a" * 20, "files": {"a": "x/a.json", "b": "x/b.json"}} | FILES
 CHOICE = {"kind": "choice", "metric": "accuracy", "fields": {"text": "text"}, "label": "mood", "id": "id"}
 TASK = {"title": "t", "source": FILES, "licence": "CC0-1.0"} | CHOICE
 OPEN = {"kind": "generation", "metric": "rouge_l", "target": "text"}
@@ -53,6 +55,21 @@ MISTAKES = {
     "a metric of another kind": ({"metric": "rouge_l"}, "'rouge_l' does not fit a choice task", "'accuracy'"),
     "an unknown metric": ({"metric": "acuracy"}, "'acuracy' is not one of accuracy, rouge_l", "'accuracy'"),
     "an unknown kind": ({"kind": "chioce"}, "kind: 'chioce' is not one of choice, generation", "'choice'"),
+    "words of ROUGE-L for a choice": (
+        {"rouge_words": "any"},
+        "`rouge_words` is about texts, and a choice task has none",
+        "remove it",
+    ),
+    "words of ROUGE-L that nobody knows": (
+        OPEN | {"rouge_words": "german"},
+        "'german' is not one of english, any",
+        "task.schema.yaml",
+    ),
+    "two labels of one word in two forms of Unicode": (
+        {"labels": {"good": "caf\u00e9", "bad": " cafe\u0301"}},
+        "two labels have the word 'caf\u00e9'",
+        "no answer could tell them apart",
+    ),
     "a value whose label has no word": (
         {"values": {1: "god"}},
         "the value '1' stands for the label 'god', which has no word; labels with words are good, bad",
@@ -102,6 +119,35 @@ MISTAKES = {
     "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
     "a mixed source": ({"source": {"world": "mood", "splits": FILES}}, "has 'world' and also splits", "remove"),
     "no ref": ({"source": {"hub": "a/b", "revision": "a b", "splits": FILES}}, "source.revision: 'a b'", "Commit"),
+    "a pattern that does not parse": (OPEN | {"extract": "(a"}, "extract: '(a': missing )", "regular expression"),
+    "a pattern without a group": (OPEN | {"extract": "a"}, "extract: 'a' has 0 groups", "one pair of parentheses"),
+    "a pattern with two groups": (OPEN | {"extract": "(a)(b)"}, "has 2 groups", "(?:...)"),
+    "a pattern for options": ({"extract": "(a)"}, "`extract` is about generated text", "remove it"),
+    "items of an unknown role": ({"items": {"shots": 4}}, "unknown key 'shots'", "did you mean"),
+    "an empty part": ({"source": HUB | {"splits": FILES | {"test": "b+"}}}, "'b+' has an empty part", "`+` joins"),
+    "a part twice": (
+        {"source": FILES | {"test": "b.csv+b.csv"}},
+        "'b.csv+b.csv' has an empty part, or one",
+        "`+` joins",
+    ),
+    "a part of another role": (
+        {"source": HUB | {"splits": FILES | {"test": "a+b"}}},
+        "'a' and 'a+b' share a",
+        "disjoint rows",
+    ),
+    "files of a branch of GitHub": ({"source": GITHUB | {"revision": "main"}}, "'main' is no commit", "40 hexadecimal"),
+    "a file of GitHub without a path": (
+        {"source": GITHUB | {"test": "c"}},
+        "no file is named 'c'; there are a, b",
+        "a",
+    ),
+    "a file outside of the repository": (
+        {"source": GITHUB | {"files": {"a": "x/../../a.json", "b": "b.json"}}},
+        "files.a: 'x/../../a.json'",
+        "in the GitHub repository",
+    ),
+    "GitHub without roles": ({"source": {"github": "a/b"}}, "`source` lacks revision, files, train, valid", "explains"),
+    "GitHub and the hub": ({"source": HUB | {"github": "a/b"}}, "`source` names hub and github", "explains"),
     "another name": ({"name": "yours"}, "the name is 'yours'", "'mine'"),
 }
 
@@ -127,6 +173,18 @@ def test_a_good_task_has_the_schemas_defaults(load):
 def test_rows_of_the_hub_are_those_of_a_commit_or_a_branch(load, revision):
     source = {"hub": "a/b", "revision": revision, "splits": FILES}
     assert load(source=source).source["revision"] == revision
+
+
+def test_files_of_github_and_several_splits_are_sources(load):
+    assert load(source=GITHUB | {"test": "b"}).source["test"] == "b"
+    assert load(source=HUB | {"splits": FILES | {"test": "b + c"}}).source["splits"]["test"] == "b + c"
+
+
+def test_a_dataset_has_items_of_its_own(load):
+    items = {"train": 10, "test": 5, "shots": 2, "shots_from": "test"}
+    assert sizes_of(load(), items) == items
+    own = load(items={"train": 99, "shots_from": "train"})
+    assert sizes_of(own, items) == items | {"train": 99, "shots_from": "train"}
 
 
 def test_letters_are_not_normalised(load):

@@ -1,0 +1,231 @@
+"""Where text is to be written after a prompt: before the tokens that would be others if the text went on.
+
+A token at the end of a prompt may be the beginning of a longer one that spans prompt and answer: after `say "` a model
+was trained on the token `"yes`. What is in doubt is left to be written again: the first new tokens must spell those
+characters (token healing). What is in doubt is found by trying how text could go on, never from an item's answer.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from os.path import commonprefix
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedTokenizerBase
+
+from ripeness.models import cut, encode, encode_with_places
+
+TAIL = range(8, 24)  # tokens at the end of a prompt that are looked at, the fewest that are the same alone
+LONGEST = 32  # characters at the end of a prompt that a longer token may begin with
+MOST = 512  # longer tokens that are tried of those that begin alike
+TRIED = ("a", "A", "7", '"', "(", "\u65e5")  # a letter, a capital, a digit, signs, a word without spaces
+SPACE = "\u2581"  # stands for a space in SentencePiece
+BYTE = "<0x"  # begins a token that stands for one byte in SentencePiece
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where writing starts: the tokens before it, and what of the prompt is to be written again, as tokens spell it.
+
+    `again` begins with the mark of a word's middle where the tokenizer has one and the text goes on with a word;
+    `n_again` is the number of tokens that it was in the prompt.
+    """
+
+    context: list[int]
+    again: str = ""
+    n_again: int = 0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens of a tokenizer as strings.
+
+    `stems` are in order, without the marks of a word's middle and end; `added` tokens never merge with text and are not
+    among them. `rests` and `settled` keep what was found out about the ends of prompts.
+    """
+
+    stems: list[tuple[str, int]]
+    added: frozenset[int]
+    middle: str
+    end: str
+    byte_of: dict[str, int]  # of the signs of a byte-level tokenizer, else empty
+    rests: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    settled: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def stem(self, token: str) -> str:
+        """A token's string without marks."""
+        return token.removeprefix(self.middle).removesuffix(self.end)
+
+    def spell(self, tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+        """The stems of tokens as one string: the same for a text, however it is cut."""
+        return "".join(map(self.stem, tokenizer.convert_ids_to_tokens(tokens)))
+
+    def beginning_with(self, beginning: str) -> list[tuple[str, int]]:
+        """All stems that begin with some characters, with their tokens."""
+        first = bisect_left(self.stems, (beginning, -1))
+        last = bisect_left(self.stems, (beginning + chr(0x10FFFF), -1), lo=first)
+        return self.stems[first:last]
+
+    def text(self, part: str) -> str:
+        """What a part of a stem stands for; empty where that is no whole character."""
+        if not self.byte_of:
+            return "" if BYTE in part else part.replace(SPACE, " ")
+        try:
+            return bytes(self.byte_of[sign] for sign in part).decode()
+        except (KeyError, UnicodeDecodeError):
+            return ""
+
+    def beyond(self, end: str, lead: str) -> list[str]:
+        """What stems that begin with `end` say after it, at most MOST of them that go on as `lead` has it."""
+        if (end, lead) not in self.rests:
+            texts = (self.text(stem[len(end) :]) for stem, _ in self.beginning_with(end))
+            found = list(dict.fromkeys(text for text in texts if text and goes_on(text, lead)))
+            self.rests[end, lead] = found[:: -(-len(found) // MOST) or 1]
+        return self.rests[end, lead]
+
+    def spelled(self, text: str) -> list[int]:
+        """The tokens that may be the next of those that spell a text and perhaps more; the rest can be spelled, too."""
+        stem = text.removeprefix(self.middle)
+        found = [token for _, token in self.beginning_with(stem)]
+        for length in range(1, len(stem)):
+            if self.spelled(self.middle + stem[length:]):
+                alike = bisect_left(self.stems, (stem[:length], -1))
+                while alike < len(self.stems) and self.stems[alike][0] == stem[:length]:
+                    found.append(self.stems[alike][1])
+                    alike += 1
+        return found
+
+
+def goes_on(text: str, lead: str) -> bool:
+    """Whether a text begins as answers do: with their white space, or without any."""
+    return text.startswith(lead) if lead else not text[0].isspace()
+
+
+KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionary()
+
+
+def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
+    """The tokens of a tokenizer as strings, read once."""
+    if tokenizer not in KNOWN:
+        model, added = tokenizer.backend_tokenizer.model, tokenizer.get_added_vocab()
+        is_bytes = "ByteLevel" in str(tokenizer.backend_tokenizer.decoder)
+        known = Vocabulary(
+            [],
+            frozenset(added.values()),
+            getattr(model, "continuing_subword_prefix", None) or "",
+            getattr(model, "end_of_word_suffix", None) or "",
+            byte_signs() if is_bytes else {},
+        )
+        ordinary = ((word, token) for word, token in tokenizer.get_vocab().items() if word not in added)
+        known.stems.extend(sorted((known.stem(word), token) for word, token in ordinary if known.stem(word)))
+        KNOWN[tokenizer] = known
+    return KNOWN[tokenizer]
+
+
+def byte_signs() -> dict[str, int]:
+    """The byte that each sign of a byte-level tokenizer stands for: those of print for themselves, then the others."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[tuple[str, str]]) -> list[Start]:
+    """Where the answer to each prompt starts; with each stands the white space that its answer begins with, or none."""
+    texts = list(dict.fromkeys(text for text, _ in prompts))
+    encoded = dict(zip(texts, encode_with_places(tokenizer, texts), strict=True)) if texts else {}
+    return [start_after(tokenizer, text, lead, *encoded[text]) for text, lead in prompts]
+
+
+def start_after(
+    tokenizer: PreTrainedTokenizerBase, text: str, lead: str, tokens: list[int], places: list[tuple[int, int]]
+) -> Start:
+    """Where the answer to one prompt starts."""
+    known = vocabulary(tokenizer)
+    tails = (text[places[-n][0] :] for n in TAIL if n < len(tokens))
+    tail = next((tail for tail in tails if is_end(tokens, encode(tokenizer, [tail])[0])), text)
+    (end,) = encode(tokenizer, [tail])
+    if (tail, lead) not in known.settled:
+        known.settled[tail, lead] = settled(tokenizer, tail, lead, end)
+    kept = known.settled[tail, lead]
+    whole, part = known.spell(tokenizer, end), known.spell(tokenizer, kept)
+    again = whole[len(part) :]
+    if again and known.middle and kept == end[: len(kept)]:
+        word = tokenizer.convert_ids_to_tokens(end[len(kept)])
+        again = known.middle + again if word.startswith(known.middle) else again
+    n_again = len(end) - len(kept) if again else 0
+    return Start([*tokens[: len(tokens) - len(end)], *kept], again, n_again)
+
+
+def is_end(tokens: list[int], end: list[int]) -> bool:
+    """Whether tokens end with others."""
+    return bool(end) and tokens[-len(end) :] == end
+
+
+def settled(tokenizer: PreTrainedTokenizerBase, text: str, lead: str, tokens: list[int]) -> list[int]:
+    """The tokens at the beginning of a text that are the same however it goes on."""
+    if not text:
+        return []
+    found = encode_with_places(tokenizer, [text + rest for rest in continuations(tokenizer, tokens, lead)])
+    return commonprefix([tokens_on[: cut(places, len(text))] for tokens_on, places in found])
+
+
+def continuations(tokenizer: PreTrainedTokenizerBase, tokens: list[int], lead: str) -> list[str]:
+    """What may follow tokens: some text of each kind, and what a token that spans their end would go on with."""
+    known = vocabulary(tokenizer)
+    last = next((place for place in range(len(tokens), 0, -1) if tokens[place - 1] in known.added), 0)
+    end = known.spell(tokenizer, tokens[last:])[-LONGEST:]
+    words = [token.content for token in tokenizer.added_tokens_decoder.values() if not token.special]
+    tried = [*(lead + text for text in TRIED), *(text for text in words[:MOST] if text and goes_on(text, lead))]
+    found = (known.beyond(end[place:], lead) for place in range(len(end)))
+    return list(dict.fromkeys([*tried, *(rest for rests in found for rest in rests)]))
+
+
+def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:
+    """The tokens that may come next while `again` is still to be written; none where no tokens spell it."""
+    known = vocabulary(tokenizer)
+    found = known.spelled(again)
+    if known.middle:
+        in_word, words = again.startswith(known.middle), tokenizer.convert_ids_to_tokens(found)
+        found = [t for t, word in zip(found, words, strict=True) if word.startswith(known.middle) == in_word]
+    return found
+
+
+def still_to_write(tokenizer: PreTrainedTokenizerBase, again: str, token: int) -> str:
+    """What is still to be written after a token that was allowed."""
+    known = vocabulary(tokenizer)
+    rest = again.removeprefix(known.middle)[len(known.stem(tokenizer.convert_ids_to_tokens(token))) :]
+    return known.middle + rest if rest else ""
+
+
+def again_text(tokenizer: PreTrainedTokenizerBase, start: Start | None) -> str:
+    """The characters of the prompt that are to be written again."""
+    if start is None or not start.again:
+        return ""
+    known = vocabulary(tokenizer)
+    spelled = start.again.removeprefix(known.middle)
+    return known.text(spelled) or spelled
+
+
+def text_after(tokenizer: PreTrainedTokenizerBase, start: Start, tokens: list[int]) -> str:
+    """The text of new tokens without the characters of the prompt that they repeat."""
+    if not start.again:
+        return text_of(tokenizer, tokens)
+    repeated = again_text(tokenizer, start)
+    text = continuation_text(tokenizer, start.context[-TAIL.start :], tokens)
+    return text.removeprefix(repeated) if text.startswith(repeated) else text.lstrip().removeprefix(repeated.strip())
+
+
+def continuation_text(tokenizer: PreTrainedTokenizerBase, context: list[int], answer: list[int]) -> str:
+    """The text of an answer as it follows its context; a space at its beginning stays."""
+    return text_of(tokenizer, [*context, *answer])[len(text_of(tokenizer, context)) :]
+
+
+def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+    """The text of tokens, special ones in sight; a number that is no token, as of padded rows, becomes U+FFFD."""
+    parts: list[list[int]] = [[]]
+    for token in tokens:
+        if tokenizer.convert_ids_to_tokens(token) is None:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    decode = tokenizer.backend_tokenizer.decode
+    return "\ufffd".join(decode(part, skip_special_tokens=False) for part in parts)
