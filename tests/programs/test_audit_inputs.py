@@ -27,7 +27,9 @@ def published(folder, checkpoint, **change):
     config["study"] = folder.name
     for name, overrides in config["datasets"].items():
         files = {role: f"{name}/{'all' if name in ALL_IN_ONE else role}.jsonl" for role in ROLES}
-        config["datasets"][name] = {**(overrides or {}), "source": files}
+        overrides = overrides or {}
+        sizes = {key: size for key, size in overrides.get("items", {}).items() if key != "train"}  # of a dozen rows
+        config["datasets"][name] = {**overrides, "source": files, "items": sizes}
     entries = load_study(config, ROOT / "tasks").checkpoints["olmo-1b"]
     points = [{key: entry[key] for key in ("step", "tokens")} | {"path": str(checkpoint)} for entry in entries.values()]
     config["series"] = {"olmo-1b": {"checkpoints": points}}
