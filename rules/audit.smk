@@ -1,12 +1,14 @@
 """The audit: what is wrong with a study's grid, items, prompts and results, found by the study itself.
 
 INPUTS: the plan, <results>/{datasets,items,examples}, tokenizers, <results>/tables
-OUTPUTS: <results>/audit/inputs.parquet    remarks before anything expensive; a fatal one ends the study
+OUTPUTS: <results>/audit/weights.json      what the hub says of weights, before they are fetched
+         <results>/audit/inputs.parquet    remarks before anything expensive; a fatal one ends the study
          <results>/tables/audit.parquet    these, and the remarks on results
 """
 
 
 localrules:
+    list_weights,
     audit_inputs,
     audit_results,
 
@@ -17,6 +19,31 @@ onerror:
 
 onsuccess:
     audit_terminal.say_warnings(Path(study_folder(None)))
+
+
+rule list_weights:
+    """Ask the hub for digests of the weights of its checkpoints, and refuse equal ones before they are fetched."""
+    output:
+        weights="<results>/audit/weights.json",
+    log:
+        "<logs>/list_weights.log",
+        usage="<logs>/list_weights.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("list_weights"),
+        plan=from_plan(weight_lookups.listed_plan),
+        sources=from_plan(weight_lookups.listed_sources),
+        acknowledge=from_plan(audit_lookups.acknowledged),
+    shell:
+        r"""
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python scripts/list_weights.py \
+            --plan {params.plan:q} \
+            --sources {params.sources:q} \
+            --acknowledge {params.acknowledge:q} \
+            --output {output.weights:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
 
 
 rule audit_inputs:

@@ -30,6 +30,7 @@ from ripeness import (
     theory_lookups,
     treatment_lookups,
     warm,
+    weight_lookups,
 )
 from ripeness.errors import UserError
 from ripeness.disk import check_files
@@ -59,8 +60,15 @@ from_plan = partial(planning.from_plan, STUDY)
 
 
 def code_of(program):
-    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
-    return sources.digest(SCRIPTS / f"{program}.py")
+    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change.
+
+    A function, so that a job on a cluster, which parses all rules, reads the code of its own rule only.
+    """
+
+    def digest(wildcards):
+        return sources.digest(SCRIPTS / f"{program}.py")
+
+    return digest
 
 
 def study_folder(wildcards):

@@ -57,11 +57,12 @@ rule check_series:
     params:
         code=code_of("check_series"),
         refuse=from_plan(series_lookups.refuse_option),
+        compare=from_plan(weight_lookups.compare_option),
     shell:
         r"""
         python scripts/check_series.py \
             --checkpoints {input.checkpoints:q} \
-            {params.refuse} \
+            {params.refuse} {params.compare} \
             --output {output.gate:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -19,6 +19,7 @@ from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
 from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording
 from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
+from ripeness.fingerprints import read_weights
 from ripeness.items import ROLES, source_of
 from ripeness.models import context_length, load_config, read_tokenizer
 from ripeness.tables import AUDIT, write_table
@@ -27,12 +28,14 @@ from ripeness.templates import columns_of, expression
 
 
 def with_facts(plan: Plan) -> Plan:
-    """The plan with what folders of checkpoints record of themselves, where the config does not say it."""
-    for series in plan["series"].values():
+    """The plan with what folders of checkpoints record of themselves, where the config does not say it; and weights."""
+    for name, series in plan["series"].items():
         for point in series["checkpoints"]:
             record = Path(point.get("folder", "")) / "checkpoint.json"
             known = read_json(record) if "folder" in point and record.is_file() else {}
             point |= {key: known[key] for key in ("step", "tokens", "phase") if key in known and key not in point}
+            if "folder" in point and "weights" in plan:
+                plan["weights"][name]["checkpoints"][point["checkpoint"]] = read_weights(Path(point["folder"]))
     return plan
 
 

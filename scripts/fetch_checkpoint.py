@@ -8,6 +8,7 @@ from ripeness.command_line import argument_parser, json_option, run
 from ripeness.convert import INDEX, convert_tokenizer, convert_weights, pickled_files
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole, write_json
+from ripeness.fingerprints import FILE, digests_of
 from ripeness.gate import check_folder, weight_files
 from ripeness.gate_loss import check_loss
 from ripeness.models import TOKENIZER_FILES
@@ -83,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
         except UserError as error:  # about a folder that the user has never seen
             said = str(error).removeprefix(f"the checkpoint {output}: ").removeprefix(f"the checkpoint {folder}: ")
             raise UserError(f"the checkpoint {called}: {said}") from None
+        write_json(output / FILE, digests_of(weight_files(output)))
         write_json(output / "checkpoint.json", facts)
 
 

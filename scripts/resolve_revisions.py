@@ -4,21 +4,31 @@ By hand, on a machine with network: python scripts/resolve_revisions.py --study 
 
 What is in the lock file already stays as it is; --update resolves it again. Without a network, --show prints what the
 study takes of each series: steps, tokens, rates, commits, and where `every` finds no checkpoint.
+
+--check OWNER/NAME says which branches of a repository have the same weights, some of them, or none. It needs no study,
+and downloads nothing but lists of files. Status 0 if every branch has weights of its own, but for `main`; 3 if not.
 """
 
+import logging
+import re
+import sys
 from pathlib import Path
 
 from ripeness.annealed_twins import is_twin
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
+from ripeness.errors import UserError
 from ripeness.plan import Study
 from ripeness.resolving import resolve
 from ripeness.revisions import LOCK_FILE
 from ripeness.series import even_picks
-from ripeness.series_files import read_tokens, series_facts, tokens_at
+from ripeness.series_files import left_out, read_tokens, same_weights_known, series_facts, tokens_at
 from ripeness.study import load_study
 
 TASKS = Path(__file__).parents[1] / "tasks"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+SOMETHING_WRONG = 3
+MOST_STEPS = 6
 
 
 def lines_of(study: Study) -> list[str]:
@@ -38,7 +48,26 @@ def lines_of(study: Study) -> list[str]:
                 f"  {name:<20}{tokens:>18}  rate {rate:<9} {entry.get('revision', entry.get('path'))} {commit}"
             )
         lines += even_lines(series, study, facts) if "every" in settings else []
+        lines += known_lines(facts, fetched)
     return lines
+
+
+def known_lines(facts: dict, entries: dict[str, dict]) -> list[str]:
+    """What is known to be wrong with the checkpoints that are taken, and which steps are left out."""
+    lines = []
+    for fact, names in same_weights_known(facts, entries):
+        equal = " = ".join(f"step {key}" if isinstance(key, int) else key for key in fact["checkpoints"])
+        note = f", {fact['note']}" if "note" in fact else ""
+        lines.append(f"  {', '.join(names)}: known to have the same weights: {equal} ({fact['source']}{note})")
+    by_reason: dict[str, list[str]] = {}
+    for step, why in left_out(facts).items():
+        by_reason.setdefault(why, []).append(str(step))
+    return lines + [f"  left out, {why}: step {shortened(steps)}" for why, steps in by_reason.items()]
+
+
+def shortened(steps: list[str]) -> str:
+    """Steps in words; of many the first and the last."""
+    return ", ".join(steps) if len(steps) <= MOST_STEPS else f"{', '.join(steps[:3])} ... {steps[-1]} ({len(steps)})"
 
 
 def even_lines(series: str, study: Study, facts: dict) -> list[str]:
@@ -53,14 +82,33 @@ def even_lines(series: str, study: Study, facts: dict) -> list[str]:
     return lines
 
 
+def check(repo: str) -> None:
+    """Print what branches share; status 3 where they share what they should not."""
+    from ripeness.weight_report import report_weights  # the network's part, which --show does without
+
+    if not REPOSITORY.fullmatch(repo):
+        raise UserError(f"--check: {repo!r} is no repository\nhint: give owner/name, e.g. EleutherAI/pythia-70m")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each of some hundred requests
+    report = report_weights(repo)
+    print("\n".join(report.lines))
+    if not report.is_good:
+        sys.exit(SOMETHING_WRONG)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Complete the lock file and print what the study takes."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--study", required=True, type=Path, help="the study's file")
+    parser.add_argument("--study", type=Path, help="the study's file")
+    parser.add_argument("--check", metavar="OWNER/NAME", help="compare the weights of all branches of this repository")
     parser.add_argument("--lock", type=Path, default=LOCK_FILE, help="the lock file")
     parser.add_argument("--update", action="store_true", help="resolve again what is in the lock file")
     parser.add_argument("--show", action="store_true", help="ask nothing of the network, write nothing")
     options = parser.parse_args(argv)
+    if (options.study is None) == (options.check is None):
+        parser.error("give either --study or --check")
+    if options.check:
+        check(options.check)
+        return
     config = read_yaml(options.study)
     if options.show:
         study = load_study(config, TASKS, options.lock)

@@ -100,9 +100,9 @@ def starting() -> Tokenizer:
 
 
 def with_added_tokens() -> Tokenizer:
-    """A tokenizer with added tokens that stand within words and at the end of lines."""
+    """A tokenizer with added tokens within words, at the end of lines, and for two spaces as GPT-NeoX has them."""
     made = byte_level(BYTES)
-    made.add_tokens([AddedToken("ye", normalized=False), AddedToken("wer:", normalized=False)])
+    made.add_tokens([AddedToken("ye", normalized=False), AddedToken("wer:", normalized=False), AddedToken("  ")])
     return made
 
 

@@ -3,6 +3,8 @@
 import ctypes
 import sys
 
+NEUTRAL = True  # no number depends on this module, see ripeness.sources
+
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # mallopt(3)
 NEVER = -1
 

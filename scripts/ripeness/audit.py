@@ -45,6 +45,11 @@ CHECKS = {
     "near-identical-checkpoints": Check(
         "grid", "warning", "such checkpoints are one point twice; what differs between them is noise of tuning"
     ),
+    "same-weights": Check(
+        "grid",
+        "fatal",
+        "a label is wrong: these are one point of a trend, whatever step and tokens they are said to have",
+    ),
     "single-seed": Check(
         "grid", "warning", "seeds of tuning differ by as much as many effects, and one does not show by how much"
     ),

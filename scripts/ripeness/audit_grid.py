@@ -10,6 +10,7 @@ from itertools import pairwise, permutations
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.audit_weights import same_weights
 from ripeness.recipes import on_dataset
 from ripeness.unions import parts_of
 
@@ -174,6 +175,7 @@ def amount(tokens: float) -> str:
 GRID_CHECKS: dict[str, Callable[[Plan], Iterator[Remark]]] = {
     "uneven-tokens": uneven_tokens,
     "near-identical-checkpoints": near_identical_checkpoints,
+    "same-weights": same_weights,
     "single-seed": single_seed,
     "single-pretraining-run": single_pretraining_run,
     "mixed-rates": mixed_rates,

@@ -7,7 +7,8 @@ from ripeness.annealed_twins import is_twin
 from ripeness.lookups import results, to_json
 from ripeness.plan import UNSEEDED, Study, base_probes, datasets_tuned_on, probes_asked
 from ripeness.pretraining_steps import place_of, tokens_per_step
-from ripeness.series_lookups import fetched_folders, pretrained_series
+from ripeness.series_lookups import fetched_folders, pretrained_series, weights_listed
+from ripeness.weight_lookups import weights_known
 
 SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
 
@@ -31,6 +32,7 @@ def audit_plan(study: Study, wildcards: Any) -> str:
             "probes": probes,
             "seeds": config["seeds"],
             "items": config["items"],
+            "weights": weights_known(study),
         }
     )
 
@@ -75,11 +77,14 @@ def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
-    """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora."""
+    """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora.
+
+    What the hub says of weights comes with them, so that it is asked before the audit.
+    """
     made = pretrained_series(study)
     read = [series for series in study.checkpoints if series in made and probes_asked(study, series)]
     corpora = [f"{results(study)}/corpus/{series}" for series in read]
-    return [*corpora, *fetched_folders(study)]
+    return [*corpora, *weights_listed(study), *fetched_folders(study)]
 
 
 def audited_items(study: Study, wildcards: Any) -> list[str]:

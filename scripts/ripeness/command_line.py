@@ -13,6 +13,8 @@ from pathlib import Path
 from ripeness.errors import UserError
 from ripeness.files import write_json
 
+NEUTRAL = True  # no number depends on this module, see ripeness.sources
+
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
     """Make a parser whose help is the program's docstring and that knows the options common to all programs."""

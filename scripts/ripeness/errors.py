@@ -1,5 +1,7 @@
 """The one error that a user's mistake raises."""
 
+NEUTRAL = True  # no number depends on this module, see ripeness.sources
+
 
 class UserError(Exception):
     """Something that only the user can put right.

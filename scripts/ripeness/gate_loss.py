@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from ripeness.errors import UserError
 from ripeness.gate import refusal
+from ripeness.gate_lowest import check_not_too_low, relabelled
 from ripeness.models import context_length, encode, end_of_text, load_tokenizer
 
 MOST_TOKENS = 1024
@@ -77,6 +78,14 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
         raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")
+    if not accept:
+        check_not_too_low(
+            folder,
+            facts["tokens"],
+            measured,
+            lambda seed: measure(model, tokenizer, [text], relabelling=seed)["loss"],
+            is_prose=text_file is None,
+        )
     most = None if accept else highest(measured["guessing"], facts)
     if most is not None and measured["loss"] > most:
         raise refusal(
@@ -97,12 +106,18 @@ def highest(guessing: float, facts: dict[str, Any]) -> float | None:
 
 
 @torch.no_grad()
-def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> dict[str, Any]:
+def measure(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, relabelling: int | None = None
+) -> dict[str, Any]:
     """Loss of a text in nats a token, in the model's own tokens; that of guessing evenly among them; bits a byte.
 
-    The text is read in windows of the context's length, each text after the token that stands between documents.
+    The text is read in windows of the context's length, each text after the token that stands between documents. With
+    `relabelling`, a seed, every token stands for another one of the vocabulary.
     """
     tokens = [token for part in encode(tokenizer, texts) for token in [end_of_text(tokenizer), *part]][:MOST_TOKENS]
+    n_bytes = len(tokenizer.decode(tokens[1:]).encode())
+    if relabelling is not None:
+        tokens = relabelled(tokens, len(tokenizer), relabelling)
     n = min(context_length(model.config), len(tokens))
     total = 0.0
     for start in range(0, len(tokens) - 1, n - 1):
@@ -110,7 +125,6 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: l
         logits = model(input_ids=window[:, :-1]).logits.float()
         total += torch.nn.functional.cross_entropy(logits[0], window[0, 1:], reduction="sum").item()
     loss = total / (len(tokens) - 1)
-    n_bytes = len(tokenizer.decode(tokens[1:]).encode())
     return {
         "loss": round(loss, 4),
         "guessing": round(math.log(len(tokenizer)), 4),

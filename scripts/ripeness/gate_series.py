@@ -28,8 +28,9 @@ def check_falling(rows: list[dict[str, Any]], *, may_refuse: bool) -> list[dict[
                     f"the checkpoint {row['checkpoint']} of {row['series']} has a loss of {row['loss']:.2f} nats a "
                     f"token on the gate's text, {best['checkpoint']} before it had {best['loss']:.2f}, guessing has "
                     f"{row['guessing']:.2f}: it has lost {lost:.2f} of {learned:.2f}\n"
-                    "hint: it was converted wrongly, or is the checkpoint of another run: leave it out, or take "
-                    "another revision; accept_loss: true where its training is known to have broken"
+                    "hint: it was converted wrongly, or is the checkpoint of another run; or "
+                    f"{best['checkpoint']} holds the weights of a later step: leave the wrong one out, or take another "
+                    "revision; accept_loss: true where the training is known to have broken"
                 )
         checked.append(row | {"remark": remark})
         if best is None or row["loss"] < best["loss"]:

@@ -37,13 +37,23 @@ def checkpoint_folder(source: dict[str, Any]) -> Path:
 def needed_files(what: str, files: Iterable[str]) -> list[str]:
     """The names of the files that a checkpoint consists of, with one kind of weights."""
     names = list(files)
-    for first, parts in WEIGHTS:
-        if first in names:
-            weights = [name for name in names if parts and re.fullmatch(parts, name)]
-            return [name for name in names if name in SMALL_FILES or name == first or name in weights]
+    forms = weight_forms(names)
+    if forms:
+        first, weights = next(iter(forms.items()))
+        return [name for name in names if name in SMALL_FILES or name == first or name in weights]
     shown = ", ".join(sorted(names)[:12]) or "nothing"
     raise UserError(
         f"{what} has no weights in a form that is read here; it has {shown}\n"
         f"hint: these are read: {', '.join(first for first, _ in WEIGHTS)}; convert others and name the folder with "
         "`path`"
     )
+
+
+def weight_forms(files: Iterable[str]) -> dict[str, list[str]]:
+    """The forms of weights that a revision has, the preferred one first: its first file, and the files of tensors."""
+    names = list(files)
+    forms = {}
+    for first, parts in WEIGHTS:
+        if first in names:
+            forms[first] = [name for name in names if parts and re.fullmatch(parts, name)] if parts else [first]
+    return forms

@@ -13,10 +13,12 @@ from ripeness.errors import UserError
 
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
-    "make_dataset", "fetch_dataset", "fetch_text", "fetch_checkpoint", "check_series", "fetch_harness_task",
+    "make_dataset", "fetch_dataset", "fetch_text", "list_weights", "fetch_checkpoint", "check_series",
+    "fetch_harness_task",
     "prepare_items", "render_examples", "split_text", "fetch_passages", "build_corpus", "audit_inputs",
 }  # fmt: skip
-AUDITING = ("audit_inputs", "audit_results")
+AUDITING = ("list_weights", "audit_inputs", "audit_results")
+LISTING, FETCHING = {"list_weights"}, {"fetch_checkpoint"}
 STARTED = time.time()
 FETCHES_AT_ONCE = 2
 FEWEST = 50  # jobs that are weighed against each other
@@ -52,6 +54,7 @@ def weigh_few(scheduler: Any, dag: Any) -> None:
 def check_first(scheduler: Any, dag: Any) -> None:
     """Let no expensive job start while an input is being fetched or checked, or is ready to be; none after one failed.
 
+    Nor let a checkpoint be fetched before the hub's list of all weights has been looked at.
     An edge in the graph cannot say so: a new dataset would rerun every finished cell, or, if the edge were `ancient`,
     hide whatever else has changed from Snakemake (it does not look at the jobs after one that has to run).
     """
@@ -66,7 +69,8 @@ def check_first(scheduler: Any, dag: Any) -> None:
             return set()
         ready = {job for job in unchecked if job in dag.ready_jobs}
         if ready or any(job in scheduler.running for job in unchecked):
-            jobs = ready | {job for job in jobs if not rules_of(job) & EXPENSIVE}
+            held = FETCHING if any(rules_of(job) & LISTING for job in unchecked) else set()
+            jobs = {job for job in ready | jobs if not rules_of(job) & (EXPENSIVE | held)}
         return select(jobs)
 
     scheduler.job_selector = select_checked

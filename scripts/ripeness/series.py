@@ -15,6 +15,7 @@ from ripeness.series_files import (
     branches_of,
     is_by_tokens,
     known_steps,
+    left_out,
     pick_even,
     read_tokens,
     series_facts,
@@ -113,6 +114,8 @@ def from_facts(where: str, entry: dict[str, Any], facts: dict[str, Any]) -> dict
 def check_step(where: str, step: int, facts: dict[str, Any]) -> None:
     """Refuse a step that is not published, where all published ones are known."""
     steps = known_steps(facts)
+    if why := left_out(facts).get(step):
+        raise UserError(f"{where}: step {step} of {facts['repo']} is left out: {why}\nhint: {nearest(step, steps)}")
     if steps and step not in steps and facts["steps_are_complete"]:
         raise UserError(f"{where}: step {step} of {facts['repo']} is not published\nhint: {nearest(step, steps)}")
 
@@ -138,6 +141,7 @@ def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> lis
         )
     found = lock["models"].get(facts["repo"], {})
     steps = {step_of(facts, name) for name in found.get("revisions", {})} if found.get("is_whole") else set()
+    steps -= left_out(facts).keys()
     if steps := sorted(step for step in steps if step is not None) or known_steps(facts):
         return steps
     raise UserError(

@@ -17,6 +17,7 @@ from ripeness.errors import UserError
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "series.schema.yaml"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+OF_REPOSITORY = {"left_out", "same_weights"}  # what is known of one repository and not of another in its place
 # A checkpoint stands for a point of an even grid when it is off by no more than this share of the spacing: neighbours
 # are then between half a spacing and one and a half apart.
 MOST_OFF = 0.25
@@ -38,14 +39,46 @@ def series_facts(series: str, settings: dict[str, Any]) -> dict[str, Any] | None
     if "from" in settings:
         facts = read_series(settings["from"])
     own = {key: settings[key] for key in ("repo", "branches", "tokens_per_step") if key in settings}
+    if own.get("repo", facts.get("repo")) != facts.get("repo"):
+        facts = {key: value for key, value in facts.items() if key not in OF_REPOSITORY}
     facts = facts | own
     if "repo" not in facts:
         return None
     if "{seed}" in facts["repo"]:
         check_seed(series, settings, facts)
         facts["repo"] = facts["repo"].replace("{seed}", str(settings["seed"]))
+    facts["left_out"] = of_seed(facts.get("left_out", []), settings["seed"])
     facts.setdefault("branches", read_schema(SCHEMA)["properties"]["branches"]["default"])
     return facts
+
+
+def of_seed(entries: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """What is said of the repository of one seed, without the seed."""
+    kept = [entry for entry in entries if entry.get("seed", seed) == seed]
+    return [{key: value for key, value in entry.items() if key != "seed"} for entry in kept]
+
+
+def left_out(facts: dict[str, Any]) -> dict[int, str]:
+    """The steps whose branches cannot be used, each with why, and the source; not those of one seed among several."""
+    entries = [entry for entry in facts.get("left_out", []) if "seed" not in entry]
+    return {
+        step: f"{entry['why']} ({entry['source']})"
+        for entry in entries
+        for step in sorted(listed_steps(entry["steps"]))
+    }
+
+
+def same_weights_known(
+    facts: dict[str, Any] | None, entries: dict[str, dict[str, Any]]
+) -> list[tuple[dict[str, Any], list[str]]]:
+    """What is published of equal weights, each fact with the names of the study's checkpoints that it is about."""
+    facts = facts or {}
+    steps = {entry.get("step"): name for name, entry in entries.items() if name not in facts.get("named", {})}
+    found = []
+    for fact in facts.get("same_weights", []):
+        names = [key if isinstance(key, str) else steps.get(key) for key in fact["checkpoints"]]
+        found.append((fact, [name for name in names if name in entries]))
+    return [(fact, names) for fact, names in found if names]
 
 
 @cache  # every job of a plan asks how large its model is
@@ -79,11 +112,16 @@ def check_seed(series: str, settings: dict[str, Any], facts: dict[str, Any]) -> 
 
 
 def known_steps(facts: dict[str, Any]) -> list[int]:
-    """The published steps, in order; none where the file does not list them."""
+    """The published steps that can be used, in order; none where the file does not list them."""
+    return sorted(listed_steps(facts.get("steps", [])) - left_out(facts).keys())
+
+
+def listed_steps(parts: Iterable[int | dict[str, int]]) -> set[int]:
+    """The steps in a list of single ones and ranges."""
     steps: set[int] = set()
-    for part in facts.get("steps", []):
+    for part in parts:
         steps.update([part] if isinstance(part, int) else range(part["from"], part["to"] + 1, part["by"]))
-    return sorted(steps)
+    return steps
 
 
 def tokens_at(facts: dict[str, Any], step: int) -> int | None:

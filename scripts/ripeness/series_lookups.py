@@ -114,6 +114,19 @@ def hub_requests(study: Study, wildcards: Any) -> int:
     return int("repo" in study.checkpoints[wildcards.series][wildcards.checkpoint])
 
 
+def hub_sources(study: Study) -> dict[str, dict[str, dict[str, Any]]]:
+    """For each series that has checkpoints on the hub, where these lie."""
+    found = {
+        series: {
+            name: {key: entry.get(key) for key in ("repo", "revision", "commit")}
+            for name, entry in entries.items()
+            if "repo" in entry and "revision" in entry and not is_twin(entry)
+        }
+        for series, entries in study.checkpoints.items()
+    }
+    return {series: sources for series, sources in found.items() if sources}
+
+
 def gate_option(study: Study, wildcards: Any) -> str:
     """The options that say on which text a series is tried, if not on English prose, and whether any loss will do."""
     series = study.config["series"][wildcards.series]
@@ -149,6 +162,11 @@ def checkpoint_files(study: Study, wildcards: Any) -> list[str]:
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     text = study.config["series"][wildcards.series].get("gate_text")
     return ([f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []) + ([text] if text else [])
+
+
+def weights_listed(study: Study) -> list[str]:
+    """What the hub says of weights, before they are fetched; nothing where none come from it."""
+    return [f"{results(study)}/audit/weights.json"] if hub_sources(study) else []
 
 
 def ready_inputs(study: Study, wildcards: Any) -> list[str]:

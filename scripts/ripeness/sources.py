@@ -1,90 +1,295 @@
 """Digests of the code that decides a rule's numbers, so that reruns follow meaning and not bytes.
 
-A digest covers a program and the modules of this package that it imports, directly or not. Comments, docstrings, blank
-lines and line breaks within brackets are left out; what remains are the tokens of the language, which are the same in
-every version of Python. A rule carries its digest as a `params` value, so a changed digest reruns exactly its jobs.
+A digest covers a program and every definition of this package that the program uses, directly or not: of a module from
+which one function is imported, that function and what it uses. Comments, docstrings, blank lines and line breaks within
+brackets are left out; what remains are the tokens of the language, which are the same in every version of Python. The
+names and places of files play no part: an import counts as the digest of what it imports. A rule carries its digest as
+a `params` value, so a changed digest reruns exactly its jobs.
+
+Importing a module runs its top level. Statements there that define nothing count for all who import the module,
+directly or not. A module that no number depends on says so with a constant NEUTRAL: how a program is started, logged
+and given memory, and how its files are written.
 """
 
+import ast
 import hashlib
 import io
-import re
 import tokenize
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "ripeness"
-# How a program is started, logged and given memory, and its files are written whole: no number depends on it.
-NEUTRAL = {"allocator", "command_line", "errors", "files"}
+MARK = "NEUTRAL"
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 # Python 3.12 splits an f-string into tokens; before, it was one STRING.
 FSTRING_START = getattr(tokenize, "FSTRING_START", None)
 FSTRING_END = getattr(tokenize, "FSTRING_END", None)
+Import = ast.Import | ast.ImportFrom
+
+
+class UnresolvedImport(ImportError):
+    """An import of this package that leads nowhere: its code would be missing from a digest."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an import from this package gives a name to: a module, or one of its names."""
+
+    path: Path
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement at the top level of a file: the names that it defines, those that it mentions, and its tokens.
+
+    Imports of this package are not among the tokens but in `targets`, by the name that they are used under. With
+    `is_change` it changes what a name stands for, as `x.y = 1` and `x[0] = 1` do.
+    """
+
+    defines: frozenset[str]
+    mentions: frozenset[str]
+    tokens: str
+    targets: dict[str, Target]
+    is_change: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """A file: its statements in order, and what each name stands for that is imported at its top level."""
+
+    statements: list[Statement]
+    targets: dict[str, Target]
+    is_neutral: bool
 
 
 @cache
 def digest(program: Path) -> str:
-    """Digest of a program in scripts/ and of the project's modules that it imports: 12 hex digits."""
-    package = program.parent / PACKAGE
-    files = [program, *sorted(package / f"{name}.py" for name in modules_of(program, package))]
-    text = "\0".join(f"{file.name}\0{meaning(file.read_text(encoding='utf-8'))}" for file in files)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    """Digest of a program in scripts/ with all that it uses of the package: 12 hex digits.
+
+    UnresolvedImport for an import of the package that leads nowhere.
+    """
+    return digest_of(Target(program, None))[:12]
 
 
-def modules_of(program: Path, package: Path) -> set[str]:
-    """Names of the package's modules that a program imports, directly or through other modules."""
-    found: set[str] = set()
-    waiting = [program]
+@cache
+def digest_of(target: Target) -> str:
+    """Digest of a module, or of one of its names with all that it uses; a neutral module is like any other such."""
+    module = read_module(target.path)
+    if module.is_neutral:
+        return MARK
+    if target.name in module.targets:  # imported there and handed on
+        return digest_of(module.targets[target.name])
+    wanted = module.statements if target.name is None else used_by(module, {target.name})
+    if target.name is not None and not any(target.name in statement.defines for statement in wanted):
+        raise UnresolvedImport(f"{target.path.name} defines no {target.name!r}")
+    parts = [*(statement.tokens for statement in wanted), effects_of(target.path)]
+    used = targets_of(module, wanted) | (module.targets if target.name is None else {})
+    parts += [f"{name}\0{digest_of(used[name])}" for name in sorted(used)]
+    return hashlib.sha256("\n\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def effects_of(path: Path) -> str:
+    """Digest of what importing a module runs that defines nothing, there and in what it imports; empty for nothing."""
+    module = read_module(path)
+    if module.is_neutral:
+        return ""
+    running = [statement for statement in module.statements if not statement.defines]
+    used = [*running, *used_by(module, frozenset().union(*(statement.mentions for statement in running)))]
+    parts = [statement.tokens for statement in used]
+    targets = targets_of(module, used)
+    parts += [f"{name}\0{digest_of(targets[name])}" for name in sorted(targets)]
+    parts += [effects_of(module.targets[name].path) for name in sorted(module.targets)]
+    text = "\n\n".join(filter(None, parts))
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
+def targets_of(module: Module, statements: list[Statement]) -> dict[str, Target]:
+    """What statements use of other modules, by the name that they use."""
+    used: dict[str, Target] = {}
+    for statement in statements:
+        used |= {name: module.targets[name] for name in statement.mentions & module.targets.keys()} | statement.targets
+    return used
+
+
+def used_by(module: Module, names: set[str] | frozenset[str]) -> list[Statement]:
+    """The statements that define some names of a module and all that these use there, in order."""
+    known, waiting = set(), set(names)
     while waiting:
-        for name in imported(waiting.pop()):
-            if name not in found | NEUTRAL and (package / f"{name}.py").exists():
-                found.add(name)
-                waiting.append(package / f"{name}.py")
-    return found
+        known |= waiting
+        found = [statement for statement in module.statements if statement.defines & known]
+        waiting = frozenset().union(*(statement.mentions for statement in found)) - known
+    return [statement for statement in module.statements if statement.defines & known]
+
+
+def modules_of(program: Path) -> set[Path]:
+    """Files of the package that a program imports, directly or through others, but for neutral ones."""
+    return {path for path in files_of(program) - {program} if not read_module(path).is_neutral}
 
 
 def libraries_of(program: Path) -> set[str]:
     """Names of all that a program and the package's modules that it imports import from outside the package."""
-    package = program.parent / PACKAGE
-    files = [program, *(package / f"{name}.py" for name in modules_of(program, package) | NEUTRAL)]
-    texts = (meaning(file.read_text(encoding="utf-8")) for file in files if file.is_file())
-    return {name for text in texts for name in re.findall(r"(?:^|[\n\x02]\0?|\x01\0)(?:from|import)\0(\w+)", text)}
+    found = set()
+    for path in files_of(program):
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).partition(".")[0])
+    return found - {PACKAGE}
+
+
+def files_of(program: Path) -> set[Path]:
+    """A program and every file of the package that it imports, directly or not, within functions too."""
+    found, waiting = set(), [program]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            module = read_module(path)
+            targets = [module.targets, *(statement.targets for statement in module.statements)]
+            waiting += [target.path for some in targets for target in some.values()]
+    return found
 
 
 @cache
-def imported(path: Path) -> frozenset[str]:
-    """Names that a file imports from the package: `from ripeness.x import y` and `from ripeness import x`."""
-    text = meaning(path.read_text(encoding="utf-8"))
-    lists = re.findall(rf"\bfrom\0{PACKAGE}\0import\0([^\n]*)", text)
-    modules = re.findall(rf"(?:\b(?:from|import)|,)\0{PACKAGE}\0\.\0(\w+)", text)
-    return frozenset(modules).union(*(re.findall(r"(?:^|[(,]\0)(\w+)", names) for names in lists))
+def read_module(path: Path) -> Module:
+    """Read a file into its statements."""
+    rows, tokens = parse(path), meaning_by_line(path.read_text(encoding="utf-8"))
+    statements, targets, is_neutral = [], {}, False
+    for node in rows.body:
+        if isinstance(node, Import) and (found := imports(node, path)) is not None:
+            targets |= found
+        elif not is_for_types(node):
+            statements.append(read_statement(node, tokens, path))
+            is_neutral = is_neutral or MARK in statements[-1].defines
+    foreign = targets.keys() | {name for node in rows.body if isinstance(node, Import) for name in defined(node)}
+    statements = [
+        replace(statement, defines=statement.defines - foreign) if statement.is_change else statement
+        for statement in statements
+    ]
+    return Module(statements, targets, is_neutral)
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    """The syntax of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+
+
+def is_for_types(node: ast.stmt) -> bool:
+    """Whether a statement is for type checkers alone."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def read_statement(node: ast.stmt, tokens: dict[int, str], path: Path) -> Statement:
+    """Read one statement; imports of the package within it count as what they import."""
+    first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
+    lines, targets, names = set(range(first, (node.end_lineno or node.lineno) + 1)), {}, set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            names.add(inner.id)
+        elif isinstance(inner, Import) and (found := imports(inner, path)) is not None:
+            targets |= found
+            lines -= set(range(inner.lineno, (inner.end_lineno or inner.lineno) + 1))
+    # what comes before may have been indented, which is nothing of this statement
+    text = "\n".join(tokens[line] for line in sorted(lines) if line in tokens).lstrip("\x02\0")
+    is_change = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+    return Statement(frozenset(defined(node)), frozenset(names), text, targets, is_change)
+
+
+def defined(node: ast.stmt) -> set[str]:
+    """The names that a statement defines or changes; none where it does something else."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return set()
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    bases = [base_of(part) for target in targets for part in getattr(target, "elts", [target])]
+    return {base for base in bases if base is not None}
+
+
+def base_of(node: ast.expr) -> str | None:
+    """The name of what is assigned to: `x` of x, x.y and x[y]."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def imports(node: Import, path: Path) -> dict[str, Target] | None:
+    """What an import statement takes from the package, by the name that it gives to each; None for other imports."""
+    if isinstance(node, ast.Import):
+        ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
+        return {alias.asname or alias.name: target_of(alias.name, None, path) for alias in ours} if ours else None
+    if node.level:
+        base = path.parents[node.level - 1]
+        module = ".".join([*base.relative_to(root_of(path)).parts, *filter(None, [node.module])])
+    else:
+        module = str(node.module)
+    if module.partition(".")[0] != PACKAGE:
+        return None
+    return {alias.asname or alias.name: target_of(module, alias.name, path) for alias in node.names}
+
+
+def root_of(path: Path) -> Path:
+    """The folder that holds the package: that of a program, or the one above the package."""
+    return next((folder.parent for folder in path.parents if folder.name == PACKAGE), path.parent)
+
+
+def target_of(module: str, name: str | None, path: Path) -> Target:
+    """The file that an import leads to, and the name that it takes there, if any."""
+    place = root_of(path).joinpath(*module.split("."))
+    if name is not None and (found := file_of(place / name)):
+        return Target(found, None)
+    if (found := file_of(place)) is None or name == "*":
+        what = f"from {module} import {name}" if name else f"import {module}"
+        raise UnresolvedImport(f"{path.name}: `{what}` leads to no file of the package that code can be told from")
+    return Target(found, name)
+
+
+def file_of(place: Path) -> Path | None:
+    """The file of a module or package."""
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 @cache
 def meaning(source: str) -> str:
     """The tokens of a source text, without comments, docstrings and layout."""
-    lines: list[list[str]] = [[]]
-    only_strings = True  # of the logical line at hand
-    for kind, text in whole_strings(source):
+    return "\n".join(text for _, text in sorted(meaning_by_line(source).items()))
+
+
+def meaning_by_line(source: str) -> dict[int, str]:
+    """The tokens of every logical line by the row it begins in, without comments, docstrings and layout."""
+    lines: dict[int, str] = {}
+    marks: list[str] = []  # of indentation, which belong to the next line
+    line: list[str] = []
+    first, only_strings = 0, True  # of the logical line at hand
+    for kind, text, row in whole_strings(source):
         if kind in SKIPPED:
             continue
         if kind in (tokenize.INDENT, tokenize.DEDENT):
-            lines[-1].append("\x01" if kind == tokenize.INDENT else "\x02")
+            marks.append("\x01" if kind == tokenize.INDENT else "\x02")
         elif kind == tokenize.NEWLINE:
-            if only_strings:  # a docstring: a statement that is nothing but text has no effect
-                lines[-1] = [mark for mark in lines[-1] if mark in "\x01\x02"]
-            else:
-                lines.append([])
-            only_strings = True
+            if not only_strings:  # else a docstring: a statement that is nothing but text has no effect
+                lines[first] = "\0".join([*marks, *line])
+                marks = []
+            line, only_strings = [], True
         else:
+            first = first if line else row
             only_strings = only_strings and kind == tokenize.STRING
-            lines[-1].append(text)
-    return "\n".join("\0".join(line) for line in lines)
+            line.append(text)
+    return lines
 
 
-def whole_strings(source: str) -> list[tuple[int, str]]:
-    """(kind, text) of every token, with an f-string as one STRING as before Python 3.12."""
+def whole_strings(source: str) -> list[tuple[int, str, int]]:
+    """(kind, text, row) of every token, with an f-string as one STRING as before Python 3.12."""
     rows = io.StringIO(source).readlines()
-    result: list[tuple[int, str]] = []
+    result: list[tuple[int, str, int]] = []
     depth, start = 0, (0, 0)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == FSTRING_START:
@@ -93,9 +298,9 @@ def whole_strings(source: str) -> list[tuple[int, str]]:
         elif token.type == FSTRING_END:
             depth -= 1
             if not depth:
-                result.append((tokenize.STRING, between(rows, start, token.end)))
+                result.append((tokenize.STRING, between(rows, start, token.end), start[0]))
         elif not depth:
-            result.append((token.type, token.string))
+            result.append((token.type, token.string, token.start[0]))
     return result
 
 

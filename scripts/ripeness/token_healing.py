@@ -16,7 +16,7 @@ from ripeness.models import cut, encode, encode_with_places
 
 TAIL = range(8, 24)  # tokens at the end of a prompt that are looked at, the fewest that are the same alone
 LONGEST = 32  # characters at the end of a prompt that a longer token may begin with
-MOST = 512  # longer tokens that are tried of those that begin alike
+MOST = 128  # longer tokens that are tried of those that begin alike
 TRIED = ("a", "A", "7", '"', "(", "\u65e5")  # a letter, a capital, a digit, signs, a word without spaces
 SPACE = "\u2581"  # stands for a space in SentencePiece
 BYTE = "<0x"  # begins a token that stands for one byte in SentencePiece
@@ -39,25 +39,21 @@ class Start:
 class Vocabulary:
     """The tokens of a tokenizer as strings.
 
-    `stems` are in order, without the marks of a word's middle and end; `added` tokens never merge with text and are not
-    among them. `rests` and `settled` keep what was found out about the ends of prompts.
+    `stems` are in order, without the marks of a word's middle and end, `stem_of` has them by token; `special` tokens
+    never merge with text and are not among the stems. `rests` and `settled` keep what was found out about prompts.
     """
 
     stems: list[tuple[str, int]]
-    added: frozenset[int]
+    stem_of: dict[int, str]
+    special: frozenset[int]
     middle: str
-    end: str
     byte_of: dict[str, int]  # of the signs of a byte-level tokenizer, else empty
     rests: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     settled: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
-    def stem(self, token: str) -> str:
-        """A token's string without marks."""
-        return token.removeprefix(self.middle).removesuffix(self.end)
-
-    def spell(self, tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+    def spell(self, tokens: list[int]) -> str:
         """The stems of tokens as one string: the same for a text, however it is cut."""
-        return "".join(map(self.stem, tokenizer.convert_ids_to_tokens(tokens)))
+        return "".join(self.stem_of[token] for token in tokens)
 
     def beginning_with(self, beginning: str) -> list[tuple[str, int]]:
         """All stems that begin with some characters, with their tokens."""
@@ -106,18 +102,21 @@ KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionar
 def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
     """The tokens of a tokenizer as strings, read once."""
     if tokenizer not in KNOWN:
-        model, added = tokenizer.backend_tokenizer.model, tokenizer.get_added_vocab()
-        is_bytes = "ByteLevel" in str(tokenizer.backend_tokenizer.decoder)
-        known = Vocabulary(
-            [],
-            frozenset(added.values()),
-            getattr(model, "continuing_subword_prefix", None) or "",
-            getattr(model, "end_of_word_suffix", None) or "",
-            byte_signs() if is_bytes else {},
-        )
-        ordinary = ((word, token) for word, token in tokenizer.get_vocab().items() if word not in added)
-        known.stems.extend(sorted((known.stem(word), token) for word, token in ordinary if known.stem(word)))
-        KNOWN[tokenizer] = known
+        model, added = tokenizer.backend_tokenizer.model, tokenizer.added_tokens_decoder
+        byte_of = byte_signs() if "ByteLevel" in str(tokenizer.backend_tokenizer.decoder) else {}
+        middle = getattr(model, "continuing_subword_prefix", None) or ""
+        end = getattr(model, "end_of_word_suffix", None) or ""
+        sign_of = {byte: sign for sign, byte in byte_of.items()}
+
+        def stem(word: str, token: int) -> str:
+            if token not in added:
+                return word.removeprefix(middle).removesuffix(end)
+            return "".join(sign_of[byte] for byte in word.encode()) if byte_of else word.replace(" ", SPACE)
+
+        stem_of = {token: stem(word, token) for word, token in tokenizer.get_vocab().items()}
+        special = frozenset(token for token, content in added.items() if content.special)
+        stems = sorted((text, token) for token, text in stem_of.items() if text and token not in special)
+        KNOWN[tokenizer] = Vocabulary(stems, stem_of, special, middle, byte_of)
     return KNOWN[tokenizer]
 
 
@@ -146,7 +145,7 @@ def start_after(
     if (tail, lead) not in known.settled:
         known.settled[tail, lead] = settled(tokenizer, tail, lead, end)
     kept = known.settled[tail, lead]
-    whole, part = known.spell(tokenizer, end), known.spell(tokenizer, kept)
+    whole, part = known.spell(end), known.spell(kept)
     again = whole[len(part) :]
     if again and known.middle and kept == end[: len(kept)]:
         word = tokenizer.convert_ids_to_tokens(end[len(kept)])
@@ -171,8 +170,8 @@ def settled(tokenizer: PreTrainedTokenizerBase, text: str, lead: str, tokens: li
 def continuations(tokenizer: PreTrainedTokenizerBase, tokens: list[int], lead: str) -> list[str]:
     """What may follow tokens: some text of each kind, and what a token that spans their end would go on with."""
     known = vocabulary(tokenizer)
-    last = next((place for place in range(len(tokens), 0, -1) if tokens[place - 1] in known.added), 0)
-    end = known.spell(tokenizer, tokens[last:])[-LONGEST:]
+    last = next((place for place in range(len(tokens), 0, -1) if tokens[place - 1] in known.special), 0)
+    end = known.spell(tokens[last:])[-LONGEST:]
     words = [token.content for token in tokenizer.added_tokens_decoder.values() if not token.special]
     tried = [*(lead + text for text in TRIED), *(text for text in words[:MOST] if text and goes_on(text, lead))]
     found = (known.beyond(end[place:], lead) for place in range(len(end)))
@@ -192,7 +191,7 @@ def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:
 def still_to_write(tokenizer: PreTrainedTokenizerBase, again: str, token: int) -> str:
     """What is still to be written after a token that was allowed."""
     known = vocabulary(tokenizer)
-    rest = again.removeprefix(known.middle)[len(known.stem(tokenizer.convert_ids_to_tokens(token))) :]
+    rest = again.removeprefix(known.middle)[len(known.stem_of[token]) :]
     return known.middle + rest if rest else ""
 
 

@@ -1,6 +1,7 @@
 """The gate's loss on really trained checkpoints: a wrong conversion is refused with numbers, a right one passes."""
 
 import json
+import math
 import random
 import shutil
 from pathlib import Path
@@ -18,6 +19,8 @@ import pretrain_state
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
 from ripeness.files import read_json, write_json
+from ripeness.gate_loss import PROSE
+from ripeness.gate_lowest import check_not_too_low
 
 ROOT = Path(__file__).parents[2]
 STEPS = (0, 64, 128)
@@ -121,8 +124,6 @@ def test_a_text_of_another_kind_is_refused_with_the_way_out(trained, tmp_path, c
 
 
 def write_english(tmp_path):
-    from ripeness.gate_loss import PROSE
-
     path = tmp_path / "English prose.txt"
     path.write_text(PROSE)
     return path
@@ -137,6 +138,117 @@ def test_after_a_billion_tokens_a_checkpoint_must_beat_guessing(trained, tmp_pat
     assert fetch(trained, tmp_path, flat, tokens=10**6)["gate"]["loss"] == pytest.approx(5.9, abs=0.1)
     shutil.rmtree(tmp_path / "out")
     assert "at most 4.9" in refused(trained, tmp_path, flat, tokens=2 * 10**9)
+
+
+@pytest.mark.parametrize("step", [64, 128])
+def test_trained_weights_under_the_name_of_step_0_are_refused(trained, tmp_path, step):
+    text = ("--gate-text", str(trained / "heldout.txt"))
+    message = refused(trained, tmp_path, trained / f"step{step}", *text, step=0, tokens=0)
+    assert "is said to be untrained; guessing evenly has 5.9" in message
+    assert "weights of a later step" in message and "resolve_revisions.py --check" in message
+    # a run that goes on from a trained model says so
+    assert fetch(trained, tmp_path, trained / f"step{step}", *text, "--accept-loss", step=0, tokens=0)["tokens"] == 0
+
+
+@pytest.mark.parametrize("tokens", [1, 1024])
+def test_a_few_tokens_are_no_reason_to_doubt_a_text_that_may_have_been_learned(trained, tmp_path, tokens):
+    assert fetch(trained, tmp_path, trained / "step128", tokens=tokens)["gate"]["loss"] < 5
+
+
+STARTS = [(name, tied, spread) for name in ("llama", "gpt_neox", "gpt2") for tied in (False, True)
+          for spread in (0.0, 0.02, 0.15, 1.0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("architecture", "is_tied", "spread"), STARTS)
+def test_a_random_start_of_any_kind_is_untrained(tmp_path, tiny_model, tokenizer, architecture, is_tied, spread):
+    # repetitions, which a random model with tied embeddings likes; prose; a text of few tokens
+    texts = ["the the the the " * 60, PROSE, "aaaa bbbb " * 60]
+    model = tiny_model(architecture, tie_word_embeddings=is_tied, initializer_range=spread)
+    model.save_pretrained(tmp_path / "start")
+    tokenizer.save_pretrained(tmp_path / "start")
+    for number, text in enumerate(texts):
+        (tmp_path / "text.txt").write_text(text)
+        source = {
+            "series": "s",
+            "checkpoint": "step0",
+            "seed": 0,
+            "step": 0,
+            "tokens": 0,
+            "path": str(tmp_path / "start"),
+        }
+        options = ["--gate-text", str(tmp_path / "text.txt"), "--output", str(tmp_path / f"out{number}")]
+        fetch_checkpoint.main(["--source", json.dumps(source), *options])
+
+
+def measured(bits, bytes_per_token=4.4):
+    return {"loss": bits * bytes_per_token * math.log(2), "guessing": 10.8, "bits_per_byte": bits, "text": "prose"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "bits", "is_refused"),
+    [
+        # pythia-2.8b's final weights (some 0.85 bits a byte) as its step 1, 8 and 32
+        (2_097_152, 0.85, True), (8 * 2_097_152, 0.85, True), (32 * 2_097_152, 0.85, False),
+        # a model learned from 1, 10 and 100 MB may be as good as this
+        (200_000, 1.7, False), (2_097_152, 1.35, False), (22_000_000, 0.95, False),
+        (200_000, 1.5, True), (0, 1.5, True), (10**12, 0.5, False),
+    ],
+)  # fmt: skip
+def test_after_few_tokens_prose_cannot_be_predicted_well(tmp_path, tokens, bits, is_refused):
+    def check(*, is_prose):
+        check_not_too_low(tmp_path, tokens, measured(bits), lambda seed: 12.0, is_prose=is_prose)
+
+    if is_refused:
+        with pytest.raises(
+            UserError, match=r"(no model is below|is said to be untrained).*(\n|.)*hint: these are weights"
+        ):
+            check(is_prose=True)
+    else:
+        check(is_prose=True)
+    if tokens:
+        check(is_prose=False)
+
+
+def test_prose_learned_by_heart_is_refused_as_the_weights_of_an_early_step(tmp_path, tiny_model, tokenizer):
+    torch.manual_seed(0)
+    model = tiny_model("llama", initializer_range=0.02, hidden_size=64, intermediate_size=96)
+    tokens = torch.tensor([tokenizer.eos_token_id, *tokenizer(PROSE)["input_ids"]])
+    windows = tokens[:1024].unfold(0, 64, 63)  # as the gate reads them
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(120):
+        optimizer.zero_grad()
+        model(input_ids=windows, labels=windows).loss.backward()
+        optimizer.step()
+    model.save_pretrained(tmp_path / "late")
+    tokenizer.save_pretrained(tmp_path / "late")
+    options = ["--output", str(tmp_path / "out")]
+    for tokens, words in (
+        (0, "is said to be untrained"),
+        (4096, "bits a byte .* after 4.1e\\+03 tokens no model is below 1.6"),
+    ):
+        source = {
+            "series": "s",
+            "checkpoint": "a",
+            "seed": 0,
+            "step": 1,
+            "tokens": tokens,
+            "path": str(tmp_path / "late"),
+        }
+        with pytest.raises(UserError, match=words):
+            fetch_checkpoint.main(["--source", json.dumps(source), *options])
+    fetch_checkpoint.main(["--source", json.dumps(source | {"tokens": 10**9}), *options])
+
+
+def test_checkpoints_made_here_with_the_same_weights_end_the_study(trained, tmp_path):
+    folders = [str(trained / f"step{step}") for step in STEPS]
+    output = ["--refuse", "--compare-weights", "--output", str(tmp_path / "gate.json")]
+    check_series.main(["--checkpoints", *folders, *output])
+    copy = shutil.copytree(trained / "step128", tmp_path / "copy")
+    write_json(
+        copy / "checkpoint.json", read_json(copy / "checkpoint.json") | {"checkpoint": "step256", "tokens": 10**6}
+    )
+    with pytest.raises(UserError, match="'same-weights': nursery: step128 and step256 have the same weights"):
+        check_series.main(["--checkpoints", *folders, str(copy), *output])
 
 
 def compare(tmp_path, rows, *options):

@@ -286,21 +286,38 @@ def compared(request, tmp_path_factory, tokenizer, tiny_model):
             if not NEOX.is_file():
                 pytest.skip(f"there is no {NEOX}; RIPENESS_TEST_DATA names another folder")
             tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(NEOX), eos_token="<|endoftext|>")
-            sizes["vocab_size"] = len(tokenizer)
+        sizes["vocab_size"] = len(tokenizer)  # of a number that is no token the harness shows nothing
         model = save_model(folder / "model", tiny_model("llama", **sizes), tokenizer)
     return Compared(model, datasets, theirs(model, datasets, folder), ours(model, datasets, folder))
+
+
+def is_cut_alike(our, their):
+    """Tell whether prompt and answer part at the same place.
+
+    They do unless white space at the end of a prompt is a token of its own: the harness takes it for the answer's.
+    """
+    return our["prompt"] == their["prompt"].rstrip()
 
 
 def test_prompts_are_word_for_word_those_of_the_harness(compared):
     for kind in ("choice", "generation"):
         for where, our, their in compared.pairs(kind):
-            assert our["prompt"] == their["prompt"].rstrip(" "), where  # a space at the end is read with the answer
+            assert our["prompt"] in (their["prompt"].rstrip(" "), their["prompt"]), where
             assert our["n_dropped_shots"] == 0, where
 
 
 def test_every_option_has_the_log_likelihood_of_the_harness(compared):
+    n_alike = 0
     for where, our, their in compared.pairs("choice"):
-        assert our["logps"] == pytest.approx([logp for logp, _ in their["answers"]], abs=TOLERANCE), where
+        expected = [logp for logp, _ in their["answers"]]
+        if is_cut_alike(our, their):
+            n_alike += 1
+            assert our["logps"] == pytest.approx(expected, abs=TOLERANCE), where
+        else:  # less that of the white space, which all options follow
+            space = expected[0] - our["logps"][0]
+            assert space < 0, where
+            assert [logp + space for logp in our["logps"]] == pytest.approx(expected, abs=TOLERANCE), where
+    assert n_alike > 90
 
 
 def test_accuracies_are_equal_item_by_item(compared):
@@ -309,6 +326,8 @@ def test_accuracies_are_equal_item_by_item(compared):
     for where, our, their in compared.pairs("choice"):
         found = [our[column] for column in ("is_correct", "is_correct_char", "is_correct_byte")]
         expected = [their[metric] == 1 for metric in ("acc", "acc_norm", "acc_bytes")]
+        if not is_cut_alike(our, their):  # what is shared weighs more in a long option
+            found, expected = found[:1], expected[:1]
         if our["probe"] == "copies":
             copies.add(tuple(expected))
             expected = [True] * 3

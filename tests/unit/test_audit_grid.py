@@ -65,6 +65,20 @@ FILES = {"train": "x", "test": "y"}
 LISTED = {"github": "me/mine", "files": {"x": "x.json", "y": "y.json", "z": "z.json"}, "train": "x+y", "test": "z"}
 LISTED_ELSE = LISTED | {"train": "z", "test": "y"}
 DOUBLED = [B * 2**n for n in range(9)]
+
+
+def weights(tokens=(B, 2 * B), **series):
+    """A plan whose checkpoints have these parts of their weights: one="ab cd" has two checkpoints of two parts each."""
+    made = {}
+    for name, words in series.items():
+        records = {
+            f"at{n}": {"kind": "tensors", "parts": list(parts), "rest": ["norm"]}
+            for n, parts in zip(tokens, words.split(), strict=False)
+        }
+        made[name] = {"seed": 0, "checkpoints": records}
+    return {"series": {name: {"checkpoints": points(tokens)} for name in series}, "weights": made}
+
+
 FULL = {"learning_rate": 2e-6, "datasets": ["rte"]}
 # check -> (a plan that raises it, words of the remark; a plan that nearly does)
 CASES = {
@@ -80,6 +94,18 @@ CASES = {
     "near-identical-checkpoints": [
         (series(steps(PUBLISHED)), "step738000 and step738020 are 20 steps, 0.0027%", series(steps([737000, 738000]))),
         (series(points([B, B])), "0.0000%", series([*points([B]), *points([B], phase="annealed")])),
+    ],
+    "same-weights": [
+        (weights(one="ab ab"), "at1000000000 and at2000000000 have the same weights (a)", weights(one="ab cd")),
+        (weights(one="ab ac"), "share 1 of 2 matrices, and are not the same", weights(one="ab")),
+        (
+            weights(one="ab cd", two="ef ab"),
+            "at1000000000 of one and at2000000000 of two have the same weights (a), and are said to be of seed 0 at "
+            "1,000,000,000 tokens and seed 0 at 2,000,000,000 tokens",
+            weights(one="ab cd", two="ef gh"),
+        ),
+        # two runs of one seed begin alike
+        (weights(one="ab", two="ab"), "one run counts twice", weights((0, B), one="ab cd", two="ab ef")),
     ],
     "single-seed": [({"seeds": [42]}, "seed 42", {"seeds": [42, 43]})],
     "single-pretraining-run": [({"series": {"one": {"checkpoints": []}}}, "one", {})],

@@ -71,6 +71,19 @@ def test_expensive_jobs_wait_until_every_check_has_ended(made):
     assert select(scheduler, dag) == {jobs["train_model"], jobs["group"]}
 
 
+def test_no_checkpoint_is_fetched_before_the_list_of_weights_has_been_looked_at(made):
+    scheduler, dag, jobs = made
+    jobs |= {name: Job(name) for name in ("list_weights", "fetch_checkpoint")}
+    dag.ready_jobs |= {jobs["list_weights"], jobs["fetch_checkpoint"]}
+    scheduler.job_selector = lambda chosen: set(chosen)
+    check_first(scheduler, dag)
+    assert select(scheduler, dag) == {jobs["fetch_dataset"], jobs["list_weights"], jobs["collect"]}
+    finish(scheduler, dag, jobs["fetch_dataset"])
+    assert select(scheduler, dag) == set()  # the list is still being asked for
+    finish(scheduler, dag, jobs["list_weights"])
+    assert select(scheduler, dag) == {jobs["fetch_checkpoint"]}
+
+
 def test_after_a_check_has_failed_nothing_starts_even_if_the_run_was_to_go_on(made):
     scheduler, dag, jobs = made
     select(scheduler, dag)

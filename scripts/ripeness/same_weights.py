@@ -1,0 +1,96 @@
+"""Which checkpoints have the same weights, or share some of them.
+
+Weights are known in one of three ways, and only what is known in the same way is compared: `files`, the sha256 that the
+hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a pre-training here makes them of. A record
+is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+NOUNS = {"files": "files of weights", "tensors": "matrices", "recipe": "recipes"}
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Owners that have the same weights, with a digest of them, or that share `n_shared` of at most `n_parts` parts."""
+
+    owners: tuple[Any, ...]
+    kind: str
+    digest: str
+    n_shared: int
+    n_parts: int
+
+    @property
+    def is_same(self) -> bool:
+        """Whether everything is shared."""
+        return self.n_shared == 0
+
+
+def same(records: Mapping[Hashable, Record]) -> list[Alike]:
+    """The groups of two or more owners whose weights are the same, in the order of their first members."""
+    return [
+        Alike(tuple(owners), records[owners[0]]["kind"], short(records[owners[0]]), 0, 0)
+        for owners in groups(records)
+        if len(owners) > 1
+    ]
+
+
+def groups(records: Mapping[Hashable, Record]) -> list[list[Any]]:
+    """Owners by their weights: one list for all that have the same; in the order of their first members."""
+    found: dict[Hashable, list[list[Any]]] = {}
+    for owner, record in records.items():
+        if not (record["parts"] or record["rest"]):
+            continue
+        # where there are no parts at all, the rest must be equal and not only within
+        key = (record["kind"], frozenset(record["parts"]) or tuple(sorted(record["rest"])))
+        alike = found.setdefault(key, [])
+        for group in alike:
+            if is_within(records[group[0]], record):
+                group.append(owner)
+                break
+        else:
+            alike.append([owner])
+    place = {owner: number for number, owner in enumerate(records)}
+    return sorted((group for alike in found.values() for group in alike), key=lambda group: place[group[0]])
+
+
+def is_within(one: Record, other: Record) -> bool:
+    """Whether the rest of one of two records is within that of the other, which has buffers besides."""
+    ours, theirs = Counter(one["rest"]), Counter(other["rest"])
+    return ours <= theirs or theirs <= ours
+
+
+def partly(records: Mapping[Hashable, Record]) -> list[Alike]:
+    """Owners that share parts without being the same: one entry for all that share the same ones."""
+    holders: dict[tuple[str, str], list[list[Any]]] = {}
+    for group in groups(records):
+        record = records[group[0]]
+        for part in record["parts"]:
+            holders.setdefault((record["kind"], part), []).append(group)
+    shared: dict[tuple[Any, ...], list[str]] = {}
+    for (_, part), several in holders.items():
+        if len(several) > 1:
+            shared.setdefault(tuple(owner for group in several for owner in group), []).append(part)
+    return [
+        Alike(owners, records[owners[0]]["kind"], parts[0][:12], len(parts), max(n_parts(records, owners)))
+        for owners, parts in shared.items()
+    ]
+
+
+def n_parts(records: Mapping[Hashable, Record], owners: Iterable[Any]) -> list[int]:
+    """How many parts each of these owners has."""
+    return [len(records[owner]["parts"]) for owner in owners]
+
+
+def short(record: Record) -> str:
+    """The beginning of a digest of the weights, for people: that of the first part."""
+    return sorted(record["parts"] or record["rest"])[0][:12]
+
+
+def shared_words(alike: Alike) -> str:
+    """What is shared, in words: 1 of 3 files of weights."""
+    return f"{alike.n_shared} of {alike.n_parts} {NOUNS[alike.kind]}"
