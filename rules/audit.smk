@@ -17,6 +17,10 @@ onerror:
     scheduling.end_refused(Path(study_folder(None)) / "logs")
 
 
+onsuccess:
+    audit_terminal.say_warnings(Path(study_folder(None)))
+
+
 rule list_weights:
     """Ask the hub for digests of the weights of its checkpoints, and refuse equal ones before they are fetched."""
     output:

@@ -14,6 +14,7 @@ if str(SCRIPTS) not in sys.path:
 
 from ripeness import (
     audit_lookups,
+    audit_terminal,
     dataset_lookups,
     forecast,
     harness_lookups,

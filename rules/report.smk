@@ -67,7 +67,7 @@ rule write_report:
         "../envs/ripeness.yaml"
     params:
         code=code_of("write_report"),
-        title=STUDY.config["title"],
+        title=from_plan(report_lookups.title),
         folder=study_folder,
         calibration=from_plan(forecast.calibration),
         choose_by=from_plan(lookups.chosen_by),

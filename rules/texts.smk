@@ -14,7 +14,7 @@ localrules:
 rule split_text:
     """Take passages of running text from a file."""
     input:
-        text=from_plan(dataset_lookups.text_source),
+        text=from_plan(dataset_lookups.text_files),
     output:
         passages="<results>/texts/{text}.parquet",
     log:

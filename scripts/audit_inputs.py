@@ -24,7 +24,7 @@ from ripeness.items import ROLES, source_of
 from ripeness.models import context_length, load_config, read_tokenizer
 from ripeness.tables import AUDIT, write_table
 from ripeness.tasks import Task, read_task, sizes_of
-from ripeness.templates import expression, variables
+from ripeness.templates import columns_of, expression
 
 
 def with_facts(plan: Plan) -> Plan:
@@ -46,7 +46,8 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
         lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
         items[role] = [json.loads(line) for line in lines if line]
     published = published_answers(folder / "datasets" / name, task)
-    return Drawing(name, task, items, sizes_of(task, plan["items"]), published, max(plan["shots"]))
+    sizes = sizes_of(task, plan["items"])
+    return Drawing(name, task, items, sizes, published, max(plan["shots"]), name in plan["datasets"])
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
@@ -56,7 +57,7 @@ def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, 
     """
     text = task.label or task.answer or task.target or ""
     inner = expression(text)
-    names = [text] if inner is None else variables(inner)
+    names = [text] if inner is None else columns_of(inner, [])
     if len(names) != 1:
         return {}
     files = {part["name"]: part["file"] for part in read_json(rows / "provenance.json")["files"]}

@@ -10,23 +10,29 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.audit import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, with_passed
+from ripeness.audit import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
 from ripeness.audit_grid import GRID_CHECKS, Plan
 from ripeness.audit_results import RESULT_CHECKS, Results
 from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.published_suspects import tuned_once
 from ripeness.tables import AUDIT, conform, table_files, write_table
 
 # what measurements say of a grid
-MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run", "single-seed")
+MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run")
 
 
 def plan_of(measurements: pl.DataFrame) -> Plan:
-    """The part of a plan that measurements tell: series with their checkpoints, and seeds of tuning."""
+    """The part of a plan that measurements tell: series with their checkpoints."""
     facts = ["checkpoint", "step", "tokens", "phase"]
     points = measurements.select("series", *facts).unique(["series", "checkpoint"], keep="first", maintain_order=True)
     series = {name: {"checkpoints": rows.select(facts).to_dicts()} for (name,), rows in points.group_by("series")}
-    seeds = measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().unique().sort().to_list()
-    return {"series": series, "seeds": seeds}
+    return {"series": series}
+
+
+def single_seed(measurements: pl.DataFrame) -> Iterator[Remark]:
+    """Tuned models of which a table has one seed, or names none."""
+    if seen := tuned_once(measurements):
+        yield remark("single-seed", "seeds", seen)
 
 
 def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], Iterator[Remark]]]:
@@ -36,8 +42,8 @@ def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], I
     if has_inputs:
         return checks
     plan = plan_of(results.measurements)
-    told = [name for name in MEASURED if name != "single-seed" or plan["seeds"]]
-    return {name: partial(GRID_CHECKS[name], plan) for name in told} | checks
+    of_tables = {"single-seed": partial(single_seed, results.measurements)}
+    return {name: partial(GRID_CHECKS[name], plan) for name in MEASURED} | of_tables | checks
 
 
 def main(argv: list[str] | None = None) -> None:

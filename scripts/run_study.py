@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
+from ripeness.audit_terminal import warning_lines
 from ripeness.command_line import argument_parser, run
 from ripeness.config import read_yaml
 from ripeness.costs import cost_lines
@@ -152,6 +153,8 @@ def main(argv: list[str] | None = None) -> None:
     print()
     for finding in read_json(results / "findings.json"):
         print(f"{finding['verdict']:<13} {finding['statement']}")
+    if warnings := warning_lines(results):
+        print("", *warnings, sep="\n")
     print(f"\n{results / 'report.html'}")
 
 

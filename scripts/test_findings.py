@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     if not options.items:
         write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))
         return
-    floors = measurements.filter(REPORTED).select("probe", "chance", "majority").unique()
+    floors = measurements.filter(REPORTED).select("probe", "probe_format", "chance", "majority").unique()
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         scores = read_scores(options.items, settings, Path(folder))
         found = all_findings(floors.collect(), scores, settings, measured(options))

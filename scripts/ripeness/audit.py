@@ -141,6 +141,11 @@ CHECKS = {
         "warning",
         "worse than guessing: a label it cannot have, answers read wrongly, or a task learned upside down",
     ),
+    "perhaps-one-label": Check(
+        "results",
+        "warning",
+        "where all answers are one label, who always gives it is perfect: such a probe says nothing of what is learned",
+    ),
     "no-number": Check(
         "results",
         "warning",

@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.audit_sizes import fewer_items
 from ripeness.copies import plain, same_text
+from ripeness.drawings import Drawing
 from ripeness.errors import UserError
 from ripeness.items import ROLES, label_of
 from ripeness.rows import Row
@@ -16,27 +17,9 @@ from ripeness.tasks import Task
 from ripeness.words import is_unseen
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
-ALL = 1_000_000  # who wants so many wants all there are
 BY_CHANCE = 0.01  # what labels drawn blindly would show more often than this is no remark
 SKEWED = 0.8  # share of the commonest answer
 UNSEEN = 0.05  # share of items; a few may quote another script
-Drawn = dict[str, list[dict[str, Any]]]  # by role
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """The items of a dataset by role, its task, how many were wanted, and what was published as their answers.
-
-    published: of the test source, how often each value stands in the column that decides the answer, with one row;
-    n_shots: the most shots that any prompt has.
-    """
-
-    dataset: str
-    task: Task
-    items: Drawn
-    sizes: dict[str, int]
-    published: dict[str, tuple[int, dict[str, Any]]]
-    n_shots: int = 0
 
 
 def asked(item: dict[str, Any]) -> str:
@@ -245,15 +228,6 @@ def words_unseen(drawing: Drawing) -> Iterator[Remark]:
             f"to z or a digit, e.g. of {found[0]['id']}"
         )
         yield remark("words-unseen", drawing.dataset, seen)
-
-
-def fewer_items(drawing: Drawing) -> Iterator[Remark]:
-    """Roles with fewer items than the study wants."""
-    wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
-    missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
-    if missing:
-        seen = ", ".join(f"{n:,} of {drawing.sizes[role]:,} {role} items" for role, n in missing.items())
-        yield remark("fewer-items", drawing.dataset, seen)
 
 
 def asked_elsewhere(drawings: list[Drawing], tuned: list[str]) -> Iterator[Remark]:

@@ -7,6 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from ripeness.audit import Remark, counted, remark
+from ripeness.published_suspects import one_label
 from ripeness.rates import PRIMARY
 from ripeness.tables import HAS_VALUE, REPORTED
 
@@ -124,6 +125,13 @@ def below_majority(results: Results) -> Iterator[Remark]:
             yield remark("below-majority", str(probe), seen)
 
 
+def perhaps_one_label(results: Results) -> Iterator[Remark]:
+    """Probes of published tables that look as if one label were right in all items, which a table cannot show."""
+    if results.items is None:
+        for probe, seen in one_label(results.measurements).items():
+            yield remark("perhaps-one-label", probe, f"an accuracy of {seen}")
+
+
 def no_number(results: Results) -> Iterator[Remark]:
     """Measurements that are null since some items have no number, by what is measured and whether it was tuned."""
     rows = results.measurements.with_columns(is_tuned=pl.col("method") != "base", is_null=~HAS_VALUE.fill_null(False))
@@ -162,7 +170,10 @@ def tied_options(results: Results) -> Iterator[Remark]:
 
 
 def one_answer(results: Results) -> Iterator[Remark]:
-    """Models that give one answer to every item of a choice, where there is more than one right answer."""
+    """Models that give one answer to every item of a choice, where there is more than one right answer.
+
+    A warning of tuned ones, whose gain is then that of a fixed answer.
+    """
     if results.items is None:
         return
     answers = (
@@ -179,7 +190,7 @@ def one_answer(results: Results) -> Iterator[Remark]:
     for row in answers.iter_rows(named=True):
         who = "tuned" if row["is_tuned"] else "untouched"
         seen = f"in {row['n_one']:,} of {row['n']:,} measurements of {who} models all answers are the same"
-        yield remark("one-answer", row["probe"], seen)
+        yield remark("one-answer", row["probe"], seen, severity="warning" if row["is_tuned"] else None)
 
 
 def by_probe(rows: pl.DataFrame) -> list[tuple[tuple, pl.DataFrame]]:
@@ -193,6 +204,7 @@ RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "tiny-base": tiny_base,
     "no-forgetting-at-chance": no_forgetting_at_chance,
     "below-majority": below_majority,
+    "perhaps-one-label": perhaps_one_label,
     "no-number": no_number,
     "tied-options": tied_options,
     "one-answer": one_answer,

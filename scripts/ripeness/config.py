@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -137,10 +138,10 @@ def describe(error: ValidationError, schema_name: str) -> str:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         needed = ", ".join(error.validator_value)
-        return (
-            f"{where}: missing {', '.join(map(repr, missing))}; needed are {needed}\n"
-            f"hint: {schema_name} explains every key"
-        )
+        way = f"{schema_name} explains every key"
+        if not error.absolute_path and "study" in error.instance and len(error.instance) < len(missing):
+            way = "with `--config study=...` alone config.yaml is not read; name it too: --configfile config.yaml"
+        return f"{where}: missing {', '.join(map(repr, missing))}; needed are {needed}\nhint: {way}"
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value]
         near = hint(error.instance, choices, otherwise=f"{schema_name} explains every key")
@@ -150,6 +151,12 @@ def describe(error: ValidationError, schema_name: str) -> str:
     types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     if error.validator == "type" and {"number", "integer"} & set(types) and is_number(error.instance):
         more = "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
+        if isinstance(error.absolute_path[-1], int) and re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
+            key = next(part for part in reversed(error.absolute_path) if isinstance(part, str))
+            more = (
+                "hint: in quotes a number is text, and in a list of --config Snakemake takes it for text, too: "
+                f"write `{key}` into a file of its own and name that last: --configfile config.yaml FILE"
+            )
     return f"{where}: {cut(error.message)}\n{more}"
 
 

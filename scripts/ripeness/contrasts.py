@@ -12,7 +12,7 @@ from ripeness.paired_scores import late, trend
 from ripeness.statistics import decide
 from ripeness.tables import IS_OWN
 from ripeness.trajectories import points_of, trajectories_of
-from ripeness.verdicts import Finding, Settings, between, listed, number, signed, undecided, with_effect
+from ripeness.verdicts import Finding, Settings, between, listed, number, on_enough, signed, undecided, with_effect
 from ripeness.without_items import above_floor, caveats_of, covers_of, estimated
 
 PLACE = ["series", "checkpoint", "tokens", "phase"]
@@ -107,9 +107,11 @@ def gain_without_items(measurements: pl.DataFrame, settings: Settings) -> Findin
     means = group_means(main)
     if len(means) < 2:
         only = next(iter(means), None)
-        what = f"every dataset is {only}" if only else "no dataset is in a group"
+        probes = listed(sorted(set(main["probe"])))
+        what = f"every dataset is {only} ({probes})" if only else "no dataset is in a group"
         return undecided(finding, f"at the later checkpoints {what}, which leaves nothing to compare")
-    return judged_gain(finding, means, main, settings)
+    most = gains.group_by("series").agg(n=pl.col("checkpoint").n_unique())["n"].max()
+    return on_enough(judged_gain(finding, means, main, settings), int(most), settings)
 
 
 def judged_gain(

@@ -31,6 +31,14 @@ def n_seeds_of(rows: list[Row]) -> int:
     return min((len(found) for found in seeds.values()), default=0)
 
 
+def most_checkpoints(rows: list[Row]) -> int:
+    """The most checkpoints of one series that rows of tuned models are from."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.series, set()).add(row.checkpoint)
+    return max(map(len, found.values()), default=0)
+
+
 def with_counts(finding: Finding, scores: Scores, rows: list[Row], *, n_items: int) -> Finding:
     """Put into a finding on tuned models how much it rests on."""
     return replace(
@@ -90,4 +98,17 @@ def missing_cells(scores: Scores, rows: list[Row], points: Iterable[Point]) -> l
     return [
         f"{len(absent)} of {len(expected)} tuned cells are missing or diverged and left out: "
         "the others may be the better ones."
+    ]
+
+
+def one_answer(scores: Scores, asked: Iterable[tuple[Row, str]]) -> list[str]:
+    """Caveat on tuned models, each with a probe, that give one answer to every item of it."""
+    asked = set(asked)
+    found = asked & scores.one_answer
+    if not found:
+        return []
+    probes = listed(sorted({probe for _, probe in found}))
+    return [
+        f"Warning: in {len(found)} of {len(asked)} measurements of tuned models all answers are the same ({probes}): "
+        "such a score is the share of one answer, whatever was learned, and its change says nothing of skill."
     ]

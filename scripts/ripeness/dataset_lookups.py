@@ -52,6 +52,11 @@ def text_source(study: Study, wildcards: Any) -> str:
     return study.config["texts"][wildcards.text]["path"]
 
 
+def text_files(study: Study, wildcards: Any) -> list[str]:
+    """The file of a text probe, as an input."""
+    return [text_source(study, wildcards)]
+
+
 def texts_on_hub(study: Study) -> set[str]:
     """The text probes whose passages come from the hub."""
     return {name for name, text in study.config["texts"].items() if "hub" in text}

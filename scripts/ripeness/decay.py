@@ -13,7 +13,7 @@ from ripeness.intervals import mean_or_null
 from ripeness.runs import covers_runs, over_runs
 from ripeness.statistics import Estimate, decide
 from ripeness.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
-from ripeness.verdicts import Finding, Settings, between, numbers, signed, undecided, with_effect
+from ripeness.verdicts import Finding, Settings, between, numbers, on_enough, signed, undecided, with_effect
 
 DECAY = Finding(
     id="decay-or-tokens",
@@ -51,12 +51,13 @@ def decay_or_tokens(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None
     if result is None:
         return undecided(blank, "a single pair and repeat says nothing of variation")
     trends = {kind: slope(damages[kind], CHANGES[kind]) for kind in found}
-    return replace(
+    finding = replace(
         with_effect(blank, result, replace(settings, smallest_effect=0.0)),
         verdict=decide(result.low, result.high, smallest=0.0),
         statement=sentence(found, trends, settings),
         caveats=tuple(caveats(pairs, damages[name])),
     )
+    return on_enough(finding, finding.n_checkpoints, settings)
 
 
 def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:

@@ -10,7 +10,8 @@ from ripeness.format_spread import format_spread
 from ripeness.gain_by_learning import gain_by_learning
 from ripeness.learning import learned_in_pretraining
 from ripeness.overtraining import Measured, overtraining_findings
-from ripeness.published_tables import lacks_of
+from ripeness.published_suspects import one_label
+from ripeness.published_tables import lacks_of, shots_apart
 from ripeness.same_type_transfer import transfer_within_type
 from ripeness.same_type_without_items import within_type_without_items
 from ripeness.score_matrices import Scores
@@ -67,11 +68,31 @@ def theory_findings(tables: Tables, settings: Settings) -> list[Finding]:
 
 
 def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:
-    """Test every claim on measurements alone, and adjust the p values for their number (Holm)."""
+    """Test every claim on measurements alone, and adjust the p values for their number (Holm).
+
+    Probes that may have one label for all answers are left out unless the study says that they are meant; each finding
+    says what it would be otherwise.
+    """
     lacks, reported = tuple(lacks_of(measurements)), measurements.filter(REPORTED)
-    found = [function(reported, settings) for function in WITHOUT_ITEMS.values()]
+    suspects = one_label(reported)
+    without = reported.filter(~pl.col("probe").is_in(list(suspects)))
+    used, other = (reported, without) if settings.is_one_label_meant else (without, reported)
+    found = [function(used, settings) for function in WITHOUT_ITEMS.values()]
+    if suspects:
+        others = [function(other, settings) for function in WITHOUT_ITEMS.values()]
+        found = [with_suspects(*pair, suspects, settings) for pair in zip(found, others, strict=True)]
+    if apart := shots_apart(measurements):
+        found = [f if f.effect is not None else replace(f, statement=" ".join([f.statement, *apart])) for f in found]
     found = [finding if finding.low is not None else replace(finding, covers="nothing") for finding in found]
     return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
+
+
+def with_suspects(finding: Finding, other: Finding, suspects: dict[str, str], settings: Settings) -> Finding:
+    """The finding, which says of probes that may have one label for all answers what they do to its verdict."""
+    named = "; ".join(f"{probe}: {seen}" for probe, seen in suspects.items())
+    is_, with_ = ("taken in", "Without") if settings.is_one_label_meant else ("left out", "With")
+    caveat = f"All answers may be one label, and {is_}: {named}. {with_} them the claim is {other.verdict}"
+    return replace(finding, caveats=(f"{caveat}, here it is {finding.verdict}.", *finding.caveats))
 
 
 def all_findings(

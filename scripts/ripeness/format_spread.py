@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import covers, levels_of, n_seeds_of, shared_caveats
+from ripeness.coverage import covers, levels_of, n_seeds_of, one_answer, shared_caveats
 from ripeness.format_models import Group, Models, Unit, early_minus_late, models_of
 from ripeness.paired_scores import generator
 from ripeness.score_matrices import Scores
@@ -61,10 +61,17 @@ def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings
         verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
         statement=sentence(name, halves(models.units), result=result, tau=tau)
         + before_tuning(falls.get("untouched") if name == "tuned" else None),
-        caveats=tuple(shared_caveats(scores, models.rows if name == "tuned" else [], settings)),
+        caveats=tuple(shared_caveats(scores, rows := models.rows if name == "tuned" else [], settings))
+        + tuple(one_answer(in_any_format(scores), [(row, row.dataset) for row in rows])),
     )
     extra = spread_caveats(name, falls, models=models, settings=settings)
     return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
+
+
+def in_any_format(scores: Scores) -> Scores:
+    """The scores with tuned models that say the same to all items in at least one of the formats asked."""
+    alike = {(row._replace(probe_format="all"), probe) for row, probe in scores.one_answer}
+    return replace(scores, one_answer=frozenset(alike))
 
 
 def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimate, float] | None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import covers, missing_cells, n_seeds_of, shared_caveats
+from ripeness.coverage import covers, missing_cells, most_checkpoints, n_seeds_of, one_answer, shared_caveats
 from ripeness.gains import NO_GAINS, Gains, difference, gains_of, group_means, mean_gain, n_items_of
 from ripeness.paired_scores import late, trend
 from ripeness.score_matrices import Point, Scores
 from ripeness.statistics import Estimate, decide
-from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
+from ripeness.verdicts import Finding, Settings, between, listed, numbers, on_enough, signed, undecided, with_effect
 
 GAIN = Finding(
     id="gain-by-learning",
@@ -52,12 +52,13 @@ def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Setti
         *missing_cells(
             scores, main.rows, [point for found in scores.checkpoints.values() for point in late(trend(found))]
         ),
+        *one_answer(scores, [(row, row.dataset) for row in main.rows]),
         *gain_caveats(main),
     ]
     verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
     statement = sentence(main, result, difference(last, settings))
     finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
-    return with_effect(finding, result, settings)
+    return on_enough(with_effect(finding, result, settings), most_checkpoints(gains.rows), settings)
 
 
 def collected(

@@ -9,9 +9,10 @@ from typing import Any
 
 from ripeness.copies import composed
 from ripeness.errors import UserError
+from ripeness.portions import shares
 from ripeness.rows import Row
 from ripeness.tasks import Task, value_text
-from ripeness.templates import evaluate, expression, variables
+from ripeness.templates import columns_of, evaluate, expression
 
 ROLES = (
     "test",
@@ -19,6 +20,7 @@ ROLES = (
     "shots",
     "train",
 )  # evaluation is drawn first, so training never takes its rows
+SIGNS = ("; ", ";", " | ", "|", "\n", "\t", ", ")  # that may stand between options in one text
 
 
 @dataclass(frozen=True)
@@ -87,42 +89,70 @@ def short(text: str) -> str:
 def column(row: Row, text: str | None) -> Any:
     """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
     inner = expression(text or "")
-    for name in [text] if inner is None else variables(inner):
+    for name in [text] if inner is None else columns_of(inner, row.values):
         if row.values.get(name) is None:
-            raise UserError(
-                f"{row.where}: the row has no {name!r}; it has {', '.join(sorted(row.values)) or 'nothing'}\n"
-                "hint: mend the row, or the column names in the task file"
-            )
-    value = row.values[text] if inner is None else value_of(inner, row.values, row.where)
+            raise UserError(f"{row.where}: {lacking(row, str(name), is_named=inner is None)}")
+    value = row.values[text] if inner is None else value_of(inner, row)
     if value is None:
         raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
     return value
 
 
-def value_of(inner: str, values: dict[str, Any], where: str) -> Any:
-    """The value of an expression over the columns of a row; UserError that names the row."""
+def lacking(row: Row, name: str, *, is_named: bool) -> str:
+    """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
+    if name in row.values:
+        keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
+        return f"{name} is null\nhint: mend the row, or leave out such rows: {keep}"
+    there = ", ".join(sorted(row.values)) or "nothing"
+    way = "mend the row, or the column names in the task file"
+    if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
+        way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
+    return f"the row has no {name!r}; it has {there}\nhint: {way}"
+
+
+def value_of(inner: str, row: Row) -> Any:
+    """The value of an expression over the columns of a row; UserError that names the row.
+
+    `row` is all columns, where none is called so.
+    """
     try:
-        return evaluate(inner, values)
+        return evaluate(inner, {"row": row.values} | row.values)
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{row.where}: {error}") from None
 
 
 def is_kept(row: Row, task: Task) -> bool:
-    """Whether a row is one of the dataset; the columns that `keep` asks for may be null."""
+    """Whether a row is one of the dataset; the columns that `keep` asks for may be null, or not there."""
     inner = expression(task.keep or "")
     if inner is None:
         return task.keep is None or bool(row.values.get(task.keep))
-    return bool(value_of(inner, {name: row.values.get(name) for name in variables(inner)}, row.where))
+    empty = dict.fromkeys(columns_of(inner, row.values))
+    return bool(value_of(inner, replace(row, values=empty | row.values)))
 
 
 def as_list(row: Row, name: str | None) -> list:
     """The value of a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
-        raise UserError(f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: mend the row")
+        raise UserError(
+            f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: {split_hint(name, value)}"
+        )
     if any(option is None or not str(option).strip() for option in value):
         raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: mend or leave out the row")
     return value
+
+
+def split_hint(name: str | None, value: Any) -> str:
+    """What to do where options are no list; of one text that holds them all, how a task file takes it apart."""
+    sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
+    if sign is None or name is None or expression(name) is not None:
+        return "mend the row"
+    return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
+
+
+def asked_for(name: str) -> str:
+    """How an expression asks for a column."""
+    return name if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def label_of(row: Row, task: Task) -> str:
@@ -149,10 +179,10 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     """Draw the items of every role, disjoint, by seed.
 
     rows: the rows of each source, and in `task.source` which source serves which role.
-    sizes: items wanted for train, validation, test and shots, and the seed of the draw. Fewer are taken when a source
-    has fewer, but what is drawn later from it keeps its shots and one row a role; none is an error, as are duplicate
-    ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test rows instead,
-    and test items too.
+    sizes: items wanted for train, validation, test and shots, and the seed of the draw. A source that is too small for
+    all roles that it serves is split in proportion to what they want (`shares`). None left for a role is an error, as
+    are duplicate ids and rows of one role that also stand in another. With shots_from `test`, shots are the first test
+    rows instead, and test items too.
     """
     sources = {role: source_of(role, task) for role in ROLES}
     names = short_names(list(dict.fromkeys(sources.values())))
@@ -161,17 +191,15 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     head = items[sources["test"]][: sizes["shots"]] if sizes.get("shots_from") == "test" else []
     for source, pool in items.items():
         random.Random(f"{sizes['seed']}-{source}").shuffle(pool)
-    drawn: dict[str, list[Item]] = {}
+    drawn: dict[str, list[Item]] = {"shots": head} if head else {}
     held: dict[str, tuple[str, str]] = {}  # what is asked already -> the role and item that ask it
-    for place, role in enumerate(ROLES):
-        if role == "shots" and head:
-            drawn[role] = head
+    for role in ROLES:
+        if role in drawn:
             continue
-        later = [other for other in ROLES[place + 1 :] if sources[other] == sources[role]]
-        later = [other for other in later if other != "shots" or not head]
-        kept = sum(sizes["shots"] if other == "shots" else 1 for other in later)
-        n = min(sizes[role], max(1, len(items[sources[role]]) - kept))
-        drawn[role], items[sources[role]] = take(items[sources[role]], n, held, task)
+        pool = items[sources[role]]
+        wanted = {other: sizes[other] for other in ROLES if other not in drawn and sources[other] == sources[role]}
+        n = shares(wanted, n_free(pool, held, task, enough=sum(wanted.values())))[role]
+        drawn[role], items[sources[role]] = take(pool, n, held, task)
         check_overlap(drawn[role], role, held, task)
         held |= {content(item): (role, item.id) for item in drawn[role]}
         if not drawn[role]:
@@ -180,6 +208,21 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
                 "hint: the source is empty or too small; lower `items` in the study or name another split"
             )
     return drawn
+
+
+def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -> int:
+    """How many rows of a pool can be drawn; where the task says drop, one a question, none that is held.
+
+    Counting ends at `enough`.
+    """
+    if task.overlap != "drop":
+        return len(pool)
+    free: set[str] = set()
+    for item in pool:
+        if len(free) >= enough:
+            break
+        free |= {content(item)} - held.keys()
+    return len(free)
 
 
 def source_of(role: str, task: Task) -> str:

@@ -1,5 +1,6 @@
 """Which datasets are learned in pre-training, which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 from scipy import special
 
 from ripeness.coverage import covers, shared_caveats
+from ripeness.figure_data import human
 from ripeness.paired_scores import floors, measured_blocks, trend, weights_of
 from ripeness.score_matrices import Block, Scores
 from ripeness.statistics import decide, estimate, grouped_means, kendall, weighted_means
@@ -34,6 +36,7 @@ class Curve:
     scores: np.ndarray  # by checkpoint, as measured
     above: np.ndarray
     rise: np.ndarray
+    first_tokens: int | None
 
 
 def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
@@ -114,6 +117,9 @@ def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, setti
                 scores=draws[:, 0].copy(),  # a view would keep all draws
                 above=last - base,
                 rise=last - draws[:half].mean(axis=0),
+                first_tokens=next(
+                    point.tokens for point, key in zip(trend(points), keys, strict=True) if key in block.base
+                ),
             )
         )
     return result
@@ -146,6 +152,7 @@ def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, ob
         "rise_high": rise.high,
         "tau": number(kendall(curve.scores[:, None])[0]),
         "first": float(curve.scores[0]),
+        "first_tokens": curve.first_tokens,
         "last": float(curve.scores[-1]),
         "p_learned": float(special.stdtr(above.df, -distance)),
         "p_never": float(special.stdtr(above.df, distance)),
@@ -163,14 +170,14 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
     kinds = {
         "learned": "learned in pre-training",
         "never": "never learned",
-        "high from the start": "above the floor from the start",
+        "high from the start": "above the floor from the first checkpoint on",
         "unclear": "unclear",
     }
     parts = []
     for kind, words in kinds.items():
         found = [row for row in rows if row["class"] == kind]
         scored = [
-            f"{name} {row['late']:.2f} against {row['floor']:.2f}"
+            f"{name} {row['late']:.2f} against {row['floor']:.2f}{first_seen(row)}"
             for name, row in zip(names.get(kind, []), found, strict=True)
         ]
         if found or kind in ("learned", "never"):
@@ -180,6 +187,14 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
     of = several if len(rows) == n else f"{len(rows)} trajectories of {several}"
     head = f"Of {of} (score of the later untouched checkpoints against what needs no skill) "
     return f"{head}{listed(parts)}."
+
+
+def first_seen(row: Mapping[str, object]) -> str:
+    """Where the first checkpoint of a dataset that is high there already stands; nothing of others."""
+    tokens = row["first_tokens"]
+    if row["class"] != "high from the start" or tokens is None:
+        return ""
+    return f", first measured at {human(int(tokens))} tokens"
 
 
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:

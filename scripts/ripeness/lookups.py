@@ -273,13 +273,17 @@ def finding_settings(study: Study, wildcards: Any) -> str:
     named = {key: published[key] for key in ("learned", "not_learned") if key in published}
     if tuned_on := published.get("tuned_on"):
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
+    if published and "perhaps-one-label" in study.config.get("audit", {}).get("acknowledge", {}):
+        named["is_one_label_meant"] = True
     return to_json(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
 def config_json(study: Study, wildcards: Any) -> str:
     """The study as it was understood, with defaults; `scratch` is the site's."""
     is_whole = runs_models(study)
-    keys = study.config.keys() - {"scratch"} if is_whole else ("study", "title", kind_of(study.config), "findings")
+    others = ["study", "title", kind_of(study.config), "findings"]
+    others += ["audit"] if study.config.get("audit", {}).get("acknowledge") else []
+    keys = study.config.keys() - {"scratch"} if is_whole else others
     return to_json({key: study.config[key] for key in keys})
 
 

@@ -7,9 +7,9 @@ import polars as pl
 
 from ripeness.intervals import mean_or_null
 from ripeness.runs import covers_runs, over_runs
-from ripeness.statistics import Estimate
+from ripeness.statistics import Estimate, absence_p
 from ripeness.treated_curves import PLACE, TEXT, in_trend
-from ripeness.verdicts import Finding, Settings, between, listed, numbers, signed, undecided
+from ripeness.verdicts import Finding, Settings, between, listed, numbers, on_enough, signed, undecided
 
 MITIGATION = Finding(
     id="mitigation",
@@ -20,6 +20,10 @@ MITIGATION = Finding(
     statement="",
     unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
 )
+UNITS = {
+    "text": MITIGATION.unit,
+    "answer": "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning",
+}
 CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
 
 
@@ -50,25 +54,32 @@ def mitigation(measurements: pl.DataFrame, settings: Settings) -> Finding:
     limit = settings.smallest_loss
     # the least that it certainly buys, of those that certainly cost nothing; else of all
     best = min(found, key=lambda change: (change.answer.high >= limit, change.text.high))
+    verdict, trend = verdict_of(found, limit), in_trend(losses)
+    decides = "answer" if decided_by_answers(best, verdict, limit) else "text"
     blank = replace(
         MITIGATION,
         n_checkpoints=late.select("series", "tokens").unique().height,
         n_seeds=late["seed"].n_unique(),
         covers=covers_runs(late["series"].n_unique(), late["seed"].n_unique(), "tuning seeds"),
-        verdict=verdict_of(found, limit),
+        verdict=verdict,
         statement=sentence(found, best, limit, plain=settings.method),
         caveats=tuple(caveats(late, found, settings)),
         details=tuple(rows(losses, found)),
+        unit=UNITS[decides],
     )
-    return replace(
-        blank,
-        effect=best.text.effect,
-        low=best.text.low,
-        high=best.text.high,
-        confidence=confidence,
-        mde=best.text.mde,
-        p_value=min(1.0, best.text.p_value * len(found)),
-    )
+    shown = best.answer if decides == "answer" else best.text
+    p_value = absence_p(shown, smallest=limit) if decides == "answer" else shown.p_value
+    effect = {"effect": shown.effect, "low": shown.low, "high": shown.high, "mde": shown.mde}
+    finding = replace(blank, **effect, confidence=confidence, p_value=min(1.0, p_value * len(found)))
+    most = trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
+    return on_enough(finding, int(most), settings)
+
+
+def decided_by_answers(best: Change, verdict: str, limit: float) -> bool:
+    """Whether it is the answers of the best treatment that decide, or leave open, what the text alone would not."""
+    if verdict == "contradicted":
+        return best.text.low <= -limit
+    return verdict == "undecided" and best.text.high < -limit
 
 
 def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:

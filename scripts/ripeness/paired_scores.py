@@ -104,8 +104,13 @@ def floors(
 
 
 def choice_floor(block: Block, measurements: pl.DataFrame) -> tuple[str, float]:
-    """Take the larger of chance and majority from the measurements; without them, majority of the items."""
+    """Take the larger of chance and majority from the measurements; without them, majority of the items.
+
+    Of the block's own format, where measurements say it: letters have a commonest one, options of an item's own do not.
+    """
     rows = measurements.filter(pl.col("probe") == block.probe)
+    if "probe_format" in rows.columns:
+        rows = rows.filter(pl.col("probe_format") == block.format)
     known = {name: rows[name].max() for name in ("chance", "majority") if name in rows.columns}
     known = {name: float(value) for name, value in known.items() if value is not None}
     if not known:

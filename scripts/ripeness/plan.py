@@ -119,11 +119,15 @@ def plan_cells(study: Study) -> list[Cell]:
 
 
 def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
-    """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on."""
+    """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on.
+
+    A seed draws the shots of an untouched model and nothing else: one without shots is asked by the first alone.
+    """
     config = study.config
     cells = []
     for probe, format_ in probes_asked(study, series):
-        seeds = config["seeds"][:1] if format_ in UNSEEDED else config["seeds"]
+        is_drawn = format_ not in UNSEEDED and max(config["methods"]["base"]["shots"]) > 0
+        seeds = config["seeds"] if is_drawn else config["seeds"][:1]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
     return cells + tuned_cells(study, series, checkpoint)
 
@@ -192,8 +196,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         if cell.format == HARNESS_FORMAT:
             shots = harness_tasks(study)[cell.dataset]
             return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
-        kind = study.tasks[cell.dataset].kind
-        return [Probe("base", cell.dataset, kind, cell.format, n) for n in study.config["methods"]["base"]["shots"]]
+        kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.config["seeds"][0]
+        shots = [n for n in study.config["methods"]["base"]["shots"] if n or is_first]
+        return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
     kind, probes = study.tasks[cell.dataset].kind, []
     if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.config["keep_models"] == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))

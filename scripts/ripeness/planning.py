@@ -1,4 +1,7 @@
-"""What Snakemake works out anew for every job of a plan, worked out once. For Snakemake 9.27; pinned for this."""
+"""What Snakemake works out anew for every job of a plan, worked out once, and paths that are no patterns.
+
+For Snakemake 9.27; pinned for this.
+"""
 
 import gc
 import inspect
@@ -6,11 +9,41 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
+from snakemake import rules
 from snakemake.common import overwrite_function_params
+from snakemake.io import IOFile, _IOFile
 from snakemake.jobs import Job
 from snakemake.resources import Resource
 
 from ripeness.plan import Study
+
+
+class PlainPath(str):
+    """The path of an input as it is written, though it may hold braces or angle brackets."""
+
+
+class File(_IOFile):
+    """An input whose path is no pattern: Snakemake would look for wildcards in it, and for its own names of folders."""
+
+    def apply_wildcards(self, wildcards: Any) -> "File":
+        """The file itself."""
+        return self
+
+
+def io_file(path: Any, rule: Any = None) -> _IOFile:
+    """A file of Snakemake, which of a plain path is that path."""
+    if isinstance(path, File):
+        return path
+    if not isinstance(path, PlainPath):
+        return IOFile(path, rule=rule)
+    file = File(path, rule=None)
+    file.rule = rule
+    return file
+
+
+def plain(value: Any) -> Any:
+    """What a lookup gives, with paths as they are where it is a list of them."""
+    return [PlainPath(path) if set(path) & set("{<") else path for path in value] if isinstance(value, list) else value
 
 
 def hurry() -> None:
@@ -23,6 +56,7 @@ def hurry() -> None:
         shell_command.cache_clear()  # a job that is tried again may ask for more memory
         log_info(job, *arguments, **options)
 
+    rules.IOFile = io_file
     Job.log_info, Job.shellcmd = log_anew, property(shell_command)
     Job.is_valid = lambda job: job.log and job.benchmark  # which keep what they find
 
@@ -34,7 +68,13 @@ def rest() -> None:
 
 
 def from_plan(study: Study, lookup: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it."""
-    ask = partial(lookup, study)
-    overwrite_function_params(ask, inspect.signature(ask).parameters)
+    """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it.
+
+    Lists are paths, which stay as they are.
+    """
+
+    def ask(*values: Any, **more: Any) -> Any:
+        return plain(lookup(study, *values, **more))
+
+    overwrite_function_params(ask, inspect.signature(partial(lookup, study)).parameters)
     return ask

@@ -142,12 +142,38 @@ def lacks_of(measurements: pl.DataFrame) -> list[str]:
     unknown = floors.filter(pl.all_horizontal(pl.col("chance", "majority").is_null()))["probe"].sort().to_list()
     if unknown:
         lacks.append(f"No chance level for {', '.join(unknown)}: whether these are learned is not judged.")
+    known = floors.filter(pl.col("chance").is_not_null(), pl.col("majority").is_null())["probe"].sort().to_list()
+    if known:
+        lacks.append(
+            f"No share of the commonest answer (`majority`) for {', '.join(known)}: a probe that sits at it looks "
+            "learned, or high from its first row on."
+        )
     unread = sorted(set(chosen["probe"]) - set(scores(chosen)["probe"]))
     if unread:
         lacks.append(
             f"No accuracy of choices, ROUGE-L of generated or bits per byte of running text for {', '.join(unread)}: "
             "kept in the table and not read."
         )
+    lacks += shots_apart(measurements)
     if apart := n - chosen.height:
         lacks.append(f"{apart} rows of tuned models with other numbers of shots are kept in the table and not read.")
     return lacks
+
+
+def shots_apart(measurements: pl.DataFrame) -> list[str]:
+    """What `published.shots` leaves out: probes of which models were asked with other numbers of shots only."""
+    tuned, base = measurements.filter(~IS_BASE), measurements.filter(IS_BASE)
+    read = tuned.filter("is_chosen").group_by("probe").agg(at=pl.col("shots").min())
+    lost = tuned.join(read, on="probe", how="anti")
+    asked = base.join(read, on="probe").group_by("probe", "at").agg(pl.col("shots").unique())
+    alone = base.join(asked.filter(~pl.col("shots").list.contains(pl.col("at"))), on="probe", how="semi")
+    found = []
+    for rows, who in ((lost, "tuned"), (alone, "untouched")):
+        if not rows.is_empty():
+            names = ", ".join(sorted(set(rows["probe"])))
+            numbers = ", ".join(map(str, sorted(set(rows["shots"]))))
+            found.append(
+                f"`published.shots` leaves out {names}: {who} models have rows at {numbers} shots only. Without the "
+                "key each probe is read at the number at which most of its models can be compared."
+            )
+    return found

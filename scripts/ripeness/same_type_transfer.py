@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import levels_of, missing_cells, shared_caveats, with_counts
+from ripeness.coverage import levels_of, missing_cells, one_answer, shared_caveats, with_counts
 from ripeness.paired_scores import changes, generator, late, measured_blocks, pairs, trend, weights_of
 from ripeness.score_matrices import Block, Point, Row, Scores
 from ripeness.statistics import (
@@ -86,7 +86,9 @@ def transfer_within_type(measurements: pl.DataFrame, scores: Scores, settings: S
             reason = "at the earlier or at the later checkpoints no such model was measured"
         return undecided(finding, reason)
     result = later_minus_earlier(carried, settings)
-    caveats = (*shared_caveats(scores, carried.rows, settings), *missing_cells(scores, carried.rows, halves), UNLIKE)
+    alike = one_answer(scores, [(change.row, change.probe) for change in carried.found])
+    caveats = (*shared_caveats(scores, carried.rows, settings), *missing_cells(scores, carried.rows, halves))
+    caveats = (*caveats, *alike, UNLIKE)
     return judged(replace(finding, caveats=caveats), carried, result, settings)
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from ripeness.contrasts import method_caveats, missing_caveats, pairs_of
+from ripeness.coverage import most_checkpoints
 from ripeness.intervals import mean_or_null
 from ripeness.same_type_transfer import CARRIED, HALVES, UNLIKE, Carried, Change, halves_of, judged, pair_rows, sentence
 from ripeness.score_matrices import Row, Scores
 from ripeness.trajectories import points_of
 from ripeness.transfer_without_items import kinds_of
-from ripeness.verdicts import Finding, Settings, undecided
+from ripeness.verdicts import Finding, Settings, on_enough, undecided
 from ripeness.without_items import caveats_of, covers_of, estimated
 
 
@@ -49,7 +50,7 @@ def within_type_without_items(measurements: pl.DataFrame, settings: Settings) ->
     if np.isnan(result.low):
         statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, result)}"
         return replace(finding, statement=statement, effect=result.effect)
-    return judged(finding, carried, result, settings)
+    return on_enough(judged(finding, carried, result, settings), most_checkpoints(carried.rows), settings)
 
 
 def change_of(pair: Mapping[str, Any]) -> Change:

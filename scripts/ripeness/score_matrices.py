@@ -19,6 +19,7 @@ from ripeness.statistics import Redrawn, mean_of
 from ripeness.tables import REPORTED, by_checkpoint
 from ripeness.verdicts import Settings
 
+MIN_ALIKE = 10  # items; fewer may well be answered alike
 ITEM = ["probe", "split", "probe_kind", "item", "cluster", "gold"]
 
 
@@ -100,6 +101,7 @@ class Scores:
     checkpoints: dict[str, list[Point]] = field(default_factory=dict)
     blocks: dict[tuple[str, str], Block] = field(default_factory=dict)
     n_learning_rates: int = 1  # the most that one cell was tuned with
+    one_answer: frozenset[tuple[Row, str]] = frozenset()  # tuned models, each with a probe
 
 
 def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
@@ -111,8 +113,9 @@ def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
     points, columns = outline(tables)
     rows: dict[tuple[str, str], list[Row]] = {key: [] for key in sorted(columns)}
     files = {key: folder / f"{number}.scores" for number, key in enumerate(rows)}
-    rates = [1]
+    rates, alike = [1], []
     for table in tables:
+        alike += one_answers(table)
         answers = table.select(*ROW, "learning_rate", "probe", "split", "item", "score").collect()
         rates += answers.group_by(ROW[:-1]).agg(pl.col("learning_rate").n_unique())["learning_rate"].unique().to_list()
         for key, part in partitioned(answers).items():
@@ -121,7 +124,19 @@ def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
             with files[key].open("ab") as file:
                 values.tofile(file)
     blocks = {key: block_of(key[0], models, columns[key], files[key]) for key, models in rows.items()}
-    return Scores(in_order(points), blocks, max(rates))
+    return Scores(in_order(points), blocks, max(rates), frozenset(alike))
+
+
+def one_answers(table: pl.LazyFrame) -> list[tuple[Row, str]]:
+    """The tuned models that give one answer to every test item of a choice that has several right answers."""
+    asked = table.filter(
+        pl.col("method") != "base", pl.col("prediction").is_not_null(), probe_kind="choice", split="test"
+    )
+    answers = asked.group_by(*ROW, "learning_rate", "probe").agg(
+        pl.len(), said=pl.col("prediction").n_unique(), golds=pl.col("gold").n_unique()
+    )
+    found = answers.filter(pl.col("len") >= MIN_ALIKE, pl.col("golds") > 1, pl.col("said") == 1)
+    return [(Row(*row), probe) for *row, probe in found.select(*ROW, "probe").unique().collect().iter_rows()]
 
 
 def scored(table: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:

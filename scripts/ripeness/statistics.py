@@ -265,6 +265,12 @@ def decide_equivalence(low: float, high: float, *, smallest: float) -> str:
     return "contradicted" if low > smallest or high < -smallest else "undecided"
 
 
+def absence_p(result: Estimate, *, smallest: float) -> float:
+    """p that the effect lies at `smallest`, from below which `decide_absence` supports and from above contradicts."""
+    distance = abs(smallest - result.effect)
+    return float(2 * special.stdtr(result.df, -distance / result.se)) if result.se > 0 else float(distance == 0)
+
+
 def equivalence_p(result: Estimate, *, smallest: float) -> float:
     """p that the effect lies at the nearer bound of +-`smallest`, from either side of which a claim is decided.
 

@@ -7,7 +7,7 @@ from functools import cache
 from string import ascii_uppercase
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from ripeness.config import hint
@@ -70,6 +70,21 @@ def variables(inner: str) -> list[str]:
     return sorted(meta.find_undeclared_variables(TEMPLATES.parse("{{" + inner + "}}")) - TEMPLATES.globals.keys())
 
 
+def columns_of(inner: str, known: Iterable[str]) -> list[str]:
+    """The columns that an expression asks for, by name or, where no column is called `row`, as row['a name']."""
+    if "row" in known or "row" not in variables(inner):
+        return variables(inner)
+    return sorted({*variables(inner), *subscripts(inner)} - {"row"})
+
+
+@cache
+def subscripts(inner: str) -> set[str]:
+    """The columns that an expression asks for as row['a name']."""
+    asked = TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
+    named = [part for part in asked if isinstance(part.node, nodes.Name) and isinstance(part.arg, nodes.Const)]
+    return {part.arg.value for part in named if part.node.name == "row"}
+
+
 @cache
 def compiled(inner: str) -> Callable[..., Any]:
     """An expression as a function of its variables; None where it is undefined."""
@@ -121,17 +136,17 @@ def check_value(where: str, text: str) -> None:
     inner = expression(text)
     if inner is None:
         raise UserError(f"{where}: {text!r} is not one expression\nhint: one pair of braces; `~` puts texts together")
-    parsed(where, text)
+    parsed(where, text, or_else="a column whose name is no single word: {{ row['Best Answer'] }}")
     refuse_python(where, lambda: compiled(inner)(**dict.fromkeys(variables(inner), "text")))
 
 
-def parsed(where: str, template: str) -> set[str]:
+def parsed(where: str, template: str, *, or_else: str = "e.g. {{ text }}") -> set[str]:
     """The variables of a template; UserError where it does not parse."""
     try:
         names = meta.find_undeclared_variables(TEMPLATES.parse(template))
         TEMPLATES.from_string(template)
     except TemplateSyntaxError as error:
-        raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, e.g. {{{{ text }}}}") from None
+        raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, {or_else}") from None
     return names
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.degradation import caveats, counts, turn_row, turning
+from ripeness.degradation import caveats, counts, size, turn_row, turning, with_peak
 from ripeness.figure_data import human
 from ripeness.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
 from ripeness.turning_points import MIN_FOR_KINK, TurningPoint
@@ -21,6 +21,7 @@ TURN = Finding(
     statement="",
     unit="doublings of tokens between the best checkpoint and the last, after the change",
 )
+CONTRAST = "nats a token after the change, last checkpoint minus the best before it"  # where nothing turns
 
 
 def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None, settings: Settings) -> Finding:
@@ -57,7 +58,7 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
         details=tuple(details),
     )
     if found.kind != "peak":
-        return blank
+        return replace(with_peak(blank, found, settings), unit=CONTRAST)
     return replace(blank, **doublings(mean, found))
 
 
@@ -83,7 +84,8 @@ def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settin
     if found.kind == "peak":
         where = human(round(float(np.exp(found.place))))
         low, high = (human(round(end)) for end in reach(mean, found))
-        text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}"
+        text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}; "
+        text += f"at the last checkpoint it is {size(found)} nats a token above the best"
     else:
         text = f"After {change} no turning point can be told from noise"
     parts = []

@@ -9,12 +9,21 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.coverage import levels_of, shared_caveats, with_counts
+from ripeness.coverage import levels_of, most_checkpoints, one_answer, shared_caveats, with_counts
 from ripeness.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.paired_scores import generator
 from ripeness.score_matrices import Point, Scores
-from ripeness.statistics import Above, Estimate, decide, decide_absence, estimate, grouped_means, ratio
-from ripeness.verdicts import Finding, Settings, between, listed, number, signed, undecided, with_effect
+from ripeness.statistics import (
+    Above,
+    Estimate,
+    absence_p,
+    decide,
+    decide_absence,
+    estimate,
+    grouped_means,
+    ratio,
+)
+from ripeness.verdicts import Finding, Settings, between, listed, number, on_enough, signed, undecided, with_effect
 
 TRANSFER = Finding(
     id="transfer-between-types",
@@ -23,8 +32,12 @@ TRANSFER = Finding(
     figure="transfer",
     verdict="undecided",
     statement="",
-    unit="score lost, choices to generation minus generation to choices",
+    unit="score lost on the other type of task",
 )
+UNITS = {
+    "choice": "score lost on generated answers by tuning on choices",
+    "generation": "score lost on choices by tuning on generated answers",
+}
 SMALL_BASE = 0.05  # a ratio to less than this says nothing
 
 
@@ -32,25 +45,52 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
     """Judge both directions by the change of score, tuned minus untouched, on datasets of the other type.
 
     A loss is selected on other items than it is measured on: an untouched score that is high by chance would
-    fall by itself. Supported where both parts of the claim are, contradicted where one is contradicted.
+    fall by itself. Supported where both parts of the claim are, contradicted where one is contradicted; the
+    effect is that of the part that decides.
     """
     losses = losses_of(measurements, scores, settings)
     if losses is None:
         return undecided(TRANSFER, "no model was tuned on one type of task and measured on the other")
     finding = with_counts(TRANSFER, scores, losses.rows, n_items=losses.n_items)
-    parts = {kind: direction_row(losses, kind, settings) for kind in DIRECTIONS}
-    caveats = [*shared_caveats(scores, losses.rows, settings), *transfer_caveats(losses, parts)]
+    measured = [kind for kind in DIRECTIONS if any(loss.kind == kind for loss in losses.found)]
+    lost_by = {kind: lost(losses, kind, settings) for kind in measured}
+    parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
+    alike = one_answer(scores, [(loss.row, loss.probe) for loss in losses.found])
+    caveats = [*shared_caveats(scores, losses.rows, settings), *alike, *transfer_caveats(losses, parts)]
+    verdict = verdict_of([str(part["verdict"]) for part in parts.values()])
     finding = replace(
         finding,
-        verdict=verdict_of([str(part["verdict"]) for part in parts.values()]),
+        verdict=verdict,
         statement=" ".join(str(part["statement"]) for part in parts.values()),
         caveats=tuple(caveats),
         details=(*(without_sentence(part) for part in parts.values()), *pair_rows(losses, scores)),
     )
-    if any(part["effect"] is None for part in parts.values()):
-        return finding
+    kind = deciding(parts)
+    if kind in lost_by:
+        p_value = p_of(lost_by, kind, verdict, settings)
+        finding = with_effect(replace(finding, unit=UNITS[kind]), lost_by[kind], settings)
+        finding = replace(
+            finding, p_value=p_value, statement=f"{finding.statement} What decides is {DIRECTIONS[kind]}, shown beside."
+        )
+    return on_enough(finding, most_checkpoints(losses.rows), settings)
 
-    return with_effect(finding, lost(losses, {"choice": 1, "generation": -1}, settings), settings)
+
+def deciding(parts: dict[str, dict[str, object]]) -> str:
+    """The direction that decides: one that is contradicted, else one that is undecided, else the claim of harm."""
+    for verdict in ("contradicted", "undecided"):
+        for kind, part in parts.items():
+            if part["verdict"] == verdict:
+                return kind
+    return "choice"
+
+
+def p_of(lost_by: dict[str, Estimate], kind: str, verdict: str, settings: Settings) -> float:
+    """p of the verdict: of both directions the weaker proof supports, and either of two may contradict."""
+    found = {
+        name: float(loss.p_value) if name == "choice" else absence_p(loss, smallest=settings.smallest_effect)
+        for name, loss in lost_by.items()
+    }
+    return max(found.values()) if verdict == "supported" else min(1.0, len(found) * found[kind])
 
 
 def verdict_of(parts: list[str]) -> str:
@@ -60,47 +100,36 @@ def verdict_of(parts: list[str]) -> str:
     return "supported" if set(parts) == {"supported"} else "undecided"
 
 
-def lost(losses: Losses, signs: dict[str, int], settings: Settings) -> Estimate:
-    """Estimate the mean loss in a direction, or a difference of both: a sign for each kind of dataset tuned on.
-
-    Every comparison with something to lose counts the same.
-    """
+def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
+    """Estimate the mean loss in the direction from this kind of dataset; every comparison counts the same."""
     changes = np.array([loss.change for loss in losses.found])[:, None]
     share = np.array([loss.share for loss in losses.found])[:, None]
-    inside = {kind: np.array([loss.kind == kind for loss in losses.found]) for kind in signs}
+    rows = np.array([loss.kind == kind for loss in losses.found])
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        total = 0
-        for kind, sign in signs.items():
-            rows = inside[kind]
-            total = (
-                total - sign * grouped_means(changes[rows], weights[rows] * share[rows], np.zeros(rows.sum(), int))[0]
-            )
-        return total
+        return -grouped_means(changes[rows], weights[rows] * share[rows], np.zeros(rows.sum(), int))[0]
 
     return estimate(
-        -sum(sign * ratio(*losses.sums[kind]) for kind, sign in signs.items()),
+        -ratio(*losses.sums[kind]),
         n_items=losses.n_items,
         confidence=settings.confidence,
         above=Above(statistic, levels_of(losses.rows), generator(settings, TRANSFER.id)),
     )
 
 
-def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, object]:
-    """Judge one direction: the row of `details`, with a sentence."""
+def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Settings) -> dict[str, object]:
+    """Judge one direction by its loss, None where nothing could be lost: the row of `details`, with a sentence."""
     other = "generation" if kind == "choice" else "choice"
     row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind], "verdict": "undecided"}
     row |= dict.fromkeys(("effect", "low", "high", "mde", "ratio_mean", "ratio_median"))
     head = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}[kind]
-    n_rows = sum(loss.kind == kind for loss in losses.found)
-    if not n_rows:
+    if loss is None:
         reason = (
             f"untouched checkpoints are at the floor on every {other} dataset and have nothing to lose"
             if losses.at_floor[kind]
             else f"no model tuned on a {kind} dataset was measured on a {other} dataset"
         )
         return row | {"n_pairs": 0, "reason": reason, "statement": f"{head} decides nothing: {reason}."}
-    loss = lost(losses, {kind: 1}, settings)
     judge = decide if kind == "choice" else decide_absence
     ratios = np.array(
         [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
@@ -110,6 +139,7 @@ def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, ob
         "" if mean is None else f", {mean:+.0%} of the untouched score in the mean and {median:+.0%} in the median"
     )
     what = {"generation": "generated answers", "choice": "choices"}[other]
+    bound = "" if kind == "choice" else f" (a loss of less than {settings.smallest_effect:g} counts as none)"
     return row | {
         "verdict": judge(loss.low, loss.high, smallest=settings.smallest_effect),
         "effect": -loss.effect,
@@ -121,7 +151,7 @@ def direction_row(losses: Losses, kind: str, settings: Settings) -> dict[str, ob
         "n_pairs": len(ratios),
         "reason": "",
         "statement": f"{head} changes the score on {what} by {signed(-loss.effect)} "
-        f"{between(-loss.high, -loss.low)}{relative.replace('-', '−')}.",
+        f"{between(-loss.high, -loss.low)}{relative.replace('-', '−')}{bound}.",
     }
 
 

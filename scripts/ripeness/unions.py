@@ -2,8 +2,8 @@
 
 import re
 
-SUFFIXES = ("csv", "json", "jsonl", "ndjson", "parquet", "pq")
-AFTER_SUFFIX = re.compile(rf"(\.(?:{'|'.join(SUFFIXES)}))\s*\+")
+SUFFIXES = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet", "pq")
+AFTER_SUFFIX = re.compile(rf"(\.(?:{'|'.join(SUFFIXES)})(?:\.gz)?)\s*\+")
 
 
 def splits_of(text: str) -> list[str]:

@@ -26,6 +26,7 @@ class Settings:
     seed: int = 0
     learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
     not_learned: Sequence[str] = ()
+    is_one_label_meant: bool = False  # probes that may have one label for all answers are not left out
     kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on
     runs: Mapping[str, str] = field(
         default_factory=dict
@@ -74,6 +75,15 @@ def settings_from(values: Mapping[str, object]) -> Settings:
 def undecided(blank: Finding, reason: str, **known: object) -> Finding:
     """Say that the claim cannot be decided, and why."""
     return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.", **known)
+
+
+def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
+    """The finding, undecided where it rests on too few checkpoints for a statement about pre-training."""
+    least = settings.min_checkpoints
+    if finding.verdict == "undecided" or n_checkpoints >= least:
+        return finding
+    few = "one checkpoint is" if n_checkpoints == 1 else f"{n_checkpoints} checkpoints are"
+    return undecided(finding, f"{few} too few (at least {least}). {finding.statement}".rstrip("."))
 
 
 def with_effect(finding: Finding, result: Estimate, settings: Settings) -> Finding:

@@ -112,7 +112,7 @@ def learned_without_items(measurements: pl.DataFrame, settings: Settings) -> Fin
         statement=short(details, names),
         covers=covers_of(measurements, is_tuned=False),
         n_checkpoints=max(len(curve.values) for curve in curves),
-        caveats=(*caveats_of(measurements, settings), *left_out(every, curves)),
+        caveats=(*caveats_of(measurements, settings), *left_out(every, curves), *from_first_row(details)),
         details=tuple(details),
     )
     sure = [row for row in details if row["se_above"] is not None]
@@ -146,6 +146,14 @@ def left_out(every: list[Trajectory], used: list[Trajectory]) -> list[str]:
     return [f"{n} of {len(every)} trajectories are not judged: {why}."] if n else []
 
 
+def from_first_row(details: list[dict]) -> list[str]:
+    """Caveat on probes that are high in their first row: what was before it no table says."""
+    names = sorted({row["dataset"] for row in details if row["class"] == "high from the start"})
+    if not names:
+        return []
+    return [f"High from the first row of the table on: {listed(names)}; what was learned before it cannot be told."]
+
+
 def learned_row(curve: Trajectory, n_curves: int, settings: Settings) -> dict[str, object]:
     """Classify one dataset of one series; the row of `details`, with its saturation."""
     early, later = (float(half.mean()) for half in halves(curve.values))
@@ -169,6 +177,7 @@ def learned_row(curve: Trajectory, n_curves: int, settings: Settings) -> dict[st
         "low": above - reach if is_known else None,
         "high": above + reach if is_known else None,
         "rise": later - early,
+        "first_tokens": curve.points[0].tokens,
         "p_learned": float(special.ndtr(-distance)) if is_known else None,
         "p_never": float(special.ndtr(distance)) if is_known else None,
         "se_above": se_above if is_known else None,

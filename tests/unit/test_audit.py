@@ -20,8 +20,9 @@ from ripeness.audit_grid import GRID_CHECKS
 from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS
 from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS
 from ripeness.audit_results import RESULT_CHECKS
+from ripeness.audit_terminal import warning_lines
 from ripeness.errors import UserError
-from ripeness.tables import AUDIT, conform
+from ripeness.tables import AUDIT, conform, write_table
 
 PAGE = Path(__file__).parents[2] / "docs/audit.md"
 FUNCTIONS = {
@@ -81,3 +82,24 @@ def test_an_acknowledgement_of_no_check_names_the_choices():
     check_acknowledged({name: "meant" for name in CHECKS})
     with pytest.raises(UserError, match="(?s)no check 'overlapp'; there are .*overlap, .*did you mean 'overlap'"):
         check_acknowledged({"overlapp": "meant"})
+
+
+def test_a_run_ends_with_what_the_audit_warns_of_and_the_study_does_not_acknowledge(tmp_path):
+    assert warning_lines(tmp_path) == []
+    seen = [
+        remark("duplicates", "qqp", "3 of 12 (25%) test items repeat another one"),
+        remark("duplicates", "rte", "long " * 100),
+        remark("fewer-items", "rte", "5 of 20 train items", severity="fatal"),
+        remark("single-seed", "seeds", "every model is tuned once, with seed 1"),
+        remark("skewed-gold", "qqp", "a note"),
+    ]
+    for acknowledged, ends in [({}, ["fewer-items", "single-seed", "duplicates"]), ({"single-seed": "a pilot"}, None)]:
+        rows = with_passed(seen, ["overlap"], acknowledged)
+        write_table(tmp_path / "tables/audit.parquet", as_rows(rows), AUDIT)
+        head, *lines = warning_lines(tmp_path)
+        checks = ends or ["fewer-items", "duplicates"]
+        assert head.startswith(f"The audit has {len(checks) + 1} warnings") and "report.html" in head
+        assert [line.strip().partition(":")[0] for line in lines] == checks
+        assert lines[-1].endswith("(and 1 more)") and "qqp: 3 of 12" in lines[-1] and max(map(len, lines)) < 185
+    write_table(tmp_path / "tables/audit.parquet", as_rows(with_passed(seen[-1:], [], {})), AUDIT)
+    assert warning_lines(tmp_path) == []

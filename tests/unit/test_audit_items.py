@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ripeness.audit import refusal, with_passed
 from ripeness.audit_items import ITEM_CHECKS, Drawing, asked_elsewhere, normalised
 from ripeness.tasks import load_task
 
@@ -187,6 +188,45 @@ def test_a_check_sees_what_it_should_and_not_what_is_nearly_so(check):
         assert len(found) == 1 and words in found[0].seen, found
         assert (found[0].check, found[0].where) == (check, "qqp")
         assert list(ITEM_CHECKS[check](near)) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "n_shots", "severity"),
+    [
+        (ROLES | {"train": 40}, 4, "warning"),  # half of them
+        (ROLES | {"train": 41}, 4, "fatal"),
+        (ROLES | {"validation": 11}, 4, "fatal"),
+        (ROLES | {"shots": 9}, 4, "fatal"),
+        (ROLES | {"shots": 5}, 4, "warning"),
+        (ROLES | {"shots": 5}, 5, "fatal"),  # prompts cannot have so many
+    ],
+)
+def test_less_than_half_of_the_items_of_a_role_is_fatal(sizes, n_shots, severity):
+    [seen] = ITEM_CHECKS["fewer-items"](drawing(sizes=sizes, n_shots=n_shots))
+    assert seen.severity == severity
+    [said] = with_passed([seen], ["fewer-items"], {"fewer-items": "a pilot"})
+    assert refusal([said]) is None and (refusal([seen]) is not None) == (severity == "fatal")
+
+
+def test_roles_that_the_study_does_not_use_may_be_small():
+    asked_only = replace(drawing(sizes=ROLES | {"train": 100, "validation": 100}), is_tuned=False)
+    without_shots = drawing(sizes=ROLES | {"shots": 100}, n_shots=0)
+    for one in (asked_only, without_shots):
+        [seen] = ITEM_CHECKS["fewer-items"](one)
+        assert seen.severity == "warning"
+    [seen] = ITEM_CHECKS["fewer-items"](replace(asked_only, sizes=ROLES | {"test": 25}))
+    assert seen.severity == "fatal"
+
+
+def test_that_one_file_was_split_among_roles_is_said():
+    one = task(source={"train": "a.jsonl", "validation": "b.jsonl", "test": "a.jsonl"})
+    [seen] = ITEM_CHECKS["fewer-items"](drawing(one, sizes=ROLES | {"train": 30}))
+    assert seen.seen == (
+        "20 of 30 train items; a.jsonl serves test, shots and train, and its 36 usable rows are split in proportion"
+    )
+    apart = task(source={"train": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"})
+    [seen] = ITEM_CHECKS["fewer-items"](drawing(apart, sizes=ROLES | {"validation": 6}))
+    assert seen.seen == "5 of 6 validation items"
 
 
 def test_what_one_dataset_asks_and_another_trains_on_is_seen_where_the_other_is_tuned_on():

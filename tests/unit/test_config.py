@@ -111,6 +111,15 @@ def test_a_number_that_yaml_takes_for_text_is_refused_with_how_to_write_it(writt
     assert said.startswith("methods.full.learning_rate: ") and written.strip("'") in said
     assert "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3" in said
     assert "YAML takes" not in refusal("methods: {full: {learning_rate: fast}}")
+    assert "hint: YAML takes" in refusal("seeds: [1e3]")
+
+
+def test_numbers_that_the_command_line_gives_as_text_are_refused_with_the_way_to_give_them():
+    said = refusal("seeds: [1, '2']")  # what Snakemake makes of --config 'seeds=[1,2]'
+    assert said.startswith("seeds.1: '2' is not of type 'integer'\nhint: ") and "YAML takes" not in said
+    assert "--config" in said and "write `seeds` into a file" in said and "--configfile config.yaml FILE" in said
+    with pytest.raises(UserError, match=r"^the top level: missing .*\nhint: .*--config.*--configfile config"):
+        check_config({"study": "other"})
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import AMURO, NOTHING, QUICK, World, found, limits, simulate, verdicts
+from planted import AMURO, NOTHING, QUICK, World, found, limits, simulate, verdicts, without
 
 from ripeness.errors import UserError
 from ripeness.findings import FINDINGS
@@ -159,6 +159,37 @@ def test_transfer_gives_difference_and_ratio_and_median():
     assert harmed["ratio_mean"] < -0.4
     assert harmed["ratio_median"] < -0.4
     assert parts["generation to choice"]["low"] < 0 < parts["generation to choice"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("harm", "verdict", "shown"),
+    [
+        ({("choice", "generation"): 0.4}, "supported", None),
+        ({("choice", "generation"): 0.4, ("generation", "choice"): 0.2}, "contradicted", "generation to choice"),
+        ({("choice", "generation"): -0.2}, "contradicted", "choice to generation"),
+    ],
+)
+def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verdict, shown):
+    world = replace(AMURO, harm=harm)
+    finding = found(world, simulate(world, 0))["transfer-between-types"]
+    parts = {row["direction"]: row for row in finding.details if row["level"] == "direction"}
+    assert finding.verdict == verdict
+    (name,) = [name for name, part in parts.items() if part["effect"] == pytest.approx(-finding.effect)]
+    assert parts[name]["verdict"] == verdict and (shown is None or name == shown)
+    assert (finding.low, finding.high) == pytest.approx((-parts[name]["high"], -parts[name]["low"]))
+    assert f"What decides is {name}" in finding.statement and finding.p_value < 0.05
+    end = " by tuning on choices" if name.startswith("choice") else " by tuning on generated answers"
+    assert finding.unit.endswith(end)
+
+
+@pytest.mark.parametrize("name", ["gain-by-learning", "transfer-between-types"])
+def test_few_checkpoints_decide_no_claim_and_keep_their_numbers(name):
+    steps = sorted({row.checkpoint for row in simulate(AMURO, 0).blocks["classes", "test"].rows})
+    for n, verdict in [(4, "supported"), (3, "undecided")]:
+        kept = without(simulate(AMURO, 0), lambda row, block, n=n: row.method == "full" and row[1] not in steps[-n:])
+        finding = found(AMURO, kept)[name]
+        assert finding.verdict == verdict and finding.low > 0, (n, finding)
+        assert finding.statement.startswith("Cannot be decided: 3 checkpoints are too few (at least 4). ") == (n < 4)
 
 
 def test_what_is_carried_over_stands_with_the_pairs_that_gain_and_lose_most():

@@ -1,5 +1,6 @@
 """Items: disjoint, drawn by seed, the same for every format."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from ripeness.errors import UserError
 from ripeness.examples import examples
-from ripeness.items import draw_items, item_of
+from ripeness.items import draw_items, is_kept, item_of
 from ripeness.rows import Row
 from ripeness.tasks import load_task
 
@@ -145,11 +146,54 @@ def test_formats_ask_the_same_items_with_the_same_answers(task):
     assert all(row["target"] == row["choices"][row["gold"]] for some in made.values() for row in some)
 
 
-def test_a_small_source_keeps_shots_and_a_row_for_every_role_that_is_drawn_later(task):
-    drawn = draw_items({"all.jsonl": rows(12)}, task, sizes=SIZES | {"test": 100, "validation": 100})
-    assert {role: len(items) for role, items in drawn.items()} == {"test": 6, "validation": 1, "shots": 4, "train": 1}
+@pytest.mark.parametrize(
+    ("n", "drawn"),
+    [  # of 824 wanted: 512, 80, 200 and 32
+        (824, {"test": 200, "validation": 80, "shots": 32, "train": 512}),
+        (412, {"test": 100, "validation": 40, "shots": 16, "train": 256}),
+        (200, {"test": 49, "validation": 19, "shots": 8, "train": 124}),
+        (40, {"test": 8, "validation": 3, "shots": 8, "train": 21}),
+        (5, {"test": 1, "validation": 1, "shots": 2, "train": 1}),
+        (4, {"test": 1, "validation": 1, "shots": 1, "train": 1}),
+    ],
+)
+def test_a_source_too_small_for_its_roles_is_split_in_proportion_to_what_is_wanted(task, n, drawn):
+    sizes = {"train": 512, "validation": 80, "test": 200, "shots": 32, "seed": 0}
+    items = draw_items({"all.jsonl": rows(n)}, task, sizes=sizes)
+    assert {role: len(some) for role, some in items.items()} == drawn
+    assert len({i for some in items.values() for i in ids(some)}) == n
     with pytest.raises(UserError, match="no rows are left for train"):
         draw_items({"all.jsonl": rows(3)}, task, sizes=SIZES)
+
+
+def test_only_the_roles_of_the_small_source_get_less(task):
+    apart = replace(task, source={"train": "a", "validation": "a", "test": "b"})
+    sizes = {"train": 30, "validation": 30, "test": 30, "shots": 1, "seed": 0}
+    for n_test, left in [(90, 30), (20, 20)]:
+        drawn = draw_items({"a": rows(31, "a"), "b": rows(n_test, "b")}, apart, sizes=sizes)
+        assert {role: len(some) for role, some in drawn.items()} == {
+            "test": left, "validation": 15, "shots": 1, "train": 15,
+        }  # fmt: skip
+
+
+def test_rows_that_are_dropped_or_too_long_do_not_count_where_a_source_is_split(task):
+    sizes = {"train": 40, "validation": 10, "test": 10, "shots": 2, "seed": 0}
+    long = rows(100, "a much longer text that does not fit anywhere.jsonl")
+    drawn = draw_items({"all.jsonl": rows(31) + long}, replace(task, max_characters=30), sizes=sizes)
+    assert {role: len(some) for role, some in drawn.items()} == {"test": 5, "validation": 5, "shots": 2, "train": 19}
+    twice = replace(task, overlap="drop")
+    drawn = draw_items({"all.jsonl": rows(31) + rows(31)}, twice, sizes=sizes)
+    assert len(drawn["train"]) >= 19 and len(drawn["validation"]) == len(drawn["test"]) == 5
+    texts = {role: {item.fields["text"] for item in some} for role, some in drawn.items()}
+    assert not texts["train"] & (texts["test"] | texts["validation"] | texts["shots"])
+
+
+@pytest.mark.parametrize(("n", "test", "train"), [(320, 200, 112), (210, 133, 69), (5000, 200, 4792)])
+def test_who_wants_all_there_are_leaves_the_others_theirs_but_not_everything(task, n, test, train):
+    apart = replace(task, source={"train": "a", "validation": "b", "test": "a"})
+    sizes = {"train": 1_000_000, "validation": 2, "test": 200, "shots": 8, "seed": 0}
+    drawn = draw_items({"a": rows(n, "a"), "b": rows(5, "b")}, apart, sizes=sizes)
+    assert (len(drawn["test"]), len(drawn["shots"]), len(drawn["train"])) == (test, 8, train)
 
 
 def test_a_key_may_be_an_expression_over_columns(task):
@@ -158,12 +202,51 @@ def test_a_key_may_be_an_expression_over_columns(task):
     row = Row({"title": "Play", "parts": ["a", "not dull"], "names": ["negative", "positive"], "mood": 1}, "a:4")
     item = item_of(row, task, "4")
     assert (item.fields, item.target, item.cluster) == ({"text": "Play: not dull"}, "positive", "2")
-    with pytest.raises(UserError, match=r"^a:5: the row has no 'mood'; it has .*parts, title\nhint: mend the row"):
+    with pytest.raises(UserError, match=r"^a:5: mood is null\nhint: .*keep: '{{ mood is not none }}'"):
         item_of(Row({**row.values, "mood": None}, "a:5"), task, "5")
+    with pytest.raises(UserError, match=r"^a:5: the row has no 'mood'; it has .*parts, title\nhint: mend the row"):
+        item_of(Row({name: value for name, value in row.values.items() if name != "mood"}, "a:5"), task, "5")
     with pytest.raises(UserError, match=r"^a:6: the expression '1 \+ mood' has no value: .*\nhint: mend the row"):
         item_of(Row({**row.values, "mood": "x"}, "a:6"), task, "6")
     with pytest.raises(UserError, match=r"^a:7: '{{ names\[mood\] }}' gives nothing\nhint: mend the row"):
         item_of(Row({**row.values, "mood": 5}, "a:7"), task, "7")
+
+
+def test_an_expression_asks_for_a_column_whose_name_is_no_word_by_row(task):
+    task = replace(task, label="{{ row['Best Answer'] | lower }}", keep="{{ row['Is it good?'] is not none }}")
+    asked = {"text": "a", "Best Answer": "Positive", "Is it good?": 0}
+    assert item_of(Row(asked, "a:1"), task, "1").target == "positive" and is_kept(Row(asked, "a:1"), task)
+    assert not is_kept(Row(asked | {"Is it good?": None}, "a:1"), task)
+    assert not is_kept(Row({"text": "a", "Best Answer": "Positive"}, "a:1"), task)
+    with pytest.raises(UserError, match=r"^a:2: Best Answer is null\nhint: .*{{ row\[\"Best Answer\"\] is not none }}"):
+        item_of(Row(asked | {"Best Answer": None}, "a:2"), task, "2")
+    with pytest.raises(UserError, match=r"^a:3: the row has no 'Best Answer'; it has Best, text\n"):
+        item_of(Row({"text": "a", "Best": "positive"}, "a:3"), task, "3")
+    with pytest.raises(UserError, match=r"the row has no 'Best'; it has .*\nhint: .* by {{ row\['Best Answer'\] }}"):
+        item_of(Row(asked, "a:4"), replace(task, label="{{ Best }}"), "4")
+    # a column of that name is itself
+    own = Row({"text": "a", "row": {"Best Answer": "negative"}}, "a:5")
+    assert item_of(own, replace(task, label="{{ row['Best Answer'] }}"), "5").target == "negative"
+    with pytest.raises(UserError, match=r"hint: .*{{ row\['Best Answer'\] }}"):
+        load_task("nursery-sentiment", ROOT / "tasks", overrides={"label": "{{ Best Answer }}"})
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "way"),
+    [
+        ("options", "a; b; c", """{{ options.split("; ") }}"""),
+        ("All options", "a|b", """{{ row["All options"].split("|") }}"""),
+        ("options", "abc", None),
+    ],
+)
+def test_options_in_one_text_are_taken_apart_by_an_expression_that_the_error_says(column, text, way):
+    task = replace(load_task("nursery-questions", ROOT / "tasks", overrides={}), id=None, cluster=None, options=column)
+    row = Row({"passage": "a", "question": "b", "answer": 1, column: text}, "a.csv:2")
+    with pytest.raises(UserError, match=rf"^a\.csv:2: {column} is .*, not a list of two or more options\n") as refused:
+        item_of(row, task, "1")
+    assert str(refused.value).endswith(f"options: '{way}'" if way else "hint: mend the row")
+    if way:
+        assert item_of(row, replace(task, options=way), "1").choices == re.split(r"; |\|", text)
 
 
 def test_rows_that_are_not_kept_are_left_out_of_every_role(task):

@@ -18,7 +18,7 @@ RESULTS = "results/nursery"
 FORMATS = ["default", "io", "instruct"]
 FOLDER = {"series": "nursery", "checkpoint": "step64"}
 TUNED = SimpleNamespace(**FOLDER, dataset="nursery-mood", format="io", method="full", seed="2")
-BASE = SimpleNamespace(**FOLDER, dataset="nursery-summary", format="default", method="base", seed="2")
+BASE = SimpleNamespace(**FOLDER, dataset="nursery-summary", format="default", method="base", seed="1")
 TEXT = SimpleNamespace(**FOLDER, dataset="heldout", format="text", method="base", seed="1")
 
 
@@ -63,6 +63,8 @@ def test_only_an_untouched_checkpoint_is_shown_examples(study):
     assert (zero["suite"], zero["shots"], four["shots"]) == ("base", 0, 4)
     pool = f"{RESULTS}/examples/nursery-summary/default/shots.parquet"
     assert four == zero | {"shots": 4, "shot_examples": pool, "separator": "\n\n"}
+    # a seed draws shots and nothing else of an untouched model
+    assert json.loads(lookups.probe_list(study, SimpleNamespace(**vars(BASE) | {"seed": "2"}))) == [four]
     assert [row["shots"] for row in lookups.probe_rows(study, TEXT)] == [0]
 
 

@@ -222,6 +222,27 @@ def test_the_loss_of_right_answers_is_their_nats_over_their_tokens():
     assert "answer_loss" not in by_metric(measure("generation", scored[1:2], written[1:2]))
 
 
+def floors(rows):
+    items = [score_choice(row) | {"cluster": str(n)} for n, row in enumerate(rows)]
+    accuracy = by_metric(measure("choice", items, rows))["accuracy"]
+    return accuracy["chance"], accuracy["majority"]
+
+
+def test_the_place_of_the_right_option_is_a_floor_of_letters_alone():
+    places = [0] * 13 + [1, 2, 3, 4] * 6 + [1, 2, 3]  # the first of five options is right in 13 of 40 items
+    letters = [choice([0.0] * 5, gold, [f" {letter}" for letter in "ABCDE"]) for gold in places]
+    own = [choice([0.0] * 5, gold, [f" {n} {option}" for option in "abcde"]) for n, gold in enumerate(places)]
+    assert floors(letters) == (pytest.approx(0.2), pytest.approx(13 / 40))
+    assert floors(own) == (pytest.approx(0.2), pytest.approx(0.2))
+    uneven = [choice([0.0] * n, 0, [f" {k} {n} {option}" for option in range(n)]) for k, n in enumerate([2, 4, 4, 2])]
+    assert floors(uneven) == (pytest.approx(0.375), pytest.approx(0.375))
+
+
+def test_an_answer_that_is_common_among_options_of_their_own_is_a_floor_wherever_it_stands():
+    rows = [choice([0.0] * 2, n % 2, [" yes", " no"] if n % 2 == 0 else [" no", " yes"]) for n in range(8)]
+    assert floors(rows) == (0.5, 1.0)
+
+
 NONE = [math.nan, math.inf, -math.inf, None]
 
 

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from overtrained import QUICK, Truth, planted
 
+from ripeness.mitigation import mitigation
 from ripeness.overtraining import FINDINGS, Measured, overtraining_findings
 from ripeness.verdicts import Finding, replace
 
@@ -63,6 +64,13 @@ def test_the_turn_is_where_the_planted_loss_is_lowest(brittle):
     assert "noise of size 0.5 at" in one.statement
 
 
+def test_where_nothing_turns_the_contrast_that_decides_is_shown():
+    falling = found(replace(BRITTLE, noise={"init": -1.0}, harm=-1.0), "turning-point")
+    assert falling.verdict == "contradicted" and falling.high < 0 and "nats a token" in falling.unit
+    turned = found(BRITTLE, "turning-point")
+    assert turned.verdict == "supported" and "doublings" in turned.unit and "above the best" in turned.statement
+
+
 def test_few_checkpoints_are_undecided_and_never_an_inflection_point():
     few = replace(BRITTLE, n_steps=3)
     assert found(few, "progressive-sensitivity").verdict == "undecided"
@@ -117,17 +125,33 @@ def test_the_four_readings_of_a_grid_stand_side_by_side():
 
 
 @pytest.mark.parametrize(
-    ("treatment", "verdict"),
+    ("treatment", "verdict", "shown"),
     [
-        (("gentle", -0.2, 0.0), "supported"),
-        (("costly", -0.2, 0.3), "contradicted"),
-        (("useless", 0.2, 0.0), "contradicted"),
+        (("gentle", -0.2, 0.0), "supported", "text"),
+        (("costly", -0.2, 0.3), "contradicted", "answers"),
+        (("useless", 0.2, 0.0), "contradicted", "text"),
     ],
 )
-def test_a_treatment_must_buy_something_for_nothing(treatment, verdict):
+def test_a_treatment_must_buy_something_for_nothing(treatment, verdict, shown):
     one = found(replace(BRITTLE, treatments=(treatment,)), "mitigation")
     assert one.verdict == verdict
-    assert one.effect == pytest.approx(treatment[1], abs=0.03)
+    # the number that decides is the number that is shown
+    assert one.effect == pytest.approx(treatment[1 if shown == "text" else 2], abs=0.03)
+    assert shown in one.unit and one.low < one.effect < one.high
+    assert (one.p_value < 0.05) and (verdict == "supported" or max(one.low, one.high) > SETTINGS.smallest_loss)
+
+
+def test_one_checkpoint_decides_nothing_about_pre_training():
+    tables = planted(replace(BRITTLE, n_runs=1, treatments=(("costly", -0.2, 0.3),)))
+    last = tables.measurements["tokens"].max()
+    for n, verdict in [(1, "undecided"), (3, "undecided"), (4, "contradicted")]:
+        few = tables.measurements.filter(pl.col("tokens") > last / 2 ** (n - 0.5))
+        one = mitigation(few, SETTINGS)
+        assert one.verdict == verdict and one.effect == pytest.approx(0.3, abs=0.03), one
+        few = "one checkpoint is" if n == 1 else f"{n} checkpoints are"
+        assert one.statement.startswith(f"Cannot be decided: {few} too few (at") == (verdict == "undecided")
+    pair = FINDINGS["decay-or-tokens"][1](Measured(tables.measurements, tables.cells), SETTINGS)
+    assert pair.verdict == "undecided" and pair.low > 0  # two checkpoints: a twin and its stable one
 
 
 def test_several_treatments_have_wider_intervals():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from zlib import crc32
 
 import numpy as np
@@ -17,6 +18,7 @@ from planted import (
 )
 
 from ripeness.findings import FINDINGS, all_findings, as_rows
+from ripeness.paired_scores import choice_floor
 from ripeness.score_matrices import Scores
 from ripeness.tables import MEASUREMENTS, conform
 
@@ -78,6 +80,15 @@ def test_the_floor_is_the_majority_of_the_items_where_nothing_else_is_known():
     finding = all_findings(conform([], MEASUREMENTS), simulate(AMURO, 0), FAST)[0]
     floors = {row["dataset"]: (row["floor_name"], row["floor"]) for row in finding.details}
     assert floors["classes"] == ("majority", pytest.approx(0.5))
+
+
+def test_the_floor_is_that_of_the_format_in_which_a_dataset_is_judged():
+    known = {"probe": "oaks", "chance": 0.2}
+    shares = {"default": 0.2, "lettered": 0.4}
+    rows = [known | {"probe_format": name, "majority": share} for name, share in shares.items()]
+    blocks = {name: SimpleNamespace(probe="oaks", format=name) for name in shares}
+    floors = {name: choice_floor(block, conform(rows, MEASUREMENTS)) for name, block in blocks.items()}
+    assert floors == {"default": ("chance", 0.2), "lettered": ("majority", 0.4)}
 
 
 def test_one_tuning_seed_is_said_to_be_one():

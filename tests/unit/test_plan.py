@@ -32,6 +32,30 @@ def test_the_grid_is_the_product_of_its_axes(config):
     assert len({cell.path for cell in cells}) == len(cells)
 
 
+@pytest.mark.parametrize(
+    ("shots", "untouched"),
+    [
+        ([0], {(0, 3)}),  # (shots, seed)
+        ([0, 4], {(0, 3), (4, 3), (4, 1), (4, 2)}),
+        ([2, 4], {(2, 3), (2, 1), (2, 2), (4, 3), (4, 1), (4, 2)}),
+    ],
+)
+def test_an_untouched_model_is_asked_without_shots_once_and_with_shots_by_every_seed(config, shots, untouched):
+    config["methods"]["base"]["shots"], config["seeds"] = shots, [3, 1, 2]
+    del config["suites"]["pretraining"]
+    for suite in config["suites"].values():
+        suite["shots"] = shots[:1]
+    study = study_of(config)
+    cells = [cell for cell in plan_cells(study) if cell.method == "base"]
+    for place in {(cell.checkpoint, cell.dataset, cell.format) for cell in cells}:
+        own = [cell for cell in cells if (cell.checkpoint, cell.dataset, cell.format) == place]
+        asked = [(probe.shots, cell.seed) for cell in own for probe in probes_of(study, cell)]
+        assert set(asked) == untouched and len(asked) == len(untouched)
+    assert all(probes_of(study, cell) for cell in cells)
+    tuned = [cell for cell in plan_cells(study) if cell.method != "base"]
+    assert {cell.seed for cell in tuned} == {1, 2, 3}
+
+
 def test_everything_that_a_tuned_model_is_measured_on_is_measured_untouched(config):
     study = study_of(config)
     untouched = {

@@ -1,5 +1,6 @@
 """Rows as published: JSONL, CSV and Parquet are read alike, and a message names file and line."""
 
+import gzip
 import json
 from dataclasses import replace
 from datetime import date
@@ -52,6 +53,40 @@ def test_the_three_kinds_of_file_give_the_same_rows(fetch, tmp_path):
     assert [row.values for row in fetch("a.parquet", parquet_of(ROWS, tmp_path / "x"))] == ROWS
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", pl.DataFrame(ROWS).write_csv(separator="\t")),
+        ("a.TSV", pl.DataFrame(ROWS).write_csv(separator="\t")),
+        ("a.csv", pl.DataFrame(ROWS).write_csv(separator=";")),
+        ("a.csv", pl.DataFrame(ROWS).write_csv(separator="\t")),
+        ("a.csv", "\ufeff" + csv_of(ROWS)),
+        ("a.jsonl", "\ufeff" + lines_of(ROWS)),
+        ("a.jsonl.gz", gzip.compress(lines_of(ROWS).encode())),
+        ("a.csv.gz", gzip.compress(csv_of(ROWS).encode())),
+        ("v1.2.tsv.gz", gzip.compress(pl.DataFrame(ROWS).write_csv(separator="\t").encode())),
+    ],
+)
+def test_other_separators_marks_at_the_start_and_packed_files_give_the_same_rows(fetch, name, content):
+    found = fetch(name, content)
+    assert [row.values for row in found] == ROWS
+    assert [row.where for row in found] == [f"{name}:{n}" for n in ((1, 2, 3) if "json" in name else (2, 4, 5))]
+
+
+def test_commas_in_the_text_of_a_table_with_semicolons_separate_nothing(fetch):
+    (row,) = fetch("a.csv", "text;mood\nWell, well, well;1\n")
+    assert row.values == {"text": "Well, well, well", "mood": "1"}
+
+
+def test_a_table_of_one_column_stays_one_where_nothing_separates(fetch):
+    assert [row.values for row in fetch("a.csv", "text\na; b\n")] == [{"text": "a; b"}]
+
+
+def test_two_halves_of_a_surrogate_pair_are_one_character(fetch):
+    (row,) = fetch("a.jsonl", '{"text": "\\ud83d\\ude00"}\n')
+    assert row.values == {"text": "\U0001f600"}
+
+
 def test_rows_are_named_by_the_line_on_which_they_begin(fetch, tmp_path):
     assert [row.where for row in fetch("a.jsonl", lines_of(ROWS))] == ["a.jsonl:1", "a.jsonl:2", "a.jsonl:3"]
     assert [row.where for row in fetch("a.csv", csv_of(ROWS))] == ["a.csv:2", "a.csv:4", "a.csv:5"]
@@ -92,6 +127,20 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         ("a.csv", b"a\n\xe9\n", r"a\.csv cannot be read as csv: .*\nhint: mend the file"),
         ("a.csv", "", r"a\.csv cannot be read as csv: .*\nhint: mend the file"),
         ("a.parquet", "PAR1", r"a\.parquet cannot be read as parquet: .*\nhint: mend the file"),
+        ("a.parquet.gz", gzip.compress(b"x"), r"a\.parquet\.gz: unknown kind of file\nhint: rows are read from .*gz"),
+        ("a.csv.gz", b"text\n", r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: mend the file"),
+        ("a.csv.gz", gzip.compress(b"text\nx\n")[:-9], r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: mend"),
+        (
+            "a.csv",
+            "a;b|c\n1;2|3\n",
+            r"a\.csv:1: no ',' between columns, .* 'a;b\|c'\nhint: save it as .csv with commas",
+        ),
+        (
+            "a.jsonl",
+            '{"n": 1}\n{"n": 2, "t": ["\\ud83d"]}\n',
+            r"a\.jsonl:2: t holds half of a surrogate .*\nhint: mend",
+        ),
+        ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' holds half of a surrogate .*\nhint: mend"),
         ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
@@ -112,18 +161,18 @@ def test_a_file_without_rows_gives_none(fetch, name, content):
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "what"),
     [
-        ("a.jsonl", '{"text": "x", "mood": 1}\n\n{"mood": 1}\n'),
-        ("a.jsonl", '\n{"text": "x", "mood": 1}\n{"text": null, "mood": 1}\n'),
-        ("a.csv", "text,mood\nx,1\n,1\n"),
+        ("a.jsonl", '{"text": "x", "mood": 1}\n\n{"mood": 1}\n', "the row has no 'text'; it has mood"),
+        ("a.jsonl", '\n{"text": "x", "mood": 1}\n{"text": null, "mood": 1}\n', "text is null"),
+        ("a.csv", "text,mood\nx,1\n,1\n", "text is null"),
     ],
 )
-def test_a_row_without_a_field_is_named_by_file_and_line(fetch, name, content):
+def test_a_row_without_a_field_is_named_by_file_and_line(fetch, name, content, what):
     task = replace(load_task("nursery-mood", ROOT / "tasks", overrides={"values": {1: "good"}}), id=None)
     good, bad = fetch(name, content)
     assert item_of(good, task, "1").target == "good"
-    with pytest.raises(UserError, match=rf"^{name}:3: the row has no 'text'; it has .*mood.*\nhint: mend the row"):
+    with pytest.raises(UserError, match=rf"^{name}:3: {what}\nhint: mend the row"):
         item_of(bad, task, "2")
 
 

@@ -89,3 +89,20 @@ def test_checkpoints_of_the_same_step_are_always_in_the_same_order(tmp_path):
     names = ["step3", "step3-annealed", "step3-b"]
     items = pl.concat([items.with_columns(checkpoint=pl.lit(name)) for name in names[::-1]])
     assert [point.checkpoint for point in read(items, tmp_path, []).checkpoints["run"]] == names
+
+
+def test_findings_warn_of_tuned_models_that_say_the_same_to_every_item(tmp_path):
+    """Their gains are those of a fixed answer; a note of the audit alone is overlooked."""
+    world = replace(AMURO, n_items=40)
+    items = as_items(simulate(world, 0)).with_columns(prediction=pl.col("item"))
+    is_alike = pl.col("method").eq("full") & pl.col("seed").eq(1) & pl.col("probe").eq("classes")
+    said = pl.when(is_alike).then(pl.lit("yes")).otherwise(pl.col("item"))
+    got = found(world, read(items.with_columns(prediction=said), tmp_path / "alike", ["checkpoint"]))
+    for name in ("gain-by-learning", "format-spread", "transfer-between-types", "transfer-within-type"):
+        (caveat,) = [caveat for caveat in got[name].caveats if "all answers are the same" in caveat]
+        assert caveat.startswith("Warning: in ") and "(classes)" in caveat, name
+    # an item that is answered otherwise, or an untouched model, is none
+    nearly = pl.when(is_alike & (pl.col("item") != "classes-003")).then(pl.lit("yes")).otherwise(pl.col("item"))
+    for number, other in enumerate([nearly, pl.when(method="base").then(pl.lit("yes")).otherwise(pl.col("item"))]):
+        got = found(world, read(items.with_columns(prediction=other), tmp_path / str(number), ["checkpoint"]))
+        assert not [caveat for one in got.values() for caveat in one.caveats if "all answers are the same" in caveat]

@@ -51,9 +51,11 @@ def small(folder, *, se: str = "") -> list[str]:
     return lines
 
 
-def findings_on(folder, name: str, **published) -> dict:
+def findings_on(folder, name: str, *, findings: dict | None = None, acknowledge=(), **published) -> dict:
     published = {"tables": [str(folder / name)]} | published
-    study = Study(NOTHING_RUNS | {"study": "p", "findings": {}, "published": published}, {}, {}, {})
+    config = NOTHING_RUNS | {"study": "p", "findings": findings or {}, "published": published}
+    config |= {"audit": {"acknowledge": dict.fromkeys(acknowledge, "it is so")}}
+    study = Study(config, {}, {}, {})
     lines = read_published([folder / name], published.get("tokens_per_step"))
     settings = settings_from(json.loads(finding_settings(study, None)))
     found = findings_without_items(measurements_of(lines, published, "p"), settings)
@@ -136,8 +138,11 @@ def test_spreads_over_formats_of_tuned_and_untouched(found):
 
 def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path):
     small(tmp_path, se="0.01")
-    given = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
-    assert given.verdict == "supported"
+    few = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
+    assert few.verdict == "undecided" and few.statement.startswith("Cannot be decided: 3 checkpoints are too few (at")
+    enough = {"tokens_per_step": 1000, "findings": {"min_checkpoints": 3}}
+    given = findings_on(tmp_path, "small.csv", **enough, **GROUPS)["gain-by-learning"]
+    assert given.verdict == "supported" and (given.effect, given.low) == (few.effect, few.low)
     assert "no tuning seeds are named" in given.covers
     # two models at 0.01 each; means of such errors, of two groups: 0.01 * sqrt(2) * sqrt(2)
     assert given.high - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
@@ -171,6 +176,12 @@ def test_untouched_curves_with_errors_are_sorted_and_decided(tmp_path):
     # the mean of the errors of the late half, of both groups: 0.01 + 0.01
     assert finding.effect - finding.low == pytest.approx(1.959964 * 0.02, abs=1e-6)
     assert any("1 of 4 trajectories lack standard errors" in caveat for caveat in finding.caveats)
+    # the first row may be late: the words say where it stands, and which floor is not known
+    assert "1 above the floor from the first checkpoint on (bare 0.90 against 0.25, first measured at 1 tokens)" in (
+        finding.statement
+    )
+    assert any(caveat.startswith("High from the first row of the table on: bare; ") for caveat in finding.caveats)
+    assert any("(`majority`) for bare, flat, near, rises: a probe that" in caveat for caveat in finding.caveats)
     (row,) = rows(finding, dataset="rises")
     assert (row["status"], row["saturation_tokens"]) == ("saturates", 100)
 
@@ -256,3 +267,57 @@ def test_checkpoints_of_the_paper_are_uneven_and_two_are_all_but_the_same(amuro)
     caveats = " ".join(amuro["gain-by-learning"].caveats)
     assert "uneven in tokens: olmo-1b has none from 7.55e+10 to 1.43e+12" in caveats
     assert "738000 and main of olmo-1b" in caveats
+
+
+ONE_LABEL = "series,checkpoint,tokens,format,probe,metric,value,se,chance,majority"
+
+
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        ({"default": (0.99, 0.99, 1.0, 1.0)}, "odd: 0.99 untouched at the first checkpoint, c0"),
+        ({"default": (0.6, 0.7, 1.0, 1.0), "io": (0.5, 0.5, 0.13, 0.5)}, "odd: 1.00 in one format and 0.13 in another"),
+        ({"default": (0.97, 0.99, 1.0, 1.0)}, None),  # nearly
+        ({"default": (0.6, 0.9, 1.0, 1.0), "io": (0.5, 0.6, 0.45, 0.9)}, None),
+    ],
+)
+def test_a_probe_that_may_have_one_label_for_all_answers_is_left_out_unless_it_is_meant(tmp_path, values, seen):
+    curves = {("rises", "default"): (0.5, 0.6, 0.9, 0.92), ("grows", "default"): (0.5, 0.55, 0.8, 0.82)}
+    curves |= {("odd", name): some for name, some in values.items()}
+    lines = [
+        f"s,c{k},{10**k},{name},{probe},acc,{value},0.005,0.5,0.5"
+        for (probe, name), some in curves.items()
+        for k, value in enumerate(some)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join([ONE_LABEL, *lines]) + "\n")
+    left_out = findings_on(tmp_path, "t.csv")["learned-in-pretraining"]
+    meant = findings_on(tmp_path, "t.csv", acknowledge=("perhaps-one-label",))["learned-in-pretraining"]
+    assert [row["dataset"] for row in meant.details] == ["grows", "odd", "rises"]
+    assert ("odd" in [row["dataset"] for row in left_out.details]) == (seen is None)
+    warned = [caveat for caveat in left_out.caveats if "one label" in caveat]
+    if seen is None:
+        assert not warned and left_out.verdict == meant.verdict
+        return
+    other = meant.verdict
+    assert left_out.verdict == "contradicted"  # all of several are learned
+    assert (
+        len(warned) == 1 and seen in warned[0] and warned[0].startswith("All answers may be one label, and left out: ")
+    )
+    assert warned[0].endswith(f"With them the claim is {other}, here it is contradicted.")
+    assert any("taken in: odd" in caveat and "Without them the claim is contra" in caveat for caveat in meant.caveats)
+
+
+def test_probes_that_the_number_of_shots_leaves_out_are_named_with_the_key(tmp_path):
+    header = "series,checkpoint,tokens,dataset,shots,probe,metric,value,se,chance"
+    lines = []
+    for probe, shots in (("early", 4), ("late", 0)):
+        for k in range(4):
+            level = 0.3 if probe == "early" else 0.25 + 0.2 * k
+            lines += [f"s,c{k},{10**k},{dataset},{shots},{probe},acc,{level},0.01,0.25" for dataset in ("", probe)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *lines]) + "\n")
+    given = findings_on(tmp_path, "t.csv", shots=4)["gain-by-learning"]
+    assert "every dataset is not learned (early)" in given.statement
+    assert "`published.shots` leaves out late: tuned models have rows at 0 shots only." in given.statement
+    assert any(caveat.startswith("`published.shots` leaves out late") for caveat in given.caveats)
+    free = findings_on(tmp_path, "t.csv")["gain-by-learning"]
+    assert free.effect is not None and not any("published.shots" in text for text in (free.statement, *free.caveats))

@@ -37,6 +37,7 @@ def small(name: str) -> dict:
             settings |= {"epochs": 1, "learning_rate": 1e-3}
             settings.setdefault("datasets", list(config["datasets"])[:2])
     for dataset, overrides in config["datasets"].items():
+        overrides.get("items", {}).pop("train", None)  # of a dozen rows
         config["datasets"][dataset] = {**overrides, "source": {role: f"rows/{dataset}-{role}.jsonl" for role in ROLES}}
     return config
 

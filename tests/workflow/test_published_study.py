@@ -73,3 +73,23 @@ def test_a_mistake_in_a_table_names_file_and_line(project):
     (project / "missing.yaml").write_text(yaml.safe_dump(missing))
     done = run(project, "scripts/run_study.py", "--study", "missing.yaml", "--cores", "1")
     assert done.returncode == 2 and "published.tables.0: there is no published.csv" in done.stderr
+
+
+def test_braces_and_angle_brackets_are_text_wherever_they_stand(project):
+    folder, title = "a {step} of <results>", "Set {a, b} of {step}, {{twice}}, <results>"
+    (project / folder).mkdir()
+    (project / folder / "table {0}.csv").write_bytes((project / "a table.csv").read_bytes())
+    study = {"study": "braces", "title": title, "published": SETTINGS | {"tables": [f"{folder}/table {{0}}.csv"]}}
+    study["audit"] = {"acknowledge": {"tiny-base": "as {published} in {0} <logs>"}}
+    (project / "study {x}.yaml").write_text(yaml.safe_dump(study))
+    done = run(project, "-m", "snakemake", "--configfile", "study {x}.yaml", "--cores", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    audit = pl.read_parquet(project / "results/braces/tables/audit.parquet").filter(check="tiny-base")
+    assert set(audit["reason"]) == {"as {published} in {0} <logs>"}
+    page = (project / "results/braces/report.html").read_text()
+    assert "<title>Set {a, b} of {step}, {{twice}}, &lt;results&gt;" in page
+    # what the audit warns of ends the run, but for what is acknowledged
+    warned = done.stderr.partition("that the study does not acknowledge")[2]
+    assert "uneven-tokens: " in warned and "tiny-base: " not in warned
+    again = run(project, "-m", "snakemake", "--configfile", "study {x}.yaml", "--cores", "1", "-n")
+    assert "Nothing to be done" in again.stdout + again.stderr, again.stdout + again.stderr
