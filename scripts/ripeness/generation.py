@@ -63,11 +63,23 @@ def answer(
     if not contexts:
         return []
     end, ends = end_of_text(tokenizer), answer_ends(tokenizer, stopping)
-    new_tokens = max(stopping.max_new_tokens, *map(len, targets))
-    write = write_packed if keeps_exactly(model, max(map(len, contexts)) + new_tokens) else write_plainly
     written, logps = write(model, contexts, targets, stopping.max_new_tokens, ends, batch_tokens)
     texts = [tokens[: tokens.index(end)] if end in tokens else tokens for tokens in written]
     return [(answer_text(tokenizer, tokens, stopping.text), logp) for tokens, logp in zip(texts, logps, strict=True)]
+
+
+def write(
+    model: PreTrainedModel,
+    contexts: list[list[int]],
+    targets: list[list[int]],
+    max_new_tokens: int,
+    ends: Callable[[list[int]], bool],
+    batch_tokens: int,
+) -> tuple[list[list[int]], list[float]]:
+    """New tokens after every context until it `ends`, and the summed log-probability (nats) of every target."""
+    longest = max(map(len, contexts)) + max(max_new_tokens, *map(len, targets))
+    way = write_packed if keeps_exactly(model, longest) else write_plainly
+    return way(model, contexts, targets, max_new_tokens, ends, batch_tokens)
 
 
 def write_packed(

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.models import context_length
+from ripeness.models import text_window
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -83,7 +83,8 @@ def predict_task(
     lm = HFLM(
         pretrained=model,
         tokenizer=deepcopy(tokenizer),  # it is given a token to pad with
-        batch_size=max(1, batch_tokens // context_length(model.config)),
+        batch_size=max(1, batch_tokens // text_window(model.config)),
+        max_length=text_window(model.config),
         # an autocast of its own would end ours
         mixed_precision_dtype="bfloat16" if torch.is_autocast_enabled(model.device.type) else None,
     )

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -31,6 +32,19 @@ TOKENIZER_FILES = (
     "tokenizer.model",
     "chat_template.jinja",
 )
+# What configs call the tokens that a model reads at most; one that has none of these has no limit.
+LENGTH_KEYS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+NO_LIMIT = sys.maxsize
+DEFAULT_WINDOW = 2048  # of running text for a model without a limit, as lm-evaluation-harness has it
+# Their positions count from the padding token's number on, so that their table of positions has fewer for text.
+POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+# Kinds of layers whose attention sees every earlier token, or as many as this key of the config says.
+LAYER_WINDOWS = {
+    "full_attention": None, "global": None, "sliding_attention": "sliding_window",
+    "chunked_attention": "attention_chunk_size", "local": "window_size",
+}  # fmt: skip
 
 
 def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
@@ -98,9 +112,32 @@ def read_checkpoint(folder: Path) -> dict:
     return read_json(Path(folder) / "checkpoint.json")
 
 
+def text_config(config: PretrainedConfig) -> PretrainedConfig:
+    """The part of a config that describes the model of text; models of several media have it nested.
+
+    UserError where none can be told from others.
+    """
+    try:
+        return config.get_text_config(decoder=True)
+    except ValueError as error:
+        raise UserError(
+            f"the config of {config.model_type!r} describes no single model of text: {error}\n"
+            "hint: save its language model as a checkpoint of its own"
+        ) from None
+
+
 def context_length(config: PretrainedConfig) -> int:
-    """Tokens that a model can attend to."""
-    return int(config.max_position_embeddings)
+    """Tokens that a model can attend to; NO_LIMIT for ALiBi and recurrent models, whose configs name no number."""
+    text = text_config(config)
+    lengths = (getattr(text, key, None) for key in LENGTH_KEYS)
+    length = next((int(value) for value in lengths if value is not None and value > 0), NO_LIMIT)
+    return length - (text.pad_token_id + 1 if text.model_type in POSITIONS_AFTER_PADDING else 0)
+
+
+def text_window(config: PretrainedConfig) -> int:
+    """Tokens of running text that are read at once: the context; without a limit, as in lm-evaluation-harness."""
+    length = context_length(config)
+    return DEFAULT_WINDOW if length == NO_LIMIT else length
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -118,14 +155,14 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def reach(model: PreTrainedModel) -> float:
     """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
 
-    A sequence that is no longer than the windows of sliding attention is attended to whole.
+    A sequence that is no longer than the windows of its layers is attended to whole.
     """
-    config = model.config.get_text_config()
-    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or []
-    if not set(layers) <= {"full_attention", "global", "sliding_attention"}:
+    config = text_config(model.config)
+    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if not set(layers or ()) <= LAYER_WINDOWS.keys():
         return 0
-    slides = "sliding_attention" in layers or not layers
-    return (getattr(config, "sliding_window", None) or math.inf) if slides else math.inf
+    keys = {LAYER_WINDOWS[layer] for layer in layers} if layers else {"sliding_window"}
+    return min((getattr(config, key, None) or math.inf for key in keys if key), default=math.inf)
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
