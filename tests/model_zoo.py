@@ -57,8 +57,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "deepseek_v2": MOE | {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
     "dbrx": {"attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 10000.0}, "ffn_config": {"moe_top_k": 2, "hidden_size": WIDTH}},
     "dots1": MOE | {"first_k_dense_replace": 1},
-    "dots3_note": {"per_layer_config": {"1": {"kv_lora_rank": 24}, "3": {"kv_lora_rank": 24}}},
-    "dots3_note_text": {"per_layer_config": {"1": {"kv_lora_rank": 24}, "3": {"kv_lora_rank": 24}}},
+    "dots3_note": {"head_dim": 16},
+    "dots3_note_text": {"head_dim": 16},
     "falcon_h1": LINEAR_HEADS | {"mamba_d_ssm": 64},
     "gemma3n_text": {
         "num_kv_shared_layers": 2, "activation_sparsity_pattern": [0.95, 0.0, 0.0, 0.0],
@@ -101,8 +101,11 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     result = {key: small(key, value, n_layers) for key, value in values.items()}
     if "kv_lora_rank" in values and "num_key_value_heads" in values:  # latent attention has a key for every query
         result["num_key_value_heads"] = N_HEADS
-    if (values.get("n_group") or 1) > 1:  # experts are chosen among those of the best groups
-        result |= {"n_group": 2, "topk_group": 1} | {key: 8 for key in values if re.fullmatch(r"(num|n_routed)_experts", key)}
+    group = next((key for key in ("n_group", "num_expert_group") if (values.get(key) or 1) > 1), None)
+    if group:  # experts are chosen among those of the best groups
+        result |= {group: 2, "topk_group": 1} | {
+            key: 8 for key in values if re.fullmatch(r"(num|n_routed)_experts|num_local_experts", key)
+        }
     result.pop("per_layer_config", None)
     fixed = OVERRIDES.get(values.get("model_type") or "", {})
     result = merged(result, fixed)

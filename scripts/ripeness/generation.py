@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.attention import SIMILAR_ASKED, causal_groups, row_logits, similar
 from ripeness.likelihood import Request, by_length, log_likelihoods
@@ -13,7 +13,8 @@ from ripeness.memory import Memory
 from ripeness.models import end_of_text
 from ripeness.narrowing import ask
 from ripeness.options import summed_logps
-from ripeness.packing import keeps_exactly, narrows_exactly, packing, pads_exactly
+from ripeness.packing import keeps_exactly, narrows_exactly, packing
+from ripeness.padding import write_texts
 from ripeness.prefix import keys_and_values, shared_prefix
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
@@ -171,27 +172,8 @@ def write_plainly(
     requests = [Request(context, target) for context, target in zip(contexts, targets, strict=True) if target]
     scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
     logps = [sum(next(scores)) if target else 0.0 for target in targets]
-    written: list[list[int]] = [[] for _ in contexts]
-    lengths = [len(context) + max_new_tokens for context in contexts]
-    batches = by_length(lengths, batch_tokens) if pads_exactly(model) else [[index] for index in range(len(contexts))]
-    for batch in batches:
-        length = len(contexts[batch[0]])
-        rows = [(length - len(contexts[index]), contexts[index]) for index in batch]
-        tokens = torch.tensor([[0] * n_before + context for n_before, context in rows], device=model.device)
-        mask = torch.tensor([[0] * n_before + [1] * len(context) for n_before, context in rows], device=model.device)
-
-        def have_ended(output: torch.Tensor, _: torch.Tensor, length: int = length, **__: object) -> torch.Tensor:
-            return torch.tensor([ends(new) for new in output[:, length:].tolist()], device=output.device)
-
-        criteria = StoppingCriteriaList([have_ended])
-        output = model.generate(
-            tokens, attention_mask=mask, do_sample=False, max_new_tokens=max_new_tokens, stopping_criteria=criteria,
-            eos_token_id=-1, pad_token_id=0,
-        )  # fmt: skip
-        for index, new in zip(batch, output[:, length:].tolist(), strict=True):
-            n_tokens = next((n for n in range(1, len(new)) if ends(new[:n])), len(new))
-            written[index] = new[:n_tokens]
-    return written, logps
+    batches = by_length([len(context) + max_new_tokens for context in contexts], batch_tokens)
+    return write_texts(model, contexts, list(batches), max_new_tokens, ends), logps
 
 
 def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Callable[[list[int]], bool]:

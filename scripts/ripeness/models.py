@@ -34,6 +34,7 @@ TOKENIZER_FILES = (
 )
 # What configs call the tokens that a model reads at most; one that has none of these has no limit.
 LENGTH_KEYS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 NO_LIMIT = sys.maxsize
 DEFAULT_WINDOW = 2048  # of running text for a model without a limit, as lm-evaluation-harness has it
 # Their positions count from the padding token's number on, so that their table of positions has fewer for text.
@@ -47,36 +48,58 @@ LAYER_WINDOWS = {
 }  # fmt: skip
 
 
-def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
+def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
+    UserError for a folder that holds no model which predicts the next word from those before.
     """
     check_is_model(folder)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
     except SafetensorError as error:
         raise UserError(
             f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
         ) from error
+    except (ValueError, ImportError, LookupError, AttributeError) as error:  # a config of something else
+        raise UserError(f"the model in {folder} cannot be loaded: {brief(error)}\nhint: {WANTED}") from error
     check_is_causal(model, folder)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()
 
 
+def brief(error: Exception) -> str:
+    """The kind of an error and the first sentence of what it says: transformers lists all of its models after that."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
 @torch.no_grad()
 def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
-    """Refuse a model that sees later words, such as BERT: it would give numbers, but not of predicting the next."""
-    first, other = (
-        model.eval()(input_ids=torch.tensor([[0, 1, last]]), use_cache=False).logits[0, 0].float() for last in (0, 1)
-    )
-    if not torch.allclose(first, other, rtol=1e-3, atol=1e-3, equal_nan=True):
+    """Refuse a model that sees later words, such as BERT: it would give numbers, but not of predicting the next.
+
+    Refuse one too that cannot read a text of any length, or not in training.
+    """
+    size = text_config(model.config).vocab_size
+    texts = [torch.tensor([[n % size for n in tokens]]) for tokens in ((1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 6, 5))]
+    try:
+        first, other = (model.eval()(input_ids=text, use_cache=False).logits[0, :4].float() for text in texts)
+        with torch.random.fork_rng():
+            model.train()(input_ids=texts[0], use_cache=False)
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+        raise UserError(
+            f"the model in {folder} cannot read a text by itself: {brief(error)}\nhint: {WANTED}"
+        ) from error
+    finally:
+        model.eval()
+    apart = (first - other).abs().max()
+    if first.isfinite().all() and other.isfinite().all() and apart > 1e-3 * first.std():
         raise UserError(
             f"the model in {folder} is no causal language model: what it says of a word depends on those after it\n"
-            "hint: name a model that predicts the next word from those before, such as a Llama or a GPT-2"
+            f"hint: {WANTED}"
         )
 
 
@@ -89,7 +112,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 def load_config(folder: Path) -> PretrainedConfig:
     """Load the configuration of a checkpoint folder."""
     check_is_model(folder)
-    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"config.json in {folder} cannot be read: {brief(error)}\nhint: {WANTED}") from error
 
 
 def check_is_model(folder: Path) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.likelihood import Batch, in_batches, read_batches, windows
+from ripeness.likelihood import Batch, batches_for, read_batches, windows
 from ripeness.models import contexts_of, encode, text_window
 
 
@@ -50,7 +50,7 @@ def read_passages(
         items=[row["item"] for row in rows],
         n_windows=[len(requests) for requests in pieces],
         n_tokens=[len(tokens) for tokens in texts],
-        batches=list(in_batches(flat, batch_tokens=batch_tokens, device=model.device)),
+        batches=list(batches_for(model, flat, batch_tokens)),
     )
 
 

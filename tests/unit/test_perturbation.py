@@ -135,7 +135,7 @@ def test_the_first_olmo_begins_as_its_code_says_and_not_as_its_config_says(tiny_
 
 def test_a_config_that_says_nothing_of_its_initialisation_is_refused(tied):
     config = AutoConfig.for_model("llama")
-    silent = SimpleNamespace(get_text_config=lambda: SimpleNamespace(model_type=config.model_type))
+    silent = SimpleNamespace(get_text_config=lambda **_: SimpleNamespace(model_type=config.model_type))
     with pytest.raises(UserError, match=r"nothing of its initialisation.*\nhint: .*step 0"):
         initial_stds(silent, weights_of(tied))
 
