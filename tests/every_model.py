@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
@@ -38,6 +38,7 @@ from ripeness.packing import keeps_exactly, narrows_exactly, packs_exactly
 from ripeness.prompts import Prompt
 from ripeness.recipes import read_settings
 from ripeness.training import batches, train
+from ripeness.weights import save_model
 
 TOLERANCE = 2e-3  # nats; and the share of an update of the weights that may differ
 SECONDS, BYTES = 120, 8 << 30
@@ -153,7 +154,11 @@ def training_differs(folder: Path, longest: int) -> float:
     there = dict(plain.named_parameters())
     apart = sum((weight - there[name])[firm[name]].square().sum().item() for name, weight in ours.named_parameters())
     moved = sum((there[name] - weight)[firm[name]].square().sum().item() for name, weight in before.items())
-    return max(distance(losses, expected), math.sqrt(apart / moved))
+    save_model(ours, folder, folder / "tuned")
+    said = (logits_of(model, learned[0].tokens) for model in (ours.eval(), load_model(folder / "tuned")))
+    with torch.inference_mode():
+        lost = torch.dist(*said).item()
+    return max(distance(losses, expected), math.sqrt(apart / moved), lost)
 
 
 def load_plain(folder: Path) -> PreTrainedModel:
@@ -169,7 +174,7 @@ def way(model: PreTrainedModel, longest: int) -> str:
     return f"{shares}, narrow" if narrows_exactly(model) else shares
 
 
-def save(model: PreTrainedModel, folder: Path) -> None:
+def save(model: PreTrainedModel, folder: Path, config: PreTrainedConfig) -> None:
     """A folder as checkpoints are, with a tokenizer of bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -180,13 +185,15 @@ def save(model: PreTrainedModel, folder: Path) -> None:
     bytes_alone.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bytes_alone.decoder = decoders.ByteLevel()
     model.save_pretrained(folder)
+    if config.model_type != model.config.model_type:  # as published: text is one of several media
+        config.save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=bytes_alone, eos_token="<|endoftext|>").save_pretrained(folder)
 
 
 def judge(name: str, model_type: str, changes: dict[str, Any], folder: Path) -> Verdict:
     """Build, save and load a model, and compare it with plain transformers."""
     try:
-        save(model_zoo.tiny_model(model_type, **changes), folder)
+        save(model_zoo.tiny_model(model_type, **changes), folder, model_zoo.tiny_config(model_type, **changes))
     except Exception as error:
         return Verdict(name, "not built", f"{type(error).__name__}: {error}")
     try:
@@ -248,13 +255,13 @@ def main() -> None:
     parser.add_argument("--only", help="some model types, parted by commas")
     parser.add_argument("--table", type=Path, help="Markdown file whose table is made anew")
     options = parser.parse_args()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     torch.set_num_threads(1)
     found = []
     for model_type in options.only.split(",") if options.only else sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES):
         for name, changes in model_zoo.settings_of(model_type).items():
-            found.append(in_a_process(name, model_type, changes))
+            found.append(in_a_process(f"{model_type}, {name}" if name else model_type, model_type, changes))
             print(*found[-1], sep="\t", flush=True)
 
 

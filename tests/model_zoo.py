@@ -1,6 +1,7 @@
 """Tiny random models of every causal language model that transformers knows: configs shrunk by the names of sizes."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "dots1": MOE | {"first_k_dense_replace": 1},
     "dots3_note": {"head_dim": 16},
     "dots3_note_text": {"head_dim": 16},
+    "falcon": {"num_kv_heads": N_HEADS},
     "falcon_h1": LINEAR_HEADS | {"mamba_d_ssm": 64},
     "gemma3n_text": {
         "num_kv_shared_layers": 2, "activation_sparsity_pattern": [0.95, 0.0, 0.0, 0.0],
@@ -68,6 +70,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "gemma4_text": WIDER | {"hidden_size_per_layer_input": 8},
     "gemma4_unified_text": WIDER | {"hidden_size_per_layer_input": 8},
     "granitemoehybrid": LINEAR_HEADS | {"layer_types": ["linear_attention", "full_attention"] * 2},
+    "hrm_text": {"H_cycles": 2, "L_cycles": 2, "num_layers_per_stack": 2},
     "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
     "jamba": PERIODS | {"mamba_dt_rank": 8},
@@ -92,7 +95,69 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 # More of one class: what changes how texts are read.
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {}
+def rotation(kind: str, **values: Any) -> dict[str, Any]:
+    """A config whose positions are rotated otherwise."""
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **values}}
+
+
+BEFORE = {"original_max_position_embeddings": 32}
+LONG_ROTATION = rotation("longrope", short_factor=[1.0] * 4, long_factor=[3.0] * 4, **BEFORE) | BEFORE
+YARN = rotation("yarn", factor=4.0, beta_fast=4.0, beta_slow=1.0, **BEFORE)
+LLAMA3 = rotation("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, **BEFORE)
+DECODER = {"decoder": {"is_decoder": True}}
+MULTIPLIERS = {
+    "embedding_multiplier": 12.0, "logits_scaling": 8.0, "residual_multiplier": 0.22, "attention_multiplier": 0.1
+}  # fmt: skip
+SLIDING = {"use_sliding_window": True, "sliding_window": WINDOW, "max_window_layers": 2, "layer_types": None}
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "codegen": {"half rotated": {"rotary_dim": 4}},
+    "cohere": {"normed queries": {"use_qk_norm": True}},
+    "deepseek_v2": {"whole queries": {"q_lora_rank": None}, "yarn": YARN},
+    "deepseek_v3": {"whole queries": {"q_lora_rank": None}, "yarn": YARN},
+    "falcon": {
+        "new decoder": {"new_decoder_architecture": True, "num_kv_heads": 2}, "alibi": {"alibi": True, "multi_query": False},
+        "many heads": {"multi_query": False}, "sequential": {"parallel_attn": False, "bias": True},
+    },
+    "gemma2": {"no caps": {"attn_logit_softcapping": None, "final_logit_softcapping": None}},
+    "gpt2": {
+        "scaled by layer": {"scale_attn_by_inverse_layer_idx": True}, "upcast": {"reorder_and_upcast_attn": True}
+    },
+    "gpt_bigcode": {"many heads": {"multi_query": False}},
+    "gpt_neox": {"sequential": {"use_parallel_residual": False}, "dynamic": rotation("dynamic", factor=2.0, partial_rotary_factor=1.0, **BEFORE)},
+    "gptj": {"half rotated": {"rotary_dim": 4}},
+    "granite": {"multipliers": MULTIPLIERS},
+    "granitemoehybrid": {"rotated": {"position_embedding_type": "rope"}, "multipliers": MULTIPLIERS},
+    "llama": {
+        "dynamic": rotation("dynamic", factor=2.0, **BEFORE), "linear": rotation("linear", factor=4.0), "yarn": YARN,
+        "llama3": LLAMA3, "longrope": LONG_ROTATION, "biases": {"attention_bias": True, "mlp_bias": True},
+        "a head for each": {"num_key_value_heads": N_HEADS}, "one head": {"num_key_value_heads": 1},
+    },
+    "llama4_text": {"scaled by position": {"attn_temperature_tuning": True, "floor_scale": 16, "attn_scale": 0.5}},
+    "mistral": {"no window": {"sliding_window": None}},
+    "mpt": {
+        "no alibi": {"attn_config": {"attn_pdrop": 0, "alibi": False}},
+        "clipped": {"attn_config": {"attn_pdrop": 0, "clip_qkv": 1.0}},
+    },
+    "olmo": {"clipped": {"clip_qkv": 1.0}},
+    "olmo3": {"yarn": YARN | {"layer_types": ["full_attention"] * 4}},
+    "opt": {"projected": {"word_embed_proj_dim": 16}, "norm after": {"do_layer_norm_before": False}},
+    "phi": {"normed queries": {"qk_layernorm": True}},
+    "phi3": {"window": {"sliding_window": WINDOW}, "longrope": LONG_ROTATION},
+    "phimoe": {"longrope": LONG_ROTATION | {"rope_parameters": LONG_ROTATION["rope_parameters"] | {
+        "short_mscale": 1.2, "long_mscale": 1.3}}},
+    "qwen2": {"window": SLIDING},
+    "qwen3": {"window": SLIDING},
+    "qwen3_moe": {"every other dense": {"decoder_sparse_step": 2}},
+    "smollm3": {"window": SLIDING},
+    "stablelm": {"parallel": {"use_parallel_residual": True}, "normed queries": {"qk_layernorm": True}},
+    "xlm": {"causal": {"causal": True}},
+    **dict.fromkeys(
+        ("bert", "bert-generation", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert",
+         "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod", "prophetnet"),
+        DECODER,
+    ),
+    "big_bird": {"decoder": {"is_decoder": True, "attention_type": "original_full"}},
+}  # fmt: skip
 
 
 def shrunk(values: dict[str, Any]) -> dict[str, Any]:
@@ -166,6 +231,10 @@ def tiny_model(model_type: str, *, seed: int = 0, **changes: Any) -> PreTrainedM
 
 
 def settings_of(model_type: str) -> dict[str, dict[str, Any]]:
-    """What is tried of a class: as it is by default, and its variants."""
-    variants = VARIANTS.get(model_type, {})
-    return {model_type: {}} | {f"{model_type}, {name}": changes for name, changes in variants.items()}
+    """What is tried of a class: as it is by default, its variants, and its embeddings tied or not the other way."""
+    found = {"": {}} | VARIANTS.get(model_type, {})
+    with suppress(Exception):  # of a class without a config by default
+        found["tied" if not tiny_config(model_type).tie_word_embeddings else "untied"] = {
+            "tie_word_embeddings": not tiny_config(model_type).tie_word_embeddings, "use_cache": False
+        }  # fmt: skip
+    return found

@@ -114,7 +114,7 @@ def load_config(folder: Path) -> PretrainedConfig:
     check_is_model(folder)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, LookupError, TypeError, AttributeError) as error:
+    except Exception as error:  # a foreign config fails in as many ways as there are architectures
         raise UserError(f"config.json in {folder} cannot be read: {brief(error)}\nhint: {WANTED}") from error
 
 
@@ -181,14 +181,28 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 def reach(model: PreTrainedModel) -> float:
     """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
 
-    A sequence that is no longer than the windows of its layers is attended to whole.
+    A sequence that is no longer than the windows of its layers is attended to whole. None may be so long that others
+    beside it would be rotated otherwise.
     """
     config = text_config(model.config)
     layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
     if not set(layers or ()) <= LAYER_WINDOWS.keys():
         return 0
     keys = {LAYER_WINDOWS[layer] for layer in layers} if layers else {"sliding_window"}
-    return min((getattr(config, key, None) or math.inf for key in keys if key), default=math.inf)
+    return min([steady(config), *(getattr(config, key, None) or math.inf for key in keys if key)])
+
+
+def steady(config: PretrainedConfig) -> float:
+    """How long texts may be so that the rotation of positions does not depend on the longest of those read together."""
+    config = text_config(config)
+    rotations = getattr(config, "rope_parameters", None) or {}
+    rotations = [rotations] if "rope_type" in rotations else [one for one in rotations.values() if isinstance(one, dict)]
+    lengths = [
+        (one["rope_type"] == "longrope" and one.get("original_max_position_embeddings")) or config.max_position_embeddings
+        for one in rotations
+        if one.get("rope_type") in ("dynamic", "longrope")
+    ]
+    return min(lengths, default=math.inf)
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -4,7 +4,6 @@ It is tried, since models differ in what they follow: some count padding as text
 steps of writing than what a single pass computes.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -12,7 +11,7 @@ from functools import lru_cache
 import torch
 from transformers import GenerationConfig, PreTrainedModel, StoppingCriteriaList
 
-from ripeness.models import text_config
+from ripeness.models import steady
 from ripeness.packing import FAILURES, SEQUENCES, TOLERANCE, as_it_is_read, separately
 
 TOGETHER, ALONE, ANEW = "together", "alone", "anew"  # many texts in a step; one; a pass over the whole text a token
@@ -22,20 +21,7 @@ ROUNDING = {torch.float32: 0.01, torch.bfloat16: 0.25}
 
 def reads_together(model: PreTrainedModel, longest: int) -> bool:
     """Whether texts of at most `longest` tokens, padded on the right to one length, are read as each alone."""
-    return longest <= steady(model) and ignores_padding(model)
-
-
-def steady(model: PreTrainedModel) -> float:
-    """How long texts may be so that the rotation of positions does not depend on the longest of those read together."""
-    config = text_config(model.config)
-    rotations = getattr(config, "rope_parameters", None) or {}
-    rotations = [rotations] if "rope_type" in rotations else [one for one in rotations.values() if isinstance(one, dict)]
-    lengths = [
-        one.get("original_max_position_embeddings") or config.max_position_embeddings
-        for one in rotations
-        if one.get("rope_type") in ("dynamic", "longrope")
-    ]
-    return min(lengths, default=math.inf)
+    return longest <= steady(model.config) and ignores_padding(model)
 
 
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
@@ -89,8 +75,8 @@ def write_texts(
     longest = max(map(len, contexts)) + max_new_tokens
     shortest = min(map(len, contexts))
     # the rotation of what is kept is that of a shorter text where a text grows beyond what is steady
-    way = ANEW if shortest <= steady(model) < longest else way_to_write(model)
-    if way == ALONE or longest > steady(model):
+    way = ANEW if shortest <= steady(model.config) < longest else way_to_write(model)
+    if way == ALONE or longest > steady(model.config):
         batches = [[index] for batch in batches for index in batch]
     written: list[list[int]] = [[] for _ in contexts]
     for number, batch in enumerate(batches):
