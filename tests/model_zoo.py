@@ -53,10 +53,15 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "cohere_compass_text": {
         "layer_types": ["sliding_attention", "full_attention"] * 2,
-        "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}, "full_attention": None},
+        "rope_parameters": {
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}, "full_attention": None
+        },
     },
     "deepseek_v2": MOE | {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
-    "dbrx": {"attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 10000.0}, "ffn_config": {"moe_top_k": 2, "hidden_size": WIDTH}},
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "clip_qkv": 8.0, "rope_theta": 10000.0},
+        "ffn_config": {"moe_top_k": 2, "hidden_size": WIDTH},
+    },
     "dots1": MOE | {"first_k_dense_replace": 1},
     "dots3_note": {"head_dim": 16},
     "dots3_note_text": {"head_dim": 16},
@@ -88,12 +93,15 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "reformer": {"axial_pos_shape": [8, 16], "axial_pos_embds_dim": [8, 24], "is_decoder": True},
     "xmod": {"default_language": "en_XX"},
-    "zamba": PERIODS | {"attention_hidden_size": 64, "attention_head_dim": 16, "mamba_dt_rank": 8, "layers_block_type": HYBRID},
+    "zamba": PERIODS | {"attention_hidden_size": 64, "attention_head_dim": 16, "mamba_dt_rank": 8}
+    | {"layers_block_type": HYBRID},
     "zamba2": {
         "layers_block_type": HYBRID, "hybrid_layer_ids": [1, 3], "attention_hidden_size": 64, "attention_head_dim": 16,
         "n_mamba_heads": 8, "mamba_headdim": 8, "num_key_value_heads": 4, "kv_channels": 8, "num_query_groups": 4,
     },
 }  # fmt: skip
+
+
 # More of one class: what changes how texts are read.
 def rotation(kind: str, **values: Any) -> dict[str, Any]:
     """A config whose positions are rotated otherwise."""
@@ -115,7 +123,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "deepseek_v2": {"whole queries": {"q_lora_rank": None}, "yarn": YARN},
     "deepseek_v3": {"whole queries": {"q_lora_rank": None}, "yarn": YARN},
     "falcon": {
-        "new decoder": {"new_decoder_architecture": True, "num_kv_heads": 2}, "alibi": {"alibi": True, "multi_query": False},
+        "new decoder": {"new_decoder_architecture": True, "num_kv_heads": 2},
+        "alibi": {"alibi": True, "multi_query": False},
         "many heads": {"multi_query": False}, "sequential": {"parallel_attn": False, "bias": True},
     },
     "gemma2": {"no caps": {"attn_logit_softcapping": None, "final_logit_softcapping": None}},
@@ -123,7 +132,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "scaled by layer": {"scale_attn_by_inverse_layer_idx": True}, "upcast": {"reorder_and_upcast_attn": True}
     },
     "gpt_bigcode": {"many heads": {"multi_query": False}},
-    "gpt_neox": {"sequential": {"use_parallel_residual": False}, "dynamic": rotation("dynamic", factor=2.0, partial_rotary_factor=1.0, **BEFORE)},
+    "gpt_neox": {
+        "sequential": {"use_parallel_residual": False},
+        "dynamic": rotation("dynamic", factor=2.0, partial_rotary_factor=1.0, **BEFORE),
+    },
     "gptj": {"half rotated": {"rotary_dim": 4}},
     "granite": {"multipliers": MULTIPLIERS},
     "granitemoehybrid": {"rotated": {"position_embedding_type": "rope"}, "multipliers": MULTIPLIERS},
@@ -153,7 +165,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "xlm": {"causal": {"causal": True}},
     **dict.fromkeys(
         ("bert", "bert-generation", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert", "rembert",
-         "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod", "prophetnet"),
+         "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod",
+         "prophetnet"),
         DECODER,
     ),
     "big_bird": {"decoder": {"is_decoder": True, "attention_type": "original_full"}},

@@ -46,12 +46,18 @@ def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, torch.nn.Module]:
-    """The linear layers of a model's blocks by their full names: neither embeddings nor what makes logits."""
-    blocks = model._no_split_modules or ()
+    """The linear layers of a model's blocks by their full names: neither embeddings nor what makes logits.
+
+    Blocks are what the model calls so; where it says nothing, what its lists of modules hold.
+    """
+    names = set(model._no_split_modules or ())
+    blocks = {name: block for name, block in model.named_modules() if type(block).__name__ in names}
+    if not blocks:
+        lists = [(name, one) for name, one in model.named_modules() if isinstance(one, torch.nn.ModuleList)]
+        blocks = {f"{name}.{number}": block for name, one in lists for number, block in enumerate(one)}
     return {
-        f"{name}.{inner}": module
-        for name, block in model.named_modules()
-        if type(block).__name__ in blocks
+        f"{name}.{inner}" if inner else name: module
+        for name, block in blocks.items()
         for inner, module in block.named_modules()
         if isinstance(module, (torch.nn.Linear, Conv1D))
     }

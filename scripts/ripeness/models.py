@@ -196,9 +196,12 @@ def steady(config: PretrainedConfig) -> float:
     """How long texts may be so that the rotation of positions does not depend on the longest of those read together."""
     config = text_config(config)
     rotations = getattr(config, "rope_parameters", None) or {}
-    rotations = [rotations] if "rope_type" in rotations else [one for one in rotations.values() if isinstance(one, dict)]
+    rotations = (
+        [rotations] if "rope_type" in rotations else [one for one in rotations.values() if isinstance(one, dict)]
+    )
     lengths = [
-        (one["rope_type"] == "longrope" and one.get("original_max_position_embeddings")) or config.max_position_embeddings
+        (one["rope_type"] == "longrope" and one.get("original_max_position_embeddings"))
+        or config.max_position_embeddings
         for one in rotations
         if one.get("rope_type") in ("dynamic", "longrope")
     ]

@@ -186,7 +186,9 @@ def may_share(model: PreTrainedModel) -> bool:
     """Whether what is read once stands for each that begins with it: not where some of it is dropped by chance."""
     modules = any(module.p for module in model.modules() if isinstance(module, torch.nn.Dropout))
     config = text_config(model.config)
-    inside = any(getattr(config, name, 0) for name in ("attention_dropout", "attention_probs_dropout_prob", "attn_pdrop"))
+    inside = any(
+        getattr(config, name, 0) for name in ("attention_dropout", "attention_probs_dropout_prob", "attn_pdrop")
+    )
     return not modules and not inside
 
 
