@@ -141,7 +141,7 @@ def initial_stds(config: PretrainedConfig, weights: Weights) -> dict[str, float]
     config = text_config(config)
     if config.model_type == "olmo":
         return {name: mitchell_std(name, weight, config.hidden_size) for name, weight in weights.items()}
-    std = getattr(config, "initializer_range", None)
+    std = getattr(config, "initializer_range", getattr(config, "init_std", None))  # OPT has the other name
     if std is None:
         raise UserError(
             f"the config of {config.model_type!r} says nothing of its initialisation (initializer_range)\n"

@@ -243,3 +243,11 @@ def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
 def test_a_model_that_is_not_there_is_refused(probes, tmp_path):
     with pytest.raises(UserError, match=r"there is no .*nowhere\nhint: "):
         predict.main(["--model", str(tmp_path / "nowhere"), "--probes", json.dumps(probes), "--output", "unused"])
+
+
+def test_a_model_without_a_limit_reads_prompts_and_running_text(endless, tmp_path, probes):
+    output = tmp_path / "predictions.parquet"
+    predict.main(["--model", str(endless), "--probes", json.dumps(probes), "--output", str(output)])
+    table = pl.read_parquet(output)
+    assert set(table["probe"]) == {"film", "see", "prose"}
+    assert all(math.isfinite(nll) for nll in table.filter(probe="prose")["nll"])

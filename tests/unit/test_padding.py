@@ -1,4 +1,4 @@
-"""Models that cannot be packed read and write what single passes over each text give, whatever else is asked of them."""
+"""Models that cannot be packed read and write what single passes give, whatever else is asked of them."""
 
 import pytest
 import torch
