@@ -43,7 +43,7 @@ from ripeness.gate import check_folder
 from ripeness.models import context_length, load_model
 
 TOLERANCE = 2e-3  # nats; and the share of an update of the weights that may differ
-SECONDS, BYTES = 120, 8 << 30
+SECONDS, BYTES = 300, 8 << 30
 
 WRONG = ("differs", "traceback", "dies", "hangs")
 BEGIN, END = "<!-- made by tests/every_model.py -->", "<!-- end -->"

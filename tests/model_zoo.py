@@ -63,8 +63,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "ffn_config": {"moe_top_k": 2, "hidden_size": WIDTH},
     },
     "dots1": MOE | {"first_k_dense_replace": 1},
-    "dots3_note": {"head_dim": 16},
-    "dots3_note_text": {"head_dim": 16},
+    "dots3_note_text": {"head_dim": 16, "per_layer_config": {"1": {"kv_lora_rank": 24}, "3": {"kv_lora_rank": 24}}},
     "falcon": {"num_kv_heads": N_HEADS},
     "falcon_h1": LINEAR_HEADS | {"mamba_d_ssm": 64},
     "gemma3n_text": {
