@@ -21,7 +21,7 @@ from timing import best_of, row, take_turns
 
 from ripeness.command_line import run as run_program
 from ripeness.generation import generate
-from ripeness.models import context_length
+from ripeness.limits import context_length
 from ripeness.prompts import SEPARATOR, build_prompts
 from ripeness.writing import Stopping
 

@@ -19,7 +19,8 @@ from timing import row
 
 from ripeness.command_line import run as run_program
 from ripeness.files import read_json
-from ripeness.models import context_length, load_model, load_tokenizer
+from ripeness.limits import context_length
+from ripeness.models import load_model, load_tokenizer
 from ripeness.prompts import SEPARATOR, build_prompts
 from ripeness.tables import EXAMPLES, write_table
 

@@ -19,7 +19,8 @@ from subjects import BIG, Subject, arc_easy, read_options, shot_texts, subjects
 from timing import best_of, row, take_turns
 
 from ripeness.command_line import run as run_program
-from ripeness.models import autocast, context_length
+from ripeness.limits import context_length
+from ripeness.models import autocast
 from ripeness.options import option_scores
 from ripeness.prompts import SEPARATOR, build_prompts
 

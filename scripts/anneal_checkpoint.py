@@ -32,7 +32,8 @@ from ripeness.errors import UserError
 from ripeness.files import read_json, whole, write_json
 from ripeness.gate import check_folder
 from ripeness.gate_loss import check_loss, measure
-from ripeness.models import context_length, end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.limits import text_window
+from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
 from ripeness.pretraining import heldout_texts
 from ripeness.progress import Progress, training_identity
 from ripeness.training import train
@@ -105,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     record = options.checkpoint / "checkpoint.json"
     known = read_json(record) if record.is_file() else {}
-    window = context_length(load_config(options.checkpoint))
+    window = text_window(load_config(options.checkpoint))
     settings = complete_settings(read_settings(options.settings), known, window)
     logging.info("settings: %s", settings)
     keep_freed_memory()

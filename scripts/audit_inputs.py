@@ -21,7 +21,8 @@ from ripeness.command_line import argument_parser, existing, json_option, run
 from ripeness.files import read_json
 from ripeness.fingerprints import read_weights
 from ripeness.items import ROLES, source_of
-from ripeness.models import context_length, load_config, read_tokenizer
+from ripeness.limits import context_length
+from ripeness.models import load_config, read_tokenizer
 from ripeness.tables import AUDIT, write_table
 from ripeness.tasks import Task, read_task, sizes_of
 from ripeness.templates import columns_of, expression

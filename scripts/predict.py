@@ -25,7 +25,8 @@ from ripeness.files import read_json
 from ripeness.finite import lost_items, with_reason
 from ripeness.generation import answer
 from ripeness.harness import predict_task
-from ripeness.models import autocast, context_length, end_tokens, load_model, load_tokenizer, resolve_precision
+from ripeness.limits import context_length
+from ripeness.models import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
 from ripeness.prompts import (
     SEPARATOR,

@@ -21,8 +21,9 @@ from ripeness.examples import examples
 from ripeness.files import read_json
 from ripeness.item_view import describe
 from ripeness.items import Item, draw_items, source_of
+from ripeness.limits import context_length
 from ripeness.lookups import to_json
-from ripeness.models import context_length, load_config, load_tokenizer
+from ripeness.models import load_config, load_tokenizer
 from ripeness.prompts import build_prompts, draw_shots
 from ripeness.rows import Row, read_sources
 from ripeness.tasks import Task, load_task

@@ -28,14 +28,8 @@ from ripeness.curvature import along_displacement
 from ripeness.displacement import displacement
 from ripeness.errors import UserError
 from ripeness.files import write_json
-from ripeness.models import (
-    context_length,
-    end_of_text,
-    load_config,
-    load_model,
-    load_tokenizer,
-    resolve_precision,
-)
+from ripeness.limits import context_length
+from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
 from ripeness.progress import Progress, training_identity
 from ripeness.recipes import TrainingSettings, read_settings
 from ripeness.replay import Replay, open_replay

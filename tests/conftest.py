@@ -123,6 +123,29 @@ def broken(tmp_path_factory, checkpoint):
 
 
 @pytest.fixture(scope="session")
+def endless(tmp_path_factory, tokenizer, tiny_model):
+    """Save a model whose config names no number of positions, since distances are biases; tests never change it."""
+    from ripeness.files import write_json
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "endless"
+    model = tiny_model("bloom")
+    del model.config.max_position_embeddings
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    facts = {
+        "series": "tiny",
+        "checkpoint": "endless",
+        "step": 8,
+        "tokens": 4096,
+        "lr": 1e-3,
+        "phase": "stable",
+        "seed": 5,
+    }
+    write_json(folder / "checkpoint.json", facts)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def examples(tmp_path_factory):
     """Write a dozen examples a role, as render_examples does: <folder>/{choice,text}/{train,test,shots}.parquet."""
     from ripeness.tables import EXAMPLES, write_table

@@ -14,6 +14,9 @@ from ripeness.errors import UserError
 from ripeness.recipes import TrainingSettings
 from ripeness.sharding import n_processes
 
+# Types whose kernels read the weight of `out_proj` themselves; peft refuses adapters there.
+FUSED = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
+
 
 @contextmanager
 def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None]:
@@ -46,14 +49,22 @@ def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, torch.nn.Module]:
-    """The linear layers of a model's blocks by their full names: neither embeddings nor what makes logits."""
-    blocks = model._no_split_modules or ()
+    """The linear layers of a model's blocks by their full names: neither embeddings nor what makes logits.
+
+    Blocks are what the model calls so; where it says nothing, what its lists of modules hold. A layer of another class
+    than torch's computes something else with its weight; what fused kernels read, adapters would be passed over by.
+    """
+    fused = {"out_proj"} if model.config.model_type in FUSED else set()
+    names = set(model._no_split_modules or ())
+    blocks = {name: block for name, block in model.named_modules() if type(block).__name__ in names}
+    if not blocks:
+        lists = [(name, one) for name, one in model.named_modules() if isinstance(one, torch.nn.ModuleList)]
+        blocks = {f"{name}.{number}": block for name, one in lists for number, block in enumerate(one)}
     return {
-        f"{name}.{inner}": module
-        for name, block in model.named_modules()
-        if type(block).__name__ in blocks
+        f"{name}.{inner}" if inner else name: module
+        for name, block in blocks.items()
         for inner, module in block.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D))
+        if type(module) in (torch.nn.Linear, Conv1D) and (inner or name).rpartition(".")[2] not in fused
     }
 
 

@@ -1,17 +1,19 @@
 """The gate of a checkpoint folder: whole, finite, and with a tokenizer that fits. Wrong conversions ruin studies."""
 
 import json
+import math
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ripeness.convert import INDEX
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.models import encode, end_of_text, load_tokenizer
+from ripeness.limits import text_config
+from ripeness.models import brief, encode, end_of_text, load_config, load_tokenizer
 
 # What tokenizers tell apart: digits, composed letters and marks, capitals, spaces, line ends, signs, scripts.
 PROBE = (
@@ -21,6 +23,9 @@ PROBE = (
     "\u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd \u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31 "
     "\U0001f642\U0001f469\u200d\U0001f4bb \u2019quoted\u201d \u2014 \u00a0\u3000end "
 )
+WIDTHS = ("vocab_size", "hidden_size", "intermediate_size")  # none is more than there are numbers in the weights
+MOST_LAYERS = 16  # for each tensor: layers may share their weights
+LARGER = 2  # times the numbers in the weights; what is tied is counted once
 
 
 def check_folder(folder: Path) -> dict[str, int]:
@@ -34,8 +39,11 @@ def check_folder(folder: Path) -> dict[str, int]:
             raise refusal(
                 folder, f"there is no {name}", "a checkpoint is a folder as transformers saves it, with its tokenizer"
             )
-    model = empty_model(folder)
     found = tensor_shapes(folder)
+    config = read_config(folder)
+    check_config(folder, config, found)
+    model = empty_model(folder, config)
+    check_sizes(folder, model, found)
     # other names may be right as well (tied weights, older spellings, fused experts): transformers knows, at the cost
     # of loading the weights
     if found != {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}:
@@ -52,14 +60,51 @@ def refusal(folder: Path, what: str, advice: str) -> UserError:
     return UserError(f"the checkpoint {folder}: {what}\nhint: {advice}")
 
 
-def empty_model(folder: Path) -> PreTrainedModel:
+def read_config(folder: Path) -> PretrainedConfig:
+    """The config of a folder, whatever is wrong with it said as for the rest of a checkpoint."""
+    try:
+        return load_config(folder)
+    except UserError as error:
+        reason, hint = str(error).splitlines()[0], "check `model_type` and the sizes in it"
+        raise refusal(folder, f"config.json is not that of a causal language model: {reason}", hint) from None
+
+
+def check_config(folder: Path, config: PretrainedConfig, found: dict[str, tuple[int, ...]]) -> None:
+    """Refuse a config whose sizes are beyond all weights, before a model of these sizes is built even without any."""
+    config, n_numbers = text_config(config), sum(map(math.prod, found.values()))
+    for name, most in {**dict.fromkeys(WIDTHS, n_numbers), "num_hidden_layers": MOST_LAYERS * len(found)}.items():
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > most:
+            raise refusal(
+                folder,
+                f"config.json has {name} {value:,}, but the weights are {n_numbers:,} numbers in {len(found)} tensors",
+                "config.json is that of another model",
+            )
+
+
+def check_sizes(folder: Path, model: PreTrainedModel, found: dict[str, tuple[int, ...]]) -> None:
+    """Refuse a model that is far larger than its weights, before memory is claimed for it."""
+    n_expected, n_numbers = sum(weights.numel() for weights in model.parameters()), sum(map(math.prod, found.values()))
+    if n_expected <= LARGER * n_numbers:
+        return
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    wrong = [name for name, shape in expected.items() if name in found and found[name] != shape]
+    name = max(wrong, key=lambda name: math.prod(expected[name]), default=None)
+    example = f": tensor {name} is {found[name]}, but the model has {expected[name]}" if name else ""
+    raise refusal(
+        folder,
+        f"config.json asks for {n_expected:,} numbers, and the weights are {n_numbers:,}{example}",
+        "config.json is that of another model, or files of the weights are missing",
+    )
+
+
+def empty_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     """The model that config.json describes, without weights."""
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config)
     except Exception as error:  # a foreign config fails in as many ways as there are architectures
-        reason = f"config.json is not that of a causal language model: {type(error).__name__}: {error}"
+        reason = f"config.json is not that of a causal language model: {brief(error)}"
         raise refusal(folder, reason, "check `model_type` and the sizes in it") from None
 
 

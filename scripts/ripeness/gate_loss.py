@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
 from ripeness.gate import refusal
 from ripeness.gate_lowest import check_not_too_low, relabelled
-from ripeness.models import context_length, encode, end_of_text, load_tokenizer
+from ripeness.limits import context_length
+from ripeness.models import encode, end_of_text, load_model, load_tokenizer
 
 MOST_TOKENS = 1024
 LARGE = 2_000_000_000  # parameters, above which fp32 would not fit a login node; bf16 moves the loss by about 0.01
@@ -72,9 +73,7 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
-    ).eval()
+    model = load_model(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
         raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")

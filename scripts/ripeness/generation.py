@@ -1,20 +1,20 @@
 """Greedy text after a prompt, many prompts at once, up to a stop text; and how well the right answer was expected."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
-from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.attention import SIMILAR_ASKED, causal_groups, row_logits, similar
 from ripeness.likelihood import Request, by_length, log_likelihoods
 from ripeness.memory import Memory
 from ripeness.narrowing import ask
 from ripeness.options import summed_logps
-from ripeness.packing import keeps_exactly, narrows_exactly, packing, pads_exactly
+from ripeness.packing import keeps_exactly, narrows_exactly, packing
+from ripeness.padding import write_texts
 from ripeness.prefix import keys_and_values, shared_prefix
 from ripeness.token_healing import Start
-from ripeness.writing import NO_TOKEN, Stopping, Writer, answer_text, writer_of
+from ripeness.writing import Stopping, Writer, answer_text, writer_of
 
 SHRINK_AT = 0.8  # texts that have ended make room when no more than this share still goes on
 # Texts are written side by side as long as their tokens are no more than this many times those of a batch: a step reads
@@ -55,12 +55,19 @@ def answer(
     if not starts:
         return []
     writer = writer_of(model, tokenizer, stopping)
-    new_tokens = max(stopping.max_new_tokens + max(start.n_again for start in starts), *map(len, targets))
-    longest = max(len(start.context) for start in starts) + new_tokens
-    write = write_packed if keeps_exactly(model, longest) else write_plainly
     written, logps = write(model, starts, targets, writer, batch_tokens)
     texts = map(partial(answer_text, tokenizer, stopping), starts, written)
     return list(zip(texts, logps, strict=True))
+
+
+def write(
+    model: PreTrainedModel, starts: list[Start], targets: list[list[int]], writer: Writer, batch_tokens: int
+) -> tuple[list[list[int]], list[float]]:
+    """New tokens after every context, and the summed log-probability (nats) of every target."""
+    new_tokens = max(*map(writer.most_tokens, starts), *map(len, targets))
+    longest = max(len(start.context) for start in starts) + new_tokens
+    way = write_packed if keeps_exactly(model, longest) else write_plainly
+    return way(model, starts, targets, writer, batch_tokens)
 
 
 def write_packed(
@@ -69,8 +76,7 @@ def write_packed(
     """New tokens after every context, and the targets' log-probabilities, of a model that can pack and go on."""
     prefix = shared_prefix([start.context for start in starts])
     rests = [start.context[len(prefix) :] for start in starts]
-    news = [writer.max_new_tokens + start.n_again for start in starts]
-    room = max(map(len, rests)) + max(*news, *map(len, targets))
+    room = max(map(len, rests)) + max(*map(writer.most_tokens, starts), *map(len, targets))
     n_places = min(len(starts), max(1, KEPT * batch_tokens // room))
     lengths = [len(rest) + len(target) for rest, target in zip(rests, targets, strict=True)]
     waiting = sorted(range(len(starts)), key=lambda index: lengths[index])  # taken from the end
@@ -147,52 +153,5 @@ def write_plainly(
     requests = [Request(start.context, target) for start, target in zip(starts, targets, strict=True) if target]
     scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
     logps = [sum(next(scores)) if target else 0.0 for target in targets]
-    written: list[list[int]] = [[] for _ in starts]
-    news = [writer.max_new_tokens + start.n_again for start in starts]
-    lengths = [len(start.context) + new for start, new in zip(starts, news, strict=True)]
-    batches = by_length(lengths, batch_tokens) if pads_exactly(model) else [[index] for index in range(len(starts))]
-    for batch in batches:
-        asked = [starts[index] for index in batch]
-        length = max(len(start.context) for start in asked)
-        before = [length - len(start.context) for start in asked]
-        tokens = [[0] * n + start.context for n, start in zip(before, asked, strict=True)]
-        mask = [[0] * n + [1] * len(start.context) for n, start in zip(before, asked, strict=True)]
-        output = model.generate(
-            torch.tensor(tokens, device=model.device), attention_mask=torch.tensor(mask, device=model.device),
-            do_sample=False, max_new_tokens=max(news[index] for index in batch),
-            stopping_criteria=StoppingCriteriaList([have_ended(asked, length, writer)]),
-            logits_processor=LogitsProcessorList([only_chosen(asked, length, writer, lost := set())]),
-            eos_token_id=-1, pad_token_id=0,
-        )  # fmt: skip
-        for place, (index, start, new) in enumerate(zip(batch, asked, output[:, length:].tolist(), strict=True)):
-            n_tokens = next((n for n in range(1, len(new)) if writer.is_over(start, new[:n])), len(new))
-            written[index] = [NO_TOKEN] if place in lost else new[:n_tokens]
-    return written, logps
-
-
-def have_ended(starts: list[Start], length: int, writer: Writer) -> Callable[..., torch.Tensor]:
-    """Make a stopping criterion of transformers for texts that start after `length` tokens."""
-
-    def criterion(output: torch.Tensor, _: torch.Tensor, **__: object) -> torch.Tensor:
-        new = zip(starts, output[:, length:].tolist(), strict=True)
-        return torch.tensor([writer.is_over(start, tokens) for start, tokens in new], device=output.device)
-
-    return criterion
-
-
-def only_chosen(starts: list[Start], length: int, writer: Writer, lost: set[int]) -> Callable[..., torch.Tensor]:
-    """Make a processor of transformers that leaves one token to each text: the one that the writer chooses.
-
-    Texts for which there was none while they had not ended are added to `lost`.
-    """
-
-    def processor(tokens: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        texts = list(zip(starts, tokens[:, length:].tolist(), strict=True))
-        best = writer.choose(logits, texts)
-        for place, (start, new) in enumerate(texts):
-            if best[place] == NO_TOKEN and not any(writer.is_over(start, new[:n]) for n in range(1, len(new) + 1)):
-                lost.add(place)
-        chosen = torch.full_like(logits, -torch.inf)
-        return chosen.scatter_(1, torch.tensor(best, device=logits.device).clamp(min=0)[:, None], 0.0)
-
-    return processor
+    lengths = [len(start.context) + writer.most_tokens(start) for start in starts]
+    return write_texts(model, starts, list(by_length(lengths, batch_tokens)), writer), logps

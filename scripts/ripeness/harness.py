@@ -20,8 +20,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.likelihood import is_even
-from ripeness.models import context_length
+from ripeness.limits import text_window
+from ripeness.models import is_even
 
 if TYPE_CHECKING:
     from lm_eval.api.task import ConfigurableTask
@@ -87,7 +87,8 @@ def predict_task(
     lm = HFLM(
         pretrained=model,
         tokenizer=deepcopy(tokenizer),  # it is given a token to pad with
-        batch_size=max(1, batch_tokens // context_length(model.config)),
+        batch_size=max(1, batch_tokens // text_window(model.config)),
+        max_length=text_window(model.config),
         # an autocast of its own would end ours
         mixed_precision_dtype="bfloat16" if torch.is_autocast_enabled(model.device.type) else None,
     )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
+from ripeness.models import is_even
+from ripeness.padding import reads_together
+
 NEAR = 1e-3  # nats, by which rounding may part a log-probability from that of guessing evenly
 CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
 
@@ -100,15 +103,16 @@ def token_logps(
     return logps
 
 
-def is_even(model: PreTrainedModel) -> bool:
-    """Whether the output layer of a model is zero, so that it takes all tokens for equally likely."""
-    layer = model.get_output_embeddings()
-    return layer is not None and not layer.weight.any()
-
-
 def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
     """Log-probability (nats) of every completion token of every request."""
-    return read_batches(model, in_batches(requests, batch_tokens=batch_tokens, device=model.device), len(requests))
+    return read_batches(model, batches_for(model, requests, batch_tokens), len(requests))
+
+
+def batches_for(model: PreTrainedModel, requests: list[Request], batch_tokens: int) -> Iterator[Batch]:
+    """Requests in batches as this model reads them: each in one of its own where padding or others would change it."""
+    longest = max((len(request.context) + len(request.completion) for request in requests), default=1) - 1
+    room = batch_tokens if reads_together(model, longest) else 1
+    return in_batches(requests, batch_tokens=room, device=model.device)
 
 
 def right_padded(sequences: list[list[int]], device: torch.device) -> torch.Tensor:

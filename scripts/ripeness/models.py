@@ -1,7 +1,6 @@
 """Load and save models in the layout of transformers, and turn prompts into tokens."""
 
 import logging
-import math
 import os
 from pathlib import Path
 from unicodedata import combining
@@ -20,6 +19,7 @@ from transformers import (
 
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.limits import text_config
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
 TOKENIZER_FILES = (
@@ -33,38 +33,61 @@ TOKENIZER_FILES = (
     "tokenizer.model",
     "chat_template.jinja",
 )
+WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 
 
-def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
+def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
+    UserError for a folder that holds no model which predicts the next word from those before.
     """
     check_is_model(folder)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
     except SafetensorError as error:
         raise UserError(
             f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
         ) from error
+    except (ValueError, ImportError, LookupError, AttributeError) as error:  # a config of something else
+        raise UserError(f"the model in {folder} cannot be loaded: {brief(error)}\nhint: {WANTED}") from error
     check_is_causal(model, folder)
     device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()
 
 
+def brief(error: Exception) -> str:
+    """The kind of an error and the first sentence of what it says: transformers lists all of its models after that."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
 @torch.no_grad()
 def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
-    """Refuse a model that sees later words, such as BERT: it would give numbers, but not of predicting the next."""
-    first, other = (
-        model.eval()(input_ids=torch.tensor([[0, 1, last]]), use_cache=False).logits[0, 0].float() for last in (0, 1)
-    )
-    if not torch.allclose(first, other, rtol=1e-3, atol=1e-3, equal_nan=True):
+    """Refuse a model that sees later words, such as BERT: it would give numbers, but not of predicting the next.
+
+    Refuse one too that cannot read a text of any length, or not in training.
+    """
+    size = text_config(model.config).vocab_size
+    texts = [torch.tensor([[n % size for n in tokens]]) for tokens in ((1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 6, 5))]
+    try:
+        first, other = (model.eval()(input_ids=text, use_cache=False).logits[0, :4].float() for text in texts)
+        with torch.random.fork_rng():
+            model.train()(input_ids=texts[0], use_cache=False)
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError, AssertionError) as error:
+        raise UserError(
+            f"the model in {folder} cannot read a text by itself: {brief(error)}\nhint: {WANTED}"
+        ) from error
+    finally:
+        model.eval()
+    apart = (first - other).abs().max()
+    if first.isfinite().all() and other.isfinite().all() and apart > 1e-3 * first.std():
         raise UserError(
             f"the model in {folder} is no causal language model: what it says of a word depends on those after it\n"
-            "hint: name a model that predicts the next word from those before, such as a Llama or a GPT-2"
+            f"hint: {WANTED}"
         )
 
 
@@ -102,7 +125,10 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 def load_config(folder: Path) -> PretrainedConfig:
     """Load the configuration of a checkpoint folder."""
     check_is_model(folder)
-    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # a foreign config fails in as many ways as there are architectures
+        raise UserError(f"config.json in {folder} cannot be read: {brief(error)}\nhint: {WANTED}") from error
 
 
 def check_is_model(folder: Path) -> None:
@@ -125,11 +151,6 @@ def read_checkpoint(folder: Path) -> dict:
     return read_json(Path(folder) / "checkpoint.json")
 
 
-def context_length(config: PretrainedConfig) -> int:
-    """Tokens that a model can attend to."""
-    return int(config.max_position_embeddings)
-
-
 def resolve_precision(name: str, device: torch.device) -> str:
     """fp32 or bf16; `auto` is bf16 on a GPU that has it."""
     if name != "auto":
@@ -142,17 +163,10 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def reach(model: PreTrainedModel) -> float:
-    """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
-
-    A sequence that is no longer than the windows of sliding attention is attended to whole.
-    """
-    config = model.config.get_text_config()
-    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or []
-    if not set(layers) <= {"full_attention", "global", "sliding_attention"}:
-        return 0
-    slides = "sliding_attention" in layers or not layers
-    return (getattr(config, "sliding_window", None) or math.inf) if slides else math.inf
+def is_even(model: PreTrainedModel) -> bool:
+    """Whether the output layer of a model is zero, so that it takes all tokens for equally likely."""
+    layer = model.get_output_embeddings()
+    return layer is not None and not layer.weight.any()
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:

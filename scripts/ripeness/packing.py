@@ -8,8 +8,8 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.attention import SIMILAR_ASKED, attending, causal_groups, packed_logits, row_logits, similar
+from ripeness.limits import reach
 from ripeness.memory import Memory
-from ripeness.models import reach
 from ripeness.narrowing import ask
 from ripeness.prefix import keys_and_values
 from ripeness.sharding import n_processes
@@ -17,7 +17,7 @@ from ripeness.sharding import n_processes
 WHOLE = "whole"  # sequences lie one after the other in a row
 NARROW = "narrow"  # only those tokens go through the last layer that something is asked of
 TOLERANCE = 1e-3  # between packed and separate logits, in fp32; a leak between sequences is far larger
-FAILURES = (TypeError, ValueError, RuntimeError, IndexError)  # of models that cannot
+FAILURES = (TypeError, ValueError, RuntimeError, LookupError, AttributeError, AssertionError)  # of models that cannot
 SEQUENCES = [[1, 2, 3, 4, 5], [1, 7, 6], [1, 2, 1, 3]]  # what is tried: they begin alike
 
 
@@ -101,30 +101,6 @@ def separately(model: PreTrainedModel) -> list[torch.Tensor]:
     """Logits (T, V) of each of SEQUENCES by the model's own attention."""
     rows = (torch.tensor([sequence], device=model.device) for sequence in SEQUENCES)
     return [model(input_ids=row, use_cache=False).logits[0] for row in rows]
-
-
-@lru_cache(maxsize=1)
-@torch.no_grad()
-def pads_exactly(model: PreTrainedModel) -> bool:
-    """Whether `generate` of transformers writes the same after padding on the left: not where a state reads it too."""
-
-    def logits_of(rows: list[list[int]], mask: list[list[int]]) -> torch.Tensor:
-        """Logits (2, B, V) of two new tokens."""
-        tokens, seen = (torch.tensor(values, device=model.device) for values in (rows, mask))
-        found = model.generate(
-            tokens, attention_mask=seen, do_sample=False, max_new_tokens=2, eos_token_id=-1, pad_token_id=0,
-            output_logits=True, return_dict_in_generate=True,
-        )  # fmt: skip
-        return torch.stack(found.logits).float()
-
-    with as_it_is_read(model), suppress(*FAILURES):
-        alone = [logits_of([sequence], [[1] * len(sequence)]) for sequence in SEQUENCES]
-        longest = max(map(len, SEQUENCES))
-        padding = [longest - len(sequence) for sequence in SEQUENCES]
-        rows = [[0] * n + sequence for n, sequence in zip(padding, SEQUENCES, strict=True)]
-        together = logits_of(rows, [[0] * n + [1] * (longest - n) for n in padding])
-        return torch.allclose(together, torch.cat(alone, dim=1), atol=TOLERANCE)
-    return False
 
 
 def go_on(model: PreTrainedModel) -> torch.Tensor:

@@ -24,6 +24,7 @@ from transformers.pytorch_utils import Conv1D
 
 from ripeness.errors import UserError
 from ripeness.gate import weight_files
+from ripeness.limits import text_config
 from ripeness.models import load_model
 
 Weights = dict[str, torch.Tensor]
@@ -143,10 +144,10 @@ def initial_stds(config: PretrainedConfig, weights: Weights) -> dict[str, float]
     1/sqrt(2 x inputs x (l + 1)), each cut off at three deviations (olmo/model.py and configs/official-0724/OLMo-1B.yaml
     of github.com/allenai/OLMo).
     """
-    config = config.get_text_config()
+    config = text_config(config)
     if config.model_type == "olmo":
         return {name: mitchell_std(name, weight, config.hidden_size) for name, weight in weights.items()}
-    std = getattr(config, "initializer_range", None)
+    std = getattr(config, "initializer_range", getattr(config, "init_std", None))  # OPT has the other name
     if std is None:
         raise UserError(
             f"the config of {config.model_type!r} says nothing of its initialisation (initializer_range)\n"

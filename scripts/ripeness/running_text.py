@@ -7,8 +7,9 @@ import polars as pl
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
-from ripeness.likelihood import Batch, in_batches, read_batches, windows
-from ripeness.models import context_length, contexts_of, encode
+from ripeness.likelihood import Batch, batches_for, read_batches, windows
+from ripeness.limits import text_window
+from ripeness.models import contexts_of, encode
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ def read_passages(
     """Prepare passages (item, text) for a model: each after the token that stands between documents."""
     start = contexts_of(tokenizer, [[]])[0][0]
     texts = encode(tokenizer, [row["text"] for row in rows])
-    pieces = [windows(tokens, start, context_length(model.config)) for tokens in texts]
+    pieces = [windows(tokens, start, text_window(model.config)) for tokens in texts]
     flat = [request for requests in pieces for request in requests]
     return Passages(
         items=[row["item"] for row in rows],
         n_windows=[len(requests) for requests in pieces],
         n_tokens=[len(tokens) for tokens in texts],
-        batches=list(in_batches(flat, batch_tokens=batch_tokens, device=model.device)),
+        batches=list(batches_for(model, flat, batch_tokens)),
     )
 
 

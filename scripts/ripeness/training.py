@@ -14,8 +14,10 @@ from ripeness.adapters import adapted
 from ripeness.attention import packed_logits
 from ripeness.batching import IGNORED, Example, of_text, padded, rows_of, shared_tokens
 from ripeness.errors import UserError
+from ripeness.limits import text_config
 from ripeness.models import autocast, resolve_precision
 from ripeness.packing import narrows_exactly, packing
+from ripeness.padding import reads_together
 from ripeness.progress import Progress
 from ripeness.pull import clip_gradient, starting_point
 from ripeness.recipes import TrainingSettings
@@ -58,7 +60,7 @@ def train(
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     planned, start = batches(examples, settings), starting_point(model, settings)
     longest = max(PIECE_TOKENS if replay else 0, *(len(example.tokens) for example in examples))
-    limit, n_read, norm = 2 * math.log(model.config.get_text_config().vocab_size), 0, torch.tensor(1.0)
+    limit, n_read, norm = 2 * math.log(text_config(model.config).vocab_size), 0, torch.tensor(1.0)
     with adapted(model, settings):
         optimizer, weights = make_optimizer(model, settings), list(model.parameters())
         losses = progress.restore(model, optimizer) if progress else []
@@ -149,7 +151,8 @@ def backward_part(
     n_shares, total = n_processes(), 0.0
     if n_shares > 1:
         row_tokens = min(row_tokens, math.ceil(sum(len(example.tokens) for example in batch) / n_shares))
-    rows = rows_of(batch, row_tokens)
+    is_apart = not is_packed and not reads_together(model, max(len(example.tokens) for example in batch))
+    rows = rows_of(batch, 1 if is_apart else row_tokens)
     for start in range(0, len(rows), n_shares):
         is_idle = start + rank() >= len(rows)
         row = rows[start if is_idle else start + rank()]
@@ -166,7 +169,7 @@ def answer_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of the N answer tokens of some examples, (N, V), and these tokens, (N,)."""
     if is_packed:
-        n_shared = shared_tokens(row, model.config.get_text_config().hidden_size) if may_share(model) else 0
+        n_shared = shared_tokens(row, text_config(model.config).hidden_size) if may_share(model) else 0
         row = [row[0], *(Example(example.tokens[n_shared:], example.targets[n_shared:]) for example in row[1:])]
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
         targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
@@ -182,8 +185,12 @@ def answer_logits(
 @lru_cache(maxsize=1)
 def may_share(model: PreTrainedModel) -> bool:
     """Whether what is read once stands for each that begins with it: not where some of it is dropped by chance."""
-    dropped = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    return not any(dropped) and not getattr(model.config, "attention_dropout", 0)
+    modules = any(module.p for module in model.modules() if isinstance(module, torch.nn.Dropout))
+    config = text_config(model.config)
+    inside = any(
+        getattr(config, name, 0) for name in ("attention_dropout", "attention_probs_dropout_prob", "attn_pdrop")
+    )
+    return not modules and not inside
 
 
 def fewer_tokens(batch: list[Example], row_tokens: int) -> int:

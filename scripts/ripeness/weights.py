@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from ripeness.errors import UserError
-from ripeness.files import whole
+from ripeness.files import read_json, whole
 from ripeness.models import TOKENIZER_FILES
 
 
@@ -22,7 +22,11 @@ def save_model(
     with whole(output) as folder:
         place = scratch_place(output, scratch) if scratch else folder
         model.save_pretrained(place, state_dict=weights)
-        for name in (*TOKENIZER_FILES, "checkpoint.json"):
+        kept = [*TOKENIZER_FILES, "checkpoint.json"]
+        # the text part of a model of several media has a config of its own, which transformers may not load as a model
+        if model.config.model_type != read_json(checkpoint / "config.json").get("model_type"):
+            kept.append("config.json")
+        for name in kept:
             if (checkpoint / name).exists():
                 shutil.copyfile(checkpoint / name, place / name)
         if scratch:

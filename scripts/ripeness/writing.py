@@ -7,8 +7,7 @@ from functools import cache
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.likelihood import is_even
-from ripeness.models import end_of_text
+from ripeness.models import end_of_text, is_even
 from ripeness.token_healing import Start, allowed, still_to_write, text_after
 
 NO_TOKEN = -1  # is written where the model's numbers are none, and ends the text
@@ -35,13 +34,32 @@ class Writer:
     max_new_tokens: int
 
     def is_over(self, start: Start, tokens: list[int]) -> bool:
-        """Whether a text has ended; tokens of the prompt that were written again do not count."""
-        return len(tokens) >= self.max_new_tokens + start.n_again or self.ends(start, tokens)
+        """Whether a text has ended."""
+        return len(tokens) >= self.most_tokens(start) or self.ends(start, tokens)
+
+    def most_tokens(self, start: Start) -> int:
+        """How many tokens a text may get; those of the prompt that are written again do not count."""
+        return self.max_new_tokens + start.n_again
 
 
 def writer_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Writer:
     """The writer of answers that end as said."""
     return Writer(chooser(model, tokenizer), answer_ends(tokenizer, stopping), stopping.max_new_tokens)
+
+
+def greedy(max_new_tokens: int) -> Writer:
+    """A writer of the most probable tokens that ends nowhere before so many."""
+    return Writer(lambda logits, _: most_probable(logits), lambda _, tokens: tokens[-1] == NO_TOKEN, max_new_tokens)
+
+
+def most_probable(logits: torch.Tensor, *, is_even: bool = True) -> list[int]:
+    """The most probable token of each row of logits (N, V); NO_TOKEN where they are no numbers.
+
+    They are none either where they are all the same, unless the model `is_even`, see `token_logps`.
+    """
+    highest, best = logits.max(-1)
+    has_numbers = highest.isfinite() & (is_even | (highest > logits.amin(-1)))
+    return torch.where(has_numbers, best, NO_TOKEN).tolist()
 
 
 def chooser(
@@ -50,16 +68,14 @@ def chooser(
     """Make a function that gives the most probable next token of each text; of those that may come, while some of the
     prompt's are written again; NO_TOKEN where the model's numbers are none, or all the same (see `token_logps`).
     """
-    knows_even = is_even(model)
+    guesses_evenly = is_even(model)
 
     @cache
     def may_come(again: str) -> torch.Tensor:
         return torch.tensor(allowed(tokenizer, again), device=model.device)
 
     def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
-        highest, best = logits.max(-1)
-        has_numbers = highest.isfinite() & (knows_even | (highest > logits.amin(-1)))
-        chosen = torch.where(has_numbers, best, NO_TOKEN).tolist()
+        chosen = most_probable(logits, is_even=guesses_evenly)
         for row, (start, tokens) in enumerate(texts):
             again = start.again
             for token in tokens if again else []:

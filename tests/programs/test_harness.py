@@ -129,6 +129,11 @@ def test_a_prompt_that_the_harness_cuts_is_marked(asked):
     assert few["is_truncated"].any() and (few["is_truncated"] | (few["n_prompt_tokens"] < room)).all()
 
 
+def test_a_model_without_a_limit_is_asked_as_the_harness_asks_it(endless, fetched, tmp_path):
+    table = pl.read_parquet(ask(endless, fetched, tmp_path / "endless") / "predictions.parquet")
+    assert table.height and not table["is_truncated"].any()
+
+
 def test_neither_the_seed_nor_the_task_s_own_rows_matter_once_it_is_fetched(
     checkpoint, fetched, asked, tasks, tmp_path
 ):

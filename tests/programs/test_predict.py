@@ -299,3 +299,11 @@ def test_a_chat_ends_with_a_turn_of_its_template_and_text_where_the_folder_says(
     made.chat_template = CHATML
     end = made.convert_tokens_to_ids("<|im_end|>")
     assert predict.stopping_of(loaded, made, probe, chat) == Stopping(4, ("\n",), frozenset({0, 9, end}))
+
+
+def test_a_model_without_a_limit_reads_prompts_and_running_text(endless, tmp_path, probes):
+    output = tmp_path / "predictions.parquet"
+    predict.main(["--model", str(endless), "--probes", json.dumps(probes), "--output", str(output)])
+    table = pl.read_parquet(output)
+    assert set(table["probe"]) == {"film", "see", "prose"}
+    assert all(math.isfinite(nll) for nll in table.filter(probe="prose")["nll"])

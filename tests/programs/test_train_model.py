@@ -71,6 +71,14 @@ def weights(folder):
     return (folder / "model" / "model.safetensors").read_bytes()
 
 
+def test_a_model_without_a_limit_is_tuned(endless, tmp_path, examples, stream):
+    words = ["--examples", str(examples / "choice" / "train.parquet"), "--replay-text", str(stream)]
+    words += ["--settings", json.dumps(SETTINGS | {"replay": 0.2}), "--record", str(tmp_path / "record.json")]
+    train_model.main(["--checkpoint", str(endless), *words, "--output", str(tmp_path / "model")])
+    record = read_json(tmp_path / "record.json")
+    assert record["status"] == "done" and record["losses"][-1] < record["losses"][0]
+
+
 def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
     folder = tune()
     record = read_json(folder / "record.json")

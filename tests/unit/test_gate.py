@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import model_zoo
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -252,3 +253,44 @@ def test_a_missing_part_of_the_weights_is_named(folder):
 def test_a_damaged_index_is_refused(folder, index, message):
     (folder / INDEX).write_text(index)
     assert message in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("vocab_size", 10**8),
+        ("vocab_size", 10**9),
+        ("hidden_size", 10**9),
+        ("intermediate_size", 2 * 10**9),
+        ("num_hidden_layers", 10**6),
+    ],
+)
+def test_sizes_beyond_the_weights_are_refused_before_memory_is_claimed(folder, name, value):
+    change_config(folder, **{name: value})
+    message = refused(folder)
+    assert f"config.json has {name} {value:,}, but the weights are " in message
+    assert message.endswith("hint: config.json is that of another model")
+
+
+def test_a_model_far_larger_than_its_weights_is_refused_before_memory_is_claimed(folder):
+    change_config(folder, hidden_size=2048, intermediate_size=4096)
+    message = refused(folder)
+    assert "config.json asks for " in message
+    assert ": tensor model.layers." in message and ", but the model has (4096, 2048)" in message
+
+
+def test_a_table_of_positions_beyond_the_weights_is_refused(folder, tiny_model):
+    tiny_model("gpt2").save_pretrained(folder)
+    change_config(folder, n_positions=10**8)
+    assert "tensor transformer.wpe.weight is (64, 32), but the model has (100000000, 32)" in refused(folder)
+
+
+def test_a_model_a_little_larger_than_its_weights_is_compared_tensor_by_tensor(folder):
+    change_config(folder, intermediate_size=64)
+    assert "tensor model.layers.0.mlp.down_proj.weight is (32, 48), but the model has (32, 64)" in refused(folder)
+
+
+def test_a_checkpoint_of_several_media_passes_by_its_text_config(folder):
+    model = model_zoo.tiny_model("gemma3", text_config={"vocab_size": 384})
+    model.save_pretrained(folder)
+    assert check_folder(folder)["n_parameters"] == sum(weights.numel() for weights in model.parameters())

@@ -4,19 +4,22 @@ import shutil
 
 import pytest
 import torch
+from model_zoo import tiny_config
 from tokenizers import Tokenizer, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
 from ripeness.files import read_json, write_json
+from ripeness.likelihood import windows
+from ripeness.limits import DEFAULT_WINDOW, NO_LIMIT, context_length, reach, text_window
 from ripeness.models import (
-    context_length,
     contexts_of,
     document_start,
     encode,
     encode_pairs,
     end_of_text,
     end_tokens,
+    load_config,
     load_model,
     load_tokenizer,
 )
@@ -142,3 +145,69 @@ def test_generation_ends_at_every_token_that_the_files_name_and_at_no_default_of
     )
     write_json(tmp_path / "generation_config.json", {"eos_token_id": [1, 106]})
     assert end_tokens(tmp_path) == {1, 7, 106}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "expected"),
+    [
+        ("llama", 128),
+        ("gpt2", 128),  # n_positions
+        ("gptj", 128),
+        ("dbrx", 128),  # max_seq_len
+        ("mpt", 128),
+        ("rwkv", 128),  # context_length
+        ("whisper", 128),  # max_target_positions
+        ("roberta", 126),  # positions count from the padding token's number, 1, on
+        ("gemma3", 128),  # in its text config
+        ("llama4", 128),
+        ("mistral3", 128),
+        ("qwen2_5_vl", 128),
+        *((name, NO_LIMIT) for name in ("bloom", "mamba", "mamba2", "falcon_mamba", "recurrent_gemma", "xlstm")),
+    ],
+)
+def test_how_much_a_model_reads_at_most(tmp_path, model_type, expected):
+    tiny_config(model_type).save_pretrained(tmp_path)
+    config = load_config(tmp_path)
+    assert context_length(config) == expected
+    assert text_window(config) == (DEFAULT_WINDOW if expected == NO_LIMIT else expected)
+
+
+def test_a_number_below_one_is_no_limit():
+    assert CONFIG_MAPPING["xlnet"]().max_position_embeddings == -1
+    assert context_length(CONFIG_MAPPING["xlnet"]()) == NO_LIMIT
+
+
+def test_a_text_without_a_limit_is_one_window():
+    (request,) = windows(list(range(5000)), 7, NO_LIMIT)
+    assert request.context == [7] and len(request.completion) == 5000
+
+
+@pytest.mark.parametrize("model_type", ["llava", "mistral3", "qwen2_vl", "musicgen"])
+def test_a_model_of_several_media_that_is_none_of_text_is_refused(tmp_path, checkpoint, model_type):
+    shutil.copytree(checkpoint, tmp_path / "media")
+    CONFIG_MAPPING[model_type]().save_pretrained(tmp_path / "media")
+    with pytest.raises(UserError, match=r"cannot be loaded: .*\nhint: name a model that predicts the next word"):
+        load_model(tmp_path / "media")
+
+
+def test_a_config_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(UserError, match=r"config.json in .* cannot be read: ValueError: .*\nhint: "):
+        load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, float("inf")),
+        ({"sliding_window": 24}, 24),
+        ({"layer_types": ["full_attention", "chunked_attention"], "attention_chunk_size": 16}, 16),
+        ({"layer_types": ["full_attention"], "sliding_window": 24}, float("inf")),
+        ({"layer_types": ["full_attention", "indexed_attention"]}, 0),
+    ],
+)
+def test_a_sequence_within_all_windows_is_attended_to_whole(tiny_model, settings, expected):
+    model = tiny_model("llama")
+    for key, value in settings.items():
+        setattr(model.config, key, value)
+    assert reach(model) == expected

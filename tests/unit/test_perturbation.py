@@ -133,9 +133,14 @@ def test_the_first_olmo_begins_as_its_code_says_and_not_as_its_config_says(tiny_
     assert drawn.std().item() == pytest.approx(CUT_AT_3, abs=0.002)
 
 
+def test_the_number_is_found_by_its_other_name(tiny_model):
+    config, weights = AutoConfig.for_model("opt", init_std=0.03), weights_of(tiny_model("opt"))
+    assert initial_stds(config, weights)["model.decoder.layers.0.fc1.weight"] == 0.03
+
+
 def test_a_config_that_says_nothing_of_its_initialisation_is_refused(tied):
     config = AutoConfig.for_model("llama")
-    silent = SimpleNamespace(get_text_config=lambda: SimpleNamespace(model_type=config.model_type))
+    silent = SimpleNamespace(get_text_config=lambda **_: SimpleNamespace(model_type=config.model_type))
     with pytest.raises(UserError, match=r"nothing of its initialisation.*\nhint: .*step 0"):
         initial_stds(silent, weights_of(tied))
 

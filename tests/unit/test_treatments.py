@@ -4,6 +4,7 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
+import model_zoo
 import numpy as np
 import pytest
 import torch
@@ -228,6 +229,21 @@ def test_only_the_named_layers_get_adapters(tiny_model, examples):
     assert moved == {f"model.layers.{n}.self_attn.{name}.weight" for n in (0, 1) for name in ("q_proj", "v_proj")}
     with pytest.raises(UserError, match=r"the model has no c_attn; its blocks have down_proj, .*\nhint: "):
         train(model, examples, replace(LORA, modules=("c_attn",)), pad=0)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "names"),
+    [
+        ("mamba", {"in_proj", "x_proj", "dt_proj"}),  # a fused kernel reads the weight of out_proj itself
+        ("biogpt", {"k_proj", "v_proj", "q_proj", "out_proj", "fc1", "fc2"}),  # does not say what its blocks are
+    ],
+)
+def test_layers_that_can_have_adapters_are_found(architecture, names):
+    model = model_zoo.tiny_model(architecture)
+    assert {name.rpartition(".")[2] for name in linear_modules(model)} == names
+    with adapted(model, LORA):
+        assert any("lora_A" in name for name, _ in model.named_parameters())
+    assert not any("lora_A" in name for name, _ in model.named_parameters())
 
 
 class KilledError(Exception):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import model_zoo
 import pytest
 import torch
 
@@ -64,3 +65,14 @@ def test_a_scratch_that_cannot_be_written_is_refused(checkpoint, tmp_path):
     with pytest.raises(UserError, match=r"the scratch folder .*file cannot be written: .*\nhint: "):
         save_model(model, checkpoint, tmp_path / "tuned", scratch=tmp_path / "file")
     assert not (tmp_path / "tuned").exists()
+
+
+def test_a_text_model_of_several_media_loads_again_as_what_it_came_from(tmp_path):
+    # the class of its text config is none that AutoModelForCausalLM knows
+    (tmp_path / "mllama").mkdir()
+    model_zoo.tiny_model("mllama").save_pretrained(tmp_path / "mllama")
+    model_zoo.tiny_config("mllama").save_pretrained(tmp_path / "mllama")
+    model = load_model(tmp_path / "mllama")
+    save_model(model, tmp_path / "mllama", tmp_path / "tuned")
+    again = load_model(tmp_path / "tuned")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
