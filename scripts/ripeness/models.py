@@ -245,8 +245,8 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
     for prompt, answer in pairs:
         tokens, places = encoded[prompt + answer]
         n = cut(places, len(prompt))
-        if combining(answer[:1] or " ") and all(start > len(prompt) for start, _ in places[n : n + 1]):
-            n = cut(places, len(prompt) - 1)  # the mark is composed with the letter before, which stands for both
+        if combining(answer[:1] or " ") and is_composed(tokenizer, prompt, tokens[:n], places[n : n + 1]):
+            n = cut(places, len(prompt) - 1)
         if n == len(tokens) and answer.strip():
             raise UserError(
                 f"the tokenizer has no token for the answer {answer!r} after {prompt[-20:]!r}\n"
@@ -254,6 +254,17 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
             )
         found.append((tokens[:n], tokens[n:]))
     return found
+
+
+def is_composed(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, context: list[int], after: list[tuple[int, int]]
+) -> bool:
+    """Whether the mark that an answer begins with has become one sign with the prompt's last letter.
+
+    Then no token begins at the end of the prompt, and the prompt's tokens are not those that it has alone.
+    """
+    is_gone = all(start > len(prompt) for start, _ in after)
+    return is_gone and context != encode(tokenizer, [prompt])[0][: len(context)]
 
 
 def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
