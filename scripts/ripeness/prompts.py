@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any
+from unicodedata import combining
 
 from transformers import PreTrainedTokenizerBase
 
@@ -192,9 +193,24 @@ def encode_open(
     # how an answer begins is a matter of the format, not of what is right
     leads = [example["target"][:1] if example["target"][:1].isspace() else "" for example in examples]
     found = starts(tokenizer, list(zip(texts, leads, strict=True)))
+    for example, text, start in zip(examples, texts, found, strict=True):
+        check_writable(tokenizer, example, text, start)
     contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [start.context for start in found])
     found = [replace(start, context=context) for context, start in zip(contexts, found, strict=True)]
     return [Prompt(start.context, [], 0, start) for start in found]
+
+
+def check_writable(tokenizer: PreTrainedTokenizerBase, example: dict, text: str, start: Start) -> None:
+    """Refuse an open question whose answer begins with a mark that changes the last letter of the prompt."""
+    if not combining(example["target"][:1] or " "):
+        return
+    ((context, _),) = encode_pairs(tokenizer, [(text, example["target"])])
+    if context[: len(start.context)] != start.context:
+        raise UserError(
+            f"item {example['item']!r}: the answer {example['target'][:20]!r} begins with a mark that the tokenizer "
+            f"joins with the prompt's last letter {text[-1:]!r}, so that no text can be written after the prompt\n"
+            "hint: leave out the row, or let the prompt end in a sign of its own"
+        )
 
 
 def meet(pairs: list[tuple[list[int], list[int]]]) -> tuple[list[int], list[list[int]]]:

@@ -57,7 +57,14 @@ def test_training_scoring_and_writing_agree(kind, ending):
             n = len(scored.context)
             assert trained.tokens == [*scored.context, *scored.answers[0], end_of_text(tokenizer)]
             assert trained.targets == [IGNORED] * n + trained.tokens[n:]
-            (asked,) = build_prompts(tokenizer, [row | {"choices": []}], [], separator="\n", room=500, answer_room=9)
+            try:
+                (asked,) = build_prompts(
+                    tokenizer, [row | {"choices": []}], [], separator="\n", room=500, answer_room=9
+                )
+            except UserError as error:  # what no text can be written after
+                assert kind == "nfc" and "begins with a mark" in str(error)
+                assert combining(answer[0]) and prompt[-1].isalpha()
+                continue
             check_written(tokenizer, kind, asked, trained.tokens[:-1], n, answer)
 
 
@@ -66,7 +73,7 @@ def check_written(tokenizer, kind, asked, tokens, n_context, answer):
     start = len(asked.context)
     if asked.context == [end_of_text(tokenizer)]:  # nothing of the prompt is settled
         return
-    if combining(answer[0]) or tokenizer.convert_tokens_to_ids("[UNK]") in tokens:  # what no text is tried with
+    if tokenizer.convert_tokens_to_ids("[UNK]") in tokens:  # what no text is tried with
         return
     assert asked.context == tokens[:start] and start <= n_context
     again = asked.start.again
