@@ -3,11 +3,16 @@
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Sums over threads differ in their last bits, and tests compare bits.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # lm-eval's bootstrap forks, and a fork of a process that has threads may wait for ever.
 os.environ["DISABLE_MULTIPROC"] = "1"
+
+# How long an example takes says something about the machine only.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Files of whole runs that take minutes, the longest first, so that none is left for the end.
 LONGEST = (

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
+from waiting import MOMENT_SECONDS, wait_for
 
 from ripeness.charts import FIGURES
 
@@ -59,6 +59,8 @@ def browser(report_path, tmp_path_factory):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     browser.downloads = downloads
+    browser.set_page_load_timeout(MOMENT_SECONDS)
+    browser.set_script_timeout(MOMENT_SECONDS)
     try:
         browser.get(report_path.as_uri())
         wait_for(
@@ -67,13 +69,6 @@ def browser(report_path, tmp_path_factory):
         yield browser
     finally:
         browser.quit()
-
-
-def wait_for(is_done, seconds=20):
-    end = time.monotonic() + seconds
-    while not is_done():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 def figure_of(browser, name):
@@ -128,8 +123,9 @@ def test_data_and_picture_can_be_downloaded(browser, report_path):
         browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", link)
         link.click()
         saved = Path(browser.downloads) / f"gain.{kind}"
-        wait_for(saved.exists)
-        assert saved.read_bytes() == (report_path.parents[1] / "figures" / f"gain.{kind}").read_bytes()
+        figure = (report_path.parents[1] / "figures" / f"gain.{kind}").read_bytes()
+        # the name may be there before all that it holds
+        wait_for(lambda saved=saved, figure=figure: saved.exists() and saved.read_bytes() == figure)
     assert pl.read_csv(Path(browser.downloads) / "gain.csv").height > 100
 
 

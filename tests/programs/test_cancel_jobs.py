@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import FOREVER_SECONDS
 
 import cancel_jobs
 from ripeness.errors import UserError
@@ -38,10 +38,9 @@ def test_jobs_of_this_folder_are_cancelled_and_those_of_others_are_not(slurm):
 
 def test_a_folder_in_which_snakemake_is_at_work_is_left_alone(slurm):
     process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)", "snakemake"], cwd=slurm / "a folder"
+        [sys.executable, "-c", f"import time; time.sleep({FOREVER_SECONDS})", "snakemake"], cwd=slurm / "a folder"
     )
-    try:
-        time.sleep(0.2)
+    try:  # its command and folder are known as soon as Popen returns
         with pytest.raises(UserError, match=rf"at work in this folder \(process {process.pid}\)\nhint: "):
             cancel_jobs.main([])
     finally:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from waiting import HANG_SECONDS
 
 from ripeness import world
 from ripeness.config import read_yaml
@@ -33,7 +34,7 @@ def run(folder, program, **options):
     words = [sys.executable, str(ROOT / "scripts" / f"{program}.py")]
     for name, value in options.items():
         words += [f"--{name}", value if isinstance(value, str) else to_json(value)]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=HANG_SECONDS)
 
 
 def assert_good(done):

@@ -1,7 +1,6 @@
-"""The published results of Pythia's checkpoints: every trajectory in well under a minute."""
+"""The published results of Pythia's checkpoints: every trajectory (how long that takes: benchmarks/bounds.py)."""
 
 import json
-import time
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +20,6 @@ pytestmark = [
 
 
 def test_every_series_and_task_has_its_trajectory(tmp_path):
-    started = time.monotonic()
     sources = [SOURCE / "pythia_evals_core.csv", SOURCE / "pythia_mmlu_mean.csv"]
     assert convert(sources, tmp_path / "t.csv") > 19_000
     settings = json.dumps({"tables": [str(tmp_path / "t.csv")]})
@@ -32,7 +30,6 @@ def test_every_series_and_task_has_its_trajectory(tmp_path):
         outputs = [f"--output-{kind}={tmp_path / figure}.{kind}" for kind in ("svg", "csv")]
         outputs += [f"--output-spec={tmp_path / figure}.json", f"--cells={tmp_path / 'c.parquet'}"]
         plot_figure.main(["--figure", figure, "--measurements", str(tmp_path / "m.parquet"), *outputs])
-    assert time.monotonic() - started < 60
     classes = {(row["series"], row["dataset"]): row["class"] for row in learned.details}
     assert classes["pythia-v1/pythia-12b", "sciq"] == "learned"
     assert classes["pythia-v1/pythia-12b", "logiqa"] == "never"

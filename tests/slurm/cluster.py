@@ -8,17 +8,22 @@ slurmd wants. Authentication is off; ports are on the loopback.
 slurmd is then that node losing power.
 """
 
+import contextlib
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # this file is a program too
+
+from waiting import MOMENT_SECONDS, wait_for
 
 NODES = {"cpu1": 0, "cpu2": 0, "gpu1": 2, "gpu2": 2}  # GPUs of each
 PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo", "scontrol", "sacct")
@@ -51,11 +56,11 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2
 ReturnToService=2
-SlurmdTimeout=10
-SlurmctldTimeout=10
-KillWait=5
+SlurmdTimeout=300
+SlurmctldTimeout=300
+KillWait=30
 MinJobAge=600
-MessageTimeout=10
+MessageTimeout=100
 JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -89,8 +94,15 @@ class Cluster:
         return os.environ | config | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
 
     def ask(self, *command: str) -> str:
-        """What one of SLURM's programs prints."""
-        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
+        """What one of SLURM's programs prints; while the controller does not answer it is asked again."""
+        answers = []
+
+        def is_answered() -> bool:
+            answers.append(subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False))
+            return answers[-1].returncode == 0
+
+        wait_for(is_answered, pause=0.2)
+        return answers[-1].stdout
 
     def start(self) -> None:
         """Start the controller and the nodes that are not there, and wait until all are up."""
@@ -100,7 +112,8 @@ class Cluster:
         wait_for(lambda: "is UP" in self.ask("scontrol", "ping"))
         for node in NODES:
             self.spawn(node, [sys.executable, __file__, "slurmd", "-D", "-N", node])
-        wait_for(lambda: set(self.ask("sinfo", "-h", "-N", "-o", "%T").split()) <= {"idle", "mixed", "allocated"})
+        up = {"idle", "mixed", "allocated"}
+        wait_for(lambda: set(self.ask("sinfo", "-h", "-N", "-o", "%T").split()) <= up)
 
     def spawn(self, name: str, command: list[str]) -> None:
         """Start a process unless it runs."""
@@ -132,7 +145,7 @@ class Cluster:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(10)
+                process.wait(MOMENT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -171,28 +184,15 @@ def slurm_version() -> tuple[int, ...]:
 
 
 def free_ports(n: int) -> list[int]:
-    """Ports on the loopback that nobody listens to."""
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def wait_for(is_so, seconds: float = 30) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if is_so():
-                return
-        except subprocess.CalledProcessError:
-            pass  # the controller does not answer yet
-        if time.monotonic() > end:
-            raise TimeoutError(f"not so after {seconds} s: {is_so}")
-        time.sleep(0.1)
+    """Ports on the loopback that nobody listens to, below those that systems give to whoever asks for any."""
+    ports = []
+    for port in random.sample(range(20_000, 32_000), 12_000):
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+            ports.append(port)
+        if len(ports) == n:
+            return ports
+    raise RuntimeError(f"fewer than {n} ports are free")
 
 
 def reap(command: list[str]) -> None:

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from cut_study import WITHOUT_NETWORK, Study
 from project import ENVIRONMENT
+from waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,9 @@ def first_run(tmp_path_factory) -> Study:
         if not (folder / "said.txt").exists():
             Study(folder)
             command = [*WITHOUT_NETWORK, sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "2"]
-            run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+            run = subprocess.run(
+                command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+            )
             assert run.returncode == 0, run.stdout + run.stderr
             (folder / "said.txt").write_text(run.stdout)
     return Study(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from project import ENVIRONMENT, copy_project
+from waiting import HANG_SECONDS
 
 CUT = Path(__file__).parent / "cut.yaml"
 GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
@@ -43,13 +44,17 @@ class Study:
 
     def snakemake(self, *options: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml", *options]
-        return subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        return subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+        )
 
     def planned(self, config: dict | None = None) -> dict[str, int]:
         """Jobs that a dry run plans, by rule, with another config than the one that ran."""
         (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config()))
         command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", "other.yaml"]
-        run = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+        )
         assert run.returncode == 0, run.stdout + run.stderr
         stats = (run.stdout + run.stderr).partition("Job stats:")[2].partition("\n\n")[0]
         jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from project import ENVIRONMENT, ROOT, copy_project
 from task_rows import ROLES, rows_of
+from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def study(request, tmp_path):
 def test_the_study_runs_to_its_report(study):
     folder, config = study
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
-    run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=400)
+    run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     results = folder / "results" / config["study"]
     cells = pl.read_parquet(results / "tables/cells.parquet")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from project import ENVIRONMENT, ROOT, copy_project
+from waiting import HANG_SECONDS
 
 from ripeness.config import read_yaml
 from ripeness.errors import UserError
@@ -140,7 +141,7 @@ def run(project: Path, study: dict | str, *, front_end: bool = True) -> subproce
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from harness_tasks import write_tasks
 from project import ENVIRONMENT, copy_project
+from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def run(folder: Path, config: dict, *options: str) -> subprocess.CompletedProces
     if options:
         command = [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", *options]
     environment = ENVIRONMENT | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,6 @@ def test_without_lm_eval_a_study_that_names_its_tasks_is_refused(project, tmp_pa
     (project / "study.yaml").write_text(yaml.safe_dump(study(project)))
     command = [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "1", "-n"]
     environment = ENVIRONMENT | {"PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert done.returncode == 2 and "pip install lm-eval==0.4.13" in done.stderr, done.stdout + done.stderr
     assert "My_Colours, my_words" in done.stderr and "Traceback" not in done.stderr

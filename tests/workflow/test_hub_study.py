@@ -12,6 +12,7 @@ import pytest
 import yaml
 from loopback_hub import Fault, Hub
 from project import ENVIRONMENT, copy_project
+from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +84,7 @@ def test_what_is_fetched_once_serves_a_study_without_network(tmp_path, hub):
 
     def run(*command):
         whole = [*command[:-1], sys.executable, *command[-1].split()]
-        return subprocess.run(whole, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(whole, cwd=project, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
 
     snakemake = "-m snakemake --cores 2 --configfile study.yaml"
     done = run("scripts/resolve_revisions.py --study study.yaml")
@@ -121,7 +122,7 @@ def test_few_fetch_at_once_and_the_limit_can_be_raised(tmp_path):
     study = STUDY | {"series": {"tiny": {"from": "pythia-14m", "checkpoints": [{"step": step} for step in (0, 1, 2)]}}}
     (project / "study.yaml").write_text(yaml.safe_dump(study))
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", "-n", "prepare"]
-    done = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS)
     said = done.stdout + done.stderr
     # a dry run needs neither network nor lock file, where steps are given
     assert done.returncode == 0 and len(re.findall(r"resources: .*hub=1", said)) == 4, said

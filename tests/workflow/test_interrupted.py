@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from cut_study import TUNED, Study
 from project import ENVIRONMENT
+from waiting import HANG_SECONDS, Together, files_below, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -29,9 +30,9 @@ def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while len(list(folder.glob("results/cut/cells/**/training.json"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    cells = folder / "results/cut/cells"
+    wait_for(lambda: len(list(files_below(cells, "training.json"))) >= 3 or killed.poll() is not None, HANG_SECONDS)
+    assert killed.returncode is None, "it ended before it could be killed"
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert not (folder / "results/cut/report.html").exists()
@@ -72,12 +73,12 @@ def test_few_tuned_models_exist_at_any_time_and_no_job_asks_the_hub(tmp_path, hu
     names = ("step0", "step100", "step114-annealed"), config["datasets"], config["formats"], config["seeds"]
     cells = study.folder / "results/cut/cells/nursery"
     watched = [cells / f"{name}/{data}/{form}/full/seed{seed}" for name, data, form, seed in product(*names)]
-    models, most = [str(cell / "model/model.safetensors") for cell in watched], 0
+    models, together = [str(cell / "model/model.safetensors") for cell in watched], Together()
     while process.poll() is None:  # a look through all folders each time would take a core
-        most = max(most, sum(map(os.path.exists, models)))
+        together.look(set(filter(os.path.exists, models)))
         time.sleep(0.02)
     assert process.returncode == 0
     assert len(watched) == 4 * TUNED
     assert sorted(path.parent for path in cells.glob("*/*/*/full/*/cell.parquet")) == sorted(watched)
-    assert 1 <= most <= 2 + 2
+    assert 1 <= together.most <= 2 + 2
     assert len(list((study.folder / "results/cut/logs").rglob("*.log"))) > 200 and hub.requests == []

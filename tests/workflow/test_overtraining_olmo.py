@@ -11,6 +11,7 @@ import pytest
 import yaml
 from project import ENVIRONMENT, ROOT, copy_project
 from task_rows import ROLES, rows_of
+from waiting import HANG_SECONDS
 
 from ripeness.rates import choose_rates
 
@@ -46,7 +47,7 @@ def project(tmp_path):
 
 def snakemake(folder: Path, study: Path, *options: str) -> str:
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *options, "--configfile", str(study)]
-    run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=400)
+    run = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout + run.stderr
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from waiting import HANG_SECONDS
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import gc, sys
@@ -27,7 +29,9 @@ rule grow:
 def test_a_job_that_is_tried_again_shows_the_command_that_it_runs(tmp_path):
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--printshellcmds"]
-    run = subprocess.run(command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        command, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True, timeout=HANG_SECONDS
+    )
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "grown").exists()
     said = run.stdout + run.stderr

@@ -14,6 +14,7 @@ from ripeness.files import read_json
 
 sys.path.insert(0, str(ROOT / "tests"))
 from amuro_rows import SETTINGS, write_table  # noqa: E402
+from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 # imported by every Python of the run before anything else
@@ -34,7 +35,7 @@ def project(tmp_path_factory):
 def run(project: Path, *command: str) -> subprocess.CompletedProcess:
     environment = ENVIRONMENT | {"PYTHONPATH": str(project / "blocked")}
     return subprocess.run(
-        [sys.executable, *command], cwd=project, env=environment, capture_output=True, text=True, timeout=200
+        [sys.executable, *command], cwd=project, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS
     )
 
 

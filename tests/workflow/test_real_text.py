@@ -10,6 +10,7 @@ import pytest
 import yaml
 from local_data import on_disk
 from project import ENVIRONMENT, ROOT, copy_project
+from waiting import HANG_SECONDS
 
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", ROOT.parent / "shared")).resolve()
 
@@ -47,7 +48,7 @@ def test_the_real_text_study_runs_end_to_end_on_real_data(tmp_path):
         "--cores",
         "2",
     ]
-    run = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert run.returncode == 0, run.stdout + run.stderr
     measured = pl.read_parquet(project / "results/real-text/tables/measurements.parquet")
     assert set(measured["probe"]) == {"rte", "gsm8k", "paws", "heldout"}

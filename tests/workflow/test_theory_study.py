@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from project import ENVIRONMENT, ROOT, copy_project
+from waiting import HANG_SECONDS
 
 from ripeness.theory_charts import FIGURES
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_a_study_of_the_theory_plans_networks_findings_and_figures(tmp_path):
     folder = copy_project(tmp_path / "a study")
     command = [sys.executable, "-m", "snakemake", "--configfile", str(ROOT / "studies/theory.yaml"), "-n"]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     counts = dict(re.findall(r"^(\w+) +(\d+)$", said[said.index("Job stats:") :].split("\n\n")[0], re.MULTILINE))
