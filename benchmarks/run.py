@@ -28,6 +28,7 @@ NAMES = (
     "sensitivity",
     "study",
     "scale",
+    "bounds",
     "turning_points",
 )  # modules beside this one
 COLUMNS = ("benchmark", "model", "setting", "ours", "theirs", "unit", "ratio", "target", "met", "note")

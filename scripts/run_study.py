@@ -3,13 +3,13 @@
 Everything that decides a result is in the Snakefile; `snakemake --configfile STUDY --cores 2` gives the same files.
 """
 
+import math
 import os
 import re
 import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 
@@ -23,65 +23,27 @@ from ripeness.files import read_json
 from ripeness.resolving import resolve, unresolved
 from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.study import load_study
+from ripeness.study_progress import Progress
+from ripeness.time_left import Costs, costs_of
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
 
 
-@dataclass
-class Progress:
-    """What Snakemake has said so far."""
-
-    started: float = field(default_factory=time.monotonic)
-    shown: float = 0.0
-    done: int = 0
-    total: int = 0
-    rule: str = ""
-    logs: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-    def read(self, line: str) -> None:
-        """Take in one line of Snakemake's output."""
-        self.lines.append(line)
-        if match := re.search(r"(\d+) of (\d+) steps", line):
-            self.done, self.total = int(match[1]), int(match[2])
-        elif match := re.match(r"(?:local)?rule (\w+):", line):
-            self.rule = match[1]
-        elif match := re.match(r"total +(\d+)", line):
-            self.total = int(match[1])
-        elif match := re.match(r" +log: (.*) \(check log file", line):
-            self.logs.append(match[1])
-
-    def text(self) -> str:
-        """Jobs done, total, time gone and time left at the mean pace so far."""
-        gone = time.monotonic() - self.started
-        left = clock(gone / self.done * (self.total - self.done)) if self.done else "?"
-        return f"{self.done} of {self.total} jobs, {clock(gone)} gone, about {left} left ({self.rule})"
-
-    def show(self, *, is_terminal: bool) -> None:
-        """Print the state: over itself on a terminal, else now and then as a line."""
-        now = time.monotonic()
-        if self.total and now - self.shown > (0 if is_terminal else SECONDS_BETWEEN_LINES):
-            print(f"\r\x1b[K{self.text()}" if is_terminal else self.text(), end="" if is_terminal else "\n", flush=True)
-            self.shown = now
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
 def tick(progress: Progress, ended: Event) -> None:
-    """Show the progress now and then, also while a long job says nothing."""
+    """Show the progress, also while a long job says nothing: over itself on a terminal, else now and then as a line."""
+    is_terminal, shown = sys.stdout.isatty(), -math.inf
     while not ended.wait(0.5):
-        progress.show(is_terminal=sys.stdout.isatty())
+        if progress.total and (is_terminal or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
+            shown, text = time.monotonic(), progress.text()
+            print(f"\r\x1b[K{text}" if is_terminal else text, end="" if is_terminal else "\n", flush=True)
 
 
-def run_snakemake(study: Path, cores: str, more: list[str]) -> tuple[int, Progress]:
+def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tuple[int, Progress]:
     """Run Snakemake in a process of its own and follow its output."""
     options = ["--cores", cores, "--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
     command = snakemake_command(study, *options, *more)
-    progress, ended = Progress(), Event()
+    progress, ended = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1), Event()
     Thread(target=tick, args=(progress, ended), daemon=True).start()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
@@ -137,7 +99,8 @@ def main(argv: list[str] | None = None) -> None:
     check_files(study)
     results = Path("results") / study.config["study"]
     started = time.time()
-    status, progress = run_snakemake(options.study, options.cores, options.more)
+    costs = costs_of(study, results / "logs")
+    status, progress = run_snakemake(options.study, options.cores, options.more, costs)
     if status:
         why, is_user = explain(progress)
         if is_user:

@@ -15,7 +15,7 @@ from ripeness.tables import CELLS, EXAMPLES, IS_CHOSEN, ITEM_SCORES, MEASUREMENT
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 ENVIRONMENT = dict(os.environ)
-invented, scale, study = (importlib.import_module(name) for name in ("invented", "scale", "study"))
+bounds, invented, scale, study = (importlib.import_module(name) for name in ("bounds", "invented", "scale", "study"))
 os.environ.clear()  # a benchmark sets its own environment when it is imported
 os.environ.update(ENVIRONMENT)
 SCHEMAS = {"items": ITEM_SCORES, "measurements": MEASUREMENTS, "cells": CELLS}
@@ -47,6 +47,15 @@ def test_cost_a_unit_and_memory_are_compared_between_sizes():
     assert [row["ours"] for row in rows] == [2.0, 8.0, 96.0, pytest.approx(1.2), 2.0]
     assert [row["target"] for row in rows] == ["", "", "", "<= 1.2", "<= 3"]
     assert rows[1]["setting"] == "collect, 10 million rows"
+
+
+def test_seconds_are_compared_with_those_allowed_and_may_not_be_measured(tmp_path, monkeypatch):
+    rows = [bounds.bound_row("planning", 20.0, 10, note="all"), bounds.bound_row("reading", None, 10)]
+    assert [row["ratio"] for row in rows] == [2.0, None]
+    assert rows[0]["note"] == "10 s are allowed; all" and rows[0]["target"] == "<= 1"
+    assert bounds.cpu_of_a_warm_start(tmp_path, ["json"], 2) > 0
+    monkeypatch.setattr(bounds, "PYTHIA", tmp_path / "absent")
+    assert bounds.published_trajectories(tmp_path) is None
 
 
 @pytest.mark.parametrize("n_cells", [50, 500, 10_000])
