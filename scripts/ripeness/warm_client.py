@@ -1,8 +1,9 @@
 """Run one program in a child of a warm server (`ripeness.warm`), or plainly where that cannot be had.
 
 `scripts/warm/python` starts this under ``python -S -E`` with the server's socket, the program and its options.
-Nothing of the job happens before the child has the whole request, so until then a plain start is safe; later there is
-no second start.
+Nothing of the job happens before the child has the whole request, so until then a plain start is safe. Later it is safe
+once the child has gone: a server that is killed takes its children along, and no job leaves half a file. So a server
+that dies costs no job.
 """
 
 # Every job pays for these imports: `socket` and `signal` themselves would double the client's 8 ms.
@@ -11,9 +12,11 @@ import _socket as socket
 import marshal
 import os
 import sys
+import time
 
 PLAIN = 2**31 - 1  # instead of an exit status: the child has done nothing, start plainly
 NO_CHILD = 0  # instead of a process id: the workflow is over, start nothing
+END_S = 60.0  # for a job to have ended after its server: the kernel kills it at once
 PATIENCE_S = 120  # for the server to have loaded its libraries (4 s; more on a slow network disk)
 
 
@@ -49,7 +52,9 @@ def main() -> None:
     try:
         status = answer(connection)
     except (OSError, EOFError):
-        tell_group(child, signal.SIGTERM)
+        if has_ended(child):
+            print(f"{sys.argv[1]}: the warm server has ended before it: starting again, plainly", file=sys.stderr)
+            start_plainly()
         print(f"{sys.argv[1]}: lost with the warm server, which ended before it", file=sys.stderr)
         status = 1
     if status == PLAIN:
@@ -86,6 +91,42 @@ def tell_group(child: int, number: int) -> None:
         os.killpg(child, number)
     except ProcessLookupError:
         pass
+
+
+def has_ended(child: int) -> bool:
+    """Kill a job without a server, and what it started; whether all have gone before END_S seconds are over."""
+    end = time.monotonic() + END_S
+    while left := left_of(child):
+        for process in left:
+            try:  # noqa: SIM105
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def left_of(child: int) -> list[int]:
+    """Processes of a job that have not ended: of its group, and those that torchrun gives sessions of their own.
+
+    These are started with the words of the job, in its folder.
+    """
+    found, words = [], [os.fsencode(word) for word in sys.argv[1:]]
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                state, _, group = file.read().rpartition(")")[2].split()[:3]
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                is_same = file.read().split(b"\0")[:-1][-len(words) :] == words
+            is_same = is_same and os.readlink(f"/proc/{name}/cwd") == os.getcwd()
+        except OSError:
+            continue  # gone by now, or another user's
+        # of an ended process that nobody has asked how it ended only the name is left
+        if state not in "ZX" and (int(group) == child or is_same) and int(name) != os.getpid():
+            found.append(int(name))
+    return found
 
 
 def start_plainly() -> None:
