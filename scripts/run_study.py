@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ripeness.audit_terminal import warning_lines
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, disk_hint, run
 from ripeness.config import read_yaml
 from ripeness.costs import cost_lines
 from ripeness.disk import check_files
@@ -65,6 +65,8 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
 def explain(progress: Progress) -> tuple[str, bool]:
     """Say why Snakemake failed, and whether the user must act: the errors of its jobs, or its own last words."""
     errors, is_user = [], False
+    if full := next((line.strip() for line in progress.lines if disk_hint(line)), ""):
+        return f"{full}\nhint: {disk_hint(full)}", True
     for log in dict.fromkeys(progress.logs):
         path = Path(log.split(", ")[0])
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

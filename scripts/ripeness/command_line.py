@@ -1,6 +1,7 @@
 """What every program does at its edges: options, log, the user's mistakes, and a record of what it used."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -14,6 +15,17 @@ from ripeness.errors import UserError
 from ripeness.files import write_json
 
 NEUTRAL = True  # no number depends on this module, see ripeness.sources
+
+MAKE_ROOM = "make room; the next run goes on from here"
+NOT_YOURS = "this user may not write there: check whose folder it is"
+DISK_HINTS = {  # what the system says, and so every program in every language
+    os.strerror(errno.ENOSPC): MAKE_ROOM,
+    os.strerror(errno.EDQUOT): f"{MAKE_ROOM}; `quota` or the site's own command shows what is left",
+    os.strerror(errno.EROFS): "nothing can be written there: work in another folder, or have the disk mounted anew",
+    # what polars and torch make of a full disk
+    "Invalid thrift: transport error": f"is the disk full? {MAKE_ROOM}; a file that was read: delete it",
+    "PytorchStreamWriter failed writing": f"is the disk full? {MAKE_ROOM}",
+}
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
@@ -32,25 +44,38 @@ def run(main: Callable[[], None]) -> None:
     started, wall = time.process_time(), time.perf_counter()
     try:
         main()
+        write_usage(started, wall)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
-        if not is_full(error):
+        if not (hint := disk_hint(error)):
             raise
-        print(f"error: {error}\nhint: make room; the next run goes on from here", file=sys.stderr)
+        print(f"error: {error}\nhint: {hint}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped; the next run goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def disk_hint(error: BaseException | str) -> str:
+    """What to do where an error, or a line of text, says that a disk is full or may not be written to; else nothing.
+
+    Libraries in other languages say so in words only, and others hide it behind an error of their own.
+    """
+    if isinstance(error, str):
+        return next((hint for words, hint in DISK_HINTS.items() if words in error), "")
+    if isinstance(error, PermissionError):
+        return NOT_YOURS
+    before = error.__cause__ or error.__context__
+    return disk_hint(str(error)) or (disk_hint(before) if before else "")
+
+
+def write_usage(started: float, wall: float) -> None:
+    """Write what the program has used to the file that --usage names, if it does."""
     options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
     if options.usage and os.environ.get("RANK", "0") == "0":  # of several processes the first tells
         write_json(options.usage, usage_since(started, wall))
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether a disk or a quota is full; libraries in other languages say so in words only."""
-    return any(words in str(error) for words in ("No space left on device", "Disk quota exceeded"))
 
 
 def usage_since(started: float, wall: float) -> dict[str, float]:

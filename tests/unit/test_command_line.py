@@ -5,18 +5,34 @@ import sys
 
 import pytest
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness import command_line
+from ripeness.command_line import argument_parser, disk_hint, json_option, run
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, "No space left on device", "results/x.parquet"),
-        RuntimeError("I/O error: No space left on device (os error 28)"),
-        OSError(errno.EDQUOT, "Disk quota exceeded"),
-    ],
-)
-def test_a_full_disk_is_said_without_a_traceback(monkeypatch, capsys, error):
+def wrapped(error):
+    """An error of a library that hides what the system said."""
+    try:
+        raise RuntimeError("cannot write") from error
+    except RuntimeError as outer:
+        return outer
+
+
+DISK = [
+    (OSError(errno.ENOSPC, "No space left on device", "results/x.parquet"), "make room"),
+    (RuntimeError("I/O error: No space left on device (os error 28)"), "make room"),
+    (OSError(errno.EDQUOT, "Disk quota exceeded"), "make room; the next run goes on from here; `quota`"),
+    (OSError(errno.EROFS, "Read-only file system", "results"), "nothing can be written there"),
+    (
+        RuntimeError("parquet: File out of specification: Invalid thrift: transport error"),
+        "is the disk full? make room",
+    ),
+    (wrapped(OSError(errno.EROFS, "Read-only file system", "logs")), "nothing can be written there"),
+    (PermissionError(errno.EACCES, "Permission denied", "results/x.json"), "this user may not write there"),
+]
+
+
+@pytest.mark.parametrize(("error", "hint"), DISK)
+def test_a_disk_that_is_full_or_not_to_be_written_is_said_without_a_traceback(monkeypatch, capsys, error, hint):
     def program():
         raise error
 
@@ -25,7 +41,19 @@ def test_a_full_disk_is_said_without_a_traceback(monkeypatch, capsys, error):
         run(program)
     assert end.value.code == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: ") and "hint: make room" in said
+    assert said.startswith(f"error: {error}\nhint: {hint}") and "Traceback" not in said
+
+
+@pytest.mark.parametrize(("error", "hint"), DISK)
+def test_so_is_one_that_is_full_when_the_usage_is_written(monkeypatch, capsys, error, hint):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr(command_line, "write_json", full)
+    monkeypatch.setattr(sys, "argv", ["program", "--usage", "x.json"])
+    with pytest.raises(SystemExit) as end:
+        run(lambda: None)
+    assert end.value.code == 2 and f"\nhint: {hint}" in capsys.readouterr().err
 
 
 def test_any_other_error_is_a_bug_and_shows_itself(monkeypatch):
@@ -35,6 +63,13 @@ def test_any_other_error_is_a_bug_and_shows_itself(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["program"])
     with pytest.raises(OSError, match="Input/output"):
         run(program)
+
+
+def test_a_line_of_snakemake_that_says_so_has_the_same_hint_and_others_have_none():
+    line = "OSError: [Errno 30] Read-only file system: 'results/x'"
+    assert disk_hint(line).startswith("nothing can be written there")
+    assert disk_hint("/bin/sh: 1: cannot create results/x.log: No space left on device").startswith("make room")
+    assert disk_hint("total 17") == "" and disk_hint(ValueError("no number")) == ""
 
 
 @pytest.mark.parametrize(("text", "why"), [("{epochs: 3}", "enclosed in double quotes"), ("[1]", "another kind")])
