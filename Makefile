@@ -9,14 +9,15 @@ PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast resume test unit lint bench format lock unlock clean help
+.PHONY: study resolve forecast resume test test-all unit lint bench format lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make study                        run the embedded study, then results/nursery/report.html"
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make forecast STUDY=... GPUS=8    what a study would cost: jobs, hours, disk; nothing is run"
-	@echo "make test                         all tests; make unit: only the fast ones; make lint: only the linters"
+	@echo "make test                         the tests, in some ten minutes; make unit: the fast ones; make lint: the linters"
+	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
@@ -26,8 +27,14 @@ study: .venv/ready
 	@.venv/bin/python scripts/run_study.py --study "$(STUDY)" --cores "$(CORES)"
 
 # Tests wait as much as they compute, so three at once; those of one file share what they have run.
+PYTEST = .venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
 test: .venv/ready-dev lint
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST) -m "not release"
+
+# Before a release, or after a change of what a study does as a whole.
+test-all: .venv/ready-dev lint
+	@$(PYTEST)
 
 unit: .venv/ready-dev
 	@.venv/bin/python -m pytest tests/unit

@@ -26,6 +26,7 @@ from ripeness import (
     sensitivity_lookups,
     series_lookups,
     sources,
+    submitting,
     twin_lookups,
     theory_lookups,
     treatment_lookups,
@@ -90,6 +91,7 @@ onstart:
         scheduling.weigh_few(workflow.scheduler, workflow.dag)
     else:
         refuse(scheduling.check_python, sys.executable)
+        submitting.submit_patiently(workflow.scheduler)
     refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
     scheduling.check_first(workflow.scheduler, workflow.dag)
     start_warm()

@@ -43,7 +43,7 @@ def small(name: str) -> dict:
     return config
 
 
-@pytest.fixture(params=CHANGES)
+@pytest.fixture(params=["amuro-char", pytest.param("amuro-char-corrected", marks=pytest.mark.release)])
 def study(request, tmp_path):
     """Give the folder of a study with its rows, and its config."""
     folder, config = copy_project(tmp_path / "study"), small(request.param)

@@ -60,6 +60,7 @@ def hub():
         server.shutdown()
 
 
+@pytest.mark.release
 def test_few_tuned_models_exist_at_any_time_and_no_job_asks_the_hub(tmp_path, hub):
     study = Study(tmp_path / "study")
     config = study.config()

@@ -61,6 +61,7 @@ def test_the_study_is_planned_without_network_and_without_a_lock_file(project):
     assert not jobs.keys() & {"pretrain_state", "pretrain_checkpoint", "split_text"}
 
 
+@pytest.mark.release
 def test_the_study_runs_to_its_findings(project):
     config = small()
     (project / "rows").mkdir()

@@ -16,6 +16,7 @@ DATA = Path(os.environ.get("RIPENESS_TEST_DATA", ROOT.parent / "shared")).resolv
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.release,
     pytest.mark.real_data,
     pytest.mark.skipif(
         not (DATA / "text/novels/train.txt").is_file() or not (DATA / "data/rte/train.jsonl").is_file(),
