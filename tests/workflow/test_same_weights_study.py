@@ -11,6 +11,7 @@ import pytest
 import yaml
 from loopback_hub import Hub
 from project import ENVIRONMENT, copy_project
+from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,9 @@ def run(project, study, *command, **environment):
     (project / "study.yaml").write_text(yaml.safe_dump(STUDY | study))
     kept = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("HF_")}
     words = [sys.executable, *(command or ("scripts/run_study.py", "--study", "study.yaml", "--cores", "2"))]
-    return subprocess.run(words, cwd=project, env=kept | environment, capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        words, cwd=project, env=kept | environment, capture_output=True, text=True, timeout=HANG_SECONDS
+    )
 
 
 def on_disk(*folders):
