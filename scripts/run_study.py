@@ -7,6 +7,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from ripeness.audit_terminal import warning_lines
-from ripeness.command_line import argument_parser, disk_hint, run
+from ripeness.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.config import read_yaml
 from ripeness.costs import cost_lines
 from ripeness.disk import check_files
@@ -28,6 +29,7 @@ from ripeness.time_left import Costs, costs_of
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
+FULL_BYTES = 2**16  # of a disk that are free where nobody can work any more
 
 
 def tick(progress: Progress, ended: Event) -> None:
@@ -67,6 +69,9 @@ def explain(progress: Progress) -> tuple[str, bool]:
     errors, is_user = [], False
     if full := next((line.strip() for line in progress.lines if disk_hint(line)), ""):
         return f"{full}\nhint: {disk_hint(full)}", True
+    for folder in {Path(log.split(", ")[0]).parent for log in progress.logs}:  # what a job said may not have fitted
+        if folder.is_dir() and shutil.disk_usage(folder).free < FULL_BYTES:
+            return f"jobs failed, and the disk of {folder} is full\nhint: {MAKE_ROOM}", True
     for log in dict.fromkeys(progress.logs):
         path = Path(log.split(", ")[0])
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
