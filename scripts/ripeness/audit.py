@@ -112,6 +112,9 @@ CHECKS = {
     ),
     "fewer-items": Check("items", "warning", "intervals are wider, and tunings shorter, than the study says"),
     # prompts as models read them
+    "constant-prompt": Check(
+        "prompts", "fatal", "whoever reads the same words before every answer learns and shows nothing but their shares"
+    ),
     "glued-prompt": Check(
         "prompts", "warning", "nothing says where the question ends: the format is confounded with the lack of a sign"
     ),

@@ -53,6 +53,19 @@ def is_mostly(flags: list[bool]) -> bool:
     return bool(flags) and sum(flags) >= MOSTLY * len(flags)
 
 
+def constant_prompt(wording: Wording) -> Iterator[Remark]:
+    """Prompts that are all the same, such as of a template whose field is empty in every row."""
+    prompts = {said(row) for row in wording.test}
+    if len(wording.test) > 1 and len(prompts) == 1:
+        seen = f"all {len(wording.test):,} test prompts are {prompts.pop()[-80:]!r}"
+        yield remark("constant-prompt", wording.where, seen)
+
+
+def said(row: dict[str, Any]) -> str:
+    """The words of a prompt; of a chat, those of all turns."""
+    return "\n".join(turn["content"] for turn in row["turns"]) if row["turns"] else row["prompt"]
+
+
 def glued_prompt(wording: Wording) -> Iterator[Remark]:
     """Prompts that end with a field's own text, where the answer does not go on with it.
 
@@ -84,7 +97,7 @@ def glued_fields(wording: Wording) -> Iterator[Remark]:
 
 def meeting(row: dict[str, Any], fields: dict[str, Any]) -> str | None:
     """The place where two texts of fields meet in a prompt without white space; None without one."""
-    prompt = "\n".join(turn["content"] for turn in row["turns"]) if row["turns"] else row["prompt"]
+    prompt = said(row)
     for one, other in permutations([text for text in texts_of(fields) if text], 2):
         if len(one + other) < MIN_CHARACTERS or one[-1].isspace() or other[0].isspace():
             continue
@@ -182,6 +195,7 @@ def shared_first_token(wording: Wording, reader: Reader) -> Iterator[Remark]:
 
 
 PROMPT_CHECKS: dict[str, Callable[[Wording], Iterator[Remark]]] = {
+    "constant-prompt": constant_prompt,
     "glued-prompt": glued_prompt,
     "glued-fields": glued_fields,
     "glued-shots": glued_shots,

@@ -3,61 +3,25 @@
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
 from ripeness.errors import UserError
+from ripeness.strict_yaml import MOST_DEEP, MOST_VALUES, read_yaml
 
 SCHEMA = Path(__file__).parents[2] / "config.schema.yaml"
-Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is there where PyYAML was built with libyaml
 MOST_CHARACTERS = 200  # of a value in a message
 # 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
 WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=WHOLE)
-
-
-def read_yaml(path: Path) -> dict:
-    """Read one YAML file that holds a mapping."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        loader = Loader(text)
-        node = loader.get_single_node()
-        check_repeated(path, node)
-        value = node and loader.construct_document(node)
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {error}\nhint: check the indentation at that line") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path} holds no keys\nhint: it must consist of lines `key: value`")
-    return value
-
-
-def check_repeated(path: Path, node: yaml.Node | None) -> None:
-    """Refuse a key that stands twice in one mapping: YAML would silently take the last."""
-    if isinstance(node, yaml.SequenceNode):
-        for part in node.value:
-            check_repeated(path, part)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, part in node.value:
-        check_repeated(path, part)
-        if not isinstance(key, yaml.ScalarNode):
-            continue
-        if key.value in seen:
-            raise UserError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} is there twice\nhint: remove one")
-        seen.add(key.value)
 
 
 @cache
@@ -69,13 +33,27 @@ def read_schema(path: Path) -> dict[str, Any]:
 def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[str, Any]:
     """Return a copy of `config` with the schema's defaults filled in; UserError for the first thing wrong."""
     schema = read_schema(schema_path)
-    study = deepcopy(dict(config))
+    study = unshared(config, "the file", count(1))
     check_json(study, "")
     errors = list(Validator(schema).iter_errors(study))
     if errors:
         raise UserError(describe(best_match(errors) or errors[0], schema_path.name))
     fill_defaults(study, schema, schema)
     return study
+
+
+def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> Any:
+    """A copy in which no part stands in two places, as YAML's aliases make it: defaults are filled in, in place."""
+    if depth > MOST_DEEP or next(counter) > MOST_VALUES:
+        raise UserError(
+            f"{where}: with its aliases it has more than {MOST_VALUES:,} values, or {MOST_DEEP} within each other\n"
+            "hint: write out what is meant"
+        )
+    if isinstance(value, Mapping):
+        return {key: unshared(part, where, counter, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [unshared(part, where, counter, depth + 1) for part in value]
+    return value
 
 
 def check_json(value: Any, where: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ripeness.copies import composed
 from ripeness.errors import UserError
+from ripeness.user_patterns import PatternError, search
 
 NUMBER = re.compile(r"(?=.*\d)[-+]?(\d{1,3}(,\d{2,3})+|\d*)(\.\d+)?", flags=re.ASCII)
 
@@ -13,9 +14,12 @@ def extracted(text: str, pattern: str) -> str | None:
     """What the group of a pattern finds first in a text, without white space around it; None where it finds nothing.
 
     What reads as a number loses the commas between its digits, a currency sign, and a full stop or comma at its end, as
-    lm-evaluation-harness has it for gsm8k.
+    lm-evaluation-harness has it for gsm8k. UserError for a pattern that takes too long.
     """
-    match = re.search(pattern, text)
+    try:
+        match = search(pattern, text)
+    except PatternError as error:
+        raise UserError(f"{error}\nhint: mend `extract` of the task; nested repeats take the longest") from None
     if match is None or match[1] is None:
         return None
     found = match[1].strip()

@@ -1,6 +1,7 @@
 """The checkpoints that a study's series list: their names, what is known of them, and whether each can be had."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from ripeness.annealed_twins import complete_twin, is_twin, name_twin
@@ -50,7 +51,31 @@ def name_checkpoints(series: str, settings: dict[str, Any], lock: Lock = NO_LOCK
     if facts:
         named = {name: with_commit(facts, entry, lock) for name, entry in named.items()}
     where = f"series.{series}.checkpoints"
+    check_tokens(where, named)
     return {n: complete_twin(where, entry, named, settings) if is_twin(entry) else entry for n, entry in named.items()}
+
+
+def check_tokens(where: str, named: dict[str, dict[str, Any]]) -> None:
+    """Refuse checkpoints of one run whose tokens do not rise with their steps; annealed ends have left the run."""
+    run = {
+        name: entry
+        for name, entry in named.items()
+        if {"step", "tokens"} <= entry.keys() and entry.get("phase") != "annealed"
+    }
+    for name, entry in run.items():
+        if entry["step"] and not entry["tokens"]:
+            raise UserError(
+                f"{where}: {name!r} has 0 tokens at step {entry['step']:,}\nhint: leave `tokens` out where nobody knows"
+            )
+    for (one, before), (other, after) in pairwise(sorted(run.items(), key=lambda pair: pair[1]["step"])):
+        is_same = before["step"] == after["step"]
+        if before["tokens"] == after["tokens"] if is_same else before["tokens"] < after["tokens"]:
+            continue
+        raise UserError(
+            f"{where}: {one!r} has {before['tokens']:,} tokens at step {before['step']:,}, and {other!r} "
+            f"{after['tokens']:,} at step {after['step']:,}\n"
+            "hint: tokens rise with steps in one run; mend one of them, or make two series of two runs"
+        )
 
 
 def complete(

@@ -13,6 +13,7 @@ from typing import Any
 
 from ripeness.config import check_config, hint, read_schema, read_yaml
 from ripeness.errors import UserError
+from ripeness.user_patterns import PatternError, fullmatch
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "series.schema.yaml"
@@ -23,6 +24,7 @@ OF_REPOSITORY = {"left_out", "same_weights"}  # what is known of one repository 
 MOST_OFF = 0.25
 # A checkpoint stands for a number of tokens when it is off by no more than this share of them.
 MOST_APART = 0.05
+MOST_POINTS = 100_000  # of a list of steps, or of an even grid
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,13 @@ def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
             f"series/{name}.yaml: the name is {facts['name']!r}, or a decay has no `end_step`\n"
             "hint: the name is the file's; series.schema.yaml explains every key"
         )
+    lists = [facts.get("steps", []), *(entry["steps"] for entry in facts.get("left_out", []))]
+    ranges = [part for steps in lists for part in steps if isinstance(part, dict)]
+    if long := [part for part in ranges if (part["to"] - part["from"]) // part["by"] >= MOST_POINTS]:
+        raise UserError(
+            f"series/{name}.yaml: steps: {long[0]} are more than {MOST_POINTS:,} checkpoints\n"
+            "hint: `by` is the number of steps from one published checkpoint to the next"
+        )
     return facts
 
 
@@ -135,7 +144,11 @@ def step_of(facts: dict[str, Any], branch: str) -> int | None:
     """The step that a branch's name tells; None for a branch of another kind."""
     for pattern in facts["branches"]:
         parts = [re.escape(part).replace(r"\*", ".*") for part in pattern.split("{step}")]
-        if match := re.fullmatch(r"(\d+)".join(parts), branch):
+        try:
+            match = fullmatch(r"(\d+)".join(parts), branch)
+        except PatternError as error:
+            raise UserError(f"branches: {pattern!r}: {error}\nhint: fewer *") from None
+        if match:
             return int(match[1])
     return None
 
@@ -163,6 +176,11 @@ def read_tokens(text: str) -> int:
 def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> EvenPicks:
     """For every multiple of `spacing` tokens, from 0 to the end, the nearest step, unless it is too far off."""
     by_tokens = {tokens_at(facts, step): step for step in steps}
+    if max(by_tokens) // spacing >= MOST_POINTS:
+        raise UserError(
+            f"every: {spacing:,} tokens from one checkpoint to the next are more than {MOST_POINTS:,} checkpoints of "
+            f"{max(by_tokens):,} tokens\nhint: give more, such as 10B tokens"
+        )
     picked, holes = {}, []
     for target in range(0, max(by_tokens) + 1, spacing):
         nearest = min(by_tokens, key=lambda tokens: (abs(tokens - target), tokens))

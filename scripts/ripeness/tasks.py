@@ -8,8 +8,9 @@ from typing import Any
 from ripeness.config import check_config, hint, read_yaml
 from ripeness.copies import composed, plain
 from ripeness.errors import UserError
-from ripeness.templates import check_template, check_value
+from ripeness.templates import check_escapes, check_template, check_value
 from ripeness.unions import parts_of
+from ripeness.user_patterns import check_pattern
 
 SCHEMA = Path(__file__).parents[2] / "task.schema.yaml"
 CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of the assistant, the letter of an option
@@ -143,6 +144,10 @@ def check_wording(where: str, task: Task) -> None:
         raise UserError(f"{where}: `normalisation` is about options, and a {task.kind} task has none\nhint: remove it")
     if task.kind != "generation" and task.rouge_words != "english":
         raise UserError(f"{where}: `rouge_words` is about texts, and a {task.kind} task has none\nhint: remove it")
+    words = {f"labels.{label}": word for label, word in (task.labels or {}).items()}
+    texts = {"stop": task.stop, "separator": task.separator, "unconditional": task.unconditional}
+    for name, text in (words | texts).items():
+        check_escapes(f"{where}: {name}", text)
     known = [*task.fields, *(["options"] if task.kind == "choice" else [])]
     for format_, template in task.formats.items():
         check_template(f"{where}: formats.{format_}", template, known)
@@ -154,10 +159,7 @@ def check_extract(where: str, task: Task) -> None:
         return
     if task.kind != "generation":
         raise UserError(f"{where}: `extract` is about generated text, and this is a {task.kind} task\nhint: remove it")
-    try:
-        n_groups = re.compile(task.extract).groups
-    except re.error as error:
-        raise UserError(f"{where}: extract: {task.extract!r}: {error}\nhint: a regular expression of Python") from None
+    n_groups = check_pattern(f"{where}: extract", task.extract)
     if n_groups != 1:
         raise UserError(
             f"{where}: extract: {task.extract!r} has {n_groups} groups\n"

@@ -7,16 +7,18 @@ from functools import cache
 from string import ascii_uppercase
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
+from jinja2 import Template, TemplateError, TemplateRuntimeError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import SecurityError
 
+from ripeness import user_patterns
+from ripeness.bounded_templates import MOST_LONG, TROUBLES, BoundedEnvironment, begin, spend
 from ripeness.config import hint
 from ripeness.errors import UserError
 
-# Task files may come from others: a template can neither reach the interpreter nor hide a missing variable.
-# What it says is kept to the last line end.
-TEMPLATES = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
-FAILURES = (TemplateError, re.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+FAILURES = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, *TROUBLES)
+# How people write a line end, a tab and characters by number where YAML and Jinja2 take it for what stands there;
+# \times and \rho are of TeX.
+ESCAPES = re.compile(r"\\(n|[rt](?![a-z])|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")
 
 
 def letters(n: int) -> list[str]:
@@ -39,8 +41,14 @@ def shuffled(values: list[Any]) -> list[Any]:
 
 
 def sub(text: str, pattern: str, replacement: str) -> str:
-    """The text with every match of a regular expression replaced."""
-    return re.sub(pattern, replacement, text)
+    """The text with every match of a regular expression replaced, within a time limit."""
+
+    def expanded(match: Any) -> str:
+        found = match.expand(replacement)
+        spend(len(found))
+        return found
+
+    return user_patterns.sub(pattern, expanded, text)
 
 
 def turns(text: str, user: str, assistant: str) -> list[dict[str, str]]:
@@ -54,7 +62,7 @@ def turns(text: str, user: str, assistant: str) -> list[dict[str, str]]:
     return [] if before.strip() else [{"role": roles[name], "content": said.strip()} for name, said in spoken]
 
 
-TEMPLATES.filters |= {"lettered": lettered, "shuffled": shuffled, "sub": sub, "turns": turns}
+TEMPLATES = BoundedEnvironment({"lettered": lettered, "shuffled": shuffled, "sub": sub, "turns": turns})
 
 
 def expression(text: str) -> str | None:
@@ -94,6 +102,7 @@ def compiled(inner: str) -> Callable[..., Any]:
 def evaluate(inner: str, values: dict[str, Any]) -> Any:
     """The value of an expression, of any type; UserError where it has none."""
     try:
+        begin()
         return compiled(inner)(**{name: values[name] for name in variables(inner) if name in values})
     except FAILURES as error:
         raise UserError(
@@ -110,6 +119,7 @@ def compiled_template(template: str) -> Template:
 def render(template: str, values: dict[str, Any]) -> str:
     """Fill a template with an item's fields; UserError where it cannot be filled."""
     try:
+        begin()
         return compiled_template(template).render(values)
     except FAILURES as error:
         raise UserError(
@@ -119,14 +129,30 @@ def render(template: str, values: dict[str, Any]) -> str:
 
 
 def check_template(where: str, template: str, known: Iterable[str]) -> None:
-    """Refuse a template that does not parse, names a variable that is not known, or reaches for Python."""
+    """Refuse a template that does not parse, names a variable that is not known or none at all, or reaches too far."""
     known = list(known)
     names = parsed(where, template)
     for name in sorted(names):
         if name not in known:
             near = hint(name, known, otherwise="`fields` says which columns fill the variables")
             raise UserError(f"{where}: unknown variable {name!r}; known are {', '.join(known)}\n{near}")
-    refuse_python(where, lambda: TEMPLATES.from_string(template).render(dict.fromkeys(known, "text")))
+    plain = "".join(part.data for part in TEMPLATES.parse(template).find_all(nodes.TemplateData))
+    check_escapes(where, plain)
+    single = next((name for name in known if re.search(rf"\{{\s*{re.escape(name)}\s*\}}", plain)), None)
+    if single or not names:
+        found = f"{{{single}}} is text, not the field" if single else "every prompt is the same: no field is in it"
+        raise UserError(f"{where}: {found}\nhint: two pairs of braces: {{{{ {single or known[0]} }}}}")
+    refuse_trouble(where, lambda: TEMPLATES.from_string(template).render(dict.fromkeys(known, "text")))
+
+
+def check_escapes(where: str, text: str) -> None:
+    """Refuse a backslash with a letter where a line end was meant: in YAML only double quotes read it so."""
+    if found := ESCAPES.search(text):
+        raise UserError(
+            f"{where}: {found[0]} stands there as {len(found[0])} characters, in {text!r:.100}\n"
+            f'hint: only in double quotes YAML reads it as a sign: "{found[0]}"; if a backslash is meant, '
+            "write {{ '\\\\' }} in a template"
+        )
 
 
 def check_value(where: str, text: str) -> None:
@@ -137,24 +163,43 @@ def check_value(where: str, text: str) -> None:
     if inner is None:
         raise UserError(f"{where}: {text!r} is not one expression\nhint: one pair of braces; `~` puts texts together")
     parsed(where, text, or_else="a column whose name is no single word: {{ row['Best Answer'] }}")
-    refuse_python(where, lambda: compiled(inner)(**dict.fromkeys(variables(inner), "text")))
+    refuse_trouble(where, lambda: compiled(inner)(**dict.fromkeys(variables(inner), "text")))
 
 
 def parsed(where: str, template: str, *, or_else: str = "e.g. {{ text }}") -> set[str]:
     """The variables of a template; UserError where it does not parse."""
+    if len(template) > MOST_LONG:
+        raise UserError(f"{where}: {len(template):,} characters\nhint: {MOST_LONG:,} are the most of a template")
     try:
         names = meta.find_undeclared_variables(TEMPLATES.parse(template))
         TEMPLATES.from_string(template)
     except TemplateSyntaxError as error:
         raise UserError(f"{where}: {error.message}\nhint: templates are Jinja2, {or_else}") from None
-    return names
+    except TROUBLES as error:
+        raise trouble(where, error) from None
+    return names - TEMPLATES.globals.keys()
 
 
-def refuse_python(where: str, attempt: Callable[[], Any]) -> None:
-    """Refuse what reaches for Python in a trial run on text."""
+def refuse_trouble(where: str, attempt: Callable[[], Any]) -> None:
+    """Refuse what reaches for Python, has no bounds or is not the same every time, in a trial run on text."""
     try:
+        begin()
         attempt()
-    except SecurityError as error:
-        raise UserError(f"{where}: {error}\nhint: a template may only put its variables into words") from None
-    except Exception:  # noqa: BLE001, S110 (a list or number may stand where this trial has text; items tell)
-        pass
+    except TROUBLES as error:
+        raise trouble(where, error) from None
+    except user_patterns.PatternError as error:
+        raise UserError(f"{where}: {error}\nhint: mend the pattern; nested repeats take the longest") from None
+    except OverflowError as error:
+        raise trouble(where, SecurityError(str(error))) from None
+    except Exception as error:  # noqa: BLE001 (a list or number may stand where this trial has text; items tell)
+        if type(error) is TemplateRuntimeError:  # and none of its kinds, such as of a missing value
+            raise trouble(where, SecurityError(str(error))) from None
+
+
+def trouble(where: str, error: BaseException) -> UserError:
+    """The error for a template that is refused whatever its values are."""
+    is_deep = not isinstance(error, SecurityError)
+    return UserError(
+        f"{where}: {'it is too long, or parts stand too deep within parts' if is_deep else error}\n"
+        "hint: a template may only put its variables into words, the same at every making"
+    )

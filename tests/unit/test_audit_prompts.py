@@ -49,6 +49,19 @@ def read(tokenizer):
 QUESTION = "Input_1: {{ first }}\nInput_2: {{ second }}\nSame: "
 # check -> (a wording that raises it, words of the remark, one that nearly does)
 CASES = {
+    "constant-prompt": [
+        (
+            lambda: wording("{{ first[:3] }} ? Same:"),
+            "all 60 test prompts are 'the ? Same:'",
+            lambda: wording("{{ first }} ? Same:"),
+        ),
+        (
+            lambda: wording("{% if not second %}{{ first }}{% endif %}Same?", format_="chat"),
+            "all 60 test prompts are 'Same?'",
+            lambda: wording("{% if '7' in first %}seven{% endif %}Same?", format_="chat"),
+        ),
+        (lambda: wording("{{ first[:3] }}", n=2), "all 2 test prompts", lambda: wording("{{ first[:3] }}", n=1)),
+    ],
     "glued-prompt": [
         # the format `io` as published by Amuro and Char (arXiv 2408.06663)
         (

@@ -277,7 +277,7 @@ def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
     assert {name: entry["commit"] for name, entry in found.items()} == {"step3": "3" * 40, "step8": "2" * 40}
     assert found["step8"]["revision"] == "step8-tokens1B" and "by_step" not in found["step8"]
     # own lines win over what a series file says
-    assert series(lock, **settings, checkpoints=[{"step": 9, "tokens": 7, "lr": 0.5}])["step9"]["tokens"] == 7
+    assert series(lock, **settings, checkpoints=[{"step": 9, "tokens": 97, "lr": 0.5}])["step9"]["tokens"] == 97
     assert commit_of({"revision": "0" * 40}) == "0" * 40
     source = {"hub": "a/d", "revision": "main"}
     assert with_commit(lock, source, "a/d") == source | {"commit": None}

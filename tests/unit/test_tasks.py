@@ -119,10 +119,27 @@ MISTAKES = {
     "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
     "a mixed source": ({"source": {"world": "mood", "splits": FILES}}, "has 'world' and also splits", "remove"),
     "no ref": ({"source": {"hub": "a/b", "revision": "a b", "splits": FILES}}, "source.revision: 'a b'", "Commit"),
-    "a pattern that does not parse": (OPEN | {"extract": "(a"}, "extract: '(a': missing )", "regular expression"),
+    "a pattern that does not parse": (OPEN | {"extract": "(a"}, "extract: the pattern '(a' does not", "regular expr"),
     "a pattern without a group": (OPEN | {"extract": "a"}, "extract: 'a' has 0 groups", "one pair of parentheses"),
     "a pattern with two groups": (OPEN | {"extract": "(a)(b)"}, "has 2 groups", "(?:...)"),
     "a pattern for options": ({"extract": "(a)"}, "`extract` is about generated text", "remove it"),
+    "a stop with a backslash": ({"stop": "\\n"}, "stop: \\n stands there as 2 characters", "double quotes"),
+    "a separator with a backslash": ({"separator": "\\n\\n"}, "separator: \\n stands there", "double quotes"),
+    "a question with a backslash": ({"unconditional": "\\nAnswer:"}, "unconditional: \\n stands", "double quotes"),
+    "a label with a backslash": (
+        {"labels": {"good": "\\nup", "bad": " down"}},
+        "labels.good: \\n stands",
+        "double quotes",
+    ),
+    "a template with a backslash": (
+        {"formats": {"default": "{{ text }}\\nIt is"}},
+        "formats.default: \\n",
+        "double quotes",
+    ),
+    "a template without a field": ({"formats": {"default": "Hello"}}, "every prompt is the same", "{{ text }}"),
+    "a template with single braces": ({"formats": {"default": "{text} is"}}, "{text} is text", "{{ text }}"),
+    "a template of chance": ({"formats": {"default": "{{ text|random }}"}}, "No filter named 'random'", "Jinja2"),
+    "a value of chance": ({"fields": {"text": "{{ [text]|random }}"}}, "No filter named 'random'", "Jinja2"),
     "items of an unknown role": ({"items": {"shots": 4}}, "unknown key 'shots'", "did you mean"),
     "an empty part": ({"source": HUB | {"splits": FILES | {"test": "b+"}}}, "'b+' has an empty part", "`+` joins"),
     "a part twice": (
@@ -188,7 +205,7 @@ def test_a_dataset_has_items_of_its_own(load):
 
 
 def test_letters_are_not_normalised(load):
-    task = load(normalisation="pmi", formats={"default": "a", "lettered": "{{ options | lettered }}"})
+    task = load(normalisation="pmi", formats={"default": "{{ text }}", "lettered": "{{ options | lettered }}"})
     assert [normalisation_of(task, format_) for format_ in task.formats] == ["pmi", "none"]
 
 
