@@ -11,7 +11,7 @@ min_version("9.27")
 # A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
 if "study" not in config:
 
-    configfile: "config.yaml"
+    configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
@@ -26,7 +26,7 @@ pathvars:
 report: "reports/workflow.rst"
 
 
-container: "envs/ripeness.sif"  # only with --sdm apptainer; docs/slurm.md
+container: planning.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
 
 
 include: "rules/prepare.smk"

@@ -37,6 +37,7 @@ from ripeness.errors import UserError
 from ripeness.disk import check_files
 from ripeness.patterns import one_of
 from ripeness.plan import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
+from ripeness.strict_yaml import check_read
 from ripeness.study import load_study
 
 
@@ -52,12 +53,16 @@ def refuse(check, *values):
 planning.hurry()
 scheduling.go_offline()
 scheduling.limit_fetching(workflow)
-STUDY = refuse(load_study, config, Path(workflow.basedir) / "tasks")
+refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
+STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)
 
 
 from_plan = partial(planning.from_plan, STUDY)
+
+
+PROGRAMS = planning.in_project("scripts")
 
 
 def code_of(program):

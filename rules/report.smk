@@ -29,7 +29,7 @@ rule show_prompts:
         seed=from_plan(report_lookups.shown_seed),
     shell:
         r"""
-        python scripts/show_prompts.py \
+        python {PROGRAMS:q}/show_prompts.py \
             --checkpoint {input.checkpoint:q} \
             --probes {params.probes:q} \
             --seed {params.seed} \
@@ -41,9 +41,9 @@ rule show_prompts:
 rule write_report:
     """Put everything on one page that opens without network."""
     input:
-        template="reports/report.html.j2",
-        script="reports/report.js",
-        captions=collect("reports/{figure}.rst", figure=FIGURES),
+        template=planning.in_project("reports/report.html.j2"),
+        script=planning.in_project("reports/report.js"),
+        captions=[planning.in_project(f"reports/{figure}.rst") for figure in FIGURES],
         findings="<results>/findings.json",
         measurements=from_plan(lookups.measurements_table),
         cells=from_plan(lookups.cells_table),
@@ -67,14 +67,12 @@ rule write_report:
         "../envs/ripeness.yaml"
     params:
         code=code_of("write_report"),
-        title=from_plan(report_lookups.title),
         folder=study_folder,
         calibration=from_plan(forecast.calibration),
         choose_by=from_plan(lookups.chosen_by),
     shell:
         r"""
-        python scripts/write_report.py \
-            --study-title {params.title:q} \
+        python {PROGRAMS:q}/write_report.py \
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \

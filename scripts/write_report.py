@@ -58,7 +58,6 @@ def simulated(options: Namespace) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> None:
     """Write one report."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--study-title", required=True, help="headline of the page")
     parser.add_argument("--findings", required=True, type=Path, help="findings.json")
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
     parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet")
@@ -66,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of both")
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
-    parser.add_argument("--provenance", required=True, type=Path, help="what was used (JSON object)")
+    parser.add_argument("--provenance", required=True, type=Path, help="what was used, and the study with its title")
     parser.add_argument("--audit", type=Path, nargs="?", help="audit.parquet")
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument(
@@ -78,13 +77,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
     options = parser.parse_args(argv)
     usage = usage_table(options.usage_logs)
+    provenance = read_json(options.provenance)
     study = simulated(options) if options.simulated else measured(options)
     context = {
-        "title": options.study_title,
+        "title": provenance["study"]["title"],
         **study,
         **report.findings_of(read_json(options.findings)),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
-        "provenance": read_json(options.provenance),
+        "provenance": provenance,
         "usage": usage,
         "calibration": options.calibration,
         "forecast": forecast_against_use(usage, options.calibration, options.usage_logs) if options.calibration else [],

@@ -209,6 +209,7 @@ PROVENANCE = {
     "software": {"python": "3.11", "altair": "6.3.0"},
     "checkpoints": {name: {"step": step, "tokens": tokens} for name, step, tokens, _, _ in CHECKPOINTS},
     "command": "make study",
+    "study": {"title": "A <study>"},
 }
 
 

@@ -19,6 +19,7 @@ from ripeness.strict_yaml import MOST_DEEP, MOST_VALUES, read_yaml
 
 SCHEMA = Path(__file__).parents[2] / "config.schema.yaml"
 MOST_CHARACTERS = 200  # of a value in a message
+UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
 # 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
 WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=WHOLE)
@@ -57,16 +58,22 @@ def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> 
 
 
 def check_json(value: Any, where: str) -> None:
-    """Refuse what YAML has and JSON has not: keys that are no text (a bare yes, no or 1), and .nan and .inf."""
+    """Refuse what YAML has and JSON has not: keys that are no text (a bare yes, no or 1), .nan and .inf, and NUL."""
     place = where.removeprefix(".") or "the top level"
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{place}: {value} is not a finite number\nhint: give a number such as 1.0e-3")
+    if isinstance(value, str) and UNSPEAKABLE.search(value):
+        raise UserError(
+            f"{place}: {cut(ascii(value))} has a character that is none in a command or file\n"
+            "hint: take out NUL and halves of surrogate pairs"
+        )
     if isinstance(value, list):
         for number, part in enumerate(value):
             check_json(part, f"{where}.{number}")
     if not isinstance(value, dict):
         return
     for key, part in value.items():
+        check_json(key, where)
         # the values of a label column may be of any type, that is what they are for
         if not isinstance(key, str) and not where.endswith(".values"):
             raise UserError(

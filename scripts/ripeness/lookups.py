@@ -42,6 +42,11 @@ def to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
+def to_script(value: object) -> str:
+    """JSON text for rules whose files are in Snakemake's report, which puts parameters into a script as they are."""
+    return to_json(value).replace("<", r"\u003c")
+
+
 def cell_of(wildcards: Any) -> Cell:
     """The cell that a job's wildcards name."""
     w = wildcards
@@ -275,7 +280,7 @@ def finding_settings(study: Study, wildcards: Any) -> str:
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
     if published and "perhaps-one-label" in study.config.get("audit", {}).get("acknowledge", {}):
         named["is_one_label_meant"] = True
-    return to_json(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
+    return to_script(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
 def config_json(study: Study, wildcards: Any) -> str:

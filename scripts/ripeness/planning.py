@@ -5,8 +5,10 @@ For Snakemake 9.27; pinned for this.
 
 import gc
 import inspect
+import os
 from collections.abc import Callable
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 from snakemake import rules
@@ -16,6 +18,8 @@ from snakemake.jobs import Job
 from snakemake.resources import Resource
 
 from ripeness.plan import Study
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class PlainPath(str):
@@ -78,3 +82,14 @@ def from_plan(study: Study, lookup: Callable[..., Any]) -> Callable[..., Any]:
 
     overwrite_function_params(ask, inspect.signature(partial(lookup, study)).parameters)
     return ask
+
+
+def in_project(path: str) -> str:
+    """A file of the project as seen from the folder in which jobs run: the project's own, or another."""
+    return os.path.relpath(ROOT / path)
+
+
+def image(path: str) -> str:
+    """The image of a container in the project; Snakemake takes no blanks in its path."""
+    seen = in_project(path)
+    return path if any(map(str.isspace, seen)) else seen

@@ -33,11 +33,6 @@ def figure_caption(study: Study, wildcards: Any) -> str:
     return Template(text).render(snakemake={"config": study.config})
 
 
-def title(study: Study, wildcards: Any) -> str:
-    """The title, as it is: in the text of a parameter Snakemake would take braces for wildcards."""
-    return study.config["title"]
-
-
 def shown_series(study: Study) -> str:
     """The series whose prompts the report shows: the first that is asked as much as any."""
     return max(study.checkpoints, key=lambda series: len(probes_asked(study, series)))

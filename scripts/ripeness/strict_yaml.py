@@ -1,7 +1,7 @@
 """YAML as people mean it: what YAML 1.1 would silently read as something else is refused, and time is bounded."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,6 +39,13 @@ def read_yaml(path: Path) -> dict:
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no keys\nhint: it must consist of lines `key: value`")
     return value
+
+
+def check_read(paths: Iterable[str | Path]) -> None:
+    """Refuse YAML files that another reader may have misread."""
+    for path in paths:
+        if Path(path).suffix != ".json":
+            read_yaml(Path(path))
 
 
 def check_size(path: Path, text: str) -> None:

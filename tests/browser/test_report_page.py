@@ -39,7 +39,7 @@ def report_path(synthetic_folder, tmp_path_factory):
     others = [f"--{name}={synthetic_folder / name}.json" for name in ("prompts", "provenance")]
     places = [f"--figures={folder / 'figures'}", f"--output={folder / 'alone' / 'report.html'}"]
     logs = f"--usage-logs={synthetic_folder / 'usage'}"
-    write_report.main(["--study-title", "Invented", *tables, audit, findings, *others, *places, logs])
+    write_report.main([*tables, audit, findings, *others, *places, logs])
     return folder / "alone" / "report.html"
 
 

@@ -182,3 +182,19 @@ def test_a_file_that_is_no_study_is_refused_by_name_and_line(tmp_path, text, mes
 def test_the_same_key_may_stand_in_different_places(tmp_path):
     (tmp_path / "x.yaml").write_text("a: {c: 1}\nb: {c: 2, d: [{c: 3}, {c: 4}]}\n")
     assert read_yaml(tmp_path / "x.yaml") == {"a": {"c": 1}, "b": {"c": 2, "d": [{"c": 3}, {"c": 4}]}}
+
+
+@pytest.mark.parametrize("text", ['title: "a\\0b"', 'methods: {full: {replay: {share: 0.1, text: "a\\0"}}}'])
+def test_text_that_no_command_can_hold_is_refused(text):
+    assert "has a character that is none in a command or file\nhint: take out NUL" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "title", ["{a, b}", "</script>", "\"'`$(id)", "line\nline", "\U0001f389 \u202eabc", "\\n", "100 %"]
+)
+def test_a_title_is_any_text(title):
+    assert check_config(study_with("{}") | {"title": title})["title"] == title
+
+
+def test_a_title_of_nothing_is_refused():
+    assert refusal("title: '  '").startswith("title: '  ' does not match")

@@ -29,7 +29,7 @@ def page(synthetic_folder, tmp_path_factory):
     options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "/* charts </script> */")
-        write_report.main(["--study-title", "A <study>", *(f"--{name}={path}" for name, path in options.items())])
+        write_report.main([f"--{name}={path}" for name, path in options.items()])
     return (folder / "report.html").read_text(encoding="utf-8")
 
 

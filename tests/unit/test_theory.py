@@ -201,9 +201,9 @@ def test_the_report_has_findings_and_figures_and_no_scores(tables, tmp_path, mon
     for name, table in tables.items():
         table.write_parquet(tmp_path / f"{name}.parquet")
     write_json(tmp_path / "findings.json", as_rows(theory_findings(tables, Settings())))
-    write_json(tmp_path / "provenance.json", {"command": "c"})
+    write_json(tmp_path / "provenance.json", {"command": "c", "study": {"title": "T"}})
     monkeypatch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "")
-    options = {"study-title": "T", "findings": tmp_path / "findings.json", "figures": tmp_path}
+    options = {"findings": tmp_path / "findings.json", "figures": tmp_path}
     options |= {"provenance": tmp_path / "provenance.json", "output": tmp_path / "report.html"}
     simulated = [str(tmp_path / f"{name}.parquet") for name in tables]
     words = [f"--{name}={value}" for name, value in options.items()]

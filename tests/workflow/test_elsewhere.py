@@ -1,0 +1,91 @@
+"""A study in another folder than the project, with a title of signs that shells, rules and pages take up."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from project import ENVIRONMENT, copy_project
+
+from ripeness.files import read_json
+
+pytestmark = pytest.mark.slow
+TITLE = (
+    "</script><script>document.title = 'owned'</script> {a, b} of {step} \"two\" 'one' `id` $(id) $HOME %s \\\\ "
+    "*a* |b| c_ \U0001f389 \u0645\u0631\u062d\u0628\u0627 <b>"
+)
+THEORY = {"seeds": [1, 2], "width": 4, "n_checkpoints": 4, "draws": 2, "steps": 5, "examples": 8}
+THEORY |= {"rates": [0.01, 0.03], "fixed_rates": [0.01]}
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A caller's folder with a study in it, and beside it a copy of the project."""
+    base = tmp_path_factory.mktemp("else where")
+    copy_project(base / "a clone")
+    (base / "caller").mkdir()
+    (base / "caller/toy.yaml").write_text(yaml.safe_dump({"study": "toy", "title": TITLE, "theory": THEORY}))
+    return base
+
+
+def snakemake(base, *options):
+    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--directory", "../the results"]
+    command += ["--configfile", "toy.yaml", *options]
+    done = subprocess.run(
+        command, cwd=base / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    return said
+
+
+def test_a_study_runs_in_another_folder_and_its_title_is_text_everywhere(elsewhere):
+    snakemake(elsewhere, "--cores", "2")
+    results = elsewhere / "the results/results/toy"
+    assert read_json(results / "provenance.json")["study"]["title"] == TITLE
+    page = (results / "report.html").read_text()
+    assert "<h1>&lt;/script&gt;&lt;script&gt;document.title = " in page and "<script>document.title" not in page
+    assert "{a, b} of {step}" in page and "\U0001f389" in page
+    assert not (elsewhere / "a clone/results").exists() and not (elsewhere / "caller/results").exists()
+    assert "Nothing to be done" in snakemake(elsewhere, "--cores", "2", "-n")
+    snakemake(elsewhere, "--report", "all.html")
+    (whole,) = elsewhere.rglob("all.html")
+    assert "owned" not in whole.read_text()
+
+
+def test_another_title_runs_the_report_alone(elsewhere):
+    study = {"study": "toy", "title": "Another", "theory": THEORY}
+    (elsewhere / "caller/toy.yaml").write_text(yaml.safe_dump(study))
+    said = snakemake(elsewhere, "--cores", "2", "-n")
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", said[said.index("Job stats:") :].split("\n\n")[0], re.MULTILINE))
+    assert planned.keys() == {"record_provenance", "write_report", "all", "total"}
+
+
+def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):
+    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "-n"]
+    done = subprocess.run(
+        command, cwd=elsewhere / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0 and "results/nursery/report.html" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "study: toy\ntitle: t\ntheory: {seeds: [010]}\n",
+            r"toy2\.yaml:3: 010 is read as an octal number, 8\nhint: write 10",
+        ),
+        ("study: toy\ntitle: no\ntheory: {}\n", r"toy2\.yaml:2: no is read as false\nhint: "),
+        ("study: toy\ntitle: t\ntheory: {}\na: &a [1]\nb: [*a, *a]\n", r"unknown key|enum|'a' is not"),
+    ],
+)
+def test_what_snakemake_itself_would_misread_is_refused(elsewhere, text, said):
+    (elsewhere / "caller/toy2.yaml").write_text(text)
+    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--configfile", "toy2.yaml", "-n"]
+    done = subprocess.run(
+        command, cwd=elsewhere / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 2 and re.search(said, done.stderr), done.stderr
+    assert done.stderr.count("hint: ") == 1 and "Traceback" not in done.stderr
