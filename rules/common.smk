@@ -60,8 +60,6 @@ if workflow.is_main_process:
 
 
 from_plan = partial(planning.from_plan, STUDY)
-
-
 PROGRAMS = planning.in_project("scripts")
 
 
