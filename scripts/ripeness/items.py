@@ -10,9 +10,10 @@ from typing import Any
 from ripeness.copies import composed
 from ripeness.errors import UserError
 from ripeness.portions import shares
+from ripeness.row_values import asked_for, column, is_kept, truths_of
 from ripeness.rows import Row
 from ripeness.tasks import Task, value_text
-from ripeness.templates import columns_of, evaluate, expression
+from ripeness.templates import expression
 
 ROLES = (
     "test",
@@ -86,50 +87,6 @@ def short(text: str) -> str:
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def column(row: Row, text: str | None) -> Any:
-    """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
-    inner = expression(text or "")
-    for name in [text] if inner is None else columns_of(inner, row.values):
-        if row.values.get(name) is None:
-            raise UserError(f"{row.where}: {lacking(row, str(name), is_named=inner is None)}")
-    value = row.values[text] if inner is None else value_of(inner, row)
-    if value is None:
-        raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
-    return value
-
-
-def lacking(row: Row, name: str, *, is_named: bool) -> str:
-    """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
-    if name in row.values:
-        keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
-        return f"{name} is null\nhint: mend the row, or leave out such rows: {keep}"
-    there = ", ".join(sorted(row.values)) or "nothing"
-    way = "mend the row, or the column names in the task file"
-    if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
-        way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
-    return f"the row has no {name!r}; it has {there}\nhint: {way}"
-
-
-def value_of(inner: str, row: Row) -> Any:
-    """The value of an expression over the columns of a row; UserError that names the row.
-
-    `row` is all columns, where none is called so.
-    """
-    try:
-        return evaluate(inner, {"row": row.values} | row.values)
-    except UserError as error:
-        raise UserError(f"{row.where}: {error}") from None
-
-
-def is_kept(row: Row, task: Task) -> bool:
-    """Whether a row is one of the dataset; the columns that `keep` asks for may be null, or not there."""
-    inner = expression(task.keep or "")
-    if inner is None:
-        return task.keep is None or bool(row.values.get(task.keep))
-    empty = dict.fromkeys(columns_of(inner, row.values))
-    return bool(value_of(inner, replace(row, values=empty | row.values)))
-
-
 def as_list(row: Row, name: str | None) -> list:
     """The value of a column that must hold at least two options, none of them empty."""
     value = column(row, name)
@@ -148,11 +105,6 @@ def split_hint(name: str | None, value: Any) -> str:
     if sign is None or name is None or expression(name) is not None:
         return "mend the row"
     return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
-
-
-def asked_for(name: str) -> str:
-    """How an expression asks for a column."""
-    return name if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def label_of(row: Row, task: Task) -> str:
@@ -241,7 +193,9 @@ def short_names(sources: list[str]) -> dict[str, str]:
 
 def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
     """Read every row of a source; those that are not kept or too long are left out, the same for every model."""
-    items = [item_of(row, task, f"{name}:{number}") for number, row in enumerate(rows, 1) if is_kept(row, task)]
+    truths = truths_of(rows, task) if task.keep else set()
+    kept = [(number, row) for number, row in enumerate(rows, 1) if is_kept(row, task, truths)]
+    items = [item_of(row, task, f"{name}:{number}") for number, row in kept]
     return [item for item in items if task.max_characters is None or n_characters(item) <= task.max_characters]
 
 

@@ -1,5 +1,6 @@
 """Rows from files that people keep them in: JSONL, a JSON list, CSV, TSV, also packed with gzip, and Parquet."""
 
+import csv
 import gzip
 import io
 import json
@@ -16,6 +17,7 @@ from ripeness.errors import UserError
 LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
 KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
 SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
+LONGEST = 2**31 - 1  # characters of a cell
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
 
@@ -48,23 +50,53 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
 def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str, Any]]:
     """The rows of a table by line. All columns are text: what looks like a number is asked as it is written.
 
-    A header without the separator is read by the other one that it has; which of several is not guessed.
+    A header without the separator is read by the other one that it has; which of several is not guessed. An empty cell
+    is null, with quotes or without.
     """
-    header = pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False, n_rows=0).columns
+    text = text_of(content, path)
+    _, header = next(cells_of(text, separator, path), (1, []))
     others = [sign for sign in SEPARATORS if sign in header[0]] if len(header) == 1 else []
     if len(others) > 1:
         raise UserError(
             f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
             "hint: save it as .csv with commas between columns, or as .tsv with tabs"
         )
-    separator = others[0] if others else separator
-    rows, line = {}, 2  # the header stands above the rows
-    for row in pl.read_csv(io.BytesIO(content), separator=separator, infer_schema=False).to_dicts():
-        cells = [cell for cell in row.values() if cell is not None]
-        if cells:  # an empty line has none
-            rows[line] = row
-        line += 1 + sum(cell.count("\n") for cell in cells)
+    lines = cells_of(text, others[0] if others else separator, path)
+    _, header = next(lines, (1, []))
+    if not header:
+        raise UserError(f"{path} is empty\nhint: the first line of a table names its columns")
+    if repeated := [name for name in header if name and header.count(name) > 1]:
+        raise UserError(f"{path}:1: two columns are named {repeated[0]!r}\nhint: rename one of them")
+    rows = {}
+    for line, cells in lines:
+        if not any(cells):  # an empty line
+            continue
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
+                "hint: a text with a separator or a line end in it stands in double quotes"
+            )
+        rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
+
+
+def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line of a table, and where it begins: a text in quotes may go over several lines."""
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            is_open = "end of data" in str(error)
+            found = "a quote is opened and never closed" if is_open else f"{error}, in line {reader.line_num}"
+            raise UserError(
+                f'{path}:{line}: {found}\nhint: a quote in a text in quotes is written twice: "a ""b"" c"'
+            ) from None
+        yield line, cells
 
 
 def text_of(content: bytes, path: Path) -> str:

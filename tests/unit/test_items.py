@@ -8,7 +8,7 @@ import pytest
 
 from ripeness.errors import UserError
 from ripeness.examples import examples
-from ripeness.items import draw_items, is_kept, item_of
+from ripeness.items import draw_items, is_kept, item_of, read_items
 from ripeness.rows import Row
 from ripeness.tasks import load_task
 
@@ -291,3 +291,49 @@ def test_of_several_right_answers_the_first_is_learned():
     for none in ([], ["b", " "]):
         with pytest.raises(UserError, match=r"^a:1: summary is \[.*\], not one or more texts\nhint: "):
             item_of(Row({"text": "a", "summary": none}, "a:1"), task, "1")
+
+
+def kept(keep, *values, column="ok"):
+    """The places of the rows that are kept, of rows with these values in a column."""
+    task = replace(load_task("nursery-mood", ROOT / "tasks", overrides={"values": {"1": "good"}}), id=None, keep=keep)
+    rows = [Row({"text": f"t{n}", "mood": "1", column: value}, f"a.csv:{n}") for n, value in enumerate(values)]
+    return [int(item.fields["text"][1:]) for item in read_items(rows, task, "a")]
+
+
+@pytest.mark.parametrize(
+    "keep", ["ok", "{{ ok }}", "{{ ok and text }}", "{{ not not ok }}", "{{ text if ok else none }}"]
+)
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("true", "false"),
+        ("True", "FALSE"),
+        ("yes", "no"),
+        ("1", "0"),
+        ("Y", "n"),
+        (" on", "off "),
+        ("1.0", "0.0"),
+        ("t", "f"),
+    ],
+)
+def test_words_for_false_are_false(keep, true, false):
+    assert kept(keep, true, false, true, None, false) == [0, 2]
+
+
+def test_a_column_of_false_alone_keeps_nothing_and_the_contrary_of_it_all():
+    assert kept("ok", "false", "no", "") == [] and kept("{{ not ok }}", "false", "true", "no") == [0, 2]
+
+
+def test_values_of_other_types_and_texts_count_as_before():
+    assert kept("ok", True, False, 1, 0, None) == [0, 2]
+    assert kept("ok", "some", "", "text", None) == [0, 2]
+    assert kept("{{ ok and text }}", "no", "what?", "0") == [0, 1, 2]  # questions, of which one is "no"
+    assert kept("{{ ok == 'true' }}", "true", "false") == [0]
+    assert kept("{{ ok|trim }}", "no", "0", "1 ") == [2]
+    assert kept("{{ [ok, 'x'][0] }}", "no", "yes") == [1] and kept("{{ ok|trim }}", "no", "some") == [0, 1]
+
+
+@pytest.mark.parametrize("keep", ["ok", "{{ ok }}"])
+def test_a_word_for_false_among_other_texts_is_refused(keep):
+    with pytest.raises(UserError, match=r"^keep: the column ok has 'no' and also 'perhaps'.*\nhint: .* ok != \"no\" "):
+        kept(keep, "yes, of course", "no", "perhaps")
