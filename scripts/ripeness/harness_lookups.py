@@ -9,6 +9,7 @@ import yaml
 
 from ripeness.lookups import results, to_json
 from ripeness.plan import HARNESS_FORMAT, Study, harness_tasks
+from ripeness.strict_yaml import construct
 
 
 class Loader(yaml.SafeLoader):
@@ -44,9 +45,9 @@ def harness_files(study: Study, wildcards: Any) -> list[str]:
 
 @cache
 def read_task(path: Path, changed: int) -> dict[str, Any]:
-    """The keys of a task file; none where it is no YAML, of which the harness says what is wrong."""
+    """The keys of a task file; none where it is no YAML, as the harness says itself. UserError for a huge one."""
     try:
-        keys = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        keys = construct(path, path.read_text(encoding="utf-8"), Loader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError):
         return {}
     return keys if isinstance(keys, dict) else {}

@@ -23,12 +23,7 @@ TRUTH = {"yes": "true", "on": "true", "no": "false", "off": "false"}  # how YAML
 def read_yaml(path: Path) -> dict:
     """Read one YAML file that holds a mapping; UserError, with the line, for what may be misread."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        check_size(path, text)
-        loader = Loader(text)
-        node = loader.get_single_node()
-        check_nodes(path, node)
-        value = node and loader.construct_document(node)
+        value = construct(path, Path(path).read_text(encoding="utf-8-sig"), Loader, check_node)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
     except OSError as error:
@@ -39,6 +34,15 @@ def read_yaml(path: Path) -> dict:
     if not isinstance(value, dict):
         raise UserError(f"{path} holds no keys\nhint: it must consist of lines `key: value`")
     return value
+
+
+def construct(path: Path, text: str, kind: Any, look: Callable[[Path, yaml.Node], None] | None = None) -> Any:
+    """What a text holds, read by a kind of loader within bounds; `look` is asked about every node before."""
+    check_size(path, text)
+    loader = kind(text)
+    node = loader.get_single_node()
+    check_nodes(path, node, look)
+    return node and loader.construct_document(node)
 
 
 def check_read(paths: Iterable[str | Path]) -> None:
@@ -62,8 +66,8 @@ def check_size(path: Path, text: str) -> None:
             depth -= 1
 
 
-def check_nodes(path: Path, root: yaml.Node | None) -> None:
-    """Refuse keys that are there twice, values of doubtful meaning, and aliases that make a small file a huge one.
+def check_nodes(path: Path, root: yaml.Node | None, look: Callable[[Path, yaml.Node], None] | None) -> None:
+    """Refuse aliases that make a small file a huge or endless one, and what `look` refuses of a node.
 
     Every node is looked at once, however many aliases name it.
     """
@@ -77,7 +81,8 @@ def check_nodes(path: Path, root: yaml.Node | None) -> None:
             continue
         inside = list(parts(node))
         if id(node) not in open_:
-            check_node(path, node)
+            if look:
+                look(path, node)
             open_.add(id(node))
             if new := [part for part in inside if id(part) not in sizes]:
                 if any(id(part) in open_ for part in new):

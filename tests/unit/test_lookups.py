@@ -14,6 +14,7 @@ from ripeness.study import load_study
 
 ROOT = Path(__file__).parents[2]
 CONFIG = tuned_nursery()
+RULES = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
 RESULTS = "results/nursery"
 FORMATS = ["default", "io", "instruct"]
 FOLDER = {"series": "nursery", "checkpoint": "step64"}
@@ -190,3 +191,13 @@ def test_texts_and_captions_are_the_studys():
     for one, seeds in [(study, "2 seeds"), (study_of(seeds=[7]), "1 seed")]:
         caption = " ".join(report_lookups.figure_caption(one, asked(figure="gain")).split())
         assert f"and over {seeds}" in caption and "1 seeds" not in caption and "{" not in caption
+
+
+def test_parameters_that_snakemake_shows_in_its_report_hold_no_tags():
+    tables = {"tables": ["a.csv"], "learned": ["</script><script>alert(1)</script>"], "not_learned": ["a < b"]}
+    study = load_study({"study": "p", "title": "</script>", "published": tables}, ROOT / "tasks")
+    text = lookups.finding_settings(study, None)
+    assert "<" not in text and json.loads(text)["learned"] == tables["learned"]
+    for rule in ("write_report", "plot_figure"):
+        params = RULES[RULES.index(f"rule {rule}:") :].partition("params:")[2].partition("shell:")[0]
+        assert "title" not in params and "config" not in params

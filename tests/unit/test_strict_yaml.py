@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from ripeness import harness_lookups
 from ripeness.config import check_config, read_yaml
 from ripeness.errors import UserError
 from ripeness.strict_yaml import MOST_VALUES
@@ -151,3 +152,15 @@ def test_shared_parts_that_make_a_config_huge_are_refused_wherever_it_comes_from
     for config in ({"a": value}, {"a": endless}):
         with pytest.raises(UserError, match="with its aliases it has more than 200,000 values"):
             check_config(config)
+
+
+@pytest.mark.parametrize("text", [LAUGHS, "task: a\nb: &b [*b]", "task: " + "[" * 100_000])
+def test_a_task_file_of_the_harness_is_read_within_the_same_bounds(tmp_path, text):
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"x\.yaml:\d+: "):
+        harness_lookups.read_task(tmp_path / "x.yaml", 0)
+
+
+def test_a_task_file_of_the_harness_keeps_its_tags(tmp_path):
+    (tmp_path / "x.yaml").write_text("task: a\nprocess: !function utils.process\nn: 010\n")
+    assert harness_lookups.read_task(tmp_path / "x.yaml", 0) == {"task": "a", "process": "utils.process", "n": 8}
