@@ -27,12 +27,14 @@ from ripeness.annealing import (
     training_settings,
     windows,
 )
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.errors import UserError
-from ripeness.files import read_json, whole, write_json
+from ripeness.facts import read_facts
+from ripeness.files import whole, write_json
 from ripeness.gate import check_folder
 from ripeness.gate_loss import check_loss, measure
 from ripeness.limits import text_window
+from ripeness.made import check_no_overlap
 from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
 from ripeness.pretraining import heldout_texts
 from ripeness.progress import Progress, training_identity
@@ -101,11 +103,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--accept-loss", action="store_true", help="refuse no loss on that text")
     parser.add_argument("--save-seconds", type=float, default=300, help="how often the state is saved to go on from")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
+    check_no_overlap(options.output, options.checkpoint)
     record = options.checkpoint / "checkpoint.json"
-    known = read_json(record) if record.is_file() else {}
+    known = read_facts(record) if record.is_file() else {}
     window = text_window(load_config(options.checkpoint))
     settings = complete_settings(read_settings(options.settings), known, window)
     logging.info("settings: %s", settings)

@@ -17,12 +17,14 @@ from ripeness.audit import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_
 from ripeness.audit_grid import GRID_CHECKS, Plan
 from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
 from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording
-from ripeness.command_line import argument_parser, existing, json_option, run
-from ripeness.files import read_json
+from ripeness.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.facts import read_facts
+from ripeness.files import read_json, read_json_lines
 from ripeness.fingerprints import read_weights
 from ripeness.items import ROLES, source_of
 from ripeness.limits import context_length
 from ripeness.models import load_config, read_tokenizer
+from ripeness.parquet import read_table
 from ripeness.tables import AUDIT, write_table
 from ripeness.tasks import Task, read_task, sizes_of
 from ripeness.templates import columns_of, expression
@@ -33,7 +35,7 @@ def with_facts(plan: Plan) -> Plan:
     for name, series in plan["series"].items():
         for point in series["checkpoints"]:
             record = Path(point.get("folder", "")) / "checkpoint.json"
-            known = read_json(record) if "folder" in point and record.is_file() else {}
+            known = read_facts(record) if "folder" in point and record.is_file() else {}
             point |= {key: known[key] for key in ("step", "tokens", "phase") if key in known and key not in point}
             if "folder" in point and "weights" in plan:
                 plan["weights"][name]["checkpoints"][point["checkpoint"]] = read_weights(Path(point["folder"]))
@@ -44,8 +46,7 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
     """The items of one dataset, and the published answers of its test source."""
     task, items = read_task(plan["tasks"][name]), {}
     for role in ROLES:
-        lines = (folder / "items" / name / f"{role}.jsonl").read_text(encoding="utf-8").split("\n")
-        items[role] = [json.loads(line) for line in lines if line]
+        items[role] = read_json_lines(folder / "items" / name / f"{role}.jsonl")
     published = published_answers(folder / "datasets" / name, task)
     sizes = sizes_of(task, plan["items"])
     return Drawing(name, task, items, sizes, published, max(plan["shots"]), name in plan["datasets"])
@@ -61,9 +62,9 @@ def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, 
     names = [text] if inner is None else columns_of(inner, [])
     if len(names) != 1:
         return {}
-    files = {part["name"]: part["file"] for part in read_json(rows / "provenance.json")["files"]}
+    files = {part["name"]: part["file"] for part in read_json(rows / "provenance.json", dict, keys=("files",))["files"]}
     value = pl.col("row").str.json_path_match(f"$[{json.dumps(names[0])}]").alias("value")
-    table = pl.read_parquet(rows / files[source_of("test", task)])
+    table = read_table(rows / files[source_of("test", task)])
     found = table.group_by(value).agg(pl.len(), pl.col("row").first()).drop_nulls("value").sort("value")
     return {text: (n, json.loads(row)) for text, n, row in found.iter_rows()}
 
@@ -74,7 +75,7 @@ def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator
     for probe in plan["probes"]:
         drawing = by_name[probe["dataset"]]
         examples = folder / "examples" / probe["dataset"] / probe["format"]
-        rows = {role: pl.read_parquet(examples / f"{role}.parquet").to_dicts() for role in ("test", "train", "shots")}
+        rows = {role: read_table(examples / f"{role}.parquet").to_dicts() for role in ("test", "train", "shots")}
         fields = {item["id"]: item["fields"] for item in drawing.items["test"]}
         yield Wording(
             probe["dataset"], probe["format"], drawing.task, rows["test"], rows["train"], rows["shots"], fields,
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--plan", required=True, type=json_option, help="the plan, as JSON")
     parser.add_argument("--study-folder", required=True, type=existing, help="results/<study>")
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     ran = [name for name, check in CHECKS.items() if check.stage in INPUT_STAGES]
     found = remarks_on(with_facts(options.plan), options.study_folder)

@@ -6,14 +6,14 @@ the measurements name are audited too.
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
 from ripeness.audit import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
 from ripeness.audit_grid import GRID_CHECKS, Plan
 from ripeness.audit_results import RESULT_CHECKS, Results
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.parquet import read_table, scan_table
 from ripeness.published_suspects import tuned_once
 from ripeness.tables import AUDIT, conform, table_files, write_table
 
@@ -54,16 +54,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cells", required=True, type=existing, help="cells.parquet")
     parser.add_argument("--items", type=existing, nargs="*", default=[], help="items tables, or their folder")
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
-    files = table_files(options.items)
-    items = pl.scan_parquet(files) if files else None
-    results = Results(pl.read_parquet(options.measurements), pl.read_parquet(options.cells), items)
+    inputs, files = [read_table(path) for path in options.inputs], table_files(options.items)
+    items = pl.concat(map(scan_table, files)) if files else None
+    results = Results(read_table(options.measurements), read_table(options.cells), items)
     checks = checks_of(results, has_inputs=bool(options.inputs))
     found = with_passed((row for check in checks.values() for row in check()), checks, options.acknowledge)
     if error := refusal(found):
         raise error
-    tables = [*map(pl.read_parquet, options.inputs), conform(as_rows(found), AUDIT)]
+    tables = [*inputs, conform(as_rows(found), AUDIT)]
     write_table(options.output, pl.concat(tables), AUDIT)
 
 

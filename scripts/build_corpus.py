@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.corpus import (
     Recipe,
     check_length,
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the recipe, build the corpus whole or not at all."""
     parser = argument_parser(__doc__)
     parser.add_argument("--recipe", required=True, type=json_option, help="a JSON object")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a job has one core
     logger.info("recipe %s", options.recipe)

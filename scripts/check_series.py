@@ -9,10 +9,12 @@ from typing import Any
 
 from ripeness.audit import refusal
 from ripeness.audit_weights import same_weights
-from ripeness.command_line import argument_parser, run
-from ripeness.files import read_json, write_json
+from ripeness.command_line import argument_parser, output_file, run
+from ripeness.facts import read_made_facts
+from ripeness.files import write_json
 from ripeness.fingerprints import read_weights
 from ripeness.gate_series import check_falling
+from ripeness.made import damaged
 
 KEYS = ("series", "checkpoint", "step", "tokens")
 
@@ -32,15 +34,23 @@ def compare_weights(folders: list[Path], facts: list[dict[str, Any]]) -> None:
         raise error
 
 
+def read_gated(path: Path) -> dict[str, Any]:
+    """The facts of a checkpoint with its loss; UserError where it has none."""
+    facts = read_made_facts(path)
+    if not isinstance(facts.get("gate"), dict):
+        raise damaged(path, "it lacks gate, the loss on the text of its series")
+    return facts
+
+
 def main(argv: list[str] | None = None) -> None:
     """Write a list of checkpoints with their losses."""
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoints", required=True, type=Path, nargs="+", help="folders of checkpoints")
     parser.add_argument("--refuse", action="store_true", help="end with an error instead of a remark")
     parser.add_argument("--compare-weights", action="store_true", help="refuse checkpoints with the same weights")
-    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
-    facts = [read_json(folder / "checkpoint.json") for folder in options.checkpoints]
+    facts = [read_gated(folder / "checkpoint.json") for folder in options.checkpoints]
     rows = [{key: fact[key] for key in KEYS} | fact["gate"] for fact in facts]
     if options.compare_weights:
         compare_weights(options.checkpoints, facts)

@@ -2,12 +2,10 @@
 
 import logging
 import shutil
-from pathlib import Path
 
-import polars as pl
-
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.files import whole, write_json
+from ripeness.parquet import check_table, read_table
 from ripeness.rates import best_model
 
 
@@ -20,14 +18,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--method", required=True, help="the method by which it was tuned")
     parser.add_argument("--settings", required=True, type=json_option, help="the settings of the method, as JSON")
     parser.add_argument("--choose-by", choices=("score", "loss"), default="score", help="what is compared")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
-    measurements = pl.read_parquet(options.measurements)
+    measurements = read_table(options.measurements)
     best = best_model(measurements, options.dataset, options.method, options.choose_by)
     logging.info("the best: %s", best)
     (examples,) = (folder for folder in options.examples if folder.name == best["format"])
     with whole(options.output) as folder:
         folder.mkdir()
+        check_table(examples / "train.parquet")
         shutil.copyfile(examples / "train.parquet", folder / "train.parquet")
         write_json(folder / "settings.json", options.settings | {key: best[key] for key in ("learning_rate", "seed")})
         write_json(folder / "choice.json", best)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, output_file, run
 from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, read_tables, stream_table
 
 
@@ -11,14 +11,18 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", required=True, type=Path, nargs="+", help="one table a checkpoint")
     parser.add_argument("--status", required=True, type=Path, nargs="+", help="one table a checkpoint")
-    parser.add_argument("--output-measurements", required=True, type=Path, help="parquet file to write")
-    parser.add_argument("--output-cells", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output-measurements", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--output-cells", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
-    for paths, output, schema in (
-        (options.measurements, options.output_measurements, MEASUREMENTS | IS_CHOSEN),
-        (options.status, options.output_cells, CELLS | IS_CHOSEN),
-    ):
-        stream_table(output, read_tables(paths, schema), schema)
+    tables = [
+        (read_tables(paths, schema), output, schema)  # all are looked at before any is written
+        for paths, output, schema in (
+            (options.measurements, options.output_measurements, MEASUREMENTS | IS_CHOSEN),
+            (options.status, options.output_cells, CELLS | IS_CHOSEN),
+        )
+    ]
+    for rows, output, schema in tables:
+        stream_table(output, rows, schema)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.rates import TRIED, VALIDATION, choose_rates, mark_chosen
 from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
 
@@ -17,9 +17,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
     )
-    parser.add_argument("--items", required=True, type=Path, help="parquet file to write")
-    parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write")
-    parser.add_argument("--status", required=True, type=Path, help="parquet file to write: a row a cell")
+    parser.add_argument("--items", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: a row a cell")
     options = parser.parse_args(argv)
     folders = [path.parent for path in options.scores]
     # streamed, and read twice: the items of a checkpoint may be millions, its cells thousands

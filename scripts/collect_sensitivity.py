@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, output_file, run
 from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, conform, read_tables, write_table
 
 CHECKPOINT = ["series", "checkpoint"]
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tables", required=True, type=Path, nargs="+", help="one table a checkpoint")
     parser.add_argument("--measurements", type=Path, nargs="*", default=[], help="measurements of tuned checkpoints")
     parser.add_argument("--cells", type=Path, nargs="*", default=[], help="their cells")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     perturbed = read_tables(options.tables, SENSITIVITY).collect()
     found = [perturbed]

@@ -4,22 +4,26 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.convert import INDEX, convert_tokenizer, convert_weights, pickled_files
 from ripeness.errors import UserError
-from ripeness.files import read_json, whole, write_json
+from ripeness.facts import FACTS, checked, read_facts
+from ripeness.files import whole, write_json
 from ripeness.fingerprints import FILE, digests_of
 from ripeness.gate import check_folder, weight_files
 from ripeness.gate_loss import check_loss
+from ripeness.made import check_no_overlap
+from ripeness.model_files import check_json, check_links
 from ripeness.models import TOKENIZER_FILES
 
 SMALL_FILES = ("config.json", "generation_config.json", "checkpoint.json", *TOKENIZER_FILES)
-FACTS = ("series", "checkpoint", "step", "tokens", "lr", "phase", "seed")
 ORIGIN = ("repo", "revision", "commit")
 
 
 def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
     """What a checkpoint is called in messages, and the folder of its files."""
+    if odd := [key for key in ("path", "repo", "revision") if not isinstance(source.get(key, ""), str)]:
+        raise UserError(f"the source: {odd[0]} is {source[odd[0]]!r}, not a text\nhint: put it in double quotes")
     if "path" in source:
         folder = Path(source["path"])
         if not folder.is_dir():
@@ -34,8 +38,8 @@ def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
 
 def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
     """What is known of a checkpoint: the study's line wins over the folder's own checkpoint.json."""
-    own = read_json(folder / "checkpoint.json") if (folder / "checkpoint.json").is_file() else {}
-    facts = {"lr": None, "phase": "stable"} | own | source
+    own = read_facts(folder / "checkpoint.json") if (folder / "checkpoint.json").is_file() else {}
+    facts = checked("the source", {"lr": None, "phase": "stable"} | own | source, "mend the checkpoint's line")
     if missing := [key for key in FACTS if key not in facts]:
         raise UserError(
             f"checkpoint {facts.get('checkpoint')!r} of {facts.get('series')!r}: {', '.join(missing)} not known\n"
@@ -72,9 +76,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--gate-text", type=Path, help="text that the series has learned (default: English prose)")
     parser.add_argument("--accept-loss", action="store_true", help="refuse no loss on that text")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     called, folder = folder_of(options.source)
+    check_no_overlap(options.output, folder)
+    check_links(folder, with_weights="repo" in options.source)
+    check_json(folder)
     facts = facts_of(folder, options.source)
     with whole(options.output) as output:
         try:
@@ -83,7 +90,8 @@ def main(argv: list[str] | None = None) -> None:
             facts["gate"] = check_loss(output, facts, options.gate_text, accept=options.accept_loss)
         except UserError as error:  # about a folder that the user has never seen
             said = str(error).removeprefix(f"the checkpoint {output}: ").removeprefix(f"the checkpoint {folder}: ")
-            raise UserError(f"the checkpoint {called}: {said}") from None
+            what, *_, hint = said.split("\nhint: ")  # of two the last is the one that knows best
+            raise UserError(f"the checkpoint {called}: {what}\nhint: {hint}") from None
         write_json(output / FILE, digests_of(weight_files(output)))
         write_json(output / "checkpoint.json", facts)
 

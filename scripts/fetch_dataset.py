@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.row_files import read_rows
 from ripeness.rows import write_rows
 from ripeness.unions import parts_of
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--source", required=True, type=json_option, help="`source` of the task file, as JSON")
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     record = {"source": options.source, "licence": options.licence}
     found = sources_of(options.source)

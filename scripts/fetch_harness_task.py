@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.errors import UserError
 from ripeness.files import whole, write_json
 from ripeness.harness import build_task, source, task_folder
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--request", required=True, type=json_option, help="{task, shots, include_path (optional)} as JSON"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     from datasets import DatasetDict
 

@@ -1,10 +1,8 @@
 """Take passages of running text, spread evenly over one split of a dataset of the hub at a pinned commit."""
 
-from pathlib import Path
-
 import polars as pl
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.files import whole
 from ripeness.hub import text_split
 from ripeness.passages import evenly
@@ -15,7 +13,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--source", required=True, type=json_option, help="{id, revision, config, column, split}")
     parser.add_argument("--items", required=True, type=int, help="passages to take")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     source = options.source
     text = text_split(source["split"], source)

@@ -1,8 +1,6 @@
 """Fetch running text from a dataset of the hub at a pinned commit: one text file a split, rows joined by line ends."""
 
-from pathlib import Path
-
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.files import whole
 from ripeness.hub import text_split
 
@@ -13,7 +11,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--source", required=True, type=json_option, help="{id, revision, config, column, train, validation}"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     with whole(options.output) as folder:
         folder.mkdir()

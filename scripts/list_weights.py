@@ -6,11 +6,10 @@ same weights, unless the study says why that is meant.
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from ripeness.audit import refusal, with_passed
 from ripeness.audit_weights import CHECK, same_weights
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.files import write_json
 from ripeness.hub_weights import AT_ONCE, listed_weights
 
@@ -23,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--sources", required=True, type=json_option, help="{series: {checkpoint: source}} as JSON")
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
     plan = options.plan
     places = [(series, name) for series, sources in options.sources.items() for name in sources]

@@ -1,8 +1,6 @@
 """Make the rows of one dataset of the nursery's world."""
 
-from pathlib import Path
-
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.errors import UserError
 from ripeness.rows import write_rows
 from ripeness.world import TASKS, rows
@@ -15,7 +13,7 @@ def main(argv: list[str] | None = None) -> None:
         "--source", required=True, type=json_option, help="{world: task, seed: N, rows: {split: n}} as JSON"
     )
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     if missing := [key for key in ("world", "rows") if key not in options.source]:
         raise UserError(f"the source lacks {' and '.join(missing)}\nhint: see --help")

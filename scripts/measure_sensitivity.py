@@ -23,6 +23,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.errors import UserError
 from ripeness.finite import finite, lost_items
 from ripeness.models import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
@@ -38,21 +39,38 @@ from ripeness.perturbation import copies_of, draw_noise, replaced, rounding, std
 from ripeness.ratios import ratio_with_error
 from ripeness.running_text import Passages, passage_losses, read_passages, read_rows
 from ripeness.tables import SENSITIVITY, write_table
+from ripeness.typed import check_types
 
 BY_HAND = {
     "noise": {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []},
     "seeds": [0, 1, 2],
     "bits": [8, 4],
 }
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The types of the settings."""
+
+    scales: list[float]
+    seeds: list[int]
+    bits: list[int]
+
+
 Losses = dict[str, list[float]]  # nats of every passage, by text
 
 
 def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as given, others as in BY_HAND; UserError for a key or a normalisation that nothing knows."""
+    if not isinstance(settings.get("noise", {}), dict):
+        raise UserError(f"noise is {settings['noise']!r}, not an object\nhint: see --help")
     known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), BY_HAND["noise"])}
     for where, (given, choices) in known.items():
         if strange := sorted(given.keys() - choices.keys()):
             raise UserError(f"{where}: unknown {strange[0]!r}; known are {', '.join(choices)}\nhint: see --help")
+    for normalisation, scales in settings.get("noise", {}).items():
+        check_types(f"noise.{normalisation}", Scales, {"scales": scales})
+    check_types("the settings", Scales, settings)
     return BY_HAND | settings
 
 
@@ -161,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()

@@ -14,11 +14,12 @@ import polars as pl
 import vl_convert
 
 from ripeness.charts import Figure, blank, specification
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.errors import UserError
 from ripeness.figures import FIGURES
 from ripeness.files import read_json, whole
 from ripeness.overtraining import Measured
+from ripeness.parquet import read_table
 from ripeness.tables import REPORTED, by_checkpoint
 from ripeness.theory_tables import by_name
 from ripeness.verdicts import settings_from
@@ -61,9 +62,9 @@ def tables_of(figure: Figure, options: Namespace) -> list:
         raise UserError(
             f"{options.figure} needs --measurements and --cells\nhint: the study's tables, as collect writes"
         )
-    measurements, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
+    measurements, cells = read_table(options.measurements), read_table(options.cells)
     if figure.uses_all:
-        perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
+        perturbed = read_table(options.sensitivity) if options.sensitivity else None
         return [Measured(measurements, cells, perturbed), settings_from(options.settings)]
     tables: list = [measurements.filter(REPORTED), cells]
     if figure.uses_items and options.items:
@@ -86,9 +87,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--findings", type=Path, help="findings.json, for the subtitle and for what is drawn of them")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
-    parser.add_argument("--output-spec", required=True, type=Path, help="Vega-Lite specification (JSON)")
-    parser.add_argument("--output-svg", required=True, type=Path)
-    parser.add_argument("--output-csv", required=True, type=Path)
+    parser.add_argument("--output-spec", required=True, type=output_file, help="Vega-Lite specification (JSON)")
+    parser.add_argument("--output-svg", required=True, type=output_file)
+    parser.add_argument("--output-csv", required=True, type=output_file)
     options = parser.parse_args(argv)
     if options.figure not in FIGURES:
         raise UserError(
@@ -96,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/charts.py"
         )
     figure = FIGURES[options.figure]
-    findings = read_json(options.findings) if options.findings else []
+    findings = read_json(options.findings, list) if options.findings else []
     frame = figure.data(findings) if figure.uses_findings else figure.data(*tables_of(figure, options))
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
 from ripeness.chat import turn_end
-from ripeness.command_line import argument_parser, existing, run
+from ripeness.command_line import argument_parser, existing, output_file, run
 from ripeness.copies import same_text, same_tokens
 from ripeness.files import read_json
 from ripeness.finite import lost_items, with_reason
@@ -28,19 +28,19 @@ from ripeness.harness import predict_task
 from ripeness.limits import context_length
 from ripeness.models import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
+from ripeness.probes import read_probes
 from ripeness.prompts import (
     SEPARATOR,
     Prompt,
     build_prompts,
     draw_shots,
-    read_probes,
     target_prompts,
     unconditional_prompts,
 )
 from ripeness.running_text import passage_losses, read_passages, read_rows
 from ripeness.tables import PREDICTIONS, read_examples, write_table
 from ripeness.token_healing import Start
-from ripeness.weights import drop_weights
+from ripeness.weights import check_is_tuned, drop_weights
 from ripeness.writing import Stopping
 
 
@@ -191,12 +191,14 @@ def main(argv: list[str] | None = None) -> None:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
+    if options.delete_model and options.training:
+        check_is_tuned(options.model)
     rows = []
-    if options.training and read_json(options.training)["status"] != "done":
+    if options.training and read_json(options.training, dict, keys=("status",))["status"] != "done":
         logging.info("the training diverged: nothing to measure")
     else:
         rows = predictions(options)

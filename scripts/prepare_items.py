@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.errors import UserError
 from ripeness.files import whole, write_json
 from ripeness.items import ROLES, Item, draw_items
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rows", required=True, type=Path, help="folder that fetch_dataset wrote")
     parser.add_argument("--task", required=True, type=json_option, help="the task, as JSON")
     parser.add_argument("--sizes", required=True, type=json_option, help="`items` of the study, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     if missing := [key for key in (*ROLES, "seed") if key not in options.sizes]:
         raise UserError(f"the sizes lack {', '.join(missing)}\nhint: they are {', '.join(ROLES)} and seed")

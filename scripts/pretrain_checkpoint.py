@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_folder, run
 from ripeness.errors import UserError
 from ripeness.files import whole, write_json
 from ripeness.gate_loss import measure
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--state", type=Path, help="file of pretrain_state.py (default: from the first step)")
     parser.add_argument("--checkpoint", required=True, type=json_option, help="a JSON object")
     parser.add_argument("--save-seconds", type=float, default=300, help="how often the training is saved to go on from")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     logger.info("checkpoint %s", options.checkpoint)
     keep_freed_memory()

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.errors import UserError
 from ripeness.files import whole
 from ripeness.pretraining import load_state, progress_of, read_corpus, save_state, start, train
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--corpus", required=True, type=Path, help="folder of build_corpus.py")
     parser.add_argument("--until", required=True, type=int, help="step to stop at")
     parser.add_argument("--resume", type=Path, help="state of an earlier step")
-    parser.add_argument("--output", required=True, type=Path, help="safetensors file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="safetensors file to write")
     parser.add_argument("--save-seconds", type=float, default=300, help="how often the training is saved to go on from")
     options = parser.parse_args(argv)
     logger.info("settings %s", options.settings)

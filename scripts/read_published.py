@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.published_checks import read_published
 from ripeness.published_tables import cells_of, measurements_of
 from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
@@ -13,8 +13,8 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--settings", required=True, type=json_option, help="the study's key `published`, as JSON")
-    parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write")
-    parser.add_argument("--status", required=True, type=Path, help="parquet file to write: a row a model")
+    parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: a row a model")
     options = parser.parse_args(argv)
     lines = read_published([Path(path) for path in options.settings["tables"]], options.settings.get("tokens_per_step"))
     measurements = measurements_of(lines, options.settings, options.study)

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
+from ripeness.facts import read_made_facts
 from ripeness.files import read_json, write_json
 
 PACKAGES = (
@@ -47,8 +48,11 @@ def describe(
     published: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Tables of name and value for the report."""
-    records = {folder.name: read_json(folder / "provenance.json") for folder in datasets}
-    facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
+    records = {
+        folder.name: read_json(folder / "provenance.json", dict, keys=("licence", "source", "files"))
+        for folder in datasets
+    }
+    facts = [read_made_facts(folder / "checkpoint.json") for folder in checkpoints]
     losses = {
         (row["series"], row["checkpoint"]): {
             "loss (nats a token)": row["loss"],
@@ -57,9 +61,9 @@ def describe(
             "remark": row["remark"],
         }
         for path in gates
-        for row in read_json(path)
+        for row in read_json(path, list)
     }
-    fetched = [read_json(folder / "task.json") for folder in harness]
+    fetched = [read_json(folder / "task.json", dict) for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
     tables = {
         str(path): {"bytes": path.stat().st_size, "sha256": sha256(path.read_bytes()).hexdigest()} for path in published
@@ -105,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
     files = {"harness": options.harness, "gates": options.gates, "published": options.published}
     write_json(options.output, describe(options.datasets, options.checkpoints, options.config, **files))

@@ -1,14 +1,13 @@
 """Render a dataset's items in one format: the prompt, the answers that are scored, the target."""
 
-import json
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.config import hint
 from ripeness.copies import same_text
 from ripeness.errors import UserError
 from ripeness.examples import examples
-from ripeness.files import whole
+from ripeness.files import read_json_lines, whole
 from ripeness.items import ROLES, Item
 from ripeness.tables import EXAMPLES, write_table
 from ripeness.tasks import read_task
@@ -20,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--items", required=True, type=Path, help="folder that prepare_items wrote")
     parser.add_argument("--task", required=True, type=json_option, help="the task, as JSON")
     parser.add_argument("--format", required=True, help="name of the format")
-    parser.add_argument("--output", required=True, type=Path, help="folder to write")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     task = read_task(options.task)
     if options.format not in task.formats:
@@ -29,8 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     with whole(options.output) as folder:
         folder.mkdir()
         for role in ROLES:
-            lines = existing(str(options.items / f"{role}.jsonl")).read_text(encoding="utf-8").split("\n")
-            items = [Item(**json.loads(line)) for line in lines if line]
+            items = [Item(**row) for row in read_json_lines(existing(str(options.items / f"{role}.jsonl")))]
             worded = examples(items, task, options.format)
             rows = [row | {"same_text": same_text(item.choices)} for row, item in zip(worded, items, strict=True)]
             write_table(folder / f"{role}.parquet", rows, EXAMPLES)

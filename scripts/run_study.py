@@ -21,6 +21,7 @@ from ripeness.costs import cost_lines
 from ripeness.disk import check_files
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.finished import check_finished
 from ripeness.resolving import resolve, unresolved
 from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.study import load_study
@@ -105,6 +106,7 @@ def main(argv: list[str] | None = None) -> None:
         study = resolve(config, ROOT / "tasks")
     check_files(study)
     results = Path("results") / study.config["study"]
+    check_finished(results)
     started = time.time()
     costs = costs_of(study, results / "logs")
     status, progress = run_snakemake(options.study, options.cores, options.more, costs)
@@ -121,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
         print(line)
     print()
-    for finding in read_json(results / "findings.json"):
+    for finding in read_json(results / "findings.json", list):
         print(f"{finding['verdict']:<13} {finding['statement']}")
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")

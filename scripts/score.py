@@ -4,16 +4,15 @@ import logging
 import math
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.extraction import is_extracted_right
+from ripeness.facts import read_made_facts
 from ripeness.files import read_json
 from ripeness.finite import finite
 from ripeness.metrics import SCORERS, measure, score_choice, score_generation, whole_or_none
+from ripeness.parquet import read_table
 from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
 MOVED = ("displacement", "relative_displacement", "curvature")  # of a training, how far it has moved the weights
@@ -105,17 +104,17 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--extracts", default="{}", type=json_option, help='such as {"gsm8k": "#### (.+)"}')
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
-    parser.add_argument("--items", required=True, type=Path, help="parquet file to write: a row an item")
-    parser.add_argument("--measurements", required=True, type=Path, help="parquet file to write: a row a metric")
-    parser.add_argument("--status", required=True, type=Path, help="parquet file to write: the cell's row")
+    parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
+    parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
+    parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: the cell's row")
     parser.add_argument(
         "--words", default="{}", type=json_option, help='words that ROUGE-L compares, such as {"xlsum": "any"}'
     )
     options = parser.parse_args(argv)
-    predictions = pl.read_parquet(options.predictions).to_dicts()
-    identity = identity_of(options.cell, read_json(options.checkpoint))
+    predictions = read_table(options.predictions).to_dicts()
+    identity = identity_of(options.cell, read_made_facts(options.checkpoint))
     items, measurements = score_cell(predictions, identity, options.normalisations, options.extracts, options.words)
-    record = read_json(options.training) if options.training else None
+    record = read_json(options.training, dict, keys=("status", "losses")) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)
     write_table(options.status, [cell_row(identity, predictions, measurements, record)], CELLS)

@@ -18,6 +18,7 @@ from ripeness.command_line import argument_parser, existing, run
 from ripeness.config import hint
 from ripeness.errors import UserError
 from ripeness.examples import examples
+from ripeness.facts import read_made_facts
 from ripeness.files import read_json
 from ripeness.item_view import describe
 from ripeness.items import Item, draw_items, source_of
@@ -36,7 +37,7 @@ WORLD_ROWS = 200  # of the nursery's world, which has as many as one likes
 def rows_of(task: Task) -> dict[str, list[Row]]:
     """The rows of a dataset by source: those that a study has fetched, else made or fetched now."""
     for record in sorted(Path("results").glob(f"*/datasets/{task.name}/provenance.json")):
-        names = {entry["name"] for entry in read_json(record)["files"]}
+        names = {entry["name"] for entry in read_json(record, dict, keys=("files",))["files"]}
         if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
             return read_sources(record.parent)
     source, program = task.source, fetch_dataset
@@ -54,7 +55,7 @@ def find_checkpoint() -> Path:
     """The last checkpoint of the embedded study, if it was run here; UserError if not."""
     found = sorted(
         (path.parent for path in Path("results/nursery/checkpoints").glob("*/*/config.json")),
-        key=lambda folder: read_json(folder / "checkpoint.json")["tokens"],
+        key=lambda folder: read_made_facts(folder / "checkpoint.json")["tokens"],
     )
     if not found:
         raise UserError(

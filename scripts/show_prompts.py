@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import polars as pl
-
 from ripeness.chat import template_of
-from ripeness.command_line import argument_parser, existing, run
+from ripeness.command_line import argument_parser, existing, output_file, run
 from ripeness.files import write_json
 from ripeness.models import load_tokenizer
-from ripeness.prompts import SEPARATOR, build_prompts, draw_shots, read_probes
+from ripeness.parquet import read_table
+from ripeness.probes import read_probes
+from ripeness.prompts import SEPARATOR, build_prompts, draw_shots
 from ripeness.token_healing import again_text, continuation_text, text_of
 
 
@@ -20,15 +20,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--probes", required=True, type=read_probes, help="probes with their files, as JSON")
     parser.add_argument("--seed", type=int, default=0, help="seed of the shots")
-    parser.add_argument("--output", required=True, type=Path, help="JSON file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
     tokenizer = load_tokenizer(options.checkpoint)
     shown = []
     for probe in options.probes:
-        example = pl.read_parquet(probe["examples"], n_rows=1).row(0, named=True)
+        example = read_table(Path(probe["examples"]), n_rows=1).row(0, named=True)
         shots = []
         if probe["shots"]:
-            shots = draw_shots(pl.read_parquet(probe["shot_examples"]).to_dicts(), probe["shots"], seed=options.seed)
+            shots = draw_shots(read_table(Path(probe["shot_examples"])).to_dicts(), probe["shots"], seed=options.seed)
         # the window of a model is not asked here: the report shows the prompt before any shot is left out for room
         (prompt,) = build_prompts(
             tokenizer,

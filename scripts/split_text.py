@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, run
+from ripeness.command_line import argument_parser, output_file, run
 from ripeness.files import whole
 from ripeness.passages import evenly, read_text
 
@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--text", required=True, type=Path, help="UTF-8 text file")
     parser.add_argument("--items", required=True, type=int, help="passages to take")
-    parser.add_argument("--output", required=True, type=Path, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     passages = evenly(read_text(options.text), options.items, where=str(options.text), name=options.text.stem)
     with whole(options.output) as path:

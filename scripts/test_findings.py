@@ -9,13 +9,12 @@ from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import polars as pl
-
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.findings import all_findings, as_rows, findings_without_items, theory_findings
 from ripeness.overtraining import Measured
+from ripeness.parquet import read_table, scan_table
 from ripeness.score_matrices import read_scores
 from ripeness.tables import REPORTED
 from ripeness.theory_tables import by_name
@@ -26,8 +25,8 @@ def measured(options: Namespace) -> Measured | None:
     """The tables that claims on overtraining are tested on, if they are given."""
     if not options.cells:
         return None
-    perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
-    return Measured(pl.read_parquet(options.measurements), pl.read_parquet(options.cells), perturbed)
+    perturbed = read_table(options.sensitivity) if options.sensitivity else None
+    return Measured(read_table(options.measurements), read_table(options.cells), perturbed)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--items", default=[], type=Path, nargs="*", help="items tables, or their folder")
     parser.add_argument("--simulated", default=[], type=Path, nargs="*", help="tables of simulated networks instead")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="findings.json")
+    parser.add_argument("--output", required=True, type=output_file, help="findings.json")
     options = parser.parse_args(argv)
     settings = settings_from(options.settings)
     if options.simulated:
@@ -49,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
-    measurements = pl.scan_parquet(options.measurements)
+    measurements = scan_table(options.measurements)
     if not options.items:
         write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))
         return

@@ -23,16 +23,18 @@ from transformers import PreTrainedTokenizerBase
 
 from ripeness.allocator import keep_freed_memory
 from ripeness.batching import encode_examples
-from ripeness.command_line import argument_parser, existing, json_option, run
+from ripeness.command_line import argument_parser, existing, json_option, output_file, output_folder, run
 from ripeness.curvature import along_displacement
 from ripeness.displacement import displacement
 from ripeness.errors import UserError
 from ripeness.files import write_json
 from ripeness.limits import context_length
+from ripeness.made import check_no_overlap
 from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
 from ripeness.progress import Progress, training_identity
 from ripeness.recipes import TrainingSettings, read_settings
 from ripeness.replay import Replay, open_replay
+from ripeness.running_text import read_rows
 from ripeness.sharding import rank, shard, start_processes, whole_weights
 from ripeness.tables import read_examples
 from ripeness.training import batches, train
@@ -45,8 +47,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
     parser.add_argument("--examples", required=True, type=existing, help="training examples, JSONL or parquet")
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="folder of the tuned model")
-    parser.add_argument("--record", required=True, type=Path, help="JSON file: settings, loss of every step, status")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
+    parser.add_argument(
+        "--record", required=True, type=output_file, help="JSON file: settings, loss of every step, status"
+    )
     parser.add_argument("--replay-text", type=existing, help="pre-training text: train.npy of a corpus, or UTF-8 text")
     parser.add_argument(
         "--curvature-text", type=existing, help="running text (parquet: item, text) on which forgetting is measured"
@@ -59,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
+    check_no_overlap(options.output, options.checkpoint)
     settings = read_settings(options.settings)
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
     rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
@@ -66,6 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     replay = text_to_replay(options, settings, tokenizer, max_length)
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
+    if options.curvature_text:
+        read_rows(options.curvature_text)  # refused now rather than after the training
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
     keep_freed_memory()

@@ -8,10 +8,11 @@ import polars as pl
 import vl_convert
 
 from ripeness import report
-from ripeness.command_line import argument_parser, json_option, run
+from ripeness.command_line import argument_parser, json_option, output_file, run
 from ripeness.costs import usage_table
 from ripeness.files import read_json, whole
 from ripeness.forecast import forecast_against_use
+from ripeness.parquet import read_table
 from ripeness.published_tables import lacks_of
 from ripeness.tables import REPORTED
 from ripeness.theory_tables import by_name, facts_of_simulation
@@ -21,15 +22,15 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
 def measured(options: Namespace) -> dict[str, Any]:
     """What the page says of measurements."""
-    everything, cells = pl.read_parquet(options.measurements), pl.read_parquet(options.cells)
-    perturbed = pl.read_parquet(options.sensitivity) if options.sensitivity else None
+    everything, cells = read_table(options.measurements), read_table(options.cells)
+    perturbed = read_table(options.sensitivity) if options.sensitivity else None
     if perturbed is not None:  # tuning is told by the cells
         perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
     table = report.score_table(measurements)
     return {
         "facts": report.facts_of(measurements, cells, perturbed),
-        "audit": report.audit_of(pl.read_parquet(options.audit)),
+        "audit": report.audit_of(read_table(options.audit)),
         "lost": lost_cells(cells),
         "scores": table,
         "ties": report.tie_counts(measurements),
@@ -37,7 +38,7 @@ def measured(options: Namespace) -> dict[str, Any]:
         "references": report.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
         "markdown": report.markdown(table),
-        "prompts": report.prompts_by_dataset(read_json(options.prompts)) if options.prompts else {},
+        "prompts": report.prompts_by_dataset(read_json(options.prompts, list)) if options.prompts else {},
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
     }
@@ -74,15 +75,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
     )
-    parser.add_argument("--output", required=True, type=Path, help="the report (HTML)")
+    parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
     options = parser.parse_args(argv)
     usage = usage_table(options.usage_logs)
-    provenance = read_json(options.provenance)
+    provenance = read_json(options.provenance, dict)
     study = simulated(options) if options.simulated else measured(options)
     context = {
         "title": provenance["study"]["title"],
         **study,
-        **report.findings_of(read_json(options.findings)),
+        **report.findings_of(read_json(options.findings, list)),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.arrays import read_array
 from ripeness.batching import IGNORED, Example
 from ripeness.corpus import MOST_REPEATS
 from ripeness.errors import UserError
 from ripeness.models import encode, end_of_text
+from ripeness.parquet import read_table
 from ripeness.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.training import TrainingSettings, rate_at
+from ripeness.typed import check_types
 
 LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
 
@@ -50,6 +52,7 @@ def read_settings(values: dict[str, Any]) -> AnnealingSettings:
         raise UserError(
             f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}"
         )
+    check_types("settings", AnnealingSettings, values)
     for key in ("steps", "batch_size"):
         if not isinstance(values[key], int) or values[key] < 1:
             raise UserError(f"settings: {key} is {values[key]!r}\nhint: give a whole number above zero")
@@ -99,7 +102,7 @@ def read_stream(source: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) 
         of_corpus, own = (place / "tokenizer.json" for place in (source / "tokenizer", folder))
         if not of_corpus.is_file() or of_corpus.read_bytes() != own.read_bytes():
             raise UserError(f"the corpus {source} has not the tokenizer of {folder}\nhint: give a text file instead")
-        return np.load(source / "train.npy", mmap_mode="r")
+        return read_array(source / "train.npy")
     documents = cut(read_text(source), DOCUMENT_BYTES)
     end = end_of_text(tokenizer)
     parts = [np.array([end, *tokens], dtype=np.uint32) for tokens in encode(tokenizer, documents)]
@@ -126,8 +129,8 @@ def windows(stream: np.ndarray, settings: AnnealingSettings) -> list[Example]:
 
 def check_apart(text: Path, corpus: Path) -> None:
     """Refuse a text file with held-out documents of the corpus in it, on which the checkpoint is measured."""
-    given = text.read_text(encoding="utf-8")
-    heldout = pl.read_parquet(corpus / "heldout.parquet")["text"].to_list()
+    given = read_text(text)
+    heldout = read_table(corpus / "heldout.parquet")["text"].to_list()
     found = [document for document in heldout if len(document) >= LONG_ENOUGH and document in given]
     if found:
         raise UserError(

@@ -13,10 +13,12 @@ def warning_lines(results: Path) -> list[str]:
     """One line for each check with its first remark, below how many there are and where to read them; none without."""
     import polars as pl  # the Snakefile imports this module, and most parses of it end without a warning
 
+    from ripeness.parquet import read_table
+
     table = results / "tables/audit.parquet"
     if not table.is_file():
         return []
-    rows = pl.read_parquet(table).filter(pl.col("severity").is_in(["fatal", "warning"]), ~pl.col("is_acknowledged"))
+    rows = read_table(table).filter(pl.col("severity").is_in(["fatal", "warning"]), ~pl.col("is_acknowledged"))
     if rows.is_empty():
         return []
     n = counted(rows["check"].n_unique(), "warning")  # as many as the report counts

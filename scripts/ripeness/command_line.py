@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ripeness.errors import UserError
 from ripeness.files import write_json
+from ripeness.made import check_place
 
 NEUTRAL = True  # no number depends on this module, see ripeness.sources
 
@@ -75,7 +76,7 @@ def write_usage(started: float, wall: float) -> None:
     """Write what the program has used to the file that --usage names, if it does."""
     options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
     if options.usage and os.environ.get("RANK", "0") == "0":  # of several processes the first tells
-        write_json(options.usage, usage_since(started, wall))
+        write_json(options.usage, usage_since(started, wall), must_last=False)
 
 
 def usage_since(started: float, wall: float) -> dict[str, float]:
@@ -105,7 +106,7 @@ def json_option(text: str) -> dict:
     """Read an option's value that is a JSON object."""
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         value = error
     if not isinstance(value, dict):
         why = (
@@ -124,4 +125,16 @@ def existing(text: str) -> Path:
     """Read an option's value that is the path of something there."""
     if not Path(text).exists():
         raise UserError(f"there is no {text}\nhint: check the path; it is relative to {Path.cwd()}")
+    return Path(text)
+
+
+def output_file(text: str) -> Path:
+    """Read an option's value that is a file to write; UserError where a folder is there."""
+    check_place(Path(text), is_folder=False)
+    return Path(text)
+
+
+def output_folder(text: str) -> Path:
+    """Read an option's value that is a folder to write; UserError where something is that was not made here."""
+    check_place(Path(text), is_folder=True)
     return Path(text)

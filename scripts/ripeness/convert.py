@@ -4,20 +4,21 @@ Pickled weights are read once, with torch's loader that builds nothing but tenso
 them can run. Names and numbers stay as they are.
 """
 
-import json
-import pickle
 import tempfile
+import zipfile
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
+from ripeness.arrays import first_line
 from ripeness.errors import UserError
 from ripeness.files import read_json, write_json
 
 INDEX = "model.safetensors.index.json"
 PICKLED = "pytorch_model.bin"
+MOST_GROWTH = 4  # times the file's size: tied tensors, which are stored once, become copies
 
 
 def pickled_files(folder: Path) -> list[Path]:
@@ -26,8 +27,8 @@ def pickled_files(folder: Path) -> list[Path]:
     if not index.is_file():
         return [folder / PICKLED] if (folder / PICKLED).is_file() else []
     try:
-        names = sorted(set(read_json(index)["weight_map"].values()))
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        names = sorted(set(read_json(index, dict)["weight_map"].values()))
+    except (UserError, KeyError, TypeError, AttributeError):
         raise UserError(f"{index} has no weight_map\nhint: it is damaged; download it again") from None
     if strange := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
         raise UserError(f"{index} names {strange[0]!r}, which is not there\nhint: download it again")
@@ -53,18 +54,57 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
 
     Tied weights share memory, which safetensors refuses; a copy of each is right whether or not the config ties them.
     """
+    check_size(path)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged pickle fails in as many ways as there are instructions in it
         raise UserError(
-            f"{path.name} cannot be read without running what is in it: {str(error).splitlines()[0]}\n"
+            f"{path.name} cannot be read without running what is in it: {first_line(error)}\n"
             "hint: it is damaged, or holds more than weights; ask its publisher for safetensors"
         ) from None
     if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise UserError(
             f"{path.name} holds more than tensors\nhint: it may be a training state; weights are a dict of tensors"
         )
+    check_tensors(path, found)
     return {name: tensor.detach().contiguous().clone() for name, tensor in found.items()}
+
+
+def check_size(path: Path) -> None:
+    """Refuse a file that would grow when it is read: torch compresses no record, and no record lies in another."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            records = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{path.name} cannot be read: {error}\nhint: it is damaged; download it again") from None
+    packed = [record.filename for record in records if record.compress_type != zipfile.ZIP_STORED]
+    n_bytes = sum(record.file_size for record in records)
+    if packed:
+        raise grows(path, f"the record {packed[0]!r} is compressed")
+    if n_bytes > path.stat().st_size:
+        raise grows(path, f"its records claim {n_bytes} bytes, the file has {path.stat().st_size}")
+
+
+def check_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Refuse tensors that are no plain numbers, or larger than what is stored of them; a few may be tied."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise UserError(f"{path.name}: tensor {name} is not dense numbers\nhint: ask its publisher for safetensors")
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise grows(path, f"tensor {name} of {list(tensor.shape)} repeats what is stored once")
+    n_bytes, size = sum(tensor.nbytes for tensor in tensors.values()), path.stat().st_size
+    if n_bytes > MOST_GROWTH * size:
+        raise grows(path, f"its tensors have {n_bytes} bytes, the file has {size}")
+
+
+def grows(path: Path, why: str) -> UserError:
+    """The error for a small file of large tensors."""
+    return UserError(
+        f"{path.name} is larger in memory than on disk: {why}\n"
+        "hint: torch.save writes no such file; ask its publisher for safetensors"
+    )
 
 
 def convert_tokenizer(folder: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from ripeness.files import read_json
 
 PEAKS = ("peak_memory_mb", "peak_cuda_mb")  # of a job: its whole process, and its tensors on the GPU
+LOST = "delete it; what this job used is then missing from the costs"
 WARM_USAGE = "warm_*.usage.json"  # of processes that jobs are forked from
 
 
@@ -17,7 +18,7 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
     stages: dict[str, list[dict]] = {}
     for path in sorted(folder.rglob("*.json")) if folder else []:
         facts = path.stat()  # of a job that failed Snakemake leaves an empty file
-        usage = read_json(path) if facts.st_size and facts.st_mtime >= since else None
+        usage = read_json(path, advice=LOST) if facts.st_size and facts.st_mtime >= since else None
         if isinstance(usage, dict) and "compute_cpu_s" in usage:
             stage = path.relative_to(folder).parts[0].split(".")[0]
             stages.setdefault(stage, []).append(usage)
@@ -54,5 +55,9 @@ def cost_lines(logs: Path, *, since: float, cpu_snakemake: float) -> list[str]:
 
 def warm_cpu(logs: Path, *, since: float = 0.0) -> float:
     """CPU seconds of processes that jobs are forked from, with their jobs; nobody waits for them."""
-    used = [read_json(path) for path in logs.glob(WARM_USAGE) if path.stat().st_mtime >= since]
+    used = [
+        read_json(path, dict, keys=("cpu_s", "jobs_cpu_s"), advice=LOST)
+        for path in logs.glob(WARM_USAGE)
+        if path.stat().st_mtime >= since
+    ]
     return sum(server["cpu_s"] + server["jobs_cpu_s"] for server in used)

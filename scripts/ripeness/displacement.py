@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import safe_open
 from transformers import PreTrainedModel
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
+from ripeness.arrays import open_tensors
 from ripeness.files import read_json
 from ripeness.finite import finite
 from ripeness.models import load_model
@@ -58,7 +58,7 @@ def checkpoint_weights(folder: Path, like: Mapping[str, torch.Tensor]) -> Iterat
         yield from load_model(folder, on_gpu=False).named_parameters()
         return
     for path in sorted({stored[key][0] for key in found.values()}):
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             for name, key in found.items():
                 if stored[key][0] == path:
                     yield name, file.get_tensor(key)
@@ -68,9 +68,9 @@ def stored_tensors(folder: Path) -> dict[str, tuple[Path, list[int]]]:
     """File and shape of every tensor of a checkpoint, by its name there; nothing is read but the files' heads."""
     index, names, found = folder / SAFE_WEIGHTS_INDEX_NAME, [SAFE_WEIGHTS_NAME], {}
     if index.is_file():
-        names = sorted(set(read_json(index)["weight_map"].values()))
+        names = sorted(set(read_json(index, dict, keys=("weight_map",))["weight_map"].values()))
     for path in (folder / name for name in names):
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             found |= {key: (path, file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no mapping)
     return found
 

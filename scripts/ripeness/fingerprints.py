@@ -25,7 +25,7 @@ FLOATS = {"F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F32": np.dtype("<f4"
 def read_weights(folder: Path) -> dict[str, Any]:
     """The digests of a checkpoint's folder: those kept in it, or else those of its safetensors files."""
     if (folder / FILE).is_file():
-        return read_json(folder / FILE)
+        return read_json(folder / FILE, dict, keys=("kind", "parts", "rest"))
     return digests_of(sorted(folder.glob("*.safetensors")))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from ripeness.costs import LOST
 from ripeness.files import read_json
 from ripeness.lookups import kept_models, to_json
 from ripeness.needs import FLOPS
@@ -75,7 +76,7 @@ def seconds_used(logs: Path, rule: str, place: str) -> float | None:
     path = logs / rule / f"{place}.usage.json"
     if not path.is_file() or not path.stat().st_size:  # of a job that failed Snakemake leaves an empty file
         return None
-    usage = read_json(path)
+    usage = read_json(path, dict, keys=("wall_s", "startup_cpu_s"), advice=LOST)
     return usage["wall_s"] + usage["startup_cpu_s"]
 
 

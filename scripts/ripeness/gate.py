@@ -114,7 +114,7 @@ def weight_files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         try:
             names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        except (UserError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
             raise refusal(folder, f"{INDEX} has no weight_map", "it is damaged; copy it again") from None
     if outside := [name for name in names if Path(name).name != name]:
         raise refusal(folder, f"{INDEX} names {outside[0]!r}", "weights lie in the folder itself")

@@ -8,7 +8,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status
 
 from ripeness.errors import UserError
-from ripeness.patience import client, patiently
+from ripeness.patience import client, is_inner, patiently
 
 ADDRESS = "https://raw.githubusercontent.com"  # <owner>/<repository>/<commit>/<path>
 
@@ -21,6 +21,11 @@ def fetch_files(source: dict[str, Any], names: list[str], folder: Path) -> dict[
         )
     paths = {}
     for name in names:
+        if not is_inner(source["files"][name]):
+            raise UserError(
+                f"source.files.{name}: {source['files'][name]!r} leads out of the repository\n"
+                "hint: a path within it, such as data/test.jsonl"
+            )
         paths[name] = folder / source["files"][name]
         paths[name].parent.mkdir(parents=True, exist_ok=True)
         paths[name].write_bytes(fetch(source, name))

@@ -18,9 +18,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ripeness.arrays import first_line
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.limits import text_window
+from ripeness.made import damaged
 from ripeness.models import is_even
 
 if TYPE_CHECKING:
@@ -60,14 +62,18 @@ def fetched_task(folder: Path, *, shots: int) -> "ConfigurableTask":
     """Build a task from the folder of fetch_harness_task: nothing is loaded from elsewhere."""
     from datasets import load_from_disk
 
-    record = read_json(folder / "task.json")
+    record = read_json(folder / "task.json", dict, keys=("task", "source", "file", "is_shipped"))
     if record["source"] != source():
         raise UserError(
             f"the task {record['task']!r} was fetched by {record['source']}, and {source()} is installed\n"
             f"hint: install that version again, or remove {folder} to fetch and measure anew"
         )
     path = task_folder() / record["file"] if record["is_shipped"] else Path(record["file"])
-    return build_task(path, dataset=load_from_disk(str(folder / "data")), shots=shots)
+    try:
+        dataset = load_from_disk(str(folder / "data"))
+    except Exception as error:  # whatever Arrow and the library of datasets make of a damaged file
+        raise damaged(folder / "data", first_line(error)) from None
+    return build_task(path, dataset=dataset, shots=shots)
 
 
 def predict_task(
@@ -78,7 +84,7 @@ def predict_task(
     from lm_eval.models.huggingface import HFLM
 
     folder = Path(probe["examples"]).parent
-    name = read_json(folder / "task.json")["task"]
+    name = read_json(folder / "task.json", dict, keys=("task",))["task"]
     task = fetched_task(folder, shots=probe["shots"])
     random.seed(PYTHON_SEED)
     np.random.seed(OTHER_SEED)

@@ -8,6 +8,7 @@ was ended or the connection was reset, and compares sizes only. Everything else 
 import hashlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,13 +21,15 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, disable_progress_bars
 
 from ripeness.errors import UserError
-from ripeness.patience import DISK, Damaged, patiently
+from ripeness.files import sync_one
+from ripeness.patience import DISK, Damaged, is_inner, misled, patiently
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 2  # small files; large ones come one by one, and jobs that fetch are few as well (`hub` in rules/)
 RANGE_NOT_SATISFIABLE = 416
 BLOCK = 2**22  # bytes that are hashed at a time
+SHA256, GIT_HASH = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def list_files(what: str, repo: str, kind: str, commit: str) -> dict[str, RepoFile]:
@@ -36,7 +39,26 @@ def list_files(what: str, repo: str, kind: str, commit: str) -> dict[str, RepoFi
         tree = HfApi().list_repo_tree(repo, recursive=True, revision=commit, repo_type=kind)
         return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
 
-    return patiently(what, ask)
+    files = patiently(what, ask)
+    for file in files.values():
+        check_entry(what, file)
+    return files
+
+
+def check_entry(what: str, file: RepoFile) -> None:
+    """Refuse a file whose path or hash would lead out of the cache, where both are names of files.
+
+    What stands in the list is believed of nobody: HF_ENDPOINT may name any server.
+    """
+    if not is_inner(file.path):
+        raise misled(what, f"a file is called {file.path!r}")
+    if file.lfs and not SHA256.fullmatch(str(file.lfs.sha256)):
+        raise misled(what, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
+    if not GIT_HASH.fullmatch(str(file.blob_id)):
+        raise misled(what, f"the hash of {file.path} is {str(file.blob_id)[:80]!r}")
+    for size in (file.size, *([file.lfs.size] if file.lfs else [])):
+        if not isinstance(size, int) or size < 0:
+            raise misled(what, f"the size of {file.path} is {size!r}")
 
 
 def download(what: str, repo: str, kind: str, commit: str, files: Iterable[RepoFile]) -> Path:
@@ -93,6 +115,7 @@ def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: 
         if (found := sha256_of(part)) != file.lfs.sha256:
             part.unlink()
             raise Damaged(f"{file.path} has the sha256 {found[:12]}..., the hub says {file.lfs.sha256[:12]}...")
+        sync_one(part)
         os.replace(part, blob)
 
 
@@ -122,8 +145,9 @@ def difference(path: Path, file: RepoFile) -> str | None:
 
 def forget(path: Path) -> None:
     """Remove a damaged file from the cache, and what it is a link to."""
-    if path.is_symlink():
-        path.resolve().unlink(missing_ok=True)
+    target = path.resolve()
+    if path.is_symlink() and target.parent.name == "blobs" and target.parents[1] in path.absolute().parents:
+        target.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 

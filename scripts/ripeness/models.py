@@ -11,15 +11,20 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
+from ripeness.arrays import first_line
 from ripeness.errors import UserError
+from ripeness.facts import read_made_facts
 from ripeness.files import read_json
 from ripeness.limits import text_config
+from ripeness.made import damaged
+from ripeness.model_files import CONFIGS, advice_on, check_is_model
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
 TOKENIZER_FILES = (
@@ -42,7 +47,7 @@ def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     UserError for a folder that holds no model which predicts the next word from those before.
     """
-    check_is_model(folder)
+    load_config(folder)
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
@@ -98,7 +103,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder that need not hold a model.
+    """Load the tokenizer of a folder that need not hold a model; UserError where it is damaged."""
+    try:
+        return built_tokenizer(folder)
+    except UserError:
+        raise
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise damaged(Path(folder) / "tokenizer.json", first_line(error), advice_on(folder)) from None
+
+
+def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Build the tokenizer that tokenizer.json holds.
 
     AutoTokenizer may build another one than tokenizer.json holds, by the class that a configuration names, so that the
     file is read by the class that takes it as it is. Special tokens that only the named class knows are taken from it.
@@ -126,29 +141,19 @@ def load_config(folder: Path) -> PretrainedConfig:
     """Load the configuration of a checkpoint folder."""
     check_is_model(folder)
     try:
+        if (Path(folder) / "generation_config.json").is_file():
+            GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # of wrong types
+        raise damaged(Path(folder) / "generation_config.json", brief(error), advice_on(folder)) from None
+    try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # a foreign config fails in as many ways as there are architectures
         raise UserError(f"config.json in {folder} cannot be read: {brief(error)}\nhint: {WANTED}") from error
 
 
-def check_is_model(folder: Path) -> None:
-    """Refuse a folder that is not there or holds no model, before transformers takes its name for one on the hub."""
-    config = Path(folder) / "config.json"
-    if config.is_symlink() and not config.exists():
-        raise UserError(
-            f"the model in {folder} lies on another node: {config.readlink()}\n"
-            "hint: with `scratch` a cell is trained and measured in one job: keep `groups` in the profile"
-        )
-    if not config.is_file():
-        raise UserError(
-            f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors; where a tuned "
-            "model was deleted after it had been measured, delete the folder, and the next run tunes it again"
-        )
-
-
 def read_checkpoint(folder: Path) -> dict:
     """The facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
-    return read_json(Path(folder) / "checkpoint.json")
+    return read_made_facts(Path(folder) / "checkpoint.json")
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -182,7 +187,7 @@ def end_tokens(folder: Path) -> frozenset[int]:
     Only what the files say counts: a class of transformers has a number of its own where they say nothing.
     """
     found: list[int | None] = []
-    for name in ("config.json", "generation_config.json"):
+    for name in CONFIGS:
         path = Path(folder) / name
         said = read_json(path) if path.is_file() else {}
         for part in (said, said.get("text_config") or {}):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ripeness.errors import UserError
+from ripeness.made import check_length
 
 # Running text is cut at line ends into documents of about this many bytes, so that a model also learns to begin.
 DOCUMENT_BYTES = 4000
@@ -13,11 +14,16 @@ PASSAGE_BYTES = 500
 def read_text(path: Path) -> str:
     """Read a UTF-8 text file, or raise UserError."""
     try:
-        return path.read_text(encoding="utf-8")
+        if path.is_file():
+            check_length(path)
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"Cannot read the text {str(path)!r}: {error}.\nhint: the study names it; it must be a UTF-8 text file."
         ) from error
+    if "\0" in text:
+        raise UserError(f"the text {str(path)!r} holds NUL, which no text does\nhint: it is damaged; copy it again")
+    return text
 
 
 def cut(text: str, size: int) -> list[str]:

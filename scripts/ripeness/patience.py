@@ -36,6 +36,7 @@ FIRST_WAIT_S = 1.0  # doubled with every attempt
 MOST_WAIT_S = 900.0  # the hub counts requests in windows of five minutes
 JITTER = 0.5  # up to this share of the wait is added
 SILENCE_S = 60.0  # a server that says nothing for so long is taken for gone
+NAMING = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 DISK = "make room, or set HF_HOME to a folder on a larger disk; what is there already stays"
 
@@ -48,7 +49,29 @@ def client() -> httpx2.Client:
     """The library's client, with a limit to the silence of a server."""
     made = default_client_factory()
     made.timeout = httpx2.Timeout(SILENCE_S)
+    made.event_hooks = made.event_hooks | {"response": [*made.event_hooks["response"], check_headers]}
     return made
+
+
+def check_headers(answer: httpx2.Response) -> None:
+    """Refuse an answer with a name that would lead out of the cache: the library calls files by what these say."""
+    for name in NAMING:
+        value = answer.headers.get(name, "").removeprefix("W/").strip('"')
+        if value and ("/" in value or not is_inner(value)):
+            raise misled(str(answer.url.copy_with(query=None)), f"it answers {name}: {value[:80]!r}")
+
+
+def is_inner(path: str) -> bool:
+    """Whether a path of a repository stays within it, on any system."""
+    parts = path.split("/")
+    return not {"", ".", ".."} & set(parts) and not any(sign in path for sign in "\\\0")
+
+
+def misled(what: str, why: str) -> UserError:
+    """The error for an answer that no hub gives."""
+    return UserError(
+        f"{what} cannot be fetched: {why}\nhint: no hub answers so; check HF_ENDPOINT, which is {constants.ENDPOINT}"
+    )
 
 
 set_client_factory(client)

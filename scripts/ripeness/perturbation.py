@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from ripeness.arrays import open_tensors
 from ripeness.errors import UserError
 from ripeness.gate import weight_files
 from ripeness.limits import text_config
@@ -120,7 +120,7 @@ def measured_stds(start: Path, weights: Weights) -> dict[str, float]:
     files, prefix = (weight_files(start), "") if start.is_dir() else ([start], STATE_PREFIX)
     stds = {}
     for path in files:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path) as file:
             names = {name.removeprefix(prefix): name for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
             stds |= {name: spread(file.get_tensor(names[name])) for name in weights.keys() & names.keys()}
     if start.is_dir() and stds.keys() != weights.keys():  # transformers knows other spellings

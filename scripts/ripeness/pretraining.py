@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional
 from transformers import (
@@ -27,8 +25,11 @@ from transformers import (
     PreTrainedModel,
 )
 
+from ripeness.arrays import open_tensors, read_array
 from ripeness.errors import UserError
 from ripeness.files import read_json
+from ripeness.made import damaged
+from ripeness.parquet import read_table
 from ripeness.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, recorded
 from ripeness.progress import Progress, training_identity
 
@@ -54,18 +55,18 @@ def read_corpus(folder: Path) -> np.ndarray:
     path = folder / "train.npy"
     if not path.is_file():
         raise UserError(f"There is no corpus at {str(folder)!r}.\nhint: build it with scripts/build_corpus.py.")
-    return np.load(path, mmap_mode="r")
+    return read_array(path)
 
 
 def build_model(settings: PretrainingSettings, corpus: Path) -> PreTrainedModel:
     """Build the randomly initialised model of a seed, in float32, with tied embeddings."""
     config_class, model_class = ARCHITECTURES[settings.architecture]
-    tokens = read_json(corpus / "tokenizer" / "tokenizer.json")
+    tokens = read_json(corpus / "tokenizer" / "tokenizer.json", dict, keys=("added_tokens",))
     ids = {token["content"]: token["id"] for token in tokens["added_tokens"]}
-    names = read_json(corpus / "tokenizer" / "tokenizer_config.json")
+    names = read_json(corpus / "tokenizer" / "tokenizer_config.json", dict, keys=("eos_token", "pad_token"))
     end, padding = ids[names["eos_token"]], ids[names["pad_token"]]
     config = config_class(
-        vocab_size=read_json(corpus / "corpus.json")["vocabulary_size"],
+        vocab_size=read_json(corpus / "corpus.json", dict, keys=("vocabulary_size",))["vocabulary_size"],
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.n_layers,
         num_attention_heads=settings.n_heads,
@@ -178,7 +179,7 @@ def train(
 
 def progress_of(training: Training, corpus: Path, output: Path, seconds: float, decay: Decay | None = None) -> Progress:
     """Where a training that leads to `output` is saved: beside it, now and then, and when it is asked to end."""
-    text = read_json(corpus / "corpus.json")["sha256"]
+    text = read_json(corpus / "corpus.json", dict, keys=("sha256",))["sha256"]
     identity = training_identity(training.model, training.settings, training.step, decay, text)
     progress = Progress(output.with_name(f"{output.name}.state"), identity, seconds)
     progress.end_when_asked()
@@ -226,8 +227,8 @@ def load_state(path: Path, settings: PretrainingSettings, corpus: Path) -> Train
     if not path.is_file():
         raise UserError(f"There is no state {str(path)!r}.\nhint: make it with scripts/pretrain_state.py.")
     training = start(settings, corpus)
-    with safe_open(path, framework="pt") as file:
-        about = json.loads(file.metadata()["about"])
+    with open_tensors(path) as file:
+        about = about_of(path, file.metadata())
         wanted, found = json.loads(json.dumps(recorded(settings))), about["settings"]  # tuples become lists
         differing = sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
         if differing:
@@ -245,9 +246,18 @@ def load_state(path: Path, settings: PretrainingSettings, corpus: Path) -> Train
     return training
 
 
+def about_of(path: Path, metadata: dict[str, str] | None) -> dict:
+    """What a state says of itself; UserError for a file that is none."""
+    try:
+        about = json.loads((metadata or {})["about"])
+        return {"step": about["step"], "settings": dict(about["settings"])}
+    except (ValueError, LookupError, TypeError):
+        raise damaged(path, "it is no state of a pre-training") from None
+
+
 def heldout_texts(corpus: Path) -> list[str]:
     """The first held-out documents, on which the loss of every checkpoint of a pre-training is measured."""
-    return pl.read_parquet(corpus / "heldout.parquet")["text"].head(50).to_list()
+    return read_table(corpus / "heldout.parquet")["text"].head(50).to_list()
 
 
 def count_parameters(model: PreTrainedModel) -> int:

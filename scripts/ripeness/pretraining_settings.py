@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 
 from ripeness.errors import UserError
 from ripeness.schedules import learning_rate
+from ripeness.typed import check_types
 
 ARCHITECTURES = ("llama", "olmo2")
 SCHEDULES = ("constant", "cosine")
@@ -64,6 +65,7 @@ def read_settings(value: dict) -> PretrainingSettings:
             f"Settings of a pre-training: unknown {unknown}, missing {missing}; known are {', '.join(known)}.\n"
             "hint: they stand under the series in the config."
         )
+    check_types("settings of a pre-training", PretrainingSettings, value)
     if value["architecture"] not in ARCHITECTURES:
         raise UserError(
             f"Unknown architecture {value['architecture']!r}; known are {', '.join(ARCHITECTURES)}.\n"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from ripeness.arrays import read_state
 from ripeness.files import whole
 from ripeness.sharding import load_whole_state, rank, summed, whole_state
 
@@ -69,8 +70,8 @@ class Progress:
         """Put back what was saved of this training; return the losses of its steps so far, none if there is nothing."""
         if not self.path.is_file():
             return []
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        if state["identity"] != self.identity:
+        state = read_state(self.path)
+        if state.get("identity") != self.identity:
             logging.info("the state in %s is of another training: starting anew", self.path)
             return []
         load_whole_state(model, optimizer, state["weights"], state["optimizer"])

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from ripeness.errors import UserError
+from ripeness.typed import check_types
 
 CHOICES = {
     "kind": ("full", "lora"),
@@ -53,6 +54,7 @@ def read_settings(values: dict[str, Any]) -> TrainingSettings:
         if values.get(key, choices[0]) not in choices:
             raise UserError(f"settings: unknown {key} {values[key]!r}\nhint: known are {', '.join(choices)}")
     given = {key: value for key, value in values.items() if value is not None}
+    check_types("settings", TrainingSettings, given)
     check_recipe("settings", given)
     if "modules" in given:
         given["modules"] = tuple(given["modules"])

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.arrays import read_array
 from ripeness.errors import UserError
 from ripeness.models import contexts_of, encode
 from ripeness.passages import DOCUMENT_BYTES, cut, read_text
@@ -65,7 +66,7 @@ def open_replay(path: Path, tokenizer: PreTrainedTokenizerBase, *, share: float,
     """
     length = min(PIECE_TOKENS, window)
     if path.suffix == ".npy":
-        stream = np.load(path, mmap_mode="r")
+        stream = read_array(path)
         sample = np.ascontiguousarray(stream[:: max(1, len(stream) // 2**20)])
         n_pieces, digest = len(stream) // length, hashlib.sha256(sample.tobytes())
 

@@ -94,7 +94,7 @@ def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[d
         paths = {kind: folder / f"{name}.{kind}" for kind in ("json", "svg", "csv")}
         if not all(path.exists() for path in paths.values()):
             continue
-        spec = read_json(paths["json"])
+        spec = read_json(paths["json"], dict)
         # The page has the question as a heading and the findings in its table.
         spec.pop("title", None)
         entries.append(

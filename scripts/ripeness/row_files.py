@@ -111,7 +111,7 @@ def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
     """The objects of a file that is one JSON list, by their place from 1."""
     try:
         rows = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON list: {error}\nhint: a list of objects, or one object a line") from None
     for place, row in enumerate(rows, 1):
         if not isinstance(row, dict):
@@ -125,7 +125,7 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     """One line of a JSONL file."""
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}:{number}: not JSON: {error}\nhint: one JSON object a line") from None
     if not isinstance(row, dict):
         raise UserError(f"{path}:{number}: {line[:60]!r} is not an object\nhint: one JSON object a line")

@@ -10,6 +10,8 @@ import polars as pl
 
 from ripeness.errors import UserError
 from ripeness.files import read_json, whole, write_json
+from ripeness.made import damaged
+from ripeness.parquet import read_table
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ def read_sources(folder: Path) -> dict[str, list[Row]]:
     sources, record = {}, folder / "provenance.json"
     if not record.is_file():
         raise UserError(f"there is no {record}\nhint: make_dataset or fetch_dataset writes the folder of rows")
-    for entry in read_json(record)["files"]:
-        table = pl.read_parquet(folder / entry["file"])
+    for entry in read_json(record, dict, keys=("files",))["files"]:
+        table = read_table(folder / entry["file"])
+        if table.height != entry["rows"]:
+            raise damaged(folder / entry["file"], f"it has {table.height} rows, {entry['rows']} were written")
         sources[entry["name"]] = [
             Row(json.loads(text), f"{entry['name']}:{line}") for line, text in table.select("line", "row").iter_rows()
         ]

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.errors import UserError
+from ripeness.files import read_text
 from ripeness.likelihood import Batch, batches_for, read_batches, windows
 from ripeness.limits import text_window
 from ripeness.models import contexts_of, encode
+from ripeness.parquet import read_table
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,9 @@ class Passages:
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Passages (item, text) of a table, or the paragraphs of a UTF-8 text file, which an empty line parts."""
     if path.suffix == ".parquet":
-        return pl.read_parquet(path, columns=["item", "text"]).to_dicts()
-    try:
-        paragraphs = [part.strip() for part in path.read_text(encoding="utf-8").split("\n\n")]
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}\nhint: name a text file, or a table (.parquet)") from None
+        return read_table(path, columns=["item", "text"]).to_dicts()
+    text = read_text(path, advice="name a UTF-8 text file, or a table (.parquet)")
+    paragraphs = [part.strip() for part in text.split("\n\n")]
     rows = [{"item": f"{path.stem}:{number}", "text": text} for number, text in enumerate(paragraphs, 1) if text]
     if not rows:
         raise UserError(f"{path} holds no text\nhint: name a file with a few paragraphs")

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from ripeness.errors import UserError
-from ripeness.files import whole
+from ripeness.files import read_text, whole
+from ripeness.parquet import check_table, read_table, scan_table
 
 # What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
 HARNESS = pl.List(pl.Struct({"metric": pl.String(), "value": pl.Float64(), "is_mean": pl.Boolean()}))
@@ -193,6 +194,8 @@ AUDIT: dict[str, pl.DataType] = {
 # What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
 IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
 
+UTF_8 = "it must be a UTF-8 text file"
+
 # Suites of published numbers: of what a model was tuned on, and of others. No config can name a suite so.
 OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
 
@@ -236,9 +239,9 @@ def read_examples(path: Path) -> list[dict]:
     of options that are letters which have the same text. UserError names a line that lacks something.
     """
     if path.suffix != ".jsonl":
-        return pl.read_parquet(path).to_dicts()
+        return read_table(path).to_dicts()
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path, advice=UTF_8).splitlines(), 1):
         try:
             row = json.loads(line)
             choices, gold = row.get("choices") or [], row.get("gold", -1)
@@ -250,7 +253,7 @@ def read_examples(path: Path) -> list[dict]:
             given |= {"references": [] if choices else row.get("references") or [target]}
             given |= {"same_text": row.get("same_text")}
             rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
-        except (ValueError, LookupError, AttributeError, TypeError) as error:
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
             raise UserError(
                 f"{path}:{number}: not an example ({error!r})\n"
                 'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
@@ -260,6 +263,8 @@ def read_examples(path: Path) -> list[dict]:
 
 def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
     """The rows of many tables of one schema, file after file as they are needed."""
+    for path in paths:
+        check_table(path)
     return pl.scan_parquet(paths, schema=schema)
 
 
@@ -280,7 +285,7 @@ def by_checkpoint(places: list[Path]) -> dict[tuple[str, str], pl.LazyFrame]:
     """The rows of tables (files, or folders of them) of each (series, checkpoint), sorted: one fits into memory."""
     found: dict[tuple[str, str], list[pl.LazyFrame]] = {}
     for file in table_files(places):
-        table = pl.scan_parquet(file)
+        table = scan_table(file)
         for series, checkpoint in table.select("series", "checkpoint").unique().collect().iter_rows():
             found.setdefault((series, checkpoint), []).append(table.filter(series=series, checkpoint=checkpoint))
     return {place: pl.concat(found[place]) for place in sorted(found)}

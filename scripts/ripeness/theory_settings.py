@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ripeness.errors import UserError
+from ripeness.typed import check_types
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Settings:
 def settings_from(values: dict[str, Any]) -> Settings:
     """Settings from the study's key `theory`, without its seeds; UserError for rates that contradict each other."""
     known = {entry.name for entry in fields(Settings)}
+    if missing := sorted(known - values.keys()):
+        raise UserError(f"theory: {', '.join(missing)} missing\nhint: config.schema.yaml explains the keys of `theory`")
+    check_types("theory", Settings, values)
+    for name, target in values["targets"].items():
+        check_types(f"theory.targets.{name}", Target, target or {})
     targets = {name: Target(**(target or {})) for name, target in values["targets"].items()}
     settings = Settings(**{key: value for key, value in values.items() if key in known} | {"targets": targets})
     if settings.first_time >= settings.last_time:

@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.parquet import read_table
+
 # Checkpoints under noise, a row for each and gamma.
 NOISY_NETWORKS: dict[str, pl.DataType] = {
     "study": pl.String(),
@@ -69,7 +71,7 @@ SIMULATED = {
 
 def by_name(places: list[Path]) -> dict[str, pl.DataFrame]:
     """Tables by the names of their files."""
-    return {path.stem: pl.read_parquet(path) for path in places}
+    return {path.stem: read_table(path) for path in places}
 
 
 def facts_of_simulation(tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:

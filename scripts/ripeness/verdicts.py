@@ -7,6 +7,7 @@ import numpy as np
 
 from ripeness.errors import UserError
 from ripeness.statistics import Estimate
+from ripeness.typed import check_types
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def settings_from(values: Mapping[str, object]) -> Settings:
                 f"findings: unknown key {key!r}; known are {', '.join(known)}\n"
                 "hint: config.schema.yaml explains the keys of `findings`"
             )
+    check_types("findings", Settings, values)
     return Settings(**values)
 
 

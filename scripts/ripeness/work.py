@@ -47,7 +47,7 @@ def stored_parameters(folder: str) -> int:
     n_bytes = sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
     if not n_bytes:
         return 0
-    config = read_json(Path(folder) / "config.json")
+    config = read_json(Path(folder) / "config.json", dict, advice="it is damaged; copy it again")
     dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
     return n_bytes // DTYPE_BYTES.get(dtype, 4)
 
