@@ -83,6 +83,8 @@ class Hub:
         self.repos: dict[tuple[str, str], Repository] = {}
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.lies: dict[str, dict] = {}  # by path: what its entry in a tree says instead
+        self.named: dict[str, str] = {}  # headers that say so of every file
         self.lock = Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"hub": self}))
         self.server.daemon_threads = True
@@ -217,7 +219,7 @@ class Handler(BaseHTTPRequestHandler):
             parents = [file[: len(file) - len(inner) + spot.start()] for spot in re.finditer("/", inner)]
             folders |= dict.fromkeys(parents if is_recursive else parents[:1])
             if is_recursive or "/" not in inner:
-                shown.append(entry(file, content))
+                shown.append(entry(file, content) | self.hub.lies.get(file, {}))
         return self.send_json([{"type": "directory", "path": p, "size": 0, "oid": "0" * 40} for p in folders] + shown)
 
     def answer_resolve(self, kind: str, name: str, rest: str) -> None:
@@ -234,8 +236,9 @@ class Handler(BaseHTTPRequestHandler):
         if is_large(path):
             digest = hashlib.sha256(content).hexdigest()
             linked = {"X-Linked-Size": str(len(content)), "X-Linked-ETag": f'"{digest}"', "X-Repo-Commit": commit}
-            return self.send(302, b"", linked | {"Location": f"{self.hub.elsewhere}/cdn/{digest}"})
-        return self.send(200, content, {"ETag": f'"{entry(path, content)["oid"]}"', "X-Repo-Commit": commit})
+            return self.send(302, b"", linked | {"Location": f"{self.hub.elsewhere}/cdn/{digest}"} | self.hub.named)
+        named = {"ETag": f'"{entry(path, content)["oid"]}"', "X-Repo-Commit": commit} | self.hub.named
+        return self.send(200, content, named)
 
     def send_large(self, digest: str) -> None:
         contents = (c for repo in self.hub.repos.values() for files in repo.commits.values() for c in files.values())

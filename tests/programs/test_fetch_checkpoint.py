@@ -93,3 +93,77 @@ def test_a_branch_that_nobody_has_resolved_is_refused_before_anything_is_asked(t
     source = {"series": "mine", "checkpoint": "a", "repo": "a/b", "revision": "main", "commit": None, "seed": 0}
     with pytest.raises(UserError, match=r"'main' of a/b is not resolved .*\nhint: make resolve STUDY="):
         fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(tmp_path / "out")])
+
+
+DAMAGED = {
+    "{": "is not JSON",
+    "": "is empty",
+    "[1]": r"\[1\] stands where an object",
+    '"a"': "stands where an object",
+    "null": "stands where an object",
+    "[" * 100_000: "is not JSON|recursion",
+    '{"tokens": "1e9"}': 'tokens is "1e9", not a whole number',
+    '{"tokens": 1.5}': "tokens is 1.5, not a whole number",
+    '{"tokens": -1}': "tokens is -1, not a whole number",
+    '{"tokens": true}': "tokens is true, not a whole number",
+    '{"tokens": NaN}': "tokens is NaN, not a whole number",
+    '{"step": [9]}': r"step is \[9\], not a whole number",
+    '{"lr": "3e-4"}': 'lr is "3e-4", not a number',
+    '{"lr": Infinity}': "lr is Infinity, not a number",
+    '{"phase": "warm"}': 'phase is "warm", not one of stable',
+    '{"phase": {}}': "phase is {}, not one of stable",
+    '{"series": 3}': "series is 3, not a text",
+    '{"seed": "one"}': 'seed is "one", not a whole number',
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_checkpoint_json_is_one_error_with_its_place(tmp_path, foreign, text):
+    path = foreign / "checkpoint.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=DAMAGED[text]) as error:
+        fetch(tmp_path, foreign, step=9, lr=0.5)
+    assert str(error.value).startswith(str(path)) and str(error.value).count("\nhint: ") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_json_of_bytes_is_one_error(tmp_path, foreign):
+    (foreign / "checkpoint.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(UserError, match=r"checkpoint.json cannot be read: .*\nhint: mend it"):
+        fetch(tmp_path, foreign, step=9, tokens=9)
+
+
+def test_a_whole_number_may_be_written_with_an_exponent(tmp_path, foreign):
+    (foreign / "checkpoint.json").write_text('{"tokens": 1e3, "step": 9}')
+    assert read_json(fetch(tmp_path, foreign) / "checkpoint.json")["tokens"] == 1000
+
+
+@pytest.mark.parametrize("change", [{"tokens": "9"}, {"path": 3}, {"phase": 1}, {"seed": "x"}])
+def test_a_source_of_wrong_types_is_one_error(tmp_path, foreign, change):
+    with pytest.raises(UserError, match=r"the source: \w+ is .*\nhint: "):
+        fetch(tmp_path, foreign, **{"step": 9, "tokens": 9} | change)
+
+
+def test_a_secret_does_not_become_a_chat_template(tmp_path, foreign):
+    (tmp_path / "token").write_text("secret")
+    (foreign / "chat_template.jinja").symlink_to(tmp_path / "token")
+    with pytest.raises(UserError, match=r"chat_template.jinja is a link out of its folder, to .*\nhint: "):
+        fetch(tmp_path, foreign, step=9, tokens=9)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_not_fetched_onto_itself(tmp_path, foreign):
+    before = {path.name: path.read_bytes() for path in foreign.iterdir()}
+    source = {"series": "mine", "checkpoint": "a", "path": str(foreign), "seed": 0, "step": 9, "tokens": 9}
+    for output in (foreign, foreign / "inner"):
+        with pytest.raises(UserError, match=r"overlap\nhint: |is not written over"):
+            fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(output)])
+    assert {path.name: path.read_bytes() for path in foreign.iterdir()} == before
+
+
+def test_a_damaged_tokenizer_is_one_error_with_one_hint(tmp_path, foreign):
+    for text in ("{", "[]", '{"version": "1.0"}'):
+        (foreign / "tokenizer.json").write_text(text)
+        with pytest.raises(UserError, match="tokenizer.json cannot be read") as error:
+            fetch(tmp_path, foreign, step=9, tokens=9)
+        assert str(error.value).count("hint: ") == 1

@@ -55,6 +55,8 @@ def hub(server, tmp_path, monkeypatch):
 
     server.repos.clear()
     server.faults.clear()
+    server.lies.clear()
+    server.named.clear()
     server.requests.clear()
     monkeypatch.setattr(constants, "ENDPOINT", server.address)
     monkeypatch.setattr(
@@ -604,7 +606,7 @@ def test_running_text_of_two_splits_becomes_two_files(hub, waits, tmp_path):
         "validation": "test",
     }
     fetch_text.main(["--output", str(tmp_path / "text"), "--source", json.dumps(source)])
-    found = {path.name: path.read_text() for path in (tmp_path / "text").iterdir()}
+    found = {path.name: path.read_text() for path in (tmp_path / "text").glob("*.txt")}
     assert found == {"train.txt": "train one\ntwo\n", "validation.txt": "test one\ntwo\n"}
     with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
         fetch_text.main(["--output", str(tmp_path / "no"), "--source", json.dumps(source | {"column": "words"})])

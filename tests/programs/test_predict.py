@@ -16,8 +16,10 @@ import predict
 from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.files import write_json
+from ripeness.models import load_model
 from ripeness.prompts import draw_shots
 from ripeness.tables import PREDICTIONS
+from ripeness.weights import save_model
 from ripeness.writing import Stopping
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
@@ -263,10 +265,25 @@ def test_a_model_whose_training_is_done_is_measured(run, probes, tmp_path):
 
 @pytest.mark.parametrize("status", ["done", "diverged"])
 def test_a_tuned_model_is_deleted_once_it_is_measured(run, probes, checkpoint, tmp_path, status):
-    tuned = Path(shutil.copytree(checkpoint, tmp_path / "tuned"))
+    save_model(load_model(checkpoint), checkpoint, tuned := tmp_path / "tuned")
     write_json(tmp_path / "record.json", {"status": status})
     run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
     assert tuned.is_dir() and not list(tuned.iterdir())
+
+
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_folder_that_was_not_tuned_here_is_never_deleted(run, probes, checkpoint, tmp_path, status):
+    """One with links to the files of another, as of a model of which only the weights differ, and with a note."""
+    base, tuned = Path(shutil.copytree(checkpoint, tmp_path / "base")), tmp_path / "tuned"
+    (base / "notes.txt").write_text("mine")
+    tuned.mkdir()
+    for path in base.iterdir():
+        (tuned / path.name).symlink_to(path)
+    write_json(tmp_path / "record.json", {"status": status})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"no model that was tuned here, and is not deleted\nhint: "):
+        run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
+    assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
 
 
 def test_an_untouched_checkpoint_is_never_deleted(run, probes, checkpoint, tmp_path):

@@ -15,9 +15,10 @@ from waiting import HANG_SECONDS
 from ripeness import world
 from ripeness.config import read_yaml
 from ripeness.dataset_lookups import item_task, render_task
-from ripeness.files import read_json
+from ripeness.files import read_json, whole
 from ripeness.items import ROLES
 from ripeness.lookups import to_json
+from ripeness.made import MARK
 from ripeness.rows import read_sources, write_rows
 from ripeness.study import load_study
 from ripeness.tables import EXAMPLES
@@ -47,7 +48,7 @@ def assert_refused(done, folder, *words):
     assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr, done.stderr
     assert [len(re.findall(rf"^{word}: ", done.stderr, re.MULTILINE)) for word in ("error", "hint")] == [1, 1]
     assert all(word in done.stderr for word in words), done.stderr
-    assert not (folder / "out").exists() and not [path for path in folder.rglob(".*")]
+    assert not (folder / "out").exists() and not [path for path in folder.rglob(".*") if path.name != MARK]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_items_are_drawn_for_every_role_and_counted(prepared):
 
 def test_examples_say_the_items_in_the_format_that_was_asked_for(prepared):
     items = [json.loads(line) for line in (prepared / "items/test.jsonl").read_text().splitlines()]
-    assert sorted(path.name for path in (prepared / "io").iterdir()) == sorted(f"{role}.parquet" for role in ROLES)
+    assert {path.name for path in (prepared / "io").iterdir()} == {MARK, *(f"{role}.parquet" for role in ROLES)}
     table = pl.read_parquet(prepared / "io/test.parquet")
     assert table.schema == pl.Schema(EXAMPLES)
     assert table["item"].to_list() == [item["id"] for item in items]
@@ -114,9 +115,9 @@ def test_examples_say_which_options_have_the_same_text(tmp_path, format_):
 
 
 def test_a_run_with_the_whole_task_gives_the_same_and_replaces_what_was_there(prepared, tmp_path):
-    (tmp_path / "items").mkdir()
-    (tmp_path / "items/old.jsonl").write_text("old")
-    assert_good(run(tmp_path, "prepare_items", rows=str(prepared / "rows"), task=MOOD, sizes=SIZES, output="items"))
+    how = {"rows": str(prepared / "rows"), "task": MOOD, "output": "items"}
+    assert_good(run(tmp_path, "prepare_items", **how, sizes=SIZES | {"test": 3}))
+    assert_good(run(tmp_path, "prepare_items", **how, sizes=SIZES))
     found = {path.name: path.read_bytes() for path in (tmp_path / "items").iterdir()}
     assert found == {path.name: path.read_bytes() for path in (prepared / "items").iterdir()}
 
@@ -178,14 +179,25 @@ def test_an_empty_option_is_refused_before_anything_is_drawn(tmp_path):
 
 
 def test_what_was_there_survives_a_run_that_fails(prepared, tmp_path):
-    (tmp_path / "io").mkdir()
-    (tmp_path / "io/test.parquet").write_text("old")
+    with whole(tmp_path / "io") as folder:
+        folder.mkdir()
+        (folder / "test.parquet").write_text("old")
     (tmp_path / "items").mkdir()
     for role in ("test", "validation", "shots"):
         (tmp_path / f"items/{role}.jsonl").write_bytes((prepared / f"items/{role}.jsonl").read_bytes())
     done = run(tmp_path, "render_examples", items="items", task=MOOD, format="io", output="io")
     assert_refused(done, tmp_path, "there is no items/train.jsonl")
-    assert [(path.name, path.read_text()) for path in (tmp_path / "io").iterdir()] == [("test.parquet", "old")]
+    found = {path.name: path.read_text() for path in (tmp_path / "io").iterdir() if path.name != MARK}
+    assert found == {"test.parquet": "old"}
+
+
+def test_a_folder_of_the_users_is_not_written_over(prepared, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    how = {"rows": str(prepared / "rows"), "task": MOOD, "sizes": SIZES}
+    for place in ("mine", "mine/notes.txt"):
+        assert_refused(run(tmp_path, "prepare_items", **how, output=place), tmp_path, "is not written over")
+    assert {path.name: path.read_text() for path in (tmp_path / "mine").iterdir()} == {"notes.txt": "mine"}
 
 
 def test_passages_are_spread_evenly_over_a_text(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 import build_corpus
 import pretrain_checkpoint
@@ -165,7 +166,7 @@ def test_a_state_that_is_killed_on_its_way_goes_on_but_not_by_other_settings(cor
 
 def test_a_state_of_constant_rate_is_known_by_what_it_always_was(corpus, tmp_path):
     written = state(corpus, tmp_path / "0", 0, settings=SETTINGS)
-    with pretraining.safe_open(written, framework="pt") as file:
+    with safe_open(written, framework="pt") as file:
         about = json.loads(file.metadata()["about"])
     assert about == {"step": 0, "settings": SETTINGS | {"n_threads": 1}}
     with pytest.raises(UserError, match="another end_step, final_ratio, schedule"):

@@ -11,7 +11,8 @@ from transformers import PreTrainedTokenizerFast
 
 from ripeness.errors import UserError
 from ripeness.models import encode, encode_pairs, end_of_text
-from ripeness.prompts import build_prompts, draw_shots, read_probes
+from ripeness.probes import read_probes
+from ripeness.prompts import build_prompts, draw_shots
 from ripeness.token_healing import again_text
 
 SHOTS = ["the cat sat\nit is good", "the dog ran far\nit is bad", "a mat\nit is good"]
@@ -167,12 +168,31 @@ def test_probes_are_json_or_the_name_of_a_file_of_it(tmp_path, probe):
         ({"kind": "generation"}, "a generation probe lacks max_new_tokens, stop"),
         ({"shots": 4}, "a choice probe lacks shot_examples"),
         ({"examples": "nowhere.parquet"}, "probe 'rte': there is no file nowhere.parquet"),
+        ({"suite": 1}, "probe 1: suite is 1, not a text"),
+        ({"probe": None}, "probe 1: probe is None, not a text"),
+        ({"examples": ["a"]}, r"probe 1: examples is \['a'\], not a text"),
+        ({"kind": ["choice"]}, r"probe 1: kind is \['choice'\], not a text"),
+        ({"shots": "two"}, "probe 1: shots is 'two', not a whole number"),
+        ({"shots": -1, "shot_examples": __file__}, "probe 1: shots is -1"),
+        ({"separator": 3}, "probe 1: separator is 3, not a text or null"),
+        ({"kind": "generation", "stop": "", "max_new_tokens": "9"}, "max_new_tokens is '9', not a whole number"),
+        ({"kind": "generation", "stop": "", "max_new_tokens": 0}, "max_new_tokens is 0"),
+        ({"kind": "generation", "stop": 3, "max_new_tokens": 9}, "stop is 3, not a text"),
     ],
 )
 def test_a_probe_that_cannot_be_measured_is_refused(probe, change, message):
     with pytest.raises(UserError, match=message) as error:
         read_probes(json.dumps([probe | change]))
     assert "\nhint: " in str(error.value)
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "[1]", "[null]", '"x"', "3", "null", "", "[" * 100_000, "[{"])
+def test_a_file_of_probes_that_holds_something_else_is_refused(tmp_path, content):
+    (tmp_path / "probes.json").write_text(content)
+    for text in (str(tmp_path / "probes.json"), *([content] if content.startswith("[") else [])):
+        with pytest.raises(UserError) as error:
+            read_probes(text)
+        assert str(error.value).count("\nhint: ") == 1
 
 
 @pytest.mark.parametrize("text", ["[{]", "nowhere.json"])

@@ -1,5 +1,6 @@
 """Tuned weights: a folder of their own, on scratch where there is one, and gone once measured."""
 
+import json
 import shutil
 
 import model_zoo
@@ -7,8 +8,10 @@ import pytest
 import torch
 
 from ripeness.errors import UserError
+from ripeness.files import read_json, whole
+from ripeness.made import MARK
 from ripeness.models import load_model, load_tokenizer, read_checkpoint
-from ripeness.weights import drop_weights, save_model
+from ripeness.weights import drop_weights, save_model, scratch_place
 
 
 @pytest.fixture(params=["beside", "on scratch"])
@@ -76,3 +79,82 @@ def test_a_text_model_of_several_media_loads_again_as_what_it_came_from(tmp_path
     save_model(model, tmp_path / "mllama", tmp_path / "tuned")
     again = load_model(tmp_path / "tuned")
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_of_links_the_links_alone_go_and_what_is_not_named_stays(checkpoint, tmp_path):
+    base = shutil.copytree(checkpoint, tmp_path / "base")
+    save_model(load_model(checkpoint), checkpoint, folder := tmp_path / "tuned")
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to(base / "config.json")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "mine").mkdir()
+    drop_weights(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["mine", "notes.txt"]
+    assert {path.name for path in base.iterdir()} == {path.name for path in checkpoint.iterdir()}
+
+
+def test_a_scratch_of_another_output_or_of_nobody_is_left(checkpoint, tmp_path):
+    model, scratch = load_model(checkpoint), tmp_path / "scratch"
+    for name in ("one", "two"):
+        save_model(model, checkpoint, tmp_path / name, scratch=scratch)
+    for path in (tmp_path / "one").iterdir():
+        if path.is_symlink():
+            target = (tmp_path / "two" / path.name).readlink()
+            path.unlink()
+            path.symlink_to(target)
+    drop_weights(tmp_path / "one")
+    assert load_model(tmp_path / "two") and len(list(scratch.iterdir())) == 2
+
+
+@pytest.mark.parametrize("kind", ["of the user's", "a link"])
+def test_a_place_on_scratch_that_was_not_made_here_is_left(checkpoint, tmp_path, kind):
+    place = scratch_place(tmp_path / "tuned", tmp_path / "scratch")
+    shutil.rmtree(place)
+    mine = tmp_path / "mine"
+    (place if kind != "a link" else mine).mkdir()
+    if kind == "a link":
+        place.symlink_to(mine)
+    else:
+        (place / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"the scratch folder .* is in use, .*\nhint: "):
+        save_model(load_model(checkpoint), checkpoint, tmp_path / "tuned", scratch=tmp_path / "scratch")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def link_to_tuned(folder, tuned):
+    folder.symlink_to(tuned)
+
+
+def copy_without_mark(folder, tuned):
+    shutil.copytree(tuned, folder, ignore=lambda *_: [MARK])
+
+
+def mark_of_another_kind(folder, tuned):
+    with whole(folder) as made:
+        shutil.copytree(tuned, made)
+
+
+def damaged_mark(folder, tuned):
+    shutil.copytree(tuned, folder)
+    (folder / MARK).write_text("{")
+
+
+@pytest.mark.parametrize("make", [link_to_tuned, copy_without_mark, mark_of_another_kind, damaged_mark])
+def test_only_a_folder_that_was_made_as_a_tuned_model_is_emptied(checkpoint, tmp_path, make):
+    save_model(load_model(checkpoint), checkpoint, tmp_path / "tuned")
+    make(tmp_path / "folder", tmp_path / "tuned")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"no model that was tuned here, and is not deleted\nhint: "):
+        drop_weights(tmp_path / "folder")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mark_that_names_files_elsewhere_deletes_none_of_them(checkpoint, tmp_path):
+    save_model(load_model(checkpoint), checkpoint, folder := tmp_path / "tuned")
+    (tmp_path / "notes.txt").write_text("mine")
+    mark = read_json(folder / MARK)
+    mark["files"] |= {"../notes.txt": 4, str(tmp_path / "notes.txt"): 4, "..": 0}
+    (folder / MARK).write_text(json.dumps(mark))
+    drop_weights(folder)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
