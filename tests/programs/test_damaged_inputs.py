@@ -1,9 +1,10 @@
 """Every program on every file that it reads, damaged: one error that names the file, and what to do."""
 
-import importlib
 import json
 import shutil
 from dataclasses import asdict
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,15 @@ CASES = [
 ]
 
 
+@cache
+def program_of(name):
+    """A program as a module; by its file, since a file of tests has the name of one."""
+    spec = spec_from_file_location(f"{name}_program", ROOT / f"scripts/{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize(("program", "options", "file", "damage"), CASES)
 def test_a_damaged_input_is_one_error_that_names_it(made, tmp_path, program, options, file, damage):
     path, out = (made / file).resolve(), tmp_path / "out"
@@ -266,7 +276,7 @@ def test_a_damaged_input_is_one_error_that_names_it(made, tmp_path, program, opt
     words = [word.replace("{made}", str(made)).replace("{out}", str(out)) for word in options]
     try:
         with pytest.raises(UserError) as error:
-            importlib.import_module(program).main(words)
+            program_of(program).main(words)
     finally:
         path.write_bytes(kept)
     said = str(error.value)
