@@ -10,7 +10,7 @@ from typing import Any
 from ripeness.audit import refusal
 from ripeness.audit_weights import same_weights
 from ripeness.command_line import argument_parser, output_file, run
-from ripeness.facts import read_made_facts
+from ripeness.facts import read_facts
 from ripeness.files import write_json
 from ripeness.fingerprints import read_weights
 from ripeness.gate_series import check_falling
@@ -36,9 +36,9 @@ def compare_weights(folders: list[Path], facts: list[dict[str, Any]]) -> None:
 
 def read_gated(path: Path) -> dict[str, Any]:
     """The facts of a checkpoint with its loss; UserError where it has none."""
-    facts = read_made_facts(path)
-    if not isinstance(facts.get("gate"), dict):
-        raise damaged(path, "it lacks gate, the loss on the text of its series")
+    facts = read_facts(path)
+    if missing := [key for key in (*KEYS, "gate") if key not in facts]:
+        raise damaged(path, f"it lacks {', '.join(missing)}")
     return facts
 
 
