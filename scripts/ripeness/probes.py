@@ -6,12 +6,19 @@ from typing import Any
 
 from ripeness.errors import UserError
 from ripeness.files import parsed, read_json, shortened
-from ripeness.prompts import check_probe
 from ripeness.typed import check_types
 
 NEUTRAL = True  # no number depends on this module, see ripeness.sources
 LEAST = {"shots": 0, "max_new_tokens": 1}
 ADVICE = "see the example in --help"
+
+# what a probe must say, by its kind
+PROBE_KEYS = {
+    "choice": ("suite", "probe", "format", "shots", "examples"),
+    "generation": ("suite", "probe", "format", "shots", "examples", "max_new_tokens", "stop"),
+    "text": ("suite", "probe", "format", "shots", "examples"),
+    "harness": ("suite", "probe", "format", "shots", "examples"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,3 +57,17 @@ def read_probes(text: str) -> list[dict[str, Any]]:
             if key in probe and probe[key] < least:
                 raise UserError(f"{where}: {key} is {probe[key]}\nhint: give {least} or more")
     return probes
+
+
+def check_probe(probe: dict[str, Any]) -> None:
+    """Refuse a probe of an unknown kind, without a key that its kind needs, or with a file that is not there."""
+    kind = probe.get("kind")
+    if kind not in PROBE_KEYS:
+        raise UserError(f"unknown kind {kind!r} of probe; known are {', '.join(PROBE_KEYS)}\nhint: see --help")
+    has_pool = kind != "harness" and probe.get("shots")  # the harness draws shots from the task's own data
+    needed = [*PROBE_KEYS[kind], *(["shot_examples"] if has_pool else [])]
+    if missing := [key for key in needed if key not in probe]:
+        raise UserError(f"a {kind} probe lacks {', '.join(missing)}\nhint: it needs {', '.join(needed)}")
+    for key in ("examples", "shot_examples"):
+        if key in probe and not Path(probe[key]).is_file():
+            raise UserError(f"probe {probe['probe']!r}: there is no file {probe[key]}\nhint: check `{key}`")

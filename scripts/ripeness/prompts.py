@@ -1,11 +1,8 @@
 """Put examples before a question, as many as fit, and turn it into tokens."""
 
-import json
 import random
 from dataclasses import dataclass, replace
 from os.path import commonprefix
-from pathlib import Path
-from typing import Any
 from unicodedata import combining
 
 from transformers import PreTrainedTokenizerBase
@@ -17,47 +14,6 @@ from ripeness.models import contexts_of, encode, encode_pairs
 from ripeness.token_healing import Start, starts
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
-
-# what a probe must say, by its kind
-PROBE_KEYS = {
-    "choice": ("suite", "probe", "format", "shots", "examples"),
-    "generation": ("suite", "probe", "format", "shots", "examples", "max_new_tokens", "stop"),
-    "text": ("suite", "probe", "format", "shots", "examples"),
-    "harness": ("suite", "probe", "format", "shots", "examples"),
-}
-
-
-def read_probes(text: str) -> list[dict[str, Any]]:
-    """Read probes from JSON text or from a file of it; UserError for what is missing."""
-    source = Path(text)
-    if is_file := not text.lstrip().startswith("["):
-        if not source.is_file():
-            raise UserError(
-                f"there is no file {text}\nhint: probes are a JSON list, or the name of a file that holds one"
-            )
-        text = source.read_text(encoding="utf-8")
-    try:
-        probes = json.loads(text)
-    except json.JSONDecodeError as error:
-        where = f" in {source}" if is_file else ""
-        raise UserError(f"the probes{where} are not JSON: {error}\nhint: see the example in --help") from None
-    for probe in probes:
-        check_probe(probe)
-    return probes
-
-
-def check_probe(probe: dict[str, Any]) -> None:
-    """Refuse a probe of an unknown kind, without a key that its kind needs, or with a file that is not there."""
-    kind = probe.get("kind")
-    if kind not in PROBE_KEYS:
-        raise UserError(f"unknown kind {kind!r} of probe; known are {', '.join(PROBE_KEYS)}\nhint: see --help")
-    has_pool = kind != "harness" and probe.get("shots")  # the harness draws shots from the task's own data
-    needed = [*PROBE_KEYS[kind], *(["shot_examples"] if has_pool else [])]
-    if missing := [key for key in needed if key not in probe]:
-        raise UserError(f"a {kind} probe lacks {', '.join(missing)}\nhint: it needs {', '.join(needed)}")
-    for key in ("examples", "shot_examples"):
-        if key in probe and not Path(probe[key]).is_file():
-            raise UserError(f"probe {probe['probe']!r}: there is no file {probe[key]}\nhint: check `{key}`")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from ripeness.errors import UserError
-from ripeness.files import read_json, whole
+from ripeness.files import read_json, whole, write_json
 from ripeness.made import MARK, SCRATCH, TUNED, mark_of, write_mark
 from ripeness.model_files import check_links
 from ripeness.models import TOKENIZER_FILES
@@ -25,11 +25,13 @@ def save_model(
     with whole(output, TUNED) as folder:
         place = scratch_place(output, scratch) if scratch else folder
         model.save_pretrained(place, state_dict=weights)
-        kept = [*TOKENIZER_FILES, "checkpoint.json"]
-        # the text part of a model of several media has a config of its own, which transformers may not load as a model
-        if model.config.model_type != read_json(checkpoint / "config.json", dict).get("model_type"):
-            kept.append("config.json")
-        for name in kept:
+        # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
+        # ends a text; and the text part of a model of several media by itself, which may not load as a model
+        config = read_json(checkpoint / "config.json", dict)
+        config.pop("torch_dtype", None)
+        write_json(place / "config.json", config | {"dtype": "float32"})
+        (place / "generation_config.json").unlink(missing_ok=True)
+        for name in (*TOKENIZER_FILES, "generation_config.json", "checkpoint.json"):
             if (checkpoint / name).exists():
                 shutil.copyfile(checkpoint / name, place / name)
         if scratch:

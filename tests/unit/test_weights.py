@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ripeness.errors import UserError
-from ripeness.files import read_json, whole
+from ripeness.files import read_json, whole, write_json
 from ripeness.made import MARK
-from ripeness.models import load_model, load_tokenizer, read_checkpoint
+from ripeness.models import end_tokens, load_model, load_tokenizer, read_checkpoint
 from ripeness.weights import drop_weights, save_model, scratch_place
 
 
@@ -158,3 +158,19 @@ def test_a_mark_that_names_files_elsewhere_deletes_none_of_them(checkpoint, tmp_
     (folder / MARK).write_text(json.dumps(mark))
     drop_weights(folder)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("named", [None, [0, 7]])
+def test_a_tuned_model_ends_its_texts_where_the_checkpoint_does(checkpoint, tmp_path, named):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, folder)
+    config = read_json(folder / "config.json")
+    del config["eos_token_id"]  # of which the class of a Llama has a number of its own
+    write_json(folder / "config.json", config | {"dtype": "bfloat16"})
+    (folder / "generation_config.json").unlink()
+    if named:
+        write_json(folder / "generation_config.json", {"eos_token_id": named})
+    model = load_model(folder)
+    save_model(model, folder, tmp_path / "tuned")
+    assert end_tokens(tmp_path / "tuned") == end_tokens(folder) == frozenset(named or ())
+    assert read_json(tmp_path / "tuned" / "config.json") == config | {"dtype": "float32"}
