@@ -58,7 +58,7 @@ rule test_findings:
         settings=from_plan(lookups.finding_settings),
     shell:
         r"""
-        python {PROGRAMS:q}/test_findings.py \
+        python "$PROGRAMS/test_findings.py" \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
             --items {input.scored:q} \
@@ -101,7 +101,7 @@ rule plot_figure:
         settings=from_plan(lookups.finding_settings),
     shell:
         r"""
-        python {PROGRAMS:q}/plot_figure.py \
+        python "$PROGRAMS/plot_figure.py" \
             --figure {wildcards.figure} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \

@@ -33,7 +33,7 @@ rule anneal_checkpoint:
         gate_text=from_plan(twin_lookups.twin_gate),
     shell:
         r"""
-        python {PROGRAMS:q}/anneal_checkpoint.py \
+        python "$PROGRAMS/anneal_checkpoint.py" \
             --checkpoint {input.parent:q} \
             --text {input.text:q} \
             --settings {params.settings:q} \

@@ -37,7 +37,7 @@ rule list_weights:
         acknowledge=from_plan(audit_lookups.acknowledged),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python {PROGRAMS:q}/list_weights.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/list_weights.py" \
             --plan {params.plan:q} \
             --sources {params.sources:q} \
             --acknowledge {params.acknowledge:q} \
@@ -66,7 +66,7 @@ rule audit_inputs:
         acknowledge=from_plan(audit_lookups.acknowledged),
     shell:
         r"""
-        python {PROGRAMS:q}/audit_inputs.py \
+        python "$PROGRAMS/audit_inputs.py" \
             --plan {params.plan:q} \
             --study-folder {params.folder:q} \
             --acknowledge {params.acknowledge:q} \
@@ -94,7 +94,7 @@ rule audit_results:
         acknowledge=from_plan(audit_lookups.acknowledged),
     shell:
         r"""
-        python {PROGRAMS:q}/audit_results.py \
+        python "$PROGRAMS/audit_results.py" \
             --inputs {input.inputs:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \

@@ -31,7 +31,7 @@ rule collect_checkpoint:
         choose_by=from_plan(lookups.chosen_by),
     shell:
         r"""
-        python {PROGRAMS:q}/collect_checkpoint.py \
+        python "$PROGRAMS/collect_checkpoint.py" \
             --scores {input.scores:q} \
             --choose-by {params.choose_by:q} \
             --items {output.scored:q} \
@@ -59,7 +59,7 @@ rule read_published:
         study=STUDY.config["study"],
     shell:
         r"""
-        python {PROGRAMS:q}/read_published.py \
+        python "$PROGRAMS/read_published.py" \
             --study {params.study:q} \
             --settings {params.settings:q} \
             --measurements {output.measurements:q} \
@@ -85,7 +85,7 @@ rule collect:
         code=code_of("collect"),
     shell:
         r"""
-        python {PROGRAMS:q}/collect.py \
+        python "$PROGRAMS/collect.py" \
             --measurements {input.measurements:q} \
             --status {input.status:q} \
             --output-measurements {output.measurements:q} \

@@ -7,6 +7,7 @@ OUTPUTS: STUDY, and the wildcard constraints made from its names
 import sys
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
@@ -60,23 +61,20 @@ if workflow.is_main_process:
 
 
 from_plan = partial(planning.from_plan, STUDY)
-PROGRAMS = planning.in_project("scripts")
+shell.prefix(f"set -euo pipefail; PROGRAMS={quote(planning.in_project('scripts'))}; ")  # in whichever folder it runs
 
 
 def code_of(program):
-    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change.
+    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
 
-    A function, so that a job on a cluster, which parses all rules, reads the code of its own rule only.
-    """
-
-    def digest(wildcards):
+    def digest(wildcards):  # a function: a job on a cluster reads the code of its own rule only
         return sources.digest(SCRIPTS / f"{program}.py")
 
     return digest
 
 
 def study_folder(wildcards):
-    """The study's folder, for programs that read a whole folder of it."""
+    """The study's folder, for programs that read all of it."""
     return lookups.results(STUDY)
 
 

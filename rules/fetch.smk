@@ -35,7 +35,7 @@ rule fetch_checkpoint:
         gate_text=from_plan(series_lookups.gate_option),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python {PROGRAMS:q}/fetch_checkpoint.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_checkpoint.py" \
             --source {params.source:q} \
             {params.gate_text} \
             --output {output.checkpoint:q} \
@@ -60,7 +60,7 @@ rule check_series:
         compare=from_plan(weight_lookups.compare_option),
     shell:
         r"""
-        python {PROGRAMS:q}/check_series.py \
+        python "$PROGRAMS/check_series.py" \
             --checkpoints {input.checkpoints:q} \
             {params.refuse} {params.compare} \
             --output {output.gate:q} \
@@ -88,7 +88,7 @@ rule fetch_harness_task:
         request=from_plan(harness_lookups.harness_request),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python {PROGRAMS:q}/fetch_harness_task.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_harness_task.py" \
             --request {params.request:q} \
             --output {output.task:q} \
             --usage {log.usage:q} 2>{log[0]:q}

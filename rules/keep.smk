@@ -32,7 +32,7 @@ rule choose_best:
         choose_by=from_plan(lookups.tuning_chosen_by),
     shell:
         r"""
-        python {PROGRAMS:q}/choose_best.py \
+        python "$PROGRAMS/choose_best.py" \
             --measurements {input.measurements:q} \
             --examples {input.examples:q} \
             --dataset {wildcards.dataset:q} \
@@ -68,7 +68,7 @@ rule keep_best:
         replay=from_plan(treatment_lookups.replay_option),
     shell:
         r"""
-        python {PROGRAMS:q}/train_model.py \
+        python "$PROGRAMS/train_model.py" \
             --checkpoint {input.checkpoint:q} \
             --examples {input.choice:q}/train.parquet \
             --settings "$(cat {input.choice:q}/settings.json)" \

@@ -35,7 +35,7 @@ rule predict:
         precision=STUDY.config["predict"]["precision"],
     shell:
         r"""
-        python {PROGRAMS:q}/predict.py \
+        python "$PROGRAMS/predict.py" \
             --model {input.model:q} \
             --probes {params.probes:q} \
             --seed {wildcards.seed} \
@@ -76,7 +76,7 @@ rule score:
         words=from_plan(lookups.probe_words),
     shell:
         r"""
-        python {PROGRAMS:q}/score.py \
+        python "$PROGRAMS/score.py" \
             --predictions {input.predictions:q} \
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \

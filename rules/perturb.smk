@@ -39,7 +39,7 @@ rule measure_sensitivity:
         precision=STUDY.config["predict"]["precision"],
     shell:
         r"""
-        python {PROGRAMS:q}/measure_sensitivity.py \
+        python "$PROGRAMS/measure_sensitivity.py" \
             --model {input.checkpoint:q} \
             --start {input.start:q} \
             --texts {params.texts:q} \
@@ -70,7 +70,7 @@ rule collect_sensitivity:
         code=code_of("collect_sensitivity"),
     shell:
         r"""
-        python {PROGRAMS:q}/collect_sensitivity.py \
+        python "$PROGRAMS/collect_sensitivity.py" \
             --tables {input.tables:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \

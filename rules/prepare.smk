@@ -31,7 +31,7 @@ rule make_dataset:
         licence=from_plan(dataset_lookups.dataset_licence),
     shell:
         r"""
-        python {PROGRAMS:q}/make_dataset.py \
+        python "$PROGRAMS/make_dataset.py" \
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \
@@ -61,7 +61,7 @@ rule fetch_dataset:
         offline=from_plan(dataset_lookups.dataset_offline),
     shell:
         r"""
-        HF_HUB_OFFLINE="{params.offline}" python {PROGRAMS:q}/fetch_dataset.py \
+        HF_HUB_OFFLINE="{params.offline}" python "$PROGRAMS/fetch_dataset.py" \
             --source {params.source:q} \
             --licence {params.licence:q} \
             --output {output.rows:q} \
@@ -86,7 +86,7 @@ rule prepare_items:
         sizes=from_plan(dataset_lookups.item_sizes),
     shell:
         r"""
-        python {PROGRAMS:q}/prepare_items.py \
+        python "$PROGRAMS/prepare_items.py" \
             --rows {input.rows:q} \
             --task {params.task:q} \
             --sizes {params.sizes:q} \
@@ -111,7 +111,7 @@ rule render_examples:
         task=from_plan(dataset_lookups.render_task),
     shell:
         r"""
-        python {PROGRAMS:q}/render_examples.py \
+        python "$PROGRAMS/render_examples.py" \
             --items {input.drawn:q} \
             --task {params.task:q} \
             --format {wildcards.format:q} \

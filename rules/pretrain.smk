@@ -29,7 +29,7 @@ rule fetch_text:
         source=from_plan(series_lookups.text_on_hub),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python {PROGRAMS:q}/fetch_text.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_text.py" \
             --source {params.source:q} \
             --output {output.text:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -52,7 +52,7 @@ rule build_corpus:
         recipe=from_plan(series_lookups.corpus_recipe),
     shell:
         r"""
-        python {PROGRAMS:q}/build_corpus.py \
+        python "$PROGRAMS/build_corpus.py" \
             --recipe {params.recipe:q} \
             --output {output.corpus:q} \
             --usage {log.usage:q} 2>{log[0]:q}
@@ -78,7 +78,7 @@ rule pretrain_state:
         resume=from_plan(series_lookups.resume_option),
     shell:
         r"""
-        python {PROGRAMS:q}/pretrain_state.py \
+        python "$PROGRAMS/pretrain_state.py" \
             --settings {params.settings:q} \
             --corpus {input.corpus:q} \
             --until {wildcards.step} \
@@ -110,7 +110,7 @@ rule pretrain_checkpoint:
         resume=from_plan(series_lookups.state_option),
     shell:
         r"""
-        python {PROGRAMS:q}/pretrain_checkpoint.py \
+        python "$PROGRAMS/pretrain_checkpoint.py" \
             --settings {params.settings:q} \
             --corpus {input.corpus:q} \
             {params.resume} {input.state:q} \

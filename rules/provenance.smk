@@ -29,7 +29,7 @@ rule record_provenance:
         config=from_plan(lookups.config_json),
     shell:
         r"""
-        python {PROGRAMS:q}/record_provenance.py \
+        python "$PROGRAMS/record_provenance.py" \
             --datasets {input.datasets:q} \
             --checkpoints {input.checkpoints:q} \
             --harness {input.harness:q} \

@@ -29,7 +29,7 @@ rule show_prompts:
         seed=from_plan(report_lookups.shown_seed),
     shell:
         r"""
-        python {PROGRAMS:q}/show_prompts.py \
+        python "$PROGRAMS/show_prompts.py" \
             --checkpoint {input.checkpoint:q} \
             --probes {params.probes:q} \
             --seed {params.seed} \
@@ -72,7 +72,7 @@ rule write_report:
         choose_by=from_plan(lookups.chosen_by),
     shell:
         r"""
-        python {PROGRAMS:q}/write_report.py \
+        python "$PROGRAMS/write_report.py" \
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \

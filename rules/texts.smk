@@ -29,7 +29,7 @@ rule split_text:
         n=from_plan(dataset_lookups.text_items),
     shell:
         r"""
-        python {PROGRAMS:q}/split_text.py \
+        python "$PROGRAMS/split_text.py" \
             --text {input.text:q} \
             --items {params.n} \
             --output {output.passages:q} \
@@ -56,7 +56,7 @@ rule fetch_passages:
         n=from_plan(dataset_lookups.text_items),
     shell:
         r"""
-        HF_HUB_OFFLINE="$FETCH_OFFLINE" python {PROGRAMS:q}/fetch_passages.py \
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_passages.py" \
             --source {params.source:q} \
             --items {params.n} \
             --output {output.passages:q} \

@@ -27,7 +27,7 @@ rule simulate_linear_network:
         study=STUDY.config["study"],
     shell:
         r"""
-        OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python {PROGRAMS:q}/simulate_linear_network.py \
+        OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python "$PROGRAMS/simulate_linear_network.py" \
             --study {params.study:q} \
             --settings {params.settings:q} \
             --seed {wildcards.seed} \
@@ -55,7 +55,7 @@ rule collect_simulations:
         code=code_of("collect_simulations"),
     shell:
         r"""
-        python {PROGRAMS:q}/collect_simulations.py \
+        python "$PROGRAMS/collect_simulations.py" \
             --table {wildcards.table} \
             --simulated {input.simulated:q} \
             --output {output.table:q} \

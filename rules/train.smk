@@ -34,7 +34,7 @@ rule train_model:
         curvature=from_plan(treatment_lookups.curvature_option),
     shell:
         r"""
-        python {PROGRAMS:q}/train_model.py \
+        python "$PROGRAMS/train_model.py" \
             --checkpoint {input.checkpoint:q} \
             --examples {input.examples:q}/train.parquet \
             --settings {params.settings:q} \
