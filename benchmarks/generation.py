@@ -23,6 +23,7 @@ from ripeness.command_line import run as run_program
 from ripeness.generation import generate
 from ripeness.limits import context_length
 from ripeness.prompts import SEPARATOR, build_prompts
+from ripeness.token_healing import text_of
 from ripeness.writing import Stopping
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
@@ -58,8 +59,8 @@ def plain_loop(
                 eos_token_id=tokenizer.eos_token_id,
             )  # fmt: skip
         new = output[:, inputs["input_ids"].shape[1] :]
-        written = tokenizer.batch_decode(new, skip_special_tokens=True)
-        texts += [text.split(stopping.text)[0].strip() for text in written]
+        written = [text_of(tokenizer, row).split(tokenizer.eos_token)[0] for row in new.tolist()]
+        texts += [text.split(stopping.texts[0])[0].strip() for text in written]
     return texts
 
 

@@ -21,6 +21,7 @@ from ripeness.allocator import keep_freed_memory
 from ripeness.chat import turn_end
 from ripeness.command_line import argument_parser, existing, output_file, run
 from ripeness.copies import same_text, same_tokens
+from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.finite import lost_items, with_reason
 from ripeness.generation import answer
@@ -69,6 +70,10 @@ def predict_questions(
 ) -> list[dict]:
     """Predictions for the items of a choice or generation probe."""
     rows = read_examples(Path(probe["examples"]))
+    if probe["kind"] == "choice" and (odd := [row["item"] for row in rows if not row["choices"]]):
+        raise UserError(
+            f"item {odd[0]!r} of {probe['examples']} has no choices\nhint: kind: generation for open questions"
+        )
     shots = []
     if probe["shots"]:
         shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)

@@ -28,6 +28,7 @@ from ripeness.models import load_config, load_tokenizer
 from ripeness.prompts import build_prompts, draw_shots
 from ripeness.rows import Row, read_sources
 from ripeness.tasks import Task, load_task
+from ripeness.token_healing import beginnings
 
 TASKS = Path(__file__).parents[1] / "tasks"
 ENOUGH = 10**9  # tokens, for an item that does not fit
@@ -100,9 +101,11 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--item counts from 1, --shots from 0\nhint: see --help")
     item, pool = draw(task, number=options.item, n_shots=options.shots)
     (example,) = examples([item], task, options.format)
-    shots = draw_shots(list(examples(pool, task, options.format)), options.shots, seed=options.seed)
+    others = list(examples(pool, task, options.format))
+    shots = draw_shots(others, options.shots, seed=options.seed)
     tokenizer, room = load_tokenizer(checkpoint), context_length(load_config(checkpoint))
     how = {"separator": task.separator, "answer_room": task.max_new_tokens if task.kind == "generation" else 0}
+    how["begun"] = beginnings(row["target"] for row in [example, *others])
     try:
         (prompt,) = build_prompts(tokenizer, [example], shots, room=room, **how)
     except UserError as error:  # a study would refuse it; here it is shown all the same

@@ -9,7 +9,7 @@ from ripeness.models import load_tokenizer
 from ripeness.parquet import read_table
 from ripeness.probes import read_probes
 from ripeness.prompts import SEPARATOR, build_prompts, draw_shots
-from ripeness.token_healing import again_text, continuation_text, text_of
+from ripeness.token_healing import again_text, beginnings, continuation_text, text_of
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
             separator=probe.get("separator", SEPARATOR),
             room=10**9,
             answer_room=probe.get("max_new_tokens", 0),
+            begun=beginnings(read_table(Path(probe["examples"]), columns=["target"])["target"]),
         )
         shown.append(
             {

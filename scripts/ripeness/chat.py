@@ -25,6 +25,7 @@ CLOCK = (
     + "".join(f"|replace('{name}', '{value}')" for name, value in DAY.items())
     + " }}{%- endmacro -%}"
 )
+BLANK = " \t\r\n\u2581"
 ANSWER, NEXT = "@answer@", "@next@"  # stand for an answer and for the turn after it
 
 
@@ -77,8 +78,9 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
     """What the template writes after an answer: the first special token there, else the text before the next turn."""
     asked = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
     after = chat_text(tokenizer, asked).rpartition(ANSWER)[2]
-    added = set(tokenizer.get_added_vocab().values())
-    tokens = [token for token in encode(tokenizer, [after])[0] if token in added]
+    added = tokenizer.added_tokens_decoder
+    # some tokenizers have line ends and spaces among their added tokens, which end nothing
+    tokens = [token for token in encode(tokenizer, [after])[0] if token in added and added[token].content.strip(BLANK)]
     if tokens:
         return TurnEnd(tokens[0], "")
     try:

@@ -7,6 +7,7 @@ from unicodedata import combining
 
 import torch
 from safetensors import SafetensorError
+from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -129,6 +130,9 @@ def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             )
         return tokenizer
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, **how)
+    backend = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))  # without what a configuration adds to it
+    backend.post_processor = tokenizer.backend_tokenizer.post_processor
+    tokenizer._tokenizer = backend
     if tokenizer.eos_token is None:  # GPT-2 and others of its time say it nowhere but in their class
         named, known = AutoTokenizer.from_pretrained(folder, **how), tokenizer.get_vocab()
         tokens = {name: getattr(named, name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
@@ -176,6 +180,11 @@ def is_even(model: PreTrainedModel) -> bool:
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     """The token that ends an answer and starts a document."""
+    if tokenizer.eos_token is not None and tokenizer.eos_token_id is None:
+        raise UserError(
+            f"tokenizer.json does not know the end-of-text token {tokenizer.eos_token!r}\n"
+            "hint: tokenizer_config.json names a token that the model never learned; mend `eos_token`"
+        )
     if tokenizer.eos_token_id is None:
         raise UserError("the tokenizer has no end-of-text token\nhint: set `eos_token` in tokenizer_config.json")
     return int(tokenizer.eos_token_id)
@@ -250,6 +259,7 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
     for prompt, answer in pairs:
         tokens, places = encoded[prompt + answer]
         n = cut(places, len(prompt))
+        n += n < len(tokens) and is_prompts(tokenizer, prompt, tokens[n], places[n])
         if combining(answer[:1] or " ") and is_composed(tokenizer, prompt, tokens[:n], places[n : n + 1]):
             n = cut(places, len(prompt) - 1)
         if n == len(tokens) and answer.strip():
@@ -259,6 +269,12 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
             )
         found.append((tokens[:n], tokens[n:]))
     return found
+
+
+def is_prompts(tokenizer: PreTrainedTokenizerBase, prompt: str, token: int, place: tuple[int, int]) -> bool:
+    """Whether a token that spans the end of a prompt is an added one of the prompt's that takes in white space."""
+    added = tokenizer.added_tokens_decoder.get(token)
+    return added is not None and bool(added.content.strip()) and prompt[place[0] :].strip() == added.content.strip()
 
 
 def is_composed(
@@ -287,7 +303,12 @@ def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) ->
 
 def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """What stands before a text: the special tokens that the tokenizer itself puts there, mostly one or none."""
-    whole = tokenizer("a", add_special_tokens=True)["input_ids"]
-    (alone,) = encode(tokenizer, ["a"])
-    places = range(len(whole) - len(alone) + 1)
-    return whole[: next((n for n in places if whole[n : n + len(alone)] == alone), 0)]
+    added = tokenizer.added_tokens_decoder
+    words = (tokenizer.decode([token]).strip() for token in range(min(len(tokenizer), 1000)) if token not in added)
+    for text in ("a", "A", "1", *words):  # of which the vocabulary has some
+        (alone,) = encode(tokenizer, [text])
+        whole = tokenizer(text, add_special_tokens=True)["input_ids"]
+        places = range(len(whole) - len(alone) + 1) if alone else ()
+        if n := [n for n in places if whole[n : n + len(alone)] == alone]:
+            return whole[: n[0]]
+    return []

@@ -2,8 +2,8 @@
 
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 from os.path import commonprefix
-from unicodedata import combining
 
 from transformers import PreTrainedTokenizerBase
 
@@ -11,7 +11,7 @@ from ripeness.chat import Turns, chat_contexts, chat_prompt, encode_chats
 from ripeness.errors import UserError
 from ripeness.joint import glued
 from ripeness.models import contexts_of, encode, encode_pairs
-from ripeness.token_healing import Start, starts
+from ripeness.token_healing import Start, beginnings, starts
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
 
@@ -55,17 +55,21 @@ def build_prompts(
     separator: str,
     room: int,
     answer_room: int = 0,
+    begun: tuple[str, ...] | None = None,
 ) -> list[Prompt]:
     """Tokens of every example after its shots, each in at most `room` tokens with its longest answer.
 
     Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
-    `answer_room` is kept free for text that is still to be generated.
+    `answer_room` is kept free for text that is still to be generated. `begun` says how answers begin, if not as those
+    of the examples do.
     """
     prompts: dict[int, Prompt] = {}
+    if answer_room and begun is None:
+        begun = beginnings(example["target"] for example in examples)
+    encode_rows = partial(encode_open, begun=begun) if answer_room else encode_questions
     for n_dropped in range(len(shots) + 1):
         waiting = [index for index in range(len(examples)) if index not in prompts]
         rows = [examples[index] for index in waiting]
-        encode_rows = encode_open if answer_room else encode_questions
         for index, prompt in zip(waiting, encode_rows(tokenizer, shots[n_dropped:], rows, separator), strict=True):
             n_tokens = len(prompt.context)
             needed = answer_room + prompt.start.n_again if prompt.start else max(map(len, prompt.answers))
@@ -136,37 +140,27 @@ def encode_questions(
 
 
 def encode_open(
-    tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str
+    tokenizer: PreTrainedTokenizerBase,
+    shots: list[Shot],
+    examples: list[dict],
+    separator: str,
+    *,
+    begun: tuple[str, ...],
 ) -> list[Prompt]:
-    """Every question after the shots, up to where the model is to write."""
-    is_chat = bool(examples) and bool(examples[0].get("turns"))
+    """Every question after the shots, up to where the model is to write; the answers of all begin as `begun` says."""
+    if not examples:
+        return []
+    is_chat = bool(examples[0].get("turns"))
     if is_chat:
         before = [turn for shot in shots for turn in shot]
         texts = [chat_prompt(tokenizer, [*before, *example["turns"]]) for example in examples]
     else:
         head = "".join(shot + separator for shot in shots)
         texts = [head + example["prompt"] for example in examples]
-    # how an answer begins is a matter of the format, not of what is right
-    leads = [example["target"][:1] if example["target"][:1].isspace() else "" for example in examples]
-    found = starts(tokenizer, list(zip(texts, leads, strict=True)))
-    for example, text, start in zip(examples, texts, found, strict=True):
-        check_writable(tokenizer, example, text, start)
+    found = starts(tokenizer, texts, begun)
     contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [start.context for start in found])
     found = [replace(start, context=context) for context, start in zip(contexts, found, strict=True)]
     return [Prompt(start.context, [], 0, start) for start in found]
-
-
-def check_writable(tokenizer: PreTrainedTokenizerBase, example: dict, text: str, start: Start) -> None:
-    """Refuse an open question whose answer begins with a mark that changes the last letter of the prompt."""
-    if not combining(example["target"][:1] or " "):
-        return
-    ((context, _),) = encode_pairs(tokenizer, [(text, example["target"])])
-    if context[: len(start.context)] != start.context:
-        raise UserError(
-            f"item {example['item']!r}: the answer {example['target'][:20]!r} begins with a mark that the tokenizer "
-            f"joins with the prompt's last letter {text[-1:]!r}, so that no text can be written after the prompt\n"
-            "hint: leave out the row, or let the prompt end in a sign of its own"
-        )
 
 
 def meet(pairs: list[tuple[list[int], list[int]]]) -> tuple[list[int], list[list[int]]]:
@@ -189,7 +183,7 @@ def encode_options(
     options = [answers_of(example) for example in examples]
     asked = [(row["prompt"], answer) for row, answers in zip(examples, options, strict=True) for answer in answers]
     pairs = encode_pairs(tokenizer, asked)
-    if head:
+    if head and cuts_words(tokenizer):
         questions = [question for question, _ in asked]
         wholes, alones = encode(tokenizer, [head + question for question in questions]), encode(tokenizer, questions)
         if all(map(goes_on, wholes, alones, pairs)):
@@ -197,8 +191,16 @@ def encode_options(
             pairs = [(before + context, answer) for before, (context, answer) in zip(heads, pairs, strict=True)]
         else:
             pairs = encode_pairs(tokenizer, [(head + question, answer) for question, answer in asked])
+    elif head:
+        pairs = encode_pairs(tokenizer, [(head + question, answer) for question, answer in asked])
     encoded = iter(pairs)
     return [[next(encoded) for _ in answers] for answers in options]
+
+
+def cuts_words(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether text is cut into words before it is cut into tokens, so that none reaches over words and lines."""
+    words = tokenizer.backend_tokenizer.pre_tokenizer
+    return words is not None and len(words.pre_tokenize_str("a b\n\nc d")) > 2
 
 
 def goes_on(whole: list[int], alone: list[int], pair: tuple[list[int], list[int]]) -> bool:

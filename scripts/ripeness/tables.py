@@ -245,7 +245,9 @@ def read_examples(path: Path) -> list[dict]:
         try:
             row = json.loads(line)
             choices, gold = row.get("choices") or [], row.get("gold", -1)
-            target = choices[gold] if choices and gold >= 0 else row["target"]
+            if choices and not (type(gold) is int and 0 <= gold < len(choices)):
+                raise ValueError(f"gold is {gold!r}, and no place of one of the {len(choices)} choices, from 0")
+            target = choices[gold] if choices else row["target"]
             item = str(row.get("item", f"{path.name}:{number}"))
             turns = row.get("turns") or []
             prompt = turns[-1]["content"] if turns else row["prompt"]
@@ -255,10 +257,22 @@ def read_examples(path: Path) -> list[dict]:
             rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
         except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
             raise UserError(
-                f"{path}:{number}: not an example ({error!r})\n"
+                f"{path}:{number}: not an example ({described(error)})\n"
                 'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
             ) from None
+    if not rows:
+        raise UserError(f"{path} holds no example\nhint: a JSON object a line")
+    if odd := [place for place, row in enumerate(rows, 1) if bool(row["turns"]) != bool(rows[0]["turns"])]:
+        raise UserError(
+            f"{path}: row {odd[0]} has {'a prompt' if rows[0]['turns'] else 'turns'}, unlike the first\n"
+            "hint: a file holds chats, with `turns`, or prompts"
+        )
     return conform(rows, EXAMPLES).to_dicts()
+
+
+def described(error: Exception) -> str:
+    """What is wrong with a line, in words."""
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
 def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:

@@ -1,23 +1,24 @@
-"""Where text is to be written after a prompt: before the tokens that would be others if the text went on.
+"""Where text is to be written after a prompt: before the tokens that would be others if an answer followed.
 
 A token at the end of a prompt may be the beginning of a longer one that spans prompt and answer: after `say "` a model
 was trained on the token `"yes`. What is in doubt is left to be written again: the first new tokens must spell those
-characters (token healing). What is in doubt is found by trying how text could go on, never from an item's answer.
+characters (token healing). What is in doubt is found by trying how the answers of a dataset begin, the same ones for
+every item, so that nothing is told of an item's own.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models import cut, encode, encode_with_places
+from ripeness.models import encode, encode_pairs, encode_with_places
 
 TAIL = range(8, 24)  # tokens at the end of a prompt that are looked at, the fewest that are the same alone
-LONGEST = 32  # characters at the end of a prompt that a longer token may begin with
-MOST = 128  # longer tokens that are tried of those that begin alike
-TRIED = ("a", "A", "7", '"', "(", "\u65e5")  # a letter, a capital, a digit, signs, a word without spaces
+BEGINNING = 16  # characters of an answer that are tried
+MOST = 2048  # beginnings that are tried
 SPACE = "\u2581"  # stands for a space in SentencePiece
 BYTE = "<0x"  # begins a token that stands for one byte in SentencePiece
 
@@ -40,7 +41,7 @@ class Vocabulary:
     """The tokens of a tokenizer as strings.
 
     `stems` are in order, without the marks of a word's middle and end, `stem_of` has them by token; `special` tokens
-    never merge with text and are not among the stems. `rests` and `settled` keep what was found out about prompts.
+    never merge with text and are not among the stems. `settled` keeps what was found out about prompts.
     """
 
     stems: list[tuple[str, int]]
@@ -48,8 +49,7 @@ class Vocabulary:
     special: frozenset[int]
     middle: str
     byte_of: dict[str, int]  # of the signs of a byte-level tokenizer, else empty
-    rests: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    settled: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    settled: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
 
     def spell(self, tokens: list[int]) -> str:
         """The stems of tokens as one string: the same for a text, however it is cut."""
@@ -70,14 +70,6 @@ class Vocabulary:
         except (KeyError, UnicodeDecodeError):
             return ""
 
-    def beyond(self, end: str, lead: str) -> list[str]:
-        """What stems that begin with `end` say after it, at most MOST of them that go on as `lead` has it."""
-        if (end, lead) not in self.rests:
-            texts = (self.text(stem[len(end) :]) for stem, _ in self.beginning_with(end))
-            found = list(dict.fromkeys(text for text in texts if text and goes_on(text, lead)))
-            self.rests[end, lead] = found[:: -(-len(found) // MOST) or 1]
-        return self.rests[end, lead]
-
     def spelled(self, text: str) -> list[int]:
         """The tokens that may be the next of those that spell a text and perhaps more; the rest can be spelled, too."""
         stem = text.removeprefix(self.middle)
@@ -89,11 +81,6 @@ class Vocabulary:
                     found.append(self.stems[alike][1])
                     alike += 1
         return found
-
-
-def goes_on(text: str, lead: str) -> bool:
-    """Whether a text begins as answers do: with their white space, or without any."""
-    return text.startswith(lead) if lead else not text[0].isspace()
 
 
 KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionary()
@@ -127,26 +114,35 @@ def byte_signs() -> dict[str, int]:
     return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[tuple[str, str]]) -> list[Start]:
-    """Where the answer to each prompt starts; with each stands the white space that its answer begins with, or none."""
-    texts = list(dict.fromkeys(text for text, _ in prompts))
+def beginnings(answers: Iterable[str]) -> tuple[str, ...]:
+    """How answers begin, each once and in order; of very many, as many as MOST evenly."""
+    found = sorted({answer[:BEGINNING] for answer in answers if answer})
+    return tuple(found[:: -(-len(found) // MOST) or 1])
+
+
+def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], begun: tuple[str, ...]) -> list[Start]:
+    """Where the answer to each prompt starts, if answers begin in these ways (see `beginnings`)."""
+    texts = list(dict.fromkeys(prompts))
     encoded = dict(zip(texts, encode_with_places(tokenizer, texts), strict=True)) if texts else {}
-    return [start_after(tokenizer, text, lead, *encoded[text]) for text, lead in prompts]
+    return [start_after(tokenizer, text, begun, *encoded[text]) for text in prompts]
 
 
 def start_after(
-    tokenizer: PreTrainedTokenizerBase, text: str, lead: str, tokens: list[int], places: list[tuple[int, int]]
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    begun: tuple[str, ...],
+    tokens: list[int],
+    places: list[tuple[int, int]],
 ) -> Start:
     """Where the answer to one prompt starts."""
     known = vocabulary(tokenizer)
     tails = (text[places[-n][0] :] for n in TAIL if n < len(tokens))
     tail = next((tail for tail in tails if is_end(tokens, encode(tokenizer, [tail])[0])), text)
     (end,) = encode(tokenizer, [tail])
-    if (tail, lead) not in known.settled:
-        known.settled[tail, lead] = settled(tokenizer, tail, lead, end)
-    kept = known.settled[tail, lead]
-    whole, part = known.spell(end), known.spell(kept)
-    again = whole[len(part) :]
+    if (tail, begun) not in known.settled:
+        known.settled[tail, begun] = settled(tokenizer, tail, begun, end)
+    kept = known.settled[tail, begun]
+    again = known.spell(end)[len(known.spell(kept)) :]
     if again and known.middle and kept == end[: len(kept)]:
         word = tokenizer.convert_ids_to_tokens(end[len(kept)])
         again = known.middle + again if word.startswith(known.middle) else again
@@ -159,23 +155,12 @@ def is_end(tokens: list[int], end: list[int]) -> bool:
     return bool(end) and tokens[-len(end) :] == end
 
 
-def settled(tokenizer: PreTrainedTokenizerBase, text: str, lead: str, tokens: list[int]) -> list[int]:
-    """The tokens at the beginning of a text that are the same however it goes on."""
-    if not text:
-        return []
-    found = encode_with_places(tokenizer, [text + rest for rest in continuations(tokenizer, tokens, lead)])
-    return commonprefix([tokens_on[: cut(places, len(text))] for tokens_on, places in found])
-
-
-def continuations(tokenizer: PreTrainedTokenizerBase, tokens: list[int], lead: str) -> list[str]:
-    """What may follow tokens: some text of each kind, and what a token that spans their end would go on with."""
-    known = vocabulary(tokenizer)
-    last = next((place for place in range(len(tokens), 0, -1) if tokens[place - 1] in known.special), 0)
-    end = known.spell(tokens[last:])[-LONGEST:]
-    words = [token.content for token in tokenizer.added_tokens_decoder.values() if not token.special]
-    tried = [*(lead + text for text in TRIED), *(text for text in words[:MOST] if text and goes_on(text, lead))]
-    found = (known.beyond(end[place:], lead) for place in range(len(end)))
-    return list(dict.fromkeys([*tried, *(rest for rests in found for rest in rests)]))
+def settled(tokenizer: PreTrainedTokenizerBase, text: str, begun: tuple[str, ...], tokens: list[int]) -> list[int]:
+    """The tokens at the beginning of a text that are the same before every answer."""
+    if not text or not begun:
+        return tokens
+    found = encode_pairs(tokenizer, [(text, beginning) for beginning in begun])
+    return commonprefix([context for context, _ in found])
 
 
 def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:

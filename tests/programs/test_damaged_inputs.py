@@ -111,7 +111,7 @@ READ = {"suite": "t", "probe": "t", "kind": "text", "format": "text", "shots": 0
 PREDICT = ["--probes", json.dumps([ASKED, READ]), "--batch-tokens", "512"]
 PERTURB = ["--texts", '{"prose": "{made}/text.parquet"}', "--settings", '{"seeds": [0], "bits": []}']
 FIGURE = [word for kind in ("spec", "svg", "csv") for word in (f"--output-{kind}", f"{{out}}.{kind}")]
-REPORT = ["--study-title", "a", "--figures", "{made}", "--findings", "{made}/findings.json"]
+REPORT = ["--figures", "{made}", "--findings", "{made}/findings.json"]
 REPORT += ["--prompts", "{made}/prompts.json", "--provenance", "{made}/provenance.json", "--usage-logs", "{made}/usage"]
 
 # (program, its options, the files that it reads)

@@ -172,6 +172,13 @@ def test_an_answer_by_words_alone_ends_before_the_next_turn(tokenizer):
     assert turn_end(made) == TurnEnd(None, "\n<|im_start|>user")
 
 
+def test_line_ends_among_the_added_tokens_end_no_answer(tokenizer):
+    backend = copy.deepcopy(tokenizer.backend_tokenizer)
+    backend.add_tokens(["\n\n", "  "])  # as Gemma has them
+    made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")
+    assert turn_end(made) == TurnEnd(None, "\n\nUser:")
+
+
 @pytest.mark.parametrize("name", ["tokenizer", "own"])
 def test_whole_turns_are_left_out_so_that_a_chat_fits(request, name):
     tokenizer = request.getfixturevalue(name)

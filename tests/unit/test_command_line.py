@@ -46,7 +46,7 @@ def test_a_disk_that_is_full_or_not_to_be_written_is_said_without_a_traceback(mo
 
 @pytest.mark.parametrize(("error", "hint"), DISK)
 def test_so_is_one_that_is_full_when_the_usage_is_written(monkeypatch, capsys, error, hint):
-    def full(*_):
+    def full(*_, **__):
         raise error
 
     monkeypatch.setattr(command_line, "write_json", full)

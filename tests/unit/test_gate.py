@@ -171,11 +171,21 @@ def test_the_tokenizer_is_that_of_its_file_whatever_class_is_named(folder, chang
     assert encode(load_tokenizer(folder), [text]) == [expected]
 
 
-def test_a_tokenizer_that_its_configuration_changes_is_refused(folder):
-    write_tokenizer(
-        folder, added_tokens_decoder={"317": {"content": "CAPITALS", "special": False, "normalized": False}}
-    )
-    assert "tokenizer.json" in refused(folder) and "added_tokens.json changes the tokenizer" in refused(folder)
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"added_tokens_decoder": {"317": {"content": "film", "special": False, "normalized": False}}},
+        {"additional_special_tokens": ["film"]},
+        {"pad_token": "film"},
+        {"split_special_tokens": True},
+    ],
+)
+def test_what_a_configuration_adds_to_the_tokenizer_of_the_file_is_left_out(folder, config):
+    write_tokenizer(folder, **config)
+    assert check_folder(folder)["n_vocabulary"] == 317
+    text = "the film was<|endoftext|> long"
+    expected = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text, add_special_tokens=False).ids
+    assert encode(load_tokenizer(folder), [text]) == [expected]
 
 
 def test_an_end_of_text_that_the_file_does_not_know_is_refused(folder):

@@ -194,7 +194,7 @@ def test_answers_are_cut_before_the_stop_text_and_stripped(tokenizer):
 def test_text_that_starts_before_the_end_of_a_prompt_spells_it_first(tiny_model, architecture):
     tokenizer, prompt = tokenizer_of("merges over spaces"), "Q: is it\nAnswer:"
     model = tiny_model(architecture, vocab_size=len(tokenizer))
-    (start,) = starts(tokenizer, [(prompt, " ")])
+    (start,) = starts(tokenizer, [prompt], (" yes", " no"))
     contexts = [start, Start(start.context[1:])]
     (text, _), (free, _) = answer(model, tokenizer, contexts, [[], []], Stopping(6, ("r:", "\n")), batch_tokens=4096)
     tokens, again = list(start.context), start.again

@@ -216,7 +216,7 @@ def test_of_what_is_pretrained_here_the_plan_knows_which_weights_will_be_the_sam
 
 
 def test_the_hub_is_asked_of_what_lies_there_before_the_audit_and_of_nothing_else():
-    lines = [{"step": 0}, {"step": 1}, {"path": "models/a", "step": 5, "tokens": 7, "name": "mine"}]
+    lines = [{"step": 0}, {"step": 1}, {"path": "models/a", "step": 5, "tokens": 10_485_760, "name": "mine"}]
     config = tuned_nursery() | {"texts": {}, "suites": {"own": {"datasets": "own", "formats": "trained"}}}
     study = load_study(config | {"series": {"pythia": {"from": "pythia-70m", "checkpoints": lines}}}, TASKS)
     sources = json.loads(weight_lookups.listed_sources(study, None))["pythia"]

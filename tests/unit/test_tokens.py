@@ -4,12 +4,23 @@ from unicodedata import combining
 
 import pytest
 from tokenizer_kinds import KINDS, tokenizer_of
+from tokenizers import AddedToken, Tokenizer, models, processors
+from transformers import PreTrainedTokenizerFast
 
 from ripeness.batching import IGNORED, encode_examples
 from ripeness.errors import UserError
 from ripeness.models import contexts_of, document_start, encode, encode_pairs, encode_with_places, end_of_text
 from ripeness.prompts import build_prompts
-from ripeness.token_healing import again_text, allowed, continuation_text, starts, still_to_write, text_after
+from ripeness.token_healing import (
+    again_text,
+    allowed,
+    beginnings,
+    continuation_text,
+    starts,
+    still_to_write,
+    text_after,
+    text_of,
+)
 
 ENDINGS = [
     *(" ", "  ", "\t", "\n", "\n\n", "\r\n", ' "', "'", " (", "[", "{", ":", "-", " 7", "42"),
@@ -57,14 +68,8 @@ def test_training_scoring_and_writing_agree(kind, ending):
             n = len(scored.context)
             assert trained.tokens == [*scored.context, *scored.answers[0], end_of_text(tokenizer)]
             assert trained.targets == [IGNORED] * n + trained.tokens[n:]
-            try:
-                (asked,) = build_prompts(
-                    tokenizer, [row | {"choices": []}], [], separator="\n", room=500, answer_room=9
-                )
-            except UserError as error:  # what no text can be written after
-                assert kind == "nfc" and "begins with a mark" in str(error)
-                assert combining(answer[0]) and prompt[-1].isalpha()
-                continue
+            rows = [row | {"choices": []}, *({"item": "o", "prompt": "so", "target": other} for other in ANSWERS)]
+            asked = build_prompts(tokenizer, rows, [], separator="\n", room=500, answer_room=9)[0]
             check_written(tokenizer, kind, asked, trained.tokens[:-1], n, answer)
 
 
@@ -73,7 +78,7 @@ def check_written(tokenizer, kind, asked, tokens, n_context, answer):
     start = len(asked.context)
     if asked.context == [end_of_text(tokenizer)]:  # nothing of the prompt is settled
         return
-    if tokenizer.convert_tokens_to_ids("[UNK]") in tokens:  # what no text is tried with
+    if combining(answer[0]) or tokenizer.convert_tokens_to_ids("[UNK]") in tokens:  # what no text is tried with
         return
     assert asked.context == tokens[:start] and start <= n_context
     again = asked.start.again
@@ -86,27 +91,62 @@ def check_written(tokenizer, kind, asked, tokens, n_context, answer):
 
 
 @pytest.mark.parametrize(
-    ("kind", "prompt", "lead", "again"),
+    ("kind", "prompt", "answers", "again"),
     [
-        ("gpt2", "the answer is ", "", " "),
-        ("gpt2", "Summary:\n\n", "", ""),  # two line ends alone are one token, before a word they are two
-        ("gpt2", "Answer:", " ", ""),
-        ("cl100k", "Q: is it no-", "", "-"),
-        ("cl100k", "Summary:\n", "", ""),
-        ("cl100k", "Summary:", "\n", ":"),
-        ("digits", "it is ", "", " "),
-        ("merges over spaces", "Q: is it\nAnswer:", " ", "\nAnswer:"),
-        ("metaspace always", "it is ", "", " "),
-        ("wordpiece", "it is ye", "", "ye"),
-        ("a start", "it is", " ", ""),
+        ("gpt2", "the answer is ", ["yes", "no"], " "),
+        ("gpt2", "Summary:\n\n", ["yes"], ""),  # two line ends alone are one token, before a word they are two
+        ("gpt2", "Answer:", [" yes"], ""),
+        ("cl100k", "Q: is it no-", ["yes"], "-"),
+        ("cl100k", "Q: is it no-", ["42", "(no)"], ""),  # which no token joins with the sign
+        ("cl100k", "Summary:\n", ["yes"], ""),
+        ("cl100k", "Summary:", ["\nyes"], ":"),
+        ("digits", "it is ", ["yes", "42"], " "),
+        ("digits", "it is ", ["42", "7"], ""),
+        ("merges over spaces", "Q: is it\nAnswer:", [" yes"], "\nAnswer:"),
+        ("metaspace always", "it is ", ["yes"], " "),
+        ("wordpiece", "it is ye", ["s"], "ye"),
+        ("a start", "it is", [" yes"], ""),
     ],
 )
-def test_only_what_a_longer_token_may_begin_with_is_written_again(kind, prompt, lead, again):
+def test_only_what_an_answer_may_join_is_written_again(kind, prompt, answers, again):
     tokenizer = tokenizer_of(kind)
-    (start,) = starts(tokenizer, [(prompt, lead)])
+    (start,) = starts(tokenizer, [prompt], beginnings(answers))
     assert again_text(tokenizer, start) == again
-    assert start.context == encode(tokenizer, [prompt + lead + "42"])[0][: len(start.context)]
+    for answer in answers:
+        ((context, _),) = encode_pairs(tokenizer, [(prompt, answer)])
+        assert start.context == context[: len(start.context)]
     assert bool(again) == bool(start.n_again)
+
+
+def test_where_text_starts_tells_nothing_of_an_items_own_answer():
+    rows = [{"item": str(n), "prompt": "it is ", "choices": [], "target": t} for n, t in enumerate(["42", "yes", "no"])]
+    prompts = build_prompts(tokenizer_of("digits"), rows, [], separator="\n", room=500, answer_room=9)
+    assert len({tuple(prompt.context) for prompt in prompts}) == 1 and prompts[0].start.again
+
+
+def test_shots_of_every_number_stand_before_an_open_question_of_a_chat():
+    tokenizer = tokenizer_of("gpt2")
+    turns = [{"role": "user", "content": "is it?"}]
+    row = {"item": "i", "prompt": "is it?", "turns": turns, "choices": [], "target": "yes"}
+    shots = [[*turns, {"role": "assistant", "content": "no"}]] * 3
+    (prompt,) = build_prompts(tokenizer, [row], shots, separator="\n", room=500, answer_room=9)
+    assert prompt.n_dropped == 0 and text_of(tokenizer, prompt.context).count("is it?") == 4
+
+
+def test_a_start_is_there_though_the_vocabulary_has_few_letters():
+    backend = Tokenizer(models.BPE({"<s>": 0, "</s>": 1, "C": 2, "G": 3, "CG": 4}, [("C", "G")]))
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
+    assert document_start(tokenizer) == [0]
+
+
+def test_a_special_token_that_takes_in_white_space_stays_with_the_prompt():
+    backend = tokenizer_of("gpt2").backend_tokenizer
+    backend = Tokenizer.from_str(backend.to_str())
+    backend.add_special_tokens([AddedToken("<|assistant|>", rstrip=True)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>")
+    ((context, answer),) = encode_pairs(tokenizer, [("so<|assistant|>", " yes")])
+    assert (text_of(tokenizer, context), text_of(tokenizer, answer)) == ("so<|assistant|>", "yes")
 
 
 def test_a_line_end_that_merges_with_the_sign_before_stays_with_the_prompt():
