@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from ripeness.models import encode, encode_pairs, encode_with_places
 
-TAIL = range(8, 24)  # tokens at the end of a prompt that are looked at, the fewest that are the same alone
+TAILS = (3, 4, 5, 6, 8, 12, 16, 24)  # tokens at the end of a prompt that are looked at
+BEFORE = 8  # tokens before new ones that are turned into text with them
 BEGINNING = 16  # characters of an answer that are tried
 MOST = 2048  # beginnings that are tried
 SPACE = "\u2581"  # stands for a space in SentencePiece
@@ -136,12 +137,16 @@ def start_after(
 ) -> Start:
     """Where the answer to one prompt starts."""
     known = vocabulary(tokenizer)
-    tails = (text[places[-n][0] :] for n in TAIL if n < len(tokens))
-    tail = next((tail for tail in tails if is_end(tokens, encode(tokenizer, [tail])[0])), text)
-    (end,) = encode(tokenizer, [tail])
-    if (tail, begun) not in known.settled:
-        known.settled[tail, begun] = settled(tokenizer, tail, begun, end)
-    kept = known.settled[tail, begun]
+    tails = [text[places[-n][0] :] for n in TAILS if n < len(tokens)]
+    for tail in [*tails, text]:  # the shortest whose tokens are those of the whole, and of which one stays
+        (end,) = encode(tokenizer, [tail])
+        if tail != text and not is_end(tokens, end):
+            continue
+        if (tail, begun) not in known.settled:
+            known.settled[tail, begun] = settled(tokenizer, tail, begun, end)
+        kept = known.settled[tail, begun]
+        if kept:
+            break
     again = known.spell(end)[len(known.spell(kept)) :]
     if again and known.middle and kept == end[: len(kept)]:
         word = tokenizer.convert_ids_to_tokens(end[len(kept)])
@@ -194,7 +199,7 @@ def text_after(tokenizer: PreTrainedTokenizerBase, start: Start, tokens: list[in
     if not start.again:
         return text_of(tokenizer, tokens)
     repeated = again_text(tokenizer, start)
-    text = continuation_text(tokenizer, start.context[-TAIL.start :], tokens)
+    text = continuation_text(tokenizer, start.context[-BEFORE:], tokens)
     return text.removeprefix(repeated) if text.startswith(repeated) else text.lstrip().removeprefix(repeated.strip())
 
 
