@@ -50,6 +50,7 @@ rule all:
     default_target: True
     input:
         "<results>/report.html",
+        rules.write_report.input,  # whatever of them is missing is made again
         from_plan(lookups.kept_models),
 
 

@@ -27,6 +27,7 @@ from ripeness.finite import lost_items, with_reason
 from ripeness.generation import answer
 from ripeness.harness import predict_task
 from ripeness.limits import context_length
+from ripeness.made import check_no_overlap
 from ripeness.models import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
 from ripeness.options import option_scores
 from ripeness.probes import read_probes
@@ -179,6 +180,14 @@ def predict_probe(
     return rows
 
 
+def named_files(probes: str) -> list[Path]:
+    """The files that probes name, and theirs, if they are in one."""
+    own = [] if probes.lstrip().startswith("[") else [Path(probes)]
+    return own + [
+        Path(probe[key]) for probe in read_probes(probes) for key in ("examples", "shot_examples") if key in probe
+    ]
+
+
 def main(argv: list[str] | None = None) -> None:
     """Write one row for every item of every probe."""
     parser = argument_parser(__doc__)
@@ -198,6 +207,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
+    for source in (options.model, *named_files(options.probes)):
+        check_no_overlap(options.output, source)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     if options.delete_model and options.training:

@@ -63,7 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
-    check_no_overlap(options.output, options.checkpoint)
+    for output in (options.output, options.record):
+        for source in (options.checkpoint, options.examples):
+            check_no_overlap(output, source)
     settings = read_settings(options.settings)
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
     rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from ripeness.convert import INDEX
 from ripeness.errors import UserError
 from ripeness.files import read_json
-from ripeness.limits import text_config
+from ripeness.limits import LENGTH_KEYS, text_config
 from ripeness.models import brief, encode, end_of_text, load_config, load_tokenizer
 
 # What tokenizers tell apart: digits, composed letters and marks, capitals, spaces, line ends, signs, scripts.
@@ -71,7 +71,14 @@ def read_config(folder: Path) -> PretrainedConfig:
 
 def check_config(folder: Path, config: PretrainedConfig, found: dict[str, tuple[int, ...]]) -> None:
     """Refuse a config whose sizes are beyond all weights, before a model of these sizes is built even without any."""
+    if getattr(config, "quantization_config", None):
+        advice = "name the checkpoint as it was before its weights were quantised, or save it in full precision"
+        raise refusal(folder, "its weights are quantised, and such weights are not tuned here", advice)
     config, n_numbers = text_config(config), sum(map(math.prod, found.values()))
+    for key in LENGTH_KEYS:
+        value = getattr(config, key, None)
+        if isinstance(value, int) and value <= 0 and key in config.to_diff_dict():
+            raise refusal(folder, f"config.json has {key} {value}", "it is how many tokens the model reads at most")
     for name, most in {**dict.fromkeys(WIDTHS, n_numbers), "num_hidden_layers": MOST_LAYERS * len(found)}.items():
         value = getattr(config, name, None)
         if isinstance(value, int) and value > most:

@@ -6,6 +6,7 @@ without a mark, or with more in it than its mark names, is neither replaced nor 
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ MARK = ".ripeness.json"
 TUNED, SCRATCH = "tuned model", "scratch"  # kinds of folders of which files may be deleted
 AGAIN = "delete it; the next run makes it again"
 # what others put into any folder: Snakemake, the library of datasets, network and desktop file systems
-OF_OTHERS = (".snakemake_timestamp", ".DS_Store", ".nfs", "cache-")
+OF_OTHERS = re.compile(r"\.snakemake_timestamp|\.DS_Store|\.nfs[0-9a-f]{16,}|cache-[0-9a-f]{16}(_\d+_of_\d+)?\.arrow")
 DEPTH = 3  # folders above a file among which its mark is looked for
 
 
@@ -34,7 +35,7 @@ def contents(folder: Path) -> dict[str, Path]:
     for top, folders, names in os.walk(folder):  # which follows no link
         for name in [*names, *(name for name in folders if Path(top, name).is_symlink())]:
             path = Path(top, name)
-            if not name.startswith(OF_OTHERS) and path != folder / MARK:
+            if not OF_OTHERS.fullmatch(name) and path != folder / MARK:
                 found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
 

@@ -38,7 +38,7 @@ def text(word: str) -> str:
 def whole_number(word: str) -> int:
     """A whole number that is not negative, also written as 2.1e9."""
     value = int(word) if word.isdecimal() else float(word)
-    if not math.isfinite(value) or value != int(value) or value < 0:
+    if not math.isfinite(value) or value != int(value) or not 0 <= value < 2**62:
         raise ValueError(word)
     return int(value)
 

@@ -38,7 +38,9 @@ def check_twice(lines: list[Line]) -> None:
     key = [name for name in COLUMNS if name not in apart]
     seen: dict[tuple, str] = {}
     for line in lines:
-        place = tuple(line.values[name] for name in key)
+        # an empty format is the one that text has, or `default`: see published_tables
+        usual = {"format": "text" if line.values["probe_kind"] == "text" else "default"}
+        place = tuple(usual.get(name) if line.values[name] is None else line.values[name] for name in key)
         if place in seen:
             shown = ", ".join(str(part) for part in place if part is not None)
             raise UserError(f"{line.where}: the same number as {seen[place]} ({shown})\nhint: remove one of the rows")

@@ -96,6 +96,11 @@ def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[
             raise UserError(
                 f'{path}:{line}: {found}\nhint: a quote in a text in quotes is written twice: "a ""b"" c"'
             ) from None
+        if separator == "\t" and any("\t" in cell and "\n" in cell for cell in cells):  # few .tsv files know quotes
+            raise UserError(
+                f"{path}:{line}: a text in quotes goes on to line {reader.line_num}, over tabs and line ends\n"
+                "hint: if these are rows of their own, save the table as .jsonl, or remove the quotes around words"
+            )
         yield line, cells
 
 

@@ -324,3 +324,30 @@ def test_a_model_without_a_limit_reads_prompts_and_running_text(endless, tmp_pat
     table = pl.read_parquet(output)
     assert set(table["probe"]) == {"film", "see", "prose"}
     assert all(math.isfinite(nll) for nll in table.filter(probe="prose")["nll"])
+
+
+@pytest.mark.parametrize("output", ["model/model.safetensors", "model/new.parquet", "probes.json", "open.jsonl"])
+def test_an_output_that_is_read_is_refused(checkpoint, tmp_path, output):
+    shutil.copytree(checkpoint, tmp_path / "model")
+    (tmp_path / "open.jsonl").write_text('{"prompt": "see", "target": " good"}\n')
+    probe = {
+        "suite": "a",
+        "probe": "b",
+        "kind": "generation",
+        "format": "default",
+        "shots": 0,
+        "stop": "",
+        "max_new_tokens": 2,
+    }
+    (tmp_path / "probes.json").write_text(json.dumps([probe | {"examples": str(tmp_path / "open.jsonl")}]))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    options = ["--model", str(tmp_path / "model"), "--probes", str(tmp_path / "probes.json")]
+    with pytest.raises(UserError, match=r"overlap\nhint: name another output"):
+        predict.main([*options, "--output", str(tmp_path / output)])
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_a_choice_without_choices_is_refused(run, probes, tmp_path):
+    (tmp_path / "open.jsonl").write_text('{"prompt": "see", "target": " good"}\n')
+    with pytest.raises(UserError, match=r"item 'open.jsonl:1' of .* has no choices\nhint: "):
+        run([probes[0] | {"examples": str(tmp_path / "open.jsonl")}])

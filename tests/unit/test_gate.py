@@ -304,3 +304,16 @@ def test_a_checkpoint_of_several_media_passes_by_its_text_config(folder):
     model = model_zoo.tiny_model("gemma3", text_config={"vocab_size": 384})
     model.save_pretrained(folder)
     assert check_folder(folder)["n_parameters"] == sum(weights.numel() for weights in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"max_position_embeddings": 0}, "config.json has max_position_embeddings 0"),
+        ({"max_position_embeddings": -5}, "config.json has max_position_embeddings -5"),
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "quantised"),
+    ],
+)
+def test_a_config_that_cannot_be_meant_is_refused(folder, values, words):
+    change_config(folder, **values)
+    assert words in refused(folder)

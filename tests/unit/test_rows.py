@@ -13,6 +13,7 @@ import fetch_dataset
 from ripeness.errors import UserError
 from ripeness.files import read_json
 from ripeness.items import item_of
+from ripeness.row_files import read_rows
 from ripeness.rows import read_sources, write_rows
 from ripeness.tasks import load_task
 
@@ -224,3 +225,9 @@ def test_an_empty_cell_is_null_with_quotes_and_without(fetch, cell):
 )
 def test_odd_tables_are_read_as_they_stand(fetch, content, rows):
     assert [(int(row.where.split(":")[1]), row.values["text"]) for row in fetch("a.csv", content)] == rows
+
+
+def test_quotes_that_join_rows_of_a_tsv_are_refused(tmp_path):
+    (tmp_path / "q.tsv").write_text('label\ttext\n1\t"I love it.\n0\tHe is away.\n1\tIt is great."\n')
+    with pytest.raises(UserError, match=r"q.tsv:2: a text in quotes goes on to line 4.*\nhint: "):
+        read_rows(tmp_path / "q.tsv")

@@ -76,9 +76,11 @@ def test_a_job_that_is_refused_for_a_while_is_submitted_once_it_is_taken(tmp_pat
         "PATH": f"{tmp_path / 'bin'}:{ENVIRONMENT['PATH']}",
         "PLAYED": str(tmp_path / "played"),
     }
+    (tmp_path / "python").symlink_to(sys.prefix)  # Snakemake's plugin takes no blanks in the path of the interpreter
+    python = tmp_path / "python" / "bin" / Path(sys.executable).name
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--profile", "profile"], cwd=tmp_path, env=environment, stdout=said,
+            [python, "-m", "snakemake", "--profile", "profile"], cwd=tmp_path, env=environment, stdout=said,
             stderr=said, start_new_session=True,
         )  # fmt: skip
     try:
