@@ -1,7 +1,8 @@
 """What a checkpoint's weights are, whatever their files are called: digests of the values of every tensor.
 
 A copied or linked folder, a file under another name, other shards, another header, names without the prefix of the
-model, and a cast that loses nothing (bfloat16 or float16 to float32) give the same digests. One that rounds does not.
+model, and a cast that loses nothing (bfloat16 or float16 to float32, float32 to float64) give the same digests, since
+models are loaded in float32. A cast that rounds does not.
 """
 
 import hashlib
@@ -63,7 +64,7 @@ def tensor_digests(path: Path) -> Iterator[tuple[str, bool]]:
 def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, bool]:
     """Digest of one tensor's bytes (1-D, uint8), and whether it is a matrix of numbers that are not all equal."""
     is_float = dtype in FLOATS
-    kind = "F" if dtype in ("F16", "BF16", "F32") else dtype
+    kind = "F" if is_float else dtype
     digest = hashlib.sha256(f"{kind} {shape}".encode())
     values = content.view(FLOATS[dtype]) if is_float else content
     first, varies = None, False
@@ -77,9 +78,6 @@ def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, b
 
 
 def as_numbers(block: np.ndarray, dtype: str) -> np.ndarray:
-    """Values in float32, float64 where they come so; zero has no sign, which conversions lose."""
-    if dtype == "BF16":
-        numbers = (block.astype(np.uint32) << 16).view(np.float32)
-    else:
-        numbers = block.astype(np.float64 if dtype == "F64" else np.float32)
+    """Values in float32, as models are loaded; zero has no sign, which conversions lose."""
+    numbers = (block.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else block.astype(np.float32)
     return numbers + numbers.dtype.type(0)

@@ -23,7 +23,9 @@ def check_finished(results: Path) -> None:
             check_table(path)
     for kind, patterns in ((list, LISTS), (dict, OBJECTS)):
         for path in (path for pattern in patterns for path in sorted(results.glob(pattern))):
-            read_json(path, kind)
+            found = read_json(path, kind)
+            if kind is list and not all(isinstance(entry, dict) for entry in found):
+                raise damaged(path, "it is no list of objects")
     for pattern, end in PAGES.items():
         for path in sorted(results.glob(pattern)):
             if not read_text(path).rstrip().endswith(end):

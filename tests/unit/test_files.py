@@ -249,6 +249,12 @@ FINAL = {
 }
 
 
+def test_a_list_of_findings_that_holds_something_else_is_seen_too(tmp_path):
+    (tmp_path / "findings.json").write_text("[1]")
+    with pytest.raises(UserError, match="findings.json cannot be read: it is no list of objects"):
+        check_finished(tmp_path)
+
+
 @pytest.mark.parametrize("name", FINAL)
 def test_a_damaged_final_file_is_seen_before_a_study_runs(tmp_path, name):
     for path in FINAL:

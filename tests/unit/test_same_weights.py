@@ -117,6 +117,12 @@ def test_a_cast_that_loses_nothing_is_the_same_and_one_that_rounds_is_not(folder
     assert [group.owners for group in equal] == [("1", "2")]
 
 
+def test_double_precision_of_the_same_numbers_is_the_same(folder):
+    double = changed(folder, "double", lambda tensors: {name: tensor.double() for name, tensor in tensors.items()})
+    equal, shared = alike(folder, double)
+    assert [group.owners for group in equal] == [("0", "1")] and not shared
+
+
 def test_one_number_that_differs_makes_other_weights_that_share_the_rest(folder):
     def move(tensors):
         tensors["model.layers.1.mlp.up_proj.weight"][3, 4] += 1e-6
