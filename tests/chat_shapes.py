@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (templates are read best as they are)
+# ruff: noqa: E501 (a chat template is read best on the lines that it has)
 """Chat templates in the shapes of published ones, at toy size, each with what it writes before and after an answer."""
 
 from dataclasses import dataclass

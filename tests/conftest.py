@@ -40,6 +40,7 @@ SIZES = {
     "mistral": {"sliding_window": 4},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
 }
+FACTS = {"series": "tiny", "checkpoint": "step8", "step": 8, "tokens": 4096, "lr": 1e-3, "phase": "stable", "seed": 5}
 WORDS = "the film was good bad long short a dog cat sat on mat and ran far away to see what is it yes no"
 
 
@@ -99,16 +100,7 @@ def checkpoint(tmp_path_factory, tokenizer, tiny_model):
     folder = tmp_path_factory.mktemp("checkpoints") / "step8"
     tiny_model("llama").save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    facts = {
-        "series": "tiny",
-        "checkpoint": "step8",
-        "step": 8,
-        "tokens": 4096,
-        "lr": 1e-3,
-        "phase": "stable",
-        "seed": 5,
-    }
-    write_json(folder / "checkpoint.json", facts)
+    write_json(folder / "checkpoint.json", FACTS)
     return folder
 
 
@@ -137,16 +129,7 @@ def endless(tmp_path_factory, tokenizer, tiny_model):
     del model.config.max_position_embeddings
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    facts = {
-        "series": "tiny",
-        "checkpoint": "endless",
-        "step": 8,
-        "tokens": 4096,
-        "lr": 1e-3,
-        "phase": "stable",
-        "seed": 5,
-    }
-    write_json(folder / "checkpoint.json", facts)
+    write_json(folder / "checkpoint.json", FACTS | {"checkpoint": "endless"})
     return folder
 
 

@@ -31,6 +31,6 @@ def warning_lines(results: Path) -> list[str]:
 
 
 def say_warnings(results: Path) -> None:
-    """Print them beside what Snakemake says."""
+    """Print them after what Snakemake says."""
     if lines := warning_lines(results):
         print("", *lines, sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""How much a model reads, by its config: in all, in every layer, and beside others."""
+"""How much a model reads, by its config: in all, in every layer, and together with other texts."""
 
 import math
 import sys
@@ -54,7 +54,7 @@ def reach(model: PreTrainedModel) -> float:
     """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
 
     A sequence that is no longer than the windows of its layers is attended to whole. None may be so long that others
-    beside it would be rotated otherwise.
+    read with it would be rotated otherwise.
     """
     config = text_config(model.config)
     layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)

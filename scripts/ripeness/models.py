@@ -236,7 +236,7 @@ def encode_with_places(
 
 
 def cut(places: list[tuple[int, int]], n_characters: int) -> int:
-    """How many tokens lie wholly within the first characters of a text.
+    """How many tokens lie entirely within the first characters of a text.
 
     A token that spans the boundary lies beyond it, and so do those that share a character with such a token.
     """

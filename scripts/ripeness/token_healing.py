@@ -3,7 +3,7 @@
 A token at the end of a prompt may be the beginning of a longer one that spans prompt and answer: after `say "` a model
 was trained on the token `"yes`. What is in doubt is left to be written again: the first new tokens must spell those
 characters (token healing). What is in doubt is found by trying how the answers of a dataset begin, the same ones for
-every item, so that nothing is told of an item's own.
+every item, so that nothing of an item's own answer is revealed.
 """
 
 from bisect import bisect_left
