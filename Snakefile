@@ -26,7 +26,7 @@ pathvars:
 report: "reports/workflow.rst"
 
 
-container: planning.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
+container: snakemake_cache.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
 
 
 include: "rules/prepare.smk"
@@ -51,16 +51,16 @@ rule all:
     input:
         "<results>/report.html",
         rules.write_report.input,  # whatever of them is missing is made again
-        from_plan(lookups.kept_models),
+        from_plan(lookups.keep.kept_models),
 
 
 rule prepare:
     input:
-        from_plan(series_lookups.ready_inputs),
+        from_plan(lookups.fetch.ready_inputs),
 
 
 rule measure:
     input:
-        from_plan(audit_lookups.audited_inputs),
-        from_plan(lookups.checkpoint_tables),
-        from_plan(sensitivity_lookups.sensitivity_tables),
+        from_plan(lookups.audit.audited_inputs),
+        from_plan(lookups.collect.checkpoint_tables),
+        from_plan(lookups.perturb.sensitivity_tables),

@@ -20,8 +20,8 @@ from study import PARTS, environment
 from subjects import PROJECT, read_options
 from timing import row
 
-from ripeness import warm
-from ripeness.command_line import run as run_program
+from ripeness.runtime.command_line import run as run_program
+from ripeness.workflow.warm import start as warm
 
 CELLS = 2000
 PLANNING_S, PYTHIA_S, WARM_CPU_S = 10, 60, 0.1

@@ -19,12 +19,12 @@ import torch
 from subjects import NURSERY, Subject, gsm8k, nursery_summary, read_options, shot_texts, subjects
 from timing import best_of, row, take_turns
 
-from ripeness.command_line import run as run_program
-from ripeness.generation import generate
-from ripeness.limits import context_length
-from ripeness.prompts import SEPARATOR, build_prompts
-from ripeness.token_healing import text_of
-from ripeness.writing import Stopping
+from ripeness.measure.generation import generate
+from ripeness.measure.prompts import SEPARATOR, build_prompts
+from ripeness.models.context_limits import context_length
+from ripeness.models.next_token import Stopping
+from ripeness.models.token_healing import text_of
+from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
 PLAIN = 8

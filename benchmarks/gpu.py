@@ -16,7 +16,7 @@ from subjects import TINY, Subject, entailment, gpt_neox_tokenizer, read_options
 from timing import row
 from transformers import OlmoConfig, OlmoForCausalLM
 
-from ripeness.command_line import run as run_program
+from ripeness.runtime.command_line import run as run_program
 
 SHAPE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 16}
 VOCABULARY = 50304

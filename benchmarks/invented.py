@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import numpy as np
 import polars as pl
 
-from ripeness.tables import CELLS, IDENTITY, ITEM_SCORES, MEASUREMENTS, conform
+from ripeness.tables.columns import CELLS, IDENTITY, ITEM_SCORES, MEASUREMENTS, conform
 
 SERIES = "invented"
 FORMATS = ("default", "io", "instruct")

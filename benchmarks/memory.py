@@ -17,12 +17,12 @@ from pathlib import Path
 from subjects import BIG, PROJECT, arc_easy, folder_of, read_options
 from timing import row
 
-from ripeness.command_line import run as run_program
-from ripeness.files import read_json
-from ripeness.limits import context_length
-from ripeness.models import load_model, load_tokenizer
-from ripeness.prompts import SEPARATOR, build_prompts
-from ripeness.tables import EXAMPLES, write_table
+from ripeness.measure.prompts import SEPARATOR, build_prompts
+from ripeness.models.context_limits import context_length
+from ripeness.models.load import load_model, load_tokenizer
+from ripeness.runtime.command_line import run as run_program
+from ripeness.runtime.files import read_json
+from ripeness.tables.columns import EXAMPLES, write_table
 
 BATCH_TOKENS = 4096
 MB = 2**20

@@ -18,11 +18,11 @@ import torch
 from subjects import BIG, Subject, arc_easy, read_options, shot_texts, subjects
 from timing import best_of, row, take_turns
 
-from ripeness.command_line import run as run_program
-from ripeness.limits import context_length
-from ripeness.models import autocast
-from ripeness.options import option_scores
-from ripeness.prompts import SEPARATOR, build_prompts
+from ripeness.measure.options import option_scores
+from ripeness.measure.prompts import SEPARATOR, build_prompts
+from ripeness.models.context_limits import context_length
+from ripeness.models.load import autocast
+from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
 SIZES = (1, 4, 8, 16, 32, 64)

@@ -14,10 +14,10 @@ from pathlib import Path
 from subjects import PROJECT, add_options
 from timing import is_met, machine
 
-from ripeness.command_line import argument_parser
-from ripeness.command_line import run as run_program
-from ripeness.errors import UserError
-from ripeness.files import read_json, write_json
+from ripeness.runtime.command_line import argument_parser
+from ripeness.runtime.command_line import run as run_program
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, write_json
 
 NAMES = (
     "prediction",

@@ -33,12 +33,12 @@ from study import PARTS, environment
 from subjects import PROJECT, add_options
 from timing import row
 
-from ripeness import warm
-from ripeness.command_line import argument_parser
-from ripeness.command_line import run as run_program
-from ripeness.config import read_yaml
-from ripeness.plan import plan_cells
-from ripeness.study import load_study
+from ripeness.runtime.command_line import argument_parser
+from ripeness.runtime.command_line import run as run_program
+from ripeness.study.grid import plan_cells
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.warm import start as warm
 
 CELLS = (500, 2000, 10_000)
 CHECKPOINTS = (4, 26, 260)  # of 38,400 item rows each

@@ -16,9 +16,9 @@ from subjects import Subject, read_options, subjects
 from timing import row, take_turns
 
 from measure_sensitivity import row_of, sensitivity
-from ripeness.command_line import run as run_program
-from ripeness.running_text import Passages, passage_losses, read_passages
-from ripeness.world import heldout_documents
+from ripeness.data.nursery.world import heldout_documents
+from ripeness.models.forward.running_text import Passages, passage_losses, read_passages
+from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/measure_sensitivity.py
 SCALES = [0.01, 0.03, 0.1, 0.3, 1.0]

@@ -32,15 +32,15 @@ import yaml
 from subjects import PROJECT, add_options
 from timing import row
 
-from ripeness.command_line import argument_parser
-from ripeness.command_line import run as run_program
-from ripeness.config import read_yaml
-from ripeness.costs import warm_cpu
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.plan import plan_cells
-from ripeness.study import load_study
-from ripeness.world import heldout_documents
+from ripeness.data.nursery.world import heldout_documents
+from ripeness.runtime.command_line import argument_parser
+from ripeness.runtime.command_line import run as run_program
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.study.grid import plan_cells
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.usage_logs import warm_cpu
 
 PARTS = ("Snakefile", "rules", "scripts", "tasks", "reports", "envs", "config.yaml", "config.schema.yaml")
 CHECKPOINTS = ("step4096", "step1024")

@@ -22,12 +22,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from ripeness.command_line import argument_parser
-from ripeness.errors import UserError
-from ripeness.files import whole
-from ripeness.models import load_model, load_tokenizer
-from ripeness.world import rows as world_rows
-from ripeness.world_tasks import answer_text, prompt_text
+from ripeness.data.nursery.tasks import answer_text, prompt_text
+from ripeness.data.nursery.world import rows as world_rows
+from ripeness.models.load import load_model, load_tokenizer
+from ripeness.runtime.command_line import argument_parser
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole
 
 PROJECT = Path(__file__).resolve().parents[1]
 NURSERY, SMALL, BIG = "nursery", "0.1M, 50k words", "100M"

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ripeness.allocator import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+from ripeness.runtime.freed_memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 
 Prepare = Callable[[], Callable[[], Any]]  # called before the clock starts; what it returns is timed
 M_MMAP_THRESHOLD = -3  # mallopt(3)

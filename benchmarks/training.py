@@ -25,11 +25,11 @@ import torch
 from subjects import BIG, NURSERY, ROOM, SMALL, Subject, entailment, read_options, subjects
 from timing import matmul_peak, row, take_turns
 
-from ripeness.batching import Example, encode_examples
-from ripeness.command_line import run as run_program
-from ripeness.models import end_of_text
-from ripeness.recipes import read_settings
-from ripeness.training import train
+from ripeness.models.batching import Example, encode_examples
+from ripeness.models.load import end_of_text
+from ripeness.runtime.command_line import run as run_program
+from ripeness.study.methods import read_settings
+from ripeness.train.loop import train
 
 BATCH = 8
 SETTINGS = {

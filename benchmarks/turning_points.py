@@ -17,11 +17,11 @@ from scipy import stats
 from subjects import read_options
 from timing import is_met, row
 
-from ripeness.bends import best_knot, broken_stick, kink_p, knot_p, line_p
-from ripeness.command_line import run as run_program
-from ripeness.curves import Design, beyond_line, design_of, freed, hinge
-from ripeness.peaks import Peak, peak_contrast
-from ripeness.turning_points import MIN_FOR_KINK, kinds_of
+from ripeness.runtime.command_line import run as run_program
+from ripeness.stats.broken_stick import best_knot, broken_stick, kink_p, knot_p, line_p
+from ripeness.stats.curves import Design, beyond_line, design_of, freed, hinge
+from ripeness.stats.peaks import Peak, peak_contrast
+from ripeness.stats.turning_points import MIN_FOR_KINK, kinds_of
 
 SIZES = [(n, seeds) for n in (8, 12, 20) for seeds in (3, 5)]
 CHECKPOINT_SD, SEED_SD = 0.05, 0.06

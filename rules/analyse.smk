@@ -29,7 +29,7 @@ ALL_FIGURES = {
 FIGURES = {
     name: question
     for name, (question, kinds) in ALL_FIGURES.items()
-    if kind_of(STUDY.config) in kinds and name not in report_lookups.figures_without_data(STUDY)
+    if kind_of(STUDY.config) in kinds and name not in lookups.analyse.figures_without_data(STUDY)
 }
 
 
@@ -41,11 +41,11 @@ localrules:
 rule test_findings:
     """Test the claims on the measurements."""
     input:
-        measurements=from_plan(lookups.measurements_table),
-        cells=from_plan(lookups.cells_table),
-        scored=from_plan(lookups.item_tables),
-        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
-        simulated=from_plan(theory_lookups.theory_tables),
+        measurements=from_plan(lookups.collect.measurements_table),
+        cells=from_plan(lookups.collect.cells_table),
+        scored=from_plan(lookups.collect.item_tables),
+        sensitivity=from_plan(lookups.perturb.sensitivity_table),
+        simulated=from_plan(lookups.theory.theory_tables),
     output:
         findings="<results>/findings.json",
     log:
@@ -55,7 +55,7 @@ rule test_findings:
         "../envs/ripeness.yaml"
     params:
         code=code_of("test_findings"),
-        settings=from_plan(lookups.finding_settings),
+        settings=from_plan(lookups.analyse.finding_settings),
     shell:
         r"""
         python "$PROGRAMS/test_findings.py" \
@@ -73,11 +73,11 @@ rule test_findings:
 rule plot_figure:
     """Draw one figure: specification, picture, and the data behind it."""
     input:
-        measurements=from_plan(lookups.measurements_table),
-        cells=from_plan(lookups.cells_table),
-        scored=from_plan(lookups.item_tables),
-        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
-        simulated=from_plan(theory_lookups.theory_tables),
+        measurements=from_plan(lookups.collect.measurements_table),
+        cells=from_plan(lookups.collect.cells_table),
+        scored=from_plan(lookups.collect.item_tables),
+        sensitivity=from_plan(lookups.perturb.sensitivity_table),
+        simulated=from_plan(lookups.theory.theory_tables),
         findings="<results>/findings.json",
     output:
         spec="<results>/figures/{figure}.json",
@@ -97,8 +97,8 @@ rule plot_figure:
         "../envs/ripeness.yaml"
     params:
         code=code_of("plot_figure"),
-        caption=from_plan(report_lookups.figure_caption),
-        settings=from_plan(lookups.finding_settings),
+        caption=from_plan(lookups.analyse.figure_caption),
+        settings=from_plan(lookups.analyse.finding_settings),
     shell:
         r"""
         python "$PROGRAMS/plot_figure.py" \

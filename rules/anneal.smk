@@ -8,29 +8,29 @@ OUTPUTS: <results>/checkpoints/{series}/{checkpoint}       the layout of transfo
 rule anneal_checkpoint:
     """Anneal one stable checkpoint."""
     input:
-        from_plan(twin_lookups.twin_gate_files),
-        parent=from_plan(twin_lookups.twin_parent),
-        text=from_plan(twin_lookups.twin_text),
+        from_plan(lookups.anneal.twin_gate_files),
+        parent=from_plan(lookups.anneal.twin_parent),
+        text=from_plan(lookups.anneal.twin_text),
     output:
         checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
     log:
         "<logs>/anneal_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/anneal_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(twin_lookups.twins(STUDY), only=twin_lookups.twins(STUDY)),
+        series=one_of(lookups.shared.twins(STUDY), only=lookups.shared.twins(STUDY)),
     priority: 20
     conda:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=from_plan(needs.annealing_memory),
-        runtime=from_plan(needs.annealing_minutes),
+        mem_mb=from_plan(resources.annealing_memory),
+        runtime=from_plan(resources.annealing_minutes),
     params:
         code=code_of("anneal_checkpoint"),
-        settings=from_plan(twin_lookups.twin_settings),
-        identity=from_plan(twin_lookups.twin_identity),
-        gate_text=from_plan(twin_lookups.twin_gate),
+        settings=from_plan(lookups.anneal.twin_settings),
+        identity=from_plan(lookups.anneal.twin_identity),
+        gate_text=from_plan(lookups.anneal.twin_gate),
     shell:
         r"""
         python "$PROGRAMS/anneal_checkpoint.py" \

@@ -14,11 +14,11 @@ localrules:
 
 
 onerror:
-    scheduling.end_refused(Path(study_folder(None)) / "logs")
+    start_order.end_refused(Path(study_folder(None)) / "logs")
 
 
 onsuccess:
-    audit_terminal.say_warnings(Path(study_folder(None)))
+    terminal.say_warnings(Path(study_folder(None)))
 
 
 rule list_weights:
@@ -32,9 +32,9 @@ rule list_weights:
         "../envs/ripeness.yaml"
     params:
         code=code_of("list_weights"),
-        plan=from_plan(weight_lookups.listed_plan),
-        sources=from_plan(weight_lookups.listed_sources),
-        acknowledge=from_plan(audit_lookups.acknowledged),
+        plan=from_plan(lookups.audit.listed_plan),
+        sources=from_plan(lookups.audit.listed_sources),
+        acknowledge=from_plan(lookups.audit.acknowledged),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/list_weights.py" \
@@ -49,9 +49,9 @@ rule list_weights:
 rule audit_inputs:
     """Audit the grid, the items and the prompts before anything expensive."""
     input:
-        drawn=from_plan(audit_lookups.audited_items),
-        examples=from_plan(audit_lookups.audited_examples),
-        checkpoints=from_plan(audit_lookups.audited_checkpoints),
+        drawn=from_plan(lookups.audit.audited_items),
+        examples=from_plan(lookups.audit.audited_examples),
+        checkpoints=from_plan(lookups.audit.audited_checkpoints),
     output:
         remarks="<results>/audit/inputs.parquet",
     log:
@@ -61,9 +61,9 @@ rule audit_inputs:
         "../envs/ripeness.yaml"
     params:
         code=code_of("audit_inputs"),
-        plan=from_plan(audit_lookups.audit_plan),
+        plan=from_plan(lookups.audit.audit_plan),
         folder=study_folder,
-        acknowledge=from_plan(audit_lookups.acknowledged),
+        acknowledge=from_plan(lookups.audit.acknowledged),
     shell:
         r"""
         python "$PROGRAMS/audit_inputs.py" \
@@ -78,10 +78,10 @@ rule audit_inputs:
 rule audit_results:
     """Audit the results, and put all remarks into one table."""
     input:
-        inputs=from_plan(audit_lookups.audited_inputs),
+        inputs=from_plan(lookups.audit.audited_inputs),
         measurements="<results>/tables/measurements.parquet",
         cells="<results>/tables/cells.parquet",
-        scored=from_plan(lookups.item_tables),
+        scored=from_plan(lookups.collect.item_tables),
     output:
         remarks="<results>/tables/audit.parquet",
     log:
@@ -91,7 +91,7 @@ rule audit_results:
         "../envs/ripeness.yaml"
     params:
         code=code_of("audit_results"),
-        acknowledge=from_plan(audit_lookups.acknowledged),
+        acknowledge=from_plan(lookups.audit.acknowledged),
     shell:
         r"""
         python "$PROGRAMS/audit_results.py" \

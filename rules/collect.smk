@@ -16,7 +16,7 @@ localrules:
 rule collect_checkpoint:
     """Collect the cells of one checkpoint."""
     input:
-        scores=from_plan(lookups.scores_at),
+        scores=from_plan(lookups.collect.scores_at),
     output:
         scored="<results>/tables/items/{series}/{checkpoint}.parquet",
         measurements="<results>/tables/measurements/{series}/{checkpoint}.parquet",
@@ -28,7 +28,7 @@ rule collect_checkpoint:
         "../envs/ripeness.yaml"
     params:
         code=code_of("collect_checkpoint"),
-        choose_by=from_plan(lookups.chosen_by),
+        choose_by=from_plan(lookups.collect.chosen_by),
     shell:
         r"""
         python "$PROGRAMS/collect_checkpoint.py" \
@@ -44,7 +44,7 @@ rule collect_checkpoint:
 rule read_published:
     """Read tables of published numbers as measurements."""
     input:
-        tables=from_plan(lookups.published_tables),
+        tables=from_plan(lookups.collect.published_tables),
     output:
         measurements="<results>/tables/measurements/published.parquet",
         status="<results>/tables/cells/published.parquet",
@@ -55,7 +55,7 @@ rule read_published:
         "../envs/ripeness.yaml"
     params:
         code=code_of("read_published"),
-        settings=from_plan(lookups.published_settings),
+        settings=from_plan(lookups.collect.published_settings),
         study=STUDY.config["study"],
     shell:
         r"""
@@ -71,8 +71,8 @@ rule read_published:
 rule collect:
     """Collect the tables of all checkpoints."""
     input:
-        measurements=from_plan(lookups.checkpoint_tables),
-        status=from_plan(lookups.status_tables),
+        measurements=from_plan(lookups.collect.checkpoint_tables),
+        status=from_plan(lookups.collect.status_tables),
     output:
         measurements="<results>/tables/measurements.parquet",
         cells="<results>/tables/cells.parquet",

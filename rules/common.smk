@@ -13,33 +13,23 @@ SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from ripeness import (
-    audit_lookups,
-    audit_terminal,
-    dataset_lookups,
+from ripeness.audit import terminal
+from ripeness.runtime.errors import UserError
+from ripeness.study.grid import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
+from ripeness.study.load import load_study
+from ripeness.study.named_files import check_files
+from ripeness.study.strict_yaml import check_read
+from ripeness.workflow import (
+    code_digest,
     forecast,
-    harness_lookups,
     lookups,
-    needs,
-    planning,
-    report_lookups,
-    scheduling,
-    sensitivity_lookups,
-    series_lookups,
-    sources,
-    submitting,
-    twin_lookups,
-    theory_lookups,
-    treatment_lookups,
-    warm,
-    weight_lookups,
+    resources,
+    slurm_submission,
+    snakemake_cache,
+    start_order,
 )
-from ripeness.errors import UserError
-from ripeness.disk import check_files
-from ripeness.patterns import one_of
-from ripeness.plan import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
-from ripeness.strict_yaml import check_read
-from ripeness.study import load_study
+from ripeness.workflow.warm import start as warm
+from ripeness.workflow.wildcards import one_of
 
 
 def refuse(check, *values):
@@ -51,56 +41,58 @@ def refuse(check, *values):
         sys.exit(2)
 
 
-planning.hurry()
-scheduling.go_offline()
-scheduling.limit_fetching(workflow)
+snakemake_cache.hurry()
+start_order.go_offline()
+start_order.limit_fetching(workflow)
 refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
 STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
 if workflow.is_main_process:
     refuse(check_files, STUDY)
 
 
-from_plan = partial(planning.from_plan, STUDY)
-shell.prefix(f"set -euo pipefail; PROGRAMS={quote(planning.in_project('scripts'))}; ")  # in whichever folder it runs
+from_plan = partial(snakemake_cache.from_plan, STUDY)
+shell.prefix(
+    f"set -euo pipefail; PROGRAMS={quote(snakemake_cache.in_project('scripts'))}; "
+)  # in whichever folder it runs
 
 
 def code_of(program):
     """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
 
     def digest(wildcards):  # a function: a job on a cluster reads the code of its own rule only
-        return sources.digest(SCRIPTS / f"{program}.py")
+        return code_digest.digest(SCRIPTS / f"{program}.py")
 
     return digest
 
 
 def study_folder(wildcards):
     """The study's folder, for programs that read all of it."""
-    return lookups.results(STUDY)
+    return lookups.shared.results(STUDY)
 
 
 def start_warm():
     """Start local jobs, and members of a group on a cluster, as children of processes that have imported libraries."""
     if workflow.is_main_process and workflow.local_exec:
-        warm.start_all(SCRIPTS, usage=Path(lookups.results(STUDY)) / "logs")
-    elif workflow.remote_exec and scheduling.is_group(sys.argv):
+        warm.start_all(SCRIPTS, usage=Path(lookups.shared.results(STUDY)) / "logs")
+    elif workflow.remote_exec and start_order.is_group(sys.argv):
         warm.start_all(SCRIPTS)
 
 
 onstart:
-    planning.rest()
+    snakemake_cache.rest()
     if workflow.local_exec:
-        scheduling.weigh_few(workflow.scheduler, workflow.dag)
+        start_order.weigh_few(workflow.scheduler, workflow.dag)
     else:
-        refuse(scheduling.check_python, sys.executable)
-        submitting.submit_patiently(workflow.scheduler)
-    refuse(scheduling.check_gpus, needs.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
-    scheduling.check_first(workflow.scheduler, workflow.dag)
+        refuse(start_order.check_python, sys.executable)
+        slurm_submission.submit_patiently(workflow.scheduler)
+    refuse(start_order.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
+    start_order.check_first(workflow.scheduler, workflow.dag)
     start_warm()
 
 
 if workflow.remote_exec:  # there is no onstart in a job of a cluster
     start_warm()
-scheduling.place_models(STUDY.config, is_group=workflow.remote_exec and scheduling.is_group(sys.argv))
+start_order.place_models(STUDY.config, is_group=workflow.remote_exec and start_order.is_group(sys.argv))
 
 
 def kept(model):

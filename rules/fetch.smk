@@ -17,22 +17,22 @@ localrules:
 rule fetch_checkpoint:
     """Fetch one checkpoint that is not pre-trained here, and refuse it when it is not whole or predicts badly."""
     input:
-        from_plan(series_lookups.checkpoint_files),
+        from_plan(lookups.fetch.checkpoint_files),
     output:
         checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
     log:
         "<logs>/fetch_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/fetch_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(set(STUDY.checkpoints) - series_lookups.pretrained_series(STUDY), but=twin_lookups.twins(STUDY)),
+        series=one_of(set(STUDY.checkpoints) - lookups.shared.pretrained_series(STUDY), but=lookups.shared.twins(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     resources:
-        hub=from_plan(series_lookups.hub_requests),
+        hub=from_plan(lookups.fetch.hub_requests),
     params:
         code=code_of("fetch_checkpoint"),
-        source=from_plan(series_lookups.fetched_checkpoint),
-        gate_text=from_plan(series_lookups.gate_option),
+        source=from_plan(lookups.fetch.fetched_checkpoint),
+        gate_text=from_plan(lookups.fetch.gate_option),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_checkpoint.py" \
@@ -46,7 +46,7 @@ rule fetch_checkpoint:
 rule check_series:
     """Compare the losses of a series' checkpoints on one text, and refuse one that has lost what others had learned."""
     input:
-        checkpoints=from_plan(series_lookups.folders_of_series),
+        checkpoints=from_plan(lookups.fetch.folders_of_series),
     output:
         gate="<results>/gate/{series}.json",
     log:
@@ -56,8 +56,8 @@ rule check_series:
         "../envs/ripeness.yaml"
     params:
         code=code_of("check_series"),
-        refuse=from_plan(series_lookups.refuse_option),
-        compare=from_plan(weight_lookups.compare_option),
+        refuse=from_plan(lookups.fetch.refuse_option),
+        compare=from_plan(lookups.fetch.compare_option),
     shell:
         r"""
         python "$PROGRAMS/check_series.py" \
@@ -71,7 +71,7 @@ rule check_series:
 rule fetch_harness_task:
     """Fetch one task of lm-evaluation-harness with its data."""
     input:
-        from_plan(harness_lookups.harness_files),
+        from_plan(lookups.fetch.harness_files),
     output:
         task=directory("<results>/lm_eval/{task}"),
     log:
@@ -85,7 +85,7 @@ rule fetch_harness_task:
         hub=1,
     params:
         code=code_of("fetch_harness_task"),
-        request=from_plan(harness_lookups.harness_request),
+        request=from_plan(lookups.fetch.harness_request),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_harness_task.py" \

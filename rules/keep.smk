@@ -18,7 +18,7 @@ rule choose_best:
     """Choose among the formats, learning rates and seeds of a method, on validation items."""
     input:
         measurements="<results>/tables/measurements/{series}/{checkpoint}.parquet",
-        examples=from_plan(lookups.examples_of_dataset),
+        examples=from_plan(lookups.keep.examples_of_dataset),
     output:
         choice=directory("<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/choice"),
     log:
@@ -28,8 +28,8 @@ rule choose_best:
         "../envs/ripeness.yaml"
     params:
         code=code_of("choose_best"),
-        settings=from_plan(lookups.tuning_settings),
-        choose_by=from_plan(lookups.tuning_chosen_by),
+        settings=from_plan(lookups.keep.tuning_settings),
+        choose_by=from_plan(lookups.keep.tuning_chosen_by),
     shell:
         r"""
         python "$PROGRAMS/choose_best.py" \
@@ -49,7 +49,7 @@ rule keep_best:
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         choice="<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/choice",
-        replay=from_plan(treatment_lookups.replay_inputs),
+        replay=from_plan(lookups.train.replay_inputs),
     output:
         model=directory("<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/model"),
         record="<results>/best/{series}/{checkpoint}/{dataset}/{tuning}/training.json",
@@ -60,12 +60,12 @@ rule keep_best:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
-        gpu=from_plan(needs.training_gpus),
-        mem_mb=from_plan(needs.training_memory),
-        runtime=from_plan(needs.training_minutes),
+        gpu=from_plan(resources.training_gpus),
+        mem_mb=from_plan(resources.training_memory),
+        runtime=from_plan(resources.training_minutes),
     params:
         code=code_of("train_model"),
-        replay=from_plan(treatment_lookups.replay_option),
+        replay=from_plan(lookups.train.replay_option),
     shell:
         r"""
         python "$PROGRAMS/train_model.py" \

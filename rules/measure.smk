@@ -11,9 +11,9 @@ OUTPUTS: <results>/cells/<cell>/predictions.parquet    log-likelihoods and texts
 rule predict:
     """Measure one model on its probes; the untouched checkpoint is the model of method `base`."""
     input:
-        model=from_plan(lookups.model_folder),
-        training=from_plan(lookups.training_record),
-        examples=from_plan(lookups.probe_files),
+        model=from_plan(lookups.measure.model_folder),
+        training=from_plan(lookups.measure.training_record),
+        examples=from_plan(lookups.measure.probe_files),
     output:
         predictions="<results>/cells/<cell>/predictions.parquet",
     log:
@@ -26,11 +26,11 @@ rule predict:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=from_plan(needs.prediction_memory),
-        runtime=from_plan(needs.prediction_minutes),
+        mem_mb=from_plan(resources.prediction_memory),
+        runtime=from_plan(resources.prediction_minutes),
     params:
         code=code_of("predict"),
-        probes=from_plan(lookups.probe_list),
+        probes=from_plan(lookups.measure.probe_list),
         batch_tokens=STUDY.config["predict"]["batch_tokens"],
         precision=STUDY.config["predict"]["precision"],
     shell:
@@ -54,7 +54,7 @@ rule score:
     input:
         predictions="<results>/cells/<cell>/predictions.parquet",
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
-        training=from_plan(lookups.training_record),
+        training=from_plan(lookups.measure.training_record),
     output:
         scored="<results>/cells/<cell>/items.parquet",
         measurements="<results>/cells/<cell>/measurements.parquet",
@@ -70,10 +70,10 @@ rule score:
         runtime=5,
     params:
         code=code_of("score"),
-        cell=from_plan(lookups.cell_identity),
-        normalisations=from_plan(lookups.probe_normalisations),
-        extracts=from_plan(lookups.probe_extracts),
-        words=from_plan(lookups.probe_words),
+        cell=from_plan(lookups.measure.cell_identity),
+        normalisations=from_plan(lookups.measure.probe_normalisations),
+        extracts=from_plan(lookups.measure.probe_extracts),
+        words=from_plan(lookups.measure.probe_words),
     shell:
         r"""
         python "$PROGRAMS/score.py" \

@@ -14,26 +14,26 @@ rule measure_sensitivity:
     """Measure the loss of one checkpoint on running text with noise on its weights, and with rounded weights."""
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
-        start=from_plan(sensitivity_lookups.start_of_series),
-        texts=from_plan(sensitivity_lookups.text_inputs),
+        start=from_plan(lookups.perturb.start_of_series),
+        texts=from_plan(lookups.perturb.text_inputs),
     output:
         table="<results>/sensitivity/{series}/{checkpoint}.parquet",
     log:
         "<logs>/measure_sensitivity/{series}/{checkpoint}.log",
         usage="<logs>/measure_sensitivity/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(sensitivity_lookups.perturbed_series(STUDY)),
+        series=one_of(lookups.perturb.perturbed_series(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=from_plan(needs.sensitivity_memory),
-        runtime=from_plan(needs.sensitivity_minutes),
+        mem_mb=from_plan(resources.sensitivity_memory),
+        runtime=from_plan(resources.sensitivity_minutes),
     params:
         code=code_of("measure_sensitivity"),
-        texts=from_plan(sensitivity_lookups.text_list),
-        settings=from_plan(sensitivity_lookups.noise_settings),
+        texts=from_plan(lookups.perturb.text_list),
+        settings=from_plan(lookups.perturb.noise_settings),
         study=STUDY.config["study"],
         batch_tokens=STUDY.config["predict"]["batch_tokens"],
         precision=STUDY.config["predict"]["precision"],
@@ -56,9 +56,9 @@ rule measure_sensitivity:
 rule collect_sensitivity:
     """Collect the tables of all perturbed checkpoints."""
     input:
-        tables=from_plan(sensitivity_lookups.sensitivity_tables),
-        measurements=from_plan(lookups.checkpoint_tables),
-        cells=from_plan(lookups.status_tables),
+        tables=from_plan(lookups.perturb.sensitivity_tables),
+        measurements=from_plan(lookups.collect.checkpoint_tables),
+        cells=from_plan(lookups.collect.status_tables),
     output:
         table="<results>/tables/sensitivity.parquet",
     log:

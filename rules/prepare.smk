@@ -22,13 +22,13 @@ rule make_dataset:
         "<logs>/make_dataset/{dataset}.log",
         usage="<logs>/make_dataset/{dataset}.usage.json",
     wildcard_constraints:
-        dataset=one_of(dataset_lookups.world_datasets(STUDY)),
+        dataset=one_of(lookups.prepare.world_datasets(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     params:
         code=code_of("make_dataset"),
-        source=from_plan(dataset_lookups.dataset_source),
-        licence=from_plan(dataset_lookups.dataset_licence),
+        source=from_plan(lookups.prepare.dataset_source),
+        licence=from_plan(lookups.prepare.dataset_licence),
     shell:
         r"""
         python "$PROGRAMS/make_dataset.py" \
@@ -42,23 +42,23 @@ rule make_dataset:
 rule fetch_dataset:
     """Fetch one dataset as published, from files or from the hub."""
     input:
-        from_plan(dataset_lookups.dataset_files),
+        from_plan(lookups.prepare.dataset_files),
     output:
         rows=directory("<results>/datasets/{dataset}"),
     log:
         "<logs>/fetch_dataset/{dataset}.log",
         usage="<logs>/fetch_dataset/{dataset}.usage.json",
     wildcard_constraints:
-        dataset=one_of(set(STUDY.tasks) - dataset_lookups.world_datasets(STUDY)),
+        dataset=one_of(set(STUDY.tasks) - lookups.prepare.world_datasets(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     resources:
-        hub=from_plan(dataset_lookups.hub_requests),
+        hub=from_plan(lookups.prepare.hub_requests),
     params:
         code=code_of("fetch_dataset"),
-        source=from_plan(dataset_lookups.dataset_source),
-        licence=from_plan(dataset_lookups.dataset_licence),
-        offline=from_plan(dataset_lookups.dataset_offline),
+        source=from_plan(lookups.prepare.dataset_source),
+        licence=from_plan(lookups.prepare.dataset_licence),
+        offline=from_plan(lookups.prepare.dataset_offline),
     shell:
         r"""
         HF_HUB_OFFLINE="{params.offline}" python "$PROGRAMS/fetch_dataset.py" \
@@ -82,8 +82,8 @@ rule prepare_items:
         "../envs/ripeness.yaml"
     params:
         code=code_of("prepare_items"),
-        task=from_plan(dataset_lookups.item_task),
-        sizes=from_plan(dataset_lookups.item_sizes),
+        task=from_plan(lookups.prepare.item_task),
+        sizes=from_plan(lookups.prepare.item_sizes),
     shell:
         r"""
         python "$PROGRAMS/prepare_items.py" \
@@ -108,7 +108,7 @@ rule render_examples:
         "../envs/ripeness.yaml"
     params:
         code=code_of("render_examples"),
-        task=from_plan(dataset_lookups.render_task),
+        task=from_plan(lookups.prepare.render_task),
     shell:
         r"""
         python "$PROGRAMS/render_examples.py" \

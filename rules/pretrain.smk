@@ -26,7 +26,7 @@ rule fetch_text:
         hub=1,
     params:
         code=code_of("fetch_text"),
-        source=from_plan(series_lookups.text_on_hub),
+        source=from_plan(lookups.pretrain.text_on_hub),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_text.py" \
@@ -39,7 +39,7 @@ rule fetch_text:
 rule build_corpus:
     """Make the tokenizer, the training tokens and the held-out documents of a series."""
     input:
-        from_plan(series_lookups.corpus_files),
+        from_plan(lookups.pretrain.corpus_files),
     output:
         corpus=directory("<results>/corpus/{series}"),
     log:
@@ -49,7 +49,7 @@ rule build_corpus:
         "../envs/ripeness.yaml"
     params:
         code=code_of("build_corpus"),
-        recipe=from_plan(series_lookups.corpus_recipe),
+        recipe=from_plan(lookups.pretrain.corpus_recipe),
     shell:
         r"""
         python "$PROGRAMS/build_corpus.py" \
@@ -63,7 +63,7 @@ rule pretrain_state:
     """Go on pre-training from the kept state before."""
     input:
         corpus="<results>/corpus/{series}",
-        earlier=from_plan(series_lookups.earlier_state),
+        earlier=from_plan(lookups.pretrain.earlier_state),
     output:
         state="<results>/pretraining/{series}/step{step}.safetensors",
     log:
@@ -74,8 +74,8 @@ rule pretrain_state:
         "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_state"),
-        settings=from_plan(series_lookups.pretraining_settings),
-        resume=from_plan(series_lookups.resume_option),
+        settings=from_plan(lookups.pretrain.pretraining_settings),
+        resume=from_plan(lookups.pretrain.resume_option),
     shell:
         r"""
         python "$PROGRAMS/pretrain_state.py" \
@@ -92,22 +92,22 @@ rule pretrain_checkpoint:
     """Go on from a kept state to one checkpoint, by the schedule or annealed, or run to it from the first step."""
     input:
         corpus="<results>/corpus/{series}",
-        state=from_plan(series_lookups.state_for),
+        state=from_plan(lookups.pretrain.state_for),
     output:
         checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),
     log:
         "<logs>/pretrain_checkpoint/{series}/{checkpoint}.log",
         usage="<logs>/pretrain_checkpoint/{series}/{checkpoint}.usage.json",
     wildcard_constraints:
-        series=one_of(series_lookups.pretrained_series(STUDY), but=twin_lookups.twins(STUDY)),
-    priority: from_plan(series_lookups.pretraining_priority)
+        series=one_of(lookups.shared.pretrained_series(STUDY), but=lookups.shared.twins(STUDY)),
+    priority: from_plan(lookups.pretrain.pretraining_priority)
     conda:
         "../envs/ripeness.yaml"
     params:
         code=code_of("pretrain_checkpoint"),
-        settings=from_plan(series_lookups.pretraining_settings),
-        checkpoint=from_plan(series_lookups.pretrained_checkpoint),
-        resume=from_plan(series_lookups.state_option),
+        settings=from_plan(lookups.pretrain.pretraining_settings),
+        checkpoint=from_plan(lookups.pretrain.pretrained_checkpoint),
+        resume=from_plan(lookups.pretrain.state_option),
     shell:
         r"""
         python "$PROGRAMS/pretrain_checkpoint.py" \

@@ -12,11 +12,11 @@ localrules:
 rule record_provenance:
     """Record what the study was made from."""
     input:
-        datasets=from_plan(lookups.dataset_folders),
-        checkpoints=from_plan(lookups.checkpoint_folders),
-        harness=from_plan(harness_lookups.harness_folders),
+        datasets=from_plan(lookups.provenance.dataset_folders),
+        checkpoints=from_plan(lookups.provenance.checkpoint_folders),
+        harness=from_plan(lookups.provenance.harness_folders),
         gates=collect("<results>/gate/{series}.json", series=STUDY.checkpoints),
-        published=from_plan(lookups.published_tables),
+        published=from_plan(lookups.collect.published_tables),
     output:
         provenance="<results>/provenance.json",
     log:
@@ -26,7 +26,7 @@ rule record_provenance:
         "../envs/ripeness.yaml"
     params:
         code=code_of("record_provenance"),
-        config=from_plan(lookups.config_json),
+        config=from_plan(lookups.provenance.config_json),
     shell:
         r"""
         python "$PROGRAMS/record_provenance.py" \

@@ -14,8 +14,8 @@ localrules:
 rule show_prompts:
     """Show one item of every dataset and format as the model reads it."""
     input:
-        checkpoint=from_plan(report_lookups.shown_checkpoint),
-        examples=from_plan(report_lookups.shown_files),
+        checkpoint=from_plan(lookups.report.shown_checkpoint),
+        examples=from_plan(lookups.report.shown_files),
     output:
         prompts="<results>/prompts.json",
     log:
@@ -25,8 +25,8 @@ rule show_prompts:
         "../envs/ripeness.yaml"
     params:
         code=code_of("show_prompts"),
-        probes=from_plan(report_lookups.shown_probes),
-        seed=from_plan(report_lookups.shown_seed),
+        probes=from_plan(lookups.report.shown_probes),
+        seed=from_plan(lookups.report.shown_seed),
     shell:
         r"""
         python "$PROGRAMS/show_prompts.py" \
@@ -41,18 +41,18 @@ rule show_prompts:
 rule write_report:
     """Put everything on one page that opens without network."""
     input:
-        template=planning.in_project("reports/report.html.j2"),
-        script=planning.in_project("reports/report.js"),
-        captions=[planning.in_project(f"reports/{figure}.rst") for figure in FIGURES],
+        template=snakemake_cache.in_project("reports/report.html.j2"),
+        script=snakemake_cache.in_project("reports/report.js"),
+        captions=[snakemake_cache.in_project(f"reports/{figure}.rst") for figure in FIGURES],
         findings="<results>/findings.json",
-        measurements=from_plan(lookups.measurements_table),
-        cells=from_plan(lookups.cells_table),
-        sensitivity=from_plan(sensitivity_lookups.sensitivity_table),
-        simulated=from_plan(theory_lookups.theory_tables),
+        measurements=from_plan(lookups.collect.measurements_table),
+        cells=from_plan(lookups.collect.cells_table),
+        sensitivity=from_plan(lookups.perturb.sensitivity_table),
+        simulated=from_plan(lookups.theory.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
-        prompts=from_plan(report_lookups.prompts_file),
+        prompts=from_plan(lookups.report.prompts_file),
         provenance="<results>/provenance.json",
-        audit=from_plan(lookups.audit_table),
+        audit=from_plan(lookups.audit.audit_table),
     output:
         report=report(
             "<results>/report.html",
@@ -69,7 +69,7 @@ rule write_report:
         code=code_of("write_report"),
         folder=study_folder,
         calibration=from_plan(forecast.calibration),
-        choose_by=from_plan(lookups.chosen_by),
+        choose_by=from_plan(lookups.collect.chosen_by),
     shell:
         r"""
         python "$PROGRAMS/write_report.py" \

@@ -14,19 +14,19 @@ localrules:
 rule split_text:
     """Take passages of running text from a file."""
     input:
-        text=from_plan(dataset_lookups.text_files),
+        text=from_plan(lookups.texts.text_files),
     output:
         passages="<results>/texts/{text}.parquet",
     log:
         "<logs>/split_text/{text}.log",
         usage="<logs>/split_text/{text}.usage.json",
     wildcard_constraints:
-        text=one_of(set(STUDY.config["texts"]) - dataset_lookups.texts_on_hub(STUDY)),
+        text=one_of(set(STUDY.config["texts"]) - lookups.texts.texts_on_hub(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     params:
         code=code_of("split_text"),
-        n=from_plan(dataset_lookups.text_items),
+        n=from_plan(lookups.texts.text_items),
     shell:
         r"""
         python "$PROGRAMS/split_text.py" \
@@ -45,15 +45,15 @@ rule fetch_passages:
         "<logs>/fetch_passages/{text}.log",
         usage="<logs>/fetch_passages/{text}.usage.json",
     wildcard_constraints:
-        text=one_of(dataset_lookups.texts_on_hub(STUDY)),
+        text=one_of(lookups.texts.texts_on_hub(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     resources:
         hub=1,
     params:
         code=code_of("fetch_passages"),
-        source=from_plan(dataset_lookups.text_on_hub),
-        n=from_plan(dataset_lookups.text_items),
+        source=from_plan(lookups.texts.text_on_hub),
+        n=from_plan(lookups.texts.text_items),
     shell:
         r"""
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_passages.py" \

@@ -23,7 +23,7 @@ rule simulate_linear_network:
         "../envs/ripeness.yaml"
     params:
         code=code_of("simulate_linear_network"),
-        settings=from_plan(theory_lookups.theory_settings),
+        settings=from_plan(lookups.theory.theory_settings),
         study=STUDY.config["study"],
     shell:
         r"""
@@ -41,14 +41,14 @@ rule simulate_linear_network:
 rule collect_simulations:
     """Collect one table of all seeds."""
     input:
-        simulated=from_plan(theory_lookups.tables_of_seeds),
+        simulated=from_plan(lookups.theory.tables_of_seeds),
     output:
         table="<results>/tables/{table}.parquet",
     log:
         "<logs>/collect_simulations/{table}.log",
         usage="<logs>/collect_simulations/{table}.usage.json",
     wildcard_constraints:
-        table=one_of(theory_lookups.TABLES),
+        table=one_of(lookups.theory.TABLES),
     conda:
         "../envs/ripeness.yaml"
     params:

@@ -12,8 +12,8 @@ rule train_model:
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         examples="<results>/examples/{dataset}/{format}",
-        replay=from_plan(treatment_lookups.replay_inputs),
-        text=from_plan(treatment_lookups.curvature_inputs),
+        replay=from_plan(lookups.train.replay_inputs),
+        text=from_plan(lookups.train.curvature_inputs),
     output:
         model=kept(directory("<results>/cells/<cell>/model")),
         record="<results>/cells/<cell>/training.json",
@@ -24,14 +24,14 @@ rule train_model:
         "../envs/ripeness.yaml"
     threads: 1
     resources:
-        gpu=from_plan(needs.training_gpus),
-        mem_mb=from_plan(needs.training_memory),
-        runtime=from_plan(needs.training_minutes),
+        gpu=from_plan(resources.training_gpus),
+        mem_mb=from_plan(resources.training_memory),
+        runtime=from_plan(resources.training_minutes),
     params:
         code=code_of("train_model"),
-        settings=from_plan(lookups.method_settings),
-        replay=from_plan(treatment_lookups.replay_option),
-        curvature=from_plan(treatment_lookups.curvature_option),
+        settings=from_plan(lookups.train.method_settings),
+        replay=from_plan(lookups.train.replay_option),
+        curvature=from_plan(lookups.train.curvature_option),
     shell:
         r"""
         python "$PROGRAMS/train_model.py" \

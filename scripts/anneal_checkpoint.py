@@ -16,8 +16,18 @@ from typing import Any
 
 import torch
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.annealing import (
+from ripeness.models.checkpoint_facts import read_facts
+from ripeness.models.context_limits import text_window
+from ripeness.models.gate.folder import check_folder
+from ripeness.models.gate.loss import check_loss, measure
+from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.tuned_weights import save_model
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.runtime.made_here import check_no_overlap
+from ripeness.train.annealing import (
     AnnealingSettings,
     check_apart,
     complete_settings,
@@ -27,19 +37,9 @@ from ripeness.annealing import (
     training_settings,
     windows,
 )
-from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
-from ripeness.errors import UserError
-from ripeness.facts import read_facts
-from ripeness.files import whole, write_json
-from ripeness.gate import check_folder
-from ripeness.gate_loss import check_loss, measure
-from ripeness.limits import text_window
-from ripeness.made import check_no_overlap
-from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
-from ripeness.pretraining import heldout_texts
-from ripeness.progress import Progress, training_identity
-from ripeness.training import train
-from ripeness.weights import save_model
+from ripeness.train.loop import train
+from ripeness.train.pretraining import heldout_texts
+from ripeness.train.resume import Progress, training_identity
 
 
 def describe(known: dict[str, Any], identity: dict[str, Any], settings: AnnealingSettings) -> dict[str, Any]:

@@ -13,21 +13,21 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.audit import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_passed
-from ripeness.audit_grid import GRID_CHECKS, Plan
-from ripeness.audit_items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
-from ripeness.audit_prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording
-from ripeness.command_line import argument_parser, existing, json_option, output_file, run
-from ripeness.facts import read_facts
-from ripeness.files import read_json, read_json_lines
-from ripeness.fingerprints import read_weights
-from ripeness.items import ROLES, source_of
-from ripeness.limits import context_length
-from ripeness.models import load_config, read_tokenizer
-from ripeness.parquet import read_table
-from ripeness.tables import AUDIT, write_table
-from ripeness.tasks import Task, read_task, sizes_of
-from ripeness.templates import columns_of, expression
+from ripeness.audit.grid import GRID_CHECKS, Plan
+from ripeness.audit.items import ACROSS_CHECKS, ITEM_CHECKS, Drawing
+from ripeness.audit.prompts import PROMPT_CHECKS, READING_CHECKS, Reader, Wording
+from ripeness.data.items import ROLES, source_of
+from ripeness.models.checkpoint_facts import read_facts
+from ripeness.models.context_limits import context_length
+from ripeness.models.fingerprints import read_weights
+from ripeness.models.load import load_config, read_tokenizer
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.files import read_json, read_json_lines
+from ripeness.storage.parquet import read_table
+from ripeness.study.audit_checks import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_passed
+from ripeness.study.tasks import Task, read_task, sizes_of
+from ripeness.study.templates import columns_of, expression
+from ripeness.tables.columns import AUDIT, write_table
 
 
 def with_facts(plan: Plan) -> Plan:

@@ -9,13 +9,13 @@ from functools import partial
 
 import polars as pl
 
-from ripeness.audit import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
-from ripeness.audit_grid import GRID_CHECKS, Plan
-from ripeness.audit_results import RESULT_CHECKS, Results
-from ripeness.command_line import argument_parser, existing, json_option, output_file, run
-from ripeness.parquet import read_table, scan_table
-from ripeness.published_suspects import tuned_once
-from ripeness.tables import AUDIT, conform, table_files, write_table
+from ripeness.audit.grid import GRID_CHECKS, Plan
+from ripeness.audit.results import RESULT_CHECKS, Results
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.storage.parquet import read_table, scan_table
+from ripeness.study.audit_checks import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
+from ripeness.tables.columns import AUDIT, conform, table_files, write_table
+from ripeness.tables.published_suspects import tuned_once
 
 # what measurements say of a grid
 MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run")

@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.corpus import (
+from ripeness.data.corpus import (
     Recipe,
     check_length,
     encode_stream,
@@ -23,9 +22,10 @@ from ripeness.corpus import (
     read_recipe,
     write_tokenizer,
 )
-from ripeness.files import whole, write_json
-from ripeness.passages import DOCUMENT_BYTES, cut, read_text
-from ripeness.world import documents
+from ripeness.data.nursery.world import documents
+from ripeness.data.passages import DOCUMENT_BYTES, cut, read_text
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.files import whole, write_json
 
 logger = logging.getLogger(__name__)
 

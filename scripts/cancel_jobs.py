@@ -9,8 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, run
-from ripeness.errors import UserError
+from ripeness.runtime.command_line import argument_parser, run
+from ripeness.runtime.errors import UserError
 
 MOST_SECONDS = 300  # that a job may take to save its state and end
 

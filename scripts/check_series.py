@@ -7,14 +7,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ripeness.audit import refusal
-from ripeness.audit_weights import same_weights
-from ripeness.command_line import argument_parser, output_file, run
-from ripeness.facts import read_facts
-from ripeness.files import write_json
-from ripeness.fingerprints import read_weights
-from ripeness.gate_series import check_falling
-from ripeness.made import damaged
+from ripeness.audit.weights import same_weights
+from ripeness.models.checkpoint_facts import read_facts
+from ripeness.models.fingerprints import read_weights
+from ripeness.models.gate.series import check_falling
+from ripeness.runtime.command_line import argument_parser, output_file, run
+from ripeness.runtime.files import write_json
+from ripeness.runtime.made_here import damaged
+from ripeness.study.audit_checks import refusal
 
 KEYS = ("series", "checkpoint", "step", "tokens")
 

@@ -3,10 +3,10 @@
 import logging
 import shutil
 
-from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
-from ripeness.files import whole, write_json
-from ripeness.parquet import check_table, read_table
-from ripeness.rates import best_model
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
+from ripeness.runtime.files import whole, write_json
+from ripeness.storage.parquet import check_table, read_table
+from ripeness.tables.chosen_rates import best_model
 
 
 def main(argv: list[str] | None = None) -> None:

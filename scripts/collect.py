@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, output_file, run
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, read_tables, stream_table
+from ripeness.runtime.command_line import argument_parser, output_file, run
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, read_tables, stream_table
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,9 +5,9 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.rates import TRIED, VALIDATION, choose_rates, mark_chosen
-from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.tables.chosen_rates import TRIED, VALIDATION, choose_rates, mark_chosen
+from ripeness.tables.columns import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, output_file, run
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, conform, read_tables, write_table
+from ripeness.runtime.command_line import argument_parser, output_file, run
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, conform, read_tables, write_table
 
 CHECKPOINT = ["series", "checkpoint"]
 CELL = [*CHECKPOINT, "dataset", "format", "method", "learning_rate", "seed"]

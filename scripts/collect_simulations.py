@@ -1,8 +1,8 @@
 """Collect one table of the simulated networks from the tables of all seeds."""
 
-from ripeness.command_line import argument_parser, existing, output_file, run
-from ripeness.tables import read_tables, stream_table
-from ripeness.theory_tables import SIMULATED
+from ripeness.runtime.command_line import argument_parser, existing, output_file, run
+from ripeness.tables.columns import read_tables, stream_table
+from ripeness.tables.theory_columns import SIMULATED
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,17 +4,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.convert import INDEX, convert_tokenizer, convert_weights, pickled_files
-from ripeness.errors import UserError
-from ripeness.facts import FACTS, checked, read_facts
-from ripeness.files import whole, write_json
-from ripeness.fingerprints import FILE, digests_of
-from ripeness.gate import check_folder, weight_files
-from ripeness.gate_loss import check_loss
-from ripeness.made import check_no_overlap
-from ripeness.model_files import check_json, check_links
-from ripeness.models import TOKENIZER_FILES
+from ripeness.models.checkpoint_facts import FACTS, checked, read_facts
+from ripeness.models.convert import INDEX, convert_tokenizer, convert_weights, pickled_files
+from ripeness.models.fingerprints import FILE, digests_of
+from ripeness.models.gate.folder import check_folder, weight_files
+from ripeness.models.gate.loss import check_loss
+from ripeness.models.load import TOKENIZER_FILES
+from ripeness.models.model_folder import check_json, check_links
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
+from ripeness.runtime.made_here import check_no_overlap
 
 SMALL_FILES = ("config.json", "generation_config.json", "checkpoint.json", *TOKENIZER_FILES)
 ORIGIN = ("repo", "revision", "commit")
@@ -30,7 +30,7 @@ def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
             raise UserError(f"there is no folder {folder}\nhint: check `path`; it is relative to {Path.cwd()}")
         return str(folder), folder
     if {"repo", "revision"} <= source.keys():
-        from ripeness.hub_checkpoint import checkpoint_folder  # the network's part, which a folder does without
+        from ripeness.hub.checkpoint_folder import checkpoint_folder
 
         return f"{source['repo']} at {source['revision']}", checkpoint_folder(source)
     raise UserError("the source names no model\nhint: give `path`, or `repo` and `revision`")

@@ -4,10 +4,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.row_files import read_rows
-from ripeness.rows import write_rows
-from ripeness.unions import parts_of
+from ripeness.data.row_files import read_rows
+from ripeness.data.rows import write_rows
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.study.joined_sources import parts_of
 
 
 def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
@@ -16,7 +16,7 @@ def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
     A source of several, joined by `+`, has their rows one after the other, counted through.
     """
     if "hub" in source:
-        from ripeness.hub import dataset_split  # slow to import, and files on disk need none of it
+        from ripeness.hub.client import dataset_split
 
         splits = dict.fromkeys(source["splits"].values())
         place = source["hub"], source.get("config")
@@ -25,7 +25,7 @@ def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
     parts = dict.fromkeys(part for name in names for part in parts_of(source, name))
     with TemporaryDirectory() as folder:
         if "github" in source:
-            from ripeness.github import fetch_files
+            from ripeness.hub.github import fetch_files
 
             paths = fetch_files(source, list(parts), Path(folder))
         else:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.errors import UserError
-from ripeness.files import whole, write_json
-from ripeness.harness import build_task, source, task_folder
+from ripeness.measure.harness import build_task, source, task_folder
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
 
 
 def find_file(name: str, include_path: str | None) -> Path:

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.files import whole
-from ripeness.hub import text_split
-from ripeness.passages import evenly
+from ripeness.data.passages import evenly
+from ripeness.hub.client import text_split
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.files import whole
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,8 +1,8 @@
 """Fetch running text from a dataset of the hub at a pinned commit: one text file a split, rows joined by line ends."""
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.files import whole
-from ripeness.hub import text_split
+from ripeness.hub.client import text_split
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.files import whole
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -11,11 +11,11 @@ import re
 import subprocess
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, run
-from ripeness.config import read_yaml
-from ripeness.costs import usage_table
-from ripeness.errors import UserError
-from ripeness.forecast import (
+from ripeness.runtime.command_line import argument_parser, run
+from ripeness.runtime.errors import UserError
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.forecast import (
     CHEAP_SECONDS,
     START_SECONDS,
     calibration_cell,
@@ -25,9 +25,9 @@ from ripeness.forecast import (
     pretraining_in_turn,
     seconds_a_job,
 )
-from ripeness.needs import FLOPS
-from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
-from ripeness.study import load_study
+from ripeness.workflow.resources import FLOPS
+from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
+from ripeness.workflow.usage_logs import usage_table
 
 
 def planned_jobs(study: Path) -> dict[str, int]:

@@ -7,11 +7,11 @@ same weights, unless the study says why that is meant.
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from ripeness.audit import refusal, with_passed
-from ripeness.audit_weights import CHECK, same_weights
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.files import write_json
-from ripeness.hub_weights import AT_ONCE, listed_weights
+from ripeness.audit.weights import CHECK, same_weights
+from ripeness.hub.weight_digests import AT_ONCE, listed_weights
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.files import write_json
+from ripeness.study.audit_checks import refusal, with_passed
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,9 +1,9 @@
 """Make the rows of one dataset of the nursery's world."""
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.errors import UserError
-from ripeness.rows import write_rows
-from ripeness.world import TASKS, rows
+from ripeness.data.nursery.world import TASKS, rows
+from ripeness.data.rows import write_rows
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:

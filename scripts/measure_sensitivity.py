@@ -30,16 +30,16 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, existing, json_option, output_file, run
-from ripeness.errors import UserError
-from ripeness.finite import finite, lost_items
-from ripeness.models import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
-from ripeness.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
-from ripeness.ratios import ratio_with_error
-from ripeness.running_text import Passages, passage_losses, read_passages, read_rows
-from ripeness.tables import SENSITIVITY, write_table
-from ripeness.typed import check_types
+from ripeness.measure.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
+from ripeness.models.forward.running_text import Passages, passage_losses, read_passages, read_rows
+from ripeness.models.load import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.runtime.typed_settings import check_types
+from ripeness.stats.finite import finite, lost_items
+from ripeness.stats.ratios import ratio_with_error
+from ripeness.tables.columns import SENSITIVITY, write_table
 
 BY_HAND = {
     "noise": {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []},

@@ -13,16 +13,16 @@ from pathlib import Path
 import polars as pl
 import vl_convert
 
-from ripeness.charts import Figure, blank, specification
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.errors import UserError
-from ripeness.figures import FIGURES
-from ripeness.files import read_json, whole
-from ripeness.overtraining import Measured
-from ripeness.parquet import read_table
-from ripeness.tables import REPORTED, by_checkpoint
-from ripeness.theory_tables import by_name
-from ripeness.verdicts import settings_from
+from ripeness.figures.charts import Figure, blank, specification
+from ripeness.figures.register import FIGURES
+from ripeness.findings.finding import settings_from
+from ripeness.findings.overtraining import Measured
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, whole
+from ripeness.storage.parquet import read_table
+from ripeness.tables.columns import REPORTED, by_checkpoint
+from ripeness.tables.theory_columns import by_name
 
 ITEM_COLUMNS = [
     "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> None:
     if options.figure not in FIGURES:
         raise UserError(
             f"unknown figure {options.figure!r}; known are {', '.join(FIGURES)}\n"
-            "hint: figures are defined in scripts/ripeness/charts.py"
+            "hint: figures are defined in scripts/ripeness/figures/charts.py"
         )
     figure = FIGURES[options.figure]
     findings = read_json(options.findings, list) if options.findings else []

@@ -17,33 +17,26 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.chat import turn_end
-from ripeness.command_line import argument_parser, existing, output_file, run
-from ripeness.copies import same_text, same_tokens
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.finite import lost_items, with_reason
-from ripeness.generation import answer
-from ripeness.harness import predict_task
-from ripeness.limits import context_length
-from ripeness.made import check_no_overlap
-from ripeness.models import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
-from ripeness.options import option_scores
-from ripeness.probes import read_probes
-from ripeness.prompts import (
-    SEPARATOR,
-    Prompt,
-    build_prompts,
-    draw_shots,
-    target_prompts,
-    unconditional_prompts,
-)
-from ripeness.running_text import passage_losses, read_passages, read_rows
-from ripeness.tables import PREDICTIONS, read_examples, write_table
-from ripeness.token_healing import Start
-from ripeness.weights import check_is_tuned, drop_weights
-from ripeness.writing import Stopping
+from ripeness.measure.generation import answer
+from ripeness.measure.harness import predict_task
+from ripeness.measure.options import option_scores
+from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
+from ripeness.models.chat import turn_end
+from ripeness.models.context_limits import context_length
+from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
+from ripeness.models.load import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
+from ripeness.models.next_token import Stopping
+from ripeness.models.token_healing import Start
+from ripeness.models.tuned_weights import check_is_tuned, drop_weights
+from ripeness.runtime.command_line import argument_parser, existing, output_file, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.runtime.made_here import check_no_overlap
+from ripeness.stats.finite import lost_items, with_reason
+from ripeness.study.equal_options import same_text, same_tokens
+from ripeness.study.probes import read_probes
+from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
 
 
 def predict_text(

@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.errors import UserError
-from ripeness.files import whole, write_json
-from ripeness.items import ROLES, Item, draw_items
-from ripeness.rows import read_sources
-from ripeness.tasks import read_task
+from ripeness.data.items import ROLES, Item, draw_items
+from ripeness.data.rows import read_sources
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
+from ripeness.study.tasks import read_task
 
 
 def to_json_lines(items: list[Item]) -> str:

@@ -12,13 +12,14 @@ import logging
 import shutil
 from pathlib import Path
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, json_option, output_folder, run
-from ripeness.errors import UserError
-from ripeness.files import whole, write_json
-from ripeness.gate_loss import measure
-from ripeness.models import load_tokenizer
-from ripeness.pretraining import (
+from ripeness.models.gate.loss import measure
+from ripeness.models.load import load_tokenizer
+from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.study.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, read_settings
+from ripeness.train.pretraining import (
     Training,
     count_parameters,
     heldout_texts,
@@ -28,7 +29,6 @@ from ripeness.pretraining import (
     start,
     train,
 )
-from ripeness.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, read_settings
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ A training that was cut off goes on where its state was saved, beside the output
 import logging
 from pathlib import Path
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.errors import UserError
-from ripeness.files import whole
-from ripeness.pretraining import load_state, progress_of, read_corpus, save_state, start, train
-from ripeness.pretraining_settings import read_settings
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.study.pretraining_settings import read_settings
+from ripeness.train.pretraining import load_state, progress_of, read_corpus, save_state, start, train
 
 logger = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.published_checks import read_published
-from ripeness.published_tables import cells_of, measurements_of
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, write_table
+from ripeness.tables.published_checks import read_published
+from ripeness.tables.published_rows import cells_of, measurements_of
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.facts import read_made_facts
-from ripeness.files import read_json, write_json
+from ripeness.models.checkpoint_facts import read_made_facts
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.files import read_json, write_json
 
 PACKAGES = (
     "snakemake", "torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "rouge-score", "polars", "numpy",

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ripeness.command_line import argument_parser, existing, json_option, output_folder, run
-from ripeness.config import hint
-from ripeness.copies import same_text
-from ripeness.errors import UserError
-from ripeness.examples import examples
-from ripeness.files import read_json_lines, whole
-from ripeness.items import ROLES, Item
-from ripeness.tables import EXAMPLES, write_table
-from ripeness.tasks import read_task
+from ripeness.data.examples import examples
+from ripeness.data.items import ROLES, Item
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json_lines, whole
+from ripeness.study.equal_options import same_text
+from ripeness.study.schema import hint
+from ripeness.study.tasks import read_task
+from ripeness.tables.columns import EXAMPLES, write_table
 
 
 def main(argv: list[str] | None = None) -> None:

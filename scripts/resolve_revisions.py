@@ -14,16 +14,16 @@ import re
 import sys
 from pathlib import Path
 
-from ripeness.annealed_twins import is_twin
-from ripeness.command_line import argument_parser, run
-from ripeness.config import read_yaml
-from ripeness.errors import UserError
-from ripeness.plan import Study
-from ripeness.resolving import resolve
-from ripeness.revisions import LOCK_FILE
-from ripeness.series import even_picks
-from ripeness.series_files import left_out, read_tokens, same_weights_known, series_facts, tokens_at
-from ripeness.study import load_study
+from ripeness.hub.resolve import resolve
+from ripeness.runtime.command_line import argument_parser, run
+from ripeness.runtime.errors import UserError
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.grid import Study
+from ripeness.study.load import load_study
+from ripeness.study.lock_file import LOCK_FILE
+from ripeness.study.published_runs import left_out, read_tokens, same_weights_known, series_facts, tokens_at
+from ripeness.study.schema import read_yaml
+from ripeness.study.series import even_picks
 
 TASKS = Path(__file__).parents[1] / "tasks"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -84,7 +84,7 @@ def even_lines(series: str, study: Study, facts: dict) -> list[str]:
 
 def check(repo: str) -> None:
     """Print what branches share; status 3 where they share what they should not."""
-    from ripeness.weight_report import report_weights  # the network's part, which --show does without
+    from ripeness.hub.weight_report import report_weights
 
     if not REPOSITORY.fullmatch(repo):
         raise UserError(f"--check: {repo!r} is no repository\nhint: give owner/name, e.g. EleutherAI/pythia-70m")

@@ -14,19 +14,19 @@ import time
 from pathlib import Path
 from threading import Event, Thread
 
-from ripeness.audit_terminal import warning_lines
-from ripeness.command_line import MAKE_ROOM, argument_parser, disk_hint, run
-from ripeness.config import read_yaml
-from ripeness.costs import cost_lines
-from ripeness.disk import check_files
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.finished import check_finished
-from ripeness.resolving import resolve, unresolved
-from ripeness.snakemake_call import ROOT, snakemake_command, snakemake_environment
-from ripeness.study import load_study
-from ripeness.study_progress import Progress
-from ripeness.time_left import Costs, costs_of
+from ripeness.audit.terminal import warning_lines
+from ripeness.hub.resolve import resolve, unresolved
+from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.storage.finished_results import check_finished
+from ripeness.study.load import load_study
+from ripeness.study.named_files import check_files
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
+from ripeness.workflow.study_progress import Progress
+from ripeness.workflow.time_left import Costs, costs_of
+from ripeness.workflow.usage_logs import cost_lines
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3

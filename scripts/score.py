@@ -6,14 +6,14 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from ripeness.command_line import argument_parser, existing, json_option, output_file, run
-from ripeness.extraction import is_extracted_right
-from ripeness.facts import read_made_facts
-from ripeness.files import read_json
-from ripeness.finite import finite
-from ripeness.metrics import SCORERS, measure, score_choice, score_generation, whole_or_none
-from ripeness.parquet import read_table
-from ripeness.tables import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
+from ripeness.measure.extraction import is_extracted_right
+from ripeness.measure.metrics import SCORERS, measure, score_choice, score_generation, whole_or_none
+from ripeness.models.checkpoint_facts import read_made_facts
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.files import read_json
+from ripeness.stats.finite import finite
+from ripeness.storage.parquet import read_table
+from ripeness.tables.columns import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
 MOVED = ("displacement", "relative_displacement", "curvature")  # of a training, how far it has moved the weights
 READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")

@@ -14,21 +14,21 @@ from tempfile import TemporaryDirectory
 
 import fetch_dataset
 import make_dataset
-from ripeness.command_line import argument_parser, existing, run
-from ripeness.config import hint
-from ripeness.errors import UserError
-from ripeness.examples import examples
-from ripeness.facts import read_made_facts
-from ripeness.files import read_json
-from ripeness.item_view import describe
-from ripeness.items import Item, draw_items, source_of
-from ripeness.limits import context_length
-from ripeness.lookups import to_json
-from ripeness.models import load_config, load_tokenizer
-from ripeness.prompts import build_prompts, draw_shots
-from ripeness.rows import Row, read_sources
-from ripeness.tasks import Task, load_task
-from ripeness.token_healing import beginnings
+from ripeness.data.examples import examples
+from ripeness.data.items import Item, draw_items, source_of
+from ripeness.data.rows import Row, read_sources
+from ripeness.measure.item_view import describe
+from ripeness.measure.prompts import build_prompts, draw_shots
+from ripeness.models.checkpoint_facts import read_made_facts
+from ripeness.models.context_limits import context_length
+from ripeness.models.load import load_config, load_tokenizer
+from ripeness.models.token_healing import beginnings
+from ripeness.runtime.command_line import argument_parser, existing, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.study.schema import hint
+from ripeness.study.tasks import Task, load_task
+from ripeness.workflow.lookups.shared import to_json
 
 TASKS = Path(__file__).parents[1] / "tasks"
 ENOUGH = 10**9  # tokens, for an item that does not fit

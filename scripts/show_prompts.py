@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ripeness.chat import template_of
-from ripeness.command_line import argument_parser, existing, output_file, run
-from ripeness.files import write_json
-from ripeness.models import load_tokenizer
-from ripeness.parquet import read_table
-from ripeness.probes import read_probes
-from ripeness.prompts import SEPARATOR, build_prompts, draw_shots
-from ripeness.token_healing import again_text, beginnings, continuation_text, text_of
+from ripeness.measure.prompts import SEPARATOR, build_prompts, draw_shots
+from ripeness.models.chat import template_of
+from ripeness.models.load import load_tokenizer
+from ripeness.models.token_healing import again_text, beginnings, continuation_text, text_of
+from ripeness.runtime.command_line import argument_parser, existing, output_file, run
+from ripeness.runtime.files import write_json
+from ripeness.storage.parquet import read_table
+from ripeness.study.probes import read_probes
 
 
 def main(argv: list[str] | None = None) -> None:

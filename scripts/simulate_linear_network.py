@@ -1,10 +1,10 @@
 """Simulate one seed of the two-layer linear network: pre-training, noise, features, fine-tuning; three tables."""
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.simulation import simulate
-from ripeness.tables import write_table
-from ripeness.theory_settings import settings_from
-from ripeness.theory_tables import SIMULATED
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.study.theory_settings import settings_from
+from ripeness.tables.columns import write_table
+from ripeness.tables.theory_columns import SIMULATED
+from ripeness.theory.simulation import simulate
 
 
 def main(argv: list[str] | None = None) -> None:

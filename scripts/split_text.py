@@ -4,9 +4,9 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.command_line import argument_parser, output_file, run
-from ripeness.files import whole
-from ripeness.passages import evenly, read_text
+from ripeness.data.passages import evenly, read_text
+from ripeness.runtime.command_line import argument_parser, output_file, run
+from ripeness.runtime.files import whole
 
 
 def main(argv: list[str] | None = None) -> None:

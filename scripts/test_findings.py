@@ -9,16 +9,16 @@ from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.errors import UserError
-from ripeness.files import write_json
-from ripeness.findings import all_findings, as_rows, findings_without_items, theory_findings
-from ripeness.overtraining import Measured
-from ripeness.parquet import read_table, scan_table
-from ripeness.score_matrices import read_scores
-from ripeness.tables import REPORTED
-from ripeness.theory_tables import by_name
-from ripeness.verdicts import settings_from
+from ripeness.findings.finding import settings_from
+from ripeness.findings.overtraining import Measured
+from ripeness.findings.register import all_findings, as_rows, findings_without_items, theory_findings
+from ripeness.findings.scores import read_scores
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+from ripeness.storage.parquet import read_table, scan_table
+from ripeness.tables.columns import REPORTED
+from ripeness.tables.theory_columns import by_name
 
 
 def measured(options: Namespace) -> Measured | None:

@@ -21,24 +21,24 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.allocator import keep_freed_memory
-from ripeness.batching import encode_examples
-from ripeness.command_line import argument_parser, existing, json_option, output_file, output_folder, run
-from ripeness.curvature import along_displacement
-from ripeness.displacement import displacement
-from ripeness.errors import UserError
-from ripeness.files import write_json
-from ripeness.limits import context_length
-from ripeness.made import check_no_overlap
-from ripeness.models import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
-from ripeness.progress import Progress, training_identity
-from ripeness.recipes import TrainingSettings, read_settings
-from ripeness.replay import Replay, open_replay
-from ripeness.running_text import read_rows
-from ripeness.sharding import rank, shard, start_processes, whole_weights
-from ripeness.tables import read_examples
-from ripeness.training import batches, train
-from ripeness.weights import save_model
+from ripeness.models.batching import encode_examples
+from ripeness.models.context_limits import context_length
+from ripeness.models.forward.running_text import read_rows
+from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.sharding import rank, shard, start_processes, whole_weights
+from ripeness.models.tuned_weights import save_model
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, output_folder, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+from ripeness.runtime.freed_memory import keep_freed_memory
+from ripeness.runtime.made_here import check_no_overlap
+from ripeness.study.methods import TrainingSettings, read_settings
+from ripeness.tables.columns import read_examples
+from ripeness.train.curvature import along_displacement
+from ripeness.train.displacement import displacement
+from ripeness.train.loop import batches, train
+from ripeness.train.methods.replay import Replay, open_replay
+from ripeness.train.resume import Progress, training_identity
 
 
 def main(argv: list[str] | None = None) -> None:

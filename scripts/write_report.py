@@ -7,15 +7,15 @@ from typing import Any
 import polars as pl
 import vl_convert
 
-from ripeness import report
-from ripeness.command_line import argument_parser, json_option, output_file, run
-from ripeness.costs import usage_table
-from ripeness.files import read_json, whole
-from ripeness.forecast import forecast_against_use
-from ripeness.parquet import read_table
-from ripeness.published_tables import lacks_of
-from ripeness.tables import REPORTED
-from ripeness.theory_tables import by_name, facts_of_simulation
+from ripeness.report import page as report
+from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.files import read_json, whole
+from ripeness.storage.parquet import read_table
+from ripeness.tables.columns import REPORTED
+from ripeness.tables.published_rows import lacks_of
+from ripeness.tables.theory_columns import by_name, facts_of_simulation
+from ripeness.workflow.forecast import forecast_against_use
+from ripeness.workflow.usage_logs import usage_table
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 

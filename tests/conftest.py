@@ -95,7 +95,7 @@ def tiny_model():
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory, tokenizer, tiny_model):
     """Save a tiny Llama as a checkpoint folder of the series "tiny"; tests read it and never change it."""
-    from ripeness.files import write_json
+    from ripeness.runtime.files import write_json
 
     folder = tmp_path_factory.mktemp("checkpoints") / "step8"
     tiny_model("llama").save_pretrained(folder)
@@ -122,7 +122,7 @@ def broken(tmp_path_factory, checkpoint):
 @pytest.fixture(scope="session")
 def endless(tmp_path_factory, tokenizer, tiny_model):
     """Save a model whose config names no number of positions, since distances are biases; tests never change it."""
-    from ripeness.files import write_json
+    from ripeness.runtime.files import write_json
 
     folder = tmp_path_factory.mktemp("checkpoints") / "endless"
     model = tiny_model("bloom")
@@ -136,7 +136,7 @@ def endless(tmp_path_factory, tokenizer, tiny_model):
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory):
     """Write a dozen examples a role, as render_examples does: <folder>/{choice,text}/{train,test,shots}.parquet."""
-    from ripeness.tables import EXAMPLES, write_table
+    from ripeness.tables.columns import EXAMPLES, write_table
 
     folder = tmp_path_factory.mktemp("examples")
     for role in ("train", "test", "shots"):

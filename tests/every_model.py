@@ -38,10 +38,10 @@ from plain_passes import (
     way,
 )
 
-from ripeness.errors import UserError
-from ripeness.gate import check_folder
-from ripeness.limits import context_length
-from ripeness.models import load_model
+from ripeness.models.context_limits import context_length
+from ripeness.models.gate.folder import check_folder
+from ripeness.models.load import load_model
+from ripeness.runtime.errors import UserError
 
 TOLERANCE = 2e-3  # nats; and the share of an update of the weights that may differ
 SECONDS, BYTES = 300, 8 << 30

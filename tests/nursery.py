@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ripeness.config import read_yaml
+from ripeness.study.schema import read_yaml
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,9 +6,9 @@ from itertools import product
 import numpy as np
 import polars as pl
 
-from ripeness.overtraining import Measured
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, conform
-from ripeness.verdicts import Settings
+from ripeness.findings.finding import Settings
+from ripeness.findings.overtraining import Measured
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
 
 QUICK = Settings(draws=200)
 STEPS = 12

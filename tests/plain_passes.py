@@ -7,18 +7,18 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-from ripeness.batching import IGNORED, Example
-from ripeness.generation import write
-from ripeness.likelihood import Request, log_likelihoods
-from ripeness.models import load_model
-from ripeness.options import option_scores
-from ripeness.packing import keeps_exactly, narrows_exactly, packs_exactly
-from ripeness.prompts import Prompt
-from ripeness.recipes import read_settings
-from ripeness.token_healing import Start
-from ripeness.training import batches, train
-from ripeness.weights import save_model
-from ripeness.writing import greedy
+from ripeness.measure.generation import write
+from ripeness.measure.options import option_scores
+from ripeness.measure.prompts import Prompt
+from ripeness.models.batching import IGNORED, Example
+from ripeness.models.forward.likelihood import Request, log_likelihoods
+from ripeness.models.forward.packing import keeps_exactly, narrows_exactly, packs_exactly
+from ripeness.models.load import load_model
+from ripeness.models.next_token import greedy
+from ripeness.models.token_healing import Start
+from ripeness.models.tuned_weights import save_model
+from ripeness.study.methods import read_settings
+from ripeness.train.loop import batches, train
 
 SHORT, LONG = 21, 60  # the tokens of texts: within the windows of the tiny models, and beyond
 NEW_TOKENS = 6

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from ripeness.findings import FINDINGS, all_findings
-from ripeness.score_matrices import Block, Point, Row, Scores
-from ripeness.tables import ITEM_SCORES, MEASUREMENTS, conform
-from ripeness.verdicts import Finding, Settings
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.register import FINDINGS, all_findings
+from ripeness.findings.scores import Block, Point, Row, Scores
+from ripeness.tables.columns import ITEM_SCORES, MEASUREMENTS, conform
 
 FAST = Settings(draws=200, permutations=50)
 QUICK = Settings(draws=100, permutations=10)

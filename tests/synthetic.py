@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ripeness.audit import as_rows, remark, with_passed
-from ripeness.tables import AUDIT, CELLS, ITEM_SCORES, MEASUREMENTS, conform, write_table
+from ripeness.study.audit_checks import as_rows, remark, with_passed
+from ripeness.tables.columns import AUDIT, CELLS, ITEM_SCORES, MEASUREMENTS, conform, write_table
 
 FORMATS = ["default", "io", "instruct"]
 SEEDS = [1, 2]

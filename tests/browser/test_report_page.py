@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from waiting import MOMENT_SECONDS, wait_for
 
-from ripeness.charts import FIGURES
+from ripeness.figures.charts import FIGURES
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import anneal_checkpoint
-from ripeness.errors import UserError
-from ripeness.files import read_json, write_json
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, write_json
 
 SETTINGS = {"steps": 5, "batch_size": 2, "sequence_length": 32, "warmup_ratio": 0.2}
 TOKENS = 5 * 2 * 32

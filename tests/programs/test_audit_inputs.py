@@ -11,12 +11,13 @@ from task_rows import ALL_IN_ONE, ROLES, rows_of
 import audit_inputs
 import prepare_items
 import render_examples
-from ripeness import audit_lookups, dataset_lookups
-from ripeness.config import read_yaml
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.rows import write_rows
-from ripeness.study import load_study
+from ripeness.data.rows import write_rows
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.lookups import audit
+from ripeness.workflow.lookups import prepare as prepare_lookups
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,17 +39,17 @@ def published(folder, checkpoint, **change):
 
 def prepare(study, folder):
     """Rows, items and examples of every dataset, as the rules make them."""
-    pairs = [path.split("/")[-2:] for path in audit_lookups.audited_examples(study, None)]
+    pairs = [path.split("/")[-2:] for path in audit.audited_examples(study, None)]
     for name, task in study.tasks.items():
         sources = {file: rows_of(name, role) for role, file in task.source.items()}
         write_rows(folder / "datasets" / name, sources, {})
         place = SimpleNamespace(dataset=name)
-        words = ["--rows", str(folder / "datasets" / name), "--task", dataset_lookups.item_task(study, place)]
-        words += ["--sizes", dataset_lookups.item_sizes(study, place), "--output", str(folder / "items" / name)]
+        words = ["--rows", str(folder / "datasets" / name), "--task", prepare_lookups.item_task(study, place)]
+        words += ["--sizes", prepare_lookups.item_sizes(study, place), "--output", str(folder / "items" / name)]
         prepare_items.main(words)
         for format_ in [format_ for dataset, format_ in pairs if dataset == name]:
             place = SimpleNamespace(dataset=name, format=format_)
-            words = ["--items", str(folder / "items" / name), "--task", dataset_lookups.render_task(study, place)]
+            words = ["--items", str(folder / "items" / name), "--task", prepare_lookups.render_task(study, place)]
             words += ["--format", format_, "--output", str(folder / "examples" / name / format_)]
             render_examples.main(words)
 
@@ -65,7 +66,7 @@ def made(tmp_path_factory, tokenizer):
     sizes = {"train": 12, "validation": 1, "test": 12, "shots": 4, "shots_from": "test", "seed": 42}
     study = published(folder, checkpoint, items=sizes)
     prepare(study, folder)
-    plan = json.loads(audit_lookups.audit_plan(study, None))
+    plan = json.loads(audit.audit_plan(study, None))
     plan["series"]["olmo-1b"]["tokenizer"] = str(checkpoint)
     words = ["--plan", json.dumps(plan), "--study-folder", str(folder), "--output", str(folder / "inputs.parquet")]
     return SimpleNamespace(study=study, folder=folder, words=words)
@@ -88,7 +89,7 @@ def test_the_protocol_as_published_is_refused_for_each_of_its_fatal_defects(made
 
 
 def test_with_its_fatal_defects_acknowledged_the_rest_is_in_the_table(made):
-    audit_inputs.main([*made.words, "--acknowledge", audit_lookups.acknowledged(made.study, None)])
+    audit_inputs.main([*made.words, "--acknowledge", audit.acknowledged(made.study, None)])
     table = pl.read_parquet(made.folder / "inputs.parquet")
     seen = table.filter(pl.col("severity") != "passed")
     places = {check: dict(rows.select("where", "seen").iter_rows()) for (check,), rows in seen.group_by("check")}

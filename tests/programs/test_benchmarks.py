@@ -105,7 +105,7 @@ def test_without_a_gpu_the_table_says_so(arguments, monkeypatch):
 
 
 def test_data_that_is_absent_is_said(arguments, tmp_path):
-    from ripeness.errors import UserError
+    from ripeness.runtime.errors import UserError
 
     subjects = importlib.import_module("subjects")
     options = subjects.read_options(None, [*arguments[:-2], "--data", str(tmp_path / "none")])

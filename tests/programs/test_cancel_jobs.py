@@ -7,7 +7,7 @@ import pytest
 from waiting import FOREVER_SECONDS
 
 import cancel_jobs
-from ripeness.errors import UserError
+from ripeness.runtime.errors import UserError
 
 SQUEUE = """#!/bin/sh
 [ -e gone ] || printf '11 %s\\n12 /elsewhere\\n' "$PWD"

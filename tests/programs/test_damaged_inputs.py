@@ -19,9 +19,10 @@ import prepare_items
 import pretrain_state
 import render_examples
 import train_model
-from ripeness.errors import UserError
-from ripeness.files import whole, write_json
-from ripeness.tables import (
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import whole, write_json
+from ripeness.study.tasks import load_task
+from ripeness.tables.columns import (
     AUDIT,
     CELLS,
     IS_CHOSEN,
@@ -32,8 +33,7 @@ from ripeness.tables import (
     read_examples,
     write_table,
 )
-from ripeness.tasks import load_task
-from ripeness.theory_tables import SIMULATED
+from ripeness.tables.theory_columns import SIMULATED
 
 ROOT = Path(__file__).parents[2]
 MOOD = json.dumps(asdict(load_task("nursery-mood", ROOT / "tasks", overrides={})))

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 import fetch_checkpoint
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.models import load_model, load_tokenizer
+from ripeness.models.load import load_model, load_tokenizer
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
 
 
 @pytest.fixture

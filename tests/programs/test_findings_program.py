@@ -13,9 +13,9 @@ from planted import (
     simulate,
 )
 
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.findings import FINDINGS
+from ripeness.findings.register import FINDINGS
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
 
 PROGRAM = Path(__file__).parents[2] / "scripts" / "test_findings.py"  # its name is also that of a test module
 

@@ -16,11 +16,11 @@ import check_series
 import fetch_checkpoint
 import pretrain_checkpoint
 import pretrain_state
-from ripeness.config import read_yaml
-from ripeness.errors import UserError
-from ripeness.files import read_json, write_json
-from ripeness.gate_loss import PROSE
-from ripeness.gate_lowest import check_not_too_low
+from ripeness.models.gate.loss import PROSE
+from ripeness.models.gate.lowest_loss import check_not_too_low
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, write_json
+from ripeness.study.schema import read_yaml
 
 ROOT = Path(__file__).parents[2]
 STEPS = (0, 64, 128)

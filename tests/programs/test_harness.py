@@ -12,9 +12,9 @@ pytest.importorskip("lm_eval", reason="lm-eval is not installed; it is in requir
 import fetch_harness_task
 import predict
 import score
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.tables import PREDICTIONS
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.tables.columns import PREDICTIONS
 
 SHOTS = {"My_Colours": (0, 6), "my_words": (0, 1), "my_prose": (0,)}
 
@@ -203,7 +203,7 @@ def test_a_task_fetched_by_another_version_is_refused(checkpoint, fetched, tmp_p
 def test_a_task_that_the_harness_brings_is_built_from_its_own_file_and_the_fetched_data(tmp_path, monkeypatch):
     import datasets
 
-    from ripeness.harness import fetched_task, task_folder
+    from ripeness.measure.harness import fetched_task, task_folder
 
     row = {"question": "who ran", "choices": {"text": ["a cat", "the mat"], "label": ["A", "B"]}, "answerKey": "A"}
     rows = datasets.Dataset.from_list([row | {"id": str(number)} for number in range(3)])

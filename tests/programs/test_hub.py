@@ -12,103 +12,28 @@ import polars as pl
 import pytest
 import task_rows
 import torch
+from hub_fixtures import BRANCH, DATA, MODEL, fetch, sent, source_of
 from huggingface_hub import constants
-from loopback_hub import Fault, Hub
+from loopback_hub import Fault
 from safetensors.torch import load_file
 
-import fetch_checkpoint
 import fetch_dataset
 import fetch_passages
 import fetch_text
 import resolve_revisions
-import ripeness.github
-from ripeness import patience
-from ripeness.convert import INDEX
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.hub import dataset_split, list_refs
-from ripeness.hub_checkpoint import checkpoint_folder
-from ripeness.items import draw_items
-from ripeness.models import load_model, load_tokenizer
-from ripeness.revisions import read_lock
-from ripeness.rows import read_sources
-from ripeness.study import load_study
-from ripeness.tasks import load_task
-
-MODEL = "someone/tiny-model"
-DATA = "someone/tiny-data"
-BRANCH = "step9-tokens1B"
-
-
-@pytest.fixture(scope="module")
-def server():
-    """Keep one server for all tests of this file."""
-    hub = Hub()
-    yield hub
-    hub.close()
-
-
-@pytest.fixture
-def hub(server, tmp_path, monkeypatch):
-    """Empty the server and point the client to it, with a cache of its own and without waiting."""
-    import datasets
-
-    server.repos.clear()
-    server.faults.clear()
-    server.lies.clear()
-    server.named.clear()
-    server.requests.clear()
-    monkeypatch.setattr(constants, "ENDPOINT", server.address)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.address)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what came is kept in whole chunks
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return server
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    """Take note of how long is waited, and do not wait."""
-    found = []
-    monkeypatch.setattr(patience.time, "sleep", found.append)
-    return found
-
-
-@pytest.fixture
-def files(checkpoint):
-    """Give the files of a checkpoint as a repository holds them, with others that nobody needs."""
-    kept = {path.name: path.read_bytes() for path in checkpoint.iterdir() if path.name != "checkpoint.json"}
-    useless = (
-        "optimizer.bin",
-        "onnx/model.onnx",
-        "flax_model.msgpack",
-        "pytorch_model.bin",
-        "modeling_x.py",
-        "README.md",
-    )
-    return kept | dict.fromkeys(useless, b"not needed")
-
-
-def source_of(hub, **more):
-    repo = hub.repos["model", MODEL]
-    source = {"series": "tiny", "checkpoint": "step9", "seed": 0, "step": 9, "tokens": 90, "repo": MODEL}
-    return source | {"revision": BRANCH, "commit": repo.branches.get(BRANCH, "0" * 40)} | more
-
-
-def fetch(tmp_path, source):
-    fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(tmp_path / "out")])
-    return tmp_path / "out"
-
-
-def sent(hub, method="GET"):
-    """Requests for content, one a large file and attempt."""
-    return [request for request in hub.requests if request.method == method and request.path.startswith("/cdn/")]
+import ripeness.hub.github
+from ripeness.data.items import draw_items
+from ripeness.data.rows import read_sources
+from ripeness.hub import retry
+from ripeness.hub.checkpoint_folder import checkpoint_folder
+from ripeness.hub.client import dataset_split, list_refs
+from ripeness.models.convert import INDEX
+from ripeness.models.load import load_model, load_tokenizer
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.study.load import load_study
+from ripeness.study.lock_file import read_lock
+from ripeness.study.tasks import load_task
 
 
 def test_only_what_is_needed_is_downloaded_and_the_facts_name_the_commit(hub, files, tmp_path, waits):
@@ -180,8 +105,8 @@ def test_a_busy_hub_is_asked_again_when_it_says_and_later_each_time(hub, files, 
     ],
 )
 def test_the_wait_that_a_hub_asks_for_is_read(headers, least, most):
-    assert least <= patience.asked_wait(httpx2.Headers(headers)) <= most
-    assert patience.asked_wait(httpx2.Headers({"Retry-After": "soon"})) is None
+    assert least <= retry.asked_wait(httpx2.Headers(headers)) <= most
+    assert retry.asked_wait(httpx2.Headers({"Retry-After": "soon"})) is None
 
 
 def test_a_hub_that_stays_busy_ends_in_words(hub, files, waits):
@@ -189,7 +114,7 @@ def test_a_hub_that_stays_busy_ends_in_words(hub, files, waits):
     hub.faults = [Fault("/refs", times=99, status=429, retry_after="3600")]
     with pytest.raises(UserError, match=r"tiny-model cannot.*answers 429 again and again\nhint: .*HF_TOKEN"):
         list_refs(MODEL, "model")
-    assert len(waits) == patience.ATTEMPTS - 1 and 900 <= min(waits) <= max(waits) <= 900 * 1.5
+    assert len(waits) == retry.ATTEMPTS - 1 and 900 <= min(waits) <= max(waits) <= 900 * 1.5
 
 
 @pytest.mark.parametrize("times", [1, 99])
@@ -527,7 +452,7 @@ LISTS = {f"Data/{name}/dataset.json": json.dumps(rows_of(name, 2), indent=1).enc
 @pytest.fixture
 def github(hub, monkeypatch):
     """Give the source of a dataset of a repository of GitHub, served by the same server."""
-    monkeypatch.setattr(ripeness.github, "ADDRESS", f"{hub.address}/raw")
+    monkeypatch.setattr(ripeness.hub.github, "ADDRESS", f"{hub.address}/raw")
     commit = hub.repository("some/repo", "github").add("main", LISTS)
     files = {name: f"Data/{name}/dataset.json" for name in "abc"}
     roles = {"train": "a", "validation": "a", "test": "b+c"}
@@ -555,7 +480,7 @@ def test_a_github_file_that_does_not_come_is_named_with_what_to_do(hub, github, 
     with pytest.raises(UserError, match=rf"files of some/repo cannot be fetched: HF_HUB_OFFLINE is set{by_hand}"):
         fetched(github, tmp_path / "rows")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(ripeness.github, "ADDRESS", "http://127.0.0.1:9")
+    monkeypatch.setattr(ripeness.hub.github, "ADDRESS", "http://127.0.0.1:9")
     with pytest.raises(UserError, match=r"http://127.0.0.1:9 cannot be reached: .*\nhint: download http://127.0.0.1:9"):
         fetched(github, tmp_path / "rows")
     assert not (tmp_path / "rows").exists()
@@ -571,7 +496,7 @@ def test_a_shipped_task_whose_repository_is_a_script_is_fetched_and_drawn(hub, w
     rows = {role: task_rows.rows_of(name, role) for role in task_rows.ROLES}
     source = task.source
     if "github" in source:
-        monkeypatch.setattr(ripeness.github, "ADDRESS", f"{hub.address}/raw")
+        monkeypatch.setattr(ripeness.hub.github, "ADDRESS", f"{hub.address}/raw")
         lists = {path: json.dumps(rows_in(place, rows["test"])).encode() for place, path in source["files"].items()}
         hub.repository(source["github"], "github").commits[source["revision"]] = lists
     else:

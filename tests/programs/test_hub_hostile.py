@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_hub import BRANCH, MODEL, fetch, files, hub, server, source_of, waits  # noqa: F401 (fixtures)
+from hub_fixtures import BRANCH, MODEL, fetch, source_of
 
-from ripeness import github, hub_files
-from ripeness.errors import UserError
+from ripeness.hub import download, github
+from ripeness.runtime.errors import UserError
 
 OIDS = ["../../../../elsewhere/keys", "/elsewhere/keys", "a" * 63, "A" * 64, "a" * 64 + "\n", "..", "", None, 7]
 PATHS = ["../keys", "/keys", "a/../../keys", "a\\..\\keys", "..", "a//keys", "./keys", "keys\0", "a/", ".."]
@@ -23,7 +23,7 @@ def elsewhere(tmp_path):
     return tmp_path / "elsewhere"
 
 
-def assert_refused(hub, tmp_path, elsewhere):  # noqa: F811
+def assert_refused(hub, tmp_path, elsewhere):
     with pytest.raises(UserError) as error:
         fetch(tmp_path, source_of(hub))
     said = str(error.value)
@@ -34,21 +34,21 @@ def assert_refused(hub, tmp_path, elsewhere):  # noqa: F811
 
 
 @pytest.mark.parametrize("oid", OIDS, ids=range(len(OIDS)))
-def test_a_sha256_that_is_none_is_refused(hub, files, waits, tmp_path, elsewhere, oid):  # noqa: F811
+def test_a_sha256_that_is_none_is_refused(hub, files, waits, tmp_path, elsewhere, oid):
     hub.repository(MODEL).add(BRANCH, files)
     hub.lies["model.safetensors"] = {"lfs": {"oid": oid, "size": 7, "pointerSize": 130}}
     assert_refused(hub, tmp_path, elsewhere)
 
 
 @pytest.mark.parametrize("oid", ["../../keys", "", "a" * 39])
-def test_a_hash_of_a_small_file_that_is_none_is_refused(hub, files, waits, tmp_path, elsewhere, oid):  # noqa: F811
+def test_a_hash_of_a_small_file_that_is_none_is_refused(hub, files, waits, tmp_path, elsewhere, oid):
     hub.repository(MODEL).add(BRANCH, files)
     hub.lies["config.json"] = {"oid": oid}
     assert_refused(hub, tmp_path, elsewhere)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=range(len(PATHS)))
-def test_a_path_that_leads_out_of_a_repository_is_refused(hub, files, waits, tmp_path, elsewhere, path):  # noqa: F811
+def test_a_path_that_leads_out_of_a_repository_is_refused(hub, files, waits, tmp_path, elsewhere, path):
     hub.repository(MODEL).add(BRANCH, files)
     hub.lies["README.md"] = {"path": path}  # a file that is not even wanted
     assert_refused(hub, tmp_path, elsewhere)
@@ -56,7 +56,7 @@ def test_a_path_that_leads_out_of_a_repository_is_refused(hub, files, waits, tmp
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 @pytest.mark.parametrize("header", ["ETag", "X-Linked-ETag", "X-Repo-Commit"])
-def test_a_header_that_leads_out_of_the_cache_is_refused(hub, files, waits, tmp_path, elsewhere, header, name):  # noqa: F811
+def test_a_header_that_leads_out_of_the_cache_is_refused(hub, files, waits, tmp_path, elsewhere, header, name):
     """The library calls a small file by its ETag, and its folder by the commit."""
     hub.repository(MODEL).add(BRANCH, files)
     hub.named[header] = name if header == "X-Repo-Commit" else f'"{name}"'
@@ -72,19 +72,19 @@ def test_a_damaged_file_is_forgotten_in_the_cache_and_nowhere_else(tmp_path):
     (snapshot / "one").symlink_to("../../blobs/aaaa")
     (snapshot / "two").symlink_to(tmp_path / "mine")
     for name in ("one", "two"):
-        hub_files.forget(snapshot / name)
+        download.forget(snapshot / name)
     assert not list(snapshot.iterdir()) and not list(blobs.iterdir()) and (tmp_path / "mine").exists()
 
 
 @pytest.mark.parametrize("path", ["../keys", "/keys", "a/../../keys"])
-def test_a_path_of_a_task_that_leads_out_of_a_repository_is_refused(hub, tmp_path, path):  # noqa: F811
+def test_a_path_of_a_task_that_leads_out_of_a_repository_is_refused(hub, tmp_path, path):
     source = {"github": "a/b", "revision": "c" * 40, "files": {"train": path}}
     with pytest.raises(UserError, match=r"source.files.train: .* leads out of the repository\nhint: "):
         github.fetch_files(source, ["train"], Path(tmp_path / "temporary"))
     assert not (tmp_path / "keys").exists() and not hub.requests
 
 
-def test_what_a_good_hub_says_is_fetched(hub, files, waits, tmp_path, elsewhere):  # noqa: F811
+def test_what_a_good_hub_says_is_fetched(hub, files, waits, tmp_path, elsewhere):
     hub.repository(MODEL).add(BRANCH, files | {"a folder/with spaces \u00e9.txt": b"x"})
     assert (fetch(tmp_path, source_of(hub)) / "config.json").is_file()
     shutil.rmtree(tmp_path / "out")

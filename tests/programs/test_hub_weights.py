@@ -5,15 +5,15 @@ import json
 import re
 
 import pytest
+from hub_fixtures import sent
 from loopback_hub import Fault
-from test_hub import hub, sent, server, waits  # noqa: F401 (fixtures)
 
 import list_weights
 import resolve_revisions
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.hub_checkpoint import checkpoint_folder
-from ripeness.hub_weights import listed_weights
+from ripeness.hub.checkpoint_folder import checkpoint_folder
+from ripeness.hub.weight_digests import listed_weights
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
 
 MODEL = "someone/tiny-model"
 ONE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -39,12 +39,12 @@ def check(capsys, repo=MODEL):
     return status, capsys.readouterr().out
 
 
-def publish(hub, branches, **options):  # noqa: F811
+def publish(hub, branches, **options):
     repo = hub.repository(MODEL, **options)
     return {name: repo.add(name, files) for name, files in branches.items()}
 
 
-def test_a_series_whose_branches_all_differ_is_good_and_main_may_be_its_last(hub, waits, capsys):  # noqa: F811
+def test_a_series_whose_branches_all_differ_is_good_and_main_may_be_its_last(hub, waits, capsys):
     publish(hub, {f"step{n}": single(f"weights {n}") for n in (0, 2, 10)} | {"main": single("weights 10")})
     status, said = check(capsys)
     assert status == 0
@@ -55,7 +55,7 @@ def test_a_series_whose_branches_all_differ_is_good_and_main_may_be_its_last(hub
     assert not sent(hub) and not any("/resolve/" in request.path for request in hub.requests)
 
 
-def test_late_weights_under_early_names_are_told_in_order_with_what_other_form_would_be_right(hub, waits, capsys):  # noqa: F811
+def test_late_weights_under_early_names_are_told_in_order_with_what_other_form_would_be_right(hub, waits, capsys):
     # as pythia-2.8b: most branches serve the end in safetensors, pickled weights are their own
     late = {f"step{n}": single("end", **{"pytorch_model.bin": f"of {n}"}) for n in (0, 1, 2, 10, 1000)}
     publish(hub, late | {"step2000": single("own"), "main": single("end")})
@@ -65,7 +65,7 @@ def test_late_weights_under_early_names_are_told_in_order_with_what_other_form_w
     assert "    main step0 step1 step2 step10 step1000\n" in said
 
 
-def test_a_mixed_branch_and_one_without_weights_are_told(hub, waits, capsys):  # noqa: F811
+def test_a_mixed_branch_and_one_without_weights_are_told(hub, waits, capsys):
     # as pythia-12b: the first file of two branches is that of the end; as polypythia-410m: a branch without weights
     publish(
         hub,
@@ -83,7 +83,7 @@ def test_a_mixed_branch_and_one_without_weights_are_told(hub, waits, capsys):  #
     assert "without weights in a form that is read here, 1 branch:\n    step7\n" in said
 
 
-def test_two_names_of_one_commit_are_asked_of_once_and_a_busy_hub_is_waited_for(hub, waits, capsys):  # noqa: F811
+def test_two_names_of_one_commit_are_asked_of_once_and_a_busy_hub_is_waited_for(hub, waits, capsys):
     commits = publish(hub, {"step1": single("a"), "step2": single("b")})
     hub.repos["model", MODEL].branches["step3"] = commits["step2"]
     hub.faults = [Fault("/tree/", status=429, retry_after="1")]
@@ -99,7 +99,7 @@ def test_two_names_of_one_commit_are_asked_of_once_and_a_busy_hub_is_waited_for(
         ("someone/nothing", "no such repository, or it is private"),
     ],
 )
-def test_a_repository_that_is_none_is_said(hub, waits, capsys, repo, message):  # noqa: F811
+def test_a_repository_that_is_none_is_said(hub, waits, capsys, repo, message):
     with pytest.raises(UserError, match=message):
         check(capsys, repo)
 
@@ -111,7 +111,7 @@ def test_either_a_study_or_a_repository(options, capsys):
     assert end.value.code == 2 and "either --study or --check" in capsys.readouterr().err
 
 
-def ask(hub, tmp_path, commits, *options):  # noqa: F811
+def ask(hub, tmp_path, commits, *options):
     points = [{"checkpoint": name, "step": n, "tokens": n * 100} for n, name in enumerate(commits)]
     plan = {"series": {"tiny": {"checkpoints": points}}, "weights": {"tiny": {"seed": 0, "checkpoints": {}}}}
     sources = {name: {"repo": MODEL, "revision": name, "commit": commit} for name, commit in commits.items()}
@@ -120,7 +120,7 @@ def ask(hub, tmp_path, commits, *options):  # noqa: F811
     return read_json(tmp_path / "weights.json")["tiny"]["checkpoints"]
 
 
-def test_a_study_of_equal_weights_ends_before_anything_is_fetched_unless_they_are_meant(hub, waits, tmp_path):  # noqa: F811
+def test_a_study_of_equal_weights_ends_before_anything_is_fetched_unless_they_are_meant(hub, waits, tmp_path):
     commits = publish(hub, {"step0": single("end"), "step512": single("end", x="y"), "step9": shards("a", "b")})
     message = (
         r"the audit stops the study at 'same-weights': tiny: step0 and step512 have the same weights \([0-9a-f]{12}\)"
@@ -136,14 +136,14 @@ def test_a_study_of_equal_weights_ends_before_anything_is_fetched_unless_they_ar
     assert len(ask(hub, tmp_path, good)) == 3
 
 
-def test_a_branch_without_weights_ends_the_study_before_the_others_are_fetched(hub, waits, tmp_path):  # noqa: F811
+def test_a_branch_without_weights_ends_the_study_before_the_others_are_fetched(hub, waits, tmp_path):
     commits = publish(hub, {"step0": single("start"), "step9": SMALL})
     with pytest.raises(UserError, match="tiny-model at step9 has no weights in a form that is read here"):
         ask(hub, tmp_path, commits)
     assert not sent(hub)
 
 
-def test_without_network_the_cache_tells_what_was_fetched(hub, waits, tmp_path, monkeypatch):  # noqa: F811
+def test_without_network_the_cache_tells_what_was_fetched(hub, waits, tmp_path, monkeypatch):
     commit = publish(hub, {"step0": shards("a", "b")})["step0"]
     source = {"repo": MODEL, "revision": "step0", "commit": commit}
     listed = listed_weights(source)

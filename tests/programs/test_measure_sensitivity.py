@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM
 import collect_sensitivity
 import measure_sensitivity
 import predict
-from ripeness.errors import UserError
-from ripeness.perturbation import draw_noise, rounded, weights_of
-from ripeness.tables import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, write_table
+from ripeness.measure.perturbation import draw_noise, rounded, weights_of
+from ripeness.runtime.errors import UserError
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, SENSITIVITY, write_table
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat " * 12, "yes", "what is it to see"]
 SETTINGS = {"noise": {"init": [0.05, 0.5], "relative": [0.5], "absolute": [0.1]}, "seeds": [1, 2], "bits": [8, 3]}

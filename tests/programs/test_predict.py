@@ -13,14 +13,14 @@ from chat_shapes import CHATML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import predict
-from ripeness.batching import IGNORED, encode_examples
-from ripeness.errors import UserError
-from ripeness.files import write_json
-from ripeness.models import load_model
-from ripeness.prompts import draw_shots
-from ripeness.tables import PREDICTIONS
-from ripeness.weights import save_model
-from ripeness.writing import Stopping
+from ripeness.measure.prompts import draw_shots
+from ripeness.models.batching import IGNORED, encode_examples
+from ripeness.models.load import load_model
+from ripeness.models.next_token import Stopping
+from ripeness.models.tuned_weights import save_model
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+from ripeness.tables.columns import PREDICTIONS
 
 PASSAGES = ["the dog ran far away", "a cat sat on the mat é " * 9, "yes"]
 

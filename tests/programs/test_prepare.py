@@ -12,17 +12,17 @@ import polars as pl
 import pytest
 from waiting import HANG_SECONDS
 
-from ripeness import world
-from ripeness.config import read_yaml
-from ripeness.dataset_lookups import item_task, render_task
-from ripeness.files import read_json, whole
-from ripeness.items import ROLES
-from ripeness.lookups import to_json
-from ripeness.made import MARK
-from ripeness.rows import read_sources, write_rows
-from ripeness.study import load_study
-from ripeness.tables import EXAMPLES
-from ripeness.tasks import load_task
+from ripeness.data.items import ROLES
+from ripeness.data.nursery import world
+from ripeness.data.rows import read_sources, write_rows
+from ripeness.runtime.files import read_json, whole
+from ripeness.runtime.made_here import MARK
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.study.tasks import load_task
+from ripeness.tables.columns import EXAMPLES
+from ripeness.workflow.lookups.prepare import item_task, render_task
+from ripeness.workflow.lookups.shared import to_json
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"train": 6, "validation": 3, "test": 4, "shots": 2, "seed": 0}

@@ -9,8 +9,8 @@ from pythia_table import convert
 
 import plot_figure
 import read_published
-from ripeness.findings import findings_without_items
-from ripeness.verdicts import Settings
+from ripeness.findings.finding import Settings
+from ripeness.findings.register import findings_without_items
 
 SOURCE = Path(__file__).parents[3] / "shared/published/pythia"
 pytestmark = [

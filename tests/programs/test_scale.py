@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from ripeness.config import check_config
-from ripeness.tables import CELLS, EXAMPLES, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, write_table
+from ripeness.study.schema import check_config
+from ripeness.tables.columns import CELLS, EXAMPLES, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, write_table
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 ENVIRONMENT = dict(os.environ)

@@ -9,9 +9,9 @@ import pytest
 import collect
 import collect_checkpoint
 import score
-from ripeness.errors import UserError
-from ripeness.files import write_json
-from ripeness.tables import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, PREDICTIONS, write_table
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+from ripeness.tables.columns import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, PREDICTIONS, write_table
 
 CHECKPOINT = {
     "series": "tiny",

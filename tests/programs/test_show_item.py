@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import show_item
-from ripeness.errors import UserError
-from ripeness.files import read_json, write_json
-from ripeness.rows import write_rows
+from ripeness.data.rows import write_rows
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 ROWS = ROOT / "tests/rows"

@@ -7,9 +7,9 @@ import polars as pl
 
 import record_provenance
 import show_prompts
-from ripeness.files import read_json
-from ripeness.prompts import draw_shots
-from ripeness.rows import write_rows
+from ripeness.data.rows import write_rows
+from ripeness.measure.prompts import draw_shots
+from ripeness.runtime.files import read_json
 
 
 def test_prompts_are_shown_as_the_model_reads_them(tmp_path, checkpoint, examples):

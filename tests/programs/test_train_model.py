@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 import train_model
-from ripeness.errors import UserError
-from ripeness.files import read_json
-from ripeness.tables import EXAMPLES, write_table
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.tables.columns import EXAMPLES, write_table
 
 SETTINGS = {
     "kind": "full",

@@ -22,10 +22,10 @@ import predict
 import prepare_items
 import render_examples
 import score
-from ripeness import world
-from ripeness.config import read_yaml
-from ripeness.files import write_json
-from ripeness.tasks import Task, load_task
+from ripeness.data.nursery import world
+from ripeness.runtime.files import write_json
+from ripeness.study.schema import read_yaml
+from ripeness.study.tasks import Task, load_task
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", ROOT.parent / "shared")).resolve()

@@ -5,7 +5,7 @@ import pytest
 
 pwlf = pytest.importorskip("pwlf", reason="pwlf is not installed; it is in requirements-dev.lock")
 
-from ripeness.turning_points import turning_point  # noqa: E402
+from ripeness.stats.turning_points import turning_point  # noqa: E402
 
 
 @pytest.mark.parametrize(("n", "place"), [(8, 0.45), (12, 0.55), (20, 0.7)])

@@ -9,8 +9,8 @@ import torch
 
 pytest.importorskip("accelerate", reason="accelerate, which Trainer needs, is not installed; see requirements-dev.lock")
 
-from ripeness.batching import IGNORED, encode_examples, padded
-from ripeness.training import TrainingSettings, batches, train
+from ripeness.models.batching import IGNORED, encode_examples, padded
+from ripeness.train.loop import TrainingSettings, batches, train
 
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", Path(__file__).parents[3] / "shared")).resolve()
 MNLI = DATA / "data/mnli/train.jsonl"

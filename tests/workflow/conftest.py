@@ -3,14 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from filelock import FileLock
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from cut_study import WITHOUT_NETWORK, Study
+from filelock import FileLock
 from project import ENVIRONMENT
 from waiting import HANG_SECONDS
 

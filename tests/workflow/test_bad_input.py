@@ -13,9 +13,9 @@ import yaml
 from project import ENVIRONMENT, ROOT, copy_project
 from waiting import HANG_SECONDS
 
-from ripeness.config import read_yaml
-from ripeness.errors import UserError
-from ripeness.study import load_study
+from ripeness.runtime.errors import UserError
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
 
 CUT = yaml.safe_load((Path(__file__).parent / "cut.yaml").read_text())
 EXPENSIVE = ("pretraining", "cells", "checkpoints")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project import ENVIRONMENT, copy_project
 
-from ripeness.files import read_json
+from ripeness.runtime.files import read_json
 
 pytestmark = pytest.mark.slow
 TITLE = (

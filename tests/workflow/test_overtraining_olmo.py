@@ -13,7 +13,7 @@ from project import ENVIRONMENT, ROOT, copy_project
 from task_rows import ROLES, rows_of
 from waiting import HANG_SECONDS
 
-from ripeness.rates import choose_rates
+from ripeness.tables.chosen_rates import choose_rates
 
 pytestmark = pytest.mark.slow
 

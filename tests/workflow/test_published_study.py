@@ -7,14 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
-from project import ENVIRONMENT, ROOT, copy_project
-
-from ripeness.charts import FIGURES
-from ripeness.files import read_json
-
-sys.path.insert(0, str(ROOT / "tests"))
 from amuro_rows import SETTINGS, write_table  # noqa: E402
+from project import ENVIRONMENT, ROOT, copy_project
 from waiting import HANG_SECONDS
+
+from ripeness.figures.charts import FIGURES
+from ripeness.runtime.files import read_json
 
 pytestmark = pytest.mark.slow
 # imported by every Python of the run before anything else

@@ -30,9 +30,9 @@ def test_nothing_is_to_do_after_touching_the_sources_as_a_checkout_does_on_anoth
 
 def test_nothing_is_to_do_after_editing_comments_and_docstrings(edited):
     scripts = edited.folder / "scripts"
-    replace(scripts / "ripeness/training.py", "import math", "# a comment\n\nimport math")
+    replace(scripts / "ripeness/train/loop.py", "import math", "# a comment\n\nimport math")
     replace(scripts / "train_model.py", "def main(", "# another\ndef main(")
-    replace(scripts / "ripeness/options.py", '"""The summed log-probability', '"""The added-up log-probability')
+    replace(scripts / "ripeness/measure/options.py", '"""The summed log-probability', '"""The added-up log-probability')
     assert edited.planned() == {}
 
 
@@ -134,20 +134,22 @@ def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_i
 
 
 def test_a_changed_metric_costs_no_gpu_time(edited):
-    replace(edited.folder / "scripts/ripeness/metrics.py", "use_stemmer=False", "use_stemmer=True")
+    replace(edited.folder / "scripts/ripeness/measure/metrics.py", "use_stemmer=False", "use_stemmer=True")
     planned = edited.planned()
     assert planned["score"] == TUNED + UNTOUCHED
     assert not GPU_RULES & set(planned)
 
 
 def test_a_changed_figure_redraws_figures_only(edited):
-    replace(edited.folder / "scripts/ripeness/charts.py", "import altair as alt", "import altair as alt\n\nprint()")
+    replace(
+        edited.folder / "scripts/ripeness/figures/charts.py", "import altair as alt", "import altair as alt\n\nprint()"
+    )
     assert set(edited.planned()) <= {"plot_figure", "write_report"}
     assert "plot_figure" in edited.planned()
 
 
 def test_a_changed_training_loop_retrains_every_tuned_cell(edited):
-    replace(edited.folder / "scripts/ripeness/training.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.99)")
+    replace(edited.folder / "scripts/ripeness/train/loop.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.99)")
     planned = edited.planned()
     assert (planned["train_model"], planned["predict"]) == (TUNED, TUNED)
     assert "pretrain_state" not in planned

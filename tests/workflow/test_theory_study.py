@@ -8,7 +8,7 @@ import pytest
 from project import ENVIRONMENT, ROOT, copy_project
 from waiting import HANG_SECONDS
 
-from ripeness.theory_charts import FIGURES
+from ripeness.figures.theory_charts import FIGURES
 
 pytestmark = pytest.mark.slow
 

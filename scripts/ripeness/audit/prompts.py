@@ -1,0 +1,208 @@
+"""Checks of prompts: as the templates word them, and as the tokenizer of each series reads them (see audit.py)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from ripeness.audit.items import share, texts_of
+from ripeness.measure.prompts import build_prompts, draw_shots, encode_questions
+from ripeness.runtime.errors import UserError
+from ripeness.study.audit_checks import Remark, counted, remark
+from ripeness.study.tasks import CHAT, Task
+
+SAMPLE = 50  # items whose prompts are measured with shots; items are drawn in random order, so these are as any
+LONGEST = 20  # items of a role that are tried alone
+MOSTLY = 0.9  # of a sample, for what is a matter of the template
+MIN_CHARACTERS = 3  # of two texts together that are looked for in a prompt as one
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A dataset in a format: examples of test and train as rendered, the pool of shots, and the items' fields by id."""
+
+    dataset: str
+    format: str
+    task: Task
+    test: list[dict[str, Any]]
+    train: list[dict[str, Any]]
+    pool: list[dict[str, Any]]
+    fields: dict[str, dict[str, Any]]
+    shots: list[int]
+
+    @property
+    def where(self) -> str:
+        """Dataset and format, for a remark."""
+        return f"{self.dataset}, {self.format}"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads prompts: the tokenizer and window (tokens) that some series share; `seed` draws the shots."""
+
+    series: list[str]
+    tokenizer: PreTrainedTokenizerBase
+    window: int
+    seed: int
+
+
+def is_mostly(flags: list[bool]) -> bool:
+    """Whether something holds of as good as all of a sample."""
+    return bool(flags) and sum(flags) >= MOSTLY * len(flags)
+
+
+def constant_prompt(wording: Wording) -> Iterator[Remark]:
+    """Prompts that are all the same, such as of a template whose field is empty in every row."""
+    prompts = {said(row) for row in wording.test}
+    if len(wording.test) > 1 and len(prompts) == 1:
+        seen = f"all {len(wording.test):,} test prompts are {prompts.pop()[-80:]!r}"
+        yield remark("constant-prompt", wording.where, seen)
+
+
+def said(row: dict[str, Any]) -> str:
+    """The words of a prompt; of a chat, those of all turns."""
+    return "\n".join(turn["content"] for turn in row["turns"]) if row["turns"] else row["prompt"]
+
+
+def glued_prompt(wording: Wording) -> Iterator[Remark]:
+    """Prompts that end with a field's own text, where the answer does not go on with it.
+
+    Options of an item may be its continuations, and turns of a chat are set apart by the chat template.
+    """
+    if wording.format == CHAT or wording.task.options:
+        return
+    sample = wording.test[:SAMPLE]
+    ends = [ends_with_field(row["prompt"], wording.fields[row["item"]]) for row in sample]
+    if is_mostly(ends):
+        tail = sample[0]["prompt"][-40:]
+        seen = f"the prompt ends with a field's own text: {tail!r} is followed by {sample[0]['target']!r}"
+        yield remark("glued-prompt", wording.where, seen)
+
+
+def ends_with_field(prompt: str, fields: dict[str, Any]) -> bool:
+    """Whether the last thing in a prompt is the text of a field."""
+    texts = [text.strip() for text in texts_of(fields)]
+    return any(text and prompt.rstrip().endswith(text) for text in texts)
+
+
+def glued_fields(wording: Wording) -> Iterator[Remark]:
+    """Texts of fields that meet in the prompt without white space."""
+    sample = wording.test[:SAMPLE]
+    met = [meeting(row, wording.fields[row["item"]]) for row in sample]
+    if is_mostly([text is not None for text in met]):
+        yield remark("glued-fields", wording.where, f"fields meet without white space: {next(filter(None, met))!r}")
+
+
+def meeting(row: dict[str, Any], fields: dict[str, Any]) -> str | None:
+    """The place where two texts of fields meet in a prompt without white space; None without one."""
+    prompt = said(row)
+    for one, other in permutations([text for text in texts_of(fields) if text], 2):
+        if len(one + other) < MIN_CHARACTERS or one[-1].isspace() or other[0].isspace():
+            continue
+        if one + other in prompt:
+            return one[-20:] + other[:20]
+    return None
+
+
+def glued_shots(wording: Wording) -> Iterator[Remark]:
+    """Examples of a prompt with no line end or mark between them."""
+    separator = wording.task.separator
+    if any(wording.shots) and wording.format != CHAT and not separator.strip(" "):
+        yield remark("glued-shots", wording.where, f"the separator between examples is {separator!r}")
+
+
+def trailing_space(wording: Wording) -> Iterator[Remark]:
+    """Prompts that end with a space."""
+    sample = wording.test[:SAMPLE]
+    if is_mostly([row["prompt"].endswith((" ", "\t")) for row in sample]):
+        yield remark("trailing-space", wording.where, f"the prompt ends with {sample[0]['prompt'][-12:]!r}")
+
+
+def answer_room(wording: Wording) -> int:
+    """Tokens that are kept free for an answer that is still to be written."""
+    return wording.task.max_new_tokens if wording.task.kind == "generation" else 0
+
+
+def item_too_long(wording: Wording, reader: Reader) -> Iterator[Remark]:
+    """Items that do not fit into the window without any shots; the longest ones are tried."""
+    for role, rows, room in (("test", wording.test, answer_room(wording)), ("train", wording.train, 0)):
+        longest = sorted(rows, key=n_characters, reverse=True)[:LONGEST]
+        window = reader.window - (role == "train")  # the end-of-text token is learned
+        long = [row for row in longest if fitted(reader, [row], [], wording, window, room) is None]
+        if long:
+            seen = (
+                f"{counted(len(long), f'{role} item')} of the {len(longest)} longest do not fit into {reader.window:,} "
+                f"tokens, e.g. {long[0]['item']}; `max_characters` in the task leaves them out"
+            )
+            yield remark("item-too-long", place(reader, wording), seen)
+
+
+def n_characters(row: dict[str, Any]) -> int:
+    """Characters of an example with its longest answer."""
+    turns = sum(len(turn["content"]) for turn in row["turns"] or [])
+    return max(len(row["prompt"]), turns) + max(map(len, [row["target"], *row["choices"]]))
+
+
+def place(reader: Reader, wording: Wording) -> str:
+    """Series, dataset and format, for a remark."""
+    return f"{', '.join(reader.series)}: {wording.where}"
+
+
+def fitted(reader: Reader, rows: list[dict], shots: list, wording: Wording, window: int, room: int) -> list[int] | None:
+    """Shots left out of the prompt of each example so that it fits; None where one does not fit alone."""
+    separator = wording.task.separator
+    try:
+        prompts = build_prompts(reader.tokenizer, rows, shots, separator=separator, room=window, answer_room=room)
+    except UserError:
+        return None
+    return [prompt.n_dropped for prompt in prompts]
+
+
+def context_overflow(wording: Wording, reader: Reader) -> Iterator[Remark]:
+    """Prompts with the study's shots that outgrow the window, in a sample of items."""
+    sample = wording.test[:SAMPLE]
+    for n_shots in wording.shots:
+        if not n_shots or n_shots > len(wording.pool):
+            continue
+        shots = draw_shots(wording.pool, n_shots, seed=reader.seed)
+        dropped = fitted(reader, sample, shots, wording, reader.window, answer_room(wording))
+        if dropped is None:  # one that does not fit alone says so itself
+            one_by_one = [fitted(reader, [row], shots, wording, reader.window, answer_room(wording)) for row in sample]
+            dropped = [found[0] if found else n_shots for found in one_by_one]
+        if n := sum(map(bool, dropped)):
+            seen = (
+                f"with {n_shots} shots {share(n, len(sample))} prompts outgrow {reader.window:,} tokens and lose "
+                f"{sum(dropped) / n:.1f} shots each (the first {len(sample)} of {len(wording.test):,} test items)"
+            )
+            yield remark("context-overflow", place(reader, wording), seen)
+
+
+def shared_first_token(wording: Wording, reader: Reader) -> Iterator[Remark]:
+    """Label words that begin with the same token."""
+    if not wording.task.labels or not wording.test:
+        return
+    row = wording.test[0]
+    (prompt,) = encode_questions(reader.tokenizer, [], [row], wording.task.separator)
+    first: dict[int, list[str]] = {}
+    for choice, tokens in zip(row["choices"], prompt.answers, strict=True):
+        first.setdefault(tokens[0], []).append(choice)
+    for alike in first.values():
+        if len(alike) > 1:
+            seen = f"{', '.join(map(repr, alike))} begin with the same token"
+            yield remark("shared-first-token", place(reader, wording), seen)
+
+
+PROMPT_CHECKS: dict[str, Callable[[Wording], Iterator[Remark]]] = {
+    "constant-prompt": constant_prompt,
+    "glued-prompt": glued_prompt,
+    "glued-fields": glued_fields,
+    "glued-shots": glued_shots,
+    "trailing-space": trailing_space,
+}
+READING_CHECKS: dict[str, Callable[[Wording, Reader], Iterator[Remark]]] = {
+    "item-too-long": item_too_long,
+    "context-overflow": context_overflow,
+    "shared-first-token": shared_first_token,
+}

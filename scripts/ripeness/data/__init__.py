@@ -1,0 +1,1 @@
+"""Turn published rows and running text into items, examples and corpora."""

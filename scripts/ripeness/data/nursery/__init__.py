@@ -1,0 +1,1 @@
+"""Make the small world and the tasks of the embedded study."""

@@ -1,0 +1,160 @@
+"""Rows from files that people keep them in: JSONL, a JSON list, CSV, TSV, also packed with gzip, and Parquet."""
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ripeness.runtime.errors import UserError
+
+LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
+KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
+SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
+LONGEST = 2**31 - 1  # characters of a cell
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
+
+
+def read_rows(path: Path) -> dict[int, dict[str, Any]]:
+    """The rows of a file by line; UserError naming file and line."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}\nhint: check `source`; paths are relative to {Path.cwd()}")
+    *_, packed, kind = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    if kind == ".gz" and packed not in PARQUET:
+        kind = packed
+    if kind not in (*LINES, *TABLES, *PARQUET):
+        raise UserError(f"{path}: unknown kind of file\nhint: rows are read from {KINDS}")
+    try:
+        if kind in PARQUET:
+            return dict(enumerate(pl.read_parquet(path).to_dicts(), 1))
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+        if kind in TABLES:
+            return table_rows(content, TABLES[kind], path)
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
+        name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
+        raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
+    text = text_of(content, path)
+    if kind == ".json" and text.lstrip().startswith("["):
+        return json_list(path, text)
+    lines = text.split("\n")
+    return {number: json_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()}
+
+
+def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str, Any]]:
+    """The rows of a table by line. All columns are text: what looks like a number is asked as it is written.
+
+    A header without the separator is read by the other one that it has; which of several is not guessed. An empty cell
+    is null, with quotes or without.
+    """
+    text = text_of(content, path)
+    _, header = next(cells_of(text, separator, path), (1, []))
+    others = [sign for sign in SEPARATORS if sign in header[0]] if len(header) == 1 else []
+    if len(others) > 1:
+        raise UserError(
+            f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
+            "hint: save it as .csv with commas between columns, or as .tsv with tabs"
+        )
+    lines = cells_of(text, others[0] if others else separator, path)
+    _, header = next(lines, (1, []))
+    if not header:
+        raise UserError(f"{path} is empty\nhint: the first line of a table names its columns")
+    if repeated := [name for name in header if name and header.count(name) > 1]:
+        raise UserError(f"{path}:1: two columns are named {repeated[0]!r}\nhint: rename one of them")
+    rows = {}
+    for line, cells in lines:
+        if not any(cells):  # an empty line
+            continue
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
+                "hint: a text with a separator or a line end in it stands in double quotes"
+            )
+        rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
+    return rows
+
+
+def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line of a table, and where it begins: a text in quotes may go over several lines."""
+    csv.field_size_limit(LONGEST)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            is_open = "end of data" in str(error)
+            found = "a quote is opened and never closed" if is_open else f"{error}, in line {reader.line_num}"
+            raise UserError(
+                f'{path}:{line}: {found}\nhint: a quote in a text in quotes is written twice: "a ""b"" c"'
+            ) from None
+        if separator == "\t" and any("\t" in cell and "\n" in cell for cell in cells):  # few .tsv files know quotes
+            raise UserError(
+                f"{path}:{line}: a text in quotes goes on to line {reader.line_num}, over tabs and line ends\n"
+                "hint: if these are rows of their own, save the table as .jsonl, or remove the quotes around words"
+            )
+        yield line, cells
+
+
+def text_of(content: bytes, path: Path) -> str:
+    """The text of a UTF-8 file, without the mark that some programs begin it with."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: {error}\nhint: convert it, e.g. with iconv") from None
+
+
+def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
+    """The objects of a file that is one JSON list, by their place from 1."""
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a JSON list: {error}\nhint: a list of objects, or one object a line") from None
+    for place, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: entry {place} is {str(row)[:60]!r}\nhint: a list of objects, or one a line")
+        if HALF.search(text):
+            check_whole(row, f"{path}: entry {place}")
+    return dict(enumerate(rows, 1))
+
+
+def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
+    """One line of a JSONL file."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}:{number}: not JSON: {error}\nhint: one JSON object a line") from None
+    if not isinstance(row, dict):
+        raise UserError(f"{path}:{number}: {line[:60]!r} is not an object\nhint: one JSON object a line")
+    if HALF.search(line):
+        check_whole(row, f"{path}:{number}")
+    return row
+
+
+def check_whole(row: dict[str, Any], where: str) -> None:
+    """Refuse a row with text that cannot be written as UTF-8."""
+    column = next(halved(row), None)
+    if column is None:
+        return
+    name = column if column.isprintable() else ascii(column)
+    raise UserError(
+        f"{where}: {name} holds half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
+        "hint: mend the row; text that was cut between two \\u escapes ends so"
+    )
+
+
+def halved(row: dict[str, Any]) -> Iterator[str]:
+    """The columns whose text cannot be written as UTF-8."""
+    for name, value in row.items():
+        try:
+            json.dumps({name: value}, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            yield name

@@ -1,0 +1,61 @@
+"""A dataset's rows as published, kept as JSON text: columns are of any type and differ from row to row."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, whole, write_json
+from ripeness.runtime.made_here import damaged
+from ripeness.storage.parquet import read_table
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published row and where it stands, for messages."""
+
+    values: dict[str, Any]
+    where: str
+
+
+def write_rows(
+    output: Path,
+    sources: dict[str, list[dict[str, Any]]],
+    record: dict[str, Any],
+    *,
+    lines: dict[str, list[int]] | None = None,
+) -> None:
+    """Write <output>/<number>.parquet for each source and provenance.json with names, counts and digests.
+
+    lines: the line of every row in its file; without it rows are counted from 1.
+    """
+    with whole(output) as folder:
+        folder.mkdir()
+        files = []
+        for number, (name, rows) in enumerate(sources.items()):
+            texts = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+            places = lines[name] if lines else list(range(1, len(rows) + 1))
+            table = pl.DataFrame({"line": places, "row": texts}, schema={"line": pl.Int64, "row": pl.String})
+            table.write_parquet(folder / f"{number}.parquet")
+            digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
+            files.append({"name": name, "file": f"{number}.parquet", "rows": len(rows), "sha256": digest})
+        write_json(folder / "provenance.json", record | {"files": files})
+
+
+def read_sources(folder: Path) -> dict[str, list[Row]]:
+    """The rows of every source, each with the file and line to name in a message."""
+    sources, record = {}, folder / "provenance.json"
+    if not record.is_file():
+        raise UserError(f"there is no {record}\nhint: make_dataset or fetch_dataset writes the folder of rows")
+    for entry in read_json(record, dict, keys=("files",))["files"]:
+        table = read_table(folder / entry["file"])
+        if table.height != entry["rows"]:
+            raise damaged(folder / entry["file"], f"it has {table.height} rows, {entry['rows']} were written")
+        sources[entry["name"]] = [
+            Row(json.loads(text), f"{entry['name']}:{line}") for line, text in table.select("line", "row").iter_rows()
+        ]
+    return sources

@@ -1,0 +1,1 @@
+"""Draw the figures: tables become frames, frames become charts."""

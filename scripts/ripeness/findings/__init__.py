@@ -1,0 +1,1 @@
+"""Test published claims on the tables, one package for each claim."""

@@ -1,0 +1,1 @@
+"""Does annealing or do more tokens explain the score?"""

@@ -1,0 +1,154 @@
+"""Is it the tokens, or the decay of the learning rate? Annealed checkpoints against stable ones at equal tokens.
+
+Rofin et al. (arXiv 2604.13627) and Catalan-Tatjer et al. (2025) hold that decay, not tokens, makes checkpoints brittle.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.finding import Finding, Settings, between, numbers, on_enough, signed, undecided, with_effect
+from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
+from ripeness.stats.resampling import Estimate, decide
+from ripeness.tables.intervals import mean_or_null
+
+DECAY = Finding(
+    id="decay-or-tokens",
+    claim="At equal tokens, a checkpoint whose learning rate has decayed loses more by the same change.",
+    source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
+    figure="sensitivity",
+    verdict="undecided",
+    statement="",
+    unit="doublings of the loss increase, decayed against stable at equal tokens",
+)
+CHANGES = {"noise": NOISE, "tuning": TREATED}  # what tells repeats of a change apart
+REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
+
+
+def decay_or_tokens(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None, settings: Settings) -> Finding:
+    """Ratio of loss increases, on a log scale, of pairs of checkpoints with equal tokens; by noise, else by tuning.
+
+    A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed.
+    """
+    damages = {"noise": noise_damage(sensitivity), "tuning": tuning_damage(measurements)}
+    found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items() if damage is not None}
+    found = {name: pairs for name, pairs in found.items() if not pairs.is_empty()}
+    if not found:
+        return undecided(DECAY, "no decayed or annealed checkpoint has a stable one with as many tokens beside it")
+    name, pairs = next(iter(found.items()))
+    blank = replace(
+        DECAY,
+        figure="sensitivity" if name == "noise" else "pretraining-text",
+        n_checkpoints=pairs.select("series", "checkpoint").unique().height * 2,
+        n_seeds=pairs["repeat"].n_unique(),
+        covers=covers_runs(pairs["pretraining_seed"].n_unique(), pairs["repeat"].n_unique(), REPEATS[name]),
+        details=tuple(row for kind, some in found.items() for row in rows(some, kind, settings)),
+    )
+    result = contrast(pairs, settings)
+    if result is None:
+        return undecided(blank, "a single pair and repeat says nothing of variation")
+    trends = {kind: slope(damages[kind], CHANGES[kind]) for kind in found}
+    finding = replace(
+        with_effect(blank, result, replace(settings, smallest_effect=0.0)),
+        verdict=decide(result.low, result.high, smallest=0.0),
+        statement=sentence(found, trends, settings),
+        caveats=tuple(caveats(pairs, damages[name])),
+    )
+    return on_enough(finding, finding.n_checkpoints, settings)
+
+
+def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
+    """What noise added to the loss, a row a checkpoint, scale and draw."""
+    if sensitivity is None:
+        return None
+    rows_ = sensitivity.filter(pl.col("perturbation") == "noise")
+    return rows_.select(*PLACE, "pretraining_seed", *NOISE, "base_loss", "increase", repeat="noise_seed")
+
+
+def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
+    """What tuning added to the loss on running text, a row a checkpoint, cell and seed; formats are averaged."""
+    losses = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
+    base = losses.filter(pl.col("method") == "base").select("series", "checkpoint", "probe", base_loss="value")
+    tuned = (
+        losses.filter(pl.col("method") != "base")
+        .group_by(*PLACE, "pretraining_seed", *TREATED, repeat="seed")
+        .agg(mean_or_null("value"))
+    )
+    joined = tuned.join(base, on=["series", "checkpoint", "probe"])
+    return joined.with_columns(increase=pl.col("value") - pl.col("base_loss")).drop("value")
+
+
+def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.DataFrame:
+    """Pairs of a decayed and a stable checkpoint with equal tokens: `ratio` in doublings, `base` of the base losses."""
+    family = pl.col("series").replace_strict(dict(settings.families), default=pl.col("series"))
+    rows_ = damage.with_columns(family=family).filter(pl.col("tokens") > 0, pl.col("increase") > 0)
+    rows_ = rows_.filter(pl.col("increase").is_finite())
+    on = ["family", "pretraining_seed", "tokens", *keys, "repeat"]
+    stable = rows_.filter(pl.col("phase") == "stable").select(
+        *on, stable="checkpoint", before="increase", base="base_loss"
+    )
+    decayed = rows_.filter(pl.col("phase") != "stable")
+    pairs = decayed.join(stable, on=on, nulls_equal=True)
+    return pairs.with_columns(
+        ratio=(pl.col("increase") / pl.col("before")).log(2), base_change=pl.col("base_loss") - pl.col("base")
+    )
+
+
+def contrast(pairs: pl.DataFrame, settings: Settings) -> Estimate | None:
+    """Mean ratio over repeats and pre-training runs; see `over_runs`."""
+    means = pairs.group_by("pretraining_seed", "repeat").agg(pl.col("ratio").mean()).sort("pretraining_seed", "repeat")
+    runs = {str(run): own["ratio"].to_list() for (run,), own in means.group_by("pretraining_seed")}
+    return over_runs(runs, confidence=settings.confidence)
+
+
+def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
+    """Doublings of the increase for a doubling of tokens among checkpoints of one phase: mean least-squares slope."""
+    rows_ = in_trend(damage).filter(pl.col("increase") > 0, pl.col("increase").is_finite())
+    slopes = []
+    for _, part in rows_.group_by("series", *keys):
+        own = part.group_by("tokens").agg(pl.col("increase").log(2).mean()).sort("tokens")
+        own = own.filter(pl.col("tokens") >= own["tokens"].median())  # where there is decay, late in pre-training
+        if own.height > 1:
+            slopes.append(np.polyfit(np.log2(own["tokens"].to_numpy()), own["increase"].to_numpy(), 1)[0])
+    return float(np.mean(slopes)) if slopes else None
+
+
+def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | None], settings: Settings) -> str:
+    """How much more decayed checkpoints lose, and what tokens alone do."""
+    parts = []
+    for name, pairs in found.items():
+        result = contrast(pairs, settings)
+        times = 2 ** float(pairs["ratio"].mean())
+        reach = f", {signed(result.effect)} {between(result.low, result.high)} doublings" if result else ""
+        text = f"by {name} a decayed checkpoint loses {times:.2f} times what a stable one of equal tokens does{reach}"
+        if trends[name] is not None:
+            text += f" (tokens alone: {signed(trends[name])} doublings for a doubling of tokens, late in pre-training)"
+        parts.append(text)
+    change = float(next(iter(found.values()))["base_change"].mean())
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}. Its own loss, unchanged, differs by {signed(change)} nats a token."
+
+
+def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
+    """What to keep in mind: few pairs, increases that have no ratio."""
+    n_pairs = pairs.select("series", "checkpoint").unique().height
+    found = [f"One pair of checkpoints: {pairs['checkpoint'][0]} against {pairs['stable'][0]}."] if n_pairs == 1 else []
+    n_odd = damage.height - damage.filter(pl.col("increase") > 0, pl.col("increase").is_finite()).height
+    if n_odd:
+        found.append(f"{n_odd} changes did not raise the loss, or beyond all bounds, and have no ratio.")
+    return found
+
+
+def rows(pairs: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
+    """A row a pair and size of change."""
+    keys = ["series", "checkpoint", "stable", "tokens", *CHANGES[name]]
+    found = []
+    for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):
+        result = contrast(part, settings)
+        interval = numbers(result) if result else {"effect": float(part["ratio"].mean()), "low": None, "high": None}
+        levels = {"increase": float(part["increase"].mean()), "stable_increase": float(part["before"].mean())}
+        found.append({"change": name, **dict(zip(keys, key, strict=True)), **interval, **levels})
+    return found

@@ -1,0 +1,1 @@
+"""Does more pre-training make the tuned model worse?"""

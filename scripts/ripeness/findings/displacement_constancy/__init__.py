@@ -1,0 +1,1 @@
+"""Does tuning move the weights equally far at every checkpoint?"""

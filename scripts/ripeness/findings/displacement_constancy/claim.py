@@ -1,0 +1,112 @@
+"""Does a fixed rate move the weights of every checkpoint equally far? (assumed by arXiv 2503.19206, section 3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    number,
+    numbers,
+    signed,
+    undecided,
+    with_effect,
+)
+from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.treated_curves import TREATED, Curve, displacements
+from ripeness.stats.resampling import Estimate, decide_equivalence, equivalence_p
+
+SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less counts as constant
+CONSTANCY = Finding(
+    id="displacement-constancy",
+    claim="At a fixed rate tuning moves the weights of every checkpoint equally far.",
+    source="Springer et al., arXiv 2503.19206, section 3.3, an assumption",
+    figure="tuning-loss",
+    verdict="undecided",
+    statement="",
+    unit="doublings of the displacement for a doubling of pre-training tokens",
+)
+
+
+def displacement_constancy(cells: pl.DataFrame, settings: Settings) -> Finding:
+    """Slope of log displacement against log tokens, the mean over datasets, methods and rates; an equivalence test."""
+    curves = [curve for curve in displacements(cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
+    whole = [curve for curve in curves if curve.is_whole and (curve.values > 0).all()]
+    if not whole:
+        least = settings.min_checkpoints
+        return undecided(CONSTANCY, f"no displacement is known at {least} trained checkpoints or more of one cell")
+    by_run = slopes_by_run(whole)
+    runs = {run for curve in whole for run in curve.runs}
+    n_seeds = len({name[1] for curve in whole for name in curve.repeats if len(name) > 1}) or len(runs)
+    blank = replace(
+        CONSTANCY,
+        n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in whole}.values()),
+        n_seeds=n_seeds,
+        covers=covers_runs(len(runs), n_seeds, "tuning seeds"),
+        details=tuple(rows(whole, settings)),
+    )
+    result = over_runs(by_run, confidence=settings.confidence)
+    if result is None:
+        return undecided(blank, "one seed of one run says nothing of variation between seeds")
+    limits = replace(settings, smallest_effect=SMALLEST)
+    return replace(
+        with_effect(blank, result, limits),
+        verdict=decide_equivalence(result.low, result.high, smallest=SMALLEST),
+        p_value=equivalence_p(result, smallest=SMALLEST),
+        statement=sentence(whole, result),
+        caveats=tuple(caveats(curves, whole)),
+    )
+
+
+def slope(curve: Curve, columns: Sequence[int]) -> float:
+    """Doublings of the mean displacement of some repeats for a doubling of tokens, by least squares."""
+    return float(np.polyfit(np.log2(curve.tokens), np.log2(curve.values[:, columns]).mean(axis=1), 1)[0])
+
+
+def slopes_by_run(curves: Sequence[Curve]) -> dict[str, list[float]]:
+    """Mean slope over curves of every repeat, by run."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for curve in curves:
+        for column, (run, *seed) in enumerate(curve.repeats):
+            found.setdefault(run, {}).setdefault("".join(seed), []).append(slope(curve, [column]))
+    return {run: [float(np.mean(own)) for own in seeds.values()] for run, seeds in found.items()}
+
+
+def sentence(curves: Sequence[Curve], result: Estimate) -> str:
+    """How far tuning moves, first against last."""
+    ratios = [curve.mean[-1] / curve.mean[0] for curve in curves]
+    times = float(np.exp(np.mean(np.log(ratios))))
+    return (
+        f"From the first to the last trained checkpoint the displacement changes to {times:.2f} times, "
+        f"{signed(result.effect)} {between(result.low, result.high)} doublings for a doubling of tokens; "
+        f"less than {SMALLEST:g} would count as constant."
+    )
+
+
+def caveats(curves: Sequence[Curve], whole: Sequence[Curve]) -> list[str]:
+    """What to keep in mind."""
+    found = ["A slope against log tokens: a displacement that rises and falls again can have none."]
+    if len(whole) < len(curves):
+        found.append(
+            f"Left out, since cells diverged or are missing: {len(curves) - len(whole)} of {len(curves)} curves."
+        )
+    return found
+
+
+def rows(curves: Sequence[Curve], settings: Settings) -> list[dict[str, object]]:
+    """A row a dataset, method, rate and group of runs: the slope and the ends."""
+    found = []
+    for curve in curves:
+        own = over_runs(slopes_by_run([curve]), confidence=settings.confidence)
+        ends = {"first": number(curve.mean[0]), "last": number(curve.mean[-1])}
+        interval = (
+            numbers(own) if own else {"effect": slope(curve, range(curve.values.shape[1])), "low": None, "high": None}
+        )
+        keys = {key: curve.key[key] for key in TREATED[1:]}
+        found.append({**keys, "runs": listed(list(curve.runs)), **ends, **interval})
+    return found

@@ -1,0 +1,138 @@
+"""What a finding is, the settings it is tested under, and the caveats that all findings share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.typed_settings import check_types
+from ripeness.stats.resampling import Estimate
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How claims are tested; scores and margins are shares from 0 to 1."""
+
+    smallest_effect: float = 0.02
+    smallest_loss: float = 0.02  # nats a token
+    learned_margin: float = 0.1  # a dataset is learned when its score is this far above the floor
+    confidence: float = 0.95
+    draws: int = 2000
+    permutations: int = 200
+    min_items: int = 20  # per dataset; an interval over fewer is not to be trusted
+    min_checkpoints: int = 4  # for a statement about a trend
+    shots: int = 0
+    method: str = "full"
+    seed: int = 0
+    learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
+    not_learned: Sequence[str] = ()
+    is_one_label_meant: bool = False  # probes that may have one label for all answers are not left out
+    kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on
+    runs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # series -> what it shares with those that differ by seed alone
+    families: Mapping[str, str] = field(default_factory=dict)  # and with those that differ by seed and schedule alone
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim, tested. Effects are None where they cannot be computed; `statement` then says why."""
+
+    id: str
+    claim: str
+    source: str
+    figure: str
+    verdict: str
+    statement: str
+    unit: str
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = 0.95
+    covers: str = "nothing"
+    n_checkpoints: int = 0
+    n_seeds: int = 0
+    n_items: int = 0
+    mde: float | None = None
+    p_value: float | None = None
+    p_holm: float | None = None
+    caveats: tuple[str, ...] = ()
+    details: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+
+
+def settings_from(values: Mapping[str, object]) -> Settings:
+    """Make settings from the study's key `findings`; UserError for a key that is not known."""
+    known = [entry.name for entry in fields(Settings)]
+    for key in values:
+        if key not in known:
+            raise UserError(
+                f"findings: unknown key {key!r}; known are {', '.join(known)}\n"
+                "hint: config.schema.yaml explains the keys of `findings`"
+            )
+    check_types("findings", Settings, values)
+    return Settings(**values)
+
+
+def undecided(blank: Finding, reason: str, **known: object) -> Finding:
+    """Say that the claim cannot be decided, and why."""
+    return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.", **known)
+
+
+def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
+    """The finding, undecided where it rests on too few checkpoints for a statement about pre-training."""
+    least = settings.min_checkpoints
+    if finding.verdict == "undecided" or n_checkpoints >= least:
+        return finding
+    few = "one checkpoint is" if n_checkpoints == 1 else f"{n_checkpoints} checkpoints are"
+    return undecided(finding, f"{few} too few (at least {least}). {finding.statement}".rstrip("."))
+
+
+def with_effect(finding: Finding, result: Estimate, settings: Settings) -> Finding:
+    """Put an estimate and what its size alone calls for into a finding."""
+    caveats = list(finding.caveats)
+    if -settings.smallest_effect < result.low and result.high < settings.smallest_effect:
+        caveats.append(
+            f"The whole interval lies within ±{settings.smallest_effect:g}: "
+            "an effect, if there is one, is smaller than what was set to matter."
+        )
+    return replace(
+        finding,
+        effect=result.effect,
+        low=result.low,
+        high=result.high,
+        confidence=settings.confidence,
+        mde=result.mde,
+        p_value=result.p_value,
+        caveats=tuple(caveats),
+    )
+
+
+def number(value: float) -> float | None:
+    """Make a number fit for JSON."""
+    return None if np.isnan(value) else float(value)
+
+
+def numbers(result: Estimate) -> dict[str, float]:
+    """Write an estimate into a row of `details`."""
+    return {"effect": result.effect, "low": result.low, "high": result.high}
+
+
+def signed(value: float) -> str:
+    """Write a change of score with its sign: +0.42, −0.03."""
+    if np.isnan(value):
+        return "undefined"
+    text = f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def between(low: float, high: float) -> str:
+    """Write an interval: [+0.31, +0.52]."""
+    return f"[{signed(low)}, {signed(high)}]"
+
+
+def listed(names: list[str]) -> str:
+    """Join names for a sentence: "a", "a and b", "a, b and c"; "none" for no name."""
+    if not names:
+        return "none"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

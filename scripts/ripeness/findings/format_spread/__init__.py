@@ -1,0 +1,1 @@
+"""Do formats matter less for tuned models?"""

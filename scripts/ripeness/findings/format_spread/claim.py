@@ -1,0 +1,211 @@
+"""Does the format matter less with more pre-training? (Amuro and Char, arXiv 2408.06663, section 4.1).
+
+A model asked for the same items in several formats has a spread: highest minus lowest score. It is positive
+by sampling alone, so that each spread stands beside its null band (formats permuted within items) and the
+effect is taken on the standard deviation over formats with that noise removed.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.caveats import covers, levels_of, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, undecided, with_effect
+from ripeness.findings.format_spread.models import Group, Models, Unit, early_minus_late, models_of
+from ripeness.findings.pairs import generator
+from ripeness.findings.scores import Scores
+from ripeness.stats.resampling import Above, Estimate, decide, estimate, grouped_means, kendall, mean_of, ratio
+
+SPREAD = Finding(
+    id="format-spread",
+    claim="The more tokens of pre-training, the less the format of a question matters.",
+    source="Amuro and Char, arXiv 2408.06663, section 4.1",
+    figure="format-spread",
+    verdict="undecided",
+    statement="",
+    unit="fall of the score's standard deviation over formats, earlier minus later checkpoints",
+)
+CEILING = 0.95
+
+
+def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+    """Compare the format's effect on the score at earlier and later checkpoints, after tuning and before.
+
+    Only checkpoints at which some format is off the floor count: at chance there is nothing to be sensitive
+    about, and a dataset that rises from chance would show a rising spread whatever the format does.
+    """
+    conditions = {}
+    for name in ("tuned", "untouched"):
+        models = models_of(measurements, scores, settings, is_tuned=name == "tuned")
+        if models is not None:
+            conditions[name] = models
+    if not conditions:
+        return undecided(SPREAD, "no dataset was asked in two formats or more")
+    name, models = next(iter(conditions.items()))
+    finding = replace(
+        SPREAD,
+        covers=covers(len(scores.checkpoints), n_seeds_of(models.rows) if name == "tuned" else 0),
+        n_seeds=n_seeds_of(models.rows) if name == "tuned" else 0,
+        n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in models.groups if g.is_off_floor}),
+        n_items=models.n_items,
+        details=tuple(row for one in conditions for row in spread_rows(one, conditions[one])),
+    )
+    falls = {one: fall(found, found.units, settings) for one, found in conditions.items()}
+    if falls[name] is None:
+        need = f"{settings.min_checkpoints} checkpoints at which a dataset is off its floor"
+        return undecided(finding, f"a trend needs {need}, and no dataset has as many")
+    result, tau = falls[name]
+    finding = replace(
+        finding,
+        verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
+        statement=sentence(name, halves(models.units), result=result, tau=tau)
+        + before_tuning(falls.get("untouched") if name == "tuned" else None),
+        caveats=tuple(shared_caveats(scores, rows := models.rows if name == "tuned" else [], settings))
+        + tuple(one_answer(in_any_format(scores), [(row, row.dataset) for row in rows])),
+    )
+    extra = spread_caveats(name, falls, models=models, settings=settings)
+    return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
+
+
+def in_any_format(scores: Scores) -> Scores:
+    """The scores with tuned models that say the same to all items in at least one of the formats asked."""
+    alike = {(row._replace(probe_format="all"), probe) for row, probe in scores.one_answer}
+    return replace(scores, one_answer=frozenset(alike))
+
+
+def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimate, float] | None:
+    """Estimate the fall of the standard deviation over formats; with its rank correlation with tokens as measured.
+
+    Both are means over series and datasets; None where no dataset has enough checkpoints.
+    """
+    if not units:
+        return None
+    groups = [group for unit in units for group in unit.groups]
+    rows = [row for group in groups for row in group.rows]
+    variance = np.concatenate([group.variance for group in groups])[:, None]
+    place = np.repeat(np.arange(len(groups)), [len(group.rows) for group in groups])
+    ends = np.cumsum([len(unit.groups) for unit in units])[:-1]
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        deviation = np.sqrt(np.maximum(grouped_means(variance, weights, place), 0))
+        # A run that is drawn twice counts twice: weights within a group cancel, between groups they do not.
+        share = grouped_means(weights, np.ones((len(place), 1)), place)
+        changes = np.stack([early_minus_late(part) for part in np.split(deviation, ends)])
+        shares = np.stack([part.mean(axis=0) for part in np.split(share, ends)])
+        shares = np.where(np.isnan(changes), 0, shares)
+        return ratio((np.nan_to_num(changes) * shares).sum(axis=0), shares.sum(axis=0))
+
+    result = estimate(
+        mean_of(np.stack([unit.fall for unit in units])),
+        n_items=models.n_items,
+        confidence=settings.confidence,
+        above=Above(statistic, levels_of(rows), generator(settings, SPREAD.id)),
+    )
+    taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
+    return result, float(mean_of(np.concatenate(taus)))
+
+
+def deviation_of(group: Group) -> float:
+    """Standard deviation over formats of the mean model, noise removed."""
+    return max(float(np.nanmean(group.variance)), 0.0) ** 0.5
+
+
+def halves(units: list[Unit]) -> dict[str, tuple[float, float]]:
+    """Mean spread and null spread of the earlier and the later half."""
+    values: dict[str, list[tuple[float, float]]] = {"early": [], "late": []}
+    for unit in units:
+        half = len(unit.groups) // 2
+        for name, groups in (("early", unit.groups[:half]), ("late", unit.groups[-half:])):
+            values[name] += [(group.spread, group.null) for group in groups]
+    return {name: tuple(np.mean(found, axis=0).tolist()) for name, found in values.items()}
+
+
+def sentence(name: str, found: dict[str, tuple[float, float]], *, result: Estimate, tau: float) -> str:
+    """Say what the format did to the score early and late."""
+    early, late = found["early"], found["late"]
+    return (
+        f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[0]:.2f} "
+        f"apart at earlier checkpoints ({early[1]:.2f} by chance alone) and {late[0]:.2f} at later ones "
+        f"({late[1]:.2f} by chance), a fall of {signed(result.effect)} {between(result.low, result.high)} "
+        "in the score's standard deviation over formats without chance "
+        f"(Kendall's tau with tokens {signed(tau)})"
+    )
+
+
+def before_tuning(found: tuple[Estimate, float] | None) -> str:
+    """Add the fall in the untouched checkpoints to the sentence, where there is one, and end it."""
+    if found is None:
+        return "."
+    result, _ = found
+    return f"; before tuning the fall is {signed(result.effect)} {between(result.low, result.high)}."
+
+
+def spread_caveats(
+    name: str,
+    falls: dict[str, tuple[Estimate, float] | None],
+    *,
+    models: Models,
+    settings: Settings,
+) -> list[str]:
+    """Caveats on the floor, the ceiling, and on readings that disagree."""
+    caveats = []
+    on_floor = [group for group in models.groups if not group.is_off_floor]
+    if on_floor:
+        caveats.append(
+            f"{len(on_floor)} of {len(models.groups)} pairs of dataset and checkpoint are at the floor and "
+            "left out: where nothing is known there is nothing for a format to change."
+        )
+    every = fall(models, models.all_units, settings) if on_floor else None
+    if every is not None:
+        caveats.append(
+            f"With the pairs at the floor the fall is {signed(every[0].effect)} {between(every[0].low, every[0].high)}."
+        )
+    high = ceiling(models.units)
+    if high:
+        caveats.append(
+            f"Ceiling: at later checkpoints the score is {CEILING:.2f} or more in every format, which leaves "
+            f"no room for a spread ({listed(high)})."
+        )
+    other = falls.get("untouched")
+    if name == "untouched":
+        caveats.append("Untouched checkpoints only: no tuned model was asked in several formats.")
+    elif other is None:
+        caveats.append("The untouched checkpoints do not allow the same comparison.")
+    else:
+        verdicts = [decide(one.low, one.high, smallest=settings.smallest_effect) for one in (falls[name][0], other[0])]
+        if verdicts[0] != verdicts[1]:
+            caveats.append(f"Before tuning the same claim is {verdicts[1]}.")
+    return caveats
+
+
+def ceiling(units: list[Unit]) -> list[str]:
+    """Name the datasets whose later checkpoints are at the ceiling in every format."""
+    names = set()
+    for unit in units:
+        score = np.concatenate([group.score for group in unit.groups[-(len(unit.groups) // 2) :]])
+        if np.nanmin(mean_of(score)) >= CEILING:
+            names.add(unit.groups[0].dataset)
+    return sorted(names)
+
+
+def spread_rows(name: str, models: Models) -> list[dict[str, object]]:
+    """Rows of `details`: one for each condition, dataset and checkpoint."""
+    return [
+        {
+            "condition": name,
+            "series": group.point.series,
+            "dataset": group.dataset,
+            "checkpoint": group.point.checkpoint,
+            "tokens": group.point.tokens,
+            "phase": group.point.phase,
+            "spread": group.spread,
+            "null": group.null,
+            "null_high": group.null_high,
+            "deviation": deviation_of(group),
+            "best": number(np.nanmax(mean_of(group.score))),
+            "is_off_floor": group.is_off_floor,
+            "n_models": len(group.rows),
+        }
+        for group in models.groups
+    ]

@@ -1,0 +1,1 @@
+"""Does tuning help most where pre-training taught nothing?"""

@@ -1,0 +1,181 @@
+"""Does tuning gain more where pre-training taught nothing? (Amuro and Char, arXiv 2408.06663, section 6)."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.caveats import covers, missing_cells, most_checkpoints, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    numbers,
+    on_enough,
+    signed,
+    undecided,
+    with_effect,
+)
+from ripeness.findings.gain_by_learning.gains import (
+    NO_GAINS,
+    Gains,
+    difference,
+    gains_of,
+    group_means,
+    mean_gain,
+    n_items_of,
+)
+from ripeness.findings.pairs import late, trend
+from ripeness.findings.scores import Point, Scores
+from ripeness.stats.resampling import Estimate, decide
+
+GAIN = Finding(
+    id="gain-by-learning",
+    claim="Tuning gains more on datasets not learned in pre-training than on learned ones.",
+    source="Amuro and Char, arXiv 2408.06663, sections 5 and 6",
+    figure="gain-by-group",
+    verdict="undecided",
+    statement="",
+    unit="score gained by tuning, not learned minus learned",
+)
+
+
+def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+    """Compare what tuning gains on datasets not learned in pre-training with what it gains on learned ones.
+
+    Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of
+    mean gains over the late half of the checkpoints; `details` have every checkpoint.
+    """
+    gains, main, last, details = collected(measurements, scores, settings)
+    if not gains.found:
+        return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched one")
+    finding = replace(
+        GAIN,
+        covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
+        n_seeds=n_seeds_of(gains.rows),
+        n_checkpoints=len({(row.series, row.checkpoint) for row in main.rows}),
+        n_items=n_items_of(gains),
+        details=details,
+    )
+    if max(len(trend(found)) for found in scores.checkpoints.values()) < 2:
+        return undecided(finding, "one checkpoint of a series says nothing of what pre-training teaches")
+    result = difference(main, settings)
+    if result is None:
+        kinds = [kind for kind, names in classed(main).items() if names]
+        tuned = f"every dataset is {kinds[0]}" if len(kinds) == 1 else "no model was tuned"
+        return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
+    caveats = [
+        *shared_caveats(scores, main.rows, settings),
+        *missing_cells(
+            scores, main.rows, [point for found in scores.checkpoints.values() for point in late(trend(found))]
+        ),
+        *one_answer(scores, [(row, row.dataset) for row in main.rows]),
+        *gain_caveats(main),
+    ]
+    verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
+    statement = sentence(main, result, difference(last, settings))
+    finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
+    return on_enough(with_effect(finding, result, settings), most_checkpoints(gains.rows), settings)
+
+
+def collected(
+    measurements: pl.DataFrame, scores: Scores, settings: Settings
+) -> tuple[Gains, Gains, Gains, tuple[dict[str, object], ...]]:
+    """Gains at all checkpoints, at those of the late half and at the last ones, and the rows of `details`."""
+    late_half = {point for found in scores.checkpoints.values() for point in late(trend(found))}
+    ends = {point for found in scores.checkpoints.values() for point in trend(found)[-1:]}
+    gains, main, last = NO_GAINS, NO_GAINS, NO_GAINS
+    details = []
+    for point, here in gains_of(measurements, scores, settings):
+        details += gain_rows(point, here, settings)
+        gains |= here
+        main |= here if point in late_half else NO_GAINS
+        last |= here if point in ends else NO_GAINS
+    return gains, main, last, tuple(details)
+
+
+def classed(gains: Gains) -> dict[str, list[str]]:
+    """Name the datasets by class; one that is classed both ways goes where most of its items are."""
+    share: dict[str, float] = {}
+    for gain in gains.found:
+        share[gain.row.dataset] = share.get(gain.row.dataset, 0.0) + (gain.share if gain.is_learned else -gain.share)
+    return {
+        "learned": sorted(name for name, balance in share.items() if balance > 0),
+        "not learned": sorted(name for name, balance in share.items() if balance <= 0),
+    }
+
+
+def sentence(gains: Gains, result: Estimate, last: Estimate | None) -> str:
+    """Say what tuning gains on both groups."""
+    unlearned, learned = group_means(gains)
+    names = classed(gains)
+    return (
+        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training "
+        f"({listed(names['not learned'])}) and {signed(learned)} on learned ones "
+        f"({listed(names['learned'])}), a difference of "
+        f"{signed(result.effect)} {between(result.low, result.high)} over the later half of the checkpoints"
+        + (f" ({signed(last.effect)} at the last)." if last else ".")
+    )
+
+
+def gain_caveats(gains: Gains) -> list[str]:
+    """Caveats on the ceiling, on the classes and on how few datasets there are."""
+    caveats = []
+    unlearned, _ = group_means(gains)
+    room = 1 - float(np.mean([gain.before for gain in gains.found if gain.is_learned]))
+    if room < unlearned:
+        caveats.append(
+            f"Ceiling: learned datasets start {room:.2f} below a perfect score, so that they cannot gain the "
+            f"{unlearned:.2f} that the others gain, whatever tuning does."
+        )
+    caveats.append("Datasets are classed on other items than those of the gain; the classes are taken as given.")
+    classes: dict[str, set[bool]] = {}
+    for gain in gains.found:
+        classes.setdefault(gain.row.dataset, set()).add(gain.is_learned)
+    if both := sorted(name for name, found in classes.items() if len(found) > 1):
+        caveats.append(f"Close to the margin, classed as learned by only some of the items: {listed(both)}.")
+    names = classed(gains)
+    if min(map(len, names.values())) < 3:
+        caveats.append(
+            f"{len(names['not learned'])} and {len(names['learned'])} datasets: "
+            "what else sets the two groups apart cannot be told."
+        )
+    return caveats
+
+
+def gain_rows(point: Point, gains: Gains, settings: Settings) -> list[dict[str, object]]:
+    """Rows of `details` of one checkpoint: the difference of the groups, and the gain of each dataset."""
+    rows = []
+    gap = difference(gains, settings)
+    if gap is not None:
+        unlearned, learned = group_means(gains)
+        rows.append({"level": "groups", **place(point), "not_learned": unlearned, "learned": learned, **numbers(gap)})
+    for dataset in sorted(gains.n_items):
+        own = dataset_row(gains.on(dataset), settings)
+        rows.append({"level": "dataset", **place(point), "dataset": dataset, **own})
+    return rows
+
+
+def place(point: Point) -> dict[str, object]:
+    """Name a checkpoint in a row of `details`."""
+    return {
+        "series": point.series,
+        "checkpoint": point.checkpoint,
+        "tokens": point.tokens,
+        "phase": point.phase,
+    }
+
+
+def dataset_row(gains: Gains, settings: Settings) -> dict[str, object]:
+    """Gain of one dataset at one checkpoint, and the share of what was left to gain."""
+    gain = mean_gain(gains, settings)
+    share = np.array([one.share for one in gains.found])
+    before = float(np.average([one.before for one in gains.found], weights=share))
+    return {
+        "share_learned": float(share[[one.is_learned for one in gains.found]].sum() / share.sum()),
+        "before": before,
+        "after": before + gain.effect,
+        "share_of_headroom": gain.effect / (1 - before) if before < 1 else None,
+        **numbers(gain),
+    }

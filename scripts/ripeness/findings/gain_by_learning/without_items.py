@@ -1,0 +1,173 @@
+"""Tuned minus untouched from measurements alone, as published tables have them, and what tuning gains there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    number,
+    on_enough,
+    signed,
+    undecided,
+    with_effect,
+)
+from ripeness.findings.gain_by_learning.claim import GAIN
+from ripeness.findings.pairs import late, trend
+from ripeness.findings.trajectories import points_of, trajectories_of
+from ripeness.findings.without_items import above_floor, caveats_of, covers_of, estimated
+from ripeness.stats.resampling import decide
+from ripeness.tables.columns import IS_OWN
+from ripeness.tables.intervals import compared, mean_or_null, scores
+
+PLACE = ["series", "checkpoint", "tokens", "phase"]
+PAIR = [*PLACE, "dataset", "probe", "probe_kind", "is_own"]
+
+
+def pairs_of(measurements: pl.DataFrame) -> pl.DataFrame:
+    """Change by tuning of every (checkpoint, dataset tuned on, probe): before, after, change, se, ratio.
+
+    Asked in the format tuned in, at the compared number of shots; averaged over methods and seeds. `se` takes the two
+    models as independent, which is conservative since they share items; it is null where one of theirs is.
+    """
+    rows = compared(scores(measurements)).filter(pl.col("probe_kind") != "text")
+    asked = ["series", "checkpoint", "probe", "probe_format", "shots", "metric"]
+    base = rows.filter(method="base").group_by(asked).agg(before=pl.col("value").mean(), se_before=mean_or_null("se"))
+    tuned = rows.filter(pl.col("method") != "base", pl.col("format") == pl.col("probe_format")).join(base, on=asked)
+    change = tuned.with_columns(is_own=IS_OWN, se=(pl.col("se") ** 2 + pl.col("se_before") ** 2).sqrt())
+    pairs = change.group_by(PAIR).agg(pl.col("before", "value").mean(), se=mean_or_null("se"))
+    change = pl.col("value") - pl.col("before")
+    ratio = pl.when(pl.col("before") > 0).then(change / pl.col("before"))
+    return pairs.with_columns(change=change, ratio=ratio).rename({"value": "after"}).sort(PAIR)
+
+
+def missing_caveats(pairs: pl.DataFrame) -> list[str]:
+    """Caveat on pairs that are measured at some checkpoints of a series and not at others."""
+    design = pairs.select("series", "dataset", "probe").unique()
+    planned = design.join(pairs.select("series", "checkpoint").unique(), on="series")
+    absent = planned.join(pairs, on=["series", "checkpoint", "dataset", "probe"], how="anti")
+    if absent.is_empty():
+        return []
+    named = [f"{d} on {p} at {c}" for d, p, c in absent.select("dataset", "probe", "checkpoint").sort(pl.all()).rows()]
+    more = f", and {len(named) - 5} more" if len(named) > 5 else ""
+    return [f"{len(named)} of {planned.height} measurements are missing: {', '.join(named[:5])}{more}."]
+
+
+def method_caveats(measurements: pl.DataFrame) -> list[str]:
+    """Caveat on methods that are averaged."""
+    methods = sorted(set(measurements["method"]) - {"base"})
+    return [f"Models tuned by {listed(methods)} are taken together."] if len(methods) > 1 else []
+
+
+def group_of(measurements: pl.DataFrame, settings: Settings) -> dict[tuple[str, str], str]:
+    """Whether each (series, probe) is learned in pre-training: as the config says, else by the late half of its curve.
+
+    Probes in no group of the config, and those whose floor is not known, are left out.
+    """
+    if settings.learned or settings.not_learned:
+        given = dict.fromkeys(settings.learned, "learned") | dict.fromkeys(settings.not_learned, "not learned")
+        places = measurements.select("series", "probe").unique().rows()
+        return {(series, probe): given[probe] for series, probe in places if probe in given}
+    curves = [curve for curve in trajectories_of(compared(measurements)) if not np.isnan(curve.floor)]
+    classes = {True: "learned", False: "not learned"}
+    return {(c.series, c.probe): classes[above_floor(c) > settings.learned_margin] for c in curves if c.kind != "text"}
+
+
+def named(rows: list[tuple], columns: list[str]) -> pl.DataFrame:
+    """Make a frame of names."""
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def group_means(gains: pl.DataFrame) -> dict[str, tuple[float, float]]:
+    """(Mean gain, its standard error at most) of each group: every probe counts the same."""
+    probes = gains.group_by("group", "probe").agg(pl.col("change").mean(), se=mean_or_null("se"))
+    groups = probes.group_by("group").agg(pl.col("change").mean(), se=mean_or_null("se"))
+    return {name: (change, np.nan if se is None else se) for name, change, se in groups.iter_rows()}
+
+
+def gain_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Compare the gains of both groups at every checkpoint; see `gain_by_learning`.
+
+    Decided only where the config names the groups and every number has its standard error: groups that are read off
+    the same scores as the gains would make a difference by themselves.
+    """
+    pairs = pairs_of(measurements).filter("is_own")
+    caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
+    if pairs.is_empty():
+        reason = "no tuned model was measured beside its untouched one on what it was tuned on"
+        return undecided(GAIN, reason, caveats=tuple(caveats))
+    groups = [(*place, group) for place, group in group_of(measurements, settings).items()]
+    pairs = pairs.join(named(groups, ["series", "probe", "group"]), on=["series", "probe"], how="left")
+    ends = [(p.series, p.checkpoint) for found in points_of(measurements).values() for p in late(trend(found))]
+    gains = pairs.filter(pl.col("group").is_not_null())
+    main = gains.join(named(ends, ["series", "checkpoint"]), on=["series", "checkpoint"], how="semi")
+    finding = replace(
+        GAIN,
+        covers=covers_of(measurements, is_tuned=True),
+        n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
+        n_checkpoints=main.select("series", "checkpoint").unique().height,
+        caveats=tuple(caveats),
+        details=tuple(gain_rows(pairs, settings)),
+    )
+    means = group_means(main)
+    if len(means) < 2:
+        only = next(iter(means), None)
+        probes = listed(sorted(set(main["probe"])))
+        what = f"every dataset is {only} ({probes})" if only else "no dataset is in a group"
+        return undecided(finding, f"at the later checkpoints {what}, which leaves nothing to compare")
+    most = gains.group_by("series").agg(n=pl.col("checkpoint").n_unique())["n"].max()
+    return on_enough(judged_gain(finding, means, main, settings), int(most), settings)
+
+
+def judged_gain(
+    finding: Finding, means: Mapping[str, tuple[float, float]], main: pl.DataFrame, settings: Settings
+) -> Finding:
+    """Put the difference of both groups into the finding, and the verdict or why there is none."""
+    (unlearned, se_unlearned), (learned, se_learned) = means["not learned"], means["learned"]
+    result = estimated(unlearned - learned, float(np.hypot(se_unlearned, se_learned)), settings)
+    names = {name: sorted(set(main.filter(group=name)["probe"])) for name in means}
+    is_given = bool(settings.learned or settings.not_learned)
+    reasons = []
+    if not is_given:
+        reasons.append("the groups are read off the scores that the gains start from, for want of items")
+    if np.isnan(result.low):
+        reasons.append("some numbers have no standard error")
+    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
+    statement = (
+        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training ({listed(names['not learned'])}) "
+        f"and {signed(learned)} on learned ones ({listed(names['learned'])}), a difference of {signed(result.effect)}"
+        f"{interval} over the later half of the checkpoints."
+    )
+    source = "as the config names them" if is_given else "by their untouched scores at the later checkpoints"
+    finding = replace(finding, caveats=(*finding.caveats, f"Datasets are grouped {source}; groups are taken as given."))
+    if reasons:
+        return replace(finding, statement=f"Cannot be decided: {listed(reasons)}. {statement}", effect=result.effect)
+    verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
+    return with_effect(replace(finding, verdict=verdict, statement=statement), result, settings)
+
+
+def gain_rows(pairs: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:
+    """Rows of `details`: at each checkpoint the mean gain of both groups, then that of each dataset."""
+    rows: list[dict[str, object]] = []
+    for place, part in sorted(pairs.group_by(PLACE), key=lambda one: (one[0][0], one[0][2], one[0][1])):
+        where = dict(zip(PLACE, place, strict=True))
+        means = group_means(part.filter(pl.col("group").is_not_null()))
+        if means:
+            found = {name.replace(" ", "_"): mean for name, (mean, _) in means.items()}
+            row = {"level": "groups", **where, "not_learned": None, "learned": None, **found}
+            if len(means) == 2:
+                (unlearned, se), (learned, se_learned) = means["not learned"], means["learned"]
+                gap = estimated(unlearned - learned, float(np.hypot(se, se_learned)), settings)
+                row |= {"effect": gap.effect, "low": number(gap.low), "high": number(gap.high)}
+            rows.append(row)
+        for one in part.sort("probe", "dataset").iter_rows(named=True):
+            gain = estimated(one["change"], np.nan if one["se"] is None else one["se"], settings)
+            numbers = {"effect": gain.effect, "low": number(gain.low), "high": number(gain.high)}
+            shown = {key: one[key] for key in ("dataset", "probe", "group", "before", "after")}
+            rows.append({"level": "dataset", **where, **shown, **numbers})
+    return rows

@@ -1,0 +1,1 @@
+"""Which tasks does the model learn before it is tuned?"""

@@ -1,0 +1,1 @@
+"""Which treatments reduce degradation?"""

@@ -1,0 +1,155 @@
+"""What a treatment of tuning buys in pre-training text kept, and what it costs on the dataset tuned on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from ripeness.findings.finding import Finding, Settings, between, listed, numbers, on_enough, signed, undecided
+from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.treated_curves import PLACE, TEXT, in_trend
+from ripeness.stats.resampling import Estimate, absence_p
+from ripeness.tables.intervals import mean_or_null
+
+MITIGATION = Finding(
+    id="mitigation",
+    claim="A gentler way of tuning keeps more of pre-training at no cost on what is tuned for.",
+    source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
+    figure="pareto",
+    verdict="undecided",
+    statement="",
+    unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
+)
+UNITS = {
+    "text": MITIGATION.unit,
+    "answer": "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning",
+}
+CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one treatment changes against plain tuning: on pre-training text, and on the answers tuned for."""
+
+    method: str
+    text: Estimate
+    answer: Estimate
+
+
+def mitigation(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Compare every method with plain tuning on the same checkpoints, datasets, formats and seeds, at the chosen rates.
+
+    Over the later half of the checkpoints. Intervals are simultaneous for all treatments (Bonferroni).
+    """
+    losses = tuned_losses(measurements)
+    methods = sorted(set(losses["method"]))
+    if settings.method not in methods or len(methods) < 2:
+        return undecided(MITIGATION, f"no other method was measured beside {settings.method!r} on text and on answers")
+    late = in_trend(losses).filter(pl.col("tokens") >= pl.col("tokens").unique().median().over("series"))
+    others = [name for name in methods if name != settings.method]
+    confidence = 1 - (1 - settings.confidence) / len(others)
+    found = [change for name in others if (change := against_plain(late, name, settings.method, confidence))]
+    if not found:
+        return undecided(MITIGATION, "one seed of one run says nothing of variation between seeds")
+    limit = settings.smallest_loss
+    # the least that it certainly buys, of those that certainly cost nothing; else of all
+    best = min(found, key=lambda change: (change.answer.high >= limit, change.text.high))
+    verdict, trend = verdict_of(found, limit), in_trend(losses)
+    decides = "answer" if decided_by_answers(best, verdict, limit) else "text"
+    blank = replace(
+        MITIGATION,
+        n_checkpoints=late.select("series", "tokens").unique().height,
+        n_seeds=late["seed"].n_unique(),
+        covers=covers_runs(late["series"].n_unique(), late["seed"].n_unique(), "tuning seeds"),
+        verdict=verdict,
+        statement=sentence(found, best, limit, plain=settings.method),
+        caveats=tuple(caveats(late, found, settings)),
+        details=tuple(rows(losses, found)),
+        unit=UNITS[decides],
+    )
+    shown = best.answer if decides == "answer" else best.text
+    p_value = absence_p(shown, smallest=limit) if decides == "answer" else shown.p_value
+    effect = {"effect": shown.effect, "low": shown.low, "high": shown.high, "mde": shown.mde}
+    finding = replace(blank, **effect, confidence=confidence, p_value=min(1.0, p_value * len(found)))
+    most = trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
+    return on_enough(finding, int(most), settings)
+
+
+def decided_by_answers(best: Change, verdict: str, limit: float) -> bool:
+    """Whether it is the answers of the best treatment that decide, or leave open, what the text alone would not."""
+    if verdict == "contradicted":
+        return best.text.low <= -limit
+    return verdict == "undecided" and best.text.high < -limit
+
+
+def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
+    """Loss on running text and on right answers (nats a token) of every tuned model at its chosen rate."""
+    tuned = measurements.filter(pl.col("method") != "base", pl.col("is_chosen"))
+    keys = [*PLACE, *[name for name in (*CELL, "method") if name not in PLACE]]
+    text = tuned.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
+    own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
+    answer = tuned.filter(own, pl.col("metric") == "answer_loss", pl.col("split") == "test")
+    means = [
+        rows_.group_by(keys).agg(mean_or_null("value").alias(name)).drop_nulls(name)
+        for rows_, name in ((text, "text"), (answer, "answer"))
+    ]
+    return means[0].join(means[1], on=keys).sort(keys)
+
+
+def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: float) -> Change | None:
+    """Paired differences of a method from plain tuning; None where nothing varies to have an interval from."""
+    pairs = losses.filter(method=method).join(losses.filter(method=plain), on=CELL, suffix="_plain")
+    found = [
+        difference(pairs.with_columns(change=pl.col(kind) - pl.col(f"{kind}_plain")), confidence)
+        for kind in ("text", "answer")
+    ]
+    return Change(method, *found) if all(found) else None
+
+
+def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:
+    """Mean change over tuning seeds and pre-training runs; see `over_runs`."""
+    means = pairs.group_by("series", "seed").agg(pl.col("change").mean()).sort("series", "seed")
+    return over_runs({run: own["change"].to_list() for (run,), own in means.group_by("series")}, confidence=confidence)
+
+
+def verdict_of(found: list[Change], limit: float) -> str:
+    """Supported by one treatment that buys something for nothing; contradicted where each buys nothing, or costs."""
+    if any(change.text.high < -limit and change.answer.high < limit for change in found):
+        return "supported"
+    if all(change.text.low > -limit or change.answer.low > limit for change in found):
+        return "contradicted"
+    return "undecided"
+
+
+def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> str:
+    """What every treatment buys and costs, the best first."""
+    ordered = [best, *[change for change in found if change is not best]]
+
+    def said(change: Change) -> str:
+        text, answer = (f"{signed(e.effect)} {between(e.low, e.high)}" for e in (change.text, change.answer))
+        return f"{change.method} {text} on pre-training text and {answer} on the answers"
+
+    return f"Against {plain}, in nats a token over the later half of the checkpoints: {'; '.join(map(said, ordered))}."
+
+
+def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> list[str]:
+    """What to keep in mind: how many were compared, cells that are missing, the choice of the rate."""
+    notes = []
+    if len(found) > 1:
+        notes.append(f"{len(found)} treatments were compared; the intervals hold for all of them at once.")
+    sizes = {name: losses.filter(method=name).height for name in (settings.method, *[c.method for c in found])}
+    if len(set(sizes.values())) > 1:
+        few = listed([f"{name} has {n}" for name, n in sizes.items()])
+        notes.append(f"Not all methods have the same cells ({few}): pairs alone are compared.")
+    notes.append("Each method is at its own learning rate; what a treatment saves, a smaller rate may save as well.")
+    return notes
+
+
+def rows(losses: pl.DataFrame, found: list[Change]) -> list[dict[str, object]]:
+    """A row a treatment, then the means of every method at every checkpoint."""
+    result: list[dict[str, object]] = []
+    for change in found:
+        answer: Mapping[str, float] = {f"answer_{name}": value for name, value in numbers(change.answer).items()}
+        result.append({"level": "treatment", "method": change.method, **numbers(change.text), **answer})
+    means = losses.group_by(*PLACE, "dataset", "method").agg(pl.col("text", "answer").mean())
+    return result + [{"level": "checkpoint", **row} for row in means.sort(means.columns[:6]).iter_rows(named=True)]

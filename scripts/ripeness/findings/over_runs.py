@@ -1,0 +1,34 @@
+"""Intervals over pre-training runs where there are enough of them, else over the repeats of each run."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ripeness.findings.caveats import MIN_RUNS
+from ripeness.stats.resampling import Estimate, with_interval
+
+RUN_ALONE = "Checkpoints of one pre-training run share its seed: a statement about the run, not its kind."
+
+
+def over_runs(values: Mapping[str, Sequence[float]], *, confidence: float) -> Estimate | None:
+    """The mean of runs, each the mean of its repeats, with a t interval; None where nothing varies to tell one by.
+
+    With MIN_RUNS runs their spread counts, which holds that of their repeats; with fewer, the repeats of every run.
+    """
+    repeats = [np.asarray(own, float) for own in values.values()]
+    means = np.array([own.mean() for own in repeats])
+    if len(means) >= MIN_RUNS:
+        se, df = float(means.std(ddof=1) / np.sqrt(len(means))), len(means) - 1
+    elif repeats and min(map(len, repeats)) > 1:
+        se = float(np.sqrt(sum(own.var(ddof=1) / len(own) for own in repeats)) / len(repeats))
+        df = sum(len(own) - 1 for own in repeats)
+    else:
+        return None
+    return with_interval(float(means.mean()), se, df=df, confidence=confidence)
+
+
+def covers_runs(n_runs: int, n_repeats: int, repeats: str) -> str:
+    """What such an interval covers, in words."""
+    if n_runs >= MIN_RUNS:
+        return f"{n_runs} pre-training runs"
+    return f"{n_repeats} {repeats}; the pre-training run is taken as it is"

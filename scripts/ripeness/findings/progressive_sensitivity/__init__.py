@@ -1,0 +1,1 @@
+"""Does more pre-training make a model more sensitive to noise?"""

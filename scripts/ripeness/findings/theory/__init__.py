@@ -1,0 +1,1 @@
+"""Do simulated linear networks show what theory predicts?"""

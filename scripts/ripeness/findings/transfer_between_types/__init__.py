@@ -1,0 +1,1 @@
+"""Does tuning on one type of task hurt another type?"""

@@ -1,0 +1,224 @@
+"""Does tuning on one type of task harm the other? After Amuro and Char, arXiv 2408.06663, section 4.3.
+
+The two directions are judged apart: choosing to generating (claim: harm) and generating to choosing (claim:
+none). Only what an untouched checkpoint can do can be lost, so that pairs at the floor decide nothing.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.caveats import levels_of, most_checkpoints, one_answer, shared_caveats, with_counts
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    number,
+    on_enough,
+    signed,
+    undecided,
+    with_effect,
+)
+from ripeness.findings.pairs import generator
+from ripeness.findings.scores import Point, Scores
+from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
+from ripeness.stats.resampling import Above, Estimate, absence_p, decide, decide_absence, estimate, grouped_means, ratio
+
+TRANSFER = Finding(
+    id="transfer-between-types",
+    claim="Tuning on choices harms generated answers; tuning on generated answers does not harm choices.",
+    source="Amuro and Char, arXiv 2408.06663, section 4.3",
+    figure="transfer",
+    verdict="undecided",
+    statement="",
+    unit="score lost on the other type of task",
+)
+UNITS = {
+    "choice": "score lost on generated answers by tuning on choices",
+    "generation": "score lost on choices by tuning on generated answers",
+}
+SMALL_BASE = 0.05  # a ratio to less than this says nothing
+
+
+def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+    """Judge both directions by the change of score, tuned minus untouched, on datasets of the other type.
+
+    A loss is selected on other items than it is measured on: an untouched score that is high by chance would
+    fall by itself. Supported where both parts of the claim are, contradicted where one is contradicted; the
+    effect is that of the part that decides.
+    """
+    losses = losses_of(measurements, scores, settings)
+    if losses is None:
+        return undecided(TRANSFER, "no model was tuned on one type of task and measured on the other")
+    finding = with_counts(TRANSFER, scores, losses.rows, n_items=losses.n_items)
+    measured = [kind for kind in DIRECTIONS if any(loss.kind == kind for loss in losses.found)]
+    lost_by = {kind: lost(losses, kind, settings) for kind in measured}
+    parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
+    alike = one_answer(scores, [(loss.row, loss.probe) for loss in losses.found])
+    caveats = [*shared_caveats(scores, losses.rows, settings), *alike, *transfer_caveats(losses, parts)]
+    verdict = verdict_of([str(part["verdict"]) for part in parts.values()])
+    finding = replace(
+        finding,
+        verdict=verdict,
+        statement=" ".join(str(part["statement"]) for part in parts.values()),
+        caveats=tuple(caveats),
+        details=(*(without_sentence(part) for part in parts.values()), *pair_rows(losses, scores)),
+    )
+    kind = deciding(parts)
+    if kind in lost_by:
+        p_value = p_of(lost_by, kind, verdict, settings)
+        finding = with_effect(replace(finding, unit=UNITS[kind]), lost_by[kind], settings)
+        finding = replace(
+            finding, p_value=p_value, statement=f"{finding.statement} What decides is {DIRECTIONS[kind]}, shown beside."
+        )
+    return on_enough(finding, most_checkpoints(losses.rows), settings)
+
+
+def deciding(parts: dict[str, dict[str, object]]) -> str:
+    """The direction that decides: one that is contradicted, else one that is undecided, else the claim of harm."""
+    for verdict in ("contradicted", "undecided"):
+        for kind, part in parts.items():
+            if part["verdict"] == verdict:
+                return kind
+    return "choice"
+
+
+def p_of(lost_by: dict[str, Estimate], kind: str, verdict: str, settings: Settings) -> float:
+    """p of the verdict: of both directions the weaker proof supports, and either of two may contradict."""
+    found = {
+        name: float(loss.p_value) if name == "choice" else absence_p(loss, smallest=settings.smallest_effect)
+        for name, loss in lost_by.items()
+    }
+    return max(found.values()) if verdict == "supported" else min(1.0, len(found) * found[kind])
+
+
+def verdict_of(parts: list[str]) -> str:
+    """Join the verdicts on the two parts of the claim: both must hold."""
+    if "contradicted" in parts:
+        return "contradicted"
+    return "supported" if set(parts) == {"supported"} else "undecided"
+
+
+def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
+    """Estimate the mean loss in the direction from this kind of dataset; every comparison counts the same."""
+    changes = np.array([loss.change for loss in losses.found])[:, None]
+    share = np.array([loss.share for loss in losses.found])[:, None]
+    rows = np.array([loss.kind == kind for loss in losses.found])
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        return -grouped_means(changes[rows], weights[rows] * share[rows], np.zeros(rows.sum(), int))[0]
+
+    return estimate(
+        -ratio(*losses.sums[kind]),
+        n_items=losses.n_items,
+        confidence=settings.confidence,
+        above=Above(statistic, levels_of(losses.rows), generator(settings, TRANSFER.id)),
+    )
+
+
+def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Settings) -> dict[str, object]:
+    """Judge one direction by its loss, None where nothing could be lost: the row of `details`, with a sentence."""
+    other = "generation" if kind == "choice" else "choice"
+    row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind], "verdict": "undecided"}
+    row |= dict.fromkeys(("effect", "low", "high", "mde", "ratio_mean", "ratio_median"))
+    head = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}[kind]
+    if loss is None:
+        reason = (
+            f"untouched checkpoints are at the floor on every {other} dataset and have nothing to lose"
+            if losses.at_floor[kind]
+            else f"no model tuned on a {kind} dataset was measured on a {other} dataset"
+        )
+        return row | {"n_pairs": 0, "reason": reason, "statement": f"{head} decides nothing: {reason}."}
+    judge = decide if kind == "choice" else decide_absence
+    ratios = np.array(
+        [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
+    )
+    mean, median = (float(ratios.mean()), float(np.median(ratios))) if len(ratios) else (None, None)
+    relative = (
+        "" if mean is None else f", {mean:+.0%} of the untouched score in the mean and {median:+.0%} in the median"
+    )
+    what = {"generation": "generated answers", "choice": "choices"}[other]
+    bound = "" if kind == "choice" else f" (a loss of less than {settings.smallest_effect:g} counts as none)"
+    return row | {
+        "verdict": judge(loss.low, loss.high, smallest=settings.smallest_effect),
+        "effect": -loss.effect,
+        "low": -loss.high,
+        "high": -loss.low,
+        "mde": loss.mde,
+        "ratio_mean": mean,
+        "ratio_median": median,
+        "n_pairs": len(ratios),
+        "reason": "",
+        "statement": f"{head} changes the score on {what} by {signed(-loss.effect)} "
+        f"{between(-loss.high, -loss.low)}{relative.replace('-', '−')}{bound}.",
+    }
+
+
+def without_sentence(part: dict[str, object]) -> dict[str, object]:
+    """Leave the sentence to the finding's statement."""
+    return {key: value for key, value in part.items() if key != "statement"}
+
+
+def cells_of(losses: Losses) -> list[dict[str, object]]:
+    """Change of each pair of datasets at each checkpoint, averaged over formats and seeds."""
+    members: dict[tuple[str, str, str, str, str], list[Loss]] = {}
+    for loss in losses.found:
+        row = loss.row
+        members.setdefault((loss.kind, row.series, row.dataset, loss.probe, row.checkpoint), []).append(loss)
+    cells = []
+    for (kind, series, dataset, probe, checkpoint), found in members.items():
+        share = [loss.share for loss in found]
+        before = float(np.average([loss.before for loss in found], weights=share))
+        change = float(np.average([loss.change for loss in found], weights=share))
+        cells.append(
+            {
+                "kind": kind,
+                "series": series,
+                "dataset": dataset,
+                "probe": probe,
+                "checkpoint": checkpoint,
+                "before": before,
+                "change": change,
+                "ratio": number(change / before) if before >= SMALL_BASE else None,
+            }
+        )
+    return cells
+
+
+def pair_rows(losses: Losses, scores: Scores) -> list[dict[str, object]]:
+    """Rows of `details` for each pair of datasets and checkpoint."""
+    points: dict[tuple[str, str], Point] = {
+        (point.series, point.checkpoint): point for found in scores.checkpoints.values() for point in found
+    }
+    rows = []
+    for cell in cells_of(losses):
+        point = points[str(cell["series"]), str(cell["checkpoint"])]
+        shown = {key: value for key, value in cell.items() if key != "kind"}
+        direction = DIRECTIONS[str(cell["kind"])]
+        rows.append({"level": "pair", "direction": direction, "tokens": point.tokens, "phase": point.phase, **shown})
+    return rows
+
+
+def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> list[str]:
+    """Caveats on what was left out and on ratios that mislead."""
+    caveats = []
+    total = len(losses.found) + sum(losses.at_floor.values())
+    if skipped := sum(losses.at_floor.values()):
+        caveats.append(
+            f"{skipped} of {total} comparisons are left out: the untouched checkpoint is at the floor there "
+            "and has nothing to lose."
+        )
+    for kind, part in parts.items():
+        mean, median = part["ratio_mean"], part["ratio_median"]
+        if mean is not None and median is not None and abs(mean - median) > 0.1:
+            caveats.append(
+                f"{DIRECTIONS[kind]}: mean and median ratio differ by {abs(mean - median):.0%}; "
+                "a few small untouched scores weigh much in the mean."
+            )
+    datasets = {kind: {loss.row.dataset for loss in losses.found if loss.kind == kind} for kind in DIRECTIONS}
+    few = [DIRECTIONS[kind] for kind, names in datasets.items() if len(names) == 1]
+    if few:
+        caveats.append(f"{listed(few)}: tuned on one dataset only, which stands for its type.")
+    return caveats

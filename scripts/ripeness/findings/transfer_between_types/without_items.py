@@ -1,0 +1,152 @@
+"""Transfer between types of task where there are measurements and no items.
+
+It is never decided: without items what was lost cannot be told from a score that was high by chance. The numbers stand
+beside the reason, a ratio never alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from ripeness.findings.finding import Finding, Settings, listed, number, signed, undecided
+from ripeness.findings.gain_by_learning.without_items import PLACE, method_caveats, missing_caveats, pairs_of
+from ripeness.findings.trajectories import trajectories_of
+from ripeness.findings.transfer_between_types.claim import SMALL_BASE, TRANSFER
+from ripeness.findings.transfer_between_types.losses import DIRECTIONS
+from ripeness.findings.without_items import caveats_of, covers_of
+from ripeness.tables.columns import IS_OWN
+from ripeness.tables.intervals import compared
+
+WITHIN = {"choice": "choice to other choice", "generation": "generation to other generation"}
+HEADS = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}
+TYPES = {"choice": "choices", "generation": "generated answers"}
+
+
+def kinds_of(measurements: pl.DataFrame, settings: Settings) -> dict[str, str]:
+    """The type of every dataset tuned on: as the config says, else that of its own probes where they agree."""
+    own = measurements.filter(IS_OWN, pl.col("method") != "base")
+    found = {name: set(kinds) for name, kinds in own.group_by("dataset").agg("probe_kind").iter_rows()}
+    asked = {name: {kind} for name, kind in measurements.select("probe", "probe_kind").unique().iter_rows()}
+    tuned = set(measurements.filter(pl.col("method") != "base")["dataset"])
+    kinds = {name: found.get(name) or asked.get(name) or set() for name in tuned}
+    alone = {name: next(iter(kind)) for name, kind in kinds.items() if len(kind) == 1}
+    return alone | {name: kind for name, kind in settings.kinds.items() if name in tuned}
+
+
+def with_floors(pairs: pl.DataFrame, measurements: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Add what needs no skill, whether the untouched score is within the margin of it, and whether it is tiny."""
+    curves = trajectories_of(compared(measurements))
+    rows = [(c.series, c.probe, number(c.floor), c.floor_name) for c in curves]
+    floors = pl.DataFrame(
+        rows,
+        schema={"series": pl.String, "probe": pl.String, "floor": pl.Float64, "floor_name": pl.String},
+        orient="row",
+    ).unique(["series", "probe"])
+    return pairs.join(floors, on=["series", "probe"], how="left").with_columns(
+        is_at_floor=pl.col("before") - pl.col("floor") <= settings.learned_margin,
+        is_tiny=pl.col("before") < SMALL_BASE,
+    )
+
+
+def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Say what tuning changes on other datasets, by direction; see `type_transfer.transfer_between_types`."""
+    kinds = kinds_of(measurements, settings)
+    pairs = pairs_of(measurements).filter(~pl.col("is_own"))
+    caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
+    if pairs.is_empty():
+        reason = "no model was measured, beside its untouched one, on another dataset than it was tuned on"
+        return undecided(TRANSFER, reason, caveats=tuple(caveats))
+    untyped = sorted(name for name in set(pairs["dataset"]) if kinds.get(name) not in HEADS)
+    if untyped:
+        caveats.append(f"Of no one type, and in no direction: {listed(untyped)}.")
+    kind = pl.col("dataset").replace_strict(kinds, default=None, return_dtype=pl.String)
+    pairs = (
+        with_floors(pairs, measurements, settings).with_columns(kind=kind).sort("series", "tokens", "dataset", "probe")
+    )
+    parts = [direction_row(pairs, kind, name, is_across=True) for kind, name in DIRECTIONS.items()]
+    parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
+    said = " ".join(str(part["statement"]) for part in parts[: len(DIRECTIONS)] if part["n_pairs"])
+    finding = replace(
+        TRANSFER,
+        statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
+        f"from. {said}",
+        covers=covers_of(measurements, is_tuned=True),
+        n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
+        n_checkpoints=pairs.select("series", "checkpoint").unique().height,
+        caveats=(*caveats, *ratio_caveats(parts)),
+        details=(*({k: v for k, v in part.items() if k != "statement"} for part in parts), *pair_rows(pairs)),
+    )
+    changes = [part["effect"] for part in parts[:2]]
+    return finding if None in changes else replace(finding, effect=float(changes[1]) - float(changes[0]))
+
+
+def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool) -> dict[str, object]:
+    """Difference and ratios of all pairs in one direction: the row of `details`, with a sentence."""
+    is_other = (pl.col("probe_kind") != kind) if is_across else (pl.col("probe_kind") == kind)
+    found = pairs.filter((pl.col("kind") == kind) & is_other)
+    other = {"choice": "generation", "generation": "choice"}[kind] if is_across else kind
+    row: dict[str, object] = {"level": "direction", "direction": name, "verdict": "undecided", "n_pairs": found.height}
+    row |= dict.fromkeys(("effect", "median", "ratio_mean", "ratio_median", "ratio_mean_without_tiny"))
+    if found.is_empty():
+        return row | {"reason": "not measured", "statement": ""}
+    ratios = found.filter(pl.col("ratio").is_not_null())
+    large = ratios.filter(~pl.col("is_tiny"))["ratio"]
+    n_tiny, n_floor = int(found["is_tiny"].sum()), int(found["is_at_floor"].sum())
+    row |= {
+        "effect": float(found["change"].mean()),
+        "median": float(found["change"].median()),
+        "n_ratios": ratios.height,  # an untouched score of 0 has none
+        "ratio_mean": ratios["ratio"].mean(),
+        "ratio_median": ratios["ratio"].median(),
+        "ratio_mean_without_tiny": large.mean(),
+        "n_tiny": n_tiny,
+        "n_at_floor": n_floor,
+        "n_floor_unknown": found["floor"].null_count(),
+        "reason": "no items",
+    }
+    what = f"{'other ' if not is_across else ''}{TYPES[other]}"
+    return row | {"statement": sentence(row, f"{HEADS[kind]} changes the score on {what}")}
+
+
+def sentence(row: Mapping[str, object], head: str) -> str:
+    """Say what changes, with what the numbers cannot say."""
+    text = f"{head} by {signed(float(row['effect']))} over {row['n_pairs']} pairs"
+    if row["ratio_mean"] is not None:
+        text += f", {row['ratio_mean']:+.1%} of the untouched score in the mean"
+        text += f" and {row['ratio_median']:+.1%} in the median"
+    if row["n_tiny"]:
+        without = row["ratio_mean_without_tiny"]
+        text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
+        text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
+    if row["n_at_floor"]:
+        text += (
+            f"; in {row['n_at_floor']} of them the untouched score is close to its floor, with next to nothing to lose"
+        )
+    if row["n_floor_unknown"]:
+        text += f"; for {row['n_floor_unknown']} no floor is known, nor whether there was something to lose"
+    return text.replace("-", "−") + "."
+
+
+def ratio_caveats(parts: list[dict[str, object]]) -> list[str]:
+    """Caveats on ratios to tiny scores and on "no forgetting" where nothing is known."""
+    caveats = []
+    for part in parts:
+        if part["n_pairs"] and part["n_tiny"]:
+            caveats.append(
+                f"{part['direction']}: a ratio to a score below {SMALL_BASE:g} says nothing, and {part['n_tiny']} of "
+                f"{part['n_pairs']} are; the mean ratio is theirs more than the others'."
+            )
+        if part["n_pairs"] and part["n_at_floor"] == part["n_pairs"]:
+            caveats.append(
+                f"{part['direction']}: every untouched score is close to its floor (chance, the most frequent answer, "
+                "or the first checkpoint), so that no change would not show that nothing is forgotten."
+            )
+    return caveats
+
+
+def pair_rows(pairs: pl.DataFrame) -> list[dict[str, object]]:
+    """Rows of `details` for each pair of datasets and checkpoint."""
+    shown = [*PLACE, "dataset", "probe", "before", "after", "change", "ratio", "floor", "is_tiny", "is_at_floor"]
+    arrow = pl.format("{} to {}", pl.col("kind").fill_null("no type"), "probe_kind")
+    return pairs.select(pl.lit("pair").alias("level"), arrow.alias("direction"), *shown).to_dicts()

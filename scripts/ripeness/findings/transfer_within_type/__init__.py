@@ -1,0 +1,1 @@
+"""Does tuning on one dataset help others of its type?"""

@@ -1,0 +1,79 @@
+"""Transfer within a type of task where there are measurements and no items, as in published tables."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.caveats import most_checkpoints
+from ripeness.findings.finding import Finding, Settings, on_enough, undecided
+from ripeness.findings.gain_by_learning.without_items import method_caveats, missing_caveats, pairs_of
+from ripeness.findings.scores import Row, Scores
+from ripeness.findings.trajectories import points_of
+from ripeness.findings.transfer_between_types.without_items import kinds_of
+from ripeness.findings.transfer_within_type.claim import (
+    CARRIED,
+    HALVES,
+    UNLIKE,
+    Carried,
+    Change,
+    halves_of,
+    judged,
+    pair_rows,
+    sentence,
+)
+from ripeness.findings.without_items import caveats_of, covers_of, estimated
+from ripeness.tables.intervals import mean_or_null
+
+
+def within_type_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
+    """Compare later with earlier checkpoints; see `same_type_transfer.transfer_within_type`.
+
+    Both halves are taken as independent, and the standard error of a mean as at most the mean of the standard errors,
+    which is conservative since they share items.
+    """
+    points = Scores(points_of(measurements))
+    pairs = alike_of(measurements, points, settings)
+    caveats = (*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs), UNLIKE)
+    if pairs.is_empty():
+        reason = "no model was measured, beside its untouched one, on another dataset of the type that it was tuned on"
+        return undecided(CARRIED, reason, caveats=caveats)
+    carried = Carried([change_of(pair) for pair in pairs.iter_rows(named=True)])
+    finding = replace(
+        CARRIED,
+        covers=covers_of(measurements, is_tuned=True),
+        n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
+        n_checkpoints=pairs.select("series", "checkpoint").unique().height,
+        caveats=caveats,
+        details=tuple(pair_rows(carried, points)),
+    )
+    means = {
+        half: (change, np.nan if se is None else se)
+        for half, change, se in pairs.group_by("half").agg(pl.col("change").mean(), se=mean_or_null("se")).iter_rows()
+    }
+    if len(means) < len(HALVES):
+        return undecided(finding, "one half of the checkpoints has no such pair of datasets")
+    (earlier, se_earlier), (later, se_later) = (means[half] for half in HALVES)
+    result = estimated(later - earlier, float(np.hypot(se_earlier, se_later)), settings)
+    if np.isnan(result.low):
+        statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, result)}"
+        return replace(finding, statement=statement, effect=result.effect)
+    return on_enough(judged(finding, carried, result, settings), most_checkpoints(carried.rows), settings)
+
+
+def change_of(pair: Mapping[str, Any]) -> Change:
+    """One row of the table of pairs; format, method and seed are averaged there."""
+    row = Row(pair["series"], pair["checkpoint"], pair["dataset"], "", "", 0, "")
+    return Change(row, pair["probe"], pair["half"], pair["change"], pair["before"])
+
+
+def alike_of(measurements: pl.DataFrame, points: Scores, settings: Settings) -> pl.DataFrame:
+    """Pairs of datasets of one type at the checkpoints of the trend, each with its half of them."""
+    kinds = kinds_of(measurements, settings)
+    halves = [(point.series, point.checkpoint, half) for point, half in halves_of(points).items()]
+    places = pl.DataFrame(halves, schema=dict.fromkeys(["series", "checkpoint", "half"], pl.String), orient="row")
+    kind = pl.col("dataset").replace_strict(kinds, default=None, return_dtype=pl.String)
+    pairs = pairs_of(measurements).filter(~pl.col("is_own"), kind == pl.col("probe_kind"))
+    return pairs.join(places, on=["series", "checkpoint"]).sort("series", "tokens", "dataset", "probe")

@@ -1,0 +1,174 @@
+"""Curves over pre-training that findings on overtraining read: losses and displacements, [checkpoints, repeats].
+
+A curve belongs to one or more pre-training runs that differ by their seed alone. Untrained checkpoints are left out,
+which have nothing to lose, and so are annealed twins, as in all trends. Losses are in nats a token.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.caveats import MIN_RUNS
+from ripeness.findings.finding import Settings
+from ripeness.tables.intervals import mean_or_null
+
+PLACE = ["series", "checkpoint", "tokens", "phase"]
+TREATED = ["probe", "dataset", "method", "learning_rate"]  # what tells curves of tuned models apart
+NOISE = ["probe", "normalisation", "scale"]  # and those of perturbed ones
+TEXT = "text"  # the kind of probe that is running text
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values [checkpoints, repeats] at increasing tokens, NaN where not measured; `key` tells curves apart.
+
+    `repeats` names the columns: pre-training run and seed, or the run alone where there are enough of them.
+    """
+
+    key: Mapping[str, object]
+    runs: tuple[str, ...]
+    tokens: np.ndarray
+    values: np.ndarray
+    repeats: tuple[tuple[str, ...], ...]
+
+    @property
+    def mean(self) -> np.ndarray:
+        """The mean over repeats [checkpoints]; NaN where one of them is missing."""
+        return self.values.mean(axis=1)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every repeat was measured at every checkpoint."""
+        return bool(np.isfinite(self.values).all())
+
+
+def in_trend(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of trained checkpoints of one phase: stable where a series has two of them, else all but annealed."""
+    stable = pl.col("checkpoint").filter(pl.col("phase") == "stable").n_unique().over("series") >= 2
+    kept = pl.when(stable).then(pl.col("phase") == "stable").otherwise(pl.col("phase") != "annealed")
+    return frame.filter(kept, pl.col("tokens") > 0)
+
+
+def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: Settings) -> list[Curve]:
+    """Curves of `value` by `keys` from rows with series, checkpoint, tokens, phase; several rows of a repeat average.
+
+    The average is NaN where one of them has no number. Runs that the settings call repeats of each other (`runs`) and
+    that have the same tokens make one curve.
+    """
+    rows = in_trend(frame)
+    if rows.is_empty():
+        return []
+    run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
+    means = rows.with_columns(run=run).group_by("run", "series", *keys, "tokens", repeat).agg(mean_or_null("value"))
+    found = []
+    for (_, *values), part in sorted(means.group_by("run", *keys), key=lambda pair: str(pair[0])):
+        key = dict(zip(keys, values, strict=True))
+        grids: dict[tuple[int, ...], list[pl.DataFrame]] = {}
+        for (_,), own in sorted(part.group_by("series")):
+            grids.setdefault(tuple(sorted(set(own["tokens"]))), []).append(own)
+        found += [curve_of(key, tokens, own, repeat) for tokens, own in grids.items()]
+    return found
+
+
+def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], parts: list[pl.DataFrame], repeat: str) -> Curve:
+    """One curve of runs with the same tokens: a column a run and repeat, or a run where there are MIN_RUNS."""
+    columns: dict[tuple[str, ...], np.ndarray] = {}
+    place = {count: row for row, count in enumerate(tokens)}
+    for part in parts:
+        series, names = part["series"][0], sorted(set(part[repeat]), key=str)
+        own = np.full((len(tokens), len(names)), np.nan)
+        for count, name, value in part.select("tokens", repeat, "value").iter_rows():
+            own[place[count], names.index(name)] = np.nan if value is None else value
+        if len(parts) >= MIN_RUNS:
+            columns[(series,)] = own.mean(axis=1)
+        else:
+            columns |= {(series, str(name)): own[:, column] for column, name in enumerate(names)}
+    runs = tuple(part["series"][0] for part in parts)
+    return Curve(key, runs, np.array(tokens, float), np.stack(list(columns.values()), axis=1), tuple(columns))
+
+
+def text_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
+    """Loss on running text after tuning, by text, dataset, method and rate; formats are averaged."""
+    rows = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss", pl.col("method") != "base")
+    return curves_of(rows, TREATED, "seed", settings)
+
+
+def answer_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
+    """Loss of right answers after tuning, on test items of the dataset tuned on in the format tuned in."""
+    own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
+    rows = measurements.filter(
+        own, pl.col("metric") == "answer_loss", pl.col("method") != "base", pl.col("split") == "test"
+    )
+    # suites may ask the same with several numbers of shots
+    rows = rows.filter(pl.col("shots") == pl.col("shots").min().over("dataset"))
+    return curves_of(rows, TREATED, "seed", settings)
+
+
+def displacements(cells: pl.DataFrame, settings: Settings) -> list[Curve]:
+    """How far tuning has moved the weights, by dataset, method and rate."""
+    rows = cells.filter(pl.col("displacement").is_not_null(), pl.col("status") == "done")
+    return curves_of(rows.rename({"displacement": "value"}), TREATED[1:], "seed", settings)
+
+
+def noise_increases(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
+    """What noise adds to the loss, by text, normalisation and scale; a repeat is a seed of the noise."""
+    return noise_curves(sensitivity, "increase", settings)
+
+
+def noise_losses(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
+    """The loss with noise on the weights, by text, normalisation and scale."""
+    return noise_curves(sensitivity, "loss", settings)
+
+
+def noise_curves(sensitivity: pl.DataFrame, column: str, settings: Settings) -> list[Curve]:
+    """Curves of a column of perturbation by noise; a loss that is no number (null) is larger than any."""
+    value = pl.col(column)
+    rows = sensitivity.filter(pl.col("perturbation") == "noise")
+    rows = rows.with_columns(value=pl.when(value.is_finite()).then(value).otherwise(np.inf))
+    return curves_of(rows, NOISE, "noise_seed", settings)
+
+
+def averaged(curves: Sequence[Curve]) -> Curve | None:
+    """The mean of curves with the same runs, tokens and repeats; None for none.
+
+    Of curves with different ones the kind with the most runs counts, then that with the most tokens.
+    """
+    kinds: dict[tuple, list[Curve]] = {}
+    for curve in curves:
+        kinds.setdefault((curve.runs, tuple(curve.tokens), curve.repeats), []).append(curve)
+    if not kinds:
+        return None
+    (runs, tokens, repeats), best = max(kinds.items(), key=lambda pair: (len(pair[0][0]), pair[0][1][-1], pair[0][0]))
+    values = np.mean([curve.values for curve in best], axis=0)
+    return Curve({}, runs, np.array(tokens), values, repeats)
+
+
+def matching(curves: Sequence[Curve], other: Curve, keys: Sequence[str]) -> Curve | None:
+    """The curve of the same runs, tokens and repeats as another and with the same `keys`."""
+    for curve in curves:
+        is_same = (curve.runs, tuple(curve.tokens), curve.repeats) == (other.runs, tuple(other.tokens), other.repeats)
+        if is_same and all(curve.key[name] == other.key[name] for name in keys):
+            return curve
+    return None
+
+
+def words(curve: Curve, keys: Sequence[str]) -> str:
+    """Name a curve by some of its keys: "nursery-mood, full, 0.001"."""
+    return ", ".join(
+        f"{curve.key[key]:g}" if isinstance(curve.key[key], float) else str(curve.key[key]) for key in keys
+    )
+
+
+def by_rank(values: np.ndarray) -> np.ndarray:
+    """Values in which what is not finite is larger than all else, and equal."""
+    return np.where(np.isfinite(values), values, np.finfo(float).max)
+
+
+def grouped(curves: Sequence[Curve], key: Callable[[Curve], str]) -> dict[str, list[Curve]]:
+    """Curves by a name that each has, in order of appearance."""
+    found: dict[str, list[Curve]] = {}
+    for curve in curves:
+        found.setdefault(key(curve), []).append(curve)
+    return found

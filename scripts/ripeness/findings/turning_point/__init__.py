@@ -1,0 +1,1 @@
+"""Is there a checkpoint after which tuned scores fall?"""

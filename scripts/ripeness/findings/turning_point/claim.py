@@ -1,0 +1,126 @@
+"""Where does the loss after a change of fixed size turn? (arXiv 2503.19206, section 3)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.degradation.claim import caveats, counts, size, turn_row, turning, with_peak
+from ripeness.findings.finding import Finding, Settings, listed, undecided
+from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
+from ripeness.runtime.wording import human
+from ripeness.stats.turning_points import MIN_FOR_KINK, TurningPoint
+
+TURN = Finding(
+    id="turning-point",
+    claim="Past some point of pre-training, a model that is changed by a fixed amount only gets worse.",
+    source="Springer et al., arXiv 2503.19206, sections 1 and 3",
+    figure="sensitivity",
+    verdict="undecided",
+    statement="",
+    unit="doublings of tokens between the best checkpoint and the last, after the change",
+)
+CONTRAST = "nats a token after the change, last checkpoint minus the best before it"  # where nothing turns
+
+
+def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None, settings: Settings) -> Finding:
+    """Look for a peak in the loss on pre-training text after noise and after tuning, for every size of the change.
+
+    The verdict is on the mean over sizes of noise in the first normalisation where noise was measured, else on that
+    over rates and datasets. Fewer than MIN_FOR_KINK checkpoints never show an inflection point, only a peak.
+    """
+    noise = [] if sensitivity is None else noise_losses(sensitivity, settings)
+    noise = [curve for curve in noise if curve.is_whole]
+    tuned = [curve for curve in text_losses(measurements, settings) if curve.is_whole]
+    first = next(
+        (name for name in ("init", "relative", "absolute") for c in noise if c.key["normalisation"] == name), None
+    )
+    plain = [curve for curve in tuned if curve.key["method"] == settings.method]
+    judged = [curve for curve in noise if curve.key["normalisation"] == first] or plain
+    mean = averaged(judged)
+    if mean is None:
+        return undecided(TURN, "no loss on running text was measured after noise or tuning")
+    found = turning(mean, settings)
+    blank = replace(TURN, figure="sensitivity" if noise else "tuning-loss", **counts(mean))
+    if found.peak is None:
+        return undecided(blank, found.reason)
+    details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
+    details += [turn_row(curve, TREATED, settings, change="tuning") for curve in tuned]
+    verdict = "supported" if found.kind == "peak" else "contradicted" if found.peak.high < 0 else "undecided"
+    blank = replace(
+        blank,
+        verdict=verdict,
+        statement=sentence(mean, noise, plain, settings, change=f"noise ({first})" if noise else "tuning"),
+        p_value=found.peak.p_value,
+        confidence=settings.confidence,
+        caveats=tuple(notes(judged, mean)),
+        details=tuple(details),
+    )
+    if found.kind != "peak":
+        return replace(with_peak(blank, found, settings), unit=CONTRAST)
+    return replace(blank, **doublings(mean, found))
+
+
+def reach(curve: Curve, found: TurningPoint) -> tuple[float, float]:
+    """Tokens between which a curve turns: the neighbours of all checkpoints that may be the best, or the ends."""
+    places = np.log(curve.tokens)
+    first = 0 if found.low is None else int(np.abs(places - found.low).argmin()) - 1
+    last = len(places) - 1 if found.high is None else int(np.abs(places - found.high).argmin()) + 1
+    return float(curve.tokens[max(first, 0)]), float(curve.tokens[min(last, len(places) - 1)])
+
+
+def doublings(curve: Curve, found: TurningPoint) -> dict[str, float]:
+    """How many doublings of tokens before the last checkpoint a curve turns."""
+    low, high = reach(curve, found)
+    end = np.log2(curve.tokens[-1])
+    places = found.place / np.log(2), np.log2(high), np.log2(low)
+    return {name: float(end - place) for name, place in zip(("effect", "low", "high"), places, strict=True)}
+
+
+def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settings: Settings, *, change: str) -> str:
+    """Where the mean turns, and where that of each size does."""
+    found = turning(mean, settings)
+    if found.kind == "peak":
+        where = human(round(float(np.exp(found.place))))
+        low, high = (human(round(end)) for end in reach(mean, found))
+        text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}; "
+        text += f"at the last checkpoint it is {size(found)} nats a token above the best"
+    else:
+        text = f"After {change} no turning point can be told from noise"
+    parts = []
+    for name, curves in (("noise", by_size(noise, "scale", mean)), ("tuning", by_size(tuned, "learning_rate", mean))):
+        places = [f"{size:g} at {turned(curve, settings)}" for size, curve in curves.items()]
+        if places:
+            parts.append(f"{name} of size {listed(places)}" if name == "noise" else f"tuning at rate {listed(places)}")
+    return f"{text}. Lowest by size: {'; '.join(parts)}."
+
+
+def by_size(curves: Sequence[Curve], key: str, mean: Curve) -> dict[float, Curve]:
+    """Mean curves by size of the change, of the first normalisation."""
+    if not curves:
+        return {}
+    kind = curves[0].key.get("normalisation")
+    kinds = {curve.key.get("normalisation") for curve in curves}
+    kind = next((name for name in ("init", "relative", "absolute") if name in kinds), kind)
+    own = [curve for curve in curves if curve.key.get("normalisation") == kind and curve.runs == mean.runs]
+    sizes = grouped(own, lambda curve: repr(curve.key[key]))
+    means = {float(size): averaged(some) for size, some in sizes.items()}
+    return {size: curve for size, curve in sorted(means.items()) if curve}
+
+
+def turned(curve: Curve, settings: Settings) -> str:
+    """The checkpoint at which a curve is lowest, and whether that is a peak."""
+    found = turning(curve, settings)
+    where = human(round(curve.tokens[int(curve.mean.argmin())]))
+    return f"{where}{'' if found.kind == 'peak' else ' (no clear turn)'}"
+
+
+def notes(curves: Sequence[Curve], mean: Curve) -> list[str]:
+    """Caveats of a place."""
+    found = caveats(curves, mean, curves)
+    if len(mean.tokens) < MIN_FOR_KINK:
+        found.append(
+            f"Fewer than {MIN_FOR_KINK} checkpoints: a curve that bends or has a peak, not an inflection point."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Resolve, download and check branches and files from the Hugging Face hub and from GitHub."""

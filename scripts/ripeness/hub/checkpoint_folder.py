@@ -1,0 +1,59 @@
+"""The folder of a checkpoint on the hub: which of its files are needed, and where they lie."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants, snapshot_download
+
+from ripeness.hub.download import download, list_files
+from ripeness.hub.retry import patiently
+from ripeness.models.load import TOKENIZER_FILES
+from ripeness.runtime.errors import UserError
+from ripeness.study.lock_file import commit_of
+
+SMALL_FILES = ("config.json", "generation_config.json", "checkpoint.json", *TOKENIZER_FILES)
+# Weights in the order in which they are preferred, as an index with parts or as one file; never two kinds. Optimiser
+# states, other frameworks' weights and code have other names.
+WEIGHTS = (
+    ("model.safetensors.index.json", r"model-\d+-of-\d+\.safetensors"),
+    ("model.safetensors", None),
+    ("pytorch_model.bin.index.json", r"pytorch_model-\d+-of-\d+\.bin"),
+    ("pytorch_model.bin", None),
+)
+
+
+def checkpoint_folder(source: dict[str, Any]) -> Path:
+    """Download what is needed of a model at a commit: {repo, revision, commit}."""
+    repo, commit = source["repo"], commit_of(source)
+    what = f"{repo} at {source['revision']}"
+    if constants.is_offline_mode():
+        return Path(patiently(what, snapshot_download, repo, revision=commit, local_files_only=True))
+    files = list_files(what, repo, "model", commit)
+    return download(what, repo, "model", commit, [files[name] for name in needed_files(what, files)])
+
+
+def needed_files(what: str, files: Iterable[str]) -> list[str]:
+    """The names of the files that a checkpoint consists of, with one kind of weights."""
+    names = list(files)
+    forms = weight_forms(names)
+    if forms:
+        first, weights = next(iter(forms.items()))
+        return [name for name in names if name in SMALL_FILES or name == first or name in weights]
+    shown = ", ".join(sorted(names)[:12]) or "nothing"
+    raise UserError(
+        f"{what} has no weights in a form that is read here; it has {shown}\n"
+        f"hint: these are read: {', '.join(first for first, _ in WEIGHTS)}; convert others and name the folder with "
+        "`path`"
+    )
+
+
+def weight_forms(files: Iterable[str]) -> dict[str, list[str]]:
+    """The forms of weights that a revision has, the preferred one first: its first file, and the files of tensors."""
+    names = list(files)
+    forms = {}
+    for first, parts in WEIGHTS:
+        if first in names:
+            forms[first] = [name for name in names if parts and re.fullmatch(parts, name)] if parts else [first]
+    return forms

@@ -1,0 +1,167 @@
+"""What is asked of the hub: the branches of a repository, a split of a dataset. No code of a repository is run."""
+
+import re
+import tempfile
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import DatasetCard, HfApi, constants
+from huggingface_hub.hf_api import RepoFile
+
+from ripeness.hub.download import download, list_files
+from ripeness.hub.parquet_copies import files_of_split, is_copy, no_split
+from ripeness.hub.retry import patiently
+from ripeness.runtime.errors import UserError
+from ripeness.study.joined_sources import splits_of
+from ripeness.study.lock_file import commit_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def list_refs(repo: str, kind: str) -> dict[str, str]:
+    """The commit of every branch, tag and converted copy of a repository. `kind` is model or dataset."""
+    what = f"the dataset {repo}" if kind == "dataset" else repo
+    found = patiently(what, HfApi().list_repo_refs, repo, repo_type=kind)
+    names = {ref.name: ref.target_commit for ref in [*found.tags, *found.branches]}
+    return names | {ref.ref: ref.target_commit for ref in found.converts}
+
+
+def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of the library of datasets whose own kind of error is one that `patiently` looks into."""
+    import datasets
+
+    @wraps(ask)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return ask(*arguments, **options)
+        except datasets.exceptions.DatasetsError as error:
+            raise RuntimeError(str(error) or type(error).__name__) from error
+
+    return call
+
+
+def text_split(split: str, source: dict[str, Any]) -> str:
+    """The running text of one published split, rows joined by line ends.
+
+    `source` holds id, revision, commit, column and perhaps config; UserError where there is no such column.
+    """
+    table = dataset_split(source["id"], source.get("config"), split, source)
+    if source["column"] not in table.column_names:
+        raise UserError(
+            f"{source['id']} has no column {source['column']!r}; it has {', '.join(table.column_names)}\n"
+            "hint: `column` of the text names the one that holds it"
+        )
+    return "\n".join(row.rstrip("\n") for row in table[source["column"]])
+
+
+def dataset_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
+    """One published split, or several joined by `+`, in memory; only their own files are downloaded.
+
+    `source` holds revision and commit.
+    """
+    import datasets
+
+    tables = [one_split(name, config, part, source) for part in splits_of(split)]
+    if odd := next((table for table in tables if table.column_names != tables[0].column_names), None):
+        raise UserError(
+            f"the dataset {name}: the splits {split} have different columns: {', '.join(tables[0].column_names)}; "
+            f"{', '.join(odd.column_names)}\nhint: they cannot serve one role; name them in tasks of their own"
+        )
+    if len(tables) == 1:
+        return tables[0]
+    return patiently(f"the dataset {name}: {split}", plainly(datasets.concatenate_datasets), tables)
+
+
+def one_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
+    """One published split in memory."""
+    commit = commit_of(source)
+    what = f"the dataset {name} at {source['revision']}"
+    if constants.is_offline_mode():  # the library would take whatever version it has read before
+        raise UserError(
+            f"{what} cannot be fetched: HF_HUB_OFFLINE is set\nhint: fetch on a machine with network: make study, or "
+            "snakemake prepare, there; the rows stay in results/. Or name files on disk with `source`"
+        )
+    files = list_files(what, name, "dataset", commit)
+    with tempfile.TemporaryDirectory() as cache:
+        # the library's own cache of tables is left alone: it would take a table with one split for the whole dataset
+        if is_copy(source["revision"], config, files):
+            paths = files_of_split(what, files, config, split)
+            return converted_split(what, name, commit, [files[path] for path in paths], cache)
+        return published_split(what, name, config, split, commit, files, cache)
+
+
+def converted_split(what: str, name: str, commit: str, wanted: list[RepoFile], cache: str) -> "Dataset":
+    """A split of the hub's own Parquet copy, read from just these files."""
+    import datasets
+
+    folder = download(what, name, "dataset", commit, wanted)
+    read = plainly(datasets.Dataset.from_parquet)
+    return patiently(what, read, [str(folder / file.path) for file in wanted], cache_dir=cache, keep_in_memory=True)
+
+
+def published_split(
+    what: str, name: str, config: str | None, split: str, commit: str, files: dict[str, RepoFile], cache: str
+) -> "Dataset":
+    """A split of a repository as its card, or the names of its files, say what is a split."""
+    import datasets
+
+    if (script := f"{name.rpartition('/')[2]}.py") in files:
+        raise UserError(
+            f"{what} is made by a script, {script}, which is not run\nhint: `revision: refs/convert/parquet` reads the "
+            "hub's own copy, where there is one; else download the rows and name the files under `source`"
+        )
+    build = plainly(datasets.load_dataset_builder)
+    builder = patiently(what, build, name, name=config, revision=commit, cache_dir=cache)
+    published = builder.config.data_files or {}
+    if split not in published:
+        raise no_split(what, split, published)
+    prefix = f"hf://datasets/{name}@{commit}/"
+    paths = [str(file).removeprefix(prefix) for file in published[split]]
+    if "README.md" not in files or not is_described(what, name, commit, files["README.md"]):
+        check_guess(what, split, paths)
+    download(what, name, "dataset", commit, [files[path] for path in paths if path in files])
+    builder.config.data_files = datasets.data_files.DataFilesDict({split: published[split]})
+    card = (builder.info.splits or {}).get(split)
+    patiently(what, plainly(builder.download_and_prepare), verification_mode="no_checks")
+    table = builder.as_dataset(split=split, in_memory=True)
+    check_rows(what, split, len(table), card.num_examples if card else None)
+    return table
+
+
+def is_described(what: str, name: str, commit: str, card: RepoFile) -> bool:
+    """Whether the card of a repository says which files are which split."""
+    folder = download(what, name, "dataset", commit, [card])
+    return bool(patiently(what, DatasetCard.load, folder / card.path).data.get("configs"))
+
+
+def check_guess(what: str, split: str, paths: list[str]) -> None:
+    """Refuse a split that the library has put together from files of different names, such as two test sets.
+
+    Without a card it goes by words in names: `test.jsonl` and `test-matched.jsonl` are `test` to it. Numbers, and a
+    hash after them, tell the parts of one set.
+    """
+    from datasets.data_files import SPLIT_KEYWORDS
+
+    words = {*SPLIT_KEYWORDS.get(split, []), split}
+    found: dict[tuple[str, ...], str] = {}
+    for path in paths:
+        named = [part for part in path.split("/") if words & {part, *re.split(r"[-._ 0-9]+", part)}]
+        found.setdefault(tuple(re.sub(r"\d+(-of-\d+)?(-[0-9a-f]{8,})?", "", part) for part in named), path)
+    if len(found) > 1:
+        raise UserError(
+            f"{what}: no card says which files are the split {split!r}, and by their names these are: "
+            f"{', '.join(list(found.values())[:6])}\n"
+            "hint: the hub's own copy may tell them apart (revision: refs/convert/parquet); or download the file that "
+            "is meant and name it under `source`"
+        )
+
+
+def check_rows(what: str, split: str, n_rows: int, expected: int | None) -> None:
+    """Refuse a split with another number of rows than its card says."""
+    if expected and n_rows != expected:
+        raise UserError(
+            f"{what}: the split {split!r} has {n_rows} rows, its card says {expected}\n"
+            "hint: fetch it again; if it stays so, the repository is damaged: take another commit"
+        )

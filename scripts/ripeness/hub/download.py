@@ -1,0 +1,160 @@
+"""Download files of one commit of a repository into the hub's own cache: whole, resumed where cut off, and checked.
+
+Large files (those that the hub keeps apart, with a sha256) come by plain HTTP into the place where huggingface_hub
+looks for them, `blobs/<sha256>` of its cache. The library itself (2.4.0) starts such a file anew whenever its process
+was ended or the connection was reset, and compares sizes only. Everything else is left to it.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.file_download import http_get, repo_folder_name
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import WeakFileLock, build_hf_headers, disable_progress_bars
+
+from ripeness.hub.retry import DISK, Damaged, is_inner, misled, patiently
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import sync_one
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 2  # small files; large ones come one by one, and jobs that fetch are few as well (`hub` in rules/)
+RANGE_NOT_SATISFIABLE = 416
+BLOCK = 2**22  # bytes that are hashed at a time
+SHA256, GIT_HASH = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+def list_files(what: str, repo: str, kind: str, commit: str) -> dict[str, RepoFile]:
+    """The files of a commit by path: size, and sha256 or git's hash. `kind` is model or dataset."""
+
+    def ask() -> dict[str, RepoFile]:
+        tree = HfApi().list_repo_tree(repo, recursive=True, revision=commit, repo_type=kind)
+        return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+
+    files = patiently(what, ask)
+    for file in files.values():
+        check_entry(what, file)
+    return files
+
+
+def check_entry(what: str, file: RepoFile) -> None:
+    """Refuse a file whose path or hash would lead out of the cache, where both are names of files.
+
+    What stands in the list is believed of nobody: HF_ENDPOINT may name any server.
+    """
+    if not is_inner(file.path):
+        raise misled(what, f"a file is called {file.path!r}")
+    if file.lfs and not SHA256.fullmatch(str(file.lfs.sha256)):
+        raise misled(what, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
+    if not GIT_HASH.fullmatch(str(file.blob_id)):
+        raise misled(what, f"the hash of {file.path} is {str(file.blob_id)[:80]!r}")
+    for size in (file.size, *([file.lfs.size] if file.lfs else [])):
+        if not isinstance(size, int) or size < 0:
+            raise misled(what, f"the size of {file.path} is {size!r}")
+
+
+def download(what: str, repo: str, kind: str, commit: str, files: Iterable[RepoFile]) -> Path:
+    """Download files of a commit and check sizes and hashes; the folder that holds them by their paths."""
+    disable_progress_bars()  # this goes to a log
+    wanted = list(files)
+    storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind)
+    large = [file for file in wanted if file.lfs and not (storage / "blobs" / file.lfs.sha256).exists()]
+    check_space(what, storage, sum(file.size for file in large))
+    place = {"repo": repo, "kind": kind, "commit": commit}
+    for file in large:
+        patiently(f"{what}: {file.path}", fetch_large, file, storage=storage, **place)
+    fresh = {file.path for file in large}
+    return patiently(what, lay_out, wanted, fresh=fresh, **place)
+
+
+def check_space(what: str, storage: Path, n_bytes: int) -> None:
+    """Refuse a download for which there is no room."""
+    storage.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(storage).free
+    if n_bytes > free:
+        raise UserError(
+            f"{what} cannot be fetched: it needs {n_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {storage}\n"
+            f"hint: {DISK}"
+        )
+
+
+def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: str) -> None:
+    """Download one large file, from where an earlier attempt was cut off."""
+    blob = storage / "blobs" / file.lfs.sha256
+    part = blob.with_name(f"{blob.name}.part")
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    locks = storage.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(locks / f"{part.name}.lock"):
+        if blob.exists():  # another job has fetched it in the meantime
+            return
+        if part.exists() and part.stat().st_size > file.size:
+            part.unlink()
+        url = hf_hub_url(repo, file.path, repo_type=kind, revision=commit)
+        place = get_hf_file_metadata(url).location
+        headers = build_hf_headers()
+        if urlsplit(place).netloc != urlsplit(url).netloc:
+            headers.pop("authorization", None)  # a signed address elsewhere; the token is the hub's alone
+        with part.open("ab") as target:
+            start = target.tell()
+            logger.info("%s: %.1f MB%s", file.path, file.size / 1e6, f", from byte {start} on" if start else "")
+            try:
+                http_get(place, target, resume_size=start, headers=headers, expected_size=file.size)
+            except HfHubHTTPError as error:
+                if error.response.status_code == RANGE_NOT_SATISFIABLE:
+                    raise Damaged(f"{file.path} ends at byte {start}, the hub says at {file.size}") from error
+                raise
+        if (found := sha256_of(part)) != file.lfs.sha256:
+            part.unlink()
+            raise Damaged(f"{file.path} has the sha256 {found[:12]}..., the hub says {file.lfs.sha256[:12]}...")
+        sync_one(part)
+        os.replace(part, blob)
+
+
+def lay_out(wanted: list[RepoFile], *, fresh: set[str], repo: str, kind: str, commit: str) -> Path:
+    """Have the library fetch what is small and link all files by their paths; check those that are not fresh."""
+    paths = [file.path for file in wanted]
+    folder = Path(snapshot_download(repo, revision=commit, repo_type=kind, allow_patterns=paths, max_workers=AT_ONCE))
+    for file in wanted:
+        if file.path not in fresh and (reason := difference(folder / file.path, file)):
+            forget(folder / file.path)
+            raise Damaged(f"{file.path} {reason}")
+    return folder
+
+
+def difference(path: Path, file: RepoFile) -> str | None:
+    """How a file differs from the hub's list, or None."""
+    if not path.is_file():
+        return "has not come"
+    if path.stat().st_size != file.size:
+        return f"has {path.stat().st_size} bytes, the hub says {file.size}"
+    if file.lfs:
+        return None if sha256_of(path) == file.lfs.sha256 else f"has not the sha256 {file.lfs.sha256[:12]}..."
+    content = path.read_bytes()
+    found = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()  # as git does
+    return None if found == file.blob_id else f"has not the hash {file.blob_id[:12]}..."
+
+
+def forget(path: Path) -> None:
+    """Remove a damaged file from the cache, and what it is a link to."""
+    target = path.resolve()
+    if path.is_symlink() and target.parent.name == "blobs" and target.parents[1] in path.absolute().parents:
+        target.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Let a model answer its probes, and score the answers."""

@@ -1,0 +1,46 @@
+"""The answer in a generated text, such as the number after `####`, compared with that in a right text."""
+
+import re
+from typing import Any
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.equal_options import composed
+from ripeness.study.user_patterns import PatternError, search
+
+NUMBER = re.compile(r"(?=.*\d)[-+]?(\d{1,3}(,\d{2,3})+|\d*)(\.\d+)?", flags=re.ASCII)
+
+
+def extracted(text: str, pattern: str) -> str | None:
+    """What the group of a pattern finds first in a text, without white space around it; None where it finds nothing.
+
+    What reads as a number loses the commas between its digits, a currency sign, and a full stop or comma at its end, as
+    lm-evaluation-harness has it for gsm8k. UserError for a pattern that takes too long.
+    """
+    try:
+        match = search(pattern, text)
+    except PatternError as error:
+        raise UserError(f"{error}\nhint: mend `extract` of the task; nested repeats take the longest") from None
+    if match is None or match[1] is None:
+        return None
+    found = match[1].strip()
+    bare = re.sub(r"[$€£]", "", found).rstrip(".,")
+    return bare.replace(",", "") if NUMBER.fullmatch(bare) else found
+
+
+def is_extracted_right(row: dict[str, Any], pattern: str) -> bool | None:
+    """Whether the answer in a generated text is that in one of the right ones, however their letters are composed.
+
+    None where there is no text; UserError where the right ones have no answer.
+    """
+    if row["text"] is None:
+        return None
+    references = row.get("references") or [row["target"]]
+    right = [extracted(reference, pattern) for reference in references]
+    if None in right:
+        reference = references[right.index(None)]
+        raise UserError(
+            f"item {row.get('item')!r}: the pattern {pattern!r} finds nothing in its right answer {reference[-60:]!r}\n"
+            "hint: mend `extract` of the task, or the row"
+        )
+    found = extracted(row["text"], pattern)
+    return found is not None and composed(found) in set(map(composed, right))

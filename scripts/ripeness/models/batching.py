@@ -1,0 +1,91 @@
+"""Prompts and answers as tokens: which of them are learned, and which are read together."""
+
+from dataclasses import dataclass
+from os.path import commonprefix
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from ripeness.models.chat import Turns, chat_contexts, encode_chats, turn_end
+from ripeness.models.load import contexts_of, encode_pairs, end_of_text
+from ripeness.runtime.errors import UserError
+
+IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
+# Least share of a row's tokens that reading a common beginning once must save, times the model's width: what is saved
+# grows with the square of the width, what copying keys costs with the width. Measured at 64 (slower) and 768.
+WORTH = 64
+
+
+@dataclass(frozen=True)
+class Example:
+    """Tokens of one prompt with its answer; `targets` is IGNORED on the prompt, and on the first token of a text."""
+
+    tokens: list[int]
+    targets: list[int]
+
+
+def encode_examples(
+    rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+) -> list[Example]:
+    """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
+
+    A chat has turns as its prompt; its answer ends as the chat template ends it, where that is a special token.
+
+    UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
+    """
+    if not rows:
+        raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
+    end = end_of_text(tokenizer)
+    if isinstance(rows[0][1], list):
+        pairs = [pair for (pair,) in encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])]
+        contexts = chat_contexts(tokenizer, [prompt for prompt, _ in pairs])
+        ends = turn_end(tokenizer).token
+        end = end if ends is None else ends
+    else:
+        pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
+        contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
+    examples = []
+    for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
+        tokens = [*context, *completion, end]
+        if len(tokens) > max_length:
+            raise UserError(
+                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}\n"
+                "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
+            )
+        examples.append(Example(tokens, [IGNORED] * len(context) + tokens[len(context) :]))
+    return examples
+
+
+def of_text(tokens: list[int]) -> Example:
+    """A piece of running text: every token but the first is learned."""
+    return Example(tokens, [IGNORED, *tokens[1:]])
+
+
+def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
+    """A batch in rows of at most `row_tokens` tokens, or of one longer example; longest first, each where it fits."""
+    rows: list[list[Example]] = []
+    for example in sorted(batch, key=lambda example: -len(example.tokens)):
+        for row in rows:
+            if sum(len(other.tokens) for other in row) + len(example.tokens) <= row_tokens:
+                row.append(example)
+                break
+        else:
+            rows.append([example])
+    return rows
+
+
+def shared_tokens(row: list[Example], width: int) -> int:
+    """How many tokens all prompts begin with, but for the last of a prompt, which predicts; 0 where they are few."""
+    alike = len(commonprefix([example.tokens for example in row]))
+    prompts = (next(i for i, target in enumerate(example.targets) if target != IGNORED) for example in row)
+    n_shared = min(alike, min(prompts) - 1)
+    saved = n_shared * (len(row) - 1) / sum(len(example.tokens) for example in row)
+    return n_shared if saved * width >= WORTH else 0
+
+
+def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens and targets of a batch, (B, T) each, padded on the right to the longest example."""
+    length = max(len(example.tokens) for example in batch)
+    tokens = [example.tokens + [pad] * (length - len(example.tokens)) for example in batch]
+    targets = [example.targets + [IGNORED] * (length - len(example.targets)) for example in batch]
+    return torch.tensor(tokens), torch.tensor(targets)

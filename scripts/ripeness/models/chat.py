@@ -1,0 +1,107 @@
+"""The format `chat`: turns of a conversation as text and tokens, by the tokenizer's chat template or a plain one."""
+
+from dataclasses import dataclass
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from ripeness.models.load import contexts_of, encode, encode_pairs
+from ripeness.runtime.errors import UserError
+
+Turns = list[dict[str, str]]  # {role, content} each, as chat templates take them
+
+# Where a tokenizer has no chat template, as most models have none that were only pre-trained.
+PLAIN = (
+    "{% for turn in messages %}{{ turn.role | capitalize }}: {{ turn.content }}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+# Some templates write the date (Llama 3.1 and later), and a prompt must not change from one day to the next. Names of
+# strftime and what stands for them: a day of July 2024, which the template of Llama 3.2 takes where it has no clock.
+DAY = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%a": "Fri", "%A": "Friday"} | {
+    "%H": "12", "%M": "00", "%S": "00"
+}  # fmt: skip
+CLOCK = (
+    "{%- macro strftime_now(format) -%}{{ format"
+    + "".join(f"|replace('{name}', '{value}')" for name, value in DAY.items())
+    + " }}{%- endmacro -%}"
+)
+BLANK = " \t\r\n\u2581"
+ANSWER, NEXT = "@answer@", "@next@"  # stand for an answer and for the turn after it
+
+
+@dataclass(frozen=True)
+class TurnEnd:
+    """What ends an answer in a chat: a token of the template's, or the text that stands before the next turn."""
+
+    token: int | None
+    text: str
+
+
+def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Which template words a chat: "tokenizer", its own, or "plain", a line `User: ...` or `Assistant: ...` a turn."""
+    return "tokenizer" if tokenizer.chat_template else "plain"
+
+
+def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
+    """Finished turns as text. UserError for turns that the template refuses, as some do a system."""
+    try:
+        template = tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN
+        template = CLOCK + template if "strftime_now" in template else template
+        return tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
+    except (TemplateError, LookupError, TypeError, ValueError) as error:
+        roles = ", ".join(turn["role"] for turn in turns)
+        raise UserError(
+            f"the chat template of the tokenizer refuses turns of {roles}: {error}\n"
+            "hint: leave out the format `chat`, or write turns that the model knows"
+        ) from None
+
+
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
+    """Turns as text, up to the place where the template puts the assistant's answer.
+
+    Whatever a template writes before an answer is part of the prompt: the name of the role, a space, an empty block of
+    thoughts. The text is that of a finished conversation, so that no template needs a prompt for generation.
+    """
+    mark = ANSWER
+    while any(mark in turn["content"] for turn in turns):
+        mark = f"@{mark}"
+    before, answer, _ = chat_text(tokenizer, [*turns, {"role": "assistant", "content": mark}]).rpartition(mark)
+    if not answer:
+        raise UserError(
+            "the chat template of the tokenizer does not write the assistant's answer as it is\n"
+            "hint: leave out the format `chat`, or mend `chat_template`"
+        )
+    return before
+
+
+def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
+    """What the template writes after an answer: the first special token there, else the text before the next turn."""
+    asked = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
+    after = chat_text(tokenizer, asked).rpartition(ANSWER)[2]
+    added = tokenizer.added_tokens_decoder
+    # some tokenizers have line ends and spaces among their added tokens, which end nothing
+    tokens = [token for token in encode(tokenizer, [after])[0] if token in added and added[token].content.strip(BLANK)]
+    if tokens:
+        return TurnEnd(tokens[0], "")
+    try:
+        whole = chat_text(tokenizer, [*asked, {"role": "user", "content": NEXT}])
+    except UserError:  # of one question only
+        return TurnEnd(None, after.rstrip())
+    return TurnEnd(None, whole.rpartition(ANSWER)[2].partition(NEXT)[0].rstrip())
+
+
+def encode_chats(
+    tokenizer: PreTrainedTokenizerBase, chats: list[tuple[Turns, list[str]]]
+) -> list[list[tuple[list[int], list[int]]]]:
+    """Tokens of the turns of every chat, and of each answer after them, as `encode_pairs` cuts them."""
+    texts = [chat_prompt(tokenizer, turns) for turns, _ in chats]
+    pairs = [(text, answer) for text, (_, answers) in zip(texts, chats, strict=True) for answer in answers]
+    encoded = iter(encode_pairs(tokenizer, pairs))
+    return [[next(encoded) for _ in answers] for _, answers in chats]
+
+
+def chat_contexts(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
+    """What a model reads before each answer in a chat: a template of the tokenizer's own says how a document starts."""
+    if not tokenizer.chat_template:
+        return contexts_of(tokenizer, prompts)
+    return [tokens or contexts_of(tokenizer, [[]])[0] for tokens in prompts]

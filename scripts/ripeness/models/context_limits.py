@@ -1,0 +1,80 @@
+"""How much a model reads, by its config: in all, in every layer, and together with other texts."""
+
+import math
+import sys
+
+from transformers import PretrainedConfig, PreTrainedModel
+
+from ripeness.runtime.errors import UserError
+
+# What configs call the tokens that a model reads at most; one that has none of these has no limit.
+LENGTH_KEYS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
+NO_LIMIT = sys.maxsize
+DEFAULT_WINDOW = 2048  # of running text for a model without a limit, as lm-evaluation-harness has it
+# Their positions count from the padding token's number on, so that their table of positions has fewer for text.
+POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+# Kinds of layers whose attention sees every earlier token, or as many as this key of the config says.
+LAYER_WINDOWS = {
+    "full_attention": None, "global": None, "sliding_attention": "sliding_window",
+    "chunked_attention": "attention_chunk_size", "local": "window_size",
+}  # fmt: skip
+
+
+def text_config(config: PretrainedConfig) -> PretrainedConfig:
+    """The part of a config that describes the model of text; models of several media have it nested.
+
+    UserError where none can be told from others.
+    """
+    try:
+        return config.get_text_config(decoder=True)
+    except ValueError as error:
+        raise UserError(
+            f"the config of {config.model_type!r} describes no single model of text: {error}\n"
+            "hint: save its language model as a checkpoint of its own"
+        ) from None
+
+
+def context_length(config: PretrainedConfig) -> int:
+    """Tokens that a model can attend to; NO_LIMIT for ALiBi and recurrent models, whose configs name no number."""
+    text = text_config(config)
+    lengths = (getattr(text, key, None) for key in LENGTH_KEYS)
+    length = next((int(value) for value in lengths if value is not None and value > 0), NO_LIMIT)
+    return length - (text.pad_token_id + 1 if text.model_type in POSITIONS_AFTER_PADDING else 0)
+
+
+def text_window(config: PretrainedConfig) -> int:
+    """Tokens of running text that are read at once: the context; without a limit, as in lm-evaluation-harness."""
+    length = context_length(config)
+    return DEFAULT_WINDOW if length == NO_LIMIT else length
+
+
+def reach(model: PreTrainedModel) -> float:
+    """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
+
+    A sequence that is no longer than the windows of its layers is attended to whole. None may be so long that others
+    read with it would be rotated otherwise.
+    """
+    config = text_config(model.config)
+    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if not set(layers or ()) <= LAYER_WINDOWS.keys():
+        return 0
+    keys = {LAYER_WINDOWS[layer] for layer in layers} if layers else {"sliding_window"}
+    return min([steady(config), *(getattr(config, key, None) or math.inf for key in keys if key)])
+
+
+def steady(config: PretrainedConfig) -> float:
+    """How long texts may be so that the rotation of positions does not depend on the longest of those read together."""
+    config = text_config(config)
+    rotations = getattr(config, "rope_parameters", None) or {}
+    rotations = (
+        [rotations] if "rope_type" in rotations else [one for one in rotations.values() if isinstance(one, dict)]
+    )
+    lengths = [
+        (one["rope_type"] == "longrope" and one.get("original_max_position_embeddings"))
+        or config.max_position_embeddings
+        for one in rotations
+        if one.get("rope_type") in ("dynamic", "longrope")
+    ]
+    return min(lengths, default=math.inf)

@@ -1,0 +1,207 @@
+"""Attention over sequences that lie one after the other in a single row, without padding and without seeing each other.
+
+Only attention mixes the tokens of a sequence; every other layer of a causal language model treats each token alone. So
+sequences of unequal length can be laid end to end, their positions starting anew, and padding costs nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PreTrainedModel
+
+from ripeness.models.forward.kv_cache import KeysAndValues, Memory
+from ripeness.models.forward.last_layer import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
+
+PACKED = "ripeness_packed"
+# What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
+NOT_NEEDED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
+# Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
+# time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
+SIMILAR = {"cpu": 1.0, "cuda": 1.5}
+SIMILAR_ASKED = 1.5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbours of similar length in a row, for one call of attention: n sequences of at most L tokens, t together.
+
+    Where all are as long, their tokens need not be gathered. The first P tokens of the row may come before each: then
+    these are among the t and the L.
+    """
+
+    lengths: list[int]
+    mask: torch.Tensor | None  # (n or 1, 1, L, P + L), added to the scores; None is causal
+    gather: torch.Tensor | None = None  # (n, L): which of the t is where; padding repeats one and is not looked at
+    keep: torch.Tensor | None = None  # (t,): where in the n * L the tokens are
+    n_shared: int = 0  # P
+
+    def apart(self, states: torch.Tensor) -> torch.Tensor:
+        """The tokens of each sequence: (H, t, D) gives (n, H, L, D)."""
+        if self.gather is None:
+            return states.unflatten(1, (len(self.lengths), -1)).transpose(0, 1)
+        return states[:, self.gather].transpose(0, 1)
+
+    def together(self, states: torch.Tensor) -> torch.Tensor:
+        """The tokens one after the other: (n, H, L, D) gives (t, H, D)."""
+        states = states.transpose(1, 2).flatten(0, 1)
+        return states if self.keep is None else states[self.keep]
+
+
+def similar(lengths: list[int], most: float) -> Iterator[range]:
+    """Places of neighbours of which the longest is at most some times as long as the shortest."""
+    start = 0
+    for end in range(1, len(lengths) + 1):
+        more = lengths[start : end + 1]
+        if end == len(lengths) or max(more) > most * min(more):
+            yield range(start, end)
+            start = end
+
+
+def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None, n_shared: int = 0) -> Group:
+    """The group of sequences of these lengths, without what they share."""
+    if max(lengths) == min(lengths) and not n_shared:
+        return Group(lengths, mask)
+    gather, keep = spread(lengths, device, n_shared)
+    return Group(lengths, mask, None if len(lengths) == 1 else gather, keep, n_shared)
+
+
+def parts_of(lengths: list[int], n_shared: int, most: float) -> list[range]:
+    """Neighbours of similar length; the first sequence alone where it begins with what the others share."""
+    if not n_shared:
+        return list(similar(lengths, most))
+    return [range(1), *(range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], most))]
+
+
+def shared_groups(lengths: list[int], device: torch.device, n_shared: int) -> list[Group]:
+    """Groups of sequences, each causal; the first begins with what comes before all others too."""
+    parts = parts_of(lengths, n_shared, SIMILAR[device.type])
+    return [group(lengths[part.start : part.stop], device, n_shared=n_shared if part.start else 0) for part in parts]
+
+
+def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
+    """Groups of sequences each of whose tokens sees a prefix and the tokens of its own sequence up to itself."""
+    groups = []
+    for some in similar(lengths, SIMILAR[device.type]):
+        alike, mask = [lengths[index] for index in some], None
+        if n_prefix:
+            hidden = torch.ones(max(alike), n_prefix + max(alike), dtype=torch.bool, device=device).triu(n_prefix + 1)
+            mask = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)[None, None]
+        groups.append(group(alike, device, mask))
+    return groups
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    _mask: torch.Tensor | None,
+    *,
+    groups: list[Group],
+    prefix: KeysAndValues | None = None,
+    memory: Memory | None = None,
+    asked: Asked | None = None,
+    stop: bool = False,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
+
+    The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
+    of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
+    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py). ValueError for a kind of
+    attention that this is not.
+    """
+    if unknown := [name for name, value in others.items() if value is not None and name not in NOT_NEEDED]:
+        raise ValueError(f"attention with {', '.join(unknown)}")
+    before = prefix[module.layer_idx] if prefix else None
+    if asked and asked.keys:
+        return attend(asked, query, before, scaling=scaling, dropout=dropout), None
+    if memory:
+        memory.write(module.layer_idx, key, value)
+    if stop:
+        asked.keys = key, value
+        raise KeysAreKnown
+    if not groups:
+        return memory.attend(module.layer_idx, query, scaling), None
+    outputs, sizes = [], [sum(group.lengths) for group in groups]
+    parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)
+    for group, *states in parts:
+        if shared := group.n_shared:
+            states = [
+                torch.cat([row[0, :, :shared], own], dim=1)
+                for row, own in zip((query, key, value), states, strict=True)
+            ]
+        q, k, v = map(group.apart, states)  # (n, H, L, D)
+        k, v = all_keys(q, k, v, before)
+        mask = None if group.mask is None else group.mask.to(q.dtype)
+        output = scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling
+        )
+        outputs.append(group.together(output))
+    return torch.cat(outputs)[None], None
+
+
+AttentionInterface.register(PACKED, packed_attention)
+
+
+def row_logits(
+    model: PreTrainedModel,
+    tokens: list[int],
+    places: list[int],
+    wanted: torch.Tensor,
+    groups: list[Group],
+    prefix: KeysAndValues | None = None,
+    memory: Memory | None = None,
+    asked: Asked | None = None,
+) -> torch.Tensor:
+    """Logits (N, V) at the N `wanted` places of a row of tokens with these positions; only these are projected.
+
+    The model must be `packing`.
+    """
+    return model(
+        input_ids=torch.tensor([tokens], device=model.device),
+        position_ids=torch.tensor([places], device=model.device),
+        use_cache=False,
+        logits_to_keep=0 if asked else wanted,
+        asked=asked,
+        groups=groups,
+        prefix=prefix,
+        memory=memory,
+    ).logits[0]
+
+
+def packed_logits(
+    model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
+) -> torch.Tensor:
+    """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
+
+    The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
+    begin with is read once. If `is_narrow`, only what is wanted goes all the way through the last layer. The model must
+    be `packing`.
+    """
+    lengths = [len(sequence) for sequence in sequences]
+    tokens = [token for sequence in sequences for token in sequence]
+    starts = [0] + [n_shared] * (len(lengths) - 1)
+    places = [start + place for start, length in zip(starts, lengths, strict=True) for place in range(length)]
+    groups = shared_groups(lengths, model.device, n_shared)
+    asked = ask(lengths, wanted, parts_of(lengths, n_shared, SIMILAR_ASKED), n_shared=n_shared) if is_narrow else None
+    return row_logits(model, tokens, places, wanted, groups, asked=asked)
+
+
+@contextmanager
+def attending(model: PreTrainedModel) -> Iterator[None]:
+    """Put our attention into a model for a while."""
+    before = model.config._attn_implementation
+    hook = last_layer(model).register_forward_pre_hook(narrow, with_kwargs=True)
+    try:
+        model.set_attn_implementation(PACKED)
+        yield
+    finally:
+        hook.remove()
+        model.set_attn_implementation(before)

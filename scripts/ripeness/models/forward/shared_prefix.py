@@ -1,0 +1,43 @@
+"""Keys and values of a beginning that many prompts share, as few-shot prompts share their shots: read once."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from ripeness.models.forward.kv_cache import KeysAndValues, Memory
+from ripeness.models.forward.packed_attention import causal_groups, row_logits
+
+# A shared beginning shorter than this is not worth a pass of its own.
+SHORTEST_PREFIX = 8
+
+
+def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
+    """The tokens that all contexts begin with; at least one is left to each."""
+    if not contexts:
+        return []
+    first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
+    length = 0
+    for a, b in zip(first, last, strict=False):
+        if a != b:
+            break
+        length += 1
+    length = min(length, min(len(context) for context in contexts) - 1)
+    return list(first[:length]) if length >= SHORTEST_PREFIX else []
+
+
+@torch.no_grad()
+def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
+    """What every layer's attention is given of a prefix, read once for all that share it; None for an empty one.
+
+    Taken where attention gets it: what models put into a cache may be something else, as the latents of DeepSeek are.
+    The model must be `packing`.
+    """
+    if not prefix:
+        return None
+    memory = Memory(1, len(prefix), None)
+    memory.read(0, [len(prefix)], model.device)
+    last = torch.tensor([len(prefix) - 1], device=model.device)
+    groups = causal_groups([len(prefix)], model.device)
+    row_logits(model, prefix, list(range(len(prefix))), last, groups, memory=memory)
+    return memory.layers

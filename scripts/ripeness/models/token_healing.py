@@ -1,0 +1,220 @@
+"""Where text is to be written after a prompt: before the tokens that would be others if an answer followed.
+
+A token at the end of a prompt may be the beginning of a longer one that spans prompt and answer: after `say "` a model
+was trained on the token `"yes`. What is in doubt is left to be written again: the first new tokens must spell those
+characters (token healing). What is in doubt is found by trying how the answers of a dataset begin, the same ones for
+every item, so that nothing of an item's own answer is revealed.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from os.path import commonprefix
+from weakref import WeakKeyDictionary
+
+from transformers import PreTrainedTokenizerBase
+
+from ripeness.models.load import encode, encode_pairs, encode_with_places
+
+TAILS = (3, 4, 5, 6, 8, 12, 16, 24)  # tokens at the end of a prompt that are looked at
+BEFORE = 8  # tokens before new ones that are turned into text with them
+BEGINNING = 16  # characters of an answer that are tried
+MOST = 2048  # beginnings that are tried
+SPACE = "\u2581"  # stands for a space in SentencePiece
+BYTE = "<0x"  # begins a token that stands for one byte in SentencePiece
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where writing starts: the tokens before it, and what of the prompt is to be written again, as tokens spell it.
+
+    `again` begins with the mark of a word's middle where the tokenizer has one and the text goes on with a word;
+    `n_again` is the number of tokens that it was in the prompt.
+    """
+
+    context: list[int]
+    again: str = ""
+    n_again: int = 0
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens of a tokenizer as strings.
+
+    `stems` are in order, without the marks of a word's middle and end, `stem_of` has them by token; `special` tokens
+    never merge with text and are not among the stems. `settled` keeps what was found out about prompts.
+    """
+
+    stems: list[tuple[str, int]]
+    stem_of: dict[int, str]
+    special: frozenset[int]
+    middle: str
+    byte_of: dict[str, int]  # of the signs of a byte-level tokenizer, else empty
+    settled: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
+
+    def spell(self, tokens: list[int]) -> str:
+        """The stems of tokens as one string: the same for a text, however it is cut."""
+        return "".join(self.stem_of[token] for token in tokens)
+
+    def beginning_with(self, beginning: str) -> list[tuple[str, int]]:
+        """All stems that begin with some characters, with their tokens."""
+        first = bisect_left(self.stems, (beginning, -1))
+        last = bisect_left(self.stems, (beginning + chr(0x10FFFF), -1), lo=first)
+        return self.stems[first:last]
+
+    def text(self, part: str) -> str:
+        """What a part of a stem stands for; empty where that is no whole character."""
+        if not self.byte_of:
+            return "" if BYTE in part else part.replace(SPACE, " ")
+        try:
+            return bytes(self.byte_of[sign] for sign in part).decode()
+        except (KeyError, UnicodeDecodeError):
+            return ""
+
+    def spelled(self, text: str) -> list[int]:
+        """The tokens that may be the next of those that spell a text and perhaps more; the rest can be spelled, too."""
+        stem = text.removeprefix(self.middle)
+        found = [token for _, token in self.beginning_with(stem)]
+        for length in range(1, len(stem)):
+            if self.spelled(self.middle + stem[length:]):
+                alike = bisect_left(self.stems, (stem[:length], -1))
+                while alike < len(self.stems) and self.stems[alike][0] == stem[:length]:
+                    found.append(self.stems[alike][1])
+                    alike += 1
+        return found
+
+
+KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionary()
+
+
+def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
+    """The tokens of a tokenizer as strings, read once."""
+    if tokenizer not in KNOWN:
+        model, added = tokenizer.backend_tokenizer.model, tokenizer.added_tokens_decoder
+        byte_of = byte_signs() if "ByteLevel" in str(tokenizer.backend_tokenizer.decoder) else {}
+        middle = getattr(model, "continuing_subword_prefix", None) or ""
+        end = getattr(model, "end_of_word_suffix", None) or ""
+        sign_of = {byte: sign for sign, byte in byte_of.items()}
+
+        def stem(word: str, token: int) -> str:
+            if token not in added:
+                return word.removeprefix(middle).removesuffix(end)
+            return "".join(sign_of[byte] for byte in word.encode()) if byte_of else word.replace(" ", SPACE)
+
+        stem_of = {token: stem(word, token) for word, token in tokenizer.get_vocab().items()}
+        special = frozenset(token for token, content in added.items() if content.special)
+        stems = sorted((text, token) for token, text in stem_of.items() if text and token not in special)
+        KNOWN[tokenizer] = Vocabulary(stems, stem_of, special, middle, byte_of)
+    return KNOWN[tokenizer]
+
+
+def byte_signs() -> dict[str, int]:
+    """The byte that each sign of a byte-level tokenizer stands for: those of print for themselves, then the others."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def beginnings(answers: Iterable[str]) -> tuple[str, ...]:
+    """How answers begin, each once and in order; of very many, as many as MOST evenly."""
+    found = sorted({answer[:BEGINNING] for answer in answers if answer})
+    return tuple(found[:: -(-len(found) // MOST) or 1])
+
+
+def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], begun: tuple[str, ...]) -> list[Start]:
+    """Where the answer to each prompt starts, if answers begin in these ways (see `beginnings`)."""
+    texts = list(dict.fromkeys(prompts))
+    encoded = dict(zip(texts, encode_with_places(tokenizer, texts), strict=True)) if texts else {}
+    return [start_after(tokenizer, text, begun, *encoded[text]) for text in prompts]
+
+
+def start_after(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    begun: tuple[str, ...],
+    tokens: list[int],
+    places: list[tuple[int, int]],
+) -> Start:
+    """Where the answer to one prompt starts."""
+    known = vocabulary(tokenizer)
+    tails = [text[places[-n][0] :] for n in TAILS if n < len(tokens)]
+    for tail in [*tails, text]:  # the shortest whose tokens are those of the whole, and of which one stays
+        (end,) = encode(tokenizer, [tail])
+        if tail != text and not is_end(tokens, end):
+            continue
+        if (tail, begun) not in known.settled:
+            known.settled[tail, begun] = settled(tokenizer, tail, begun, end)
+        kept = known.settled[tail, begun]
+        if kept:
+            break
+    again = known.spell(end)[len(known.spell(kept)) :]
+    if again and known.middle and kept == end[: len(kept)]:
+        word = tokenizer.convert_ids_to_tokens(end[len(kept)])
+        again = known.middle + again if word.startswith(known.middle) else again
+    n_again = len(end) - len(kept) if again else 0
+    return Start([*tokens[: len(tokens) - len(end)], *kept], again, n_again)
+
+
+def is_end(tokens: list[int], end: list[int]) -> bool:
+    """Whether tokens end with others."""
+    return bool(end) and tokens[-len(end) :] == end
+
+
+def settled(tokenizer: PreTrainedTokenizerBase, text: str, begun: tuple[str, ...], tokens: list[int]) -> list[int]:
+    """The tokens at the beginning of a text that are the same before every answer."""
+    if not text or not begun:
+        return tokens
+    found = encode_pairs(tokenizer, [(text, beginning) for beginning in begun])
+    return commonprefix([context for context, _ in found])
+
+
+def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:
+    """The tokens that may come next while `again` is still to be written; none where no tokens spell it."""
+    known = vocabulary(tokenizer)
+    found = known.spelled(again)
+    if known.middle:
+        in_word, words = again.startswith(known.middle), tokenizer.convert_ids_to_tokens(found)
+        found = [t for t, word in zip(found, words, strict=True) if word.startswith(known.middle) == in_word]
+    return found
+
+
+def still_to_write(tokenizer: PreTrainedTokenizerBase, again: str, token: int) -> str:
+    """What is still to be written after a token that was allowed."""
+    known = vocabulary(tokenizer)
+    rest = again.removeprefix(known.middle)[len(known.stem_of[token]) :]
+    return known.middle + rest if rest else ""
+
+
+def again_text(tokenizer: PreTrainedTokenizerBase, start: Start | None) -> str:
+    """The characters of the prompt that are to be written again."""
+    if start is None or not start.again:
+        return ""
+    known = vocabulary(tokenizer)
+    spelled = start.again.removeprefix(known.middle)
+    return known.text(spelled) or spelled
+
+
+def text_after(tokenizer: PreTrainedTokenizerBase, start: Start, tokens: list[int]) -> str:
+    """The text of new tokens without the characters of the prompt that they repeat."""
+    if not start.again:
+        return text_of(tokenizer, tokens)
+    repeated = again_text(tokenizer, start)
+    text = continuation_text(tokenizer, start.context[-BEFORE:], tokens)
+    return text.removeprefix(repeated) if text.startswith(repeated) else text.lstrip().removeprefix(repeated.strip())
+
+
+def continuation_text(tokenizer: PreTrainedTokenizerBase, context: list[int], answer: list[int]) -> str:
+    """The text of an answer as it follows its context; a space at its beginning stays."""
+    return text_of(tokenizer, [*context, *answer])[len(text_of(tokenizer, context)) :]
+
+
+def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+    """The text of tokens, special ones in sight; a number that is no token, as of padded rows, becomes U+FFFD."""
+    parts: list[list[int]] = [[]]
+    for token in tokens:
+        if tokenizer.convert_ids_to_tokens(token) is None:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    decode = tokenizer.backend_tokenizer.decode
+    return "\ufffd".join(decode(part, skip_special_tokens=False) for part in parts)

@@ -1,0 +1,98 @@
+"""Tuned weights on their way from training to measuring: on a node's scratch where there is one, gone once measured."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from ripeness.models.load import TOKENIZER_FILES
+from ripeness.models.model_folder import check_links
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json, whole, write_json
+from ripeness.runtime.made_here import MARK, SCRATCH, TUNED, mark_of, write_mark
+
+
+def save_model(
+    model: PreTrainedModel, checkpoint: Path, output: Path, weights: dict | None = None, scratch: Path | None = None
+) -> None:
+    """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
+
+    `weights` are those of a model that is spread over processes, put together. With `scratch`, a folder on this node,
+    the files lie there, and the model's folder has links to them.
+    """
+    check_links(checkpoint)
+    with whole(output, TUNED) as folder:
+        place = scratch_place(output, scratch) if scratch else folder
+        model.save_pretrained(place, state_dict=weights)
+        # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
+        # ends a text; and the text part of a model of several media by itself, which may not load as a model
+        config = read_json(checkpoint / "config.json", dict)
+        config.pop("torch_dtype", None)
+        write_json(place / "config.json", config | {"dtype": "float32"})
+        (place / "generation_config.json").unlink(missing_ok=True)
+        for name in (*TOKENIZER_FILES, "generation_config.json", "checkpoint.json"):
+            if (checkpoint / name).exists():
+                shutil.copyfile(checkpoint / name, place / name)
+        if scratch:
+            write_mark(place, SCRATCH, output=str(output.resolve()))
+            folder.mkdir()
+            for path in place.iterdir():
+                if path.name != MARK:
+                    (folder / path.name).symlink_to(path)
+
+
+def scratch_place(output: Path, scratch: Path) -> Path:
+    """An empty folder on scratch for this output alone; what an attempt that was cut off has left there is removed."""
+    place = scratch.resolve() / f"ripeness-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
+    if is_scratch_of(place, output):
+        shutil.rmtree(place)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink() or any(place.iterdir()):
+            raise UserError(
+                f"the scratch folder {place} is in use, and no program here has made it\nhint: move them elsewhere"
+            )
+        write_mark(place, SCRATCH, output=str(output.resolve()))
+    except OSError as error:
+        raise UserError(
+            f"the scratch folder {scratch} cannot be written: {error}\n"
+            "hint: `scratch` of the profile is a folder on every node that takes GPU jobs, such as $TMPDIR"
+        ) from None
+    return place
+
+
+def is_scratch_of(place: Path, output: Path) -> bool:
+    """Whether a folder is one that was made on scratch for the files of `output`."""
+    if place.is_symlink() or not place.name.startswith("ripeness-"):
+        return False
+    mark = mark_of(place)
+    return mark is not None and mark["kind"] == SCRATCH and mark.get("output") == str(output.resolve())
+
+
+def check_is_tuned(folder: Path) -> None:
+    """Refuse to delete a model that was not tuned here: UserError."""
+    mark = None if folder.is_symlink() else mark_of(folder)
+    if mark is None or mark["kind"] != TUNED:
+        raise UserError(
+            f"{folder} is no model that was tuned here, and is not deleted\n"
+            "hint: leave out --delete-model; it is for folders that train_model wrote"
+        )
+
+
+def drop_weights(folder: Path) -> None:
+    """Delete the files of a tuned model, and its place on scratch; the folder itself is what Snakemake looks for.
+
+    Of links the links alone go, and whatever the mark does not name stays.
+    """
+    check_is_tuned(folder)
+    names = [name for name in mark_of(folder)["files"] if Path(name).name == name]
+    for name in names:
+        path = folder / name
+        place = path.readlink().parent if path.is_symlink() else None
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        if place is not None and is_scratch_of(place, folder):
+            shutil.rmtree(place, ignore_errors=True)
+    for name in (MARK, ".snakemake_timestamp"):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Put everything on one page."""

@@ -1,0 +1,140 @@
+"""What every program does at its edges: options, log, the user's mistakes, and a record of what it used."""
+
+import argparse
+import errno
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+from ripeness.runtime.made_here import check_place
+
+NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
+
+MAKE_ROOM = "make room; the next run goes on from here"
+NOT_YOURS = "this user may not write there: check whose folder it is"
+DISK_HINTS = {  # what the system says, and so every program in every language
+    os.strerror(errno.ENOSPC): MAKE_ROOM,
+    os.strerror(errno.EDQUOT): f"{MAKE_ROOM}; `quota` or the site's own command shows what is left",
+    os.strerror(errno.EROFS): "nothing can be written there: work in another folder, or have the disk mounted anew",
+    # what polars and torch make of a full disk
+    "Invalid thrift: transport error": f"is the disk full? {MAKE_ROOM}; a file that was read: delete it",
+    "PytorchStreamWriter failed writing": f"is the disk full? {MAKE_ROOM}",
+}
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Make a parser whose help is the program's docstring and that knows the options common to all programs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--usage", type=Path, help="write what the program used (seconds, memory) to this JSON file")
+    return parser
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main` and end the process: 0 when it worked, 2 with a plain message when the user must act.
+
+    Any other exception is a bug and shows its traceback (status 1).
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s", force=True)
+    started, wall = time.process_time(), time.perf_counter()
+    try:
+        main()
+        write_usage(started, wall)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Exception as error:
+        if not (hint := disk_hint(error)):
+            raise
+        print(f"error: {error}\nhint: {hint}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped; the next run goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def disk_hint(error: BaseException | str) -> str:
+    """What to do where an error, or a line of text, says that a disk is full or may not be written to; else nothing.
+
+    Libraries in other languages say so in words only, and others hide it behind an error of their own.
+    """
+    if isinstance(error, str):
+        return next((hint for words, hint in DISK_HINTS.items() if words in error), "")
+    if isinstance(error, PermissionError):
+        return NOT_YOURS
+    before = error.__cause__ or error.__context__
+    return disk_hint(str(error)) or (disk_hint(before) if before else "")
+
+
+def write_usage(started: float, wall: float) -> None:
+    """Write what the program has used to the file that --usage names, if it does."""
+    options, _ = argument_parser(None).parse_known_args([word for word in sys.argv[1:] if word not in ("-h", "--help")])
+    if options.usage and os.environ.get("RANK", "0") == "0":  # of several processes the first tells
+        write_json(options.usage, usage_since(started, wall), must_last=False)
+
+
+def usage_since(started: float, wall: float) -> dict[str, float]:
+    """Seconds and memory of this process.
+
+    `started` (CPU seconds) and `wall` (perf_counter) were read when the program's own work began; what came before
+    is start-up: the interpreter and its imports.
+    """
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss: bytes there, kilobytes elsewhere
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return {
+        "startup_cpu_s": round(started, 3),
+        "compute_cpu_s": round(time.process_time() - started, 3),
+        "wall_s": round(time.perf_counter() - wall, 3),
+        "peak_memory_mb": round(peak, 1),
+        "peak_cuda_mb": round(peak_cuda_mb(), 1),
+    }
+
+
+def peak_cuda_mb() -> float:
+    """The most memory that tensors held on the GPU; 0 without one."""
+    torch = sys.modules.get("torch")  # not imported here for the sake of programs that do without
+    return torch.cuda.max_memory_allocated() / 2**20 if torch and torch.cuda.is_initialized() else 0.0
+
+
+def json_option(text: str) -> dict:
+    """Read an option's value that is a JSON object."""
+    try:
+        value = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        value = error
+    if not isinstance(value, dict):
+        why = (
+            f"{value.msg} at character {value.pos}"
+            if isinstance(value, json.JSONDecodeError)
+            else "that is another kind"
+        )
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no JSON object: {why}\n"
+            "hint: names and texts in double quotes, the whole in single ones for the shell: '{\"epochs\": 3}'"
+        )
+    return value
+
+
+def existing(text: str) -> Path:
+    """Read an option's value that is the path of something there."""
+    if not Path(text).exists():
+        raise UserError(f"there is no {text}\nhint: check the path; it is relative to {Path.cwd()}")
+    return Path(text)
+
+
+def output_file(text: str) -> Path:
+    """Read an option's value that is a file to write; UserError where a folder is there."""
+    check_place(Path(text), is_folder=False)
+    return Path(text)
+
+
+def output_folder(text: str) -> Path:
+    """Read an option's value that is a folder to write; UserError where something is that was not made here."""
+    check_place(Path(text), is_folder=True)
+    return Path(text)

@@ -1,0 +1,106 @@
+"""The mark of a folder that was made here: what it holds, so that nothing of the user's is ever taken for it.
+
+A program that writes a folder puts a small file into it, with the names and sizes of all that it wrote. A folder
+without a mark, or with more in it than its mark names, is neither replaced nor emptied.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from ripeness.runtime.errors import UserError
+
+NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
+
+MARK = ".ripeness.json"
+TUNED, SCRATCH = "tuned model", "scratch"  # kinds of folders of which files may be deleted
+AGAIN = "delete it; the next run makes it again"
+# what others put into any folder: Snakemake, the library of datasets, network and desktop file systems
+OF_OTHERS = re.compile(r"\.snakemake_timestamp|\.DS_Store|\.nfs[0-9a-f]{16,}|cache-[0-9a-f]{16}(_\d+_of_\d+)?\.arrow")
+DEPTH = 3  # folders above a file among which its mark is looked for
+
+
+def write_mark(folder: Path, kind: str = "", **more: Any) -> None:
+    """Name everything that a folder holds now, with its size in bytes; null for links."""
+    found = {name: None if path.is_symlink() else path.stat().st_size for name, path in contents(folder).items()}
+    text = json.dumps({"kind": kind, "files": found} | more, indent=1, sort_keys=True)
+    (folder / MARK).write_text(text + "\n", encoding="utf-8")
+
+
+def contents(folder: Path) -> dict[str, Path]:
+    """The files and links below a folder by their paths in it, but for its mark and what others put there."""
+    found = {}
+    for top, folders, names in os.walk(folder):  # which follows no link
+        for name in [*names, *(name for name in folders if Path(top, name).is_symlink())]:
+            path = Path(top, name)
+            if not OF_OTHERS.fullmatch(name) and path != folder / MARK:
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def mark_of(folder: Path) -> dict[str, Any] | None:
+    """What the mark of a folder says; None where there is none that can be read."""
+    try:
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return mark if isinstance(mark, dict) and isinstance(mark.get("files"), dict) else None
+
+
+def made_folder(path: Path) -> Path | None:
+    """The folder with a mark in which a file lies that its program wrote; None where there is none."""
+    for folder in list(path.parents)[:DEPTH]:
+        if (mark := mark_of(folder)) is not None:
+            return folder if path.relative_to(folder).as_posix() in mark["files"] else None
+    return None
+
+
+def check_place(path: Path, *, is_folder: bool) -> None:
+    """Refuse to write where something of the user's is, or another kind of thing than is to be written."""
+    if is_folder and path.is_symlink():
+        raise refused(path, f"it is a link to {path.readlink()}")
+    if is_folder and path.exists() and not path.is_dir():
+        raise refused(path, "it is a file")
+    if not is_folder and path.is_dir():
+        raise refused(path, "it is a folder")
+    if not is_folder or not path.is_dir():
+        return
+    mark, there = mark_of(path), contents(path)
+    if mark is None and there:
+        raise refused(path, f"it holds {next(iter(there))}, and no program here has made it")
+    if strange := sorted(there.keys() - (mark or {"files": {}})["files"].keys()):
+        raise refused(path, f"it holds {strange[0]}, which no program here has put there")
+
+
+def refused(path: Path, what: str) -> UserError:
+    """The error for a place that is taken."""
+    return UserError(f"{path} is not written over: {what}\nhint: name another place, or move what is there elsewhere")
+
+
+def check_no_overlap(output: Path, source: Path) -> None:
+    """Refuse an output that is the very folder that is read, or a folder around it or in it."""
+    new, old = output.resolve(), source.resolve()
+    if new == old or new in old.parents or old in new.parents:
+        raise UserError(f"the output {output} and what is read, {source}, overlap\nhint: name another output")
+
+
+def damaged(path: Path, reason: str, advice: str | None = None) -> UserError:
+    """The error for a file that cannot be read; without `advice` one that is made here, and can be made again."""
+    if advice is None:
+        folder = made_folder(Path(path))
+        advice = AGAIN if folder is None else f"{AGAIN} (that is, its folder {folder})"
+    return UserError(f"{path} cannot be read: {reason}\nhint: {advice}")
+
+
+def check_length(path: Path) -> None:
+    """Refuse a file of a marked folder that has not the length with which it was written.
+
+    Of text nothing else tells that its end is missing.
+    """
+    if (folder := made_folder(path)) is None:
+        return
+    wanted = (mark_of(folder) or {"files": {}})["files"].get(path.relative_to(folder).as_posix())
+    if wanted is not None and path.stat().st_size != wanted:
+        raise damaged(path, f"it has {path.stat().st_size} bytes, {wanted} were written")

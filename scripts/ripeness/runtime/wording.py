@@ -1,0 +1,9 @@
+"""Numbers as people read them."""
+
+
+def human(tokens: int) -> str:
+    """Write a number of tokens shortly: 61440 -> 61k, 2560000 -> 2.6M."""
+    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if tokens >= size * 0.9995:
+            return f"{tokens / size:.2g}{letter}" if tokens < 10 * size else f"{tokens / size:.0f}{letter}"
+    return str(tokens)

@@ -1,0 +1,1 @@
+"""Estimate numbers with intervals; nothing here knows about language models."""

@@ -1,0 +1,155 @@
+"""Whether the end is worse than the best before it: a contrast that knows that the best was picked, and shapes.
+
+Means [checkpoints] are over seeds, and of them less is better; turn the sign of scores. A seed that lies higher than
+others at all checkpoints drops out of every difference, so that averaging pairs the seeds.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from ripeness.stats.broken_stick import line_p
+from ripeness.stats.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
+
+# What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
+CLEARLY = 1.1  # standard errors by which a checkpoint must be worse to be no rival of the best
+SPENT = 5  # numbers of a fit: it spreads their noise over all n checkpoints, so that a value is off by sqrt(5 / n)
+TRUSTED = 16  # checkpoints from which on a fit says where rivals are; with fewer it goes the share n / 16 of the way
+BENT = 0.05  # p of a straight line below which noise is drawn about the bent curve
+
+PRECISION = 1e-6  # share of the range of the means below which noise is not looked at
+
+
+@dataclass(frozen=True)
+class Peak:
+    """How much worse the last checkpoint is than the best before it (positive: worse), with its interval.
+
+    `candidates` are the places that may be the best of all: the lower limit of their own contrast is not above 0.
+    `p_value` is two-sided.
+    """
+
+    effect: float
+    low: float
+    high: float
+    p_value: float
+    best: int
+    candidates: tuple[int, ...]
+    p_monotone: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Means and the curve through them in units of the noise about it, and draws of both, [checkpoints, draws].
+
+    `sds` [draws] are the noise that would be found, had it the size that was found and the curve its shape.
+    """
+
+    sd: float
+    means: np.ndarray
+    curve: np.ndarray
+    drawn: np.ndarray
+    sds: np.ndarray
+
+
+def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, seed: int) -> Noise:
+    """Take the noise of checkpoints from their scatter about the best curve, or from `least` where it is more.
+
+    Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
+    Where the data are no line the curve has used up its freedom on a bend that is there, and draws lie about it.
+    """
+    curve = curve_of(design, means)
+    sd = max(float(scatter(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
+    drawn = pure_noise(len(means), draws, seed)
+    is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
+    sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
+    return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
+
+
+def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
+    """How much worse checkpoints are than the best of them, in units of noise, for an upper and for a lower limit.
+
+    As seen or as fitted, whichever is less; for the upper limit on the way there from what was seen. For the lower
+    limit, which must not forget a rival, a checkpoint that is not clearly worse is as good as the best.
+    """
+    n = len(noise.means)
+    seen, fitted = (values[among] - values[among].min() for values in (noise.means, noise.curve))
+    least = np.minimum(seen, fitted)
+    clear = CLEARLY * min(1.0, np.sqrt(SPENT / n))
+    return seen + min(1.0, n / TRUSTED) * (least - seen), np.where(least > clear, least, 0.0)
+
+
+def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
+    """The checkpoints that may be the best of all: by how much the best other one is better may be chance."""
+    _, gaps = gaps_of(noise, slice(None))
+    drawn = noise.drawn + gaps[:, None]
+    best, next_best = np.partition(drawn, 1, axis=0)[:2]
+    errors = (noise.drawn - np.where(drawn == best, next_best, best)) / noise.sds
+    worse = noise.means - noise.means.min()
+    may_be = (worse == 0) | (share_of(errors >= worse[:, None]) > tail)
+    return tuple(np.flatnonzero(may_be).tolist())
+
+
+def peak_contrast(
+    design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int, least: float = 0.0
+) -> Peak:
+    """Contrast the last checkpoint with the best before it; `least` is the standard error of a mean over items.
+
+    The best is picked for being low, so that the contrast is too large, the more so the more rivals the best has: two
+    checkpoints as good as each other are two chances to be low. Errors that are drawn with as many rivals make up for
+    it. For the lower limit, and the claim that there is a peak, every checkpoint is a rival that is not clearly worse;
+    for the upper one rivals are nearly as far off as they were seen. (The least of several means by generalised moment
+    selection: Andrews and Soares 2010, Econometrica 78.) The interval leaves 0 out just where p is at most
+    1 - confidence.
+    """
+    noise = noise_about(design, means, least=least, draws=draws, seed=seed)
+    last = len(means) - 1
+    effect = float(noise.means[last] - noise.means[:last].min())
+    near, nearer = gaps_of(noise, slice(last))
+    low, high = (
+        (noise.drawn[last] - (noise.drawn[:last] + gaps[:, None]).min(axis=0)) / noise.sds for gaps in (nearer, near)
+    )
+    tail = level(confidence) / 2
+    return Peak(
+        effect * noise.sd,
+        (effect - float(np.quantile(low, 1 - tail, method="weibull"))) * noise.sd,
+        (effect - float(np.quantile(high, tail, method="weibull"))) * noise.sd,
+        p_value=float(min(1.0, 2 * min(share_of(low >= effect), share_of(high <= effect)))),
+        best=int(means[:-1].argmin()),
+        candidates=candidates_of(noise, tail),
+        p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
+        sd=noise.sd,
+    )
+
+
+def valley_gain(means: np.ndarray) -> float:
+    """By how much a fall with a rise after it fits better than a fall alone: the difference of least squares."""
+    n = len(means)
+    falls = [least_squares(means[:end], increasing=False) for end in range(n + 1)]
+    rises = [least_squares(means[start:], increasing=True) for start in range(n + 1)]
+    return falls[n] - min(fall + rise for fall, rise in zip(falls, rises, strict=True))
+
+
+def least_squares(means: np.ndarray, *, increasing: bool) -> float:
+    """Least sum of squares about a monotone curve (pool adjacent violators); of nothing it is 0."""
+    if len(means) < 2:
+        return 0.0
+    return float(((means - isotonic_regression(means, increasing=increasing).x) ** 2).sum())
+
+
+@lru_cache(maxsize=8)
+def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
+    """Gain of a valley over a fall [draws] in units of the variance found, where there is nothing but noise."""
+    noise = pure_noise(len(x), draws, seed)
+    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise) ** 2
+
+
+def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:
+    """p that means which never get worse would look as much like a fall with a rise after it.
+
+    Drawn with all means alike, of all curves that never get worse the one that looks most like a valley by chance.
+    """
+    drawn = gains_of_noise(tuple(design.x.tolist()), draws, seed)
+    return float(share_of(drawn >= valley_gain(means / sd)))

@@ -1,0 +1,1 @@
+"""Read tables and tensors that this project wrote, and name a damaged file."""

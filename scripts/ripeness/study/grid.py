@@ -1,0 +1,231 @@
+"""The grid as data: which cells a study has, what each is measured on, and what each reads.
+
+Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
+touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
+"""
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.pretraining_steps import kept_steps
+from ripeness.study.tasks import Task
+
+TEXT_FORMAT = "text"  # the "format" of running text, which has none
+HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
+UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
+VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
+MODELS, PUBLISHED, THEORY = "models", "published", "theory"  # kinds of study; all but the first run no language model
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model of the study: a checkpoint, tuned by a method on a dataset in a format with a seed."""
+
+    series: str
+    checkpoint: str
+    dataset: str
+    format: str
+    method: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The cell's folder below results/<study>/cells; the pathvar `cell` in the Snakefile says the same."""
+        return f"{self.series}/{self.checkpoint}/{self.dataset}/{self.format}/{self.method}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a model is measured on: a dataset in a format with a number of shots, running text, a task of lm-eval."""
+
+    suite: str
+    probe: str
+    kind: str
+    format: str
+    shots: int
+    split: str = "test"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study: its config with defaults, its tasks, its checkpoints by series and name, its recipes.
+
+    A recipe is a method with one learning rate; its name is that of the method, followed by the rate if the method has
+    a list of them. It has settings for every dataset that it tunes on.
+    """
+
+    config: dict[str, Any]
+    tasks: dict[str, Task]
+    checkpoints: dict[str, dict[str, dict[str, Any]]]
+    recipes: dict[str, dict[str, dict[str, Any]]]  # recipe -> dataset -> settings
+    lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.study.lock_file
+
+
+def kind_of(config: dict[str, Any]) -> str:
+    """The kind of study that a config describes: the key that stands in the place of models, if one does."""
+    return next((kind for kind in (PUBLISHED, THEORY) if kind in config), MODELS)
+
+
+def methods_of(study: Study, series: str) -> list[str]:
+    """The methods that tune a series: all of the study but `base` where it does not list its own."""
+    others = [method for method in study.config["methods"] if method != "base"]
+    return study.config["series"][series].get("methods", others)
+
+
+def tunes_on(study: Study, series: str, method: str, dataset: str) -> bool:
+    """Whether a method tunes a series on a dataset."""
+    return method in methods_of(study, series) and dataset in study.config["methods"][method].get("datasets", [dataset])
+
+
+def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
+    """The recipes that tune a series on a dataset."""
+    methods = methods_of(study, series)
+    return [name for name, on in study.recipes.items() if dataset in on and on[dataset]["method"] in methods]
+
+
+def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
+    """A recipe's settings on a dataset; UserError where it does not tune on it, for a file that someone asks for."""
+    if dataset not in study.recipes[recipe]:
+        raise UserError(
+            f"{recipe} does not tune on {dataset}, but on {', '.join(study.recipes[recipe])}\n"
+            f"hint: ask for one of these, or add {dataset} to the `datasets` of the method"
+        )
+    return study.recipes[recipe][dataset]
+
+
+def datasets_tuned_on(study: Study) -> list[str]:
+    """The datasets that any method tunes any series on; others of the study are measured only."""
+    pairs = list(product(study.checkpoints, study.config["methods"]))
+    return [name for name in study.config["datasets"] if any(tunes_on(study, *pair, name) for pair in pairs)]
+
+
+def formats_used(study: Study) -> list[str]:
+    """The formats that models are tuned or asked in."""
+    suites = [suite["formats"] for suite in study.config["suites"].values() if isinstance(suite.get("formats"), list)]
+    return list(dict.fromkeys([*study.config["formats"], *(format_ for formats in suites for format_ in formats)]))
+
+
+def plan_cells(study: Study) -> list[Cell]:
+    """All cells of the study, checkpoint by checkpoint, in the order of the config."""
+    return [
+        cell
+        for series, checkpoints in study.checkpoints.items()
+        for checkpoint in checkpoints
+        for cell in cells_at(study, series, checkpoint)
+    ]
+
+
+def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
+    """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on.
+
+    A seed draws the shots of an untouched model and nothing else: one without shots is asked by the first alone.
+    """
+    config = study.config
+    cells = []
+    for probe, format_ in probes_asked(study, series):
+        is_drawn = format_ not in UNSEEDED and max(config["methods"]["base"]["shots"]) > 0
+        seeds = config["seeds"] if is_drawn else config["seeds"][:1]
+        cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
+    return cells + tuned_cells(study, series, checkpoint)
+
+
+def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
+    """What a checkpoint is tuned on."""
+    config = study.config
+    return [
+        Cell(series, checkpoint, dataset, *place)
+        for dataset in config["datasets"]
+        for place in product(config["formats"], recipes_on(study, series, dataset), config["seeds"])
+    ]
+
+
+def probes_asked(study: Study, series: str) -> list[tuple[str, str]]:
+    """(probe, format) of everything that an untouched checkpoint of a series is measured on.
+
+    Of a series that only some methods tune, what their models are measured on; nothing where none does.
+    """
+    pairs = base_probes(study)
+    if {"base", *methods_of(study, series)} == set(study.config["methods"]):
+        return pairs
+    probes = [probe for cell in tuned_cells(study, series, "") for probe in probes_of(study, cell)]
+    asked = {(probe.probe, probe.format) for probe in probes if probe.suite != VALIDATION}
+    return [pair for pair in pairs if pair in asked]
+
+
+def tuned_series(study: Study) -> list[str]:
+    """The series that have cells; others are perturbed only."""
+    return [series for series in study.checkpoints if methods_of(study, series)]
+
+
+def base_probes(study: Study) -> list[tuple[str, str]]:
+    """(probe, format) of everything that any suite measures, so that every tuned number has its untouched one."""
+    config = study.config
+    pairs: dict[tuple[str, str], None] = {}
+    for suite in config["suites"].values():
+        for text in suite.get("texts", []):
+            pairs[text, TEXT_FORMAT] = None
+        for task in suite.get("lm_eval", []):
+            pairs[task, HARNESS_FORMAT] = None
+        datasets = suite.get("datasets", [])
+        names = datasets
+        if datasets == "own":
+            names = [name for name in datasets_tuned_on(study) if name in suite.get("tuned_on", [name])]
+        # "trained" is any format of the study, depending on the cell
+        formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
+        pairs.update(dict.fromkeys(product(names, formats)))
+    return list(pairs)
+
+
+def harness_tasks(study: Study) -> dict[str, list[int]]:
+    """The tasks of lm-eval that any suite names, each with its numbers of shots."""
+    shots: dict[str, dict[int, None]] = {}
+    for suite in study.config["suites"].values():
+        for task in suite.get("lm_eval", []):
+            shots.setdefault(task, {}).update(dict.fromkeys(suite["shots"]))
+    return {task: list(numbers) for task, numbers in shots.items()}
+
+
+def probes_of(study: Study, cell: Cell) -> list[Probe]:
+    """Everything that one cell is measured on, suite by suite."""
+    if cell.method == "base":
+        if cell.format == TEXT_FORMAT:
+            return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
+        if cell.format == HARNESS_FORMAT:
+            shots = harness_tasks(study)[cell.dataset]
+            return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
+        kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.config["seeds"][0]
+        shots = [n for n in study.config["methods"]["base"]["shots"] if n or is_first]
+        return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
+    kind, probes = study.tasks[cell.dataset].kind, []
+    if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.config["keep_models"] == "best":
+        probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
+    for name, suite in study.config["suites"].items():
+        if cell.dataset not in suite.get("tuned_on", [cell.dataset]):
+            continue
+        probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
+        asked = product(suite.get("lm_eval", []), suite["shots"])
+        probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
+        datasets = suite.get("datasets", [])
+        names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
+        formats = suite.get("formats", [])
+        if isinstance(formats, str):
+            formats = [cell.format] if formats == "trained" else study.config["formats"]
+        probes += [
+            Probe(name, dataset, study.tasks[dataset].kind, format_, n)
+            for dataset, format_, n in product(names, formats, suite["shots"])
+        ]
+    return probes
+
+
+def state_steps(study: Study, series: str) -> list[int]:
+    """Steps at which the training state of a pre-training is kept; none where every checkpoint has a run of its own."""
+    own = [entry for entry in study.checkpoints[series].values() if not is_twin(entry)]
+    return kept_steps(study.config["series"][series]["pretrain"], own)
+
+
+def state_before(study: Study, series: str, step: int) -> int:
+    """The last kept state at or before a step."""
+    return max(kept for kept in state_steps(study, series) if kept <= step)

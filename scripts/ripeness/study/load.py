@@ -1,0 +1,230 @@
+"""A study as it is read: its config checked against everything that it names, in the order in which it says so."""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.annealed_twins import check_texts_apart
+from ripeness.study.audit_checks import check_acknowledged
+from ripeness.study.grid import MODELS, VALIDATION, Study, formats_used, kind_of, methods_of, plan_cells, tuned_series
+from ripeness.study.lock_file import LOCK_FILE, read_lock
+from ripeness.study.methods import check_recipe, on_dataset
+from ripeness.study.schema import check_config, hint
+from ripeness.study.series import name_checkpoints
+from ripeness.study.tasks import load_task
+from ripeness.study.theory_settings import settings_from
+
+KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
+# What a study of published numbers or of the theory has instead of models: no cell is planned and no model is asked.
+NOTHING_RUNS = {
+    "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
+    "items": {},
+}  # fmt: skip
+
+
+def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
+    """Check a config and everything that it names; UserError for the first thing wrong."""
+    config = check_config(config)
+    check_acknowledged(config["audit"]["acknowledge"])
+    if "theory" in config:
+        settings_from(config["theory"])
+    if kind_of(config) != MODELS:
+        return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
+    names = list(config["datasets"])
+    for suite in config["suites"].values():
+        names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
+    tasks = {
+        name: load_task(name, task_folder, overrides=config["datasets"].get(name) or {})
+        for name in dict.fromkeys(names)
+    }
+    lock = read_lock(lock_file)
+    checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
+    study = Study(config, tasks, checkpoints, name_recipes(config["methods"], config["datasets"]), lock)
+    check_methods(study)
+    check_suites(study)
+    check_texts(config)
+    check_texts_apart(config, checkpoints)
+    check_sensitivity(config)
+    check_formats(study)
+    if config["scratch"] and config["keep_models"] == "all":
+        raise UserError(
+            f"scratch: {config['scratch']!r} is cleared once a model is measured, but keep_models is 'all'\n"
+            "hint: take `scratch` out of the profile, or keep_models: best"
+        )
+    if not any(cell.method != "base" for cell in plan_cells(study)):
+        raise UserError(
+            "the study has no cell to train: it needs at least one dataset and one method beside `base`\n"
+            "hint: add a line under `datasets` and one under `methods`; a series lists its own `methods`, or takes all"
+        )
+    return study
+
+
+def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Every method but `base` with each of its learning rates, on every dataset that it tunes on.
+
+    `method` names the method in the recipe.
+    """
+    recipes: dict[str, dict[str, dict[str, Any]]] = {}
+    tuning = [(name, settings) for name, settings in methods.items() if name != "base"]
+    for (method, settings), dataset in product(tuning, datasets):
+        if dataset not in settings.get("datasets", [dataset]):
+            continue
+        settings = on_dataset(settings, dataset)
+        rates = settings["learning_rate"]
+        for rate in rates if isinstance(rates, list) else [rates]:
+            name = f"{method}-lr{rate:g}" if isinstance(rates, list) else method
+            others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
+            if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
+                raise UserError(
+                    f"methods.{method}.learning_rate: {rate} makes a second method of the name {name!r}\n"
+                    "hint: rename one of the methods, or give rates that differ in their first six digits"
+                )
+            more = {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+            recipes.setdefault(name, {})[dataset] = settings | more
+    return recipes
+
+
+def check_methods(study: Study) -> None:
+    """Refuse methods that tune on what is no dataset of the study, and series that name what is none of its methods."""
+    for method, settings in study.config["methods"].items():
+        for key in ("datasets", "by_dataset"):
+            for dataset in settings.get(key, []):
+                if dataset not in study.config["datasets"]:
+                    raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.config["datasets"])
+        if method != "base":
+            check_recipe(f"methods.{method}", settings)
+            check_replay(study, method)
+    tuning = [method for method in study.config["methods"] if method != "base"]
+    for series, settings in study.config["series"].items():
+        for method in settings.get("methods", []):
+            if method not in tuning:
+                raise unknown(f"series.{series}.methods", "method", method, tuning)
+
+
+def check_replay(study: Study, method: str) -> None:
+    """Refuse to replay no text, one that nothing reads, or one on which models are measured."""
+    replay, config = study.config["methods"][method].get("replay"), study.config
+    if replay is None:
+        return
+    where = f"methods.{method}.replay"
+    tuned = [name for name in tuned_series(study) if method in methods_of(study, name)]
+    others = [name for name in tuned if "pretrain" not in config["series"][name]]
+    if "text" not in replay and others:
+        raise UserError(
+            f"{where}: what did {', '.join(others)} learn from? it was not pre-trained here\n"
+            "hint: name a UTF-8 file of such text under `text`"
+        )
+    if "text" in replay and not others:
+        raise UserError(
+            f"{where}.text: all series were pre-trained here, and read again what they learned from\n"
+            "hint: take `text` out"
+        )
+    for name, text in config["texts"].items():
+        if "path" in text and "text" in replay and Path(text["path"]).resolve() == Path(replay["text"]).resolve():
+            raise UserError(
+                f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
+                "hint: name another file; a text that was trained on says nothing of what is forgotten"
+            )
+
+
+def check_suites(study: Study) -> None:
+    """Refuse suites that name what the study does not have."""
+    config = study.config
+    for name, suite in config["suites"].items():
+        where = f"suites.{name}"
+        if len(suite.keys() & set(KINDS)) != 1:
+            kinds = ", ".join(f"`{kind}`" for kind in KINDS)
+            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: make a suite of each")
+        if name in ("base", VALIDATION):
+            raise UserError(f"{where}: the name {name!r} is taken\nhint: call the suite something else")
+        check_shots(where, suite, config)
+        for text in suite.get("texts", []):
+            if text not in config["texts"]:
+                raise unknown(where, "text", text, config["texts"])
+        for dataset in suite.get("tuned_on", []):
+            if dataset not in config["datasets"]:
+                raise unknown(f"{where}.tuned_on", "dataset", dataset, config["datasets"])
+        if "datasets" not in suite:
+            continue
+        if "formats" not in suite:
+            raise UserError(f"{where}: `formats` is missing\nhint: trained, all, or a list such as [default]")
+        if isinstance(suite["datasets"], str) and suite["datasets"] != "own":
+            raise unknown(where, "datasets", suite["datasets"], ["own", "[a list of names]"])
+        if isinstance(suite["formats"], str) and suite["formats"] not in ("trained", "all"):
+            raise unknown(where, "formats", suite["formats"], ["trained", "all", f"[{', '.join(config['formats'])}]"])
+
+
+def check_shots(where: str, suite: dict[str, Any], config: dict[str, Any]) -> None:
+    """Refuse shots before running text, more of them than the pool holds, or without an untouched counterpart."""
+    base, pool = config["methods"]["base"]["shots"], config["items"]["shots"]
+    if "texts" in suite and ("formats" in suite or suite["shots"] != [0]):
+        raise UserError(f"{where}: running text has neither `formats` nor `shots`\nhint: remove them from this suite")
+    if "lm_eval" in suite and "formats" in suite:
+        raise UserError(f"{where}: a task of lm_eval words its prompts itself\nhint: remove `formats` from this suite")
+    if max(base) > pool:
+        raise UserError(
+            f"methods.base.shots: {max(base)} shots are wanted, but the pool holds {pool}\n"
+            "hint: raise `items.shots`, from which shots are drawn"
+        )
+    for shots in suite["shots"]:
+        if shots not in base:
+            raise unknown(f"{where}.shots", "number", shots, base)
+
+
+def check_texts(config: dict[str, Any]) -> None:
+    """Refuse a text without exactly one source, or from the held-out part of a pre-training that was not done here."""
+    for name, text in config["texts"].items():
+        if len(text.keys() & {"heldout", "path", "hub"}) != 1:
+            raise UserError(
+                f"texts.{name}: needs one of `heldout: true`, `path` and `hub`\nhint: just one of the three"
+            )
+        if "heldout" in text and not all("pretrain" in series for series in config["series"].values()):
+            raise UserError(
+                f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
+                "one\nhint: give a `path` to a text file, or a dataset of the `hub`"
+            )
+
+
+def check_sensitivity(config: dict[str, Any]) -> None:
+    """Refuse to perturb what the study does not have, or in no way."""
+    settings = config.get("sensitivity")
+    if settings is None:
+        return
+    for text in settings["texts"]:
+        if text not in config["texts"]:
+            raise unknown("sensitivity.texts", "text", text, config["texts"])
+    for series in settings.get("series", []):
+        if series not in config["series"]:
+            raise unknown("sensitivity.series", "series", series, config["series"])
+    shared = [name for name, method in config["methods"].items() if method.get("gpu", 1) > 1]
+    if settings["curvature"] and shared:
+        raise UserError(
+            f"sensitivity.curvature: it is measured on one GPU, but {', '.join(shared)} shares models out to several\n"
+            "hint: gpu: 1 for the methods, or curvature: false"
+        )
+    if not any(settings["noise"].values()) and not settings["bits"]:
+        raise UserError(
+            "sensitivity: neither `noise` nor `bits` is wanted\n"
+            "hint: e.g. noise: {init: [0.1]}, or remove the key `sensitivity`"
+        )
+
+
+def check_formats(study: Study) -> None:
+    """Refuse a format that a task has no template for."""
+    for name, task in study.tasks.items():
+        for format_ in formats_used(study):
+            if format_ not in task.formats:
+                raise UserError(
+                    f"dataset {name!r} has no template for the format {format_!r}; it has {', '.join(task.formats)}\n"
+                    f"hint: add one under `formats` in tasks/{name}.yaml, or leave the format out of the study"
+                )
+
+
+def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
+    """The error for a name that nothing bears."""
+    known = [str(choice) for choice in choices]
+    near = hint(value, known, otherwise="config.schema.yaml explains every key")
+    return UserError(f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{near}")

@@ -1,0 +1,49 @@
+"""What a study names beyond itself: are the files and folders there, and is lm-eval where its tasks are wanted?"""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.annealed_twins import corpus_of, is_twin
+from ripeness.study.grid import Study, harness_tasks
+from ripeness.study.tasks import files_by_role
+
+
+def check_files(study: Study) -> None:
+    """Refuse a study that names a file or folder that is not there, or tasks of lm-eval where that is not installed."""
+    if (tasks := harness_tasks(study)) and not importlib.util.find_spec("lm_eval"):
+        raise UserError(
+            f"the suites name tasks of lm_eval ({', '.join(tasks)}), which is not installed\n"
+            "hint: .venv/bin/pip install lm-eval==0.4.13, or remove them from `suites`"
+        )
+    for where, path in named_files(study):
+        if not Path(path).exists():
+            raise UserError(f"{where}: there is no {path}\nhint: check the path; it is relative to {Path.cwd()}")
+
+
+def named_files(study: Study) -> Iterator[tuple[str, str]]:
+    """(Where it is named, path) of every file and folder that the study reads from disk."""
+    for number, path in enumerate(study.config.get("published", {}).get("tables", [])):
+        yield f"published.tables.{number}", path
+    for name, task in study.tasks.items():
+        for role, path in files_by_role(task):
+            yield f"datasets.{name}.source.{role}", path
+    for name, text in study.config["texts"].items():
+        if "path" in text:
+            yield f"texts.{name}", text["path"]
+    for name, method in study.config["methods"].items():
+        if "text" in method.get("replay", {}):
+            yield f"methods.{name}.replay.text", method["replay"]["text"]
+    if "include_path" in study.config["lm_eval"]:
+        yield "lm_eval.include_path", study.config["lm_eval"]["include_path"]
+    for name, series in study.config["series"].items():
+        if "gate_text" in series:
+            yield f"series.{name}.gate_text", series["gate_text"]
+        for split, path in series.get("pretrain", {}).get("source", {}).get("text", {}).items():
+            yield f"series.{name}.pretrain.source.text.{split}", path
+        for checkpoint, entry in study.checkpoints[name].items():
+            if "path" in entry:
+                yield f"series.{name}.checkpoints: {checkpoint}", f"{entry['path']}/config.json"
+            if is_twin(entry) and not corpus_of(study.config, name, entry):
+                yield f"series.{name}.checkpoints: {checkpoint}.text", entry["text"]

@@ -1,0 +1,166 @@
+"""Read a study: check it against config.schema.yaml, fill in the schema's defaults, and say plainly what is wrong."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.project import ROOT
+from ripeness.study.strict_yaml import MOST_DEEP, MOST_VALUES, read_yaml
+
+SCHEMA = ROOT / "config.schema.yaml"
+MOST_CHARACTERS = 200  # of a value in a message
+UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
+# 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
+WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+Validator = extend(Draft202012Validator, type_checker=WHOLE)
+
+
+@cache
+def read_schema(path: Path) -> dict[str, Any]:
+    """Read a schema once."""
+    return read_yaml(path)
+
+
+def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[str, Any]:
+    """Return a copy of `config` with the schema's defaults filled in; UserError for the first thing wrong."""
+    schema = read_schema(schema_path)
+    study = unshared(config, "the file", count(1))
+    check_json(study, "")
+    errors = list(Validator(schema).iter_errors(study))
+    if errors:
+        raise UserError(describe(best_match(errors) or errors[0], schema_path.name))
+    fill_defaults(study, schema, schema)
+    return study
+
+
+def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> Any:
+    """A copy in which no part stands in two places, as YAML's aliases make it: defaults are filled in, in place."""
+    if depth > MOST_DEEP or next(counter) > MOST_VALUES:
+        raise UserError(
+            f"{where}: with its aliases it has more than {MOST_VALUES:,} values, or {MOST_DEEP} within each other\n"
+            "hint: write out what is meant"
+        )
+    if isinstance(value, Mapping):
+        return {key: unshared(part, where, counter, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [unshared(part, where, counter, depth + 1) for part in value]
+    return value
+
+
+def check_json(value: Any, where: str) -> None:
+    """Refuse what YAML has and JSON has not: keys that are no text (a bare yes, no or 1), .nan and .inf, and NUL."""
+    place = where.removeprefix(".") or "the top level"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{place}: {value} is not a finite number\nhint: give a number such as 1.0e-3")
+    if isinstance(value, str) and UNSPEAKABLE.search(value):
+        raise UserError(
+            f"{place}: {cut(ascii(value))} has a character that is none in a command or file\n"
+            "hint: take out NUL and halves of surrogate pairs"
+        )
+    if isinstance(value, list):
+        for number, part in enumerate(value):
+            check_json(part, f"{where}.{number}")
+    if not isinstance(value, dict):
+        return
+    for key, part in value.items():
+        check_json(key, where)
+        # the values of a label column may be of any type, that is what they are for
+        if not isinstance(key, str) and not where.endswith(".values"):
+            raise UserError(
+                f"{place}: the key {key!r} is not text\n"
+                "hint: put it in quotes; YAML reads a bare yes, no or number as another type"
+            )
+        check_json(part, f"{where}.{key}")
+
+
+def resolve(schema: dict, root: dict) -> dict:
+    """Follow one `$ref` into `$defs`; siblings of the reference win."""
+    if "$ref" not in schema:
+        return schema
+    target = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return {**resolve(target, root), **{key: value for key, value in schema.items() if key != "$ref"}}
+
+
+def fill_defaults(value: Any, schema: dict, root: dict) -> None:
+    """Fill the schema's `default`s into `value`, in place."""
+    schema = resolve(schema, root)
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        for key, part in properties.items():
+            part = resolve(part, root)
+            if key not in value and "default" in part:
+                value[key] = deepcopy(part["default"])
+        other = schema.get("additionalProperties")
+        for key, part in value.items():
+            if key in properties or isinstance(other, dict):
+                fill_defaults(part, properties.get(key, other), root)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for part in value:
+            fill_defaults(part, schema["items"], root)
+
+
+def describe(error: ValidationError, schema_name: str) -> str:
+    """Say what is wrong with a config: where, the value, the choices, a hint."""
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    value = cut(repr(error.instance))
+    explained = error.schema.get("description")
+    more = f"hint: {' '.join(explained.split())}" if explained else f"hint: {schema_name} explains every key"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(key for key in error.instance if key not in known)[0]
+        near = hint(unknown, known, otherwise=f"{schema_name} explains every key")
+        return f"{where}: unknown key {cut(repr(unknown))}; known are {', '.join(known)}\n{near}"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        needed = ", ".join(error.validator_value)
+        way = f"{schema_name} explains every key"
+        if not error.absolute_path and "study" in error.instance and len(error.instance) < len(missing):
+            way = "with `--config study=...` alone config.yaml is not read; name it too: --configfile config.yaml"
+        return f"{where}: missing {', '.join(map(repr, missing))}; needed are {needed}\nhint: {way}"
+    if error.validator == "enum":
+        choices = [str(choice) for choice in error.validator_value]
+        near = hint(error.instance, choices, otherwise=f"{schema_name} explains every key")
+        return f"{where}: {value} is not one of {', '.join(choices)}\n{near}"
+    if error.validator == "pattern":
+        return f"{where}: {value} does not match {error.validator_value}\n{more}"
+    types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+    if error.validator == "type" and {"number", "integer"} & set(types) and is_number(error.instance):
+        more = "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
+        if isinstance(error.absolute_path[-1], int) and re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
+            key = next(part for part in reversed(error.absolute_path) if isinstance(part, str))
+            more = (
+                "hint: in quotes a number is text, and in a list of --config Snakemake takes it for text, too: "
+                f"write `{key}` into a file of its own and name that last: --configfile config.yaml FILE"
+            )
+    return f"{where}: {cut(error.message)}\n{more}"
+
+
+def is_number(value: object) -> bool:
+    """Whether a text reads as a number."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def cut(text: str) -> str:
+    """The start and the end of a long text."""
+    half = MOST_CHARACTERS // 2
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
+
+
+def hint(word: object, choices: list[str], *, otherwise: str) -> str:
+    """Point at the nearest known word, or say what else helps."""
+    near = difflib.get_close_matches(str(word), choices, n=1)
+    return f"hint: did you mean {near[0]!r}?" if near else f"hint: {otherwise}"

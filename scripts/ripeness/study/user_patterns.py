@@ -1,0 +1,63 @@
+"""Regular expressions that users write, each within a time limit: some take longer than the universe is old."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from ripeness.runtime.errors import UserError
+
+SECONDS = 2.0  # for one text
+MOST_CHARACTERS = 2000  # of a pattern
+
+
+class PatternError(ValueError):
+    """What a pattern cannot do: it does not parse, or takes too long."""
+
+
+@cache
+def compiled(pattern: str) -> Any:
+    """A pattern, compiled once; PatternError where it does not parse."""
+    import regex  # late, as few studies have patterns and every job of a cluster reads the plan
+
+    if len(pattern) > MOST_CHARACTERS:
+        raise PatternError(f"a pattern of {len(pattern):,} characters is too long")
+    try:
+        return regex.compile(pattern, flags=regex.VERSION0)
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        raise PatternError(f"the pattern {pattern!r} does not parse: {error}") from None
+
+
+def search(pattern: str, text: str) -> Any:
+    """The first match in a text, or None; PatternError for a pattern that takes too long."""
+    return in_time(compiled(pattern).search, pattern, text)
+
+
+def fullmatch(pattern: str, text: str) -> Any:
+    """The match of a whole text, or None; PatternError for a pattern that takes too long."""
+    return in_time(compiled(pattern).fullmatch, pattern, text)
+
+
+def sub(pattern: str, replacement: Callable[[Any], str], text: str) -> str:
+    """The text with every match replaced; PatternError for a pattern that takes too long."""
+    found = compiled(pattern)
+    return in_time(lambda text, **limit: found.sub(replacement, text, **limit), pattern, text)
+
+
+def in_time(function: Callable[..., Any], pattern: str, text: str) -> Any:
+    """What a function of a pattern gives for a text."""
+    try:
+        return function(text, timeout=SECONDS)
+    except TimeoutError:
+        raise PatternError(
+            f"the pattern {pattern!r} takes more than {SECONDS:g} s on a text of {len(text):,} characters"
+        ) from None
+    except MemoryError:
+        raise PatternError(f"the pattern {pattern!r} takes too much memory on {len(text):,} characters") from None
+
+
+def check_pattern(where: str, pattern: str) -> int:
+    """The number of groups of a pattern; UserError where it does not parse."""
+    try:
+        return compiled(pattern).groups
+    except PatternError as error:
+        raise UserError(f"{where}: {error}\nhint: a regular expression of Python") from None

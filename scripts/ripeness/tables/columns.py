@@ -1,0 +1,305 @@
+"""The tables: column names and types in one place, checked whenever a table is written. docs/tables.md explains."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_text, whole
+from ripeness.storage.parquet import check_table, read_table, scan_table
+
+# What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
+HARNESS = pl.List(pl.Struct({"metric": pl.String(), "value": pl.Float64(), "is_mean": pl.Boolean()}))
+
+# What a model is measured on.
+PROBE: dict[str, pl.DataType] = {
+    "suite": pl.String(),
+    "probe": pl.String(),
+    "probe_kind": pl.String(),
+    "probe_format": pl.String(),
+    "shots": pl.Int64(),
+    "split": pl.String(),
+}
+
+# Who was measured, on what. Identity travels in columns; nothing is ever parsed from a path.
+IDENTITY: dict[str, pl.DataType] = {
+    "study": pl.String(),
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "step": pl.Int64(),
+    "tokens": pl.Int64(),
+    "lr": pl.Float64(),
+    "phase": pl.String(),
+    "pretraining_seed": pl.Int64(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "learning_rate": pl.Float64(),
+    "seed": pl.Int64(),
+} | PROBE
+
+MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "se": pl.Float64(),
+    "n_items": pl.Int64(),
+    "chance": pl.Float64(),
+    "majority": pl.Float64(),
+    "n_seeds": pl.Int64(),
+    "source": pl.String(),
+    "reason": pl.String(),
+}
+
+ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "gold": pl.String(),
+    "prediction": pl.String(),
+    "is_correct": pl.Boolean(),
+    "is_correct_raw": pl.Boolean(),
+    "is_correct_char": pl.Boolean(),
+    "is_correct_byte": pl.Boolean(),
+    "is_correct_token": pl.Boolean(),
+    "is_correct_pmi": pl.Boolean(),
+    "is_tie": pl.Boolean(),
+    "logp_gold": pl.Float64(),
+    "margin": pl.Float64(),
+    "text": pl.String(),
+    "rouge_l": pl.Float64(),
+    "exact_match": pl.Boolean(),
+    "nll": pl.Float64(),
+    "n_tokens": pl.Int64(),
+    "n_bytes": pl.Int64(),
+    "n_prompt_tokens": pl.Int64(),
+    "is_truncated": pl.Boolean(),
+    "n_dropped_shots": pl.Int64(),
+    "harness": HARNESS,
+    "reason": pl.String(),
+}
+
+# One dataset's examples, as rendered in one format; choices hold the texts that are scored, with their space. In the
+# format `chat`, turns are what is said before the answer; references are all right answers of an open question.
+# same_text has for each option the place of the first one with the same text, which its letter does not tell.
+EXAMPLES: dict[str, pl.DataType] = {
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "prompt": pl.String(),
+    "turns": pl.List(pl.Struct({"role": pl.String(), "content": pl.String()})),
+    "choices": pl.List(pl.String()),
+    "gold": pl.Int64(),
+    "target": pl.String(),
+    "references": pl.List(pl.String()),
+    "same_text": pl.List(pl.Int64()),
+}
+
+# What a model said about one item of one probe; nothing is scored yet. What was NaN or infinite is null, with
+# the reason; same_tokens has for each option the place of the first one that the model reads alike.
+PREDICTIONS: dict[str, pl.DataType] = PROBE | {
+    "item": pl.String(),
+    "cluster": pl.String(),
+    "choices": pl.List(pl.String()),
+    "gold": pl.Int64(),
+    "target": pl.String(),
+    "references": pl.List(pl.String()),
+    "same_text": pl.List(pl.Int64()),
+    "same_tokens": pl.List(pl.Int64()),
+    "logps": pl.List(pl.Float64()),
+    "logps_unconditional": pl.List(pl.Float64()),
+    "n_option_tokens": pl.List(pl.Int64()),
+    "text": pl.String(),
+    "nll": pl.Float64(),
+    "n_tokens": pl.Int64(),
+    "n_bytes": pl.Int64(),
+    "n_prompt_tokens": pl.Int64(),
+    "is_truncated": pl.Boolean(),
+    "n_dropped_shots": pl.Int64(),
+    "harness": HARNESS,
+    "source": pl.String(),
+    "precision": pl.String(),
+    "reason": pl.String(),
+}
+
+# One row a cell: is it there, and what happened in training.
+CELLS: dict[str, pl.DataType] = {
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "tokens": pl.Int64(),
+    "phase": pl.String(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "learning_rate": pl.Float64(),
+    "seed": pl.Int64(),
+    "status": pl.String(),
+    "reason": pl.String(),
+    "n_examples": pl.Int64(),
+    "n_tokens": pl.Int64(),
+    "n_truncated": pl.Int64(),
+    "final_loss": pl.Float64(),
+    "displacement": pl.Float64(),
+    "relative_displacement": pl.Float64(),
+    "curvature": pl.Float64(),
+    "n_dropped_shots": pl.Int64(),
+    "train_precision": pl.String(),
+    "predict_precision": pl.String(),
+}
+
+# What a perturbation of a checkpoint's weights does to its loss on running text (nats a token): a row for every
+# checkpoint, perturbation, normalisation, scale, noise seed and text. `scale` is that of noise, the bits of rounding,
+# or the norm of a displacement by tuning, which alone has a cell (dataset to seed) and a curvature.
+SENSITIVITY: dict[str, pl.DataType] = {
+    "study": pl.String(),
+    "series": pl.String(),
+    "checkpoint": pl.String(),
+    "step": pl.Int64(),
+    "tokens": pl.Int64(),
+    "lr": pl.Float64(),
+    "phase": pl.String(),
+    "pretraining_seed": pl.Int64(),
+    "perturbation": pl.String(),
+    "normalisation": pl.String(),
+    "scale": pl.Float64(),
+    "noise_seed": pl.Int64(),
+    "dataset": pl.String(),
+    "format": pl.String(),
+    "method": pl.String(),
+    "learning_rate": pl.Float64(),
+    "seed": pl.Int64(),
+    "probe": pl.String(),
+    "base_loss": pl.Float64(),
+    "loss": pl.Float64(),
+    "increase": pl.Float64(),
+    "se": pl.Float64(),
+    "base_perplexity": pl.Float64(),
+    "perplexity": pl.Float64(),
+    "curvature": pl.Float64(),
+    "n_items": pl.Int64(),
+    "n_tokens": pl.Int64(),
+    "reason": pl.String(),
+}
+
+# What the audit says of a study: a row for every remark, and one for every check that saw nothing (severity passed).
+AUDIT: dict[str, pl.DataType] = {
+    "check": pl.String(),
+    "stage": pl.String(),
+    "severity": pl.String(),
+    "where": pl.String(),
+    "seen": pl.String(),
+    "why": pl.String(),
+    "is_acknowledged": pl.Boolean(),
+    "reason": pl.String(),
+}
+
+# What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
+IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
+
+UTF_8 = "it must be a UTF-8 text file"
+
+# Suites of published numbers: of what a model was tuned on, and of others. No config can name a suite so.
+OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
+
+# The rows of models measured on what they were tuned on; published probes may have another name than their dataset.
+IS_OWN = (pl.col("dataset") == pl.col("probe")) | (pl.col("suite") == OWN_DATASET)
+
+# The measurements that came to a number; of the others the reason is in the table.
+HAS_VALUE = pl.col("value").is_finite()
+
+# The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
+REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
+
+
+def conform(rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    """Make a frame with exactly the columns of `schema`; a column that no row has is null.
+
+    Raises ValueError for a column that the schema does not know: a table never grows by accident.
+    """
+    frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, infer_schema_length=None)
+    if unknown := set(frame.columns) - set(schema):
+        raise ValueError(f"columns not in the schema: {sorted(unknown)}")
+    columns = [
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    ]
+    return frame.select(columns) if frame.columns else pl.DataFrame(schema=schema)
+
+
+def write_table(path: Path, rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> None:
+    """Check `rows` against `schema` and write them as parquet, whole or not at all."""
+    with whole(path) as temporary:
+        conform(rows, schema).write_parquet(temporary)
+
+
+def read_examples(path: Path) -> list[dict]:
+    """Read examples: parquet from render_examples, or JSONL by hand.
+
+    A line of JSONL holds `prompt`, and `target` or `choices` with `gold` (the place of the right one, from 0); `item`
+    and `cluster` are made from the line's number where they are missing. `turns` in the place of `prompt` are a chat,
+    `references` are further right answers beside the `target`, `same_text` says
+    of options that are letters which have the same text. UserError names a line that lacks something.
+    """
+    if path.suffix != ".jsonl":
+        return read_table(path).to_dicts()
+    rows = []
+    for number, line in enumerate(read_text(path, advice=UTF_8).splitlines(), 1):
+        try:
+            row = json.loads(line)
+            choices, gold = row.get("choices") or [], row.get("gold", -1)
+            if choices and not (type(gold) is int and 0 <= gold < len(choices)):
+                raise ValueError(f"gold is {gold!r}, and no place of one of the {len(choices)} choices, from 0")
+            target = choices[gold] if choices else row["target"]
+            item = str(row.get("item", f"{path.name}:{number}"))
+            turns = row.get("turns") or []
+            prompt = turns[-1]["content"] if turns else row["prompt"]
+            given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": prompt, "turns": turns}
+            given |= {"references": [] if choices else row.get("references") or [target]}
+            given |= {"same_text": row.get("same_text")}
+            rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+            raise UserError(
+                f"{path}:{number}: not an example ({described(error)})\n"
+                'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
+            ) from None
+    if not rows:
+        raise UserError(f"{path} holds no example\nhint: a JSON object a line")
+    if odd := [place for place, row in enumerate(rows, 1) if bool(row["turns"]) != bool(rows[0]["turns"])]:
+        raise UserError(
+            f"{path}: row {odd[0]} has {'a prompt' if rows[0]['turns'] else 'turns'}, unlike the first\n"
+            "hint: a file holds chats, with `turns`, or prompts"
+        )
+    return conform(rows, EXAMPLES).to_dicts()
+
+
+def described(error: Exception) -> str:
+    """What is wrong with a line, in words."""
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
+
+
+def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
+    """The rows of many tables of one schema, file after file as they are needed."""
+    for path in paths:
+        check_table(path)
+    return pl.scan_parquet(paths, schema=schema)
+
+
+def stream_table(path: Path, rows: pl.LazyFrame, schema: dict[str, pl.DataType]) -> None:
+    """Write rows as they come, which may be more than memory holds, whole or not at all."""
+    if rows.collect_schema() != pl.Schema(schema):
+        raise ValueError(f"not the columns of the schema: {rows.collect_schema()}")
+    with whole(path) as temporary:
+        rows.sink_parquet(temporary)
+
+
+def table_files(places: list[Path]) -> list[Path]:
+    """The parquet files among `places`, and those below the folders among them."""
+    return [file for place in places for file in (sorted(place.rglob("*.parquet")) if place.is_dir() else [place])]
+
+
+def by_checkpoint(places: list[Path]) -> dict[tuple[str, str], pl.LazyFrame]:
+    """The rows of tables (files, or folders of them) of each (series, checkpoint), sorted: one fits into memory."""
+    found: dict[tuple[str, str], list[pl.LazyFrame]] = {}
+    for file in table_files(places):
+        table = scan_table(file)
+        for series, checkpoint in table.select("series", "checkpoint").unique().collect().iter_rows():
+            found.setdefault((series, checkpoint), []).append(table.filter(series=series, checkpoint=checkpoint))
+    return {place: pl.concat(found[place]) for place in sorted(found)}

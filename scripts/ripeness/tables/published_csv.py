@@ -1,0 +1,159 @@
+"""Published numbers: tidy CSVs become measurements. docs/published.md explains the columns.
+
+A number is refused with its file and line rather than guessed at: what a table does not say cannot be asked for again.
+"""
+
+import csv
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.schema import hint
+
+REQUIRED = ("series", "checkpoint", "probe", "metric", "value")
+KINDS = ("choice", "generation", "text")
+PHASES = ("stable", "decayed", "annealed")
+# Other names under which scores are published.
+METRICS = {
+    "acc": "accuracy", "acc_norm": "accuracy_char", "acc_bytes": "accuracy_byte", "rougeL": "rouge_l",
+    "rouge-l": "rouge_l", "bpb": "bits_per_byte",
+}  # fmt: skip
+SHARES = {"accuracy", "accuracy_char", "accuracy_byte", "rouge_l", "exact_match", "ties"}  # metrics from 0 to 1
+
+
+class Line(NamedTuple):
+    """One row of a table, and where it stands."""
+
+    values: dict[str, Any]
+    where: str
+
+
+def text(word: str) -> str:
+    """A name, as it is."""
+    return word
+
+
+def whole_number(word: str) -> int:
+    """A whole number that is not negative, also written as 2.1e9."""
+    value = int(word) if word.isdecimal() else float(word)
+    if not math.isfinite(value) or value != int(value) or not 0 <= value < 2**62:
+        raise ValueError(word)
+    return int(value)
+
+
+def real_number(word: str) -> float:
+    """A finite number."""
+    value = float(word)
+    if not math.isfinite(value):
+        raise ValueError(word)
+    return value
+
+
+def share(word: str) -> float:
+    """A number from 0 to 1."""
+    value = real_number(word)
+    if not 0 <= value <= 1:
+        raise ValueError(word)
+    return value
+
+
+def not_negative(word: str) -> float:
+    """A finite number that is not negative."""
+    value = real_number(word)
+    if value < 0:
+        raise ValueError(word)
+    return value
+
+
+# How a cell of every column is read; the docstring says what it must be.
+COLUMNS: dict[str, Callable[[str], Any]] = {
+    "series": text, "checkpoint": text, "step": whole_number, "tokens": whole_number, "phase": text,
+    "dataset": text, "method": text, "format_trained": text, "learning_rate": not_negative, "seed": whole_number,
+    "probe": text, "probe_kind": text, "format": text, "shots": whole_number,
+    "metric": text, "value": real_number, "se": not_negative, "n_items": whole_number, "chance": share,
+    "majority": share,
+}  # fmt: skip
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The rows of one table as numbers and names, None where a cell is empty; UserError names the line."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            names = [name.strip() for name in next(reader, [])]
+            check_header(path, names)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    where = f"{path}:{reader.line_num}"
+                    yield Line(read_cells(names, cells, where), where)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not CSV: {error}\nhint: save it as CSV with commas, in UTF-8") from None
+
+
+def check_header(path: Path, names: list[str]) -> None:
+    """Refuse a header with columns that are unknown, missing or there twice."""
+    for name in names:
+        if name not in COLUMNS:
+            near = hint(name, list(COLUMNS), otherwise="docs/published.md explains every column; leave out the others")
+            raise UserError(f"{path}:1: unknown column {name!r}; known are {', '.join(COLUMNS)}\n{near}")
+        if names.count(name) > 1:
+            raise UserError(f"{path}:1: the column {name!r} is there twice\nhint: remove one")
+    missing = [name for name in REQUIRED if name not in names]
+    if missing or not {"step", "tokens"} & set(names):
+        needed = f"{', '.join(REQUIRED)}, and step or tokens"
+        lacks = ", ".join(map(repr, missing)) or "'tokens' (or 'step')"
+        raise UserError(f"{path}:1: missing column {lacks}; needed are {needed}\nhint: docs/published.md shows a table")
+
+
+def read_cells(names: list[str], cells: list[str], where: str) -> dict[str, Any]:
+    """Read the cells of one row."""
+    if len(cells) != len(names):
+        raise UserError(
+            f"{where}: {len(cells)} cells in a table of {len(names)} columns\n"
+            "hint: put quotes around a cell that holds a comma"
+        )
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    for name, cell in zip(names, cells, strict=True):
+        word = cell.strip()
+        try:
+            row[name] = COLUMNS[name](word) if word else None
+        except (ValueError, OverflowError):
+            wanted = (COLUMNS[name].__doc__ or "").rstrip(".")
+            raise UserError(
+                f"{where}: {name} is {word!r}, which is not {wanted[0].lower()}{wanted[1:]}\n"
+                "hint: leave the cell empty where nothing is known"
+            ) from None
+    return checked(row, where)
+
+
+def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """Fill in what follows from a row alone, and refuse what cannot be."""
+    for name in REQUIRED:
+        if row[name] is None:
+            raise UserError(f"{where}: {name} is empty\nhint: every row needs {', '.join(REQUIRED)}")
+    if row["step"] is None and row["tokens"] is None:
+        raise UserError(
+            f"{where}: neither step nor tokens is given\nhint: one of them says where the checkpoint stands"
+        )
+    row["metric"] = METRICS.get(row["metric"], row["metric"])
+    if row["metric"] in SHARES and not 0 <= row["value"] <= 1:
+        raise UserError(
+            f"{where}: {row['metric']} is {row['value']:g}, which is not from 0 to 1\nhint: divide percentages by 100"
+        )
+    for name, known in (("probe_kind", KINDS), ("phase", PHASES)):
+        if row[name] not in (None, *known):
+            near = hint(row[name], list(known), otherwise=f"docs/published.md explains {name}")
+            raise UserError(f"{where}: {name} {row[name]!r} is not one of {', '.join(known)}\n{near}")
+    if row["method"] and (row["method"] == "base") == bool(row["dataset"]):
+        raise UserError(
+            f"{where}: method {row['method']!r} with "
+            f"{'no dataset' if row['dataset'] is None else 'the dataset ' + repr(row['dataset'])}\n"
+            "hint: an untouched checkpoint has an empty dataset and method; a tuned one names the dataset"
+        )
+    tuned = {"method": row["method"] or "full"}
+    row |= tuned if row["dataset"] else {"method": "base", "format_trained": None}
+    return row | {key: row[key] or value for key, value in (("phase", "stable"), ("shots", 0))}

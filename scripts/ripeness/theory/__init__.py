@@ -1,0 +1,1 @@
+"""Simulate two-layer linear networks."""

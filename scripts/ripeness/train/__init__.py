@@ -1,0 +1,1 @@
+"""Pre-train, anneal and tune models."""

@@ -1,0 +1,1 @@
+"""Define the ways of tuning, one module for each."""

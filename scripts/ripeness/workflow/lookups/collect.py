@@ -1,0 +1,66 @@
+"""Rule inputs and parameters for rules/collect.smk."""
+
+from typing import Any
+
+from ripeness.study.grid import THEORY, Study, cells_at, kind_of, tuned_series
+from ripeness.workflow.lookups.shared import is_published, results, runs_models, to_json
+
+
+def chosen_by(study: Study, wildcards: Any) -> str:
+    """What chooses among the trainings of every method: its score, or its loss."""
+    methods = study.config["methods"].items()
+    return to_json({name: settings["choose_by"] for name, settings in methods if name != "base"})
+
+
+def scores_at(study: Study, wildcards: Any) -> list[str]:
+    """The measurements of all cells of one checkpoint."""
+    return [
+        f"{results(study)}/cells/{cell.path}/measurements.parquet"
+        for cell in cells_at(study, wildcards.series, wildcards.checkpoint)
+    ]
+
+
+def checkpoint_tables(study: Study, wildcards: Any) -> list[str]:
+    """The collected measurements of every checkpoint."""
+    return tables_of_checkpoints(study, "measurements")
+
+
+def status_tables(study: Study, wildcards: Any) -> list[str]:
+    """The collected cells of every checkpoint."""
+    return tables_of_checkpoints(study, "cells")
+
+
+def item_tables(study: Study, wildcards: Any) -> list[str]:
+    """The collected items of every checkpoint; published numbers have none."""
+    return tables_of_checkpoints(study, "items") if runs_models(study) else []
+
+
+def measurements_table(study: Study, wildcards: Any) -> list[str]:
+    """All measurements; a study of the theory has none."""
+    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/measurements.parquet"]
+
+
+def cells_table(study: Study, wildcards: Any) -> list[str]:
+    """All cells; a study of the theory has none."""
+    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/cells.parquet"]
+
+
+def tables_of_checkpoints(study: Study, name: str) -> list[str]:
+    """One of the tables that collect_checkpoint writes, for every checkpoint with cells; published numbers have one."""
+    if is_published(study):
+        return [f"{results(study)}/tables/{name}/published.parquet"]
+    return [
+        f"{results(study)}/tables/{name}/{series}/{checkpoint}.parquet"
+        for series in tuned_series(study)
+        for checkpoint in study.checkpoints[series]
+    ]
+
+
+def published_tables(study: Study, wildcards: Any) -> list[str]:
+    """The tables of published numbers."""
+    return study.config["published"]["tables"] if is_published(study) else []
+
+
+def published_settings(study: Study, wildcards: Any) -> str:
+    """How published tables are read."""
+    return to_json(study.config.get("published", {}))

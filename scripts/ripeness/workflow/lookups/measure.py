@@ -1,0 +1,92 @@
+"""Rule inputs and parameters for rules/measure.smk."""
+
+from typing import Any
+
+from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Study, probes_of, recipe_on
+from ripeness.study.tasks import normalisation_of
+from ripeness.workflow.lookups.shared import cell_of, made_for, results, text_file, to_json
+
+
+def model_folder(study: Study, wildcards: Any) -> str:
+    """The model of a cell: the checkpoint itself for `base`."""
+    cell = cell_of(wildcards)
+    if cell.method == "base":
+        return f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
+    return f"{results(study)}/cells/{cell.path}/model"
+
+
+def training_record(study: Study, wildcards: Any) -> list[str]:
+    """The record of a cell's training; none for `base`."""
+    cell = cell_of(wildcards)
+    return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
+
+
+def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
+    """The probes of a cell with the files that they read."""
+    cell = cell_of(wildcards)
+    rows = []
+    for probe in probes_of(study, cell):
+        if probe.kind == TEXT_FORMAT:
+            rows.append(vars(probe) | {"examples": text_file(study, cell.series, probe.probe)})
+            continue
+        if probe.kind == "harness":
+            rows.append(vars(probe) | {"examples": f"{results(study)}/{HARNESS_FORMAT}/{probe.probe}/task.json"})
+            continue
+        folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
+        task = study.tasks[probe.probe]
+        more = {"examples": f"{folder}/{probe.split}.parquet"}
+        if probe.shots:
+            more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
+        if probe.kind == "generation":
+            more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
+        if normalisation_of(task, probe.format) == "pmi":
+            more |= {"unconditional": task.unconditional}
+        rows.append(vars(probe) | more)
+    return rows
+
+
+def probe_normalisations(study: Study, wildcards: Any) -> str:
+    """How log-likelihoods of options are normalised, by dataset and format, where they are."""
+    found: dict[str, dict[str, str]] = {}
+    for probe in probes_of(study, cell_of(wildcards)):
+        if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
+            found.setdefault(probe.probe, {})[probe.format] = name
+    return to_json(found)
+
+
+def probe_extracts(study: Study, wildcards: Any) -> str:
+    """The patterns that find the answer in a generated text, by dataset, where there are any."""
+    asked = {probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"}
+    return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
+
+
+def probe_words(study: Study, wildcards: Any) -> str:
+    """Which words ROUGE-L compares, by dataset, where they are not those of English."""
+    probes = [probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"]
+    return to_json({name: words for name in probes if (words := study.tasks[name].rouge_words) != "english"})
+
+
+def probe_list(study: Study, wildcards: Any) -> str:
+    """The probes of a cell as the option of predict."""
+    return to_json(probe_rows(study, wildcards))
+
+
+def probe_files(study: Study, wildcards: Any) -> list[str]:
+    """The folders and files that a cell's probes read."""
+    return made_for(study, (row["examples"] for row in probe_rows(study, wildcards)))
+
+
+def cell_identity(study: Study, wildcards: Any) -> str:
+    """The identity columns of a cell that its checkpoint does not know."""
+    cell = cell_of(wildcards)
+    recipe = {} if cell.method == "base" else recipe_on(study, cell.method, cell.dataset)
+    return to_json(
+        {
+            "study": study.config["study"],
+            "dataset": cell.dataset,
+            "format": cell.format,
+            "method": recipe.get("method", "base"),
+            "learning_rate": recipe.get("learning_rate"),
+            "seed": cell.seed,
+        }
+    )

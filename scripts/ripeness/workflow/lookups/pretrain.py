@@ -1,0 +1,92 @@
+"""Rule inputs and parameters for rules/pretrain.smk."""
+
+from typing import Any
+
+from ripeness.study.grid import Study, state_before, state_steps
+from ripeness.study.lock_file import with_commit
+from ripeness.study.pretraining_steps import SCHEDULE_KEYS, Place, place_of, schedule_for
+from ripeness.workflow.lookups.shared import results, to_json
+
+CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
+
+
+def corpus_recipe(study: Study, wildcards: Any) -> str:
+    """What the corpus of a series is made of."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    source = settings["source"]
+    if "hub" in source:
+        folder = f"{results(study)}/text/{wildcards.series}"
+        source = {"text": {split: f"{folder}/{split}.txt" for split in ("train", "validation")}}
+    return to_json(source | {key: settings[key] for key in CORPUS_KEYS})
+
+
+def corpus_files(study: Study, wildcards: Any) -> list[str]:
+    """The text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
+    source = study.config["series"][wildcards.series]["pretrain"]["source"]
+    if "hub" in source:
+        return [f"{results(study)}/text/{wildcards.series}"]
+    return sorted(source.get("text", {}).values())
+
+
+def text_on_hub(study: Study, wildcards: Any) -> str:
+    """The dataset of the hub from which a series' text comes."""
+    source = study.config["series"][wildcards.series]["pretrain"]["source"]["hub"]
+    return to_json(with_commit(study.lock, source, source["id"]))
+
+
+def pretraining_settings(study: Study, wildcards: Any) -> str:
+    """Model, optimiser, schedule and seed of a pre-training; of a state those of the run that checkpoints share."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    entry = None
+    if hasattr(wildcards, "checkpoint"):
+        entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
+    apart = CORPUS_KEYS | SCHEDULE_KEYS | {"source"}
+    return to_json({key: settings[key] for key in settings.keys() - apart} | schedule_for(settings, entry))
+
+
+def earlier_state(study: Study, wildcards: Any) -> list[str]:
+    """The kept state from which a state goes on; none for the first."""
+    earlier = [step for step in state_steps(study, wildcards.series) if step < int(wildcards.step)]
+    return [f"{results(study)}/pretraining/{wildcards.series}/step{max(earlier)}.safetensors"] if earlier else []
+
+
+def resume_option(study: Study, wildcards: Any) -> str:
+    """The option before the earlier state; nothing for the first state."""
+    return "--resume" if earlier_state(study, wildcards) else ""
+
+
+def place_for(study: Study, wildcards: Any) -> Place:
+    """Where in its series a checkpoint that is pre-trained here is taken."""
+    settings = study.config["series"][wildcards.series]["pretrain"]
+    return place_of(settings, study.checkpoints[wildcards.series][wildcards.checkpoint])
+
+
+def state_for(study: Study, wildcards: Any) -> list[str]:
+    """The kept state from which a checkpoint is made; none for one with a run of its own."""
+    shared = place_for(study, wildcards).shared
+    if shared is None:
+        return []
+    before = state_before(study, wildcards.series, shared)
+    return [f"{results(study)}/pretraining/{wildcards.series}/step{before}.safetensors"]
+
+
+def state_option(study: Study, wildcards: Any) -> str:
+    """The option before that state; nothing for a run of its own."""
+    return "--state" if state_for(study, wildcards) else ""
+
+
+def pretraining_priority(study: Study, wildcards: Any) -> float:
+    """Runs of their own come before states, which others wait for, and the longest first: it takes half of all time."""
+    place = place_for(study, wildcards)
+    if place.shared is not None:
+        return 20
+    budgets = [entry["step"] for entry in study.checkpoints[wildcards.series].values()]
+    return 31 + place.step / max(*budgets, 1)
+
+
+def pretrained_checkpoint(study: Study, wildcards: Any) -> str:
+    """Where in the pre-training a checkpoint is taken, and over which steps the rate falls to zero, if it does."""
+    place = place_for(study, wildcards)
+    identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "phase": place.phase}
+    fall = {"from_step": place.shared, "steps": place.decay_steps} if place.decay_steps else {}
+    return to_json(identity | fall | ({} if place.phase == "annealed" else {"step": place.step}))

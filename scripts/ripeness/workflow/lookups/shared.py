@@ -1,0 +1,66 @@
+"""Paths, settings and questions about the study that several chapters of the rules share."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.grid import MODELS, PUBLISHED, Cell, Study, kind_of
+
+
+def results(study: Study) -> str:
+    """The study's folder."""
+    return f"results/{study.config['study']}"
+
+
+def to_json(value: object) -> str:
+    """JSON text on one line that is the same for the same value."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def to_script(value: object) -> str:
+    """JSON text for rules whose files are in Snakemake's report, which puts parameters into a script as they are."""
+    return to_json(value).replace("<", r"\u003c")
+
+
+def cell_of(wildcards: Any) -> Cell:
+    """The cell that a job's wildcards name."""
+    w = wildcards
+    return Cell(w.series, w.checkpoint, w.dataset, w.format, w.method, int(w.seed))
+
+
+def text_file(study: Study, series: str, text: str) -> str:
+    """The passages of a text; where it is held out, those of the series."""
+    is_heldout = "heldout" in study.config["texts"][text]
+    return f"{results(study)}/{f'corpus/{series}/heldout' if is_heldout else f'texts/{text}'}.parquet"
+
+
+def made_for(study: Study, paths: Iterable[str]) -> list[str]:
+    """The folders and files that rules make for these files: a text is a file, any other is part of a folder."""
+    texts = f"{results(study)}/texts/"
+    return list(dict.fromkeys(path if path.startswith(texts) else str(Path(path).parent) for path in paths))
+
+
+def is_published(study: Study) -> bool:
+    """Whether a study is one of published numbers, with nothing to run."""
+    return kind_of(study.config) == PUBLISHED
+
+
+def runs_models(study: Study) -> bool:
+    """Whether a study pre-trains, tunes or asks language models."""
+    return kind_of(study.config) == MODELS
+
+
+def pretrained_series(study: Study) -> set[str]:
+    """The series that are pre-trained here."""
+    return {name for name, series in study.config["series"].items() if "pretrain" in series}
+
+
+def twins(study: Study) -> dict[str, list[str]]:
+    """The names of the annealed twins of every series that has any."""
+    found = {
+        series: [name for name, entry in entries.items() if is_twin(entry)]
+        for series, entries in study.checkpoints.items()
+    }
+    return {series: names for series, names in found.items() if names}

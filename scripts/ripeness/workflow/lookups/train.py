@@ -1,0 +1,61 @@
+"""Rule inputs and parameters for rules/train.smk."""
+
+import shlex
+from typing import Any
+
+from ripeness.study.grid import Study, recipe_on
+from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.resources import training_settings
+
+APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
+
+
+def method_settings(study: Study, wildcards: Any) -> str:
+    """The recipe of a cell, with its seed."""
+    recipe = recipe_on(study, wildcards.method, wildcards.dataset) | {"seed": int(wildcards.seed)}
+    return to_json(of_training(recipe, "method", "is_grid"))
+
+
+def of_training(settings: dict[str, Any], *others: str) -> dict[str, Any]:
+    """Those of a method's settings that a training depends on, without `others`; of replay the share, not the file."""
+    kept = {key: value for key, value in settings.items() if key not in (*others, *APART)}
+    return kept | ({"replay": kept["replay"]["share"]} if "replay" in kept else {})
+
+
+def replay_file(study: Study, wildcards: Any) -> str | None:
+    """The pre-training text that a training reads again: the tokens that the series learned from, or a text file."""
+    replay = training_settings(study, wildcards).get("replay")
+    if replay is None:
+        return None
+    is_corpus = "pretrain" in study.config["series"][wildcards.series]
+    return f"{results(study)}/corpus/{wildcards.series}/train.npy" if is_corpus else replay["text"]
+
+
+def replay_inputs(study: Study, wildcards: Any) -> list[str]:
+    """The folder or file of the text that is replayed; none for most methods."""
+    path = replay_file(study, wildcards)
+    return [] if path is None else [path.removesuffix("/train.npy")]
+
+
+def replay_option(study: Study, wildcards: Any) -> str:
+    """The option that names the text that is replayed; nothing for most methods."""
+    path = replay_file(study, wildcards)
+    return "" if path is None else f"--replay-text {shlex.quote(path)}"
+
+
+def curvature_file(study: Study, wildcards: Any) -> str | None:
+    """The text on which the curvature along a training's displacement is measured, if the study wants it: the first."""
+    settings = study.config.get("sensitivity") or {}
+    return text_file(study, wildcards.series, settings["texts"][0]) if settings.get("curvature") else None
+
+
+def curvature_inputs(study: Study, wildcards: Any) -> list[str]:
+    """The folder or file of that text."""
+    path = curvature_file(study, wildcards)
+    return [] if path is None else made_for(study, [path])
+
+
+def curvature_option(study: Study, wildcards: Any) -> str:
+    """The option that names that text; nothing for most studies."""
+    path = curvature_file(study, wildcards)
+    return "" if path is None else f"--curvature-text {shlex.quote(path)}"

@@ -1,0 +1,140 @@
+"""How large a model is and how many operations a job does: from the config, or from files that are there.
+
+The operations are those of the matrix products: two a parameter and token forward, four more backward (Kaplan et al.
+2020, arXiv 2001.08361, section 2.1).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ripeness.runtime.files import read_json
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.grid import Cell, Probe, Study, plan_cells, probes_of, recipe_on, state_steps
+from ripeness.study.pretraining_steps import place_of, tokens_per_step
+from ripeness.study.published_runs import series_facts
+from ripeness.study.tasks import sizes_of
+from ripeness.workflow.lookups.perturb import perturbed_series
+
+FORWARD, TRAINING = 2, 6  # operations a parameter and token
+TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
+TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
+UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not fetched yet; once it is, its files say
+DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+def n_parameters(study: Study, series: str, checkpoint: str) -> int:
+    """Parameters of a checkpoint: of its files where they are, else as settings or series file say, else a guess."""
+    settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
+    if "pretrain" in settings:
+        return designed_parameters(settings["pretrain"])
+    if is_twin(entry):
+        return n_parameters(study, series, entry["anneal"])
+    published = series_facts(series, settings) or {}
+    folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
+    return stored_parameters(folder) or published.get("n_parameters", UNKNOWN_PARAMETERS)
+
+
+def designed_parameters(design: dict[str, Any]) -> int:
+    """Parameters of a Llama or OLMo-2 with tied embeddings, norms left out."""
+    hidden = design["hidden_size"]
+    layer = 4 * hidden**2 + 3 * hidden * design["intermediate_size"]
+    return design["vocabulary_size"] * hidden + design["n_layers"] * layer
+
+
+def stored_parameters(folder: str) -> int:
+    """Parameters in the weight files of a folder; 0 where there are none yet."""
+    n_bytes = sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+    if not n_bytes:
+        return 0
+    config = read_json(Path(folder) / "config.json", dict, advice="it is damaged; copy it again")
+    dtype = config.get("dtype") or config.get("torch_dtype") or "float32"
+    return n_bytes // DTYPE_BYTES.get(dtype, 4)
+
+
+def tokens_an_item(study: Study, series: str) -> int:
+    """Tokens of a prompt with its answer: a guess, but never more than a model that is trained here can read."""
+    design = study.config["series"][series].get("pretrain", {})
+    return min(TOKENS_AN_ITEM, design.get("sequence_length", TOKENS_AN_ITEM))
+
+
+def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
+    """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
+    task = study.tasks[place.dataset]
+    n_rows = (task.rows or {}).get("train", 10**9)
+    n_items = min(sizes_of(task, study.config["items"])["train"], n_rows) * settings["epochs"]
+    if "steps" in settings:
+        n_items = min(n_items, settings["steps"] * settings["batch_size"])
+    n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
+    n_tokens = round(n_read * tokens_an_item(study, place.series))
+    return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
+
+
+def prediction_operations(study: Study, cell: Cell) -> int:
+    """Operations of measuring a cell on its probes: every item with its shots."""
+    n_items = sum((1 + probe.shots) * n_items_of(study, probe) for probe in probes_of(study, cell))
+    n_tokens = n_items * tokens_an_item(study, cell.series)
+    return FORWARD * n_parameters(study, cell.series, cell.checkpoint) * n_tokens
+
+
+def n_items_of(study: Study, probe: Probe) -> int:
+    """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
+    if probe.kind == "text":
+        return study.config["texts"][probe.probe]["items"]
+    task = study.tasks.get(probe.probe)
+    if not task:
+        return study.config["items"][probe.split]
+    return min(sizes_of(task, study.config["items"])[probe.split], (task.rows or {}).get(probe.split, 10**9))
+
+
+def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
+    """Operations of reading all texts once as they are and once under every perturbation."""
+    settings = study.config["sensitivity"]
+    n_noises = len(settings["seeds"]) * sum(map(len, settings["noise"].values()))
+    n_items = sum(study.config["texts"][text]["items"] for text in settings["texts"])
+    n_tokens = (1 + n_noises + len(settings["bits"])) * n_items * tokens_an_item(study, series)
+    return FORWARD * n_parameters(study, series, checkpoint) * n_tokens
+
+
+def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
+    """Operations of some steps of a pre-training."""
+    design = study.config["series"][series]["pretrain"]
+    return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
+
+
+def annealing_tokens(entry: dict[str, Any]) -> int:
+    """Tokens that an annealed twin reads; of the model's own window before that is known, a guess."""
+    return entry["steps"] * entry["batch_size"] * entry.get("sequence_length", TOKENS_A_WINDOW)
+
+
+def annealing_operations(study: Study, series: str, checkpoint: str) -> int:
+    """Operations of annealing one checkpoint."""
+    n_tokens = annealing_tokens(study.checkpoints[series][checkpoint])
+    return TRAINING * n_parameters(study, series, checkpoint) * n_tokens
+
+
+def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
+    """(rule, place, operations) of every job for a GPU; the place is its path below the folder of the rule's logs."""
+    for series, entries in study.checkpoints.items():
+        for name in (name for name, entry in entries.items() if is_twin(entry)):
+            yield "anneal_checkpoint", f"{series}/{name}", annealing_operations(study, series, name)
+    for series, settings in study.config["series"].items():
+        if "pretrain" not in settings:
+            continue
+        steps = state_steps(study, series)
+        for before, step in zip([0, *steps], steps, strict=False):
+            yield "pretrain_state", f"{series}/step{step}", pretraining_operations(study, series, step - before)
+        for name, entry in study.checkpoints[series].items():
+            if is_twin(entry):
+                continue
+            place = place_of(settings["pretrain"], entry)
+            before = 0 if place.shared is None else max(kept for kept in steps if kept <= place.shared)
+            yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
+    for cell in plan_cells(study):
+        if cell.method != "base":
+            recipe = recipe_on(study, cell.method, cell.dataset)
+            yield "train_model", cell.path, training_operations(study, cell, recipe)
+        yield "predict", cell.path, prediction_operations(study, cell)
+    for series in perturbed_series(study):
+        for name in study.checkpoints[series]:
+            yield "measure_sensitivity", f"{series}/{name}", sensitivity_operations(study, series, name)

@@ -1,0 +1,116 @@
+"""What Snakemake says while it runs a study: which jobs have begun and ended, and so how long the rest takes."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from ripeness.workflow.forecast import PRETRAINING
+from ripeness.workflow.time_left import IMPORT_S, Costs, Job, seconds_left
+
+
+@dataclass
+class Progress:
+    """What has been said so far; `costs` of the study's jobs, `cores` of the run."""
+
+    costs: Costs
+    cores: int
+    now: Callable[[], float] = time.monotonic
+    done: int = 0
+    total: int = 0
+    rule: str = ""
+    place: str = ""
+    has_imported: bool = False  # whether a job has run a model
+    is_error: bool = False  # whether what is said is about a job that failed
+    logs: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    running: dict[str, tuple[Job, float]] = field(default_factory=dict)  # by Snakemake's number; and when it began
+    took: dict[str, tuple[float, float]] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)  # jobs that have not begun, by rule
+    places: dict[str, dict[str, float]] = field(default_factory=dict)  # of those, with their costs
+    lock: Lock = field(default_factory=Lock)  # lines are read in one thread, and the state is shown in another
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self.started = self.now()
+
+    def read(self, line: str) -> None:
+        """Take in one line of Snakemake's output."""
+        with self.lock:
+            self.take_in(line)
+
+    def take_in(self, line: str) -> None:
+        """Take in a line while nobody reads."""
+        self.lines.append(line)
+        if match := re.search(r"(\d+) of (\d+) steps", line):
+            self.done, self.total = int(match[1]), int(match[2])
+        elif match := re.match(r"(?:local)?rule (\w+):", line):
+            self.rule, self.place, self.is_error = match[1], "", False
+        elif line.startswith("Error in rule"):
+            self.is_error = True
+        elif match := re.match(r" +log: \S*/logs/\w+/(\S+?)(?:\.usage)?\.(?:log|json)", line):
+            self.place = match[1]
+        elif match := re.match(r" +jobid: (\d+)", line):
+            if self.is_error:
+                self.running.pop(match[1], None)  # how long it took says nothing
+            else:
+                self.begin(match[1])
+        elif match := re.match(r"Finished jobid: (\d+)", line):
+            self.end(match[1])
+        elif match := re.match(r"total +(\d+)$", line):
+            self.total = int(match[1])
+        elif not self.done and (match := re.match(r"(\w+) +(\d+)$", line)):  # of the table before the first job
+            self.planned[match[1]] = int(match[2])
+            self.places[match[1]] = self.costs.planned(match[1], int(match[2]))
+        if match := re.match(r" +log: (.*) \(check log file", line):
+            self.logs.append(match[1])
+
+    def begin(self, number: str) -> None:
+        """A job has begun."""
+        job = self.costs.job(self.rule, self.place)
+        if self.rule in self.costs.places and not self.has_imported:
+            self.has_imported, job = True, replace(job, cost=job.cost + IMPORT_S)
+        self.running[number] = job, self.now()
+        self.planned[self.rule] = self.planned.get(self.rule, 1) - 1
+        self.places.get(self.rule, {}).pop(self.place, None)
+
+    def end(self, number: str) -> None:
+        """A job has ended."""
+        if number in self.running:
+            job, began = self.running.pop(number)
+            cost, seconds = self.took.get(job.rule, (0.0, 0.0))
+            self.took[job.rule] = (cost + job.cost, seconds + self.now() - began)
+
+    def waiting(self) -> list[Job]:
+        """The jobs that have not begun: one by one those of a pre-training, else summed by rule."""
+        found = []
+        for rule, n in self.planned.items():
+            places = self.places.get(rule, {})
+            if rule in PRETRAINING and n == len(places):
+                found += [self.costs.job(rule, place) for place in places]
+            elif n > 0:
+                each = sum(places.values()) / len(places) if places else self.costs.of(rule, "")
+                found.append(Job(rule, "", n * each))
+        return found
+
+    def seconds_left(self) -> float | None:
+        """Seconds that the rest takes; None before a job has ended."""
+        if not self.took:
+            return None
+        with self.lock:
+            now = self.now()
+            running = [(job, now - began) for job, began in self.running.values()]
+            return seconds_left(self.took, running, self.waiting(), cores=self.cores)
+
+    def text(self) -> str:
+        """Jobs done, total, time gone and time left."""
+        left = self.seconds_left()
+        said = "?" if left is None else clock(left)
+        gone = clock(self.now() - self.started)
+        return f"{self.done} of {self.total} jobs, {gone} gone, about {said} left ({self.rule})"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

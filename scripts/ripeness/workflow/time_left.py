@@ -1,0 +1,172 @@
+"""How long the rest of a run on this machine takes: what its jobs should cost, corrected by what the ended ones took.
+
+A cost is in seconds of a quiet machine of two cores. Only its size beside other costs matters: the seconds that ended
+jobs took, beside their costs, say how fast this machine is, first over all and then for every rule by itself.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import mean
+
+from ripeness.runtime.files import read_json
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.grid import Study, formats_used, state_steps
+from ripeness.study.pretraining_steps import place_of
+from ripeness.workflow.forecast import KIND, PRETRAINING, operations_of
+
+IMPORT_S = 4.0  # of the first job that runs a model: it waits until the libraries are there
+START_S, CHEAP_START_S = 0.4, 0.2  # of a local job that runs a model, or none: a shell, and a child of the warm server
+LOCAL_FLOPS = 2e10  # operations a second of one core with a small model
+# Of the tokens that the forecast counts: windows of a pre-training are full, items are shorter than they may be.
+FULL, PART_FULL = {"pretraining": 1.0}, 0.15
+AUDIT_S = 1.5  # of the prompts of one dataset in one format
+CHEAP_S = {"build_corpus": 3.0, "plot_figure": 1.5, "write_report": 2.0}
+AT_THE_END = {"collect", "audit_results", "test_findings", "record_provenance", "write_report"}  # one after the other
+TRUSTED_S = 2.0  # cost that a rule must have behind it for its own pace to count as much as that of all
+RECORDS = 100  # of a rule that are read of what its jobs have used before
+BUSY = 0.9  # of several cores, on average, while there is work for all of them
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: its rule, its place (the path of its log below the folder of the rule), and its cost in seconds.
+
+    `step`: of a pre-training's state, and of the state from which a checkpoint goes on.
+    """
+
+    rule: str
+    place: str
+    cost: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of a study's jobs: {rule: {place: seconds}} where they differ by place, {rule: seconds} of the others.
+
+    `had`: places of which a job has run before this run, by rule. `steps`: see `Job`, of the pre-training's rules.
+    """
+
+    places: Mapping[str, Mapping[str, float]]
+    rules: Mapping[str, float]
+    had: Mapping[str, frozenset[str]]
+    steps: Mapping[str, Mapping[str, int]]
+
+    def job(self, rule: str, place: str) -> Job:
+        """A job with its cost."""
+        return Job(rule, place, self.of(rule, place), self.steps.get(rule, {}).get(place, 0))
+
+    def of(self, rule: str, place: str) -> float:
+        """The cost of one job; where the place is not known, that of its rule's jobs on average."""
+        places = self.places.get(rule)
+        if not places:
+            return self.rules.get(rule, CHEAP_S.get(rule, CHEAP_START_S))
+        return places[place] if place in places else sum(places.values()) / len(places)
+
+    def planned(self, rule: str, n: int) -> dict[str, float]:
+        """Places of the `n` planned jobs of a rule with their costs: those that have not run before, if so many are."""
+        places = self.places.get(rule, {})
+        fresh = {place: cost for place, cost in places.items() if place not in self.had.get(rule, ())}
+        return fresh if len(fresh) == n else dict(places)
+
+
+def costs_of(study: Study, logs: Path) -> Costs:
+    """Costs of a study's jobs: by their operations, or of other rules by what their jobs used that have run before."""
+    operations = operations_of(study)
+    places, had = {}, {}
+    for rule, jobs in operations.items():
+        full = FULL.get(KIND.get(rule, rule), PART_FULL)
+        places[rule] = {place: START_S + full * n / LOCAL_FLOPS for place, n in jobs.items()}
+        had[rule] = frozenset(place for place in jobs if (logs / rule / f"{place}.usage.json").is_file())
+    rules = {"audit_inputs": AUDIT_S * len(study.tasks) * len(formats_used(study))}
+    rules |= seconds_before(logs, without=places.keys())
+    return Costs(places, rules, had, pretraining_steps(study))
+
+
+def seconds_before(logs: Path, *, without: Collection[str]) -> dict[str, float]:
+    """Mean seconds of jobs that have run before, by rule; of a rule with many some count."""
+    found = {}
+    for path in logs.iterdir() if logs.is_dir() else []:
+        rule = path.name.removesuffix(".usage.json")
+        if rule in without or not (path.is_dir() or path.name.endswith(".usage.json")):
+            continue
+        records = [path] if path.is_file() else islice(path.rglob("*.usage.json"), RECORDS)
+        used = [read_json(record) for record in records if record.stat().st_size]  # of a job that failed it is empty
+        seconds = [use["wall_s"] + use["startup_cpu_s"] for use in used if "wall_s" in use]  # a warm server's has none
+        if seconds:
+            found[rule] = CHEAP_START_S + mean(seconds)
+    return found
+
+
+def pretraining_steps(study: Study) -> dict[str, dict[str, int]]:
+    """Steps of states, and of the states from which checkpoints go on, by rule and place."""
+    found: dict[str, dict[str, int]] = {rule: {} for rule in PRETRAINING}
+    for series, settings in study.config["series"].items():
+        if "pretrain" not in settings:
+            continue
+        steps = state_steps(study, series)
+        found[PRETRAINING[0]] |= {f"{series}/step{step}": step for step in steps}
+        for name, entry in study.checkpoints[series].items():
+            if not is_twin(entry):
+                shared = place_of(settings["pretrain"], entry).shared
+                before = -1 if shared is None else max(step for step in steps if step <= shared)
+                found[PRETRAINING[1]][f"{series}/{name}"] = before
+    return found
+
+
+def paces(took: Mapping[str, tuple[float, float]], rules: Iterable[str]) -> dict[str, float]:
+    """Seconds that a unit of cost takes on this machine now, for each of `rules`.
+
+    `took`: {rule: (cost, seconds)} of what has ended. A rule of which little has ended has the pace of all.
+    """
+    cost, seconds = (sum(sums[part] for sums in took.values()) for part in (0, 1))
+    of_all = (seconds + TRUSTED_S) / (cost + TRUSTED_S)
+    own = {rule: took.get(rule, (0.0, 0.0)) for rule in rules}
+    return {rule: (s + TRUSTED_S * of_all) / (c + TRUSTED_S) for rule, (c, s) in own.items()}
+
+
+def seconds_left(
+    took: Mapping[str, tuple[float, float]],
+    running: Sequence[tuple[Job, float]],
+    waiting: Sequence[Job],
+    *,
+    cores: int,
+) -> float:
+    """Seconds until the last job ends.
+
+    `took`: {rule: (cost, seconds)} of ended jobs; `running`: jobs with the seconds for which they have run; `waiting`:
+    the others, where several may be summed to one. All cores share the work, but no further core shortens a
+    pre-training (`in_turn`) or what is made of all results.
+    """
+    rules = {job.rule for job, _ in running} | {job.rule for job in waiting}
+    pace, known = paces(took, rules), dict(took)
+    for job, gone in running:  # one that takes longer than thought is known before it ends
+        if gone > job.cost * pace[job.rule]:
+            cost, seconds = known.get(job.rule, (0.0, 0.0))
+            known[job.rule] = (cost + job.cost, seconds + gone)
+    pace = paces(known, rules)
+    left = [(job, max(job.cost * pace[job.rule] - gone, 0.1 * gone)) for job, gone in running]
+    left += [(job, job.cost * pace[job.rule]) for job in waiting]
+    at_once = 1 if cores == 1 else BUSY * cores
+    after = sum(seconds for job, seconds in left if job.rule in AT_THE_END)
+    figures = sum(seconds for job, seconds in left if job.rule == "plot_figure") / at_once
+    others = sum(seconds for _, seconds in left) / at_once - after / at_once - figures
+    turn = in_turn([(job, seconds) for job, seconds in left if job.rule in PRETRAINING])
+    return max(others, turn) + figures + after
+
+
+def in_turn(left: Sequence[tuple[Job, float]]) -> float:
+    """Seconds that no further core shortens, of jobs of pre-trainings with their seconds left.
+
+    States come one after the other; a checkpoint goes on from one of them.
+    """
+    longest = 0.0
+    for series in {job.place.split("/")[0] for job, _ in left}:
+        own = [(job, seconds) for job, seconds in left if job.place.split("/")[0] == series]
+        states = {job.step: seconds for job, seconds in own if job.rule == PRETRAINING[0]}
+        checkpoints = [(job.step, seconds) for job, seconds in own if job.rule == PRETRAINING[1]]
+        for begin, seconds in [(max(states, default=0), 0.0), *checkpoints]:
+            longest = max(longest, seconds + sum(states[step] for step in states if step <= begin))
+    return longest

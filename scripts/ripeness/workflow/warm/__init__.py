@@ -1,0 +1,1 @@
+"""Start local jobs from processes that have their libraries loaded."""

@@ -1,0 +1,85 @@
+"""A loopback hub with a model and a dataset, for the tests of what is fetched."""
+
+import json
+
+import pytest
+from huggingface_hub import constants
+from loopback_hub import Hub
+
+import fetch_checkpoint
+from ripeness.hub import retry
+
+MODEL = "someone/tiny-model"
+DATA = "someone/tiny-data"
+BRANCH = "step9-tokens1B"
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Keep one server for all tests of this file."""
+    hub = Hub()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def hub(server, tmp_path, monkeypatch):
+    """Empty the server and point the client to it, with a cache of its own and without waiting."""
+    import datasets
+
+    server.repos.clear()
+    server.faults.clear()
+    server.lies.clear()
+    server.named.clear()
+    server.requests.clear()
+    monkeypatch.setattr(constants, "ENDPOINT", server.address)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.address + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", server.address)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what came is kept in whole chunks
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return server
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Take note of how long is waited, and do not wait."""
+    found = []
+    monkeypatch.setattr(retry.time, "sleep", found.append)
+    return found
+
+
+@pytest.fixture
+def files(checkpoint):
+    """Give the files of a checkpoint as a repository holds them, with others that nobody needs."""
+    kept = {path.name: path.read_bytes() for path in checkpoint.iterdir() if path.name != "checkpoint.json"}
+    useless = (
+        "optimizer.bin",
+        "onnx/model.onnx",
+        "flax_model.msgpack",
+        "pytorch_model.bin",
+        "modeling_x.py",
+        "README.md",
+    )
+    return kept | dict.fromkeys(useless, b"not needed")
+
+
+def source_of(hub, **more):
+    repo = hub.repos["model", MODEL]
+    source = {"series": "tiny", "checkpoint": "step9", "seed": 0, "step": 9, "tokens": 90, "repo": MODEL}
+    return source | {"revision": BRANCH, "commit": repo.branches.get(BRANCH, "0" * 40)} | more
+
+
+def fetch(tmp_path, source):
+    fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(tmp_path / "out")])
+    return tmp_path / "out"
+
+
+def sent(hub, method="GET"):
+    """Requests for content, one a large file and attempt."""
+    return [request for request in hub.requests if request.method == method and request.path.startswith("/cdn/")]

@@ -1,0 +1,3 @@
+"""The loopback hub and what it publishes, for all tests of programs."""
+
+from hub_fixtures import files, hub, server, waits  # noqa: F401

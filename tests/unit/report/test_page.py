@@ -1,0 +1,195 @@
+"""The report: one file, nothing from outside, and nothing from models or datasets that runs."""
+
+import base64
+import hashlib
+import json
+import re
+
+import polars as pl
+import pytest
+import vl_convert
+
+import write_report
+from ripeness.figures.charts import FIGURES
+from ripeness.report import page as report
+from ripeness.runtime.errors import UserError
+from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
+
+
+@pytest.fixture(scope="module")
+def page(synthetic_folder, tmp_path_factory):
+    """The HTML of a report whose figures and chart library are stand-ins."""
+    folder = tmp_path_factory.mktemp("report")
+    for name in FIGURES:
+        (folder / f"{name}.json").write_text(json.dumps({"title": "t", "mark": "</script><b>"}))
+        (folder / f"{name}.svg").write_text(f"<svg><!-- {name} --></svg>")
+        (folder / f"{name}.csv").write_text("a,b\n1,ä\n", encoding="utf-8")
+    options = {name: synthetic_folder / f"{name}.json" for name in ("findings", "prompts", "provenance")}
+    options |= {name: synthetic_folder / f"{name}.parquet" for name in ("measurements", "cells", "audit")}
+    options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "/* charts </script> */")
+        write_report.main([f"--{name}={path}" for name, path in options.items()])
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def section(page: str, name: str) -> str:
+    return page[page.index(f'<section id="{name}">') :].split("</section>")[0]
+
+
+def test_findings_come_first_with_verdicts_and_intervals(page):
+    findings = page[page.index('id="findings"') : page.index("</tbody>")]
+    assert re.findall(r'class="badge (\w+)"', findings) == [
+        "supported",
+        "contradicted",
+        "undecided",
+        "supported",
+        "undecided",  # without a number, so last
+    ]
+    assert "−0.09 to −0.01" in findings
+    assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
+
+
+def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_findings(page):
+    line = "1 warning, 1 note, 1 acknowledged, 4 checks ran"
+    assert page.index(f'<a href="#audit">Audit</a>: {line}.') < page.index('id="findings"')
+    audit = section(page, "audit")
+    assert page.index('id="findings"') < page.index(audit) < page.index('<section id="availability">')
+    assert line in audit and "Nothing was seen by: duplicates (items)." in audit
+    assert re.findall(r'class="badge (\w+)">(\w+)', audit) == [
+        ("fatal", "acknowledged"),
+        ("warning", "warning"),
+        ("note", "note"),
+    ]
+    assert "Acknowledged: as &lt;i&gt;published&lt;/i&gt;" in audit and "<summary>2 more</summary>" in audit
+    assert "<b>set 4</b>: 4 &lt;b&gt;of&lt;/b&gt; 9" in audit and "no longer needed" in audit
+
+
+def test_a_caveat_that_all_findings_share_is_said_once(page):
+    assert page.count("One pre-training run.") == 1
+    assert page.count("Only &lt;b&gt;three&lt;/b&gt; formats.") == 1
+
+
+def test_text_of_prompts_is_escaped_and_verbatim(page):
+    prompts = section(page, "prompts")
+    assert "<script>alert" not in page
+    # a newline directly after <pre> would be swallowed
+    assert "<pre><span>\nthe play was &lt;script&gt;alert(1)&lt;/script&gt; not dull .\nverdict :</span>" in prompts
+    assert prompts.count("<pre>") == 4 * 3 * 2
+
+
+def test_title_is_escaped(page):
+    assert "<h1>A &lt;study&gt;</h1>" in page
+
+
+def test_only_the_two_scripts_of_the_page_may_run(page):
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)[1].replace("&#39;", "'")
+    assert "default-src 'none'" in policy and "unsafe-eval" not in policy
+    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"'sha256-([^']+)'", policy) == digests
+
+
+def test_nothing_is_loaded_from_outside(page):
+    assert not re.search(r' (?:src|href)="(?!data:|#)', page.split("<script>")[0])
+
+
+def test_specifications_cannot_end_their_script_element(page):
+    block = re.search(r'<script type="application/json">(.*?)</script>', page)[1]
+    assert json.loads(block) == {"mark": "</script><b>"}
+
+
+def test_data_of_every_figure_can_be_downloaded(page):
+    links = re.findall(r'download="([\w-]+)\.csv" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    assert [name for name, _ in links] == list(FIGURES)
+    assert base64.b64decode(links[0][1]).decode() == "a,b\n1,ä\n"
+
+
+def test_cells_that_diverged_are_listed_with_their_reason(page):
+    assert "loss is nan at step 31" in section(page, "availability")
+    assert "1 diverged, 1 missing" in page
+
+
+def test_cost_is_summed_by_stage(page):
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section(page, "cost"))
+    assert cells[:7] == ["train_model", "3", "6.0", "1.5", "20 %", "302", "5120"]
+    assert cells[-7:] == ["all", "5", "10.0", "2.5", "20 %", "302", "5120"]
+    assert cells[cells.index("collect") :][6] == "–"  # it was not on a GPU
+    assert "collect" in cells
+
+
+def test_tables_of_like_mappings_have_one_row_each(page):
+    assert '<th scope="row">step5859-annealed</th><td>' in re.sub(r">\s+", ">", section(page, "used"))
+
+
+def test_ties_are_counted():
+    rows = [{"metric": "ties", "value": value} for value in (0.0, 0.25, 0.05)] + [{"metric": "accuracy", "value": 1.0}]
+    assert report.tie_counts(pl.DataFrame(rows)) == {"n": 3, "n_tied": 2, "most": 0.25}
+    assert report.tie_counts(pl.DataFrame(rows[3:])) == {"n": 0, "n_tied": 0, "most": 0.0}
+
+
+def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(synthetic_study):
+    assert report.rate_table(synthetic_study["measurements"], synthetic_study["cells"])["rows"] == []
+    place = {"series": "s", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "dataset": "film", "format": "io"}
+    rows = [place | {"method": "full", "learning_rate": rate, "seed": 1, "status": "done"} for rate in (1e-4, 1e-3)]
+    rows.append(rows[0] | {"learning_rate": 1e-2, "status": "diverged"})
+    scores = [row | {"suite": "validation", "probe_kind": "choice", "metric": "accuracy"} for row in rows[:2]]
+    scores = [row | {"value": value} for row, value in zip(scores, (0.5, 0.75), strict=True)]
+    table = report.rate_table(conform([drop(row) for row in scores], MEASUREMENTS), conform(rows, CELLS))
+    assert table["rows"] == [
+        ("film", "full", "io", "0.0001", [("0.50", False)]),
+        ("film", "full", "io", "0.001", [("0.75", True)]),
+        ("film", "full", "io", "0.01", [("– (1 of 1 diverged)", False)]),
+    ]
+    assert (table["columns"], table["n_chosen"], table["n_at_edge"]) == (["8k"], 1, 0)
+    losses = [row | {"metric": "answer_loss"} for row in scores]
+    table = report.rate_table(conform([drop(r) for r in losses], MEASUREMENTS), conform(rows, CELLS), {"full": "loss"})
+    assert [(row[1], row[-1][0][1]) for row in table["rows"]] == [
+        ("full (by loss)", is_chosen) for is_chosen in (True, False, False)
+    ]
+
+
+def drop(row):
+    return {key: value for key, value in row.items() if key in MEASUREMENTS}
+
+
+def test_scores_are_the_same_in_html_and_markdown(synthetic_study):
+    table = report.score_table(synthetic_study["measurements"])
+    lines = report.markdown(table).splitlines()
+    assert table["columns"][0] == "0" and table["columns"][-1] == "6M annealed"
+    assert lines[0].startswith("| dataset | model | 0 | 62k |")
+    assert len(lines) == 2 + 4 * 3  # datasets, each untouched with 0 and 4 shots, and tuned
+    assert {line.count("|") for line in lines} == {len(table["columns"]) + 3}
+
+
+def test_captions_say_how_many_seeds_there_are(tmp_path):
+    (tmp_path / "c.rst").write_text('Over {{ snakemake.config["seeds"] | length }} seeds of *one* run.')
+    assert str(report.caption_html(tmp_path / "c.rst", {"seeds": [1, 2]})).strip() == (
+        "<p>Over 2 seeds of <em>one</em> run.</p>"
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_has_a_caption_that_renders(name):
+    html = report.caption_html(write_report.REPORTS / f"{name}.rst", {"seeds": [1]})
+    assert "<p>" in html and "system-message" not in html
+
+
+def test_captions_cannot_include_files_or_raw_html(tmp_path):
+    (tmp_path / "c.rst").write_text(".. raw:: html\n\n   <script>x</script>\n\nText.\n")
+    assert "<script>" not in report.caption_html(tmp_path / "c.rst", {})
+
+
+def test_unknown_verdict_is_an_error():
+    with pytest.raises(UserError, match="(?s)unknown verdict 'perhaps'.*supported, contradicted, undecided.*hint: "):
+        report.finding_row({"id": "x", "verdict": "perhaps"})
+
+
+def test_folder_without_figures_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="(?s)no figures in .*hint: "):
+        report.figures_of(tmp_path, write_report.REPORTS, {"seeds": []})
+
+
+def test_interval_is_placed_around_zero_in_the_middle():
+    row = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
+    assert row["scale"]["e"] == 50 and row["scale"]["l"] == pytest.approx(100 - row["scale"]["h"])

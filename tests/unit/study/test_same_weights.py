@@ -1,0 +1,252 @@
+"""Weights by their digests: what counts as the same, what as partly so, and what as different."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from nursery import tuned_nursery
+from safetensors.torch import load_file, save_file
+
+from ripeness.audit.weights import same_weights
+from ripeness.models.fingerprints import BLOCK, digests_of, read_weights
+from ripeness.study.annealed_twins import is_twin
+from ripeness.study.load import load_study
+from ripeness.study.same_weights import partly, same
+from ripeness.workflow.lookups import audit as audit_lookups
+from ripeness.workflow.lookups import fetch
+from ripeness.workflow.lookups.audit import audit_plan, audited_checkpoints
+
+FILE = "model.safetensors"
+TASKS = Path(__file__).parents[3] / "tasks"
+
+
+@pytest.fixture
+def folder(tmp_path, checkpoint):
+    return shutil.copytree(checkpoint, tmp_path / "a")
+
+
+def changed(folder, name, change, **metadata):
+    """A folder beside it whose tensors are changed in place, or replaced."""
+    other = folder.parent / name
+    other.mkdir()
+    tensors = load_file(folder / FILE)
+    tensors = change(tensors) or tensors
+    save_file(tensors, other / FILE, metadata={"format": "pt"} | metadata)
+    return other
+
+
+def alike(*folders):
+    records = {str(number): read_weights(folder) for number, folder in enumerate(folders)}
+    return same(records), partly(records)
+
+
+def in_shards(folder):
+    tensors = load_file(folder / FILE)
+    other = folder.parent / "shards"
+    other.mkdir()
+    for number, names in enumerate((sorted(tensors)[::2], sorted(tensors)[1::2]), 1):
+        save_file({name: tensors[name] for name in names}, other / f"model-0000{number}-of-00002.safetensors")
+    return other
+
+
+def as_copy(folder):
+    return shutil.copytree(folder, folder.parent / "b")
+
+
+def as_link(folder):
+    os.symlink(folder, folder.parent / "b")
+    return folder.parent / "b"
+
+
+def as_hard_link(folder):
+    (folder.parent / "b").mkdir()
+    os.link(folder / FILE, folder.parent / "b" / "weights.safetensors")
+    return folder.parent / "b"
+
+
+def with_other_metadata(folder):
+    return changed(folder, "b", lambda tensors: None, step="4096", author="somebody")
+
+
+def without_prefix(folder):
+    return changed(folder, "b", lambda tensors: {name.removeprefix("model."): tensors[name] for name in tensors})
+
+
+def with_other_zeros(folder):
+    # conversions lose the sign of zero; the float16 of published checkpoints have many
+    def negate(tensors):
+        return {name: torch.where(tensor == 0, -0.0, tensor) for name, tensor in tensors.items()}
+
+    def clear(tensors):
+        tensors["model.embed_tokens.weight"][3:5] = 0
+
+    changed(folder, "zeros", clear)
+    shutil.copyfile(folder.parent / "zeros" / FILE, folder / FILE)
+    return changed(folder, "b", negate)
+
+
+def with_buffers(folder):
+    buffers = {"model.layers.0.rotary_emb.inv_freq": torch.rand(4), "masked_bias": torch.tensor(-1e9)}
+    return changed(folder, "b", lambda tensors: tensors | buffers)
+
+
+def with_the_output_layer_twice(folder):
+    return changed(folder, "b", lambda t: t | {"lm_head.copy": t["model.embed_tokens.weight"].clone()})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        as_copy, as_link, as_hard_link, in_shards, with_other_metadata, without_prefix, with_other_zeros, with_buffers,
+        with_the_output_layer_twice,
+    ],
+)  # fmt: skip
+def test_the_same_weights_are_the_same_in_whatever_form_they_are_saved(folder, make):
+    equal, shared = alike(folder, make(folder))
+    assert [group.owners for group in equal] == [("0", "1")] and not shared
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_cast_that_loses_nothing_is_the_same_and_one_that_rounds_is_not(folder, dtype):
+    half = changed(folder, "half", lambda tensors: {name: tensor.to(dtype) for name, tensor in tensors.items()})
+    back = changed(half, "back", lambda tensors: {name: tensor.float() for name, tensor in tensors.items()})
+    equal, _ = alike(folder, half, back)
+    assert [group.owners for group in equal] == [("1", "2")]
+
+
+def test_double_precision_of_the_same_numbers_is_the_same(folder):
+    double = changed(folder, "double", lambda tensors: {name: tensor.double() for name, tensor in tensors.items()})
+    equal, shared = alike(folder, double)
+    assert [group.owners for group in equal] == [("0", "1")] and not shared
+
+
+def test_one_number_that_differs_makes_other_weights_that_share_the_rest(folder):
+    def move(tensors):
+        tensors["model.layers.1.mlp.up_proj.weight"][3, 4] += 1e-6
+
+    equal, (shared,) = alike(folder, changed(folder, "b", move))
+    matrices = {name for name, tensor in load_file(folder / FILE).items() if tensor.ndim == 2}
+    assert not equal
+    assert shared.owners == ("0", "1") and (shared.n_shared, shared.n_parts) == (len(matrices) - 1, len(matrices))
+
+
+def test_weights_that_differ_in_a_vector_only_are_not_the_same(folder):
+    def move(tensors):
+        tensors["model.norm.weight"][5] = 0.5  # the other norms are all ones, as this one was
+
+    equal, (shared,) = alike(folder, changed(folder, "b", move))
+    assert not equal and shared.n_shared == shared.n_parts
+
+
+def test_models_of_other_seeds_share_nothing_although_their_norms_are_all_ones(folder, tiny_model):
+    (folder.parent / "other").mkdir()
+    tiny_model("llama", seed=1).save_pretrained(folder.parent / "other")
+    assert alike(folder, folder.parent / "other") == ([], [])
+    assert set(read_weights(folder)["rest"]) == set(read_weights(folder.parent / "other")["rest"]) != set()
+
+
+def test_a_large_tensor_is_read_in_pieces_and_every_piece_counts(tmp_path):
+    tensor = torch.arange(BLOCK + 7, dtype=torch.float32).reshape(1, -1)
+    for name, place in (("a", 0), ("b", BLOCK + 3)):
+        moved = tensor.clone()
+        moved[0, place] -= 1
+        save_file({"x": moved}, tmp_path / f"{name}.safetensors")
+    first, second = (digests_of([tmp_path / f"{name}.safetensors"]) for name in "ab")
+    assert len(first["parts"]) == 1 and first != second
+
+
+def test_swapped_tensors_of_one_shape_are_the_same_set_of_weights(folder):
+    # a conversion that puts weights into the wrong places makes no other checkpoint of them
+    def swap(tensors):
+        names = ["model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight"]
+        return tensors | dict(zip(names, [tensors[name] for name in reversed(names)], strict=True))
+
+    equal, _ = alike(folder, changed(folder, "b", swap))
+    assert len(equal) == 1
+
+
+def files(*parts):
+    return {"kind": "files", "parts": list(parts), "rest": []}
+
+
+def test_of_files_all_or_some_may_be_the_same_and_each_group_is_said_once():
+    records = {
+        "step0": files("a", "b", "c"), "step1": files("c", "b", "a"), "step2": files("d", "e", "f"),
+        "step3": files("a", "h", "i"), "main": files("a", "b", "c"), "none": files(),
+    }  # fmt: skip
+    (equal,), (shared,) = same(records), partly(records)
+    assert equal.owners == ("step0", "step1", "main")
+    assert set(shared.owners) == {"step0", "step1", "main", "step3"} and (shared.n_shared, shared.n_parts) == (1, 3)
+    # what is known in different ways is not compared
+    assert same({"a": files("x"), "b": {"kind": "tensors", "parts": ["x"], "rest": []}}) == []
+
+
+def plan_of(**series):
+    config = tuned_nursery()
+    given = {name: {"pretrain": config["series"]["nursery"]["pretrain"] | recipe, "checkpoints": lines}
+             for name, (recipe, lines) in series.items()}  # fmt: skip
+    suites = {name: suite for name, suite in config["suites"].items() if "texts" not in suite}
+    return json.loads(audit_plan(load_study(config | {"series": given, "texts": {}, "suites": suites}, TASKS), None))
+
+
+WSD = {"schedule": "wsd", "end_step": 512, "decay_steps": 128}
+
+
+@pytest.mark.parametrize(
+    ("series", "words"),
+    [
+        ({"a": ({}, [{"step": 64}, {"step": 64, "name": "again"}])}, "step64 and again have the same weights"),
+        ({"a": ({}, [{"step": 64}, {"step": 128}])}, None),
+        # a run under two names counts twice; with another seed it is another run
+        ({"a": ({}, [{"step": 64}]), "b": ({}, [{"step": 64}])}, "one run counts twice"),
+        ({"a": ({}, [{"step": 64}]), "b": ({"seed": 7}, [{"step": 64}])}, None),
+        ({"a": ({}, [{"step": 0}]), "b": (WSD, [{"step": 0}])}, None),
+        (
+            {"a": ({}, [{"step": 64}, {"step": 128}]), "b": (WSD, [{"step": 64}, {"step": 128}, {"step": 512}])},
+            "step64 and step128 of a have the weights of those in b",
+        ),
+        # docs/decay.md: the end of a wsd run is an annealed branch of a constant one
+        (
+            {"a": ({}, [{"anneal_from": 384, "steps": 128}]), "b": (WSD, [{"step": 512}])},
+            "one run counts twice",
+        ),
+        ({"a": (WSD, [{"step": 512}, {"anneal_from": 384, "steps": 128, "name": "branch"}])}, "have the same weights"),
+    ],
+)
+def test_of_what_is_pretrained_here_the_plan_knows_which_weights_will_be_the_same(series, words):
+    found = [row.seen for row in same_weights(plan_of(**series))]
+    assert len(found) == (words is not None) and all(words in seen for seen in found), found
+
+
+def test_the_hub_is_asked_of_what_lies_there_before_the_audit_and_of_nothing_else():
+    lines = [{"step": 0}, {"step": 1}, {"path": "models/a", "step": 5, "tokens": 10_485_760, "name": "mine"}]
+    config = tuned_nursery() | {"texts": {}, "suites": {"own": {"datasets": "own", "formats": "trained"}}}
+    study = load_study(config | {"series": {"pythia": {"from": "pythia-70m", "checkpoints": lines}}}, TASKS)
+    sources = json.loads(audit_lookups.listed_sources(study, None))["pythia"]
+    assert sources["step0"] == {"repo": "EleutherAI/pythia-70m", "revision": "step0", "commit": None}
+    assert set(sources) == {"step0", "step1"}
+    plan = json.loads(audit_lookups.listed_plan(study, None))
+    assert [point["tokens"] for point in plan["series"]["pythia"]["checkpoints"]] == [0, 2_097_152]
+    assert plan["weights"]["pythia"]["known"][0]["names"] == ["step0", "step1"]
+    assert audited_checkpoints(study, None)[0] == "results/nursery/audit/weights.json"
+    disk = load_study(config | {"series": {"mine": {"checkpoints": lines[2:]}}}, TASKS)
+    assert json.loads(audit_lookups.listed_sources(disk, None)) == {}
+    assert audited_checkpoints(disk, None) == ["results/nursery/checkpoints/mine/mine"]
+    # a known case is named in the remark
+    for name in sources:
+        plan["weights"]["pythia"]["checkpoints"][name] = files("x")
+    (row,) = same_weights(plan)
+    assert row.severity == "fatal" and "known: https://github.com/EleutherAI/pythia/issues/83" in row.seen
+
+
+def test_weights_made_here_are_compared_when_they_are_there_unless_that_is_meant():
+    place = SimpleNamespace(series="nursery")
+    config = tuned_nursery()
+    assert fetch.compare_option(load_study(config, TASKS), place) == "--compare-weights"
+    meant = load_study(config | {"audit": {"acknowledge": {"same-weights": "a test"}}}, TASKS)
+    assert fetch.compare_option(meant, place) == ""
+    assert not any(is_twin(entry) for entry in meant.checkpoints["nursery"].values())
