@@ -180,7 +180,7 @@ def table_commands(tables: Path) -> dict[str, list[str]]:
     commands = {
         "collect": ["collect.py", "--measurements", *files["measurements"], "--status", *files["cells"],
                     "--output-measurements", collected[0], "--output-cells", collected[1]],
-        "test_findings": ["test_findings.py", "--measurements", collected[0], "--items", *files["items"],
+        "judge_claims": ["judge_claims.py", "--measurements", collected[0], "--items", *files["items"],
                           "--output", str(tables / "findings.json")],
     }  # fmt: skip
     for figure in ("gain", "transfer"):

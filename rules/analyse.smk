@@ -34,11 +34,11 @@ FIGURES = {
 
 
 localrules:
-    test_findings,
+    judge_claims,
     plot_figure,
 
 
-rule test_findings:
+rule judge_claims:
     """Test the claims on the measurements."""
     input:
         measurements=from_plan(lookups.collect.measurements_table),
@@ -49,16 +49,16 @@ rule test_findings:
     output:
         findings="<results>/findings.json",
     log:
-        "<logs>/test_findings.log",
-        usage="<logs>/test_findings.usage.json",
+        "<logs>/judge_claims.log",
+        usage="<logs>/judge_claims.usage.json",
     conda:
         "../envs/ripeness.yaml"
     params:
-        code=code_of("test_findings"),
+        code=code_of("judge_claims"),
         settings=from_plan(lookups.analyse.finding_settings),
     shell:
         r"""
-        python "$PROGRAMS/test_findings.py" \
+        python "$PROGRAMS/judge_claims.py" \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
             --items {input.scored:q} \

@@ -171,12 +171,12 @@ COMMANDS = [
         ["tables/noisy_networks.parquet"],
     ),
     (
-        "test_findings",
+        "judge_claims",
         [*ANALYSED, *MORE, "--items", "{made}/tables/items.parquet", *OUT],
         [f"tables/{name}.parquet" for name in ("measurements", "cells", "sensitivity", "items")],
     ),
     (
-        "test_findings",
+        "judge_claims",
         ["--simulated", "{made}/tables/noisy_networks.parquet", *OUT],
         ["tables/noisy_networks.parquet"],
     ),

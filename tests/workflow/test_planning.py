@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import gc, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness import planning
+from ripeness.workflow import snakemake_cache as planning
 planning.hurry()
 
 onstart:

@@ -15,11 +15,11 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness import submitting
-submitting.FIRST_WAIT_S = 0.1
+from ripeness.workflow import slurm_submission
+slurm_submission.FIRST_WAIT_S = 0.1
 
 onstart:
-    submitting.submit_patiently(workflow.scheduler)
+    slurm_submission.submit_patiently(workflow.scheduler)
 
 rule grow:
     output: "grown"

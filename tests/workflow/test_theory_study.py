@@ -26,7 +26,7 @@ def test_a_study_of_the_theory_plans_networks_findings_and_figures(tmp_path):
         "plot_figure": len(FIGURES),
         "record_provenance": 1,
         "simulate_linear_network": 5,
-        "test_findings": 1,
+        "judge_claims": 1,
         "total": 12 + len(FIGURES),
         "write_report": 1,
     }

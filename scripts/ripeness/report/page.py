@@ -125,7 +125,7 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     if finding["verdict"] not in VERDICTS:
         raise UserError(
             f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
-            "hint: test_findings writes findings.json; run it again"
+            "hint: judge_claims writes findings.json; run it again"
         )
     low, effect, high = (finding.get(key) for key in ("low", "effect", "high"))
     row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}

@@ -223,5 +223,6 @@ def test_one_answer_of_tuned_models_is_a_warning_and_of_untouched_ones_a_note():
 
 def test_neither_torch_nor_a_model_is_needed_to_audit_results():
     scripts = Path(audit_results.__file__).parent
-    used = {path.stem for path in modules_of(scripts / "audit_results.py")}
-    assert "audit_grid" in used and not {"models", "prompts", "audit_prompts"} & used
+    used = {str(path.relative_to(scripts)) for path in modules_of(scripts / "audit_results.py")}
+    assert "ripeness/audit/grid.py" in used
+    assert not any(path.startswith("ripeness/models") or path.endswith("prompts.py") for path in used)

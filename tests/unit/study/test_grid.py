@@ -203,9 +203,10 @@ def test_planning_imports_neither_torch_nor_transformers_nor_polars():
     code = f"""
 import sys, yaml
 from pathlib import Path
-from ripeness import dataset_lookups, lookups, series_lookups, warm
-from ripeness.plan import plan_cells
-from ripeness.study import load_study
+from ripeness.workflow import code_digest, forecast, lookups, resources, snakemake_cache, start_order
+from ripeness.workflow.warm import start
+from ripeness.study.grid import plan_cells
+from ripeness.study.load import load_study
 root = Path({str(ROOT)!r})
 print(len(plan_cells(load_study(yaml.safe_load((root / "config.yaml").read_text()), root / "tasks"))))
 print(sorted({{"torch", "transformers", "polars", "numpy", "datasets"}} & set(sys.modules)))

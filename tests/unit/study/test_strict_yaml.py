@@ -5,9 +5,9 @@ import time
 import pytest
 
 from ripeness.runtime.errors import UserError
+from ripeness.study import harness_files
 from ripeness.study.schema import check_config, read_yaml
 from ripeness.study.strict_yaml import MOST_VALUES
-from ripeness.workflow.lookups import fetch
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -158,9 +158,9 @@ def test_shared_parts_that_make_a_config_huge_are_refused_wherever_it_comes_from
 def test_a_task_file_of_the_harness_is_read_within_the_same_bounds(tmp_path, text):
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(UserError, match=r"x\.yaml:\d+: "):
-        fetch.read_task(tmp_path / "x.yaml", 0)
+        harness_files.read_task(tmp_path / "x.yaml", 0)
 
 
 def test_a_task_file_of_the_harness_keeps_its_tags(tmp_path):
     (tmp_path / "x.yaml").write_text("task: a\nprocess: !function utils.process\nn: 010\n")
-    assert fetch.read_task(tmp_path / "x.yaml", 0) == {"task": "a", "process": "utils.process", "n": 8}
+    assert harness_files.read_task(tmp_path / "x.yaml", 0) == {"task": "a", "process": "utils.process", "n": 8}

@@ -33,12 +33,12 @@ STUDIES = {"cut, two seeds": CUT, "cut, two seeds, slower": CUT, "nursery, one f
 # About the seconds that jobs take on a quiet core, but for those of a pre-training.
 MEASURED = {"build_corpus": 4.0, "make_dataset": 1.2, "prepare_items": 0.6, "render_examples": 0.2, "show_prompts": 0.4}
 MEASURED |= {"audit_inputs": 8.0, "train_model": 1.5, "predict": 0.5, "score": 0.18, "collect_checkpoint": 0.3}
-MEASURED |= {"check_series": 0.2, "collect": 0.3, "audit_results": 0.5, "test_findings": 1.0, "plot_figure": 1.6}
+MEASURED |= {"check_series": 0.2, "collect": 0.3, "audit_results": 0.5, "judge_claims": 1.0, "plot_figure": 1.6}
 MEASURED |= {"record_provenance": 0.3, "write_report": 2.2}
 ORDER = [
     *("build_corpus", "make_dataset", "prepare_items", "render_examples", "audit_inputs", "pretrain_state"),
     *("pretrain_checkpoint", "show_prompts", "train_model", "predict", "score", "collect_checkpoint", "check_series"),
-    *("record_provenance", "collect", "audit_results", "test_findings", "plot_figure", "write_report"),
+    *("record_provenance", "collect", "audit_results", "judge_claims", "plot_figure", "write_report"),
 ]
 # What Snakemake begins first of what is ready.
 RANK = {rule: place for place, rule in enumerate(ORDER)} | {"predict": 5.5, "score": 5.4}

@@ -21,10 +21,10 @@ SHIM = str(SCRIPTS / "warm" / "python")
 WORKFLOW = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness import warm
+from ripeness.workflow.warm import start as warm
 os.environ.update(warm.ONE_THREAD)
 if "GRACE" in os.environ:
-    grace = "from ripeness import warm_server; warm_server.GRACE_S = " + os.environ["GRACE"] + "; warm_server.main()"
+    grace = "from ripeness.workflow.warm import server; server.GRACE_S = " + os.environ["GRACE"] + "; server.main()"
     warm.SERVER = warm.SERVER.replace("from ripeness.workflow.warm.server import main; main()", grace)
 server = warm.start(sys.argv[1].split(","), ["program.py"])
 print(server.process.pid, server.folder, flush=True)

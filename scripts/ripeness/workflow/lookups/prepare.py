@@ -10,6 +10,8 @@ from ripeness.workflow.lookups.shared import to_json
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
+APART |= {"normalisation": "none", "unconditional": "", "rouge_words": "english"}
+APART |= {"rows": None, "extract": None, "items": None}
 
 
 def dataset_source(study: Study, wildcards: Any) -> str:

@@ -1,8 +1,6 @@
 """The program that tests findings."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,19 +11,10 @@ from planted import (
     simulate,
 )
 
+import judge_claims
 from ripeness.findings.register import FINDINGS
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-
-PROGRAM = Path(__file__).parents[2] / "scripts" / "test_findings.py"  # its name is also that of a test module
-
-
-def program():
-    """Load the program's `main`."""
-    spec = importlib.util.spec_from_file_location("test_findings_program", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chosen(tmp_path):
@@ -42,7 +31,7 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
             part.write_parquet(tmp_path / name / "run" / f"{checkpoint}.parquet")
         arguments = {"--measurements": tmp_path / "measurements.parquet", "--items": tmp_path / name}
         arguments |= {"--output": tmp_path / f"{name}.json", "--settings": '{"draws": 200, "smallest_effect": 0.02}'}
-        program()([str(word) for pair in arguments.items() for word in pair])
+        judge_claims.main([str(word) for pair in arguments.items() for word in pair])
         written.append((tmp_path / f"{name}.json").read_text())
     assert written[0] == written[1] == written[2]
     findings = read_json(tmp_path / "one.json")
@@ -53,4 +42,4 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
 
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(UserError, match="there is no file"):
-        program()(["--measurements", str(tmp_path / "m"), "--items", "x", "--output", str(tmp_path / "o")])
+        judge_claims.main(["--measurements", str(tmp_path / "m"), "--items", "x", "--output", str(tmp_path / "o")])
