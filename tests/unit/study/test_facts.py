@@ -134,4 +134,7 @@ def test_every_file_names_its_sources_and_licence(name):
     )
     assert re.match(LICENCES.get(name, "."), load_task(name, TASKS, overrides={}).licence)
     if name in UNPINNED:
-        assert re.search(r"[Nn]o commit of|No commit is known", comment) and "`make resolve` takes one" in comment
+        assert (
+            re.search(r"[Nn]o commit of|No commit is known", comment)
+            and "`make resolve` records the current one" in comment
+        )
