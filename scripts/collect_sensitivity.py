@@ -58,9 +58,9 @@ def main(argv: list[str] | None = None) -> None:
     perturbed = read_tables(options.tables, SENSITIVITY).collect()
     found = [perturbed]
     if options.measurements and options.cells:
-        schemas = (options.measurements, MEASUREMENTS | IS_CHOSEN), (options.cells, CELLS | IS_CHOSEN)
-        tables = [read_tables(*table) for table in schemas]
-        found.append(displacements(*tables, perturbed["probe"].unique().to_list()))
+        measurements = read_tables(options.measurements, MEASUREMENTS | IS_CHOSEN)
+        cells = read_tables(options.cells, CELLS | IS_CHOSEN)
+        found.append(displacements(measurements, cells, perturbed["probe"].unique().to_list()))
     write_table(options.output, pl.concat(found), SENSITIVITY)
 
 

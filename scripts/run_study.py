@@ -3,6 +3,7 @@
 Everything that decides a result is in the Snakefile; `snakemake --configfile STUDY --cores 2` gives the same files.
 """
 
+import io
 import math
 import os
 import re
@@ -67,7 +68,8 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
 
 def explain(progress: Progress) -> tuple[str, bool]:
     """Say why Snakemake failed, and whether the user must act: the errors of its jobs, or its own last words."""
-    errors, is_user = [], False
+    errors: list[str] = []
+    is_user = False
     if full := next((line.strip() for line in progress.lines if disk_hint(line)), ""):
         return f"{full}\nhint: {disk_hint(full)}", True
     for folder in {Path(log.split(", ")[0]).parent for log in progress.logs}:  # what a job said may not have fitted
@@ -99,7 +101,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cores", default=str(os.cpu_count()), help="jobs at once")
     parser.add_argument("more", nargs="*", help="further options of Snakemake, after --")
     options = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="replace")  # a terminal without the minus sign shows "?"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without the minus sign shows "?"
     config = read_yaml(options.study)
     study = load_study(config, ROOT / "tasks")
     if unresolved(study):

@@ -64,7 +64,7 @@ def cached_weights(repo: str, commit: str) -> dict[str, Any] | None:
 
 def all_forms(repo: str, commits: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
     """The digests of every form of weights in each of these branches {name: commit}; a commit is asked for once."""
-    names = {commit: name for name, commit in reversed(commits.items())}
+    names = {commit: name for name, commit in reversed(list(commits.items()))}
 
     def ask(commit: str) -> dict[str, list[str]]:
         return form_digests(list_files(f"{repo} at {names[commit]}", repo, "model", commit))

@@ -49,7 +49,8 @@ def counted(n: int) -> str:
 
 def natural(name: str) -> list[tuple[int, int | str]]:
     """A key that sorts step2 before step10."""
-    parts, digits = [], ""
+    parts: list[tuple[int, int | str]] = []
+    digits = ""
     for character in f"{name}\0":
         if character.isdecimal():
             digits += character

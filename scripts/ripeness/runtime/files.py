@@ -94,7 +94,7 @@ def read_json(path: Path, kind: Kinds = object, *, keys: tuple[str, ...] = (), a
     if not isinstance(value, kind):
         wanted = "an object" if kind is dict else "a list" if kind is list else "another kind of value"
         raise damaged(path, f"{shortened(value)} stands where {wanted} is wanted", advice)
-    if missing := [key for key in keys if key not in value]:
+    if keys and (missing := [key for key in keys if key not in value]):
         raise damaged(path, f"it lacks {', '.join(missing)}", advice)
     return value
 

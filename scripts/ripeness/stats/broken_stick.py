@@ -150,7 +150,7 @@ def outermost(knots: np.ndarray, best: float, is_held: Callable[[float], bool]) 
     Between them there may be gaps. An end is narrowed down between the last knot that is held and the next.
     """
     held = [best, *(float(knot) for knot in knots if is_held(float(knot)))]
-    ends = []
+    ends: list[float | None] = []
     for inside, beyond in ((min(held), knots[knots < min(held)][-1:]), (max(held), knots[knots > max(held)][:1])):
         if not len(beyond):
             ends.append(None)

@@ -55,7 +55,7 @@ METHODS: dict[type, set[str]] = {
 }  # fmt: skip
 WIDE = {"batch", "center", "indent", "ljust", "rjust", "round", "slice", "tojson", "zfill"}  # by a number
 DATA = (str, int, float, bool, type(None), list, tuple, dict, range, Undefined)
-VIEWS = (GeneratorType, map, filter, reversed, type({}.keys()), type({}.values()), type({}.items()))
+VIEWS: tuple[type, ...] = (GeneratorType, map, filter, reversed, type({}.keys()), type({}.values()), type({}.items()))
 SPENT = local()  # what the text that a thread is making has cost
 
 
@@ -139,8 +139,7 @@ def bounded(name: str, function: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
     @wraps(function)
     def within(*args: t.Any, **kwargs: t.Any) -> t.Any:
-        given = args[1:] if hasattr(function, "jinja_pass_arg") else args
-        given = [measured(value) for value in given]
+        given = [measured(value) for value in (args[1:] if hasattr(function, "jinja_pass_arg") else args)]
         check_growth(name, given[0], [*given[1:], *kwargs.values()])
         for value in kwargs.values():
             spend(sized(value))
@@ -171,7 +170,7 @@ class Bounds(NodeTransformer):
         return around("measured", node) if makes and not is_target else node
 
 
-def around(name: str, node: nodes.Node) -> nodes.Node:
+def around(name: str, node: nodes.Expr) -> nodes.Expr:
     """A call of one of the counts around an expression."""
     if isinstance(node, nodes.Const):
         return node

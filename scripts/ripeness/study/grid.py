@@ -99,7 +99,11 @@ def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
 def datasets_tuned_on(study: Study) -> list[str]:
     """The datasets that any method tunes any series on; others of the study are measured only."""
     pairs = list(product(study.checkpoints, study.config["methods"]))
-    return [name for name in study.config["datasets"] if any(tunes_on(study, *pair, name) for pair in pairs)]
+    return [
+        name
+        for name in study.config["datasets"]
+        if any(tunes_on(study, series, method, name) for series, method in pairs)
+    ]
 
 
 def formats_used(study: Study) -> list[str]:

@@ -30,7 +30,7 @@ class Alike:
         return self.n_shared == 0
 
 
-def same(records: Mapping[Hashable, Record]) -> list[Alike]:
+def same(records: Mapping[Any, Record]) -> list[Alike]:
     """The groups of two or more owners whose weights are the same, in the order of their first members."""
     return [
         Alike(tuple(owners), records[owners[0]]["kind"], short(records[owners[0]]), 0, 0)
@@ -39,7 +39,7 @@ def same(records: Mapping[Hashable, Record]) -> list[Alike]:
     ]
 
 
-def groups(records: Mapping[Hashable, Record]) -> list[list[Any]]:
+def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
     """Owners by their weights: one list for all that have the same; in the order of their first members."""
     found: dict[Hashable, list[list[Any]]] = {}
     for owner, record in records.items():
@@ -60,11 +60,12 @@ def groups(records: Mapping[Hashable, Record]) -> list[list[Any]]:
 
 def is_within(one: Record, other: Record) -> bool:
     """Whether the rest of one of two records is within that of the other, which has buffers besides."""
-    ours, theirs = Counter(one["rest"]), Counter(other["rest"])
+    ours: Counter[str] = Counter(one["rest"])
+    theirs: Counter[str] = Counter(other["rest"])
     return ours <= theirs or theirs <= ours
 
 
-def partly(records: Mapping[Hashable, Record]) -> list[Alike]:
+def partly(records: Mapping[Any, Record]) -> list[Alike]:
     """Owners that share parts without being the same: one entry for all that share the same ones."""
     holders: dict[tuple[str, str], list[list[Any]]] = {}
     for group in groups(records):
@@ -81,7 +82,7 @@ def partly(records: Mapping[Hashable, Record]) -> list[Alike]:
     ]
 
 
-def n_parts(records: Mapping[Hashable, Record], owners: Iterable[Any]) -> list[int]:
+def n_parts(records: Mapping[Any, Record], owners: Iterable[Any]) -> list[int]:
     """How many parts each of these owners has."""
     return [len(records[owner]["parts"]) for owner in owners]
 

@@ -154,7 +154,7 @@ def nearest(step: int, steps: Iterable[int]) -> str:
 def even_picks(series: str, settings: dict[str, Any], facts: dict[str, Any] | None, lock: Lock) -> EvenPicks:
     """What `every` picks: from all branches of the repository if the lock file has them, else from published lists."""
     steps = published_steps(f"series.{series}.every", facts, lock)
-    return pick_even(facts, steps, read_tokens(settings["every"]))
+    return pick_even(facts or {}, steps, read_tokens(settings["every"]))
 
 
 def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> list[int]:
@@ -165,9 +165,9 @@ def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> lis
             "hint: give it, with `repo`, or `from`"
         )
     found = lock["models"].get(facts["repo"], {})
-    steps = {step_of(facts, name) for name in found.get("revisions", {})} if found.get("is_whole") else set()
-    steps -= left_out(facts).keys()
-    if steps := sorted(step for step in steps if step is not None) or known_steps(facts):
+    listed = {step_of(facts, name) for name in found.get("revisions", {})} if found.get("is_whole") else set()
+    usable = listed - left_out(facts).keys()
+    if steps := sorted(step for step in usable if step is not None) or known_steps(facts):
         return steps
     raise UserError(
         f"{where}: which steps {facts['repo']} has is neither in a series file nor in {LOCK_FILE}\nhint: {COMMAND}"

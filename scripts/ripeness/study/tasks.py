@@ -75,8 +75,8 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
     if "values" in keys:
         # as text, since settings reach the programs as JSON, in which every key is text
         keys["values"] = {value_text(value): label for value, label in keys["values"].items()}
-    known = {field.name for field in fields(Task)}
-    task = Task(**{key: value for key, value in keys.items() if key in known})
+    names = {field.name for field in fields(Task)}
+    task = Task(**{key: value for key, value in keys.items() if key in names})
     check_task(where, task)
     return task
 
@@ -103,10 +103,11 @@ def value_text(value: object) -> str:
 
 def check_task(where: str, task: Task) -> None:
     """Refuse a task whose keys contradict each other."""
-    ways = {
+    all_ways: dict[str, list[tuple[str, ...]]] = {
         "choice": [("label", "labels"), ("options", "answer")],
         "generation": [("target",)],
-    }[task.kind]
+    }
+    ways = all_ways[task.kind]
     if sum(all(getattr(task, key) for key in way) for way in ways) != 1:
         raise UserError(
             f"{where}: a {task.kind} task needs {' or '.join(' and '.join(map(repr, way)) for way in ways)}\n"

@@ -88,9 +88,11 @@ def columns_of(inner: str, known: Iterable[str]) -> list[str]:
 @cache
 def subscripts(inner: str) -> set[str]:
     """The columns that an expression asks for as row['a name']."""
-    asked = TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
-    named = [part for part in asked if isinstance(part.node, nodes.Name) and isinstance(part.arg, nodes.Const)]
-    return {part.arg.value for part in named if part.node.name == "row"}
+    return {
+        part.arg.value
+        for part in TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
+        if isinstance(part.node, nodes.Name) and part.node.name == "row" and isinstance(part.arg, nodes.Const)
+    }
 
 
 @cache

@@ -116,11 +116,12 @@ def targets_of(module: Module, statements: list[Statement]) -> dict[str, Target]
 
 def used_by(module: Module, names: set[str] | frozenset[str]) -> list[Statement]:
     """The statements that define some names of a module and all that these use there, in order."""
-    known, waiting = set(), set(names)
+    known: set[str] = set()
+    waiting = set(names)
     while waiting:
         known |= waiting
         found = [statement for statement in module.statements if statement.defines & known]
-        waiting = frozenset().union(*(statement.mentions for statement in found)) - known
+        waiting = set().union(*(statement.mentions for statement in found)) - known
     return [statement for statement in module.statements if statement.defines & known]
 
 
@@ -158,7 +159,9 @@ def files_of(program: Path) -> set[Path]:
 def read_module(path: Path) -> Module:
     """Read a file into its statements."""
     rows, tokens = parse(path), meaning_by_line(path.read_text(encoding="utf-8"))
-    statements, targets, is_neutral = [], {}, False
+    statements: list[Statement] = []
+    targets: dict[str, Target] = {}
+    is_neutral = False
     for node in rows.body:
         if isinstance(node, Import) and (found := imports(node, path)) is not None:
             targets |= found
@@ -187,7 +190,9 @@ def is_for_types(node: ast.stmt) -> bool:
 def read_statement(node: ast.stmt, tokens: dict[int, str], path: Path) -> Statement:
     """Read one statement; imports of the package within it count as what they import."""
     first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
-    lines, targets, names = set(range(first, (node.end_lineno or node.lineno) + 1)), {}, set()
+    lines = set(range(first, (node.end_lineno or node.lineno) + 1))
+    targets: dict[str, Target] = {}
+    names: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):
             names.add(inner.id)

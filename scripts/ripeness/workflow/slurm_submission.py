@@ -139,5 +139,6 @@ def submit_patiently(scheduler: Any) -> None:
 
         return ended
 
-    plugin.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
+    # the module is another package's: its name is replaced by one that submits patiently
+    vars(plugin)["subprocess"] = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
     executor.cancel, executor.shutdown = and_end(executor.cancel), and_end(executor.shutdown)

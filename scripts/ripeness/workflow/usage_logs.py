@@ -15,14 +15,16 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
 
     Only jobs that ended after `since` (seconds of the epoch) count.
     """
-    stages: dict[str, list[dict]] = {}
-    for path in sorted(folder.rglob("*.json")) if folder else []:
+    if folder is None:
+        return []
+    stages: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.rglob("*.json")):
         facts = path.stat()  # of a job that failed Snakemake leaves an empty file
         usage = read_json(path, advice=LOST) if facts.st_size and facts.st_mtime >= since else None
         if isinstance(usage, dict) and "compute_cpu_s" in usage:
             stage = path.relative_to(folder).parts[0].split(".")[0]
             stages.setdefault(stage, []).append(usage)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for stage, jobs in stages.items():
         total = {key: sum(job.get(key) or 0.0 for job in jobs) for key in ("compute_cpu_s", "startup_cpu_s", "wall_s")}
         peaks = {key: max(job.get(key) or 0.0 for job in jobs) for key in PEAKS}

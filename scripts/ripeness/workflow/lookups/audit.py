@@ -13,7 +13,13 @@ from ripeness.workflow.lookups.fetch import fetched_folders
 from ripeness.workflow.lookups.pretrain import corpus_recipe, pretraining_settings
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
 
-SAID = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}  # of a task, what no check reads
+SAID: dict[str, object] = {
+    "title": "",
+    "homepage": None,
+    "licence": "",
+    "formats": {},
+    "rows": None,
+}  # of a task, what no check reads
 
 
 def audit_table(study: Study, wildcards: Any) -> list[str]:

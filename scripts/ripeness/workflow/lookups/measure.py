@@ -34,7 +34,7 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
             continue
         folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
         task = study.tasks[probe.probe]
-        more = {"examples": f"{folder}/{probe.split}.parquet"}
+        more: dict[str, str | int] = {"examples": f"{folder}/{probe.split}.parquet"}
         if probe.shots:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.machinery
+import io
 import marshal
 import os
 import signal
@@ -86,7 +87,8 @@ def take_over(request: dict[str, Any], settings: dict[str, str]) -> bool:
     sys.argv = request["arguments"]
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=os.isatty(1))
     # Children are forked from one state. Python reseeds `random` in a child; numpy does not, and what forgets
     # to seed itself must not draw the same in every job. (torch begins every process with the same seed.)
     if "numpy" in sys.modules:
@@ -111,7 +113,7 @@ def run(program: str) -> int:
         show(error, path)
         status, interrupted = 1, isinstance(error, KeyboardInterrupt)
     with contextlib.suppress(BaseException):  # as in Py_FinalizeEx; what fails there is not heard either
-        threading._shutdown()  # waits for threads that are no daemons
+        threading._shutdown()  # type: ignore[attr-defined]  # private: waits for threads that are no daemons
         atexit._run_exitfuncs()
         module.__dict__.clear()
         gc.collect()  # closes, and so writes, files that the program left open

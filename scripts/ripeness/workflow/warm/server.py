@@ -79,7 +79,7 @@ def main() -> None:
     fcntl.fcntl(LIFELINE, fcntl.F_SETOWN, os.getpid())  # SIGIO when the other end closes
     fcntl.fcntl(LIFELINE, fcntl.F_SETFL, fcntl.fcntl(LIFELINE, fcntl.F_GETFL) | os.O_ASYNC)
     try:
-        if LIFELINE not in select.select([listener, LIFELINE], [], [])[0]:
+        if LIFELINE not in select.select([listener.fileno(), LIFELINE], [], [])[0]:
             load(libraries)
             serve(listener, settings=settings, usage=Path(usage) if usage else None)
         if select.select([LIFELINE], [], [], 0)[0]:  # the workflow's end, not a SIGTERM
@@ -113,7 +113,7 @@ def load(libraries: Sequence[str]) -> None:
     if threads := {(task / "comm").read_text().strip() for task in tasks} - IDLE_THREADS:
         sys.exit(f"jobs start plainly: the loaded libraries run threads ({', '.join(sorted(threads))})")
     sys.stdout.flush()  # every child would print what is left
-    for finalizer in list(weakref.finalize._registry):
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]  # no public list of them
         finalizer.atexit = False  # torch would take 40 ms in every child to unregister its operators
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page of what is loaded
