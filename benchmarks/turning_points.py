@@ -19,7 +19,7 @@ from timing import is_met, row
 
 from ripeness.runtime.command_line import run as run_program
 from ripeness.stats.broken_stick import best_knot, broken_stick, kink_p, knot_p, line_p
-from ripeness.stats.curves import Design, beyond_line, design_of, freed, hinge
+from ripeness.stats.curves import Design, design_of, hinge, line_residuals, project_out
 from ripeness.stats.peaks import Peak, peak_contrast
 from ripeness.stats.turning_points import MIN_FOR_KINK, kinds_of
 
@@ -115,16 +115,16 @@ def rows_of_knots(trial: Trial) -> Iterator[dict]:
 def rows_of_knot(trial: Trial, name: str, truth: np.ndarray, place: float, target: str) -> Iterator[dict]:
     """Of one truth: ours as printed, from the first knot that is held to the last, and the plain profile F."""
     means, design = simulated(trial, truth), trial.design
-    term = freed(hinge(design.x, np.array([place])), design.line)[0]
+    term = project_out(hinge(design.x, np.array([place])), design.line)[0]
     held = by_seed(lambda part, seed: knot_p(design, part, place, draws=trial.draws, seed=seed), means) > ALPHA
     widths = []
     for k in np.unique(np.append(np.flatnonzero(~held), np.arange(trial.widths))):
         low, high = limits_of(trial, means[:, k])
         held[k] |= low <= place <= high  # the set may leave out a place between two that it holds
         widths += [(high - low) * (trial.n - 1)] if k < trial.widths else []
-    left = beyond_line(design, means)
+    left = line_residuals(design, means)
     whole, at = (left**2).sum(axis=0), (term @ left) ** 2
-    least = whole - np.maximum(design.hinges.taken(left), at)
+    least = whole - np.maximum(design.hinges.explained_ss(left), at)
     plain = (whole - at) <= least * (1 + stats.f.ppf(CONFIDENCE, 1, design.df) / design.df)
     yield row(
         "turning_points", "knot", trial.setting(name), unit="covered", target=target,

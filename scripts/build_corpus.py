@@ -8,6 +8,7 @@ OUTPUT/corpus.json       documents, tokens, bytes per token, sha256 of the strea
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,11 @@ logger = logging.getLogger(__name__)
 def build(recipe: Recipe, folder: Path) -> dict:
     """Write the corpus to a new folder and return its numbers."""
     heldout = heldout_texts(recipe)
+    texts: Iterable[str]
+    vocabulary_texts: list[str] = []
     if recipe.world_seed is not None:
-        texts, vocabulary_texts = documents(recipe.world_seed), []
-    else:
+        texts = documents(recipe.world_seed)
+    elif recipe.train is not None:
         texts = vocabulary_texts = cut(read_text(recipe.train), DOCUMENT_BYTES)
     tokenizer = make_tokenizer(recipe, vocabulary_texts)
     # One token more than the steps consume: the last one is predicted, never read.

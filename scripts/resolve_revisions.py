@@ -21,7 +21,7 @@ from ripeness.study.annealed_twins import is_twin
 from ripeness.study.grid import Study
 from ripeness.study.load import load_study
 from ripeness.study.lock_file import LOCK_FILE
-from ripeness.study.published_runs import left_out, read_tokens, same_weights_known, series_facts, tokens_at
+from ripeness.study.published_runs import counted_tokens, left_out, read_tokens, same_weights_known, series_facts
 from ripeness.study.schema import read_yaml
 from ripeness.study.series import even_picks
 
@@ -76,7 +76,7 @@ def even_lines(series: str, study: Study, facts: dict) -> list[str]:
     picks, spacing = even_picks(series, settings, facts, study.lock), read_tokens(settings["every"])
     lines = [f"  every {settings['every']}: {len(picks.steps)} picked, {len(picks.holes)} without a checkpoint near"]
     for target, step in picks.steps.items():
-        off = (tokens_at(facts, step) - target) / spacing
+        off = (counted_tokens(facts, step) - target) / spacing
         lines.append(f"    {target / 1e9:>9,.1f}B  step {step}, {off:+.1%} of the distance off")
     lines += [f"    {hole / 1e9:>9,.1f}B  a hole: nothing within a quarter of the distance" for hole in picks.holes]
     return lines

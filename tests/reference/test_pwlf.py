@@ -18,4 +18,4 @@ def test_the_knot_and_the_slopes_are_those_of_pwlf(n, place):
     ours = turning_point(x, values, better="lower", draws=199)
     assert ours.stick.knot == pytest.approx(knot, abs=1e-3)
     assert [ours.stick.before, ours.stick.after] == pytest.approx(theirs.slopes.tolist(), abs=1e-3)
-    assert ours.low <= knot <= ours.high
+    assert ours.turn.low <= knot <= ours.turn.high

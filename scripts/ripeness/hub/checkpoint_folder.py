@@ -9,6 +9,7 @@ from huggingface_hub import constants, snapshot_download
 
 from ripeness.hub.download import download, list_files
 from ripeness.hub.retry import patiently
+from ripeness.hub.target import Target
 from ripeness.models.load import TOKENIZER_FILES
 from ripeness.runtime.errors import UserError
 from ripeness.study.lock_file import commit_of
@@ -27,14 +28,14 @@ WEIGHTS = (
 def checkpoint_folder(source: dict[str, Any]) -> Path:
     """Download what is needed of a model at a commit: {repo, revision, commit}."""
     repo, commit = source["repo"], commit_of(source)
-    what = f"{repo} at {source['revision']}"
+    target = Target("model", repo, source["revision"])
     if constants.is_offline_mode():
-        return Path(patiently(what, snapshot_download, repo, revision=commit, local_files_only=True))
-    files = list_files(what, repo, "model", commit)
-    return download(what, repo, "model", commit, [files[name] for name in needed_files(what, files)])
+        return Path(patiently(target, snapshot_download, repo, revision=commit, local_files_only=True))
+    files = list_files(target, commit)
+    return download(target, commit, [files[name] for name in needed_files(target, files)])
 
 
-def needed_files(what: str, files: Iterable[str]) -> list[str]:
+def needed_files(target: Target, files: Iterable[str]) -> list[str]:
     """The names of the files that a checkpoint consists of, with one kind of weights."""
     names = list(files)
     forms = weight_forms(names)
@@ -43,7 +44,7 @@ def needed_files(what: str, files: Iterable[str]) -> list[str]:
         return [name for name in names if name in SMALL_FILES or name == first or name in weights]
     shown = ", ".join(sorted(names)[:12]) or "nothing"
     raise UserError(
-        f"{what} has no weights in a form that is read here; it has {shown}\n"
+        f"{target} has no weights in a form that is read here; it has {shown}\n"
         f"hint: these are read: {', '.join(first for first, _ in WEIGHTS)}; convert others and name the folder with "
         "`path`"
     )

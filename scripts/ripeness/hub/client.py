@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from huggingface_hub import DatasetCard, HfApi, constants
 from huggingface_hub.hf_api import RepoFile
@@ -12,6 +12,7 @@ from huggingface_hub.hf_api import RepoFile
 from ripeness.hub.download import download, list_files
 from ripeness.hub.parquet_copies import files_of_split, is_copy, no_split
 from ripeness.hub.retry import patiently
+from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 from ripeness.study.joined_sources import splits_of
 from ripeness.study.lock_file import commit_of
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def list_refs(repo: str, kind: str) -> dict[str, str]:
+def list_refs(repo: str, kind: Literal["model", "dataset"]) -> dict[str, str]:
     """The commit of every branch, tag and converted copy of a repository. `kind` is model or dataset."""
-    what = f"the dataset {repo}" if kind == "dataset" else repo
-    found = patiently(what, HfApi().list_repo_refs, repo, repo_type=kind)
+    found = patiently(Target(kind, repo), HfApi().list_repo_refs, repo, repo_type=kind)
     names = {ref.name: ref.target_commit for ref in [*found.tags, *found.branches]}
     return names | {ref.ref: ref.target_commit for ref in found.converts}
 
@@ -71,72 +71,72 @@ def dataset_split(name: str, config: str | None, split: str, source: dict[str, A
         )
     if len(tables) == 1:
         return tables[0]
-    return patiently(f"the dataset {name}: {split}", plainly(datasets.concatenate_datasets), tables)
+    return patiently(Target("dataset", name, part=split), plainly(datasets.concatenate_datasets), tables)
 
 
 def one_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
     """One published split in memory."""
     commit = commit_of(source)
-    what = f"the dataset {name} at {source['revision']}"
+    target = Target("dataset", name, source["revision"])
     if constants.is_offline_mode():  # the library would take whatever version it has read before
         raise UserError(
-            f"{what} cannot be fetched: HF_HUB_OFFLINE is set\nhint: fetch on a machine with network: make study, or "
+            f"{target} cannot be fetched: HF_HUB_OFFLINE is set\nhint: fetch on a machine with network: make study, or "
             "snakemake prepare, there; the rows stay in results/. Or name files on disk with `source`"
         )
-    files = list_files(what, name, "dataset", commit)
+    files = list_files(target, commit)
     with tempfile.TemporaryDirectory() as cache:
         # the library's own cache of tables is left alone: it would take a table with one split for the whole dataset
         if is_copy(source["revision"], config, files):
-            paths = files_of_split(what, files, config, split)
-            return converted_split(what, name, commit, [files[path] for path in paths], cache)
-        return published_split(what, name, config, split, commit, files, cache)
+            paths = files_of_split(str(target), files, config, split)
+            return converted_split(target, commit, [files[path] for path in paths], cache)
+        return published_split(target, config, split, commit, files, cache)
 
 
-def converted_split(what: str, name: str, commit: str, wanted: list[RepoFile], cache: str) -> "Dataset":
+def converted_split(target: Target, commit: str, wanted: list[RepoFile], cache: str) -> "Dataset":
     """A split of the hub's own Parquet copy, read from just these files."""
     import datasets
 
-    folder = download(what, name, "dataset", commit, wanted)
+    folder = download(target, commit, wanted)
     read = plainly(datasets.Dataset.from_parquet)
-    return patiently(what, read, [str(folder / file.path) for file in wanted], cache_dir=cache, keep_in_memory=True)
+    return patiently(target, read, [str(folder / file.path) for file in wanted], cache_dir=cache, keep_in_memory=True)
 
 
 def published_split(
-    what: str, name: str, config: str | None, split: str, commit: str, files: dict[str, RepoFile], cache: str
+    target: Target, config: str | None, split: str, commit: str, files: dict[str, RepoFile], cache: str
 ) -> "Dataset":
     """A split of a repository as its card, or the names of its files, say what is a split."""
     import datasets
 
-    if (script := f"{name.rpartition('/')[2]}.py") in files:
+    if (script := f"{target.name.rpartition('/')[2]}.py") in files:
         raise UserError(
-            f"{what} is made by a script, {script}, which is not run\nhint: `revision: refs/convert/parquet` reads the "
-            "hub's own copy, where there is one; else download the rows and name the files under `source`"
+            f"{target} is made by a script, {script}, which is not run\nhint: `revision: refs/convert/parquet` reads "
+            "the hub's own copy, if there is one; else download the rows and name the files under `source`"
         )
     build = plainly(datasets.load_dataset_builder)
-    builder = patiently(what, build, name, name=config, revision=commit, cache_dir=cache)
+    builder = patiently(target, build, target.name, name=config, revision=commit, cache_dir=cache)
     published = builder.config.data_files or {}
     if split not in published:
-        raise no_split(what, split, published)
-    prefix = f"hf://datasets/{name}@{commit}/"
+        raise no_split(str(target), split, published)
+    prefix = f"hf://datasets/{target.name}@{commit}/"
     paths = [str(file).removeprefix(prefix) for file in published[split]]
-    if "README.md" not in files or not is_described(what, name, commit, files["README.md"]):
-        check_guess(what, split, paths)
-    download(what, name, "dataset", commit, [files[path] for path in paths if path in files])
+    if "README.md" not in files or not is_described(target, commit, files["README.md"]):
+        check_guess(target, split, paths)
+    download(target, commit, [files[path] for path in paths if path in files])
     builder.config.data_files = datasets.data_files.DataFilesDict({split: published[split]})
     card = (builder.info.splits or {}).get(split)
-    patiently(what, plainly(builder.download_and_prepare), verification_mode="no_checks")
+    patiently(target, plainly(builder.download_and_prepare), verification_mode="no_checks")
     table = builder.as_dataset(split=split, in_memory=True)
-    check_rows(what, split, len(table), card.num_examples if card else None)
+    check_rows(target, split, len(table), card.num_examples if card else None)
     return table
 
 
-def is_described(what: str, name: str, commit: str, card: RepoFile) -> bool:
+def is_described(target: Target, commit: str, card: RepoFile) -> bool:
     """Whether the card of a repository says which files are which split."""
-    folder = download(what, name, "dataset", commit, [card])
-    return bool(patiently(what, DatasetCard.load, folder / card.path).data.get("configs"))
+    folder = download(target, commit, [card])
+    return bool(patiently(target, DatasetCard.load, folder / card.path).data.get("configs"))
 
 
-def check_guess(what: str, split: str, paths: list[str]) -> None:
+def check_guess(target: Target, split: str, paths: list[str]) -> None:
     """Refuse a split that the library has put together from files of different names, such as two test sets.
 
     Without a card it goes by words in names: `test.jsonl` and `test-matched.jsonl` are `test` to it. Numbers, and a
@@ -151,17 +151,17 @@ def check_guess(what: str, split: str, paths: list[str]) -> None:
         found.setdefault(tuple(re.sub(r"\d+(-of-\d+)?(-[0-9a-f]{8,})?", "", part) for part in named), path)
     if len(found) > 1:
         raise UserError(
-            f"{what}: no card says which files are the split {split!r}, and by their names these are: "
+            f"{target}: no card says which files are the split {split!r}, and by their names these are: "
             f"{', '.join(list(found.values())[:6])}\n"
             "hint: the hub's own copy may tell them apart (revision: refs/convert/parquet); or download the file that "
             "is meant and name it under `source`"
         )
 
 
-def check_rows(what: str, split: str, n_rows: int, expected: int | None) -> None:
+def check_rows(target: Target, split: str, n_rows: int, expected: int | None) -> None:
     """Refuse a split with another number of rows than its card says."""
     if expected and n_rows != expected:
         raise UserError(
-            f"{what}: the split {split!r} has {n_rows} rows, its card says {expected}\n"
+            f"{target}: the split {split!r} has {n_rows} rows, its card says {expected}\n"
             "hint: fetch it again; if it stays so, the repository is damaged: take another commit"
         )

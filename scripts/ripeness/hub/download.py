@@ -21,6 +21,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, disable_progress_bars
 
 from ripeness.hub.retry import DISK, Damaged, is_inner, misled, patiently
+from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import sync_one
 
@@ -32,63 +33,65 @@ BLOCK = 2**22  # bytes that are hashed at a time
 SHA256, GIT_HASH = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def list_files(what: str, repo: str, kind: str, commit: str) -> dict[str, RepoFile]:
-    """The files of a commit by path: size, and sha256 or git's hash. `kind` is model or dataset."""
+def list_files(target: Target, commit: str) -> dict[str, RepoFile]:
+    """The files of a commit by path: size, and sha256 or git's hash."""
 
     def ask() -> dict[str, RepoFile]:
-        tree = HfApi().list_repo_tree(repo, recursive=True, revision=commit, repo_type=kind)
+        tree = HfApi().list_repo_tree(target.name, recursive=True, revision=commit, repo_type=target.kind)
         return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
 
-    files = patiently(what, ask)
+    files: dict[str, RepoFile] = patiently(target, ask)
     for file in files.values():
-        check_entry(what, file)
+        check_entry(target, file)
     return files
 
 
-def check_entry(what: str, file: RepoFile) -> None:
+def check_entry(target: Target, file: RepoFile) -> None:
     """Refuse a file whose path or hash would lead out of the cache, where both are names of files.
 
     What stands in the list is believed of nobody: HF_ENDPOINT may name any server.
     """
     if not is_inner(file.path):
-        raise misled(what, f"a file is called {file.path!r}")
+        raise misled(target, f"a file is called {file.path!r}")
     if file.lfs and not SHA256.fullmatch(str(file.lfs.sha256)):
-        raise misled(what, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
+        raise misled(target, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
     if not GIT_HASH.fullmatch(str(file.blob_id)):
-        raise misled(what, f"the hash of {file.path} is {str(file.blob_id)[:80]!r}")
+        raise misled(target, f"the hash of {file.path} is {str(file.blob_id)[:80]!r}")
     for size in (file.size, *([file.lfs.size] if file.lfs else [])):
         if not isinstance(size, int) or size < 0:
-            raise misled(what, f"the size of {file.path} is {size!r}")
+            raise misled(target, f"the size of {file.path} is {size!r}")
 
 
-def download(what: str, repo: str, kind: str, commit: str, files: Iterable[RepoFile]) -> Path:
+def download(target: Target, commit: str, files: Iterable[RepoFile]) -> Path:
     """Download files of a commit and check sizes and hashes; the folder that holds them by their paths."""
     disable_progress_bars()  # this goes to a log
     wanted = list(files)
-    storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind)
-    large = [file for file in wanted if file.lfs and not (storage / "blobs" / file.lfs.sha256).exists()]
-    check_space(what, storage, sum(file.size for file in large))
-    place = {"repo": repo, "kind": kind, "commit": commit}
-    for file in large:
-        patiently(f"{what}: {file.path}", fetch_large, file, storage=storage, **place)
-    fresh = {file.path for file in large}
-    return patiently(what, lay_out, wanted, fresh=fresh, **place)
+    storage = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=target.name, repo_type=target.kind)
+    large = [
+        (file, file.lfs.sha256) for file in wanted if file.lfs and not (storage / "blobs" / file.lfs.sha256).exists()
+    ]
+    check_space(target, storage, sum(file.size for file, _ in large))
+    place = {"repo": target.name, "kind": target.kind, "commit": commit}
+    for file, sha256 in large:
+        patiently(target.at(file.path), fetch_large, file, sha256, storage=storage, **place)
+    fresh = {file.path for file, _ in large}
+    return patiently(target, lay_out, wanted, fresh=fresh, **place)
 
 
-def check_space(what: str, storage: Path, n_bytes: int) -> None:
+def check_space(target: Target, storage: Path, n_bytes: int) -> None:
     """Refuse a download for which there is no room."""
     storage.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(storage).free
     if n_bytes > free:
         raise UserError(
-            f"{what} cannot be fetched: it needs {n_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {storage}\n"
-            f"hint: {DISK}"
+            f"{target} cannot be fetched: it needs {n_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in "
+            f"{storage}\nhint: {DISK}"
         )
 
 
-def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: str) -> None:
+def fetch_large(file: RepoFile, sha256: str, *, storage: Path, repo: str, kind: str, commit: str) -> None:
     """Download one large file, from where an earlier attempt was cut off."""
-    blob = storage / "blobs" / file.lfs.sha256
+    blob = storage / "blobs" / sha256
     part = blob.with_name(f"{blob.name}.part")
     blob.parent.mkdir(parents=True, exist_ok=True)
     locks = storage.parent / ".locks"
@@ -112,9 +115,9 @@ def fetch_large(file: RepoFile, *, storage: Path, repo: str, kind: str, commit: 
                 if error.response.status_code == RANGE_NOT_SATISFIABLE:
                     raise Damaged(f"{file.path} ends at byte {start}, the hub says at {file.size}") from error
                 raise
-        if (found := sha256_of(part)) != file.lfs.sha256:
+        if (found := sha256_of(part)) != sha256:
             part.unlink()
-            raise Damaged(f"{file.path} has the sha256 {found[:12]}..., the hub says {file.lfs.sha256[:12]}...")
+            raise Damaged(f"{file.path} has the sha256 {found[:12]}..., the hub says {sha256[:12]}...")
         sync_one(part)
         os.replace(part, blob)
 

@@ -8,6 +8,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import hf_raise_for_status
 
 from ripeness.hub.retry import client, is_inner, patiently
+from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 
 ADDRESS = "https://raw.githubusercontent.com"  # <owner>/<repository>/<commit>/<path>
@@ -43,9 +44,9 @@ def fetch(source: dict[str, Any], name: str) -> bytes:
         return answer.content
 
     try:
-        return patiently(url, ask)
+        return patiently(Target("file", url), ask)
     except UserError as error:
-        reason = str(error).partition("\nhint: ")[0].replace(f"{constants.ENDPOINT} cannot", f"{ADDRESS} cannot")
+        reason = str(error).partition("\nhint: ")[0]
         raise UserError(f"{reason}\nhint: {by_hand(source, [name])}") from None
 
 

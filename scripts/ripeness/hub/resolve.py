@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import Study
@@ -12,7 +12,7 @@ from ripeness.study.published_runs import branches_of, is_by_tokens, known_steps
 from ripeness.study.schema import check_config, hint
 from ripeness.study.series import nearest
 
-KIND = {"models": "model", "datasets": "dataset"}  # of the hub's routes
+KIND: dict[str, Literal["model", "dataset"]] = {"models": "model", "datasets": "dataset"}  # of the hub's routes
 
 
 def unresolved(study: Study) -> list[Wanted]:

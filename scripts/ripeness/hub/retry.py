@@ -26,6 +26,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import parse_ratelimit_headers
 from huggingface_hub.utils._http import default_client_factory  # the library has no public one with its own hooks
 
+from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,34 @@ DISK = "make room, or set HF_HOME to a folder on a larger disk; what is there al
 
 
 class Damaged(Exception):
-    """A file came otherwise than the hub's list says; asking again may help."""
+    """A file that differs from the hub's list; another attempt may help."""
+
+
+# Each cause with its reason and hint; the first kind that fits counts.
+CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
+    (
+        RepositoryNotFoundError,
+        "there is no such repository, or it is private",
+        "check the name; for a private one set HF_TOKEN or run `hf auth login`",
+    ),
+    (
+        RevisionNotFoundError,
+        "the repository has no such revision",
+        "its page lists them; if one was moved or removed: make resolve UPDATE=1 STUDY=<the study's file>",
+    ),
+    (EntryNotFoundError, "a file is missing: {said}", "check the name and the revision"),
+    (
+        OfflineModeIsEnabled,
+        "HF_HUB_OFFLINE is set and it is not in the cache",
+        "fetch on a machine with network: make study, or snakemake prepare, there",
+    ),
+    (Damaged, "{all}", "the hub or a mirror (HF_ENDPOINT) serves a damaged file; try again later, or another mirror"),
+    (
+        httpx2.TransportError,
+        "{server} cannot be reached: {said}",
+        "fetching needs the network (on a cluster the login node); HF_ENDPOINT names a mirror, `path` a folder",
+    ),
+)
 
 
 def client() -> httpx2.Client:
@@ -67,7 +95,7 @@ def is_inner(path: str) -> bool:
     return not {"", ".", ".."} & set(parts) and not any(sign in path for sign in "\\\0")
 
 
-def misled(what: str, why: str) -> UserError:
+def misled(what: Target | str, why: str) -> UserError:
     """The error for an answer that no hub gives."""
     return UserError(
         f"{what} cannot be fetched: {why}\nhint: no hub answers so; check HF_ENDPOINT, which is {constants.ENDPOINT}"
@@ -77,16 +105,16 @@ def misled(what: str, why: str) -> UserError:
 set_client_factory(client)
 
 
-def patiently(what: str, ask: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """Call `ask` until it answers, at most ATTEMPTS times; UserError, which names `what`, when it cannot."""
+def patiently(target: Target, ask: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call `ask` until it answers, at most ATTEMPTS times. Raises UserError that names the target if it does not."""
     for attempt in range(ATTEMPTS):
         try:
             return ask(*arguments, **options)
         except (OSError, httpx2.HTTPError, Damaged, RuntimeError, ValueError) as error:
             wait = waiting_time(error, attempt)
             if wait is None or attempt + 1 == ATTEMPTS:
-                raise refusal(what, error) from error
-            logger.warning("%s: %s; again in %.0f s", what, first_line(cause_of(error)), wait)
+                raise refusal(target, error) from error
+            logger.warning("%s: %s; again in %.0f s", target, first_line(cause_of(error)), wait)
             time.sleep(wait)
     raise AssertionError("unreachable")
 
@@ -110,11 +138,11 @@ def waiting_time(error: BaseException, attempt: int) -> float | None:
     cause = cause_of(error)
     if isinstance(cause, httpx2.ConnectError) and attempt + 1 >= ATTEMPTS_TO_CONNECT:
         return None
-    is_busy = isinstance(cause, HfHubHTTPError) and cause.response.status_code in BUSY
+    busy = cause if isinstance(cause, HfHubHTTPError) and cause.response.status_code in BUSY else None
     is_broken = isinstance(cause, (httpx2.TransportError, Damaged)) and not isinstance(cause, httpx2.ProxyError)
-    if not is_busy and not is_broken and "Consistency check failed" not in str(cause):
+    if not busy and not is_broken and "Consistency check failed" not in str(cause):
         return None
-    wanted = asked_wait(cause.response.headers) if is_busy else None
+    wanted = asked_wait(busy.response.headers) if busy else None
     wait = FIRST_WAIT_S * 2**attempt if wanted is None else wanted
     return min(MOST_WAIT_S, wait) * (1 + JITTER * random.random())
 
@@ -139,47 +167,28 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def refusal(what: str, error: BaseException) -> UserError:
-    """What the user must know of an error, and do."""
+def refusal(target: Target, error: BaseException) -> UserError:
+    """Make the error for what cannot be fetched: the reason, and what the user can do."""
+    reason, advice = explained(target, error)
+    return UserError(f"{target} cannot be fetched: {reason}\nhint: {advice}")
+
+
+def explained(target: Target, error: BaseException) -> tuple[str, str]:
+    """Explain an error: the reason and a hint."""
     cause = cause_of(error)
-    page = f"{constants.ENDPOINT}/{what.split(' at ')[0].replace('the dataset ', 'datasets/')}"
-    known: list[tuple[type[BaseException], str, str]] = [
-        (GatedRepoError, "its owner gives access on request only", f"agree to its terms at {page}, then set HF_TOKEN"),
-        (
-            RepositoryNotFoundError,
-            "there is no such repository, or it is private",
-            "check the name; for a private one set HF_TOKEN or run `hf auth login`",
-        ),
-        (
-            RevisionNotFoundError,
-            "the repository has no such revision",
-            "its page lists them; where one was moved or removed: make resolve UPDATE=1 STUDY=<the study's file>",
-        ),
-        (EntryNotFoundError, f"a file is missing: {first_line(cause)}", "check the name and the revision"),
-        (
-            OfflineModeIsEnabled,
-            "HF_HUB_OFFLINE is set and it is not in the cache",
-            "fetch on a machine with network: make study, or snakemake prepare, there",
-        ),
-        (Damaged, str(cause), "the hub or a mirror (HF_ENDPOINT) serves it wrongly; try again later, or another one"),
-        (
-            httpx2.TransportError,
-            f"{constants.ENDPOINT} cannot be reached: {first_line(cause)}",
-            "fetching needs the network (on a cluster the login node); HF_ENDPOINT names a mirror, `path` a folder",
-        ),
-    ]
-    for kind, reason, advice in known:
+    if isinstance(cause, GatedRepoError):
+        return "its owner grants access on request only", f"agree to its terms at {target.page}, then set HF_TOKEN"
+    for kind, reason, advice in CAUSES:
         if isinstance(cause, kind):
-            return UserError(f"{what} cannot be fetched: {reason}\nhint: {advice}")
+            return reason.format(said=first_line(cause), all=cause, server=target.server), advice
     if isinstance(cause, HfHubHTTPError) and cause.response.status_code in BUSY:
-        status = cause.response.status_code
-        return UserError(
-            f"{what} cannot be fetched: the hub answers {status} again and again\n"
-            "hint: run it again later, what has come stays; with HF_TOKEN more requests are allowed"
+        return (
+            f"the server keeps answering {cause.response.status_code}",
+            "run it again later, files that have arrived are kept; with HF_TOKEN more requests are allowed",
         )
     if any("No space left" in str(part) or "Disk quota" in str(part) for part in chain(error)):
-        return UserError(f"{what} cannot be fetched: {first_line(error)}\nhint: {DISK}")
-    return UserError(
-        f"{what} cannot be fetched: {first_line(cause)}\n"
-        "hint: fetching needs the network; where there is none, name files on disk with `path` or `source`"
+        return first_line(error), DISK
+    return (
+        first_line(cause),
+        "fetching needs the network; without one, name files on disk with `path` or `source`",
     )

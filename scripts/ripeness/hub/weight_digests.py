@@ -12,6 +12,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from ripeness.hub.checkpoint_folder import needed_files, weight_forms
 from ripeness.hub.download import list_files
+from ripeness.hub.target import Target
 from ripeness.study.lock_file import commit_of
 
 AT_ONCE = 4  # lists that are asked for; each is one or a few requests
@@ -26,9 +27,9 @@ def listed_weights(source: dict[str, Any]) -> dict[str, Any] | None:
     repo, commit = source["repo"], commit_of(source)
     if constants.is_offline_mode():
         return cached_weights(repo, commit)
-    what = f"{repo} at {source['revision']}"
-    files = list_files(what, repo, "model", commit)
-    needed_files(what, files)
+    target = Target("model", repo, source["revision"])
+    files = list_files(target, commit)
+    needed_files(target, files)
     return preferred(form_digests(files))
 
 
@@ -67,7 +68,7 @@ def all_forms(repo: str, commits: Mapping[str, str]) -> dict[str, dict[str, list
     names = {commit: name for name, commit in reversed(list(commits.items()))}
 
     def ask(commit: str) -> dict[str, list[str]]:
-        return form_digests(list_files(f"{repo} at {names[commit]}", repo, "model", commit))
+        return form_digests(list_files(Target("model", repo, names[commit]), commit))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(zip(names, pool.map(ask, names), strict=True))

@@ -15,7 +15,6 @@ from ripeness.runtime.made_here import check_length, check_place, damaged, write
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 MOST_LETTERS = 100  # of a name in that of a temporary, since a file system has a limit
-Kinds = type | tuple[type, ...]
 
 _open: list[Path] = []  # temporaries that are being written; what lies in them is synced with them
 
@@ -85,13 +84,14 @@ def write_json(path: Path, value: Any, *, must_last: bool = True) -> None:
         temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, kind: Kinds = object, *, keys: tuple[str, ...] = (), advice: str | None = None) -> Any:
+def read_json(path: Path, kind: type = object, *, keys: tuple[str, ...] = (), advice: str | None = None) -> Any:
     """Read one JSON file; UserError where it is not there, is damaged, is of another kind, or lacks one of `keys`.
 
     `advice` is the hint; without it the file is taken for one that is made here.
     """
     value = parsed(path, read_text(Path(path), advice=advice), advice=advice)
-    if not isinstance(value, kind):
+    is_wanted = isinstance(value, kind)
+    if not is_wanted:
         wanted = "an object" if kind is dict else "a list" if kind is list else "another kind of value"
         raise damaged(path, f"{shortened(value)} stands where {wanted} is wanted", advice)
     if keys and (missing := [key for key in keys if key not in value]):

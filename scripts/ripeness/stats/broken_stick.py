@@ -1,4 +1,4 @@
-"""Where a curve over pre-training bends: two lines that meet, with tests of a straight line, a knot and a kink.
+"""Find where a curve over pre-training bends: fit two lines that meet; test a straight line, a knot and a kink.
 
 Means [checkpoints, n] over seeds hold one data set a column (see `curves`).
 """
@@ -9,17 +9,28 @@ from functools import lru_cache
 
 import numpy as np
 
-from ripeness.stats.curves import ROUNDING, Design, beyond_line, design_of, freed, hinge, level, pure_noise, share_of
+from ripeness.stats.curves import (
+    ROUNDING,
+    Design,
+    design_of,
+    hinge,
+    line_residuals,
+    p_from_draws,
+    project_out,
+    pure_noise,
+    significance,
+)
 
-HALVINGS = 12  # steps that narrow the end of an interval down
+HALVINGS = 12  # bisection steps for the end of an interval
 LINE_DRAWS = 9999  # for the test of a line, once for all curves over the same checkpoints: their error is shared
 
 
 @dataclass(frozen=True)
 class Stick:
-    """Two lines that meet at `knot`; a limit is None where the interval is open. p of a straight line, and of no kink.
+    """Two lines that meet at `knot`; a limit is None where the interval is open.
 
-    `p_kink` is None where there are too few checkpoints to tell a kink from a smooth bend.
+    `p_line` tests a straight line. `p_kink` tests a smooth bend; it is None where there are too few checkpoints to
+    tell a kink from a smooth bend.
     """
 
     knot: float
@@ -32,80 +43,80 @@ class Stick:
 
 
 def line_p(design: Design, means: np.ndarray, *, seed: int) -> np.ndarray:
-    """p [n] that a line would be bettered as much by some two lines that meet: the sup-F test.
+    """Test a straight line against the best two lines that meet (sup-F test): p [n].
 
-    F grows with the part of the residuals that the best hinge takes. Under a line and normal noise that part depends
-    neither on the line nor on the size of the noise, so that drawing it from pure noise makes the test exact. A smooth
-    curve is no line either: the test shows a bend, never a kink.
+    F grows with the share of the residuals that the best hinge explains. Under a line and normal noise this share
+    depends neither on the line nor on the size of the noise, so that the test is exact when it is drawn from pure
+    noise. A smooth curve is no line either: the test shows a bend, never a kink.
     """
-    drawn = parts_of_noise(tuple(design.x.tolist()), seed)
-    larger = len(drawn) - np.searchsorted(drawn, part_of_hinge(design, means), side="left")
+    drawn = explained_shares_of_noise(tuple(design.x.tolist()), seed)
+    larger = len(drawn) - np.searchsorted(drawn, explained_share(design, means), side="left")
     return (1 + larger) / (1 + len(drawn))
 
 
 @lru_cache(maxsize=32)
-def parts_of_noise(x: tuple[float, ...], seed: int) -> np.ndarray:
-    """What the best hinge takes of pure noise [LINE_DRAWS], in increasing order."""
-    return np.sort(part_of_hinge(design_of(x), pure_noise(len(x), LINE_DRAWS, seed)))
+def explained_shares_of_noise(x: tuple[float, ...], seed: int) -> np.ndarray:
+    """Draw the share of pure noise that the best hinge explains [LINE_DRAWS], in increasing order."""
+    return np.sort(explained_share(design_of(x), pure_noise(len(x), LINE_DRAWS, seed)))
 
 
-def part_of_hinge(design: Design, means: np.ndarray) -> np.ndarray:
-    """Share [n] of what a line leaves that the best hinge takes; 0 where a line leaves nothing."""
-    left = beyond_line(design, means)
-    whole = (left**2).sum(axis=0)
-    return design.hinges.taken(left) / np.where(whole > 0, whole, 1.0)
+def explained_share(design: Design, means: np.ndarray) -> np.ndarray:
+    """Return the share [n] of the line's residuals that the best hinge explains; 0 where there are no residuals."""
+    residuals = line_residuals(design, means)
+    total = (residuals**2).sum(axis=0)
+    return design.hinges.explained_ss(residuals) / np.where(total > 0, total, 1.0)
 
 
-def sideways(design: Design, term: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Noise [checkpoints, draws] freed of the line and of a term, of length 1."""
+def orthogonal_noise(design: Design, term: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Make noise [checkpoints, draws] orthogonal to the line and to a term, and of unit length."""
     noise = noise - design.line @ (design.line.T @ noise)
     noise = noise - np.outer(term, term @ noise)
     return noise / np.linalg.norm(noise, axis=0)
 
 
 def knot_p(design: Design, means: np.ndarray, knot: float, *, draws: int, seed: int) -> np.ndarray:
-    """p [n] that two lines which meet at `knot` would be bettered as much by a knot elsewhere.
+    """Test whether two lines meet at `knot`, against a knot anywhere else: p [n].
 
     It inverts the profile F of a knot, (SSE(knot) - SSE_min) / (SSE_min / df), against a threshold that is drawn. The
-    F distribution would be right if the best knot took the noise of one parameter. It does where lines meet steeply;
-    where they meet gently it is the best of many, which takes more. Under normal noise, given the fit at the true
-    knot, residuals point in any direction alike; drawn so they depend on no unknown number, and the test is exact for
-    any slopes, noise and statistic (conditional test of Knowles, Siegmund and Zhang 1991, Biometrika 78).
+    F distribution would be right if the best knot explained the noise of one parameter. It does where lines meet
+    steeply; where they meet gently it is the best of many, which explains more. Under normal noise, given the fit at
+    the true knot, residuals point in any direction alike; drawn so they depend on no unknown number, and the test is
+    exact for any slopes, noise and statistic (conditional test of Knowles, Siegmund and Zhang 1991, Biometrika 78).
     """
-    term = freed(hinge(design.x, np.array([knot])), design.line)[0]
-    left = beyond_line(design, means)
-    height = term @ left
-    size = np.sqrt(np.maximum((left**2).sum(axis=0) - height**2, 0.0))
-    seen = np.maximum(design.hinges.taken(left) - height**2, 0.0)
+    term = project_out(hinge(design.x, np.array([knot])), design.line)[0]
+    residuals = line_residuals(design, means)
+    projection = term @ residuals
+    rest = np.sqrt(np.maximum((residuals**2).sum(axis=0) - projection**2, 0.0))
+    seen = np.maximum(design.hinges.explained_ss(residuals) - projection**2, 0.0)
     along = design.hinges.coordinates(term[:, None])
-    aside = design.hinges.coordinates(sideways(design, term, pure_noise(len(design.x), draws, seed)))
-    p = np.empty(len(height))
-    for k, (up, across) in enumerate(zip(height, size, strict=True)):
-        drawn = np.maximum(design.hinges.parts(up * along + across * aside).max(axis=0) - up**2, 0.0)
-        p[k] = share_of(drawn >= seen[k] - ROUNDING * across**2)
+    across = design.hinges.coordinates(orthogonal_noise(design, term, pure_noise(len(design.x), draws, seed)))
+    p = np.empty(len(projection))
+    for k, (height, size) in enumerate(zip(projection, rest, strict=True)):
+        drawn = np.maximum(design.hinges.explained(height * along + size * across).max(axis=0) - height**2, 0.0)
+        p[k] = p_from_draws(drawn >= seen[k] - ROUNDING * size**2)
     return p
 
 
 def kink_p(design: Design, means: np.ndarray, *, draws: int, seed: int) -> float:
-    """p that two lines would fit as much better than the smooth curves do if the best smooth curve were the truth.
+    """Test the best smooth curve against two lines that meet: p.
 
-    What is drawn about it is as large as noise must have been to leave what was left: the best of many curves took one
-    degree of freedom more than the curve alone, which is given here.
+    Draws around the smooth curve are as large as the noise must have been to leave these residuals: the best of many
+    curves used one degree of freedom more than the curve alone, which is given here.
     """
-    left = beyond_line(design, means[:, None])[:, 0]
-    _, term = design.smooth.best(left)
-    height = term @ left
-    size = np.sqrt(max(left @ left - height**2, 0.0) * (design.df + 1) / design.df)
-    aside = sideways(design, term, pure_noise(len(left), draws, seed))
-    drawn = sharpness(design, height * term[:, None] + size * aside)
-    return float(share_of(drawn >= sharpness(design, left[:, None])))
+    residuals = line_residuals(design, means[:, None])[:, 0]
+    _, term = design.smooth.best(residuals)
+    projection = term @ residuals
+    rest = np.sqrt(max(residuals @ residuals - projection**2, 0.0) * (design.df + 1) / design.df)
+    across = orthogonal_noise(design, term, pure_noise(len(residuals), draws, seed))
+    drawn = sharpness(design, projection * term[:, None] + rest * across)
+    return float(p_from_draws(drawn >= sharpness(design, residuals[:, None])))
 
 
-def sharpness(design: Design, left: np.ndarray) -> np.ndarray:
-    """SSE of the best smooth curve over that of the best two lines [n], from what a line leaves [checkpoints, n]."""
-    whole = (left**2).sum(axis=0)
-    smooth, sharp = (whole - family.taken(left) for family in (design.smooth, design.hinges))
-    return np.maximum(smooth, 0.0) / np.maximum(sharp, ROUNDING * whole + np.finfo(float).tiny)
+def sharpness(design: Design, residuals: np.ndarray) -> np.ndarray:
+    """Divide the SSE of the best smooth curve by that of the best two lines: [n], from [checkpoints, n]."""
+    total = (residuals**2).sum(axis=0)
+    smooth, sharp = (total - family.explained_ss(residuals) for family in (design.smooth, design.hinges))
+    return np.maximum(smooth, 0.0) / np.maximum(sharp, ROUNDING * total + np.finfo(float).tiny)
 
 
 def broken_stick(
@@ -114,10 +125,10 @@ def broken_stick(
     """Fit two lines that meet to the means [checkpoints], with all knots that the data do not contradict."""
     knot = best_knot(design, means)
 
-    def is_held(place: float) -> bool:
-        return bool(knot_p(design, means[:, None], place, draws=draws, seed=seed)[0] > level(confidence))
+    def is_accepted(place: float) -> bool:
+        return bool(knot_p(design, means[:, None], place, draws=draws, seed=seed)[0] > significance(confidence))
 
-    low, high = outermost(design.knots, knot, is_held)
+    low, high = outermost(design.knots, knot, is_accepted)
     columns = np.vstack([np.ones_like(design.x), design.x, hinge(design.x, np.array([knot]))[0]])
     _, slope, change = np.linalg.lstsq(columns.T, means, rcond=None)[0]
     return Stick(
@@ -132,11 +143,11 @@ def broken_stick(
 
 
 def best_knot(design: Design, means: np.ndarray) -> float:
-    """Where two lines meet that fit best: at a checkpoint, or where the lines through what is on either side cross."""
-    place, _ = design.hinges.best(beyond_line(design, means[:, None])[:, 0])
-    gap = place - len(design.hinges.corners)
+    """Find the best knot: a checkpoint, or the crossing of the lines through the checkpoints on either side."""
+    number, _ = design.hinges.best(line_residuals(design, means[:, None])[:, 0])
+    gap = number - len(design.hinges.terms)
     if gap < 0:
-        return float(design.x[1 + place])
+        return float(design.x[1 + number])
     last = gap + 2  # checkpoints before the gap
     (slope, start), (steeper, lower) = (
         np.polyfit(design.x[side], means[side], 1) for side in (slice(last), slice(last, None))
@@ -144,20 +155,23 @@ def best_knot(design: Design, means: np.ndarray) -> float:
     return float(np.clip((start - lower) / (steeper - slope), design.x[last - 1], design.x[last]))
 
 
-def outermost(knots: np.ndarray, best: float, is_held: Callable[[float], bool]) -> tuple[float | None, float | None]:
-    """The first and the last knot that is held; None where that is an end of `knots`, beyond which the bend may lie.
+def outermost(
+    knots: np.ndarray, best: float, is_accepted: Callable[[float], bool]
+) -> tuple[float | None, float | None]:
+    """Find the first and the last accepted knot; None where that is an end of `knots`, beyond which the bend may lie.
 
-    Between them there may be gaps. An end is narrowed down between the last knot that is held and the next.
+    There may be gaps between them. An end is refined by bisection between the last accepted knot and the next.
     """
-    held = [best, *(float(knot) for knot in knots if is_held(float(knot)))]
+    accepted = [best, *(float(knot) for knot in knots if is_accepted(float(knot)))]
+    first, last = min(accepted), max(accepted)
     ends: list[float | None] = []
-    for inside, beyond in ((min(held), knots[knots < min(held)][-1:]), (max(held), knots[knots > max(held)][:1])):
+    for inside, beyond in ((first, knots[knots < first][-1:]), (last, knots[knots > last][:1])):
         if not len(beyond):
             ends.append(None)
             continue
         outside = float(beyond[0])
         for _ in range(HALVINGS):
             middle = (inside + outside) / 2
-            inside, outside = (middle, outside) if is_held(middle) else (inside, middle)
+            inside, outside = (middle, outside) if is_accepted(middle) else (inside, middle)
         ends.append(inside)
     return ends[0], ends[1]

@@ -1,9 +1,9 @@
-"""Curves over pre-training that are a line and one more term, and the noise about them.
+"""Fit curves over pre-training (a line and one more term), and estimate the noise around them.
 
-Everything looks at the means over seeds, one value a checkpoint: seeds share the noise of their checkpoint, which no
-spread between seeds shows, and only the scatter of checkpoints about a curve does. Arrays [checkpoints, n] hold one
-data set a column. With one more term a fit is a product: with r what the line leaves of the data and q the term, freed
-of the line and of length 1, it leaves |r|^2 - (q.r)^2.
+All functions work on means over seeds, one value a checkpoint. Seeds share the noise of their checkpoint, so that the
+spread between seeds does not show it; only the residuals of the checkpoints from a curve do. Arrays [checkpoints, n]
+hold one data set a column. A fit with one more term is a projection: with r the residuals of the line and q the term,
+orthogonal to the line and of unit length, the residual sum of squares is |r|^2 - (q.r)^2.
 """
 
 from dataclasses import dataclass
@@ -13,53 +13,58 @@ from itertools import pairwise
 import numpy as np
 
 MIN_CHECKPOINTS = 6  # two lines that meet have four parameters; at least two degrees of freedom must be left
-PLACES = 60  # knots that are tried for an interval, at least
-RATES = np.geomspace(0.3, 20, 12)  # of the exponentials, per length of the curve: from nearly straight to one step
-ROUNDING = 1e-9  # what is smaller than this share of the values is no scatter
+MIN_KNOTS = 60  # knots that are tried for an interval, at least
+EXPONENTIAL_RATES = np.geomspace(0.3, 20, 12)  # per length of the curve: from nearly straight to one step
+ROUNDING = 1e-9  # residuals smaller than this share of the values are rounding errors
 
 
 @dataclass(frozen=True)
 class Family:
-    """Terms in a row, `corners` [m, checkpoints], and all that lie between neighbours: sums of both with one sign.
+    """Unit terms in a row, `terms` [m, checkpoints], and all terms between neighbours: their sums with one sign.
 
-    Of hinges at neighbouring checkpoints these are just the hinges between them, so that no grid of knots is needed.
-    A corner and its `seconds` [m - 1, checkpoints], at right angles, span them; `slant` is the cotangent of the angle.
+    For hinges at neighbouring checkpoints these sums are exactly the hinges between them, so that no grid of knots is
+    needed. A term and its complement (`complements` [m - 1, checkpoints], the next term made orthogonal to it) are a
+    basis of the sums; `cotangents` [m - 1] are those of the angles between neighbours.
     """
 
-    corners: np.ndarray
-    seconds: np.ndarray
-    slant: np.ndarray
+    terms: np.ndarray
+    complements: np.ndarray
+    cotangents: np.ndarray
 
-    def coordinates(self, left: np.ndarray) -> np.ndarray:
-        """What data [checkpoints, n] have of each corner and second, [2 m - 1, n]."""
-        return np.vstack([self.corners, self.seconds]) @ left
+    def coordinates(self, residuals: np.ndarray) -> np.ndarray:
+        """Project residuals [checkpoints, n] on every term and complement: [2 m - 1, n]."""
+        return np.vstack([self.terms, self.complements]) @ residuals
 
-    def parts(self, coordinates: np.ndarray) -> np.ndarray:
-        """Sum of squares that the best term of each corner and gap takes, [2 m - 1, n]; 0 for a gap without one."""
-        corner, second = np.split(coordinates, [len(self.corners)])
-        inside = (corner[:-1] - second * self.slant[:, None]) * second > 0
-        return np.vstack([corner**2, np.where(inside, corner[:-1] ** 2 + second**2, 0.0)])
+    def explained(self, coordinates: np.ndarray) -> np.ndarray:
+        """Give the sum of squares that each term, and the best one in each gap, explains: [2 m - 1, n].
 
-    def taken(self, left: np.ndarray) -> np.ndarray:
-        """Sum of squares [n] that the best term takes of data [checkpoints, n]."""
-        return self.parts(self.coordinates(left)).max(axis=0)
+        0 for a gap whose best sum lies outside it.
+        """
+        on_term, on_complement = np.split(coordinates, [len(self.terms)])
+        is_inside = (on_term[:-1] - on_complement * self.cotangents[:, None]) * on_complement > 0
+        return np.vstack([on_term**2, np.where(is_inside, on_term[:-1] ** 2 + on_complement**2, 0.0)])
 
-    def best(self, left: np.ndarray) -> tuple[int, np.ndarray]:
-        """The best term for one data set [checkpoints], of length 1; its number is m or more if it is none of the m."""
-        coordinates, m = self.coordinates(left[:, None]), len(self.corners)
-        place = int(self.parts(coordinates).argmax())
-        if place < m:
-            return place, self.corners[place]
-        x, y = coordinates[[place - m, place], 0]
-        return place, (x * self.corners[place - m] + y * self.seconds[place - m]) / np.hypot(x, y)
+    def explained_ss(self, residuals: np.ndarray) -> np.ndarray:
+        """Give the sum of squares [n] of residuals [checkpoints, n] that the best term explains."""
+        return self.explained(self.coordinates(residuals)).max(axis=0)
+
+    def best(self, residuals: np.ndarray) -> tuple[int, np.ndarray]:
+        """Find the best unit term for one data set [checkpoints]; its number is m or more if it lies in a gap."""
+        coordinates, m = self.coordinates(residuals[:, None]), len(self.terms)
+        number = int(self.explained(coordinates).argmax())
+        if number < m:
+            return number, self.terms[number]
+        x, y = coordinates[[number - m, number], 0]
+        return number, (x * self.terms[number - m] + y * self.complements[number - m]) / np.hypot(x, y)
 
 
 @dataclass(frozen=True)
 class Design:
-    """What can be told of a curve before it is measured: its terms, for the checkpoints `x`.
+    """Hold everything about a curve that follows from the checkpoints `x` alone.
 
-    Knots stand between the second checkpoint and the last but one, since on either side a line needs two. The interval
-    of one is looked for at `knots`, and between them where it ends. `smooth` are a parabola and exponentials.
+    Knots lie between the second checkpoint and the last but one, since a line needs two points on either side. The
+    interval of a knot is searched among `knots`, and then refined between them. `smooth` holds a parabola and
+    exponentials.
     """
 
     x: np.ndarray
@@ -70,82 +75,81 @@ class Design:
 
     @property
     def df(self) -> int:
-        """Degrees of freedom that a line with one more term and its place leave."""
+        """Count the degrees of freedom left by a line, one more term and its place."""
         return len(self.x) - 4
 
 
 @lru_cache(maxsize=32)
 def design_of(x: tuple[float, ...]) -> Design:
-    """The terms for checkpoints at `x`, which increases."""
+    """Build the terms for checkpoints at `x`, which increases."""
     places = np.asarray(x, float)
     line = np.linalg.qr(np.column_stack([np.ones_like(places), places]))[0]
     inner = places[1:-1]
-    between = max(4, -(-PLACES // (len(inner) - 1)))
-    knots = np.concatenate([np.linspace(*gap, between, endpoint=False) for gap in pairwise(inner)] + [inner[-1:]])
+    knots_per_gap = max(4, -(-MIN_KNOTS // (len(inner) - 1)))
+    knots = np.concatenate([np.linspace(*gap, knots_per_gap, endpoint=False) for gap in pairwise(inner)] + [inner[-1:]])
     share = (places - places[0]) / (places[-1] - places[0])
-    rates = RATES[:, None]
+    rates = EXPONENTIAL_RATES[:, None]
     # all bend upwards, and a weak exponential is a parabola, so that neighbours are alike
     smooth = np.vstack([np.exp(-rates[::-1] * share), share**2, np.exp(rates * (share - 1))])
-    return Design(
-        places, line, knots, family_of(freed(hinge(places, inner), line)), family_of(freed(smooth, line)),
-    )  # fmt: skip
+    hinges = make_family(project_out(hinge(places, inner), line))
+    return Design(places, line, knots, hinges, make_family(project_out(smooth, line)))
 
 
-def family_of(corners: np.ndarray) -> Family:
-    """Make a family of terms [m, checkpoints] of length 1."""
-    along = (corners[:-1] * corners[1:]).sum(axis=1)
-    seconds = corners[1:] - along[:, None] * corners[:-1]
-    height = np.linalg.norm(seconds, axis=1)
-    return Family(corners, seconds / height[:, None], along / height)
+def make_family(terms: np.ndarray) -> Family:
+    """Make a family of unit terms [m, checkpoints]."""
+    cosines = (terms[:-1] * terms[1:]).sum(axis=1)
+    complements = terms[1:] - cosines[:, None] * terms[:-1]
+    sines = np.linalg.norm(complements, axis=1)
+    return Family(terms, complements / sines[:, None], cosines / sines)
 
 
 def hinge(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """0 before each knot and rising by 1 per unit of x after it: [knots, checkpoints]."""
+    """Return 0 before each knot, rising by 1 per unit of x after it: [knots, checkpoints]."""
     return np.maximum(x - np.asarray(knots)[:, None], 0)
 
 
-def freed(terms: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Terms [terms, checkpoints] without what a line makes of them, of length 1."""
-    left = terms - terms @ line @ line.T
-    return left / np.linalg.norm(left, axis=1, keepdims=True)
+def project_out(terms: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Make terms [terms, checkpoints] orthogonal to a line, and of unit length."""
+    rest = terms - terms @ line @ line.T
+    return rest / np.linalg.norm(rest, axis=1, keepdims=True)
 
 
-def beyond_line(design: Design, means: np.ndarray) -> np.ndarray:
-    """What a line leaves of the means [checkpoints, n]; what is only rounding becomes 0."""
-    left = means - design.line @ (design.line.T @ means)
+def line_residuals(design: Design, means: np.ndarray) -> np.ndarray:
+    """Return the residuals of means [checkpoints, n] from their line; rounding errors become 0."""
+    residuals = means - design.line @ (design.line.T @ means)
     size = ROUNDING * np.abs(means).max(axis=0)
-    return np.where(np.linalg.norm(left, axis=0) > size, left, 0.0)
+    return np.where(np.linalg.norm(residuals, axis=0) > size, residuals, 0.0)
 
 
-def scatter(design: Design, means: np.ndarray) -> np.ndarray:
-    """Standard deviation [n] of means [checkpoints, n] about the best curve of a line and one more term.
+def residual_sd(design: Design, means: np.ndarray) -> np.ndarray:
+    """Estimate the standard deviation [n] of means [checkpoints, n] around the best curve of a line and one more term.
 
-    The curve may bend sharply or smoothly, since what a curve cannot follow would be taken for noise.
+    The curve may bend sharply or smoothly, since anything that it cannot follow would be taken for noise.
     """
-    left = beyond_line(design, means)
-    taken = np.maximum(design.hinges.taken(left), design.smooth.taken(left))
-    return np.sqrt(np.maximum((left**2).sum(axis=0) - taken, 0.0) / design.df)
+    residuals = line_residuals(design, means)
+    explained = np.maximum(design.hinges.explained_ss(residuals), design.smooth.explained_ss(residuals))
+    return np.sqrt(np.maximum((residuals**2).sum(axis=0) - explained, 0.0) / design.df)
 
 
-def curve_of(design: Design, means: np.ndarray) -> np.ndarray:
-    """The best curve through one data set, [checkpoints]."""
-    left = beyond_line(design, means[:, None])[:, 0]
-    terms = [family.best(left)[1] for family in (design.hinges, design.smooth)]
-    bend = max((term * (term @ left) for term in terms), key=np.linalg.norm)
-    return means - left + bend
+def best_curve(design: Design, means: np.ndarray) -> np.ndarray:
+    """Fit the best curve to one data set: [checkpoints]."""
+    residuals = line_residuals(design, means[:, None])[:, 0]
+    terms = [family.best(residuals)[1] for family in (design.hinges, design.smooth)]
+    bend = max((term * (term @ residuals) for term in terms), key=np.linalg.norm)
+    return means - residuals + bend
 
 
 @lru_cache(maxsize=8)
 def pure_noise(n: int, draws: int, seed: int) -> np.ndarray:
-    """Standard normal numbers [n, draws], the same for all curves of as many checkpoints."""
+    """Draw standard normal numbers [n, draws], the same for all curves with as many checkpoints."""
     return np.random.default_rng(seed).standard_normal((n, draws))
 
 
-def share_of(extreme: np.ndarray) -> np.ndarray:
-    """p from draws [..., draws] that are or are not as extreme as what was seen, which counts as one of them."""
-    return (1 + extreme.sum(axis=-1)) / (1 + extreme.shape[-1])
+def p_from_draws(is_extreme: np.ndarray) -> np.ndarray:
+    """Compute p from draws [..., draws] that are, or are not, as extreme as the data, which count as one of them."""
+    return (1 + is_extreme.sum(axis=-1)) / (1 + is_extreme.shape[-1])
 
 
-def level(confidence: float) -> float:
-    """The p up to which a hypothesis is rejected, without the rounding of 1 - 0.9."""
+def significance(confidence: float) -> float:
+    """Return the p up to which a hypothesis is rejected, without the rounding error of 1 - 0.9."""
     return round(1 - confidence, 9)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ripeness.stats.broken_stick import line_p
-from ripeness.stats.curves import Design, curve_of, design_of, level, pure_noise, scatter, share_of
+from ripeness.stats.curves import Design, best_curve, design_of, p_from_draws, pure_noise, residual_sd, significance
 
 # What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
 CLEARLY = 1.1  # standard errors by which a checkpoint must be worse to be no rival of the best
@@ -60,11 +60,11 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
     Where the data are no line the curve has used up its freedom on a bend that is there, and draws lie about it.
     """
-    curve = curve_of(design, means)
-    sd = max(float(scatter(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
+    curve = best_curve(design, means)
+    sd = max(float(residual_sd(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
     drawn = pure_noise(len(means), draws, seed)
     is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
-    sds = scatter(design, drawn + curve[:, None] / sd if is_bent else drawn)
+    sds = residual_sd(design, drawn + curve[:, None] / sd if is_bent else drawn)
     return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
 
@@ -88,7 +88,7 @@ def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
     best, next_best = np.partition(drawn, 1, axis=0)[:2]
     errors = (noise.drawn - np.where(drawn == best, next_best, best)) / noise.sds
     worse = noise.means - noise.means.min()
-    may_be = (worse == 0) | (share_of(errors >= worse[:, None]) > tail)
+    may_be = (worse == 0) | (p_from_draws(errors >= worse[:, None]) > tail)
     return tuple(np.flatnonzero(may_be).tolist())
 
 
@@ -111,12 +111,12 @@ def peak_contrast(
     low, high = (
         (noise.drawn[last] - (noise.drawn[:last] + gaps[:, None]).min(axis=0)) / noise.sds for gaps in (nearer, near)
     )
-    tail = level(confidence) / 2
+    tail = significance(confidence) / 2
     return Peak(
         effect * noise.sd,
         (effect - float(np.quantile(low, 1 - tail, method="weibull"))) * noise.sd,
         (effect - float(np.quantile(high, tail, method="weibull"))) * noise.sd,
-        p_value=float(min(1.0, 2 * min(share_of(low >= effect), share_of(high <= effect)))),
+        p_value=float(min(1.0, 2 * min(float(p_from_draws(low >= effect)), float(p_from_draws(high <= effect))))),
         best=int(means[:-1].argmin()),
         candidates=candidates_of(noise, tail),
         p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
@@ -143,7 +143,7 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
     """Gain of a valley over a fall [draws] in units of the variance found, where there is nothing but noise."""
     noise = pure_noise(len(x), draws, seed)
-    return np.array([valley_gain(column) for column in noise.T]) / scatter(design_of(x), noise) ** 2
+    return np.array([valley_gain(column) for column in noise.T]) / residual_sd(design_of(x), noise) ** 2
 
 
 def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:
@@ -152,4 +152,4 @@ def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed
     Drawn with all means alike, of all curves that never get worse the one that looks most like a valley by chance.
     """
     drawn = gains_of_noise(tuple(design.x.tolist()), draws, seed)
-    return float(share_of(drawn >= valley_gain(means / sd)))
+    return float(p_from_draws(drawn >= valley_gain(means / sd)))

@@ -1,6 +1,6 @@
-"""Where a curve over pre-training turns: a peak, a bend, a kink, or nothing that the data can tell.
+"""Find where a curve over pre-training turns: a peak, a bend, a kink, or nothing that the data can show.
 
-`turning_point` is all that findings need; docs/statistics.md says what each method is for and how it was tried.
+`turning_point` is all that findings need; docs/statistics.md explains each method and how it was tested.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ripeness.stats.broken_stick import Stick, broken_stick, line_p
-from ripeness.stats.curves import MIN_CHECKPOINTS, ROUNDING, design_of, level, scatter
+from ripeness.stats.curves import MIN_CHECKPOINTS, ROUNDING, Design, design_of, residual_sd, significance
 from ripeness.stats.peaks import Peak, peak_contrast
 from ripeness.stats.resampling import holm
 
@@ -20,27 +20,54 @@ KINDS = ("none", "curvature", "peak", "kink", "refused")
 
 
 @dataclass(frozen=True)
-class TurningPoint:
-    """What was found, where, and what was looked at.
+class Turn:
+    """Where a curve turns, in units of x; a limit is None where the interval is open.
 
-    `place` with `low` and `high` is in units of x, and a limit is None where the interval is open. Of a peak it is the
-    best checkpoint, with all that may be the best; else where two lines meet. `bend` is "none", "curvature" or "kink",
-    beside a peak too. `stick` and `peak` hold the tests; they are None where that was refused, and `statement` says
-    why. `reason` is empty but for a refusal as a whole.
+    For a peak `place` is the best checkpoint, with all that may be the best; else two lines meet there.
+    """
+
+    place: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """An estimate: `kind` of the whole curve ("none", "curvature", "peak" or "kink"), and `bend` next to a peak.
+
+    `turn` is None for "none". `stick` is None where no bend was looked for; the last part of `statement` says why.
     """
 
     kind: str
-    place: float | None = None
-    low: float | None = None
-    high: float | None = None
-    bend: str = "none"
-    confidence: float = 0.95
-    stick: Stick | None = None
-    peak: Peak | None = None
-    statement: tuple[str, ...] = ()
-    reason: str = ""
-    n_checkpoints: int = 0
-    n_seeds: int = 0
+    turn: Turn | None
+    bend: str
+    peak: Peak
+    stick: Stick | None
+    statement: tuple[str, ...]
+    n_checkpoints: int
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No estimate: the values are too few, too even, or at an end of their scale."""
+
+    reason: str
+    n_checkpoints: int
+    n_seeds: int
+
+    @property
+    def kind(self) -> str:
+        """Name the kind, as an estimate does."""
+        return "refused"
+
+    @property
+    def statement(self) -> tuple[str, ...]:
+        """State the reason in one sentence."""
+        return (f"No estimate: {self.reason}.",)
+
+
+TurningPoint = Found | Refused
 
 
 def turning_point(
@@ -61,7 +88,7 @@ def turning_point(
     `better` is "lower" or "higher". Of scores `ceiling` is where they stop telling models apart (0.95 of accuracy) and
     `floor` what needs no skill (chance); of losses `floor` is the least that is possible and `ceiling` what needs no
     skill. `se` [checkpoints] are standard errors of a mean over items. Seeds that were not measured at every
-    checkpoint are left out. `shown` words a place for statements.
+    checkpoint are left out. `shown` words a place for statements. Raises ValueError for other shapes.
     """
     if better not in ("lower", "higher"):
         raise ValueError(f"better is {better!r}, not 'lower' or 'higher'")
@@ -69,36 +96,41 @@ def turning_point(
     if values.ndim != 2 or len(places) != len(values) or (np.diff(places) <= 0).any():
         raise ValueError(f"x must increase and have one place a row of values: {places.shape}, {values.shape}")
     whole = values[:, np.isfinite(values).all(axis=0)]
-    said = {"confidence": confidence, "n_checkpoints": len(places), "n_seeds": whole.shape[1]}
+    n_checkpoints, n_seeds = len(places), whole.shape[1]
     reason = too_little(whole)
     if reason:
-        return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)
+        return Refused(reason, n_checkpoints, n_seeds)
     means, design = whole.mean(axis=1), design_of(tuple(places.tolist()))
-    errors = scatter(design, means[:, None]) if se is None else np.asarray(se, float)
+    errors = residual_sd(design, means[:, None]) if se is None else np.asarray(se, float)
     reason, why_no_bend = ends_of_scale(means, np.broadcast_to(errors, means.shape), better, floor, ceiling)
     if reason:
-        return TurningPoint("refused", reason=reason, statement=(f"No estimate: {reason}.",), **said)
-    drawn = {"confidence": confidence, "draws": draws, "seed": seed}
+        return Refused(reason, n_checkpoints, n_seeds)
     least = 0.0 if se is None else float(np.sqrt(np.mean(np.square(errors))))
-    peak = peak_contrast(design, means if better == "lower" else -means, least=least, **drawn)
-    stick = None
-    if not why_no_bend:
-        p_line = float(line_p(design, means[:, None], seed=seed)[0])
-        stick = broken_stick(design, means, p_line=p_line, may_kink=len(means) >= MIN_FOR_KINK, **drawn)
-    kind, bend = kinds_of(peak, stick and stick.p_line, stick and stick.p_kink, confidence)
-    return TurningPoint(
-        kind,
-        *place_of(kind, places, peak, stick),
-        bend=bend,
-        stick=stick,
-        peak=peak,
-        statement=(*sentences((kind, bend), places, peak, stick, shown), *([f"{why_no_bend}."] if why_no_bend else [])),
-        **said,
+    losses = means if better == "lower" else -means
+    peak = peak_contrast(design, losses, least=least, confidence=confidence, draws=draws, seed=seed)
+    stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed)
+    p_line, p_kink = (None, None) if stick is None else (stick.p_line, stick.p_kink)
+    kind, bend = kinds_of(peak, p_line, p_kink, confidence)
+    turn = turn_of(kind, places, peak, stick)
+    statement = (*sentences(kind, bend, places, peak, stick, shown), *([f"{why_no_bend}."] if why_no_bend else []))
+    return Found(kind, turn, bend, peak, stick, statement, n_checkpoints, n_seeds)
+
+
+def bend_of(design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int) -> Stick:
+    """Fit two lines that meet to means [checkpoints], with the tests of a line and, if it can be tested, of a kink."""
+    return broken_stick(
+        design,
+        means,
+        p_line=float(line_p(design, means[:, None], seed=seed)[0]),
+        confidence=confidence,
+        draws=draws,
+        seed=seed,
+        may_kink=len(means) >= MIN_FOR_KINK,
     )
 
 
 def too_little(values: np.ndarray) -> str:
-    """Why values [checkpoints, seeds] are too few or too even to judge; empty where they are not."""
+    """Say why values [checkpoints, seeds] are too few or too even to judge; empty if they are not."""
     if values.shape[1] == 0:
         return "no seed was measured at every checkpoint"
     if len(values) < MIN_CHECKPOINTS:
@@ -112,7 +144,7 @@ def too_little(values: np.ndarray) -> str:
 def ends_of_scale(
     means: np.ndarray, errors: np.ndarray, better: str, floor: float | None, ceiling: float | None
 ) -> tuple[str, str]:
-    """Why means say nothing for being at an end of their scale, and why they say nothing of a bend; empty if neither.
+    """Say why means at an end of their scale show nothing, and why they show no bend; empty strings if they do.
 
     Near an end a curve bends by itself: of a score that nears 1 before its kink the interval hardly ever held it.
     """
@@ -134,47 +166,44 @@ def ends_of_scale(
             "",
         )
     if unskilled.any():
-        return "", f"A bend is not looked for, since {unskilled.sum()} of {len(means)} checkpoints have no skill"
+        return "", f"No bend is looked for, since {unskilled.sum()} of {len(means)} checkpoints have no skill"
     return "", ""
 
 
 def kinds_of(peak: Peak, p_line: float | None, p_kink: float | None, confidence: float) -> tuple[str, str]:
-    """What may be said of the whole, and of the bend, which a peak may have as well.
+    """Classify the whole curve, and its bend, which a peak may have as well.
 
-    The two tests are counted as two (Holm), so that something is said of nothing only as often as by one.
+    The two tests are corrected for being two (Holm), so that the error rate is that of one.
     """
     holm_peak, holm_line = holm([peak.p_value if peak.effect > 0 else 1.0, 1.0 if p_line is None else p_line])
-    least = level(confidence)
+    least = significance(confidence)
     bend = "none"
     if holm_line <= least:
         bend = "kink" if p_kink is not None and p_kink <= least else "curvature"
     return "peak" if holm_peak <= least else bend, bend
 
 
-def place_of(
-    kind: str, places: np.ndarray, peak: Peak, stick: Stick | None
-) -> tuple[float | None, float | None, float | None]:
-    """Where it turns, and between which places."""
+def turn_of(kind: str, places: np.ndarray, peak: Peak, stick: Stick | None) -> Turn | None:
+    """Find where the curve turns, and between which places; None where it does not."""
     if kind == "peak":
         first, last = peak.candidates[0], peak.candidates[-1]
-        ends = (float(places[first]) if first > 0 else None, float(places[last]) if last < len(places) - 1 else None)
-        return float(places[peak.best]), *ends
+        low = float(places[first]) if first > 0 else None
+        high = float(places[last]) if last < len(places) - 1 else None
+        return Turn(float(places[peak.best]), low, high)
     if kind in ("curvature", "kink") and stick is not None:
-        return stick.knot, stick.low, stick.high
-    return None, None, None
+        return Turn(stick.knot, stick.low, stick.high)
+    return None
 
 
 def sentences(
-    kinds: tuple[str, str], places: np.ndarray, peak: Peak, stick: Stick | None, shown: Callable[[float], str]
+    kind: str, bend: str, places: np.ndarray, peak: Peak, stick: Stick | None, shown: Callable[[float], str]
 ) -> list[str]:
-    """What was found in words: the contrast always, then the bend where there is one."""
-    kind, bend = kinds
+    """State the result in words: the contrast always, then the bend if there is one."""
     at = shown(float(places[peak.best]))
     size = f"{peak.effect:+.3g} [{peak.low:+.3g}, {peak.high:+.3g}], p = {peak.p_value:.3g}".replace("-", "−")
     said = [f"The last checkpoint against the best before it (at {at}; positive is worse): {size}."]
-    if kind == "peak":
-        _, low, high = place_of(kind, places, peak, stick)
-        said.append(f"There is a peak: the best checkpoint is {within(low, high, shown)}.")
+    if kind == "peak" and (turn := turn_of(kind, places, peak, stick)):
+        said.append(f"There is a peak: the best checkpoint is {within(turn.low, turn.high, shown)}.")
     said.append(f"Against a curve that never gets worse: p = {peak.p_monotone:.3g}.")
     if stick is None:
         return said
@@ -191,10 +220,8 @@ def sentences(
 
 def within(low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
     """Word an interval, open ends as such."""
-    if low is None and high is None:
-        return "anywhere"
     if low is None:
-        return f"at most {shown(high)} (open below)"
+        return "anywhere" if high is None else f"at most {shown(high)} (open below)"
     if low == high:
         return f"at {shown(low)}"
     return f"at least {shown(low)} (open above)" if high is None else f"between {shown(low)} and {shown(high)}"

@@ -96,7 +96,7 @@ def sized(value: object) -> int:
 def measured(value: t.Any) -> t.Any:
     """A value, whose size is counted; what can be read only once becomes a list."""
     if isinstance(value, VIEWS):
-        value = list(counted(value))
+        value = list(counted(t.cast("Iterable[t.Any]", value)))
     spend(STEP + sized(value))
     return value
 
@@ -159,7 +159,7 @@ class Bounds(NodeTransformer):
             raise SecurityError(f"{kind} is no part of the language of task files")
         super().generic_visit(node, *args, **kwargs)
         if isinstance(node, nodes.For):
-            node.iter = around("looped", node.iter)
+            node.iter = around("looped", t.cast("nodes.Expr", node.iter))
         elif isinstance(node, nodes.Compare | nodes.Operand):
             node.expr = around("measured", node.expr)
         elif isinstance(node, nodes.Concat):
@@ -167,7 +167,7 @@ class Bounds(NodeTransformer):
         is_target = isinstance(node, nodes.Tuple) and node.ctx != "load"
         is_slice = isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Slice)
         makes = is_slice or isinstance(node, nodes.Concat | nodes.List | nodes.Tuple | nodes.Dict)
-        return around("measured", node) if makes and not is_target else node
+        return around("measured", t.cast("nodes.Expr", node)) if makes and not is_target else node
 
 
 def around(name: str, node: nodes.Expr) -> nodes.Expr:
@@ -195,7 +195,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         own = {name: self.filters[name] for name in FILTERS} | filters
         self.filters = {name: bounded(name, function) for name, function in own.items()}
         self.filters |= {" measured": measured, " looped": looped}  # no template can call these
-        self.tests = {name: bounded(name, function) for name, function in self.tests.items()}
+        self.tests: dict[str, t.Any] = {name: bounded(name, function) for name, function in self.tests.items()}
         self.globals = {"range": safe_range, "dict": dict}
 
     def _generate(self, source: nodes.Template, *args: t.Any, **kwargs: t.Any) -> str:

@@ -135,8 +135,11 @@ def listed_steps(parts: Iterable[int | dict[str, int]]) -> set[int]:
 
 def tokens_at(facts: dict[str, Any], step: int) -> int | None:
     """Tokens of pre-training at a step, if the tokens of a step are known."""
-    if "tokens_per_step" not in facts:
-        return None
+    return counted_tokens(facts, step) if "tokens_per_step" in facts else None
+
+
+def counted_tokens(facts: dict[str, Any], step: int) -> int:
+    """Count the tokens of pre-training at a step of a run whose `tokens_per_step` is known."""
     return facts.get("tokens_at_step_0", 0) + step * facts["tokens_per_step"]
 
 
@@ -175,7 +178,7 @@ def read_tokens(text: str) -> int:
 
 def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> EvenPicks:
     """For every multiple of `spacing` tokens, from 0 to the end, the nearest step, unless it is too far off."""
-    by_tokens = {tokens_at(facts, step): step for step in steps}
+    by_tokens = {counted_tokens(facts, step): step for step in steps}
     if max(by_tokens) // spacing >= MOST_POINTS:
         raise UserError(
             f"every: {spacing:,} tokens from one checkpoint to the next are more than {MOST_POINTS:,} checkpoints of "
@@ -200,12 +203,12 @@ def is_by_tokens(entry: dict[str, Any], facts: dict[str, Any]) -> bool:
 def with_step(where: str, entry: dict[str, Any], facts: dict[str, Any], steps: Iterable[int]) -> dict[str, Any]:
     """A line that chooses by tokens, with the nearest of these steps in their place; UserError where none is near."""
     wanted = entry["tokens"]
-    by_distance = sorted(steps, key=lambda step: (abs(tokens_at(facts, step) - wanted), step))
-    if abs(tokens_at(facts, by_distance[0]) - wanted) > MOST_APART * wanted:
+    by_distance = sorted(steps, key=lambda step: (abs(counted_tokens(facts, step) - wanted), step))
+    if abs(counted_tokens(facts, by_distance[0]) - wanted) > MOST_APART * wanted:
         # in a hole of the list the two nearest may lie on the same side
-        below = [step for step in by_distance if tokens_at(facts, step) < wanted][:1]
-        above = [step for step in by_distance if tokens_at(facts, step) > wanted][:1]
-        near = " and ".join(f"step {step} with {tokens_at(facts, step):,}" for step in below + above)
+        below = [step for step in by_distance if counted_tokens(facts, step) < wanted][:1]
+        above = [step for step in by_distance if counted_tokens(facts, step) > wanted][:1]
+        near = " and ".join(f"step {step} with {counted_tokens(facts, step):,}" for step in below + above)
         raise UserError(
             f"{where}: no checkpoint of {facts['repo']} is within {MOST_APART:.0%} of {wanted:,} tokens\n"
             f"hint: the nearest on each side: {near}; give a `step`, or other tokens"

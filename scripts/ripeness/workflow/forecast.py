@@ -100,12 +100,12 @@ def seconds_a_job(
             if n_operations and (seconds := seconds_used(logs, rule, place)) is not None:
                 used.setdefault(KIND.get(rule, rule), []).append((seconds, n_operations))
     rates = {kind: sum(s for s, _ in done) / sum(n for _, n in done) for kind, done in used.items()}
-    found = {}
-    for rule, n_operations in operations.items():
+    found: dict[str, float] = {}
+    for rule, average in operations.items():
         if rates:
-            found[rule] = n_operations * rates.get(KIND.get(rule, rule), mean(rates.values()))
+            found[rule] = average * rates.get(KIND.get(rule, rule), mean(rates.values()))
         else:
-            found[rule] = start_seconds + n_operations / flops
+            found[rule] = start_seconds + average / flops
     return found
 
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from ripeness.stats.broken_stick import broken_stick, kink_p, knot_p, line_p, sideways
-from ripeness.stats.curves import beyond_line, curve_of, design_of, freed, hinge, scatter, share_of
+from ripeness.stats.broken_stick import broken_stick, kink_p, knot_p, line_p, orthogonal_noise
+from ripeness.stats.curves import best_curve, design_of, hinge, line_residuals, p_from_draws, project_out, residual_sd
 from ripeness.stats.peaks import least_squares, peak_contrast, valley_gain
-from ripeness.stats.turning_points import KINDS, MIN_FOR_KINK, turning_point
+from ripeness.stats.turning_points import KINDS, MIN_FOR_KINK, Refused, turning_point
 
 DRAWN = {"draws": 199, "seed": 0}
 
@@ -36,15 +36,15 @@ def found(values, better="lower", **more):
 def test_a_planted_kink_is_found_where_it_is():
     result = found(noisy(kinked(16)))
     assert result.kind == "kink" and result.n_checkpoints == 16 and result.n_seeds == 3
-    assert result.low < 0.55 < result.high and result.high - result.low < 0.2
-    assert result.place == pytest.approx(0.55, abs=0.05)
+    assert result.turn.low < 0.55 < result.turn.high and result.turn.high - result.turn.low < 0.2
+    assert result.turn.place == pytest.approx(0.55, abs=0.05)
     assert result.stick.before == pytest.approx(-2, abs=0.2) and result.stick.after == pytest.approx(0, abs=0.2)
 
 
 def test_a_planted_peak_is_found_with_its_size():
     result = found(noisy(2 * np.abs(u(8) - 4 / 7)))
     assert result.kind == "peak"
-    assert result.place == pytest.approx(4 / 7) and result.low <= 4 / 7 <= result.high
+    assert result.turn.place == pytest.approx(4 / 7) and result.turn.low <= 4 / 7 <= result.turn.high
     assert result.peak.effect == pytest.approx(6 / 7, abs=0.1)
     assert result.peak.low < 6 / 7 < result.peak.high and result.peak.p_value <= 0.05
     assert result.peak.p_monotone <= 0.05
@@ -54,22 +54,22 @@ def test_a_planted_peak_is_found_with_its_size():
 def test_more_is_better_for_scores():
     values = noisy(2 * np.abs(u(8) - 4 / 7))
     low, high = found(values), found(-values, "higher")
-    assert (high.kind, high.place, high.peak) == (low.kind, low.place, low.peak)
-    assert found(values, "higher").kind != "peak" or found(values, "higher").place != low.place
+    assert (high.kind, high.turn, high.peak) == (low.kind, low.turn, low.peak)
+    assert found(values, "higher").kind != "peak" or found(values, "higher").turn != low.turn
 
 
 @pytest.mark.parametrize("n", [8, 12])
 def test_a_straight_fall_and_a_flat_line_turn_nowhere(n):
     for truth in (-u(n), 0 * u(n)):
         result = found(noisy(truth, seed=3))
-        assert result.kind == "none" and (result.place, result.low, result.high) == (None, None, None)
+        assert result.kind == "none" and result.turn is None
         assert result.peak.low < 0
 
 
 def test_without_any_noise_a_line_has_no_bend_and_a_valley_a_certain_peak():
     assert found((3 - 2 * u(8))[:, None]).kind == "none"
     result = found(np.abs(u(9) - 0.5)[:, None])
-    assert result.kind == "peak" and result.place == 0.5
+    assert result.kind == "peak" and result.turn.place == 0.5
     assert result.peak.low == pytest.approx(0.5, abs=1e-4) and result.peak.high == pytest.approx(0.5, abs=1e-4)
 
 
@@ -90,7 +90,7 @@ def test_an_end_beyond_which_the_knot_may_lie_is_open():
     result = found(
         kinked(8, place=6 / 7, before=0.0, after=3.0)[:, None] + 0.02 * np.sin(np.arange(8) ** 2)[:, None], "higher"
     )
-    assert result.kind == "curvature" and result.high is None and result.low is not None
+    assert result.kind == "curvature" and result.turn.high is None and result.turn.low is not None
     assert any("(open above)" in part for part in result.statement)
 
 
@@ -109,8 +109,8 @@ def test_an_end_beyond_which_the_knot_may_lie_is_open():
 )
 def test_what_cannot_be_told_is_refused_with_the_reason(values, more, reason):
     result = found(values, **more)
-    assert result.kind == "refused" and reason in result.reason and reason in result.statement[0]
-    assert (result.place, result.stick, result.peak) == (None, None, None)
+    assert isinstance(result, Refused) and reason in result.reason and reason in result.statement[0]
+    assert result.n_checkpoints == len(values) and result.kind == "refused"
 
 
 def test_a_loss_that_scatters_much_is_not_at_its_floor_for_that():
@@ -122,7 +122,7 @@ def test_a_loss_that_scatters_much_is_not_at_its_floor_for_that():
 def test_a_start_without_skill_leaves_the_peak_but_no_bend():
     scores = np.array([0.25, 0.25, 0.251, 0.5, 0.7, 0.9, 0.8, 0.6])[:, None]
     result = found(scores, "higher", floor=0.25, ceiling=0.95, se=[0.01] * 8)
-    assert result.stick is None and result.peak is not None and result.kind in ("peak", "none")
+    assert result.stick is None and result.kind in ("peak", "none")
     assert "3 of 8 checkpoints have no skill" in result.statement[-1]
 
 
@@ -182,39 +182,39 @@ def test_a_valley_fits_at_least_as_well_as_a_fall_and_a_fall_as_well_as_itself(n
 def test_a_fit_is_that_of_least_squares():
     means, x = noisy(kinked(10), seeds=1)[:, 0], u(10)
     design = design_of(tuple(x.tolist()))
-    for knot, term in zip(design.knots, freed(hinge(x, design.knots), design.line), strict=True):
+    for knot, term in zip(design.knots, project_out(hinge(x, design.knots), design.line), strict=True):
         columns = np.vstack([np.ones(10), x, hinge(x, np.array([knot]))[0]]).T
         (expected,) = np.linalg.lstsq(columns, means, rcond=None)[1]
-        left = beyond_line(design, means[:, None])[:, 0]
+        left = line_residuals(design, means[:, None])[:, 0]
         assert left @ left - (term @ left) ** 2 == pytest.approx(expected)
-    curve = curve_of(design, means)
-    assert scatter(design, means[:, None])[0] ** 2 * 6 == pytest.approx(((means - curve) ** 2).sum())
+    curve = best_curve(design, means)
+    assert residual_sd(design, means[:, None])[0] ** 2 * 6 == pytest.approx(((means - curve) ** 2).sum())
 
 
 @pytest.mark.parametrize("n", [6, 9, 20])
 def test_hinges_between_checkpoints_are_found_without_a_grid(n):
     design = design_of(tuple(np.sort(np.random.default_rng(n).uniform(0, 3, n)).tolist()))
-    left = beyond_line(design, np.random.default_rng(1).standard_normal((n, 50)))
+    left = line_residuals(design, np.random.default_rng(1).standard_normal((n, 50)))
     knots = np.linspace(design.x[1], design.x[-2], 5000)
-    on_grid = ((freed(hinge(design.x, knots), design.line) @ left) ** 2).max(axis=0)
-    taken = design.hinges.taken(left)
+    on_grid = ((project_out(hinge(design.x, knots), design.line) @ left) ** 2).max(axis=0)
+    taken = design.hinges.explained_ss(left)
     assert taken == pytest.approx(on_grid, rel=0.01) and (taken >= on_grid - 1e-9).all()
     for column in left.T:
         _, term = design.hinges.best(column)
-        assert (term @ column) ** 2 == pytest.approx(float(design.hinges.taken(column[:, None])[0]))
+        assert (term @ column) ** 2 == pytest.approx(float(design.hinges.explained_ss(column[:, None])[0]))
         assert np.linalg.norm(term) == pytest.approx(1)
 
 
 def test_drawn_residuals_are_free_of_what_was_fitted():
     design = design_of(tuple(u(9).tolist()))
-    term = freed(hinge(u(9), np.array([0.4])), design.line)[0]
-    noise = sideways(design, term, np.random.default_rng(0).standard_normal((9, 50)))
+    term = project_out(hinge(u(9), np.array([0.4])), design.line)[0]
+    noise = orthogonal_noise(design, term, np.random.default_rng(0).standard_normal((9, 50)))
     assert np.allclose(design.line.T @ noise, 0) and np.allclose(term @ noise, 0)
     assert np.allclose(np.linalg.norm(noise, axis=0), 1)
 
 
 def test_p_counts_what_was_seen_as_one_draw():
-    assert share_of(np.array([[True, False, False], [False, False, False]])).tolist() == [0.5, 0.25]
+    assert p_from_draws(np.array([[True, False, False], [False, False, False]])).tolist() == [0.5, 0.25]
 
 
 SIMULATED = 200
@@ -274,9 +274,9 @@ def test_where_lines_meet_steeply_the_drawn_threshold_is_that_of_the_f_distribut
     n, place, confidence = 12, 0.5, 0.95
     design = design_of(tuple(u(n).tolist()))
     means = simulations(kinked(n, place=place, before=-40.0))
-    term = freed(hinge(u(n), np.array([place])), design.line)[0]
-    left = beyond_line(design, means)
-    best, here = design.hinges.taken(left), (term @ left) ** 2
+    term = project_out(hinge(u(n), np.array([place])), design.line)[0]
+    left = line_residuals(design, means)
+    best, here = design.hinges.explained_ss(left), (term @ left) ** 2
     f = np.maximum(best - here, 0) / (((left**2).sum(axis=0) - np.maximum(best, here)) / design.df)
     plain = f <= stats.f.ppf(confidence, 1, design.df)
     drawn = knot_p(design, means, place, draws=1999, seed=0) > 1 - confidence

@@ -22,7 +22,7 @@ from ripeness.findings.rate_grids import (
 from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
 from ripeness.runtime.wording import human
 from ripeness.stats.resampling import decide, decide_absence
-from ripeness.stats.turning_points import TurningPoint, turning_point
+from ripeness.stats.turning_points import Found, Refused, TurningPoint, turning_point
 
 FIXED = Finding(
     id="degradation-at-fixed-rate",
@@ -71,7 +71,7 @@ def degradation_at_fixed_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
         return undecided(FIXED, "no loss on running text was measured of tuned models at every checkpoint")
     found = turning(mean, settings)
     blank = replace(FIXED, **counts(mean))
-    if found.peak is None:
+    if isinstance(found, Refused):
         return undecided(blank, found.reason)
     answers = [curve for curve in answer_losses(measurements, settings) if curve.is_whole]
     inside = averaged([c for c in answers if c.runs == mean.runs and c.key["method"] == settings.method])
@@ -88,7 +88,7 @@ def degradation_at_fixed_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
     )
 
 
-def size(found: TurningPoint) -> str:
+def size(found: Found) -> str:
     """Write the contrast of the last checkpoint with the best before it."""
     return f"{signed(found.peak.effect)} {between(found.peak.low, found.peak.high)}"
 
@@ -99,12 +99,12 @@ def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> s
     for runs in dict.fromkeys(curve.runs for curve in curves if curve.runs != mean.runs):
         other = averaged([curve for curve in curves if curve.runs == runs])
         found = turning(other, settings) if other else None
-        if found and found.peak:
+        if isinstance(found, Found):
             parts.append(f"{size(found)} of {listed(list(runs))}")
     return f"; {'; '.join(parts)}" if parts else ""
 
 
-def with_peak(finding: Finding, found: TurningPoint, settings: Settings) -> Finding:
+def with_peak(finding: Finding, found: Found, settings: Settings) -> Finding:
     """Put the contrast of a turning point into a finding."""
     peak = found.peak
     return replace(
@@ -129,7 +129,7 @@ def counts(curve: Curve) -> dict[str, object]:
 
 
 def fixed_sentence(
-    mean: Curve, found: TurningPoint, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
+    mean: Curve, found: Found, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
 ) -> str:
     """What happens to the text and to the answers, and at which rates."""
     best = human(round(mean.tokens[found.peak.best]))
@@ -143,12 +143,12 @@ def fixed_sentence(
     for rate in rates:
         at = averaged([c for c in whole if c.key["learning_rate"] == rate and c.runs == mean.runs])
         turn = turning(at, settings) if at else None
-        if turn and turn.peak and turn.peak.low > settings.smallest_loss:
+        if isinstance(turn, Found) and turn.peak.low > settings.smallest_loss:
             worse.append(f"{rate:g}")
     if len(rates) > 1:
         text += f"; by itself at {len(worse)} of {len(rates)} rates" + (f" ({', '.join(worse)})" if worse else "")
     text += of_other_runs(whole, mean, settings)
-    if own and own.peak:
+    if isinstance(own, Found):
         text += f". On the answers tuned for the same contrast is {size(own)}"
     return f"{text}."
 
@@ -171,9 +171,12 @@ def turn_row(curve: Curve, keys: Sequence[str], settings: Settings, **more: obje
     found = turning(curve, settings)
     row: dict[str, object] = {**more, **{key: curve.key.get(key) for key in keys}, "runs": listed(list(curve.runs))}
     row |= {"shape": found.kind} | dict.fromkeys(("effect", "low", "high", "turns_at", "not_before", "not_after"))
-    if found.peak:
-        row |= {"effect": found.peak.effect, "low": found.peak.low, "high": found.peak.high}
-    places = {"turns_at": found.place, "not_before": found.low, "not_after": found.high}
+    if isinstance(found, Refused):
+        return row
+    row |= {"effect": found.peak.effect, "low": found.peak.low, "high": found.peak.high}
+    if found.turn is None:
+        return row
+    places = {"turns_at": found.turn.place, "not_before": found.turn.low, "not_after": found.turn.high}
     return row | {name: None if place is None else round(float(np.exp(place))) for name, place in places.items()}
 
 
@@ -192,7 +195,7 @@ def degradation_at_tuned_rate(measurements: pl.DataFrame, cells: pl.DataFrame, s
         return undecided(TUNED, "the cells of the chosen rates are not all there")
     turn = turning(mean, settings)
     blank = replace(TUNED, **counts(mean))
-    if turn.peak is None:
+    if isinstance(turn, Refused):
         return undecided(blank, turn.reason)
     details = [
         turn_row(curve, [key for key in TREATED if key in curve.key], settings, reading=name)
@@ -226,14 +229,14 @@ def readings(grids: Sequence[Grid], cells: pl.DataFrame) -> dict[str, list[Curve
 
 
 def tuned_sentence(
-    found: Mapping[str, Sequence[Curve]], turn: TurningPoint, mean: Curve, cells: pl.DataFrame, settings: Settings
+    found: Mapping[str, Sequence[Curve]], turn: Found, mean: Curve, cells: pl.DataFrame, settings: Settings
 ) -> str:
     """The four readings side by side, and how the chosen rate moves."""
     parts = []
     for name in ("fixed", "equal displacement", "equal answer loss"):
         other = averaged([curve for curve in found[name] if curve.runs == mean.runs])
         own = turning(other, settings) if other else None
-        if own and own.peak:
+        if isinstance(own, Found):
             parts.append(f"{size(own)} at {'fixed rates' if name == 'fixed' else name}")
     text = f"At the rate chosen for each checkpoint the contrast is {size(turn)}"
     text += f", against {listed(parts)}" if parts else ""

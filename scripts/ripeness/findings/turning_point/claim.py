@@ -10,7 +10,7 @@ from ripeness.findings.degradation.claim import caveats, counts, size, turn_row,
 from ripeness.findings.finding import Finding, Settings, listed, undecided
 from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
 from ripeness.runtime.wording import human
-from ripeness.stats.turning_points import MIN_FOR_KINK, TurningPoint
+from ripeness.stats.turning_points import MIN_FOR_KINK, Found, Refused, Turn
 
 TURN = Finding(
     id="turning-point",
@@ -43,7 +43,7 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
         return undecided(TURN, "no loss on running text was measured after noise or tuning")
     found = turning(mean, settings)
     blank = replace(TURN, figure="sensitivity" if noise else "tuning-loss", **counts(mean))
-    if found.peak is None:
+    if isinstance(found, Refused):
         return undecided(blank, found.reason)
     details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
     details += [turn_row(curve, TREATED, settings, change="tuning") for curve in tuned]
@@ -57,33 +57,33 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
         caveats=tuple(notes(judged, mean)),
         details=tuple(details),
     )
-    if found.kind != "peak":
+    if found.kind != "peak" or found.turn is None:
         return replace(with_peak(blank, found, settings), unit=CONTRAST)
-    return replace(blank, **doublings(mean, found))
+    return replace(blank, **doublings(mean, found.turn))
 
 
-def reach(curve: Curve, found: TurningPoint) -> tuple[float, float]:
+def reach(curve: Curve, turn: Turn) -> tuple[float, float]:
     """Tokens between which a curve turns: the neighbours of all checkpoints that may be the best, or the ends."""
     places = np.log(curve.tokens)
-    first = 0 if found.low is None else int(np.abs(places - found.low).argmin()) - 1
-    last = len(places) - 1 if found.high is None else int(np.abs(places - found.high).argmin()) + 1
+    first = 0 if turn.low is None else int(np.abs(places - turn.low).argmin()) - 1
+    last = len(places) - 1 if turn.high is None else int(np.abs(places - turn.high).argmin()) + 1
     return float(curve.tokens[max(first, 0)]), float(curve.tokens[min(last, len(places) - 1)])
 
 
-def doublings(curve: Curve, found: TurningPoint) -> dict[str, float]:
+def doublings(curve: Curve, turn: Turn) -> dict[str, float]:
     """How many doublings of tokens before the last checkpoint a curve turns."""
-    low, high = reach(curve, found)
+    low, high = reach(curve, turn)
     end = np.log2(curve.tokens[-1])
-    places = found.place / np.log(2), np.log2(high), np.log2(low)
+    places = turn.place / np.log(2), np.log2(high), np.log2(low)
     return {name: float(end - place) for name, place in zip(("effect", "low", "high"), places, strict=True)}
 
 
 def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settings: Settings, *, change: str) -> str:
     """Where the mean turns, and where that of each size does."""
     found = turning(mean, settings)
-    if found.kind == "peak":
-        where = human(round(float(np.exp(found.place))))
-        low, high = (human(round(end)) for end in reach(mean, found))
+    if isinstance(found, Found) and found.kind == "peak" and found.turn:
+        where = human(round(float(np.exp(found.turn.place))))
+        low, high = (human(round(end)) for end in reach(mean, found.turn))
         text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}; "
         text += f"at the last checkpoint it is {size(found)} nats a token above the best"
     else:

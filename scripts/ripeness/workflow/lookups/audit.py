@@ -13,13 +13,8 @@ from ripeness.workflow.lookups.fetch import fetched_folders
 from ripeness.workflow.lookups.pretrain import corpus_recipe, pretraining_settings
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
 
-SAID: dict[str, object] = {
-    "title": "",
-    "homepage": None,
-    "licence": "",
-    "formats": {},
-    "rows": None,
-}  # of a task, what no check reads
+# Keys of a task that no check reads.
+UNREAD: dict[str, object] = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}
 
 
 def audit_table(study: Study, wildcards: Any) -> list[str]:
@@ -57,7 +52,7 @@ def audit_plan(study: Study, wildcards: Any) -> str:
     return to_json(
         {
             "series": {name: audited_series(study, name) for name in study.checkpoints},
-            "tasks": {name: asdict(task) | SAID for name, task in study.tasks.items()},
+            "tasks": {name: asdict(task) | UNREAD for name, task in study.tasks.items()},
             "datasets": datasets_tuned_on(study),
             "methods": {name: settings for name, settings in config["methods"].items() if name != "base"},
             "shots": shots,
