@@ -18,8 +18,8 @@ include: "rules/common.smk"
 
 
 pathvars:
-    results=f"results/{STUDY.config['study']}",
-    logs=f"results/{STUDY.config['study']}/logs",
+    results=f"results/{STUDY.settings.study}",
+    logs=f"results/{STUDY.settings.study}/logs",
     cell="{series}/{checkpoint}/{dataset}/{format}/{method}/seed{seed}",
 
 

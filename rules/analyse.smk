@@ -29,7 +29,7 @@ ALL_FIGURES = {
 FIGURES = {
     name: question
     for name, (question, kinds) in ALL_FIGURES.items()
-    if kind_of(STUDY.config) in kinds and name not in lookups.analyse.figures_without_data(STUDY)
+    if STUDY.settings.kind in kinds and name not in lookups.analyse.figures_without_data(STUDY)
 }
 
 

@@ -56,7 +56,7 @@ rule read_published:
     params:
         code=code_of("read_published"),
         settings=from_plan(lookups.collect.published_settings),
-        study=STUDY.config["study"],
+        study=STUDY.settings.study,
     shell:
         r"""
         python "$PROGRAMS/read_published.py" \

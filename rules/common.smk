@@ -15,10 +15,11 @@ if str(SCRIPTS) not in sys.path:
 
 from ripeness.audit import terminal
 from ripeness.runtime.errors import UserError
-from ripeness.study.grid import MODELS, PUBLISHED, THEORY, formats_used, harness_tasks, kind_of
+from ripeness.study.grid import formats_used, harness_tasks
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.strict_yaml import check_read
+from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
 from ripeness.workflow import (
     code_digest,
     forecast,
@@ -92,21 +93,21 @@ onstart:
 
 if workflow.remote_exec:  # there is no onstart in a job of a cluster
     start_warm()
-start_order.place_models(STUDY.config, is_group=workflow.remote_exec and start_order.is_group(sys.argv))
+start_order.place_models(STUDY.settings, is_group=workflow.remote_exec and start_order.is_group(sys.argv))
 
 
 def kept(model):
     """A tuned model as the study wants it: deleted once nothing needs it, or kept."""
-    return model if STUDY.config["keep_models"] == "all" else temp(model)
+    return model if STUDY.settings.keep_models == "all" else temp(model)
 
 
 wildcard_constraints:
     series=one_of(STUDY.checkpoints),
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
-    dataset=one_of([*STUDY.tasks, *STUDY.config["texts"], *harness_tasks(STUDY)]),
+    dataset=one_of([*STUDY.tasks, *STUDY.settings.texts, *harness_tasks(STUDY)]),
     format=one_of([*formats_used(STUDY), "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
-    tuning=one_of([method for method in STUDY.config["methods"] if method != "base"]),
+    tuning=one_of(STUDY.settings.tuning_methods),
     seed=r"\d+",
     step=r"\d+",
-    text=one_of(STUDY.config["texts"]),
+    text=one_of(STUDY.settings.texts),

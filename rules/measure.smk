@@ -31,8 +31,8 @@ rule predict:
     params:
         code=code_of("predict"),
         probes=from_plan(lookups.measure.probe_list),
-        batch_tokens=STUDY.config["predict"]["batch_tokens"],
-        precision=STUDY.config["predict"]["precision"],
+        batch_tokens=STUDY.settings.predict.batch_tokens,
+        precision=STUDY.settings.predict.precision,
     shell:
         r"""
         python "$PROGRAMS/predict.py" \

@@ -34,9 +34,9 @@ rule measure_sensitivity:
         code=code_of("measure_sensitivity"),
         texts=from_plan(lookups.perturb.text_list),
         settings=from_plan(lookups.perturb.noise_settings),
-        study=STUDY.config["study"],
-        batch_tokens=STUDY.config["predict"]["batch_tokens"],
-        precision=STUDY.config["predict"]["precision"],
+        study=STUDY.settings.study,
+        batch_tokens=STUDY.settings.predict.batch_tokens,
+        precision=STUDY.settings.predict.precision,
     shell:
         r"""
         python "$PROGRAMS/measure_sensitivity.py" \

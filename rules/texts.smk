@@ -21,7 +21,7 @@ rule split_text:
         "<logs>/split_text/{text}.log",
         usage="<logs>/split_text/{text}.usage.json",
     wildcard_constraints:
-        text=one_of(set(STUDY.config["texts"]) - lookups.texts.texts_on_hub(STUDY)),
+        text=one_of(set(STUDY.settings.texts) - lookups.texts.texts_on_hub(STUDY)),
     conda:
         "../envs/ripeness.yaml"
     params:

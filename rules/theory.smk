@@ -24,7 +24,7 @@ rule simulate_linear_network:
     params:
         code=code_of("simulate_linear_network"),
         settings=from_plan(lookups.theory.theory_settings),
-        study=STUDY.config["study"],
+        study=STUDY.settings.study,
     shell:
         r"""
         OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python "$PROGRAMS/simulate_linear_network.py" \

@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--start-seconds", type=float, default=START_SECONDS, help="of a job, where nothing has run")
     options = parser.parse_args(argv)
     study = load_study(read_yaml(options.study), ROOT / "tasks")
-    logs = Path("results") / study.config["study"] / "logs"
+    logs = Path("results") / study.settings.study / "logs"
     seconds = seconds_a_job(
         mean_operations(study), operations_of(study), logs, flops=options.flops, start_seconds=options.start_seconds
     )
@@ -70,12 +70,12 @@ def main(argv: list[str] | None = None) -> None:
     wall = max(hours[True] / options.gpus, in_turn) + hours[False] / options.gpus
     print(f"{'all':<22}{sum(jobs.values()):>8}{'':>10}{hours[True]:>12.3f}{hours[False]:>12.3f}")
     print(f"\nabout {wall:.2f} hours with {options.gpus} at once, beside waiting for a place in the queue")
-    if "published_cost" in study.config:
-        print(f"published: {study.config['published_cost']}")
+    if study.settings.published_cost is not None:
+        print(f"published: {study.settings.published_cost}")
     sizes = disk_bytes(study, options.gpus)
     print(f"disk: {', '.join(f'{name} {size / 1e9:.2f} GB' for name, size in sizes.items())}")
     if study.recipes and not any(rule in ran for rule in ("train_model", "predict")):
-        cell = f"results/{study.config['study']}/cells/{calibration_cell(study).path}/measurements.parquet"
+        cell = f"results/{study.settings.study}/cells/{calibration_cell(study).path}/measurements.parquet"
         print(f"hours follow from {options.flops:g} operations a second; better after one cell: snakemake {cell}")
 
 

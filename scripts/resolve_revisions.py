@@ -34,8 +34,8 @@ MOST_STEPS = 6
 def lines_of(study: Study) -> list[str]:
     """What the study takes of every series on the hub, and what `every` does not find."""
     lines = []
-    for series, settings in study.config["series"].items():
-        facts = series_facts(series, settings)
+    for series, settings in study.settings.series.items():
+        facts = series_facts(series, settings.mapping)
         if not facts:
             continue
         lines.append(f"{series}: {facts['repo']}")
@@ -47,7 +47,7 @@ def lines_of(study: Study) -> list[str]:
             lines.append(
                 f"  {name:<20}{tokens:>18}  rate {rate:<9} {entry.get('revision', entry.get('path'))} {commit}"
             )
-        lines += even_lines(series, study, facts) if "every" in settings else []
+        lines += even_lines(series, study, facts) if settings.every is not None else []
         lines += known_lines(facts, fetched)
     return lines
 
@@ -72,7 +72,7 @@ def shortened(steps: list[str]) -> str:
 
 def even_lines(series: str, study: Study, facts: dict) -> list[str]:
     """For each point of an even grid the step that was picked, and how far off it is; and the points without one."""
-    settings = study.config["series"][series]
+    settings = study.settings.series[series].mapping
     picks, spacing = even_picks(series, settings, facts, study.lock), read_tokens(settings["every"])
     lines = [f"  every {settings['every']}: {len(picks.steps)} picked, {len(picks.holes)} without a checkpoint near"]
     for target, step in picks.steps.items():

@@ -108,7 +108,7 @@ def main(argv: list[str] | None = None) -> None:
     if unresolved(study):
         study = resolve(config, ROOT / "tasks")
     check_files(study)
-    results = Path("results") / study.config["study"]
+    results = Path("results") / study.settings.study
     check_finished(results)
     started = time.time()
     costs = costs_of(study, results / "logs")

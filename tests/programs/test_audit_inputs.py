@@ -39,7 +39,7 @@ def published(folder, checkpoint, **change):
 
 def prepare(study, folder):
     """Rows, items and examples of every dataset, as the rules make them."""
-    pairs = [path.split("/")[-2:] for path in audit.audited_examples(study, None)]
+    pairs = [path.split("/")[-2:] for path in audit.audited_examples(study)]
     for name, task in study.tasks.items():
         sources = {file: rows_of(name, role) for role, file in task.source.items()}
         write_rows(folder / "datasets" / name, sources, {})
@@ -66,7 +66,7 @@ def made(tmp_path_factory, tokenizer):
     sizes = {"train": 12, "validation": 1, "test": 12, "shots": 4, "shots_from": "test", "seed": 42}
     study = published(folder, checkpoint, items=sizes)
     prepare(study, folder)
-    plan = json.loads(audit.audit_plan(study, None))
+    plan = json.loads(audit.audit_plan(study))
     plan["series"]["olmo-1b"]["tokenizer"] = str(checkpoint)
     words = ["--plan", json.dumps(plan), "--study-folder", str(folder), "--output", str(folder / "inputs.parquet")]
     return SimpleNamespace(study=study, folder=folder, words=words)
@@ -89,7 +89,7 @@ def test_the_protocol_as_published_is_refused_for_each_of_its_fatal_defects(made
 
 
 def test_with_its_fatal_defects_acknowledged_the_rest_is_in_the_table(made):
-    audit_inputs.main([*made.words, "--acknowledge", audit.acknowledged(made.study, None)])
+    audit_inputs.main([*made.words, "--acknowledge", audit.acknowledged(made.study)])
     table = pl.read_parquet(made.folder / "inputs.parquet")
     seen = table.filter(pl.col("severity") != "passed")
     places = {check: dict(rows.select("where", "seen").iter_rows()) for (check,), rows in seen.group_by("check")}

@@ -28,7 +28,7 @@ def unresolved(study: Study) -> list[Wanted]:
     ]
     datasets = [
         wanted
-        for wanted in dataset_revisions(study.tasks, study.config)
+        for wanted in dataset_revisions(study.tasks, study.settings)
         if wanted.revision not in locked(study.lock, wanted.kind, wanted.repo)
     ]
     return models + datasets
@@ -47,7 +47,7 @@ def resolve(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FI
     for wanted, entry, facts in wanted_models(study, update=update):
         name, commit = choose(wanted, entry, facts, refs_of(wanted.kind, wanted.repo, refs))
         add(lock, wanted, name, commit)
-    for wanted in dataset_revisions(study.tasks, study.config):
+    for wanted in dataset_revisions(study.tasks, study.settings):
         if update or wanted.revision not in locked(lock, wanted.kind, wanted.repo):
             found = refs_of(wanted.kind, wanted.repo, refs)
             if wanted.revision not in found:
@@ -95,7 +95,7 @@ def refs_of(kind: str, repo: str, refs: dict[tuple[str, str], dict[str, str]]) -
 def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, dict[str, Any], dict[str, Any]]]:
     """The checkpoints to resolve, each with its line and the facts of its series."""
     for series, checkpoints in study.checkpoints.items():
-        facts = series_facts(series, study.config["series"][series])
+        facts = series_facts(series, study.settings.series[series].mapping)
         for name, entry in checkpoints.items():
             if (
                 facts

@@ -11,6 +11,7 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.schema import hint
+from ripeness.study.study_config import StudyConfig
 
 Entry = dict[str, Any]
 NEEDED = {"anneal", "steps", "batch_size"}
@@ -65,19 +66,18 @@ def complete_twin(where: str, entry: Entry, named: dict[str, Entry], settings: d
     return completed
 
 
-def measured_files(config: dict[str, Any]) -> dict[Path, str]:
+def measured_files(config: StudyConfig) -> dict[Path, str]:
     """The text files that models are measured on, with where: texts of the study, held-out parts of pre-trainings."""
-    texts = {name: text["path"] for name, text in config["texts"].items() if "path" in text}
-    measured = {Path(path).resolve(): f"texts.{name}" for name, path in texts.items()}
-    for series, settings in config["series"].items():
-        source = settings.get("pretrain", {}).get("source", {})
-        fetched = f"results/{config['study']}/text/{series}/validation.txt" if "hub" in source else None
+    measured = {Path(text.path).resolve(): f"texts.{name}" for name, text in config.texts.items() if text.path}
+    for series, settings in config.series.items():
+        source = settings.pretrain["source"] if settings.pretrain else {}
+        fetched = f"results/{config.study}/text/{series}/validation.txt" if "hub" in source else None
         if heldout := source.get("text", {}).get("validation", fetched):
             measured[Path(heldout).resolve()] = f"the held-out part of series.{series}"
     return measured
 
 
-def check_texts_apart(config: dict[str, Any], checkpoints: dict[str, dict[str, Entry]]) -> None:
+def check_texts_apart(config: StudyConfig, checkpoints: dict[str, dict[str, Entry]]) -> None:
     """Refuse to anneal on text that is measured on, by its name, its path, or (where it is there) a copy of it."""
     measured = measured_files(config)
     for series, entries in checkpoints.items():
@@ -86,7 +86,7 @@ def check_texts_apart(config: dict[str, Any], checkpoints: dict[str, dict[str, E
                 continue
             text = entry["text"]
             same = [where for path, where in measured.items() if is_same(path, Path(text).resolve())]
-            if found := [f"texts.{text}"] if text in config["texts"] else same:
+            if found := [f"texts.{text}"] if text in config.texts else same:
                 raise UserError(
                     f"series.{series}.checkpoints: {name} is annealed on {text!r}, which is measured on: {found[0]}\n"
                     "hint: anneal on other text; what a model was trained on says nothing of what it has learned"
@@ -98,12 +98,12 @@ def is_same(path: Path, other: Path) -> bool:
     return path == other or (path.is_file() and other.is_file() and filecmp.cmp(path, other, shallow=False))
 
 
-def is_pretrained(config: dict[str, Any], series: str) -> bool:
+def is_pretrained(config: StudyConfig, series: str) -> bool:
     """Whether a name is that of a series that is pre-trained here."""
-    return "pretrain" in config["series"].get(series, {})
+    return series in config.series and config.series[series].pretrain is not None
 
 
-def corpus_of(config: dict[str, Any], series: str, entry: Entry) -> str | None:
+def corpus_of(config: StudyConfig, series: str, entry: Entry) -> str | None:
     """The pre-trained series whose training text a twin of `series` is annealed on; None where it is a file."""
     text = entry.get("text", series)
     return text if is_pretrained(config, text) else None

@@ -11,13 +11,13 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import is_twin
 from ripeness.study.pretraining_steps import kept_steps
+from ripeness.study.study_config import Pretrain, StudyConfig, typed_config
 from ripeness.study.tasks import Task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
 HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
-MODELS, PUBLISHED, THEORY = "models", "published", "theory"  # kinds of study; all but the first run no language model
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,27 @@ class Study:
     a list of them. It has settings for every dataset that it tunes on.
     """
 
-    config: dict[str, Any]
+    config: dict[str, Any]  # as it is written down, with defaults
     tasks: dict[str, Task]
     checkpoints: dict[str, dict[str, dict[str, Any]]]
     recipes: dict[str, dict[str, dict[str, Any]]]  # recipe -> dataset -> settings
     lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.study.lock_file
+    settings: StudyConfig = field(init=False, compare=False)  # the config as code reads it
 
-
-def kind_of(config: dict[str, Any]) -> str:
-    """The kind of study that a config describes: the key that stands in the place of models, if one does."""
-    return next((kind for kind in (PUBLISHED, THEORY) if kind in config), MODELS)
+    def __post_init__(self) -> None:
+        """Type the config."""
+        object.__setattr__(self, "settings", typed_config(self.config))
 
 
 def methods_of(study: Study, series: str) -> list[str]:
     """The methods that tune a series: all of the study but `base` where it does not list its own."""
-    others = [method for method in study.config["methods"] if method != "base"]
-    return study.config["series"][series].get("methods", others)
+    own = study.settings.series[series].methods
+    return list(study.settings.tuning_methods) if own is None else own
 
 
 def tunes_on(study: Study, series: str, method: str, dataset: str) -> bool:
     """Whether a method tunes a series on a dataset."""
-    return method in methods_of(study, series) and dataset in study.config["methods"][method].get("datasets", [dataset])
+    return method in methods_of(study, series) and dataset in study.settings.methods[method].get("datasets", [dataset])
 
 
 def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
@@ -98,18 +98,18 @@ def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
 
 def datasets_tuned_on(study: Study) -> list[str]:
     """The datasets that any method tunes any series on; others of the study are measured only."""
-    pairs = list(product(study.checkpoints, study.config["methods"]))
+    pairs = list(product(study.checkpoints, study.settings.methods))
     return [
         name
-        for name in study.config["datasets"]
+        for name in study.settings.datasets
         if any(tunes_on(study, series, method, name) for series, method in pairs)
     ]
 
 
 def formats_used(study: Study) -> list[str]:
     """The formats that models are tuned or asked in."""
-    suites = [suite["formats"] for suite in study.config["suites"].values() if isinstance(suite.get("formats"), list)]
-    return list(dict.fromkeys([*study.config["formats"], *(format_ for formats in suites for format_ in formats)]))
+    suites = [suite.formats for suite in study.settings.suites.values() if isinstance(suite.formats, list)]
+    return list(dict.fromkeys([*study.settings.formats, *(format_ for formats in suites for format_ in formats)]))
 
 
 def plan_cells(study: Study) -> list[Cell]:
@@ -127,22 +127,22 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
 
     A seed draws the shots of an untouched model and nothing else: one without shots is asked by the first alone.
     """
-    config = study.config
+    config = study.settings
     cells = []
     for probe, format_ in probes_asked(study, series):
-        is_drawn = format_ not in UNSEEDED and max(config["methods"]["base"]["shots"]) > 0
-        seeds = config["seeds"] if is_drawn else config["seeds"][:1]
+        is_drawn = format_ not in UNSEEDED and max(config.base_shots) > 0
+        seeds = config.seeds if is_drawn else config.seeds[:1]
         cells += [Cell(series, checkpoint, probe, format_, "base", seed) for seed in seeds]
     return cells + tuned_cells(study, series, checkpoint)
 
 
 def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
     """What a checkpoint is tuned on."""
-    config = study.config
+    config = study.settings
     return [
         Cell(series, checkpoint, dataset, *place)
-        for dataset in config["datasets"]
-        for place in product(config["formats"], recipes_on(study, series, dataset), config["seeds"])
+        for dataset in config.datasets
+        for place in product(config.formats, recipes_on(study, series, dataset), config.seeds)
     ]
 
 
@@ -152,7 +152,7 @@ def probes_asked(study: Study, series: str) -> list[tuple[str, str]]:
     Of a series that only some methods tune, what their models are measured on; nothing where none does.
     """
     pairs = base_probes(study)
-    if {"base", *methods_of(study, series)} == set(study.config["methods"]):
+    if {"base", *methods_of(study, series)} == set(study.settings.methods):
         return pairs
     probes = [probe for cell in tuned_cells(study, series, "") for probe in probes_of(study, cell)]
     asked = {(probe.probe, probe.format) for probe in probes if probe.suite != VALIDATION}
@@ -166,19 +166,18 @@ def tuned_series(study: Study) -> list[str]:
 
 def base_probes(study: Study) -> list[tuple[str, str]]:
     """(probe, format) of everything that any suite measures, so that every tuned number has its untouched one."""
-    config = study.config
+    config = study.settings
     pairs: dict[tuple[str, str], None] = {}
-    for suite in config["suites"].values():
-        for text in suite.get("texts", []):
+    for suite in config.suites.values():
+        for text in suite.texts or []:
             pairs[text, TEXT_FORMAT] = None
-        for task in suite.get("lm_eval", []):
+        for task in suite.lm_eval or []:
             pairs[task, HARNESS_FORMAT] = None
-        datasets = suite.get("datasets", [])
-        names = datasets
-        if datasets == "own":
-            names = [name for name in datasets_tuned_on(study) if name in suite.get("tuned_on", [name])]
+        names = suite.datasets or []
+        if names == "own":
+            names = [name for name in datasets_tuned_on(study) if suite.tuned_on is None or name in suite.tuned_on]
         # "trained" is any format of the study, depending on the cell
-        formats = config["formats"] if isinstance(suite.get("formats"), str) else suite.get("formats", [])
+        formats = config.formats if isinstance(suite.formats, str) else suite.formats or []
         pairs.update(dict.fromkeys(product(names, formats)))
     return list(pairs)
 
@@ -186,9 +185,9 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
 def harness_tasks(study: Study) -> dict[str, list[int]]:
     """The tasks of lm-eval that any suite names, each with its numbers of shots."""
     shots: dict[str, dict[int, None]] = {}
-    for suite in study.config["suites"].values():
-        for task in suite.get("lm_eval", []):
-            shots.setdefault(task, {}).update(dict.fromkeys(suite["shots"]))
+    for suite in study.settings.suites.values():
+        for task in suite.lm_eval or []:
+            shots.setdefault(task, {}).update(dict.fromkeys(suite.shots))
     return {task: list(numbers) for task, numbers in shots.items()}
 
 
@@ -200,34 +199,42 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         if cell.format == HARNESS_FORMAT:
             shots = harness_tasks(study)[cell.dataset]
             return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
-        kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.config["seeds"][0]
-        shots = [n for n in study.config["methods"]["base"]["shots"] if n or is_first]
+        kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.settings.seeds[0]
+        shots = [n for n in study.settings.base_shots if n or is_first]
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
     kind, probes = study.tasks[cell.dataset].kind, []
-    if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.config["keep_models"] == "best":
+    if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.settings.keep_models == "best":
         probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
-    for name, suite in study.config["suites"].items():
-        if cell.dataset not in suite.get("tuned_on", [cell.dataset]):
+    for name, suite in study.settings.suites.items():
+        if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
             continue
-        probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.get("texts", [])]
-        asked = product(suite.get("lm_eval", []), suite["shots"])
+        probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.texts or []]
+        asked = product(suite.lm_eval or [], suite.shots)
         probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
-        datasets = suite.get("datasets", [])
+        datasets = suite.datasets or []
         names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
-        formats = suite.get("formats", [])
+        formats = suite.formats or []
         if isinstance(formats, str):
-            formats = [cell.format] if formats == "trained" else study.config["formats"]
+            formats = [cell.format] if formats == "trained" else study.settings.formats
         probes += [
             Probe(name, dataset, study.tasks[dataset].kind, format_, n)
-            for dataset, format_, n in product(names, formats, suite["shots"])
+            for dataset, format_, n in product(names, formats, suite.shots)
         ]
     return probes
+
+
+def pretraining_of(study: Study, series: str) -> Pretrain:
+    """Give the pre-training of a series that is pre-trained here."""
+    design = study.settings.series[series].pretrain
+    if design is None:
+        raise ValueError(f"{series} is not pre-trained here")
+    return design
 
 
 def state_steps(study: Study, series: str) -> list[int]:
     """Steps at which the training state of a pre-training is kept; none where every checkpoint has a run of its own."""
     own = [entry for entry in study.checkpoints[series].values() if not is_twin(entry)]
-    return kept_steps(study.config["series"][series]["pretrain"], own)
+    return kept_steps(pretraining_of(study, series), own)
 
 
 def state_before(study: Study, series: str, step: int) -> int:

@@ -9,11 +9,12 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import check_texts_apart
 from ripeness.study.audit_checks import check_acknowledged
-from ripeness.study.grid import MODELS, VALIDATION, Study, formats_used, kind_of, methods_of, plan_cells, tuned_series
+from ripeness.study.grid import VALIDATION, Study, formats_used, methods_of, plan_cells, tuned_series
 from ripeness.study.lock_file import LOCK_FILE, read_lock
 from ripeness.study.methods import check_recipe, on_dataset
 from ripeness.study.schema import check_config, hint
 from ripeness.study.series import name_checkpoints
+from ripeness.study.study_config import MODELS, StudyConfig, Suite, kind_of
 from ripeness.study.tasks import load_task
 from ripeness.study.theory_settings import settings_from
 
@@ -45,13 +46,13 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     study = Study(config, tasks, checkpoints, name_recipes(config["methods"], config["datasets"]), lock)
     check_methods(study)
     check_suites(study)
-    check_texts(config)
-    check_texts_apart(config, checkpoints)
-    check_sensitivity(config)
+    check_texts(study.settings)
+    check_texts_apart(study.settings, checkpoints)
+    check_sensitivity(study.settings)
     check_formats(study)
-    if config["scratch"] and config["keep_models"] == "all":
+    if study.settings.scratch and study.settings.keep_models == "all":
         raise UserError(
-            f"scratch: {config['scratch']!r} is cleared once a model is measured, but keep_models is 'all'\n"
+            f"scratch: {study.settings.scratch!r} is cleared once a model is measured, but keep_models is 'all'\n"
             "hint: take `scratch` out of the profile, or keep_models: best"
         )
     if not any(cell.method != "base" for cell in plan_cells(study)):
@@ -89,29 +90,29 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
 
 def check_methods(study: Study) -> None:
     """Refuse methods that tune on what is no dataset of the study, and series that name what is none of its methods."""
-    for method, settings in study.config["methods"].items():
+    for method, settings in study.settings.methods.items():
         for key in ("datasets", "by_dataset"):
             for dataset in settings.get(key, []):
-                if dataset not in study.config["datasets"]:
-                    raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.config["datasets"])
+                if dataset not in study.settings.datasets:
+                    raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.settings.datasets)
         if method != "base":
             check_recipe(f"methods.{method}", settings)
             check_replay(study, method)
-    tuning = [method for method in study.config["methods"] if method != "base"]
-    for series, settings in study.config["series"].items():
-        for method in settings.get("methods", []):
+    tuning = list(study.settings.tuning_methods)
+    for series, given in study.settings.series.items():
+        for method in given.methods or []:
             if method not in tuning:
                 raise unknown(f"series.{series}.methods", "method", method, tuning)
 
 
 def check_replay(study: Study, method: str) -> None:
     """Refuse to replay no text, one that nothing reads, or one on which models are measured."""
-    replay, config = study.config["methods"][method].get("replay"), study.config
+    replay, config = study.settings.methods[method].get("replay"), study.settings
     if replay is None:
         return
     where = f"methods.{method}.replay"
     tuned = [name for name in tuned_series(study) if method in methods_of(study, name)]
-    others = [name for name in tuned if "pretrain" not in config["series"][name]]
+    others = [name for name in tuned if config.series[name].pretrain is None]
     if "text" not in replay and others:
         raise UserError(
             f"{where}: what did {', '.join(others)} learn from? it was not pre-trained here\n"
@@ -122,8 +123,8 @@ def check_replay(study: Study, method: str) -> None:
             f"{where}.text: all series were pre-trained here, and read again what they learned from\n"
             "hint: take `text` out"
         )
-    for name, text in config["texts"].items():
-        if "path" in text and "text" in replay and Path(text["path"]).resolve() == Path(replay["text"]).resolve():
+    for name, text in config.texts.items():
+        if text.path and "text" in replay and Path(text.path).resolve() == Path(replay["text"]).resolve():
             raise UserError(
                 f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
                 "hint: name another file; a text that was trained on says nothing of what is forgotten"
@@ -132,82 +133,81 @@ def check_replay(study: Study, method: str) -> None:
 
 def check_suites(study: Study) -> None:
     """Refuse suites that name what the study does not have."""
-    config = study.config
-    for name, suite in config["suites"].items():
+    config = study.settings
+    for name, suite in config.suites.items():
         where = f"suites.{name}"
-        if len(suite.keys() & set(KINDS)) != 1:
+        if sum(getattr(suite, kind) is not None for kind in KINDS) != 1:
             kinds = ", ".join(f"`{kind}`" for kind in KINDS)
-            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: make a suite of each")
+            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: make one suite for each")
         if name in ("base", VALIDATION):
-            raise UserError(f"{where}: the name {name!r} is taken\nhint: call the suite something else")
+            raise UserError(f"{where}: the name {name!r} is reserved\nhint: give the suite another name")
         check_shots(where, suite, config)
-        for text in suite.get("texts", []):
-            if text not in config["texts"]:
-                raise unknown(where, "text", text, config["texts"])
-        for dataset in suite.get("tuned_on", []):
-            if dataset not in config["datasets"]:
-                raise unknown(f"{where}.tuned_on", "dataset", dataset, config["datasets"])
-        if "datasets" not in suite:
+        for text in suite.texts or []:
+            if text not in config.texts:
+                raise unknown(where, "text", text, config.texts)
+        for dataset in suite.tuned_on or []:
+            if dataset not in config.datasets:
+                raise unknown(f"{where}.tuned_on", "dataset", dataset, config.datasets)
+        if suite.datasets is None:
             continue
-        if "formats" not in suite:
+        if suite.formats is None:
             raise UserError(f"{where}: `formats` is missing\nhint: trained, all, or a list such as [default]")
-        if isinstance(suite["datasets"], str) and suite["datasets"] != "own":
-            raise unknown(where, "datasets", suite["datasets"], ["own", "[a list of names]"])
-        if isinstance(suite["formats"], str) and suite["formats"] not in ("trained", "all"):
-            raise unknown(where, "formats", suite["formats"], ["trained", "all", f"[{', '.join(config['formats'])}]"])
+        if isinstance(suite.datasets, str) and suite.datasets != "own":
+            raise unknown(where, "datasets", suite.datasets, ["own", "[a list of names]"])
+        if isinstance(suite.formats, str) and suite.formats not in ("trained", "all"):
+            raise unknown(where, "formats", suite.formats, ["trained", "all", f"[{', '.join(config.formats)}]"])
 
 
-def check_shots(where: str, suite: dict[str, Any], config: dict[str, Any]) -> None:
-    """Refuse shots before running text, more of them than the pool holds, or without an untouched counterpart."""
-    base, pool = config["methods"]["base"]["shots"], config["items"]["shots"]
-    if "texts" in suite and ("formats" in suite or suite["shots"] != [0]):
-        raise UserError(f"{where}: running text has neither `formats` nor `shots`\nhint: remove them from this suite")
-    if "lm_eval" in suite and "formats" in suite:
-        raise UserError(f"{where}: a task of lm_eval words its prompts itself\nhint: remove `formats` from this suite")
+def check_shots(where: str, suite: Suite, config: StudyConfig) -> None:
+    """Refuse shots before running text, more shots than the pool has, or shots without an untouched baseline."""
+    base, pool = config.base_shots, config.items.shots
+    if suite.texts is not None and (suite.formats is not None or list(suite.shots) != [0]):
+        raise UserError(f"{where}: running text has no `formats` or `shots`\nhint: remove them from this suite")
+    if suite.lm_eval is not None and suite.formats is not None:
+        raise UserError(f"{where}: a task of lm_eval has its own prompts\nhint: remove `formats` from this suite")
     if max(base) > pool:
         raise UserError(
-            f"methods.base.shots: {max(base)} shots are wanted, but the pool holds {pool}\n"
+            f"methods.base.shots: {max(base)} shots requested, but the pool has only {pool}\n"
             "hint: raise `items.shots`, from which shots are drawn"
         )
-    for shots in suite["shots"]:
+    for shots in suite.shots:
         if shots not in base:
             raise unknown(f"{where}.shots", "number", shots, base)
 
 
-def check_texts(config: dict[str, Any]) -> None:
-    """Refuse a text without exactly one source, or from the held-out part of a pre-training that was not done here."""
-    for name, text in config["texts"].items():
-        if len(text.keys() & {"heldout", "path", "hub"}) != 1:
-            raise UserError(
-                f"texts.{name}: needs one of `heldout: true`, `path` and `hub`\nhint: just one of the three"
-            )
-        if "heldout" in text and not all("pretrain" in series for series in config["series"].values()):
+def check_texts(config: StudyConfig) -> None:
+    """Refuse a text without exactly one source, or held out from a pre-training that was not done here."""
+    for name, text in config.texts.items():
+        if sum((text.heldout, text.path is not None, text.hub is not None)) != 1:
+            raise UserError(f"texts.{name}: exactly one of `heldout: true`, `path` and `hub` is needed\nhint: keep one")
+        if text.heldout and not all(series.pretrain for series in config.series.values()):
             raise UserError(
                 f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
                 "one\nhint: give a `path` to a text file, or a dataset of the `hub`"
             )
 
 
-def check_sensitivity(config: dict[str, Any]) -> None:
-    """Refuse to perturb what the study does not have, or in no way."""
-    settings = config.get("sensitivity")
+def check_sensitivity(config: StudyConfig) -> None:
+    """Refuse a perturbation of what the study does not have, or none at all."""
+    settings = config.sensitivity
     if settings is None:
         return
-    for text in settings["texts"]:
-        if text not in config["texts"]:
-            raise unknown("sensitivity.texts", "text", text, config["texts"])
-    for series in settings.get("series", []):
-        if series not in config["series"]:
-            raise unknown("sensitivity.series", "series", series, config["series"])
-    shared = [name for name, method in config["methods"].items() if method.get("gpu", 1) > 1]
-    if settings["curvature"] and shared:
+    for text in settings.texts:
+        if text not in config.texts:
+            raise unknown("sensitivity.texts", "text", text, config.texts)
+    for series in settings.series or []:
+        if series not in config.series:
+            raise unknown("sensitivity.series", "series", series, config.series)
+    shared = [name for name, method in config.methods.items() if method.get("gpu", 1) > 1]
+    if settings.curvature and shared:
         raise UserError(
-            f"sensitivity.curvature: it is measured on one GPU, but {', '.join(shared)} shares models out to several\n"
+            f"sensitivity.curvature: it is measured on one GPU, but {', '.join(shared)} uses several for a model\n"
             "hint: gpu: 1 for the methods, or curvature: false"
         )
-    if not any(settings["noise"].values()) and not settings["bits"]:
+    noise = settings.noise
+    if not (noise.init or noise.relative or noise.absolute or settings.bits):
         raise UserError(
-            "sensitivity: neither `noise` nor `bits` is wanted\n"
+            "sensitivity: neither `noise` nor `bits` is given\n"
             "hint: e.g. noise: {init: [0.1]}, or remove the key `sensitivity`"
         )
 

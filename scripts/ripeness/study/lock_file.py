@@ -5,7 +5,7 @@ version control system shows what a new resolution changed, and is to be committ
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import yaml
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole
 from ripeness.study.schema import read_yaml
+from ripeness.study.study_config import StudyConfig
 
 Lock = dict[str, dict[str, dict[str, Any]]]  # {models | datasets: {repository: {is_whole, revisions: {name: commit}}}}
 LOCK_FILE = Path("hub.lock.yaml")
@@ -102,16 +103,16 @@ def commit_of(source: dict[str, Any]) -> str:
     return commit
 
 
-def dataset_revisions(tasks: dict[str, Any], config: dict[str, Any]) -> Iterator[Wanted]:
+def dataset_revisions(tasks: Mapping[str, Any], config: StudyConfig) -> Iterator[Wanted]:
     """The names of revisions of datasets: of tasks, of texts, and of what series that are pre-trained here read."""
     for name, task in tasks.items():
         if "hub" in task.source and not is_commit(task.source["revision"]):
             yield Wanted("datasets", task.source["hub"], task.source["revision"], f"datasets.{name}.source.revision")
-    for name, series in config["series"].items():
-        text = series.get("pretrain", {}).get("source", {}).get("hub")
+    for name, series in config.series.items():
+        text = series.pretrain["source"].get("hub") if series.pretrain else None
         if text and not is_commit(text["revision"]):
             yield Wanted("datasets", text["id"], text["revision"], f"series.{name}.pretrain.source.hub.revision")
-    for name, settings in config["texts"].items():
-        text = settings.get("hub")
+    for name, settings in config.texts.items():
+        text = settings.hub
         if text and not is_commit(text["revision"]):
             yield Wanted("datasets", text["id"], text["revision"], f"texts.{name}.hub.revision")

@@ -24,26 +24,26 @@ def check_files(study: Study) -> None:
 
 def named_files(study: Study) -> Iterator[tuple[str, str]]:
     """(Where it is named, path) of every file and folder that the study reads from disk."""
-    for number, path in enumerate(study.config.get("published", {}).get("tables", [])):
+    for number, path in enumerate(study.settings.published_tables):
         yield f"published.tables.{number}", path
     for name, task in study.tasks.items():
         for role, path in files_by_role(task):
             yield f"datasets.{name}.source.{role}", path
-    for name, text in study.config["texts"].items():
-        if "path" in text:
-            yield f"texts.{name}", text["path"]
-    for name, method in study.config["methods"].items():
+    for name, text in study.settings.texts.items():
+        if text.path is not None:
+            yield f"texts.{name}", text.path
+    for name, method in study.settings.methods.items():
         if "text" in method.get("replay", {}):
             yield f"methods.{name}.replay.text", method["replay"]["text"]
-    if "include_path" in study.config["lm_eval"]:
-        yield "lm_eval.include_path", study.config["lm_eval"]["include_path"]
-    for name, series in study.config["series"].items():
-        if "gate_text" in series:
-            yield f"series.{name}.gate_text", series["gate_text"]
-        for split, path in series.get("pretrain", {}).get("source", {}).get("text", {}).items():
+    if study.settings.include_path is not None:
+        yield "lm_eval.include_path", study.settings.include_path
+    for name, series in study.settings.series.items():
+        if series.gate_text is not None:
+            yield f"series.{name}.gate_text", series.gate_text
+        for split, path in (series.pretrain["source"] if series.pretrain else {}).get("text", {}).items():
             yield f"series.{name}.pretrain.source.text.{split}", path
         for checkpoint, entry in study.checkpoints[name].items():
             if "path" in entry:
                 yield f"series.{name}.checkpoints: {checkpoint}", f"{entry['path']}/config.json"
-            if is_twin(entry) and not corpus_of(study.config, name, entry):
+            if is_twin(entry) and not corpus_of(study.settings, name, entry):
                 yield f"series.{name}.checkpoints: {checkpoint}.text", entry["text"]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ripeness.runtime.errors import UserError
+from ripeness.study.study_config import Pretrain
 
-Settings = dict[str, Any]
+Settings = Pretrain
 PER_BUDGET = "cosine-per-budget"
 # Of each schedule the keys that it cannot do without, and those that it may have.
 KEYS: dict[str, tuple[set[str], set[str]]] = {
@@ -65,7 +66,7 @@ def tokens_per_step(settings: Settings) -> int:
     return settings["batch_size"] * settings["sequence_length"]
 
 
-def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> Settings:
+def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> dict[str, Any]:
     """What the run of a checkpoint, or the shared one (None), is told of its schedule; nothing for a constant rate.
 
     A `wsd` run is constant until its decay, which only its decayed checkpoints know of: a later end changes no other.
@@ -115,7 +116,7 @@ def check_schedule(where: str, settings: Settings) -> None:
 
 def check_place(where: str, settings: Settings, entry: dict[str, Any]) -> None:
     """Refuse a checkpoint that its schedule does not lead to; `where` is the checkpoint's line."""
-    schedule, start = settings["schedule"], entry.get("anneal_from", entry.get("step"))
+    schedule, start = settings["schedule"], entry.get("anneal_from") or entry["step"]
     if schedule == PER_BUDGET and "anneal_from" in entry:
         raise UserError(
             f"{where}: with {PER_BUDGET} every checkpoint is a run of its own, which ends decayed; there is none to "

@@ -24,6 +24,7 @@ from ripeness.study.published_runs import (
     with_step,
 )
 from ripeness.study.schema import hint
+from ripeness.study.study_config import Pretrain
 
 NO_LOCK: Lock = {"models": {}, "datasets": {}}
 
@@ -193,7 +194,7 @@ def with_commit(facts: dict[str, Any], entry: dict[str, Any], lock: Lock) -> dic
     return {key: value for key, value in entry.items() if key != "by_step"} | found
 
 
-def check_pretrained(where: str, entry: dict[str, Any], settings: dict[str, Any]) -> None:
+def check_pretrained(where: str, entry: dict[str, Any], settings: Pretrain) -> None:
     """Refuse a checkpoint line, or a model, that a pre-training here cannot make."""
     keys = set(entry) - {"name"}
     if keys not in ({"step"}, {"anneal_from", "steps"}):

@@ -59,7 +59,7 @@ def calibration_cell(study: Study) -> Cell:
     return (trained or tuned)[0]
 
 
-def calibration(study: Study, _wildcards: Any = None) -> str:
+def calibration(study: Study) -> str:
     """What the report needs to forecast from one cell (JSON): mean operations by rule, and the cell's own."""
     if not study.recipes:  # published numbers
         return to_json({})
@@ -138,6 +138,6 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     return {
         "checkpoints": WEIGHT_BYTES * sum(sizes),
         "tuned models at once": (min(n_at_once, n_tuned) + 2) * (WEIGHT_BYTES + STATE_BYTES) * largest,
-        "tuned models kept": n_kept[study.config["keep_models"]] * WEIGHT_BYTES * largest,
+        "tuned models kept": n_kept[study.settings.keep_models] * WEIGHT_BYTES * largest,
         "tables and logs": CELL_BYTES * len(cells) + ITEM_BYTES * n_items,
     }

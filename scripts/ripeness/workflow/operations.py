@@ -5,16 +5,18 @@ The operations are those of the matrix products: two a parameter and token forwa
 """
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.files import read_json
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import Cell, Probe, Study, plan_cells, probes_of, recipe_on, state_steps
+from ripeness.study.grid import Cell, Probe, Study, plan_cells, pretraining_of, probes_of, recipe_on, state_steps
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
+from ripeness.study.study_config import Pretrain
 from ripeness.study.tasks import sizes_of
-from ripeness.workflow.lookups.perturb import perturbed_series
+from ripeness.workflow.lookups.perturb import perturbed_series, sensitivity_of
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
@@ -25,17 +27,17 @@ DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 def n_parameters(study: Study, series: str, checkpoint: str) -> int:
     """Parameters of a checkpoint: of its files where they are, else as settings or series file say, else a guess."""
-    settings, entry = study.config["series"][series], study.checkpoints[series][checkpoint]
-    if "pretrain" in settings:
-        return designed_parameters(settings["pretrain"])
+    settings, entry = study.settings.series[series], study.checkpoints[series][checkpoint]
+    if settings.pretrain is not None:
+        return designed_parameters(settings.pretrain)
     if is_twin(entry):
         return n_parameters(study, series, entry["anneal"])
-    published = series_facts(series, settings) or {}
-    folder = entry.get("path") or f"results/{study.config['study']}/checkpoints/{series}/{checkpoint}"
+    published = series_facts(series, settings.mapping) or {}
+    folder = entry.get("path") or f"results/{study.settings.study}/checkpoints/{series}/{checkpoint}"
     return stored_parameters(folder) or published.get("n_parameters", UNKNOWN_PARAMETERS)
 
 
-def designed_parameters(design: dict[str, Any]) -> int:
+def designed_parameters(design: Pretrain) -> int:
     """Parameters of a Llama or OLMo-2 with tied embeddings, norms left out."""
     hidden = design["hidden_size"]
     layer = 4 * hidden**2 + 3 * hidden * design["intermediate_size"]
@@ -54,15 +56,15 @@ def stored_parameters(folder: str) -> int:
 
 def tokens_an_item(study: Study, series: str) -> int:
     """Tokens of a prompt with its answer: a guess, but never more than a model that is trained here can read."""
-    design = study.config["series"][series].get("pretrain", {})
-    return min(TOKENS_AN_ITEM, design.get("sequence_length", TOKENS_AN_ITEM))
+    design = study.settings.series[series].pretrain
+    return TOKENS_AN_ITEM if design is None else min(TOKENS_AN_ITEM, design["sequence_length"])
 
 
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
     """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
     task = study.tasks[place.dataset]
     n_rows = (task.rows or {}).get("train", 10**9)
-    n_items = min(sizes_of(task, study.config["items"])["train"], n_rows) * settings["epochs"]
+    n_items = min(sizes_of(task, asdict(study.settings.items))["train"], n_rows) * settings["epochs"]
     if "steps" in settings:
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
@@ -80,25 +82,26 @@ def prediction_operations(study: Study, cell: Cell) -> int:
 def n_items_of(study: Study, probe: Probe) -> int:
     """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
     if probe.kind == "text":
-        return study.config["texts"][probe.probe]["items"]
+        return study.settings.texts[probe.probe].items
     task = study.tasks.get(probe.probe)
     if not task:
-        return study.config["items"][probe.split]
-    return min(sizes_of(task, study.config["items"])[probe.split], (task.rows or {}).get(probe.split, 10**9))
+        return asdict(study.settings.items)[probe.split]
+    return min(sizes_of(task, asdict(study.settings.items))[probe.split], (task.rows or {}).get(probe.split, 10**9))
 
 
 def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
     """Operations of reading all texts once as they are and once under every perturbation."""
-    settings = study.config["sensitivity"]
-    n_noises = len(settings["seeds"]) * sum(map(len, settings["noise"].values()))
-    n_items = sum(study.config["texts"][text]["items"] for text in settings["texts"])
-    n_tokens = (1 + n_noises + len(settings["bits"])) * n_items * tokens_an_item(study, series)
+    settings = sensitivity_of(study)
+    noise = settings.noise
+    n_noises = len(settings.seeds) * (len(noise.init) + len(noise.relative) + len(noise.absolute))
+    n_items = sum(study.settings.texts[text].items for text in settings.texts)
+    n_tokens = (1 + n_noises + len(settings.bits)) * n_items * tokens_an_item(study, series)
     return FORWARD * n_parameters(study, series, checkpoint) * n_tokens
 
 
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
     """Operations of some steps of a pre-training."""
-    design = study.config["series"][series]["pretrain"]
+    design = pretraining_of(study, series)
     return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
 
 
@@ -118,8 +121,8 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
     for series, entries in study.checkpoints.items():
         for name in (name for name, entry in entries.items() if is_twin(entry)):
             yield "anneal_checkpoint", f"{series}/{name}", annealing_operations(study, series, name)
-    for series, settings in study.config["series"].items():
-        if "pretrain" not in settings:
+    for series, settings in study.settings.series.items():
+        if settings.pretrain is None:
             continue
         steps = state_steps(study, series)
         for before, step in zip([0, *steps], steps, strict=False):
@@ -127,7 +130,7 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
         for name, entry in study.checkpoints[series].items():
             if is_twin(entry):
                 continue
-            place = place_of(settings["pretrain"], entry)
+            place = place_of(settings.pretrain, entry)
             before = 0 if place.shared is None else max(kept for kept in steps if kept <= place.shared)
             yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
     for cell in plan_cells(study):

@@ -16,6 +16,7 @@ from ripeness.workflow.operations import (
     sensitivity_operations,
     training_operations,
 )
+from ripeness.workflow.wildcards import Wildcards
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
@@ -29,69 +30,69 @@ FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
 
 
-def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
+def training_settings(study: Study, wildcards: Wildcards) -> dict[str, Any]:
     """Settings of the method of a training: that of a cell, or of the best model that is tuned again."""
     if hasattr(wildcards, "tuning"):
-        return on_dataset(study.config["methods"][wildcards.tuning], wildcards.dataset)
+        return on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
     return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
 def wanted_gpus(study: Study) -> dict[str, int]:
     """GPUs that every method shares a model out to."""
-    return {method: settings["gpu"] for method, settings in study.config["methods"].items() if method != "base"}
+    return {method: settings["gpu"] for method, settings in study.settings.tuning_methods.items()}
 
 
-def training_gpus(study: Study, wildcards: Any) -> int:
+def training_gpus(study: Study, wildcards: Wildcards) -> int:
     """GPUs that a training shares its model out to."""
     return training_settings(study, wildcards)["gpu"]
 
 
-def training_memory(study: Study, wildcards: Any, attempt: int) -> int:
+def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
     n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
     n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
     return n_processes * memory(study, wildcards, n_bytes, attempt)
 
 
-def prediction_memory(study: Study, wildcards: Any, attempt: int) -> int:
+def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Megabytes for a prediction; doubled with every attempt."""
     return memory(study, wildcards, PREDICTION_BYTES, attempt)
 
 
-def sensitivity_memory(study: Study, wildcards: Any, attempt: int) -> int:
+def sensitivity_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Megabytes for a checkpoint with perturbed weights; doubled with every attempt."""
     return memory(study, wildcards, PERTURBATION_BYTES, attempt)
 
 
-def memory(study: Study, wildcards: Any, n_bytes: int, attempt: int) -> int:
+def memory(study: Study, wildcards: Wildcards, n_bytes: int, attempt: int) -> int:
     """Megabytes of a job that holds so many bytes a parameter."""
     model = n_parameters(study, wildcards.series, wildcards.checkpoint) * n_bytes / 2**20
     return round((LIBRARIES_MB + BATCH_MB + model) * 2 ** (attempt - 1))
 
 
-def annealing_memory(study: Study, wildcards: Any, attempt: int) -> int:
+def annealing_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Megabytes for annealing a checkpoint, whose text is held as tokens; doubled with every attempt."""
     tokens = annealing_tokens(study.checkpoints[wildcards.series][wildcards.checkpoint]) * TOKEN_BYTES / 2**20
     return memory(study, wildcards, TRAINING_BYTES, attempt) + round(tokens)
 
 
-def annealing_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+def annealing_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Minutes for annealing a checkpoint."""
     return minutes(annealing_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 
 
-def training_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+def training_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Minutes for a training."""
     settings = training_settings(study, wildcards)
     return minutes(training_operations(study, wildcards, settings) / settings["gpu"], attempt)
 
 
-def prediction_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+def prediction_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Minutes for a prediction."""
     return minutes(prediction_operations(study, cell_of(wildcards)), attempt)
 
 
-def sensitivity_minutes(study: Study, wildcards: Any, attempt: int) -> int:
+def sensitivity_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Minutes for all perturbations of a checkpoint."""
     return minutes(sensitivity_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 

@@ -70,10 +70,12 @@ def rest() -> None:
 
 
 def from_plan(study: Study, lookup: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the plan, lookup(study, wildcards) or lookup(study, wildcards, attempt), as rules call it.
+    """Turn a lookup into a function that a rule can call: lookup(study), (study, wildcards) or with `attempt`.
 
     Lists are paths, which stay as they are.
     """
+    if list(inspect.signature(lookup).parameters) == ["study"]:
+        return lambda wildcards: plain(lookup(study))
 
     def ask(*values: Any, **more: Any) -> Any:
         return plain(lookup(study, *values, **more))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
+from ripeness.study.study_config import StudyConfig
 
 # Rules that find out whether what the user gave is there and good.
 CHECKING = {
@@ -110,13 +111,13 @@ def limit_fetching(workflow: Any) -> None:
         workflow.register_resource("hub", FETCHES_AT_ONCE)
 
 
-def place_models(config: dict[str, Any], *, is_group: bool) -> None:
+def place_models(config: StudyConfig, *, is_group: bool) -> None:
     """Say to jobs where tuned weights lie, and whether they go as soon as they are measured.
 
     Snakemake deletes those of a group's members only when all have ended, and none on the scratch of a node.
     """
-    is_early = (config["scratch"] or is_group) and config["keep_models"] != "all"
-    os.environ |= {"TUNED_SCRATCH": config["scratch"], "DELETE_MEASURED": "--delete-model" if is_early else ""}
+    is_early = (config.scratch or is_group) and config.keep_models != "all"
+    os.environ |= {"TUNED_SCRATCH": config.scratch, "DELETE_MEASURED": "--delete-model" if is_early else ""}
 
 
 def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:

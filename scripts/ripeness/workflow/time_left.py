@@ -103,14 +103,14 @@ def seconds_before(logs: Path, *, without: Collection[str]) -> dict[str, float]:
 def pretraining_steps(study: Study) -> dict[str, dict[str, int]]:
     """Steps of states, and of the states from which checkpoints go on, by rule and place."""
     found: dict[str, dict[str, int]] = {rule: {} for rule in PRETRAINING}
-    for series, settings in study.config["series"].items():
-        if "pretrain" not in settings:
+    for series, settings in study.settings.series.items():
+        if settings.pretrain is None:
             continue
         steps = state_steps(study, series)
         found[PRETRAINING[0]] |= {f"{series}/step{step}": step for step in steps}
         for name, entry in study.checkpoints[series].items():
             if not is_twin(entry):
-                shared = place_of(settings["pretrain"], entry).shared
+                shared = place_of(settings.pretrain, entry).shared
                 before = -1 if shared is None else max(step for step in steps if step <= shared)
                 found[PRETRAINING[1]][f"{series}/{name}"] = before
     return found

@@ -1,9 +1,28 @@
-"""Regular expressions that hold wildcards to the names of a study."""
+"""Type the wildcards of jobs, and restrict them to the names of a study by regular expressions."""
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 Places = Mapping[str, Collection[str]]  # checkpoints by series
+
+
+class Wildcards(Protocol):
+    """The wildcards of the Snakefile and its rules; a job has those that are in its rule's outputs."""
+
+    series: str
+    checkpoint: str
+    dataset: str
+    format: str
+    method: str
+    seed: str
+    step: str
+    suite: str
+    table: str
+    task: str
+    text: str
+    tuning: str
+    figure: str
 
 
 def one_of(names: Collection[str], *, only: Places | None = None, but: Places | None = None) -> str:

@@ -162,11 +162,11 @@ def test_a_check_sees_what_it_should_and_not_what_is_nearly_so(check):
 
 def test_the_plan_of_the_nursery_has_the_tokens_of_its_checkpoints_and_only_true_remarks():
     study = load_study(read_yaml(ROOT / "config.yaml"), ROOT / "tasks")
-    made = json.loads(audit_plan(study, None))
+    made = json.loads(audit_plan(study))
     found = {point["checkpoint"]: point for point in made["series"]["nursery"]["checkpoints"]}
     assert found["step64"] == {"checkpoint": "step64", "step": 64, "tokens": 64 * 8 * 128, "phase": "stable"}
     assert found["step4096-annealed"]["tokens"] == 4096 * 8 * 128
     assert made["series"]["nursery"]["window"] == 128 and len(made["probes"]) == 4 * 3
-    assert audited_checkpoints(study, None) == ["results/nursery/corpus/nursery"]
+    assert audited_checkpoints(study) == ["results/nursery/corpus/nursery"]
     raised = [row.check for check in GRID_CHECKS.values() for row in check(made)]
     assert raised == ["single-pretraining-run", "rate-not-chosen"]

@@ -77,8 +77,8 @@ def test_a_twin_may_read_the_training_text_of_a_series_that_is_pre_trained_here(
 def test_a_twin_is_made_after_everything_is_fetched_and_checked_and_changes_no_job_of_others():
     before, after = study_of(TWIN | {"name": "first"}), study_of(TWIN | {"name": "first"}, TWIN | {"steps": 20})
     twin, place = "results/cut/checkpoints/disk/first", asked("disk", "step1000")
-    assert all(twin not in path for path in fetch.ready_inputs(after, None))
-    assert twin not in audit.audited_checkpoints(after, None)
+    assert all(twin not in path for path in fetch.ready_inputs(after))
+    assert twin not in audit.audited_checkpoints(after)
     assert fetch.folders_of_series(after, place) == ["results/cut/checkpoints/disk/step1000"]
     assert audit.audited_series(after, "disk")["tokenizer"] == "results/cut/checkpoints/disk/step1000"
     for study in (before, after):

@@ -190,7 +190,7 @@ def plan_of(**series):
     given = {name: {"pretrain": config["series"]["nursery"]["pretrain"] | recipe, "checkpoints": lines}
              for name, (recipe, lines) in series.items()}  # fmt: skip
     suites = {name: suite for name, suite in config["suites"].items() if "texts" not in suite}
-    return json.loads(audit_plan(load_study(config | {"series": given, "texts": {}, "suites": suites}, TASKS), None))
+    return json.loads(audit_plan(load_study(config | {"series": given, "texts": {}, "suites": suites}, TASKS)))
 
 
 WSD = {"schedule": "wsd", "end_step": 512, "decay_steps": 128}
@@ -226,16 +226,16 @@ def test_the_hub_is_asked_of_what_lies_there_before_the_audit_and_of_nothing_els
     lines = [{"step": 0}, {"step": 1}, {"path": "models/a", "step": 5, "tokens": 10_485_760, "name": "mine"}]
     config = tuned_nursery() | {"texts": {}, "suites": {"own": {"datasets": "own", "formats": "trained"}}}
     study = load_study(config | {"series": {"pythia": {"from": "pythia-70m", "checkpoints": lines}}}, TASKS)
-    sources = json.loads(audit_lookups.listed_sources(study, None))["pythia"]
+    sources = json.loads(audit_lookups.listed_sources(study))["pythia"]
     assert sources["step0"] == {"repo": "EleutherAI/pythia-70m", "revision": "step0", "commit": None}
     assert set(sources) == {"step0", "step1"}
-    plan = json.loads(audit_lookups.listed_plan(study, None))
+    plan = json.loads(audit_lookups.listed_plan(study))
     assert [point["tokens"] for point in plan["series"]["pythia"]["checkpoints"]] == [0, 2_097_152]
     assert plan["weights"]["pythia"]["known"][0]["names"] == ["step0", "step1"]
-    assert audited_checkpoints(study, None)[0] == "results/nursery/audit/weights.json"
+    assert audited_checkpoints(study)[0] == "results/nursery/audit/weights.json"
     disk = load_study(config | {"series": {"mine": {"checkpoints": lines[2:]}}}, TASKS)
-    assert json.loads(audit_lookups.listed_sources(disk, None)) == {}
-    assert audited_checkpoints(disk, None) == ["results/nursery/checkpoints/mine/mine"]
+    assert json.loads(audit_lookups.listed_sources(disk)) == {}
+    assert audited_checkpoints(disk) == ["results/nursery/checkpoints/mine/mine"]
     # a known case is named in the remark
     for name in sources:
         plan["weights"]["pythia"]["checkpoints"][name] = files("x")

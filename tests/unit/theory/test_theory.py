@@ -68,14 +68,14 @@ def test_a_study_of_the_theory_has_defaults_and_no_other_keys():
 def test_a_study_of_the_theory_plans_no_cell_and_has_its_own_tables(tmp_path):
     study = load_study(copy.deepcopy(STUDY), tmp_path)
     assert (study.checkpoints, study.tasks, study.recipes) == ({}, {}, {}) and not shared.runs_models(study)
-    assert collect_lookups.measurements_table(study, None) == audit_lookups.audit_table(study, None) == []
+    assert collect_lookups.measurements_table(study) == audit_lookups.audit_table(study) == []
     assert tuple(SIMULATED) == theory_lookups.TABLES
-    assert theory_lookups.theory_tables(study, None)[0] == "results/t/tables/noisy_networks.parquet"
+    assert theory_lookups.theory_tables(study)[0] == "results/t/tables/noisy_networks.parquet"
     found = theory_lookups.tables_of_seeds(study, SimpleNamespace(table="learned_features"))
     assert found[0] == "results/t/theory/seed1/learned_features.parquet" and len(found) == 5
     more = load_study(STUDY | {"theory": {"seeds": [1, 2, 3, 4, 5, 6]}}, tmp_path)
-    assert theory_lookups.theory_settings(study, None) == theory_lookups.theory_settings(more, None)
-    assert json.loads(provenance_lookups.config_json(study, None))["theory"]["seeds"] == [1, 2, 3, 4, 5]
+    assert theory_lookups.theory_settings(study) == theory_lookups.theory_settings(more)
+    assert json.loads(provenance_lookups.config_json(study))["theory"]["seeds"] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(

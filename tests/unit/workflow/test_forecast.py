@@ -1,6 +1,7 @@
 """A forecast follows from operations, and from what jobs of the same kind have used."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,15 +94,15 @@ def test_the_report_sets_what_one_cell_says_beside_what_was_used(nursery, tmp_pa
 
 def test_the_calibration_does_not_grow_with_the_study(nursery):
     small = len(calibration(nursery))
-    nursery.config["seeds"] = list(range(100))
+    nursery = replace(nursery, config=nursery.config | {"seeds": list(range(100))})
     assert len(calibration(nursery)) == pytest.approx(small, rel=0.1)
 
 
 def test_disk_holds_few_tuned_models_unless_they_are_kept(nursery):
     sizes = {}
     for choice in ("none", "best", "all"):
-        nursery.config["keep_models"] = choice
-        sizes[choice] = disk_bytes(nursery, 2)["tuned models kept"]
+        kept = replace(nursery, config=nursery.config | {"keep_models": choice})
+        sizes[choice] = disk_bytes(kept, 2)["tuned models kept"]
     assert sizes["none"] == 0
     assert sizes["all"] == 6 * sizes["best"] > 0  # three formats and two seeds of each
     assert disk_bytes(nursery, 8)["tuned models at once"] == 2.5 * disk_bytes(nursery, 2)["tuned models at once"]

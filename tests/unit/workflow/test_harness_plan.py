@@ -71,7 +71,7 @@ def test_a_task_may_bear_the_name_of_a_dataset():
     ("suite", "seen"),
     [
         ({"lm_eval": ["arc_easy"], "texts": ["heldout"]}, "exactly one of `datasets`, `texts`, `lm_eval`"),
-        ({"lm_eval": ["arc_easy"], "formats": ["default"]}, "words its prompts itself"),
+        ({"lm_eval": ["arc_easy"], "formats": ["default"]}, "has its own prompts"),
         ({"lm_eval": ["arc_easy"], "shots": [3]}, "suites.reference.shots: unknown number 3"),
         ({"lm_eval": ["../arc"]}, "'../arc' does not match"),
         ({"lm_eval": []}, "suites.reference.lm_eval"),
@@ -107,8 +107,8 @@ def test_the_rules_read_a_fetched_task_and_the_report_shows_no_prompt_of_it():
         "results/cut/lm_eval/arc_easy/task.json"
     ] * 2
     assert measure_lookups.probe_files(study, wildcards) == ["results/cut/lm_eval/arc_easy"]
-    assert set(fetch.ready_inputs(study, None)) >= {f"results/cut/lm_eval/{t}" for t in ("arc_easy", "My_Task")}
-    assert "lm_eval" not in report_lookups.shown_probes(study, None)
+    assert set(fetch.ready_inputs(study)) >= {f"results/cut/lm_eval/{t}" for t in ("arc_easy", "My_Task")}
+    assert "lm_eval" not in report_lookups.shown_probes(study)
     request = fetch.harness_request(study, SimpleNamespace(task="arc_easy"))
     assert json.loads(request) == {"task": "arc_easy", "shots": [0, 4]}
 

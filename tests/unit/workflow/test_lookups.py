@@ -122,15 +122,15 @@ def test_collecting_takes_every_cell_of_a_checkpoint_and_every_checkpoint_once(s
         ("cells", collect.status_tables),
         ("items", collect.item_tables),
     ]:
-        assert lookup(study, None) == [f"{RESULTS}/tables/{table}/nursery/{name}.parquet" for name in names]
-    assert provenance.checkpoint_folders(study, None) == [f"{RESULTS}/checkpoints/nursery/{name}" for name in names]
+        assert lookup(study) == [f"{RESULTS}/tables/{table}/nursery/{name}.parquet" for name in names]
+    assert provenance.checkpoint_folders(study) == [f"{RESULTS}/checkpoints/nursery/{name}" for name in names]
 
 
 def test_the_report_shows_each_dataset_in_each_format_once_with_and_without_shots(study):
-    shown = [(row["probe"], row["format"], row["shots"]) for row in json.loads(report.shown_probes(study, None))]
+    shown = [(row["probe"], row["format"], row["shots"]) for row in json.loads(report.shown_probes(study))]
     assert sorted(shown) == sorted((d, f, n) for d in CONFIG["datasets"] for f in FORMATS for n in (0, 4))
-    assert sorted(report.shown_files(study, None)) == sorted({f"{RESULTS}/examples/{d}/{f}" for d, f, _ in shown})
-    assert report.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
+    assert sorted(report.shown_files(study)) == sorted({f"{RESULTS}/examples/{d}/{f}" for d, f, _ in shown})
+    assert report.shown_checkpoint(study) == f"{RESULTS}/checkpoints/nursery/step0"
 
 
 def test_rows_of_the_world_are_made_as_many_as_items_are_drawn(study):
@@ -179,13 +179,13 @@ def test_the_wording_of_one_format_does_not_depend_on_another(study):
 
 def test_texts_and_captions_are_the_studys():
     study = study_of(texts={"heldout": {"heldout": True}, "novel": {"path": "a/novel.txt"}}, findings={"draws": 123})
-    assert texts_lookups.text_source(study, asked(text="novel")) == "a/novel.txt"
+    assert texts_lookups.text_files(study, asked(text="novel")) == ["a/novel.txt"]
     assert texts_lookups.text_items(study, asked(text="novel")) == 100
     assert json.loads(analyse.finding_settings(study, None)) == {"draws": 123, "smallest_effect": 0.02}
     asked_after_four = {name: suite | {"shots": [4]} for name, suite in CONFIG["suites"].items() if "datasets" in suite}
     assert json.loads(analyse.finding_settings(study_of(suites=asked_after_four), None))["shots"] == 4
     settings = {key: value for key, value in study.config.items() if key != "scratch"}
-    assert json.loads(provenance.config_json(study, None)) == settings
+    assert json.loads(provenance.config_json(study)) == settings
     for one, seeds in [(study, "2 seeds"), (study_of(seeds=[7]), "1 seed")]:
         caption = " ".join(analyse.figure_caption(one, asked(figure="gain")).split())
         assert f"and over {seeds}" in caption and "1 seeds" not in caption and "{" not in caption

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,15 +43,15 @@ def place(series, checkpoint="step9"):
 
 def test_a_study_without_the_key_perturbs_nothing():
     study = study_of()
-    assert perturb.perturbed_series(study) == perturb.sensitivity_tables(study, None) == []
-    assert perturb.sensitivity_table(study, None) == []
+    assert perturb.perturbed_series(study) == perturb.sensitivity_tables(study) == []
+    assert perturb.sensitivity_table(study) == []
     assert "measure_sensitivity" not in forecast.operations_of(study)
 
 
 def test_every_checkpoint_has_a_table_and_all_have_one(study):
-    tables = perturb.sensitivity_tables(study, None)
+    tables = perturb.sensitivity_tables(study)
     assert len(tables) == 9 + 2 and tables[-1] == f"{RESULTS}/sensitivity/disk/step9.parquet"
-    assert perturb.sensitivity_table(study, None) == [f"{RESULTS}/tables/sensitivity.parquet"]
+    assert perturb.sensitivity_table(study) == [f"{RESULTS}/tables/sensitivity.parquet"]
     assert perturb.perturbed_series(study_of(series=["disk"])) == ["disk"]
 
 
@@ -91,15 +92,14 @@ def test_perturbing_asks_for_the_weights_thrice_and_for_more_with_every_attempt(
 
 
 def test_a_series_that_is_perturbed_only_is_listed_and_gated_and_has_no_table_of_cells(study):
-    assert all("/disk/" not in path for path in collect.checkpoint_tables(study, None))
-    assert f"{RESULTS}/checkpoints/disk/step9" in provenance.checkpoint_folders(study, None)
-    assert report.shown_checkpoint(study, None) == f"{RESULTS}/checkpoints/nursery/step0"
-    study.config["keep_models"] = "best"
-    assert len(keep.kept_models(study, None)) == 9 * 4 and "/disk/" not in str(keep.kept_models(study, None))
-    study.config["keep_models"] = "none"
+    assert all("/disk/" not in path for path in collect.checkpoint_tables(study))
+    assert f"{RESULTS}/checkpoints/disk/step9" in provenance.checkpoint_folders(study)
+    assert report.shown_checkpoint(study) == f"{RESULTS}/checkpoints/nursery/step0"
+    best = keep.kept_models(replace(study, config=study.config | {"keep_models": "best"}), None)
+    assert len(best) == 9 * 4 and "/disk/" not in str(best)
 
 
 def test_the_audit_asks_such_a_series_nothing(study):
-    plan = json.loads(audit_lookups.audit_plan(study, None))
+    plan = json.loads(audit_lookups.audit_plan(study))
     assert plan["series"]["disk"]["asked"] == [] and "asked" not in plan["series"]["nursery"]
     assert [remark.seen for remark in single_pretraining_run(plan)] == ["one pre-training run, nursery"]

@@ -1,5 +1,6 @@
 """What jobs ask of a cluster grows with model, work and attempt, and is known before anything is fetched."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,8 +69,9 @@ def test_a_larger_model_and_more_work_ask_for_more(nursery):
     nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
     large = resources.training_memory(nursery, cell(), 1), resources.training_minutes(nursery, cell(), 1)
     assert large[0] > 2 * small[0]
-    nursery.config["items"]["train"] *= 100
-    assert resources.training_minutes(nursery, cell(), 1) > large[1]
+    items = nursery.config["items"] | {"train": 100 * nursery.settings.items.train}
+    more = replace(nursery, config=nursery.config | {"items": items})
+    assert resources.training_minutes(more, cell(), 1) > large[1]
 
 
 def test_the_untouched_checkpoint_is_predicted_with_the_memory_of_its_weights(nursery):

@@ -118,7 +118,7 @@ def test_a_checkpoint_from_elsewhere_is_checked_before_anything_expensive():
     folders = [f"{RESULTS}/checkpoints/mine/{name}" for name in ("step5", "step9")]
     items, gates = [f"{RESULTS}/items/{d}" for d in CONFIG["datasets"]], [f"{RESULTS}/gate/mine.json"]
     audit = f"{RESULTS}/audit/inputs.parquet"
-    assert fetch.ready_inputs(study, None) == [*items, *folders, *gates, audit]
+    assert fetch.ready_inputs(study) == [*items, *folders, *gates, audit]
     assert shared.pretrained_series(study) == set()
     assert [fetch.hub_requests(study, place) for place in (disk, hub)] == [0, 1]
     assert fetch.folders_of_series(study, hub) == folders

@@ -156,13 +156,13 @@ def test_curvature_is_measured_on_the_first_text_where_the_study_wants_it():
     for other in (study_of(), study_of(sensitivity=settings | {"curvature": False})):
         assert train_lookups.curvature_inputs(other, cell()) == []
         assert train_lookups.curvature_option(other, cell()) == ""
-    with pytest.raises(UserError, match=r"sensitivity.curvature: .*treated shares models out .*\nhint: "):
+    with pytest.raises(UserError, match=r"sensitivity.curvature: .*treated uses several .*\nhint: "):
         study_of({"gpu": 2}, sensitivity=settings)
 
 
 def test_what_a_method_is_chosen_by_is_known_to_those_who_choose():
     study = study_of({"choose_by": "loss"})
-    assert json.loads(collect.chosen_by(study, None)) == {"full": "score", "treated": "loss"}
+    assert json.loads(collect.chosen_by(study)) == {"full": "score", "treated": "loss"}
     assert keep.tuning_chosen_by(study, BEST) == "loss"
 
 

@@ -1,46 +1,45 @@
 """Rule inputs and parameters for rules/anneal.smk."""
 
-from typing import Any
-
 from ripeness.study.annealed_twins import SETTINGS, corpus_of
 from ripeness.study.grid import Study
 from ripeness.workflow.lookups.fetch import gate_option
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
+from ripeness.workflow.wildcards import Wildcards
 
 
-def twin_parent(study: Study, wildcards: Any) -> str:
+def twin_parent(study: Study, wildcards: Wildcards) -> str:
     """The folder of the stable checkpoint that is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     return f"{results(study)}/checkpoints/{wildcards.series}/{entry['anneal']}"
 
 
-def twin_text(study: Study, wildcards: Any) -> str:
+def twin_text(study: Study, wildcards: Wildcards) -> str:
     """The text file, or the corpus, on which a twin is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
-    corpus = corpus_of(study.config, wildcards.series, entry)
+    corpus = corpus_of(study.settings, wildcards.series, entry)
     return entry["text"] if corpus is None else f"{results(study)}/corpus/{corpus}"
 
 
-def twin_settings(study: Study, wildcards: Any) -> str:
+def twin_settings(study: Study, wildcards: Wildcards) -> str:
     """How a twin is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     return to_json({key: entry[key] for key in SETTINGS & entry.keys()})
 
 
-def twin_identity(study: Study, wildcards: Any) -> str:
+def twin_identity(study: Study, wildcards: Wildcards) -> str:
     """What a twin is called."""
     return to_json({"series": wildcards.series, "checkpoint": wildcards.checkpoint})
 
 
-def twin_gate_files(study: Study, wildcards: Any) -> list[str]:
+def twin_gate_files(study: Study, wildcards: Wildcards) -> list[str]:
     """What a twin is tried on, as the other checkpoints of its series are: the corpus, or the text of the gate."""
     if wildcards.series in pretrained_series(study):
         return [f"{results(study)}/corpus/{wildcards.series}"]
-    text = study.config["series"][wildcards.series].get("gate_text")
+    text = study.settings.series[wildcards.series].gate_text
     return [text] if text else []
 
 
-def twin_gate(study: Study, wildcards: Any) -> str:
+def twin_gate(study: Study, wildcards: Wildcards) -> str:
     """The options that say so."""
     if wildcards.series in pretrained_series(study):
         return f"--gate-text {results(study)}/corpus/{wildcards.series}"

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import THEORY, UNSEEDED, Study, base_probes, datasets_tuned_on, kind_of, probes_asked
+from ripeness.study.grid import UNSEEDED, Study, base_probes, datasets_tuned_on, pretraining_of, probes_asked
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import same_weights_known, series_facts
+from ripeness.study.study_config import THEORY
 from ripeness.workflow.lookups.fetch import fetched_folders
 from ripeness.workflow.lookups.pretrain import corpus_recipe, pretraining_settings
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
@@ -17,9 +18,9 @@ from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
 UNREAD: dict[str, object] = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}
 
 
-def audit_table(study: Study, wildcards: Any) -> list[str]:
+def audit_table(study: Study) -> list[str]:
     """What the audit saw; a study of the theory has nothing that it could look at."""
-    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/audit.parquet"]
+    return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/audit.parquet"]
 
 
 def hub_sources(study: Study) -> dict[str, dict[str, dict[str, Any]]]:
@@ -40,10 +41,10 @@ def weights_listed(study: Study) -> list[str]:
     return [f"{results(study)}/audit/weights.json"] if hub_sources(study) else []
 
 
-def audit_plan(study: Study, wildcards: Any) -> str:
+def audit_plan(study: Study) -> str:
     """The plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit_grid.py."""
-    config = study.config
-    shots = config["methods"]["base"]["shots"]
+    config = study.settings
+    shots = config.base_shots
     probes = [
         {"dataset": name, "format": format_, "shots": max(shots)}
         for name, format_ in base_probes(study)
@@ -54,11 +55,11 @@ def audit_plan(study: Study, wildcards: Any) -> str:
             "series": {name: audited_series(study, name) for name in study.checkpoints},
             "tasks": {name: asdict(task) | UNREAD for name, task in study.tasks.items()},
             "datasets": datasets_tuned_on(study),
-            "methods": {name: settings for name, settings in config["methods"].items() if name != "base"},
+            "methods": config.tuning_methods,
             "shots": shots,
             "probes": probes,
-            "seeds": config["seeds"],
-            "items": config["items"],
+            "seeds": config.seeds,
+            "items": asdict(config.items),
             "weights": weights_known(study),
         }
     )
@@ -76,8 +77,8 @@ def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
 
     The tokenizer of a pre-training is there before it begins.
     """
-    entries, settings = study.checkpoints[series], study.config["series"][series]
-    if series not in pretrained_series(study):
+    entries, recipe = study.checkpoints[series], study.settings.series[series].pretrain
+    if recipe is None:
         folder = f"{results(study)}/checkpoints/{series}"
         points = [
             {"checkpoint": name} | ({} if is_twin(entry) else {"folder": f"{folder}/{name}"}) | facts_of(entry)
@@ -85,7 +86,6 @@ def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
         ]
         tokenizer = next(point["folder"] for point in points if "folder" in point)
         return {"checkpoints": points, "tokenizer": tokenizer, "window": None}
-    recipe = settings["pretrain"]
     points = []
     for name, entry in entries.items():
         if is_twin(entry):
@@ -103,7 +103,7 @@ def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: entry[key] for key in ("step", "tokens", "phase") if key in entry}
 
 
-def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
+def audited_checkpoints(study: Study) -> list[str]:
     """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora.
 
     What the hub says of weights comes with them, so that it is asked before the audit.
@@ -114,25 +114,25 @@ def audited_checkpoints(study: Study, wildcards: Any) -> list[str]:
     return [*corpora, *weights_listed(study), *fetched_folders(study)]
 
 
-def audited_items(study: Study, wildcards: Any) -> list[str]:
+def audited_items(study: Study) -> list[str]:
     """Rows as published and items of every dataset."""
     return [f"{results(study)}/{part}/{name}" for name in study.tasks for part in ("datasets", "items")]
 
 
-def audited_examples(study: Study, wildcards: Any) -> list[str]:
+def audited_examples(study: Study) -> list[str]:
     """The examples of every dataset in every format that is measured."""
     pairs = [(name, format_) for name, format_ in base_probes(study) if format_ not in UNSEEDED]
     return [f"{results(study)}/examples/{name}/{format_}" for name, format_ in pairs]
 
 
-def audited_inputs(study: Study, wildcards: Any) -> list[str]:
+def audited_inputs(study: Study) -> list[str]:
     """The remarks on inputs; none where a study has none of its own."""
     return [f"{results(study)}/audit/inputs.parquet"] if study.checkpoints else []
 
 
-def acknowledged(study: Study, wildcards: Any) -> str:
+def acknowledged(study: Study) -> str:
     """The remarks that the study says are meant, each with its reason."""
-    return to_json(study.config["audit"]["acknowledge"])
+    return to_json(study.settings.acknowledged)
 
 
 def weights_known(study: Study) -> dict[str, Any]:
@@ -145,17 +145,17 @@ def weights_known(study: Study) -> dict[str, Any]:
 
 def known_of(study: Study, series: str) -> dict[str, Any]:
     """The entry of one series in `weights_known`."""
-    settings, entries = study.config["series"][series], study.checkpoints[series]
-    if series in pretrained_series(study):
+    settings, entries = study.settings.series[series], study.checkpoints[series]
+    if settings.pretrain is not None:
         records = {name: recipe_of(study, series, name) for name, entry in entries.items() if not is_twin(entry)}
-        return {"seed": settings["pretrain"]["seed"], "checkpoints": records}
-    facts = series_facts(series, settings)
+        return {"seed": settings.pretrain["seed"], "checkpoints": records}
+    facts = series_facts(series, settings.mapping)
     known = [
         {"names": names, "source": fact["source"]}
         for fact, names in same_weights_known(facts, entries)
         if len(names) > 1
     ]
-    return {"seed": settings["seed"], "checkpoints": {}} | ({"known": known} if known else {})
+    return {"seed": settings.seed, "checkpoints": {}} | ({"known": known} if known else {})
 
 
 def recipe_of(study: Study, series: str, checkpoint: str) -> dict[str, Any]:
@@ -164,19 +164,19 @@ def recipe_of(study: Study, series: str, checkpoint: str) -> dict[str, Any]:
     How a checkpoint is called does not count, nor whether its end is called decayed or annealed.
     """
     place = SimpleNamespace(series=series, checkpoint=checkpoint)
-    where = place_of(study.config["series"][series]["pretrain"], study.checkpoints[series][checkpoint])
+    where = place_of(pretraining_of(study, series), study.checkpoints[series][checkpoint])
     made_of = [
         corpus_recipe(study, place), pretraining_settings(study, place), where.step, where.shared, where.decay_steps
     ]  # fmt: skip
     return {"kind": "recipe", "parts": [hashlib.sha256(to_json(made_of).encode()).hexdigest()], "rest": []}
 
 
-def listed_sources(study: Study, wildcards: Any) -> str:
+def listed_sources(study: Study) -> str:
     """Where the weights lie that the hub is asked of."""
     return to_json(hub_sources(study))
 
 
-def listed_plan(study: Study, wildcards: Any) -> str:
+def listed_plan(study: Study) -> str:
     """What is said of the checkpoints that the hub is asked of."""
     asked = hub_sources(study)
     points = {

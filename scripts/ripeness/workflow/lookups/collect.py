@@ -1,18 +1,17 @@
 """Rule inputs and parameters for rules/collect.smk."""
 
-from typing import Any
-
-from ripeness.study.grid import THEORY, Study, cells_at, kind_of, tuned_series
+from ripeness.study.grid import Study, cells_at, tuned_series
+from ripeness.study.study_config import THEORY
 from ripeness.workflow.lookups.shared import is_published, results, runs_models, to_json
+from ripeness.workflow.wildcards import Wildcards
 
 
-def chosen_by(study: Study, wildcards: Any) -> str:
+def chosen_by(study: Study) -> str:
     """What chooses among the trainings of every method: its score, or its loss."""
-    methods = study.config["methods"].items()
-    return to_json({name: settings["choose_by"] for name, settings in methods if name != "base"})
+    return to_json({name: settings["choose_by"] for name, settings in study.settings.tuning_methods.items()})
 
 
-def scores_at(study: Study, wildcards: Any) -> list[str]:
+def scores_at(study: Study, wildcards: Wildcards) -> list[str]:
     """The measurements of all cells of one checkpoint."""
     return [
         f"{results(study)}/cells/{cell.path}/measurements.parquet"
@@ -20,29 +19,29 @@ def scores_at(study: Study, wildcards: Any) -> list[str]:
     ]
 
 
-def checkpoint_tables(study: Study, wildcards: Any) -> list[str]:
+def checkpoint_tables(study: Study) -> list[str]:
     """The collected measurements of every checkpoint."""
     return tables_of_checkpoints(study, "measurements")
 
 
-def status_tables(study: Study, wildcards: Any) -> list[str]:
+def status_tables(study: Study) -> list[str]:
     """The collected cells of every checkpoint."""
     return tables_of_checkpoints(study, "cells")
 
 
-def item_tables(study: Study, wildcards: Any) -> list[str]:
+def item_tables(study: Study) -> list[str]:
     """The collected items of every checkpoint; published numbers have none."""
     return tables_of_checkpoints(study, "items") if runs_models(study) else []
 
 
-def measurements_table(study: Study, wildcards: Any) -> list[str]:
+def measurements_table(study: Study) -> list[str]:
     """All measurements; a study of the theory has none."""
-    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/measurements.parquet"]
+    return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/measurements.parquet"]
 
 
-def cells_table(study: Study, wildcards: Any) -> list[str]:
+def cells_table(study: Study) -> list[str]:
     """All cells; a study of the theory has none."""
-    return [] if kind_of(study.config) == THEORY else [f"{results(study)}/tables/cells.parquet"]
+    return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/cells.parquet"]
 
 
 def tables_of_checkpoints(study: Study, name: str) -> list[str]:
@@ -56,11 +55,11 @@ def tables_of_checkpoints(study: Study, name: str) -> list[str]:
     ]
 
 
-def published_tables(study: Study, wildcards: Any) -> list[str]:
+def published_tables(study: Study) -> list[str]:
     """The tables of published numbers."""
-    return study.config["published"]["tables"] if is_published(study) else []
+    return study.settings.published_tables
 
 
-def published_settings(study: Study, wildcards: Any) -> str:
+def published_settings(study: Study) -> str:
     """How published tables are read."""
-    return to_json(study.config.get("published", {}))
+    return to_json(study.settings.published)

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Study, probes_of, recipe_on
+from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
 from ripeness.study.tasks import normalisation_of
 from ripeness.workflow.lookups.shared import cell_of, made_for, results, text_file, to_json
+from ripeness.workflow.wildcards import Wildcards
 
 
-def model_folder(study: Study, wildcards: Any) -> str:
+def model_folder(study: Study, wildcards: Wildcards) -> str:
     """The model of a cell: the checkpoint itself for `base`."""
     cell = cell_of(wildcards)
     if cell.method == "base":
@@ -15,15 +16,15 @@ def model_folder(study: Study, wildcards: Any) -> str:
     return f"{results(study)}/cells/{cell.path}/model"
 
 
-def training_record(study: Study, wildcards: Any) -> list[str]:
+def training_record(study: Study, wildcards: Wildcards) -> list[str]:
     """The record of a cell's training; none for `base`."""
     cell = cell_of(wildcards)
     return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
 
 
-def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
+def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
     """The probes of a cell with the files that they read."""
-    cell = cell_of(wildcards)
+    cell = cell_of(place)
     rows = []
     for probe in probes_of(study, cell):
         if probe.kind == TEXT_FORMAT:
@@ -45,7 +46,7 @@ def probe_rows(study: Study, wildcards: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def probe_normalisations(study: Study, wildcards: Any) -> str:
+def probe_normalisations(study: Study, wildcards: Wildcards) -> str:
     """How log-likelihoods of options are normalised, by dataset and format, where they are."""
     found: dict[str, dict[str, str]] = {}
     for probe in probes_of(study, cell_of(wildcards)):
@@ -54,35 +55,35 @@ def probe_normalisations(study: Study, wildcards: Any) -> str:
     return to_json(found)
 
 
-def probe_extracts(study: Study, wildcards: Any) -> str:
+def probe_extracts(study: Study, wildcards: Wildcards) -> str:
     """The patterns that find the answer in a generated text, by dataset, where there are any."""
     asked = {probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"}
     return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
 
 
-def probe_words(study: Study, wildcards: Any) -> str:
+def probe_words(study: Study, wildcards: Wildcards) -> str:
     """Which words ROUGE-L compares, by dataset, where they are not those of English."""
     probes = [probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"]
     return to_json({name: words for name in probes if (words := study.tasks[name].rouge_words) != "english"})
 
 
-def probe_list(study: Study, wildcards: Any) -> str:
+def probe_list(study: Study, wildcards: Wildcards) -> str:
     """The probes of a cell as the option of predict."""
     return to_json(probe_rows(study, wildcards))
 
 
-def probe_files(study: Study, wildcards: Any) -> list[str]:
+def probe_files(study: Study, wildcards: Wildcards) -> list[str]:
     """The folders and files that a cell's probes read."""
     return made_for(study, (row["examples"] for row in probe_rows(study, wildcards)))
 
 
-def cell_identity(study: Study, wildcards: Any) -> str:
+def cell_identity(study: Study, wildcards: Wildcards) -> str:
     """The identity columns of a cell that its checkpoint does not know."""
     cell = cell_of(wildcards)
     recipe = {} if cell.method == "base" else recipe_on(study, cell.method, cell.dataset)
     return to_json(
         {
-            "study": study.config["study"],
+            "study": study.settings.study,
             "dataset": cell.dataset,
             "format": cell.format,
             "method": recipe.get("method", "base"),

@@ -1,52 +1,64 @@
 """Rule inputs and parameters for rules/perturb.smk."""
 
-from typing import Any
+from dataclasses import asdict
 
 from ripeness.study.grid import Study
+from ripeness.study.study_config import Sensitivity
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.wildcards import Wildcards
 
 
 def perturbed_series(study: Study) -> list[str]:
     """The series whose checkpoints are perturbed."""
-    settings = study.config.get("sensitivity")
-    return [] if settings is None else settings.get("series", list(study.checkpoints))
+    settings = study.settings.sensitivity
+    if settings is None:
+        return []
+    return list(study.checkpoints) if settings.series is None else settings.series
 
 
-def text_files(study: Study, wildcards: Any) -> dict[str, str]:
+def sensitivity_of(study: Study) -> Sensitivity:
+    """Give the settings of a study that perturbs weights."""
+    if study.settings.sensitivity is None:
+        raise ValueError("nothing is perturbed in this study")
+    return study.settings.sensitivity
+
+
+def text_files(study: Study, wildcards: Wildcards) -> dict[str, str]:
     """The passages of every text on which a series is read, by name."""
-    return {text: text_file(study, wildcards.series, text) for text in study.config["sensitivity"]["texts"]}
+    return {text: text_file(study, wildcards.series, text) for text in sensitivity_of(study).texts}
 
 
-def text_list(study: Study, wildcards: Any) -> str:
+def text_list(study: Study, wildcards: Wildcards) -> str:
     """The texts as the option of measure_sensitivity."""
     return to_json(text_files(study, wildcards))
 
 
-def text_inputs(study: Study, wildcards: Any) -> list[str]:
+def text_inputs(study: Study, wildcards: Wildcards) -> list[str]:
     """The folders and files that the texts lie in."""
     return made_for(study, text_files(study, wildcards).values())
 
 
-def noise_settings(study: Study, wildcards: Any) -> str:
+def noise_settings(study: Study) -> str:
     """Noise, seeds and bits."""
-    return to_json({key: study.config["sensitivity"][key] for key in ("noise", "seeds", "bits")})
+    settings = sensitivity_of(study)
+    return to_json({"noise": asdict(settings.noise), "seeds": settings.seeds, "bits": settings.bits})
 
 
-def start_of_series(study: Study, wildcards: Any) -> list[str]:
+def start_of_series(study: Study, wildcards: Wildcards) -> list[str]:
     """The weights at step 0, if noise is scaled by them and the series has them.
 
     Of a pre-training done here the first training state, which is there whatever checkpoints are listed.
     """
     series = wildcards.series
-    if not study.config["sensitivity"]["noise"]["init"]:
+    if not sensitivity_of(study).noise.init:
         return []
-    if "pretrain" in study.config["series"][series]:
+    if study.settings.series[series].pretrain is not None:
         return [f"{results(study)}/pretraining/{series}/step0.safetensors"]
     starts = [name for name, entry in study.checkpoints[series].items() if entry.get("step") == 0]
     return [f"{results(study)}/checkpoints/{series}/{name}" for name in starts[:1]]
 
 
-def sensitivity_tables(study: Study, wildcards: Any) -> list[str]:
+def sensitivity_tables(study: Study) -> list[str]:
     """The table of every perturbed checkpoint."""
     return [
         f"{results(study)}/sensitivity/{series}/{checkpoint}.parquet"
@@ -55,6 +67,6 @@ def sensitivity_tables(study: Study, wildcards: Any) -> list[str]:
     ]
 
 
-def sensitivity_table(study: Study, wildcards: Any) -> list[str]:
+def sensitivity_table(study: Study) -> list[str]:
     """The collected table, if the study wants it."""
     return [f"{results(study)}/tables/sensitivity.parquet"] if perturbed_series(study) else []

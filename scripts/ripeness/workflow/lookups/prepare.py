@@ -1,12 +1,12 @@
 """Rule inputs and parameters for rules/prepare.smk."""
 
 from dataclasses import asdict
-from typing import Any
 
 from ripeness.study.grid import Study
 from ripeness.study.lock_file import with_commit
 from ripeness.study.tasks import Task, files_by_role, sizes_of
 from ripeness.workflow.lookups.shared import to_json
+from ripeness.workflow.wildcards import Wildcards
 
 # Description, and how a model is asked: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
@@ -14,10 +14,10 @@ APART |= {"normalisation": "none", "unconditional": "", "rouge_words": "english"
 APART |= {"rows": None, "extract": None, "items": None}
 
 
-def dataset_source(study: Study, wildcards: Any) -> str:
+def dataset_source(study: Study, wildcards: Wildcards) -> str:
     """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
     task = study.tasks[wildcards.dataset]
-    source, sizes = task.source, sizes_of(task, study.config["items"])
+    source, sizes = task.source, sizes_of(task, asdict(study.settings.items))
     if "hub" in source:
         return to_json(with_commit(study.lock, source, source["hub"]))
     if "world" not in source:
@@ -26,38 +26,38 @@ def dataset_source(study: Study, wildcards: Any) -> str:
     return to_json(source | {"rows": rows})
 
 
-def hub_requests(study: Study, wildcards: Any) -> int:
+def hub_requests(study: Study, wildcards: Wildcards) -> int:
     """1 for a dataset that comes over a network, of which few are fetched at once; 0 for files on disk."""
     return int(bool({"hub", "github"} & study.tasks[wildcards.dataset].source.keys()))
 
 
-def dataset_offline(study: Study, wildcards: Any) -> str:
+def dataset_offline(study: Study, wildcards: Wildcards) -> str:
     """What HF_HUB_OFFLINE is to be: over a network what the user has set it to, for files 1, as for all jobs."""
     return "$FETCH_OFFLINE" if hub_requests(study, wildcards) else "1"
 
 
-def dataset_licence(study: Study, wildcards: Any) -> str:
+def dataset_licence(study: Study, wildcards: Wildcards) -> str:
     """The licence of a dataset."""
     return study.tasks[wildcards.dataset].licence
 
 
-def item_sizes(study: Study, wildcards: Any) -> str:
+def item_sizes(study: Study, wildcards: Wildcards) -> str:
     """How many items of a dataset are drawn."""
-    return to_json(sizes_of(study.tasks[wildcards.dataset], study.config["items"]))
+    return to_json(sizes_of(study.tasks[wildcards.dataset], asdict(study.settings.items)))
 
 
-def dataset_files(study: Study, wildcards: Any) -> list[str]:
+def dataset_files(study: Study, wildcards: Wildcards) -> list[str]:
     """The files on disk that a dataset is read from."""
     return list(dict.fromkeys(path for _, path in files_by_role(study.tasks[wildcards.dataset])))
 
 
-def item_task(study: Study, wildcards: Any) -> str:
+def item_task(study: Study, wildcards: Wildcards) -> str:
     """The part of a task that decides its items: everything but wording and description."""
     task = study.tasks[wildcards.dataset]
     return to_json(task_part(task, formats={}, labels=task.labels and dict.fromkeys(task.labels, "")))
 
 
-def render_task(study: Study, wildcards: Any) -> str:
+def render_task(study: Study, wildcards: Wildcards) -> str:
     """The part of a task that decides its wording in one format."""
     task = study.tasks[wildcards.dataset]
     formats = {wildcards.format: task.formats[wildcards.format]}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ripeness.study.grid import Study, state_before, state_steps
+from ripeness.study.grid import Study, pretraining_of, state_before, state_steps
 from ripeness.study.lock_file import with_commit
 from ripeness.study.pretraining_steps import SCHEDULE_KEYS, Place, place_of, schedule_for
 from ripeness.workflow.lookups.shared import results, to_json
@@ -12,8 +12,8 @@ CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
 
 def corpus_recipe(study: Study, wildcards: Any) -> str:
     """What the corpus of a series is made of."""
-    settings = study.config["series"][wildcards.series]["pretrain"]
-    source = settings["source"]
+    settings = dict(pretraining_of(study, wildcards.series))
+    source = pretraining_of(study, wildcards.series)["source"]
     if "hub" in source:
         folder = f"{results(study)}/text/{wildcards.series}"
         source = {"text": {split: f"{folder}/{split}.txt" for split in ("train", "validation")}}
@@ -22,7 +22,7 @@ def corpus_recipe(study: Study, wildcards: Any) -> str:
 
 def corpus_files(study: Study, wildcards: Any) -> list[str]:
     """The text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
-    source = study.config["series"][wildcards.series]["pretrain"]["source"]
+    source = pretraining_of(study, wildcards.series)["source"]
     if "hub" in source:
         return [f"{results(study)}/text/{wildcards.series}"]
     return sorted(source.get("text", {}).values())
@@ -30,18 +30,19 @@ def corpus_files(study: Study, wildcards: Any) -> list[str]:
 
 def text_on_hub(study: Study, wildcards: Any) -> str:
     """The dataset of the hub from which a series' text comes."""
-    source = study.config["series"][wildcards.series]["pretrain"]["source"]["hub"]
+    source = pretraining_of(study, wildcards.series)["source"]["hub"]
     return to_json(with_commit(study.lock, source, source["id"]))
 
 
 def pretraining_settings(study: Study, wildcards: Any) -> str:
     """Model, optimiser, schedule and seed of a pre-training; of a state those of the run that checkpoints share."""
-    settings = study.config["series"][wildcards.series]["pretrain"]
+    settings = pretraining_of(study, wildcards.series)
     entry = None
     if hasattr(wildcards, "checkpoint"):
         entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     apart = CORPUS_KEYS | SCHEDULE_KEYS | {"source"}
-    return to_json({key: settings[key] for key in settings.keys() - apart} | schedule_for(settings, entry))
+    own = {key: value for key, value in settings.items() if key not in apart}
+    return to_json(own | schedule_for(settings, entry))
 
 
 def earlier_state(study: Study, wildcards: Any) -> list[str]:
@@ -57,7 +58,7 @@ def resume_option(study: Study, wildcards: Any) -> str:
 
 def place_for(study: Study, wildcards: Any) -> Place:
     """Where in its series a checkpoint that is pre-trained here is taken."""
-    settings = study.config["series"][wildcards.series]["pretrain"]
+    settings = pretraining_of(study, wildcards.series)
     return place_of(settings, study.checkpoints[wildcards.series][wildcards.checkpoint])
 
 

@@ -1,32 +1,30 @@
 """Rule inputs and parameters for rules/provenance.smk."""
 
-from typing import Any
-
-from ripeness.study.grid import HARNESS_FORMAT, Study, harness_tasks, kind_of
+from ripeness.study.grid import HARNESS_FORMAT, Study, harness_tasks
 from ripeness.workflow.lookups.shared import results, runs_models, to_json
 
 
-def config_json(study: Study, wildcards: Any) -> str:
+def config_json(study: Study) -> str:
     """The study as it was understood, with defaults; `scratch` is the site's."""
     is_whole = runs_models(study)
-    others = ["study", "title", kind_of(study.config), "findings"]
-    others += ["audit"] if study.config.get("audit", {}).get("acknowledge") else []
+    others = ["study", "title", study.settings.kind, "findings"]
+    others += ["audit"] if study.settings.acknowledged else []
     keys = study.config.keys() - {"scratch"} if is_whole else others
     return to_json({key: study.config[key] for key in keys})
 
 
-def dataset_folders(study: Study, wildcards: Any) -> list[str]:
+def dataset_folders(study: Study) -> list[str]:
     """The published rows of all datasets."""
     return [f"{results(study)}/datasets/{name}" for name in study.tasks]
 
 
-def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:
+def checkpoint_folders(study: Study) -> list[str]:
     """All checkpoints of the study."""
     return [
         f"{results(study)}/checkpoints/{series}/{name}" for series, names in study.checkpoints.items() for name in names
     ]
 
 
-def harness_folders(study: Study, wildcards: Any) -> list[str]:
+def harness_folders(study: Study) -> list[str]:
     """The fetched tasks."""
     return [f"{results(study)}/{HARNESS_FORMAT}/{task}" for task in harness_tasks(study)]

@@ -1,7 +1,5 @@
 """Rule inputs and parameters for rules/report.smk."""
 
-from typing import Any
-
 from ripeness.study.grid import UNSEEDED, Cell, Study, cells_at, probes_asked
 from ripeness.workflow.lookups.measure import probe_rows
 from ripeness.workflow.lookups.shared import results, runs_models, to_json
@@ -16,32 +14,32 @@ def shown_cells(study: Study) -> list[Cell]:
     """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
     if not runs_models(study):
         return []
-    series, seed = shown_series(study), study.config["seeds"][0]
+    series, seed = shown_series(study), study.settings.seeds[0]
     cells = cells_at(study, series, next(iter(study.checkpoints[series])))
     return [c for c in cells if c.method == "base" and c.seed == seed and c.format not in UNSEEDED]
 
 
-def shown_probes(study: Study, wildcards: Any) -> str:
+def shown_probes(study: Study) -> str:
     """The probes whose prompts the report shows."""
     return to_json([row for cell in shown_cells(study) for row in probe_rows(study, cell)])
 
 
-def shown_files(study: Study, wildcards: Any) -> list[str]:
+def shown_files(study: Study) -> list[str]:
     """The examples that the shown prompts are taken from."""
     return [f"{results(study)}/examples/{cell.dataset}/{cell.format}" for cell in shown_cells(study)]
 
 
-def shown_checkpoint(study: Study, wildcards: Any) -> str:
+def shown_checkpoint(study: Study) -> str:
     """The checkpoint whose tokenizer reads the shown prompts."""
     series = shown_series(study)
     return f"{results(study)}/checkpoints/{series}/{next(iter(study.checkpoints[series]))}"
 
 
-def shown_seed(study: Study, wildcards: Any) -> int:
+def shown_seed(study: Study) -> int:
     """The seed that draws the shots of the shown prompts."""
-    return study.config["seeds"][0]
+    return study.settings.seeds[0]
 
 
-def prompts_file(study: Study, wildcards: Any) -> list[str]:
+def prompts_file(study: Study) -> list[str]:
     """The shown prompts; without models there are none."""
     return [f"{results(study)}/prompts.json"] if runs_models(study) else []

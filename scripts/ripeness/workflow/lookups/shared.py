@@ -3,15 +3,16 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import MODELS, PUBLISHED, Cell, Study, kind_of
+from ripeness.study.grid import Cell, Study
+from ripeness.study.study_config import MODELS, PUBLISHED
+from ripeness.workflow.wildcards import Wildcards
 
 
 def results(study: Study) -> str:
     """The study's folder."""
-    return f"results/{study.config['study']}"
+    return f"results/{study.settings.study}"
 
 
 def to_json(value: object) -> str:
@@ -24,15 +25,14 @@ def to_script(value: object) -> str:
     return to_json(value).replace("<", r"\u003c")
 
 
-def cell_of(wildcards: Any) -> Cell:
+def cell_of(place: Wildcards | Cell) -> Cell:
     """The cell that a job's wildcards name."""
-    w = wildcards
-    return Cell(w.series, w.checkpoint, w.dataset, w.format, w.method, int(w.seed))
+    return Cell(place.series, place.checkpoint, place.dataset, place.format, place.method, int(place.seed))
 
 
 def text_file(study: Study, series: str, text: str) -> str:
     """The passages of a text; where it is held out, those of the series."""
-    is_heldout = "heldout" in study.config["texts"][text]
+    is_heldout = study.settings.texts[text].heldout
     return f"{results(study)}/{f'corpus/{series}/heldout' if is_heldout else f'texts/{text}'}.parquet"
 
 
@@ -44,17 +44,17 @@ def made_for(study: Study, paths: Iterable[str]) -> list[str]:
 
 def is_published(study: Study) -> bool:
     """Whether a study is one of published numbers, with nothing to run."""
-    return kind_of(study.config) == PUBLISHED
+    return study.settings.kind == PUBLISHED
 
 
 def runs_models(study: Study) -> bool:
     """Whether a study pre-trains, tunes or asks language models."""
-    return kind_of(study.config) == MODELS
+    return study.settings.kind == MODELS
 
 
 def pretrained_series(study: Study) -> set[str]:
     """The series that are pre-trained here."""
-    return {name for name, series in study.config["series"].items() if "pretrain" in series}
+    return {name for name, series in study.settings.series.items() if series.pretrain is not None}
 
 
 def twins(study: Study) -> dict[str, list[str]]:

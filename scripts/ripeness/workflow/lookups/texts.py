@@ -1,33 +1,28 @@
 """Rule inputs and parameters for rules/texts.smk."""
 
-from typing import Any
-
 from ripeness.study.grid import Study
 from ripeness.study.lock_file import with_commit
 from ripeness.workflow.lookups.shared import to_json
+from ripeness.workflow.wildcards import Wildcards
 
 
-def text_source(study: Study, wildcards: Any) -> str:
-    """The file of a text probe."""
-    return study.config["texts"][wildcards.text]["path"]
-
-
-def text_files(study: Study, wildcards: Any) -> list[str]:
+def text_files(study: Study, wildcards: Wildcards) -> list[str]:
     """The file of a text probe, as an input."""
-    return [text_source(study, wildcards)]
+    path = study.settings.texts[wildcards.text].path
+    return [] if path is None else [path]
 
 
 def texts_on_hub(study: Study) -> set[str]:
     """The text probes whose passages come from the hub."""
-    return {name for name, text in study.config["texts"].items() if "hub" in text}
+    return {name for name, text in study.settings.texts.items() if text.hub is not None}
 
 
-def text_on_hub(study: Study, wildcards: Any) -> str:
+def text_on_hub(study: Study, wildcards: Wildcards) -> str:
     """The dataset of the hub that the passages of a text probe are taken from."""
-    source = study.config["texts"][wildcards.text]["hub"]
+    source = study.settings.texts[wildcards.text].hub or {}
     return to_json(with_commit(study.lock, source, source["id"]))
 
 
-def text_items(study: Study, wildcards: Any) -> int:
+def text_items(study: Study, wildcards: Wildcards) -> int:
     """How many passages of a text probe are read."""
-    return study.config["texts"][wildcards.text]["items"]
+    return study.settings.texts[wildcards.text].items
