@@ -11,7 +11,7 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import is_twin
 from ripeness.study.pretraining_steps import kept_steps
-from ripeness.study.study_config import Pretrain, StudyConfig, typed_config
+from ripeness.study.study_config import Pretrain, Sensitivity, StudyConfig, typed_config
 from ripeness.study.tasks import Task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
@@ -221,6 +221,21 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
     return probes
+
+
+def perturbed_series(study: Study) -> list[str]:
+    """The series whose checkpoints are perturbed."""
+    settings = study.settings.sensitivity
+    if settings is None:
+        return []
+    return list(study.checkpoints) if settings.series is None else settings.series
+
+
+def sensitivity_of(study: Study) -> Sensitivity:
+    """Give the settings of a study that perturbs weights."""
+    if study.settings.sensitivity is None:
+        raise ValueError("nothing is perturbed in this study")
+    return study.settings.sensitivity
 
 
 def pretraining_of(study: Study, series: str) -> Pretrain:

@@ -11,12 +11,22 @@ from typing import Any
 
 from ripeness.runtime.files import read_json
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import Cell, Probe, Study, plan_cells, pretraining_of, probes_of, recipe_on, state_steps
+from ripeness.study.grid import (
+    Cell,
+    Probe,
+    Study,
+    perturbed_series,
+    plan_cells,
+    pretraining_of,
+    probes_of,
+    recipe_on,
+    sensitivity_of,
+    state_steps,
+)
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
 from ripeness.study.study_config import Pretrain
 from ripeness.study.tasks import sizes_of
-from ripeness.workflow.lookups.perturb import perturbed_series, sensitivity_of
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it

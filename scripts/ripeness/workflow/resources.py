@@ -7,7 +7,6 @@ from typing import Any
 
 from ripeness.study.grid import Study, recipe_on
 from ripeness.study.methods import on_dataset
-from ripeness.workflow.lookups.shared import cell_of
 from ripeness.workflow.operations import (
     annealing_operations,
     annealing_tokens,
@@ -16,7 +15,7 @@ from ripeness.workflow.operations import (
     sensitivity_operations,
     training_operations,
 )
-from ripeness.workflow.wildcards import Wildcards
+from ripeness.workflow.wildcards import Wildcards, cell_of
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved

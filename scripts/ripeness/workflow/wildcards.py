@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from ripeness.study.grid import Cell
+
 Places = Mapping[str, Collection[str]]  # checkpoints by series
 
 
@@ -23,6 +25,11 @@ class Wildcards(Protocol):
     text: str
     tuning: str
     figure: str
+
+
+def cell_of(place: Wildcards | Cell) -> Cell:
+    """The cell that a job's wildcards name."""
+    return Cell(place.series, place.checkpoint, place.dataset, place.format, place.method, int(place.seed))
 
 
 def one_of(names: Collection[str], *, only: Places | None = None, but: Places | None = None) -> str:

@@ -10,6 +10,7 @@ import pytest
 from nursery import tuned_nursery
 
 from ripeness.audit.grid import single_pretraining_run
+from ripeness.study.grid import perturbed_series
 from ripeness.study.load import load_study
 from ripeness.workflow import forecast, operations, resources
 from ripeness.workflow.lookups import audit as audit_lookups
@@ -43,7 +44,7 @@ def place(series, checkpoint="step9"):
 
 def test_a_study_without_the_key_perturbs_nothing():
     study = study_of()
-    assert perturb.perturbed_series(study) == perturb.sensitivity_tables(study) == []
+    assert perturbed_series(study) == perturb.sensitivity_tables(study) == []
     assert perturb.sensitivity_table(study) == []
     assert "measure_sensitivity" not in forecast.operations_of(study)
 
@@ -52,7 +53,7 @@ def test_every_checkpoint_has_a_table_and_all_have_one(study):
     tables = perturb.sensitivity_tables(study)
     assert len(tables) == 9 + 2 and tables[-1] == f"{RESULTS}/sensitivity/disk/step9.parquet"
     assert perturb.sensitivity_table(study) == [f"{RESULTS}/tables/sensitivity.parquet"]
-    assert perturb.perturbed_series(study_of(series=["disk"])) == ["disk"]
+    assert perturbed_series(study_of(series=["disk"])) == ["disk"]
 
 
 def test_a_job_reads_its_texts_and_the_series_at_step_0_where_init_asks_for_it(study):

@@ -70,7 +70,7 @@ def test_passages_of_a_text_come_from_the_hub_at_a_commit_before_anything_expens
     study.lock["datasets"]["a/b"] = {"is_whole": False, "revisions": {"main": "1" * 40}}
     assert not unresolved(study)
     assert json.loads(texts_lookups.text_on_hub(study, asked(text="web"))) == hub | {"commit": "1" * 40}
-    assert f"{RESULTS}/texts/web.parquet" in fetch.ready_inputs(study, asked())
+    assert f"{RESULTS}/texts/web.parquet" in fetch.ready_inputs(study)
 
 
 @pytest.mark.parametrize(("step", "before"), [(0, None), (64, 0), (128, 64), (4096, 2048)])

@@ -4,8 +4,8 @@ from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
 from ripeness.study.tasks import normalisation_of
-from ripeness.workflow.lookups.shared import cell_of, made_for, results, text_file, to_json
-from ripeness.workflow.wildcards import Wildcards
+from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.wildcards import Wildcards, cell_of
 
 
 def model_folder(study: Study, wildcards: Wildcards) -> str:

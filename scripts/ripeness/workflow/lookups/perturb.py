@@ -2,25 +2,9 @@
 
 from dataclasses import asdict
 
-from ripeness.study.grid import Study
-from ripeness.study.study_config import Sensitivity
+from ripeness.study.grid import Study, perturbed_series, sensitivity_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
 from ripeness.workflow.wildcards import Wildcards
-
-
-def perturbed_series(study: Study) -> list[str]:
-    """The series whose checkpoints are perturbed."""
-    settings = study.settings.sensitivity
-    if settings is None:
-        return []
-    return list(study.checkpoints) if settings.series is None else settings.series
-
-
-def sensitivity_of(study: Study) -> Sensitivity:
-    """Give the settings of a study that perturbs weights."""
-    if study.settings.sensitivity is None:
-        raise ValueError("nothing is perturbed in this study")
-    return study.settings.sensitivity
 
 
 def text_files(study: Study, wildcards: Wildcards) -> dict[str, str]:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import Cell, Study
+from ripeness.study.grid import Study
 from ripeness.study.study_config import MODELS, PUBLISHED
-from ripeness.workflow.wildcards import Wildcards
 
 
 def results(study: Study) -> str:
@@ -23,11 +22,6 @@ def to_json(value: object) -> str:
 def to_script(value: object) -> str:
     """JSON text for rules whose files are in Snakemake's report, which puts parameters into a script as they are."""
     return to_json(value).replace("<", r"\u003c")
-
-
-def cell_of(place: Wildcards | Cell) -> Cell:
-    """The cell that a job's wildcards name."""
-    return Cell(place.series, place.checkpoint, place.dataset, place.format, place.method, int(place.seed))
 
 
 def text_file(study: Study, series: str, text: str) -> str:
