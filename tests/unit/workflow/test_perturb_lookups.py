@@ -60,7 +60,7 @@ def test_a_job_reads_its_texts_and_the_series_at_step_0_where_init_asks_for_it(s
     texts = {"novel": f"{RESULTS}/texts/novel.parquet"}
     assert json.loads(perturb.text_list(study, place("disk"))) == texts
     assert perturb.text_inputs(study, place("disk")) == list(texts.values())
-    settings = json.loads(perturb.noise_settings(study, place("disk")))
+    settings = json.loads(perturb.noise_settings(study))
     assert settings == {"noise": NOISE | {"absolute": []}, "seeds": [1, 2, 3], "bits": [4]}
     assert perturb.start_of_series(study, place("disk")) == [f"{RESULTS}/checkpoints/disk/step0"]
     state = f"{RESULTS}/pretraining/nursery/step0.safetensors"
