@@ -37,13 +37,13 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def jobs_here() -> list[str]:
-    """Numbers of this user's jobs that were submitted from the current folder and have not ended."""
+    """List this user's unfinished jobs that were submitted from the current folder."""
     lines = [line.split(" ", 1) for line in ask("squeue", "--me", "-h", "-o", "%A %Z").splitlines()]
     return [number for number, folder in lines if Path(folder).resolve() == Path.cwd().resolve()]
 
 
 def processes_here() -> list[int]:
-    """Processes of Snakemake on this machine that work in the current folder."""
+    """List the Snakemake processes on this machine that run in the current folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -58,7 +58,7 @@ def processes_here() -> list[int]:
 
 
 def ask(*command: str) -> str:
-    """What one of SLURM's programs prints."""
+    """Run one of SLURM's programs and return its output."""
     try:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     except FileNotFoundError:

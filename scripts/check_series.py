@@ -20,7 +20,7 @@ KEYS = ("series", "checkpoint", "step", "tokens")
 
 
 def compare_weights(folders: list[Path], facts: list[dict[str, Any]]) -> None:
-    """UserError for checkpoints with the same weights; a warning in the log for those that share some."""
+    """Compare the weights of checkpoints. Raises UserError for equal ones; logs a warning for those that share some."""
     weights: dict[str, Any] = {}
     points: dict[str, Any] = {}
     for folder, fact in zip(folders, facts, strict=True):
@@ -35,7 +35,7 @@ def compare_weights(folders: list[Path], facts: list[dict[str, Any]]) -> None:
 
 
 def read_gated(path: Path) -> dict[str, Any]:
-    """The facts of a checkpoint with its loss; UserError where it has none."""
+    """Return the facts of a checkpoint with its loss. Raises UserError if it has none."""
     facts = read_facts(path)
     if missing := [key for key in (*KEYS, "gate") if key not in facts]:
         raise damaged(path, f"it lacks {', '.join(missing)}")

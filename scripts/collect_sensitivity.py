@@ -1,4 +1,4 @@
-"""Collect the tables of all perturbed checkpoints into the study's, and beside them what tuning did to the same loss.
+"""Collect the tables of all perturbed checkpoints into the study's, with the effect of tuning on the same loss.
 
 Tuning is a perturbation too: a row of kind "displacement" for every tuned model that was measured on one of the texts,
 with the norm of the displacement as its scale and, where it was asked for, the curvature of the loss along it.
@@ -16,7 +16,7 @@ CELL = [*CHECKPOINT, "dataset", "format", "method", "learning_rate", "seed"]
 
 
 def displacements(measurements: pl.LazyFrame, cells: pl.LazyFrame, texts: list[str]) -> pl.DataFrame:
-    """Rows of tuned models: losses on the texts (nats a token) before and after, and how far the weights were moved."""
+    """Make the rows of tuned models: losses on the texts (nats a token) before and after, and the displacement."""
     losses = measurements.filter(
         pl.col("metric") == "loss", pl.col("probe_kind") == "text", pl.col("probe").is_in(texts)
     )
@@ -42,7 +42,7 @@ def displacements(measurements: pl.LazyFrame, cells: pl.LazyFrame, texts: list[s
 
 
 def exponential(name: str) -> pl.Expr:
-    """e to a column; null where no number is as large."""
+    """Compute e to the power of a column; null if that is not finite."""
     found = pl.col(name).exp()
     return pl.when(found.is_finite()).then(found)
 

@@ -1,4 +1,4 @@
-"""Fetch one checkpoint from a folder or the hub, convert what is of an older form, and refuse what is not whole."""
+"""Fetch one checkpoint from a folder or the hub, convert what is of an older form, and refuse incomplete ones."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ ORIGIN = ("repo", "revision", "commit")
 
 
 def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
-    """What a checkpoint is called in messages, and the folder of its files."""
+    """Return the name of a checkpoint for messages, and the folder of its files."""
     if odd := [key for key in ("path", "repo", "revision") if not isinstance(source.get(key, ""), str)]:
         raise UserError(f"the source: {odd[0]} is {source[odd[0]]!r}, not a text\nhint: put it in double quotes")
     if "path" in source:
@@ -37,7 +37,7 @@ def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
 
 
 def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a checkpoint: the study's line wins over the folder's own checkpoint.json."""
+    """Collect the facts of a checkpoint: the study's line overrides the folder's own checkpoint.json."""
     own = read_facts(folder / "checkpoint.json") if (folder / "checkpoint.json").is_file() else {}
     facts = checked("the source", {"lr": None, "phase": "stable"} | own | source, "mend the checkpoint's line")
     if missing := [key for key in FACTS if key not in facts]:

@@ -11,7 +11,7 @@ from ripeness.study.joined_sources import parts_of
 
 
 def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
-    """The rows, by line, of every source that serves a role, by file name or published split.
+    """Return the rows, by line, of every source that serves a role, by file name or published split.
 
     A source of several, joined by `+`, has their rows one after the other, counted through.
     """
@@ -35,7 +35,7 @@ def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
 
 
 def one_after_another(tables: list[dict[int, dict[str, Any]]]) -> dict[int, dict[str, Any]]:
-    """The rows of several files as those of one, counted through; a file alone keeps its lines."""
+    """Return the rows of several files as those of one, counted through; a file alone keeps its lines."""
     if len(tables) == 1:
         return tables[0]
     return dict(enumerate((row for table in tables for row in table.values()), 1))

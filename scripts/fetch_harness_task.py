@@ -13,7 +13,7 @@ from ripeness.runtime.files import whole, write_json
 
 
 def find_file(name: str, include_path: str | None) -> Path:
-    """The file of a task: one of the user's, or one that the harness brings."""
+    """Return the file of a task: one of the user's, or one that the harness brings."""
     from lm_eval.tasks import TaskManager
 
     names: list[str] = []
@@ -32,7 +32,7 @@ def find_file(name: str, include_path: str | None) -> Path:
 
 
 def file_of(entry: Any) -> Path:
-    """The file of an entry of the harness's index; UserError for what is no single task of plain data."""
+    """Return the file of an entry of the harness's index. Raises UserError for what is no single task of plain data."""
     if entry.kind.name in ("GROUP", "TAG"):
         members = entry.tags if entry.kind.name == "TAG" else (entry.cfg or {}).get("task", [])
         shown = ", ".join(sorted(member for member in members if isinstance(member, str))[:20])
@@ -72,7 +72,7 @@ def check_task(task: Any, name: str, shots: list[int]) -> None:
 
 
 def describe(task: Any, name: str, path: Path) -> dict[str, Any]:
-    """What the task is: who fetched it, its file, its config, its splits and its documents."""
+    """Describe a task: who fetched it, its file, config, splits and documents."""
     is_shipped = path.resolve().is_relative_to(task_folder().resolve())
     documents = hashlib.sha256()
     for document in task.eval_docs:
@@ -91,7 +91,7 @@ def describe(task: Any, name: str, path: Path) -> dict[str, Any]:
 
 
 def used_splits(task: Any) -> dict[str, Any]:
-    """The splits that the task's config names."""
+    """Return the splits that the task's config names."""
     config = task.config
     named = {config.training_split, config.validation_split, config.test_split, config.fewshot_split}
     return {split: rows for split, rows in task.dataset.items() if split in named | {task.fewshot_cfg.split}}

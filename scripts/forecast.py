@@ -31,7 +31,7 @@ from ripeness.workflow.usage_logs import usage_table
 
 
 def planned_jobs(study: Path) -> dict[str, int]:
-    """Jobs that Snakemake would run now, by rule."""
+    """Count the jobs that Snakemake would run now, by rule."""
     command = snakemake_command(study, "-n", "-q", "rules")
     done = subprocess.run(command, capture_output=True, text=True, env=snakemake_environment(), check=False)
     if done.returncode:

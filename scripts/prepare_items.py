@@ -13,7 +13,7 @@ from ripeness.study.tasks import read_task
 
 
 def to_json_lines(items: list[Item]) -> str:
-    """One item a line, in the order of the draw."""
+    """Return one item a line, in the order of the draw."""
     return "".join(json.dumps(asdict(item), ensure_ascii=False, default=str) + "\n" for item in items)
 
 

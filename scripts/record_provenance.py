@@ -21,7 +21,7 @@ ORIGIN = ("repo", "revision", "commit")
 
 
 def code_version(folder: Path) -> str:
-    """The commit of the code, with a mark when files differ from it."""
+    """Return the commit of the code, with a mark when files differ from it."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -30,7 +30,7 @@ def code_version(folder: Path) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The installed packages; a study of published numbers does without torch."""
+    """List the installed packages; a study of published numbers needs no torch."""
     found = {}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):
@@ -47,7 +47,7 @@ def describe(
     gates: Sequence[Path] = (),
     published: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Tables of name and value for the report."""
+    """Make tables of name and value for the report."""
     records = {
         folder.name: read_json(folder / "provenance.json", dict, keys=("licence", "source", "files"))
         for folder in datasets

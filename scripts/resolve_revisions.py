@@ -32,7 +32,7 @@ MOST_STEPS = 6
 
 
 def lines_of(study: Study) -> list[str]:
-    """What the study takes of every series on the hub, and what `every` does not find."""
+    """List what the study uses of every series on the hub, and what `every` does not find."""
     lines = []
     for series, settings in study.settings.series.items():
         facts = series_facts(series, settings.mapping)
@@ -53,7 +53,7 @@ def lines_of(study: Study) -> list[str]:
 
 
 def known_lines(facts: dict, entries: dict[str, dict]) -> list[str]:
-    """What is known to be wrong with the checkpoints that are taken, and which steps are left out."""
+    """List the known defects of the checkpoints that are used, and the steps that are left out."""
     lines = []
     for fact, names in same_weights_known(facts, entries):
         equal = " = ".join(f"step {key}" if isinstance(key, int) else key for key in fact["checkpoints"])
@@ -66,12 +66,12 @@ def known_lines(facts: dict, entries: dict[str, dict]) -> list[str]:
 
 
 def shortened(steps: list[str]) -> str:
-    """Steps in words; of many the first and the last."""
+    """Write steps in words; of many only the first and the last."""
     return ", ".join(steps) if len(steps) <= MOST_STEPS else f"{', '.join(steps[:3])} ... {steps[-1]} ({len(steps)})"
 
 
 def even_lines(series: str, study: Study, facts: dict) -> list[str]:
-    """For each point of an even grid the step that was picked, and how far off it is; and the points without one."""
+    """List for each point of an even grid the step picked and its distance, then the points without a step."""
     settings = study.settings.series[series].mapping
     picks, spacing = even_picks(series, settings, facts, study.lock), read_tokens(settings["every"])
     lines = [f"  every {settings['every']}: {len(picks.steps)} picked, {len(picks.holes)} without a checkpoint near"]

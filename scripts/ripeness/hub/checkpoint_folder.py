@@ -1,4 +1,4 @@
-"""The folder of a checkpoint on the hub: which of its files are needed, and where they lie."""
+"""Find the files of a checkpoint on the hub that are needed, and download them."""
 
 import re
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def checkpoint_folder(source: dict[str, Any]) -> Path:
 
 
 def needed_files(target: Target, files: Iterable[str]) -> list[str]:
-    """The names of the files that a checkpoint consists of, with one kind of weights."""
+    """Return the names of the files that a checkpoint consists of, with one kind of weights."""
     names = list(files)
     forms = weight_forms(names)
     if forms:
@@ -51,7 +51,7 @@ def needed_files(target: Target, files: Iterable[str]) -> list[str]:
 
 
 def weight_forms(files: Iterable[str]) -> dict[str, list[str]]:
-    """The forms of weights that a revision has, the preferred one first: its first file, and the files of tensors."""
+    """Return the forms of weights of a revision, the preferred one first: its first file, and the files of tensors."""
     names = list(files)
     forms = {}
     for first, parts in WEIGHTS:

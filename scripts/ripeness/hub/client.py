@@ -1,4 +1,4 @@
-"""What is asked of the hub: the branches of a repository, a split of a dataset. No code of a repository is run."""
+"""Read branches of a repository and splits of a dataset from the hub. No code of a repository is run."""
 
 import re
 import tempfile
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def list_refs(repo: str, kind: Literal["model", "dataset"]) -> dict[str, str]:
-    """The commit of every branch, tag and converted copy of a repository. `kind` is model or dataset."""
+    """Return the commit of every branch, tag and converted copy of a repository. `kind` is model or dataset."""
     found = patiently(Target(kind, repo), HfApi().list_repo_refs, repo, repo_type=kind)
     names = {ref.name: ref.target_commit for ref in [*found.tags, *found.branches]}
     return names | {ref.ref: ref.target_commit for ref in found.converts}
 
 
 def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:
-    """A call of the library of datasets whose own kind of error is one that `patiently` looks into."""
+    """Return a call of the library of datasets whose own kind of error is one that `patiently` looks into."""
     import datasets
 
     @wraps(ask)
@@ -43,7 +43,7 @@ def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def text_split(split: str, source: dict[str, Any]) -> str:
-    """The running text of one published split, rows joined by line ends.
+    """Return the running text of one published split, rows joined by line ends.
 
     `source` holds id, revision, commit, column and perhaps config; UserError where there is no such column.
     """
@@ -57,7 +57,7 @@ def text_split(split: str, source: dict[str, Any]) -> str:
 
 
 def dataset_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
-    """One published split, or several joined by `+`, in memory; only their own files are downloaded.
+    """Return one published split, or several joined by `+`, in memory; only their own files are downloaded.
 
     `source` holds revision and commit.
     """
@@ -75,7 +75,7 @@ def dataset_split(name: str, config: str | None, split: str, source: dict[str, A
 
 
 def one_split(name: str, config: str | None, split: str, source: dict[str, Any]) -> "Dataset":
-    """One published split in memory."""
+    """Return one published split in memory."""
     commit = commit_of(source)
     target = Target("dataset", name, source["revision"])
     if constants.is_offline_mode():  # the library would take whatever version it has read before
@@ -93,7 +93,7 @@ def one_split(name: str, config: str | None, split: str, source: dict[str, Any])
 
 
 def converted_split(target: Target, commit: str, wanted: list[RepoFile], cache: str) -> "Dataset":
-    """A split of the hub's own Parquet copy, read from just these files."""
+    """Return a split of the hub's own Parquet copy, read from just these files."""
     import datasets
 
     folder = download(target, commit, wanted)
@@ -104,7 +104,7 @@ def converted_split(target: Target, commit: str, wanted: list[RepoFile], cache: 
 def published_split(
     target: Target, config: str | None, split: str, commit: str, files: dict[str, RepoFile], cache: str
 ) -> "Dataset":
-    """A split of a repository as its card, or the names of its files, say what is a split."""
+    """Return a split of a repository as its card, or the names of its files, say what is a split."""
     import datasets
 
     if (script := f"{target.name.rpartition('/')[2]}.py") in files:
@@ -131,7 +131,7 @@ def published_split(
 
 
 def is_described(target: Target, commit: str, card: RepoFile) -> bool:
-    """Whether the card of a repository says which files are which split."""
+    """Tell whether the card of a repository says which files are which split."""
     folder = download(target, commit, [card])
     return bool(patiently(target, DatasetCard.load, folder / card.path).data.get("configs"))
 

@@ -34,7 +34,7 @@ SHA256, GIT_HASH = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}|[0-9a-
 
 
 def list_files(target: Target, commit: str) -> dict[str, RepoFile]:
-    """The files of a commit by path: size, and sha256 or git's hash."""
+    """Return the files of a commit by path: size, and sha256 or git's hash."""
 
     def ask() -> dict[str, RepoFile]:
         tree = HfApi().list_repo_tree(target.name, recursive=True, revision=commit, repo_type=target.kind)
@@ -134,7 +134,7 @@ def lay_out(wanted: list[RepoFile], *, fresh: set[str], repo: str, kind: str, co
 
 
 def difference(path: Path, file: RepoFile) -> str | None:
-    """How a file differs from the hub's list, or None."""
+    """Say how a file differs from the hub's list; None if it does not."""
     if not path.is_file():
         return "has not come"
     if path.stat().st_size != file.size:
@@ -155,7 +155,7 @@ def forget(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Digest of a file's content."""
+    """Compute the digest of a file's content."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):

@@ -1,4 +1,4 @@
-"""Files of a public GitHub repository at a commit, over HTTP. No code of a repository is run."""
+"""Fetch files of a public GitHub repository at a commit, over HTTP. No code of a repository is run."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def fetch_files(source: dict[str, Any], names: list[str], folder: Path) -> dict[
 
 
 def fetch(source: dict[str, Any], name: str) -> bytes:
-    """The content of one file; UserError that says how to go on without it."""
+    """Fetch the content of one file. Raises UserError that says how to continue without it."""
     url = address(source, name)
 
     def ask() -> bytes:
@@ -51,12 +51,12 @@ def fetch(source: dict[str, Any], name: str) -> bytes:
 
 
 def address(source: dict[str, Any], name: str) -> str:
-    """Where a file lies."""
+    """Return the address of a file."""
     return f"{ADDRESS}/{source['github']}/{source['revision']}/{quote(source['files'][name])}"
 
 
 def by_hand(source: dict[str, Any], names: list[str]) -> str:
-    """What to do where GitHub cannot be reached."""
+    """Say how to get the files when GitHub cannot be reached."""
     return (
         f"download {', '.join(address(source, name) for name in names)} where there is a network, and name the files "
         "in the study: datasets: {<name>: {source: {train: ..., validation: ..., test: ...}}}; `+` joins several"

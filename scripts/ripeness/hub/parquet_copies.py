@@ -1,4 +1,4 @@
-"""The hub's own Parquet copy of a dataset: which of its files are which split of which configuration.
+"""Find the files of a split in the hub's own Parquet copy of a dataset.
 
 The copy lies on the branch refs/convert/parquet as <configuration>/<split>/<number>.parquet. Of a split that is too
 large only the beginning may be there, in a folder `partial-<split>`; one of more than 10,000 files lies in
@@ -22,14 +22,17 @@ Splits = dict[str, dict[str, list[str]]]  # {configuration: {split: [path, ...]}
 
 
 def is_copy(revision: str, config: str | None, paths: Iterable[str]) -> bool:
-    """Whether a revision is such a copy: by its name, or, where a commit is given, by all of its files."""
+    """Tell whether a revision is such a copy: by its name, or, where a commit is given, by all of its files."""
     found = [SHARD.fullmatch(path) for path in paths if not path.startswith(".")]
     known = {match[1] for match in found if match}
     return revision == COPY or bool(found and all(found) and (config in known or config is None))
 
 
 def splits_in(what: str, paths: Iterable[str]) -> Splits:
-    """The files of every split in their order; UserError, which names `what`, where one is missing from a sequence."""
+    """Return the files of every split in their order.
+
+    Raises UserError that names `what` if one is missing from a sequence.
+    """
     found: dict[tuple[str, str], dict[tuple[int, int], str]] = {}
     for path in paths:
         if not (match := SHARD.fullmatch(path)):
@@ -60,7 +63,7 @@ def check_sequence(where: str, places: list[tuple[int, int]]) -> None:
 
 
 def files_of_split(what: str, paths: Iterable[str], config: str | None, split: str) -> list[str]:
-    """The files of one split; UserError where there is none, or only the beginning of one."""
+    """Return the files of one split. Raises UserError if there is none, or only the beginning of one."""
     splits = splits_in(what, paths)
     config = config or only_one(what, splits)
     if config not in splits:
@@ -77,7 +80,7 @@ def files_of_split(what: str, paths: Iterable[str], config: str | None, split: s
 
 
 def only_one(what: str, splits: Splits) -> str:
-    """The configuration of a copy that has one; UserError where there are several to choose from."""
+    """Return the configuration of a copy that has one. Raises UserError if there are several to choose from."""
     if len(splits) != 1:
         raise UserError(
             f"{what} has the configurations {', '.join(splits) or '(none)'}, and the source names none\n"
@@ -87,7 +90,7 @@ def only_one(what: str, splits: Splits) -> str:
 
 
 def no_split(what: str, split: str, known: Iterable[str]) -> UserError:
-    """The error for a split that is not there."""
+    """Make the error for a split that is not there."""
     return UserError(
         f"{what} has no split {split!r}; it has {', '.join(map(str, known)) or 'none'}\n"
         "hint: `splits` of the task file says which published split serves as what"

@@ -1,4 +1,4 @@
-"""Resolve the names of revisions that a study needs to commits, and keep them in the lock file. Asks the hub."""
+"""Resolve the names of revisions that a study needs to commits, and keep them in the lock file. Needs the hub."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ KIND: dict[str, Literal["model", "dataset"]] = {"models": "model", "datasets": "
 
 
 def unresolved(study: Study) -> list[Wanted]:
-    """The revisions that must be commits before they are fetched, and are not."""
+    """Return the revisions that must be commits before they are fetched, and are not."""
     models = [
         Wanted("models", entry["repo"], entry["revision"], f"series.{series}: {name}")
         for series, checkpoints in study.checkpoints.items()
@@ -59,7 +59,7 @@ def resolve(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FI
 
 
 def listed_series(config: dict[str, Any], lock: Lock, *, update: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The series whose branches must all be known: those that choose by tokens, unless their list is there."""
+    """Return the series whose branches must all be known: those that choose by tokens, unless their list is there."""
     for name, settings in config.get("series", {}).items():  # a study of published numbers has none
         facts = series_facts(name, settings)
         lines = settings.get("checkpoints", [])
@@ -70,7 +70,7 @@ def listed_series(config: dict[str, Any], lock: Lock, *, update: bool) -> Iterat
 
 
 def whole_list(series: str, facts: dict[str, Any], refs: dict[tuple[str, str], dict[str, str]]) -> dict[str, Any]:
-    """All branches of a repository that tell a step, with those that the series file names."""
+    """Return all branches of a repository that tell a step, with those that the series file names."""
     found = refs_of("models", facts["repo"], refs)
     kept = {name: commit for name, commit in found.items() if step_of(facts, name) is not None}
     if not kept:
@@ -84,7 +84,7 @@ def whole_list(series: str, facts: dict[str, Any], refs: dict[tuple[str, str], d
 
 
 def refs_of(kind: str, repo: str, refs: dict[tuple[str, str], dict[str, str]]) -> dict[str, str]:
-    """The branches and tags of a repository, asked for once."""
+    """Return the branches and tags of a repository, requested once."""
     from ripeness.hub.client import list_refs
 
     if (kind, repo) not in refs:
@@ -93,7 +93,7 @@ def refs_of(kind: str, repo: str, refs: dict[tuple[str, str], dict[str, str]]) -
 
 
 def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, dict[str, Any], dict[str, Any]]]:
-    """The checkpoints to resolve, each with its line and the facts of its series."""
+    """Return the checkpoints to resolve, each with its line and the facts of its series."""
     for series, checkpoints in study.checkpoints.items():
         facts = series_facts(series, study.settings.series[series].mapping)
         for name, entry in checkpoints.items():
@@ -107,7 +107,7 @@ def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, dict[
 
 
 def choose(wanted: Wanted, entry: dict[str, Any], facts: dict[str, Any], found: dict[str, str]) -> tuple[str, str]:
-    """The one branch that a checkpoint's line means, and its commit."""
+    """Return the one branch that a checkpoint's line means, and its commit."""
     names = branches_of(facts, entry, found)
     if len(names) > 1:
         raise UserError(
@@ -124,7 +124,7 @@ def choose(wanted: Wanted, entry: dict[str, Any], facts: dict[str, Any], found: 
 
 
 def missing(wanted: Wanted, found: dict[str, str]) -> UserError:
-    """The error for a name that no branch or tag bears."""
+    """Make the error for a name that no branch or tag bears."""
     near = hint(wanted.revision, list(found), otherwise=f"it has {', '.join(list(found)[:8]) or 'none'}")
     return UserError(f"{wanted.where}: {wanted.repo} has no branch or tag {wanted.revision!r}\n{near}")
 

@@ -1,4 +1,4 @@
-"""Ask the hub again when it is busy, and say plainly what is wrong when it refuses.
+"""Retry requests while the hub is busy, and explain errors in plain words.
 
 huggingface_hub retries some of its requests, for some seconds, without jitter, and others not at all (2.4.0:
 `list_repo_refs` asks once and without a time limit; a 5xx or a reset connection during a download ends it). A hub that
@@ -74,7 +74,7 @@ CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
 
 
 def client() -> httpx2.Client:
-    """The library's client, with a limit to the silence of a server."""
+    """Make the library's client, with a timeout for a silent server."""
     made = default_client_factory()
     made.timeout = httpx2.Timeout(SILENCE_S)
     made.event_hooks = made.event_hooks | {"response": [*made.event_hooks["response"], check_headers]}
@@ -90,13 +90,13 @@ def check_headers(answer: httpx2.Response) -> None:
 
 
 def is_inner(path: str) -> bool:
-    """Whether a path of a repository stays within it, on any system."""
+    """Tell whether a path of a repository stays within it, on any system."""
     parts = path.split("/")
     return not {"", ".", ".."} & set(parts) and not any(sign in path for sign in "\\\0")
 
 
 def misled(what: Target | str, why: str) -> UserError:
-    """The error for an answer that no hub gives."""
+    """Make the error for an answer that no hub gives."""
     return UserError(
         f"{what} cannot be fetched: {why}\nhint: no hub answers so; check HF_ENDPOINT, which is {constants.ENDPOINT}"
     )
@@ -120,7 +120,7 @@ def patiently(target: Target, ask: Callable[..., Any], *arguments: Any, **option
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, and those that led to it: libraries wrap what the hub said in errors of their own."""
+    """Return an error, and those that led to it: libraries wrap what the hub said in errors of their own."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -128,13 +128,13 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def cause_of(error: BaseException) -> BaseException:
-    """The error that says most: what the hub answered, or how the connection failed."""
+    """Make the error that says most: what the hub answered, or how the connection failed."""
     kinds = (Damaged, HfHubHTTPError, httpx2.TransportError, OfflineModeIsEnabled)
     return next((part for part in chain(error) if isinstance(part, kinds)), error)
 
 
 def waiting_time(error: BaseException, attempt: int) -> float | None:
-    """Seconds to wait before the next attempt; None where another attempt cannot help."""
+    """Choose the seconds to wait before the next attempt; None if another attempt cannot help."""
     cause = cause_of(error)
     if isinstance(cause, httpx2.ConnectError) and attempt + 1 >= ATTEMPTS_TO_CONNECT:
         return None
@@ -148,7 +148,7 @@ def waiting_time(error: BaseException, attempt: int) -> float | None:
 
 
 def asked_wait(headers: httpx2.Headers) -> float | None:
-    """Seconds that the hub asks to wait: Retry-After in seconds or as a date, or the end of a rate limit's window."""
+    """Read how long the hub asks to wait: Retry-After in seconds or as a date, or the end of a rate limit's window."""
     limit = parse_ratelimit_headers(headers)
     if limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
@@ -162,7 +162,7 @@ def asked_wait(headers: httpx2.Headers) -> float | None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in one line."""
+    """Return the first line of an error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 

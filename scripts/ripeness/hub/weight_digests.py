@@ -1,4 +1,4 @@
-"""What the hub says of weights before any is downloaded: the sha256 of each of their files, in the list of a commit."""
+"""Read digests of weights from the hub's list of a commit (sha256 of each file), before any is downloaded."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def listed_weights(source: dict[str, Any]) -> dict[str, Any] | None:
-    """The digests of the files that a checkpoint {repo, revision, commit} would be fetched from, as in same_weights.py.
+    """Return the digests of the files of a checkpoint {repo, revision, commit}, as in same_weights.py.
 
     None where there is no network and the cache does not hold them. UserError for a revision without weights.
     """
@@ -34,24 +34,24 @@ def listed_weights(source: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def form_digests(files: Mapping[str, RepoFile]) -> dict[str, list[str]]:
-    """For each form of weights of a commit, the preferred one first, the digests of its files."""
+    """Return the digests of the files for each form of weights of a commit, the preferred form first."""
     return {
         form: sorted(digest_of(files[name]) for name in names) for form, names in weight_forms(files).items() if names
     }
 
 
 def preferred(forms: Mapping[str, list[str]]) -> dict[str, Any] | None:
-    """The record of the form that is fetched; None without any."""
+    """Return the record of the form that is fetched; None without any."""
     return {"kind": "files", "parts": next(iter(forms.values())), "rest": []} if forms else None
 
 
 def digest_of(file: RepoFile) -> str:
-    """The sha256 of a large file, git's hash of a small one."""
+    """Return the sha256 of a large file, git's hash of a small one."""
     return file.lfs.sha256 if file.lfs else f"git {file.blob_id}"
 
 
 def cached_weights(repo: str, commit: str) -> dict[str, Any] | None:
-    """The same from the cache, in which a file is a link to another that is called by its sha256."""
+    """Return the same record from the cache, in which a file is a link to one that is named by its sha256."""
     try:
         folder = Path(snapshot_download(repo, revision=commit, local_files_only=True))
     except LocalEntryNotFoundError:
@@ -64,7 +64,10 @@ def cached_weights(repo: str, commit: str) -> dict[str, Any] | None:
 
 
 def all_forms(repo: str, commits: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
-    """The digests of every form of weights in each of these branches {name: commit}; a commit is asked for once."""
+    """Return the digests of every form of weights in each of these branches {name: commit}.
+
+    A commit is asked for once.
+    """
     names = {commit: name for name, commit in reversed(list(commits.items()))}
 
     def ask(commit: str) -> dict[str, list[str]]:

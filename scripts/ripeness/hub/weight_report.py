@@ -1,4 +1,4 @@
-"""Which branches of a repository share their weights, as lines for people."""
+"""Report which branches of a repository share their weights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ def report_weights(repo: str) -> WeightReport:
 
 
 def counted(n: int) -> str:
-    """A number of branches in words."""
+    """Return a number of branches in words."""
     return f"{n} branch" if n == 1 else f"{n} branches"
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
-    """A key that sorts step2 before step10."""
+    """Return a key that sorts step2 before step10."""
     parts: list[tuple[int, int | str]] = []
     digits = ""
     for character in f"{name}\0":
@@ -63,7 +63,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
 
 
 def others(alike: Alike, forms: dict[str, dict[str, list[str]]]) -> str:
-    """Which other forms of weights these branches have that differ: the form that is read is then the wrong one."""
+    """Name the other forms of weights that differ between these branches: then the form that is read is wrong."""
     first = next(iter(forms[alike.owners[0]]))
     names = {name for owner in alike.owners for name in forms[owner] if name != first}
     told = []
@@ -75,7 +75,7 @@ def others(alike: Alike, forms: dict[str, dict[str, list[str]]]) -> str:
 
 
 def wrapped(names: Iterable[str]) -> list[str]:
-    """Names in lines of a screen's width."""
+    """Wrap names into lines of a screen's width."""
     lines = ["   "]
     for name in names:
         if len(lines[-1]) + len(name) > WIDTH:

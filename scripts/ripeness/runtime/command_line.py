@@ -1,4 +1,4 @@
-"""What every program does at its edges: options, log, the user's mistakes, and a record of what it used."""
+"""Handle the options and log of every program, report user errors, and record what it used."""
 
 import argparse
 import errno
@@ -60,7 +60,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def disk_hint(error: BaseException | str) -> str:
-    """What to do where an error, or a line of text, says that a disk is full or may not be written to; else nothing.
+    """Return a hint if an error, or a line of text, says that a disk is full or read-only; else an empty text.
 
     Libraries in other languages say so in words only, and others hide it behind an error of their own.
     """
@@ -80,7 +80,7 @@ def write_usage(started: float, wall: float) -> None:
 
 
 def usage_since(started: float, wall: float) -> dict[str, float]:
-    """Seconds and memory of this process.
+    """Measure seconds and memory of this process.
 
     `started` (CPU seconds) and `wall` (perf_counter) were read when the program's own work began; what came before
     is start-up: the interpreter and its imports.
@@ -97,7 +97,7 @@ def usage_since(started: float, wall: float) -> dict[str, float]:
 
 
 def peak_cuda_mb() -> float:
-    """The most memory that tensors held on the GPU; 0 without one."""
+    """Return the most memory that tensors held on the GPU; 0 without one."""
     torch = sys.modules.get("torch")  # not imported here for the sake of programs that do without
     return torch.cuda.max_memory_allocated() / 2**20 if torch and torch.cuda.is_initialized() else 0.0
 
@@ -129,12 +129,12 @@ def existing(text: str) -> Path:
 
 
 def output_file(text: str) -> Path:
-    """Read an option's value that is a file to write; UserError where a folder is there."""
+    """Read an option's value that is a file to write. Raises UserError if a folder is there."""
     check_place(Path(text), is_folder=False)
     return Path(text)
 
 
 def output_folder(text: str) -> Path:
-    """Read an option's value that is a folder to write; UserError where something is that was not made here."""
+    """Read an option's value that is a folder to write. Raises UserError if something is that was not made here."""
     check_place(Path(text), is_folder=True)
     return Path(text)

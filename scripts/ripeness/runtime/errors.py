@@ -1,4 +1,4 @@
-"""The one error that a user's mistake raises."""
+"""Define the error for mistakes of a user."""
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 

@@ -85,7 +85,7 @@ def write_json(path: Path, value: Any, *, must_last: bool = True) -> None:
 
 
 def read_json(path: Path, kind: type = object, *, keys: tuple[str, ...] = (), advice: str | None = None) -> Any:
-    """Read one JSON file; UserError where it is not there, is damaged, is of another kind, or lacks one of `keys`.
+    """Read one JSON file. Raises UserError if it is not there, is damaged, is of another kind, or lacks one of `keys`.
 
     `advice` is the hint; without it the file is taken for one that is made here.
     """
@@ -100,7 +100,7 @@ def read_json(path: Path, kind: type = object, *, keys: tuple[str, ...] = (), ad
 
 
 def parsed(path: Path | str, text: str, *, advice: str | None = None) -> Any:
-    """The value of a JSON text; UserError with its place where it is none."""
+    """Return the value of a JSON text; UserError with its place where it is none."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -111,7 +111,10 @@ def parsed(path: Path | str, text: str, *, advice: str | None = None) -> Any:
 
 
 def read_text(path: Path, *, advice: str | None = None) -> str:
-    """A UTF-8 file, with or without a byte order mark; UserError where it cannot be read or has lost its end."""
+    """Return a UTF-8 file, with or without a byte order mark.
+
+    Raises UserError if it cannot be read or has lost its end.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -124,7 +127,10 @@ def read_text(path: Path, *, advice: str | None = None) -> str:
 
 
 def read_json_lines(path: Path, n_lines: int | None = None) -> list[Any]:
-    """The values of a file of ours with one JSON value a line; UserError names a line that is none, or lost lines."""
+    """Return the values of a file of ours with one JSON value a line.
+
+    Raises UserError that names a line that is none, or lost lines.
+    """
     check_length(path)
     lines = [line for line in read_text(path).split("\n") if line]
     if n_lines is not None and len(lines) != n_lines:
@@ -139,6 +145,6 @@ def read_json_lines(path: Path, n_lines: int | None = None) -> list[Any]:
 
 
 def shortened(value: Any) -> str:
-    """A value in a few words, for a message."""
+    """Return a value in a few words, for a message."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."

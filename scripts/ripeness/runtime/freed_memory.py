@@ -1,4 +1,4 @@
-"""What the C library does with memory that a training frees at every step, and a prediction at every batch."""
+"""Keep the memory that a training frees at every step, and a prediction at every batch."""
 
 import ctypes
 import sys

@@ -1,4 +1,4 @@
-"""The mark of a folder that was made here: what it holds, so that nothing of the user's is ever taken for it.
+"""Mark the folders that are made here with their contents, so that files of the user are never overwritten.
 
 A program that writes a folder puts a small file into it, with the names and sizes of all that it wrote. A folder
 without a mark, or with more in it than its mark names, is neither replaced nor emptied.
@@ -30,7 +30,7 @@ def write_mark(folder: Path, kind: str = "", **more: Any) -> None:
 
 
 def contents(folder: Path) -> dict[str, Path]:
-    """The files and links below a folder by their paths in it, but for its mark and what others put there."""
+    """Return the files and links below a folder by their paths in it, but for its mark and what others put there."""
     found = {}
     for top, folders, names in os.walk(folder):  # which follows no link
         for name in [*names, *(name for name in folders if Path(top, name).is_symlink())]:
@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, Path]:
 
 
 def mark_of(folder: Path) -> dict[str, Any] | None:
-    """What the mark of a folder says; None where there is none that can be read."""
+    """Read the mark of a folder; None if there is no readable one."""
     try:
         mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -50,7 +50,7 @@ def mark_of(folder: Path) -> dict[str, Any] | None:
 
 
 def made_folder(path: Path) -> Path | None:
-    """The folder with a mark in which a file lies that its program wrote; None where there is none."""
+    """Return the folder with a mark in which a file lies that its program wrote; None if there is none."""
     for folder in list(path.parents)[:DEPTH]:
         if (mark := mark_of(folder)) is not None:
             return folder if path.relative_to(folder).as_posix() in mark["files"] else None
@@ -75,7 +75,7 @@ def check_place(path: Path, *, is_folder: bool) -> None:
 
 
 def refused(path: Path, what: str) -> UserError:
-    """The error for a place that is taken."""
+    """Make the error for a place that is taken."""
     return UserError(f"{path} is not written over: {what}\nhint: name another place, or move what is there elsewhere")
 
 
@@ -87,7 +87,7 @@ def check_no_overlap(output: Path, source: Path) -> None:
 
 
 def damaged(path: Path, reason: str, advice: str | None = None) -> UserError:
-    """The error for a file that cannot be read; without `advice` one that is made here, and can be made again."""
+    """Make the error for a file that cannot be read; without `advice` one that is made here, and can be made again."""
     if advice is None:
         folder = made_folder(Path(path))
         advice = AGAIN if folder is None else f"{AGAIN} (that is, its folder {folder})"

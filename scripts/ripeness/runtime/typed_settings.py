@@ -1,4 +1,4 @@
-"""Hold settings that come as JSON against the types of the dataclass that they will fill."""
+"""Check settings from JSON against the types of the dataclass that they will fill."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or
 
 
 def check_types(where: str, kind: type, values: Mapping[str, Any]) -> None:
-    """UserError that names the first key of `values` whose value is of another type than the field of `kind`."""
+    """Raise UserError for the first key of `values` whose value has another type than the field of `kind`."""
     for key, hint in get_type_hints(kind).items():
         if key in values and not fits(values[key], hint):
             raise UserError(
@@ -23,7 +23,7 @@ def check_types(where: str, kind: type, values: Mapping[str, Any]) -> None:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON is of a type; of types that JSON does not have every value is."""
+    """Tell whether a value from JSON is of a type; of types that JSON does not have every value is."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(fits(value, one) for one in inner)
@@ -42,7 +42,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 
 def in_words(hint: Any) -> str:
-    """A type as a user says it."""
+    """Return a type as a user says it."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return " or ".join(in_words(one) for one in inner)

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Write numbers for people."""
 
 
 def human(tokens: int) -> str:

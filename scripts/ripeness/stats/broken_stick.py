@@ -61,7 +61,7 @@ def explained_shares_of_noise(x: tuple[float, ...], seed: int) -> np.ndarray:
 
 
 def explained_share(design: Design, means: np.ndarray) -> np.ndarray:
-    """Return the share [n] of the line's residuals that the best hinge explains; 0 where there are no residuals."""
+    """Return the share [n] of the line's residuals that the best hinge explains; 0 if there are no residuals."""
     residuals = line_residuals(design, means)
     total = (residuals**2).sum(axis=0)
     return design.hinges.explained_ss(residuals) / np.where(total > 0, total, 1.0)
@@ -158,7 +158,7 @@ def best_knot(design: Design, means: np.ndarray) -> float:
 def outermost(
     knots: np.ndarray, best: float, is_accepted: Callable[[float], bool]
 ) -> tuple[float | None, float | None]:
-    """Find the first and the last accepted knot; None where that is an end of `knots`, beyond which the bend may lie.
+    """Find the first and the last accepted knot; None if that is an end of `knots`, beyond which the bend may lie.
 
     There may be gaps between them. An end is refined by bisection between the last accepted knot and the next.
     """

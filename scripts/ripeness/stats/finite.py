@@ -1,4 +1,4 @@
-"""Numbers that are none: what is NaN or infinite becomes null, and says why.
+"""Replace NaN and infinite numbers by null, with the reason.
 
 A log-likelihood that is no finite number is no answer, neither right nor wrong. So that no score is over fewer items
 than it says, a measurement with such an item is null as a whole (see metrics.py). That holds for an option of
@@ -13,12 +13,12 @@ LISTS = {"logps": "log-likelihood", "logps_unconditional": "log-likelihood after
 
 
 def finite(value: float | None) -> float | None:
-    """The number itself; None for NaN and infinities."""
+    """Return a finite number; None for NaN and infinities."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def count(n: int, of: int, noun: str) -> str:
-    """How many of some things: "1 of 2 options"."""
+    """Write a count: "1 of 2 options"."""
     return f"{n:,} of {of:,} {noun}{'' if of == 1 else 's'}"
 
 
@@ -45,7 +45,7 @@ def with_reason(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def lost_items(reasons: Iterable[str | None], *, n_items: int, noun: str = "item") -> str:
-    """Why a measurement is null: how many of its items have no number, and the first reason."""
+    """Say why a measurement is null: how many of its items have no number, and the first reason."""
     lost = list(reasons)
     first = next((reason for reason in lost if reason), "no finite number")
     return f"{count(len(lost), n_items, noun)} without a number: {first}"

@@ -1,4 +1,4 @@
-"""Whether the end is worse than the best before it: a contrast that knows that the best was picked, and shapes.
+"""Contrast the last checkpoint with the best before it, correcting for the choice of the best.
 
 Means [checkpoints] are over seeds, and of them less is better; turn the sign of scores. A seed that lies higher than
 others at all checkpoints drops out of every difference, so that averaging pairs the seeds.
@@ -69,7 +69,7 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
 
 
 def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
-    """How much worse checkpoints are than the best of them, in units of noise, for an upper and for a lower limit.
+    """Estimate how much worse checkpoints are than the best, in units of noise, for an upper and for a lower limit.
 
     As seen or as fitted, whichever is less; for the upper limit on the way there from what was seen. For the lower
     limit, which must not forget a rival, a checkpoint that is not clearly worse is as good as the best.
@@ -82,7 +82,7 @@ def gaps_of(noise: Noise, among: slice) -> tuple[np.ndarray, np.ndarray]:
 
 
 def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
-    """The checkpoints that may be the best of all: by how much the best other one is better may be chance."""
+    """Find the checkpoints that may be the best of all: the best other one may be better by chance."""
     _, gaps = gaps_of(noise, slice(None))
     drawn = noise.drawn + gaps[:, None]
     best, next_best = np.partition(drawn, 1, axis=0)[:2]
@@ -125,7 +125,7 @@ def peak_contrast(
 
 
 def valley_gain(means: np.ndarray) -> float:
-    """By how much a fall with a rise after it fits better than a fall alone: the difference of least squares."""
+    """Compute how much better a fall and a rise fit than a fall alone: the difference of least squares."""
     n = len(means)
     falls = [least_squares(means[:end], increasing=False) for end in range(n + 1)]
     rises = [least_squares(means[start:], increasing=True) for start in range(n + 1)]
@@ -133,7 +133,10 @@ def valley_gain(means: np.ndarray) -> float:
 
 
 def least_squares(means: np.ndarray, *, increasing: bool) -> float:
-    """Least sum of squares about a monotone curve (pool adjacent violators); of nothing it is 0."""
+    """Compute the least sum of squares around a monotone curve (pool adjacent violators).
+
+    0 for fewer than two means.
+    """
     if len(means) < 2:
         return 0.0
     return float(((means - isotonic_regression(means, increasing=increasing).x) ** 2).sum())
@@ -141,13 +144,13 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 
 @lru_cache(maxsize=8)
 def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
-    """Gain of a valley over a fall [draws] in units of the variance found, where there is nothing but noise."""
+    """Draw the gain of a valley over a fall [draws] under pure noise, in units of the estimated variance."""
     noise = pure_noise(len(x), draws, seed)
     return np.array([valley_gain(column) for column in noise.T]) / residual_sd(design_of(x), noise) ** 2
 
 
 def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:
-    """p that means which never get worse would look as much like a fall with a rise after it.
+    """Test means that never get worse against a fall with a rise after it: p.
 
     Drawn with all means alike, of all curves that never get worse the one that looks most like a valley by chance.
     """

@@ -1,4 +1,4 @@
-"""A ratio of sums, and its standard error over items that may come in clusters."""
+"""Estimate a ratio of sums, with its standard error over items that may come in clusters."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Numbers with intervals: resampling of items and seeds, format variance, ranks and verdicts.
+"""Estimate numbers with intervals: resampling of items and seeds, format variance, ranks and verdicts.
 
 Arrays of draws have one column a draw; column 0 is the value as measured, the others are bootstrap
 replicates.
@@ -47,7 +47,7 @@ class Redrawn:
     cluster: np.ndarray
 
     def weights(self) -> np.ndarray:
-        """Weights of items, [1 + draws, items]: row 0 is ones, the others are the draws."""
+        """Return the weights of items, [1 + draws, items]: row 0 is ones, the others are the draws."""
         weights = np.ones((len(self.counts) + 1, len(self.unit)))
         np.multiply(self.counts, self.unit, out=weights[1:])
         return weights[:, self.cluster]
@@ -147,7 +147,7 @@ def estimate(replicates: np.ndarray, *, n_items: int, confidence: float, above: 
 
 
 def variances_above(above: Above, draws: int) -> list[tuple[float, int]]:
-    """Variance and degrees of freedom of a statistic when the members of one unit after the other are redrawn."""
+    """Estimate variance and degrees of freedom of a statistic by redrawing the members of one unit after the other."""
     parts = []
     for level in above.levels:
         for unit in np.unique(level.unit):
@@ -177,7 +177,7 @@ def with_interval(effect: float, se: float, *, df: float, confidence: float) -> 
 
 
 def format_variance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Variance over formats of a model's score, less what the sampling of items alone adds: [models, draws].
+    """Estimate the variance of a model's score over formats, less that of sampling items: [models, draws].
 
     `values` [models, formats, items], NaN where not measured; `weights` as from `item_weights`. The
     subtracted noise is what a bootstrap adds to the variance of the means, which in expectation is the mean
@@ -196,7 +196,7 @@ def paired_only(values: np.ndarray) -> np.ndarray:
 
 
 def spread(values: np.ndarray) -> np.ndarray:
-    """Highest minus lowest mean score over formats: [models, formats, items] to [models]."""
+    """Compute the highest minus the lowest mean score over formats: [models, formats, items] to [models]."""
     means = mean_of(paired_only(values), axis=2)
     return means.max(axis=1) - means.min(axis=1)
 
@@ -208,7 +208,7 @@ def permuted(formats: int, items: int, *, permutations: int, rng: np.random.Gene
 
 
 def null_spread(values: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """Spread after format labels are permuted within items, for all models alike: [models, permutations].
+    """Compute the spread after permuting format labels within items, for all models alike: [models, permutations].
 
     What a spread would be with the same items and predictions if the format did not matter.
     """
@@ -229,7 +229,7 @@ def null_spread(values: np.ndarray, orders: np.ndarray) -> np.ndarray:
 
 
 def kendall(values: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b between the order of rows of `values` [points, n] and their size; NaN if all tie."""
+    """Compute Kendall's tau-b between the order of rows of `values` [points, n] and their size; NaN if all tie."""
     first, second = np.triu_indices(len(values), k=1)
     signs = np.sign(values[second] - values[first])
     untied = np.count_nonzero(signs, axis=0)
@@ -266,13 +266,13 @@ def decide_equivalence(low: float, high: float, *, smallest: float) -> str:
 
 
 def absence_p(result: Estimate, *, smallest: float) -> float:
-    """p that the effect lies at `smallest`, from below which `decide_absence` supports and from above contradicts."""
+    """Compute p of an effect at `smallest`; `decide_absence` supports below it and contradicts above it."""
     distance = abs(smallest - result.effect)
     return float(2 * special.stdtr(result.df, -distance / result.se)) if result.se > 0 else float(distance == 0)
 
 
 def equivalence_p(result: Estimate, *, smallest: float) -> float:
-    """p that the effect lies at the nearer bound of +-`smallest`, from either side of which a claim is decided.
+    """Compute p of an effect at the nearer of the bounds +-`smallest`, on either side of which a claim is decided.
 
     Below 1 minus the confidence just where `decide_equivalence` decides, as a verdict and its p should.
     """

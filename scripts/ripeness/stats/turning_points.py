@@ -184,7 +184,7 @@ def kinds_of(peak: Peak, p_line: float | None, p_kink: float | None, confidence:
 
 
 def turn_of(kind: str, places: np.ndarray, peak: Peak, stick: Stick | None) -> Turn | None:
-    """Find where the curve turns, and between which places; None where it does not."""
+    """Find where the curve turns, and between which places; None if it does not."""
     if kind == "peak":
         first, last = peak.candidates[0], peak.candidates[-1]
         low = float(places[first]) if first > 0 else None

@@ -1,4 +1,4 @@
-"""Read numbers from files that are made here: .npy, safetensors and saved states; a damaged one is named."""
+"""Read numbers from files that are made here (.npy, safetensors, saved states), and name a damaged file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_d
 
 
 def read_array(path: Path) -> "np.ndarray":
-    """An array of a .npy file, which is not loaded whole; UserError where it is damaged or not there."""
+    """Return an array of a .npy file, which is not loaded whole. Raises UserError if it is damaged or not there."""
     import numpy as np
 
     check_there(path)
@@ -27,7 +27,7 @@ def read_array(path: Path) -> "np.ndarray":
 
 @contextmanager
 def open_tensors(path: Path, advice: str | None = None) -> Iterator[Any]:
-    """A safetensors file to read from, tensor by tensor; UserError where it is damaged or not there."""
+    """Return a safetensors file to read from, tensor by tensor. Raises UserError if it is damaged or not there."""
     from safetensors import SafetensorError, safe_open
 
     check_there(path)
@@ -40,7 +40,7 @@ def open_tensors(path: Path, advice: str | None = None) -> Iterator[Any]:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What torch.save wrote, on the processor; no code in it is run. UserError where it is damaged."""
+    """Read what torch.save wrote, on the processor; no code in it is run. Raises UserError if it is damaged."""
     import torch
 
     try:
@@ -59,5 +59,5 @@ def check_there(path: Path) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in one line, or its kind where it says nothing."""
+    """Return the first line of an error, or its class if it has no text."""
     return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -1,6 +1,6 @@
-"""What a study has finished, looked at before the next run: a file that a failure has damaged is never passed over.
+"""Check the finished files of a study before the next run, so that no damaged file is skipped.
 
-Snakemake goes by times and takes such a file for done.
+Snakemake looks at times only, and counts such a file as done.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ OBJECTS = ("provenance.json", "figures/*.json")
 
 
 def check_finished(results: Path) -> None:
-    """UserError, which names it, for a damaged file among the final tables, findings, figures and pages of a study."""
+    """Raise UserError that names a damaged file among the final tables, findings, figures and pages of a study."""
     tables = sorted(results.glob("tables/**/*.parquet"))
     if tables:
         from ripeness.storage.parquet import check_table

@@ -1,4 +1,4 @@
-"""Read parquet files; one that is not there, was cut short, or is none ends a program with its name."""
+"""Read parquet files. A missing, truncated or damaged one ends a program with its name."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,10 @@ MAGIC = b"PAR1"  # at both ends of a file
 
 
 def read_table(path: Path, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:
-    """The rows of one parquet file; UserError, which names it, where it is not there, damaged, or lacks a column."""
+    """Return the rows of one parquet file.
+
+    Raises UserError that names it if it is not there, damaged, or lacks a column.
+    """
     check_table(path)
     try:
         return pl.read_parquet(path, columns=columns, n_rows=n_rows)
@@ -45,6 +48,6 @@ def check_table(path: Path) -> None:
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """The rows of one table as they are needed; UserError where it is damaged."""
+    """Return the rows of one table as they are needed. Raises UserError if it is damaged."""
     check_table(path)
     return pl.scan_parquet(path)

@@ -1,4 +1,4 @@
-"""Annealed twins in a study's series: a stable checkpoint that is trained on while its rate falls to zero.
+"""Complete the annealed twins of a series: stable checkpoints trained further while the rate falls to zero.
 
 A twin is a line `{anneal: NAME, steps: N, batch_size: B, text: ...}`. Unlike `anneal_from` of a pre-training done here
 it needs no moments of the optimiser, so the checkpoint that it names may come from anywhere. Pure Python.
@@ -20,7 +20,7 @@ KNOWN = NEEDED | SETTINGS | {"name", "text"}
 
 
 def is_twin(entry: Entry) -> bool:
-    """Whether a checkpoint's line is that of an annealed twin."""
+    """Tell whether a checkpoint's line is that of an annealed twin."""
     return "anneal" in entry
 
 
@@ -43,7 +43,7 @@ def name_twin(where: str, entry: Entry, settings: dict[str, Any]) -> tuple[str, 
 
 
 def complete_twin(where: str, entry: Entry, named: dict[str, Entry], settings: dict[str, Any]) -> Entry:
-    """The line of a twin with its phase, and with its step and tokens where those of its checkpoint are known."""
+    """Return the line of a twin with its phase, and with step and tokens if those of its checkpoint are known."""
     parent = named.get(entry["anneal"])
     if parent is None:
         near = hint(entry["anneal"], list(named), otherwise="give the name of a checkpoint of the same series")
@@ -67,7 +67,7 @@ def complete_twin(where: str, entry: Entry, named: dict[str, Entry], settings: d
 
 
 def measured_files(config: StudyConfig) -> dict[Path, str]:
-    """The text files that models are measured on, with where: texts of the study, held-out parts of pre-trainings."""
+    """Return the text files that models are measured on, with the place where the config names them."""
     measured = {Path(text.path).resolve(): f"texts.{name}" for name, text in config.texts.items() if text.path}
     for series, settings in config.series.items():
         source = settings.pretrain["source"] if settings.pretrain else {}
@@ -94,16 +94,16 @@ def check_texts_apart(config: StudyConfig, checkpoints: dict[str, dict[str, Entr
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Whether two paths are of one file, or of files with the same content."""
+    """Tell whether two paths are of one file, or of files with the same content."""
     return path == other or (path.is_file() and other.is_file() and filecmp.cmp(path, other, shallow=False))
 
 
 def is_pretrained(config: StudyConfig, series: str) -> bool:
-    """Whether a name is that of a series that is pre-trained here."""
+    """Tell whether a name is that of a series that is pre-trained here."""
     return series in config.series and config.series[series].pretrain is not None
 
 
 def corpus_of(config: StudyConfig, series: str, entry: Entry) -> str | None:
-    """The pre-trained series whose training text a twin of `series` is annealed on; None where it is a file."""
+    """Return the pre-trained series whose training text a twin of `series` is annealed on; None if it is a file."""
     text = entry.get("text", series)
     return text if is_pretrained(config, text) else None

@@ -1,4 +1,4 @@
-"""The audit: what is checked of a study by itself, how grave it is, and what the study acknowledges.
+"""Define the checks of the audit: their severity, their reason, and what a study acknowledges.
 
 Light, since the Snakefile reads it: the checks themselves are in audit_grid, audit_items, audit_prompts and
 audit_results. Where a check has a source, it is in what Amuro and Char (arXiv 2408.06663) published.
@@ -160,7 +160,7 @@ CHECKS = {
 
 
 def remark(check: str, where: str, seen: str, *, severity: str | None = None) -> Remark:
-    """A remark of a check; `severity` where it is not the check's own."""
+    """Return a remark of a check; `severity` where it is not the check's own."""
     return Remark(check, severity or CHECKS[check].severity, where, seen, CHECKS[check].why)
 
 
@@ -173,7 +173,7 @@ def check_acknowledged(acknowledged: Mapping[str, str]) -> None:
 
 
 def with_passed(remarks: Iterable[Remark], ran: Iterable[str], acknowledged: Mapping[str, str]) -> list[Remark]:
-    """The remarks with what the study says of them, a row for each check that saw nothing, the gravest first.
+    """Return the remarks with what the study says of them, a row for each check that saw nothing, the gravest first.
 
     An acknowledgement that nothing needs is a note.
     """
@@ -195,7 +195,10 @@ def with_passed(remarks: Iterable[Remark], ran: Iterable[str], acknowledged: Map
 
 
 def refusal(rows: Iterable[Remark]) -> UserError | None:
-    """The error that ends a study with fatal remarks that it does not acknowledge: one for each check; None without."""
+    """Make the error that ends a study with fatal remarks that it does not acknowledge: one for each check.
+
+    None without.
+    """
     found: dict[str, list[Remark]] = {}
     for row in rows:
         if row.severity == "fatal" and not row.is_acknowledged:
@@ -214,10 +217,10 @@ def refusal(rows: Iterable[Remark]) -> UserError | None:
 
 
 def as_rows(rows: Iterable[Remark]) -> list[dict[str, object]]:
-    """Remarks as rows of ripeness.tables.columns.AUDIT."""
+    """Return remarks as rows of ripeness.tables.columns.AUDIT."""
     return [asdict(row) | {"stage": CHECKS[row.check].stage} for row in rows]
 
 
 def counted(n: int, noun: str) -> str:
-    """A number with its noun: 1 item, 2 items."""
+    """Return a number with its noun: 1 item, 2 items."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

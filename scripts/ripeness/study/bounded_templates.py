@@ -1,4 +1,4 @@
-"""The Jinja2 of task files: the same text at every making, within bounds of time and memory.
+"""Restrict the Jinja2 of task files: reproducible text, within bounds of time and memory.
 
 Task files may come from others. A template can neither reach the interpreter nor hide a missing variable, has no chance
 and no clock, changes nothing, and ends: what it makes is counted in characters, and so many are the most. The count is
@@ -65,14 +65,17 @@ def begin() -> None:
 
 
 def spend(characters: float) -> None:
-    """Count what a text costs; SecurityError when it is too much."""
+    """Count what a text costs. Raises SecurityError if it is too much."""
     SPENT.characters = getattr(SPENT, "characters", 0) + characters
     if SPENT.characters > MOST:
         raise SecurityError("it takes too long, or makes too much text")
 
 
 def sized(value: object) -> int:
-    """Characters of a value with everything in it; SecurityError for what is no data, or too large."""
+    """Count the characters of a value and all its parts.
+
+    Raises SecurityError for other types, and if it is too large.
+    """
     total, waiting = 0, [value]
     while waiting:
         part = waiting.pop()
@@ -94,7 +97,7 @@ def sized(value: object) -> int:
 
 
 def measured(value: t.Any) -> t.Any:
-    """A value, whose size is counted; what can be read only once becomes a list."""
+    """Return a value, whose size is counted; what can be read only once becomes a list."""
     if isinstance(value, VIEWS):
         value = list(counted(t.cast("Iterable[t.Any]", value)))
     spend(STEP + sized(value))
@@ -102,14 +105,14 @@ def measured(value: t.Any) -> t.Any:
 
 
 def counted(values: Iterable[t.Any]) -> Iterator[t.Any]:
-    """The parts of what a loop goes through, each counted."""
+    """Return the parts of what a loop goes through, each counted."""
     for value in values:
         spend(STEP)
         yield value
 
 
 def looped(values: t.Any) -> t.Any:
-    """What a loop goes through; as a list, so that its length is known."""
+    """Return the values of a loop as a list, so that its length is known."""
     return values if isinstance(values, Undefined) else list(counted(values))
 
 
@@ -135,7 +138,7 @@ def check_growth(name: str, subject: t.Any, more: list[t.Any]) -> None:
 
 
 def bounded(name: str, function: Callable[..., t.Any]) -> Callable[..., t.Any]:
-    """A filter or test whose arguments and value are counted."""
+    """Return a filter or test whose arguments and value are counted."""
 
     @wraps(function)
     def within(*args: t.Any, **kwargs: t.Any) -> t.Any:
@@ -153,7 +156,7 @@ class Bounds(NodeTransformer):
     """Puts counts around what makes values or goes through them; SecurityError for unknown parts of the language."""
 
     def generic_visit(self, node: nodes.Node, *args: t.Any, **kwargs: t.Any) -> nodes.Node:
-        """One part with what is in it."""
+        """Visit one part and everything within it."""
         if not isinstance(node, PARTS) or getattr(node, "recursive", False):
             kind = "a recursive loop" if isinstance(node, nodes.For) else type(node).__name__.lower()
             raise SecurityError(f"{kind} is no part of the language of task files")
@@ -171,7 +174,7 @@ class Bounds(NodeTransformer):
 
 
 def around(name: str, node: nodes.Expr) -> nodes.Expr:
-    """A call of one of the counts around an expression."""
+    """Return a call of one of the counts around an expression."""
     if isinstance(node, nodes.Const):
         return node
     return nodes.Filter(node, f" {name}", [], [], None, None, lineno=node.lineno, environment=node.environment)
@@ -183,7 +186,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "*", "**", "%"))
 
     def __init__(self, filters: dict[str, Callable[..., t.Any]]) -> None:
-        """With filters of its own beside Jinja2's."""
+        """Make the environment with these filters, in addition to those of Jinja2."""
         super().__init__(
             undefined=StrictUndefined,
             autoescape=False,
@@ -199,11 +202,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.globals = {"range": safe_range, "dict": dict}
 
     def _generate(self, source: nodes.Template, *args: t.Any, **kwargs: t.Any) -> str:
-        """The Python of a parsed template, with its counts."""
+        """Return the Python of a parsed template, with its counts."""
         return super()._generate(Bounds().visit(source), *args, **kwargs)
 
     def call_binop(self, context: t.Any, operator: str, left: t.Any, right: t.Any) -> t.Any:
-        """A sum, product, power or format, counted before it is made."""
+        """Return a sum, product, power or format, counted before it is made."""
         sizes = [sized(part) for part in (left, right)]
         if operator in ("*", "**"):
             check_product(operator, left, right, sizes)
@@ -212,7 +215,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return measured(super().call_binop(context, operator, left, right))
 
     def call(self, context: t.Any, function: t.Any, /, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """The value of a method of data, of range or dict."""
+        """Return the value of a method of data, of range or dict."""
         name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
         known = {method for kind, methods in METHODS.items() if isinstance(owner, kind) for method in methods}
         if function not in (safe_range, dict) and (name not in known or not callable(function)):
@@ -239,7 +242,7 @@ def check_product(operator: str, left: t.Any, right: t.Any, sizes: list[int]) ->
 
 @pass_context  # so that nothing is printed before it is counted
 def printed(context: t.Any, value: t.Any) -> t.Any:
-    """What a template puts into words."""
+    """Return the text of a value in a template."""
     spend(STEP + sized(value))
     if isinstance(value, list | tuple | dict):
         json.dumps(value, default=str)  # what is missing in it fails, as it does alone

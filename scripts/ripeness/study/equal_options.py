@@ -1,4 +1,4 @@
-"""Options of a question that say the same: to choose a copy of the right one is right.
+"""Find options of a question that say the same: a copy of the right option is right as well.
 
 Texts are the same if they are equal after Unicode's composition (NFC) and but for white space. Options are scored the
 same if a model reads the same tokens, as one whose tokenizer makes small letters does of "Yes" and "yes".
@@ -10,33 +10,33 @@ from typing import Any
 
 
 def composed(text: str) -> str:
-    """A text in Unicode's composed form (NFC), in which equal texts are equal."""
+    """Return a text in Unicode's composed form (NFC), in which equal texts are equal."""
     return unicodedata.normalize("NFC", text)
 
 
 def plain(text: str) -> str:
-    """A text composed, with single spaces and none around it."""
+    """Return a text composed, with single spaces and none around it."""
     return " ".join(composed(text).split())
 
 
 def first_equal(values: Iterable[Hashable]) -> list[int]:
-    """For each value the place of the first one that equals it."""
+    """Return for each value the index of the first one that equals it."""
     seen: dict[Hashable, int] = {}
     return [seen.setdefault(value, place) for place, value in enumerate(values)]
 
 
 def same_text(options: Iterable[str]) -> list[int]:
-    """For each option the place of the first one with the same text."""
+    """Return for each option the index of the first one with the same text."""
     return first_equal(map(plain, options))
 
 
 def same_tokens(options: Iterable[Sequence[int]]) -> list[int]:
-    """For each option the place of the first one with the same tokens."""
+    """Return for each option the index of the first one with the same tokens."""
     return first_equal(map(tuple, options))
 
 
 def says(row: dict[str, Any]) -> list[int]:
-    """For each option of a prediction the first one that says the same: the same text, or the same tokens."""
+    """Return for each option of a prediction the index of the first one with the same text or the same tokens."""
     found = list(row.get("same_text") or same_text(row["choices"]))
     for place, other in enumerate(row.get("same_tokens") or []):
         joined = {found[place], found[other]}
@@ -45,13 +45,13 @@ def says(row: dict[str, Any]) -> list[int]:
 
 
 def right_places(row: dict[str, Any]) -> list[int]:
-    """The places of the options that say what the right one says."""
+    """Return the places of the options that say what the right one says."""
     groups = says(row)
     return [place for place, group in enumerate(groups) if group == groups[row["gold"]]]
 
 
 def chance(row: dict[str, Any]) -> float:
-    """The share of right options among those that are scored apart: copies that are read alike count once.
+    """Return the share of right options among those that are scored apart: copies that are read alike count once.
 
     Letters of options are read apart whatever the options say, so that there each copy counts.
     """

@@ -1,4 +1,4 @@
-"""The grid as data: which cells a study has, what each is measured on, and what each reads.
+"""Plan the grid of a study: its cells, and what each of them is measured on.
 
 Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
 touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
@@ -33,7 +33,7 @@ class Cell:
 
     @property
     def path(self) -> str:
-        """The cell's folder below results/<study>/cells; the pathvar `cell` in the Snakefile says the same."""
+        """Return the cell's folder below results/<study>/cells; the pathvar `cell` in the Snakefile says the same."""
         return f"{self.series}/{self.checkpoint}/{self.dataset}/{self.format}/{self.method}/seed{self.seed}"
 
 
@@ -70,24 +70,27 @@ class Study:
 
 
 def methods_of(study: Study, series: str) -> list[str]:
-    """The methods that tune a series: all of the study but `base` where it does not list its own."""
+    """Return the methods that tune a series: all of the study but `base` where it does not list its own."""
     own = study.settings.series[series].methods
     return list(study.settings.tuning_methods) if own is None else own
 
 
 def tunes_on(study: Study, series: str, method: str, dataset: str) -> bool:
-    """Whether a method tunes a series on a dataset."""
+    """Tell whether a method tunes a series on a dataset."""
     return method in methods_of(study, series) and dataset in study.settings.methods[method].get("datasets", [dataset])
 
 
 def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
-    """The recipes that tune a series on a dataset."""
+    """Return the recipes that tune a series on a dataset."""
     methods = methods_of(study, series)
     return [name for name, on in study.recipes.items() if dataset in on and on[dataset]["method"] in methods]
 
 
 def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
-    """A recipe's settings on a dataset; UserError where it does not tune on it, for a file that someone asks for."""
+    """Return a recipe's settings on a dataset.
+
+    Raises UserError if it does not tune on it, for a file that someone asks for.
+    """
     if dataset not in study.recipes[recipe]:
         raise UserError(
             f"{recipe} does not tune on {dataset}, but on {', '.join(study.recipes[recipe])}\n"
@@ -97,7 +100,7 @@ def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
 
 
 def datasets_tuned_on(study: Study) -> list[str]:
-    """The datasets that any method tunes any series on; others of the study are measured only."""
+    """Return the datasets that any method tunes any series on; others of the study are measured only."""
     pairs = list(product(study.checkpoints, study.settings.methods))
     return [
         name
@@ -107,13 +110,13 @@ def datasets_tuned_on(study: Study) -> list[str]:
 
 
 def formats_used(study: Study) -> list[str]:
-    """The formats that models are tuned or asked in."""
+    """List the formats that models are tuned or measured in."""
     suites = [suite.formats for suite in study.settings.suites.values() if isinstance(suite.formats, list)]
     return list(dict.fromkeys([*study.settings.formats, *(format_ for formats in suites for format_ in formats)]))
 
 
 def plan_cells(study: Study) -> list[Cell]:
-    """All cells of the study, checkpoint by checkpoint, in the order of the config."""
+    """Return all cells of the study, checkpoint by checkpoint, in the order of the config."""
     return [
         cell
         for series, checkpoints in study.checkpoints.items()
@@ -123,7 +126,7 @@ def plan_cells(study: Study) -> list[Cell]:
 
 
 def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
-    """The cells of one checkpoint: what it is measured on untouched, then what it is tuned on.
+    """Return the cells of one checkpoint: what it is measured on untouched, then what it is tuned on.
 
     A seed draws the shots of an untouched model and nothing else: one without shots is asked by the first alone.
     """
@@ -137,7 +140,7 @@ def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
 
 
 def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
-    """What a checkpoint is tuned on."""
+    """List the tuned cells of a checkpoint."""
     config = study.settings
     return [
         Cell(series, checkpoint, dataset, *place)
@@ -147,7 +150,7 @@ def tuned_cells(study: Study, series: str, checkpoint: str) -> list[Cell]:
 
 
 def probes_asked(study: Study, series: str) -> list[tuple[str, str]]:
-    """(probe, format) of everything that an untouched checkpoint of a series is measured on.
+    """List (probe, format) of everything that an untouched checkpoint of a series is measured on.
 
     Of a series that only some methods tune, what their models are measured on; nothing where none does.
     """
@@ -160,12 +163,12 @@ def probes_asked(study: Study, series: str) -> list[tuple[str, str]]:
 
 
 def tuned_series(study: Study) -> list[str]:
-    """The series that have cells; others are perturbed only."""
+    """Return the series that have cells; others are perturbed only."""
     return [series for series in study.checkpoints if methods_of(study, series)]
 
 
 def base_probes(study: Study) -> list[tuple[str, str]]:
-    """(probe, format) of everything that any suite measures, so that every tuned number has its untouched one."""
+    """List (probe, format) of everything in any suite, so that every tuned number has its untouched baseline."""
     config = study.settings
     pairs: dict[tuple[str, str], None] = {}
     for suite in config.suites.values():
@@ -183,7 +186,7 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
 
 
 def harness_tasks(study: Study) -> dict[str, list[int]]:
-    """The tasks of lm-eval that any suite names, each with its numbers of shots."""
+    """Return the tasks of lm-eval that any suite names, each with its numbers of shots."""
     shots: dict[str, dict[int, None]] = {}
     for suite in study.settings.suites.values():
         for task in suite.lm_eval or []:
@@ -192,7 +195,7 @@ def harness_tasks(study: Study) -> dict[str, list[int]]:
 
 
 def probes_of(study: Study, cell: Cell) -> list[Probe]:
-    """Everything that one cell is measured on, suite by suite."""
+    """List everything that one cell is measured on, suite by suite."""
     if cell.method == "base":
         if cell.format == TEXT_FORMAT:
             return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
@@ -224,7 +227,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
 
 
 def perturbed_series(study: Study) -> list[str]:
-    """The series whose checkpoints are perturbed."""
+    """Return the series whose checkpoints are perturbed."""
     settings = study.settings.sensitivity
     if settings is None:
         return []
@@ -247,11 +250,11 @@ def pretraining_of(study: Study, series: str) -> Pretrain:
 
 
 def state_steps(study: Study, series: str) -> list[int]:
-    """Steps at which the training state of a pre-training is kept; none where every checkpoint has a run of its own."""
+    """List the steps at which the training state is kept; none if every checkpoint has a run of its own."""
     own = [entry for entry in study.checkpoints[series].values() if not is_twin(entry)]
     return kept_steps(pretraining_of(study, series), own)
 
 
 def state_before(study: Study, series: str, step: int) -> int:
-    """The last kept state at or before a step."""
+    """Return the last kept state at or before a step."""
     return max(kept for kept in state_steps(study, series) if kept <= step)

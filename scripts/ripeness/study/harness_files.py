@@ -29,7 +29,10 @@ def files_of_task(folder: Path, task: str) -> list[str]:
 
 @cache
 def read_task(path: Path, changed: int) -> dict[str, Any]:
-    """The keys of a task file; none where it is no YAML, as the harness says itself. UserError for a huge one."""
+    """Read the keys of a task file; none if it is not YAML, which the harness reports itself.
+
+    Raises UserError for a huge one.
+    """
     try:
         keys = construct(path, path.read_text(encoding="utf-8"), Loader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError):
@@ -38,7 +41,7 @@ def read_task(path: Path, changed: int) -> dict[str, Any]:
 
 
 def named_files(value: Any, folder: Path) -> Iterator[str]:
-    """Every file that a text in a value names: data (from where Snakemake runs), files beside the task file."""
+    """Yield every file that a text in a value names: data (from where Snakemake runs), files beside the task file."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

@@ -1,11 +1,11 @@
-"""The learning rate of a published run at any of its steps, from its schedule."""
+"""Compute the learning rate of a published run at any step from its schedule."""
 
 from math import cos, pi
 from typing import Any
 
 
 def learning_rate(schedule: dict[str, Any], step: int) -> float:
-    """Rate at a step: linear warm-up from `start_ratio` of the peak, then cosine or linear to `final_ratio` of it.
+    """Compute the rate at a step: linear warm-up from `start_ratio` of the peak, then a decay to `final_ratio` of it.
 
     With `decay_from` the rate stays at its peak until then. Where the steps of a series are not those of its optimiser,
     `updates_per_step` and `updates_at_step_0` say how many of these they are; all else in a schedule is in updates.

@@ -1,4 +1,4 @@
-"""A study as it is read: its config checked against everything that it names, in the order in which it says so."""
+"""Load a study: check its config against everything that it names, in the order of the config."""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -27,7 +27,7 @@ NOTHING_RUNS = {
 
 
 def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK_FILE) -> Study:
-    """Check a config and everything that it names; UserError for the first thing wrong."""
+    """Check a config and everything that it names. Raises UserError for the first thing wrong."""
     config = check_config(config)
     check_acknowledged(config["audit"]["acknowledge"])
     if "theory" in config:
@@ -64,7 +64,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
 
 
 def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Every method but `base` with each of its learning rates, on every dataset that it tunes on.
+    """Expand every method but `base` with each of its learning rates, on every dataset that it tunes on.
 
     `method` names the method in the recipe.
     """
@@ -224,7 +224,7 @@ def check_formats(study: Study) -> None:
 
 
 def unknown(where: str, what: str, value: object, choices: Iterable[object]) -> UserError:
-    """The error for a name that nothing bears."""
+    """Make the error for a name that nothing bears."""
     known = [str(choice) for choice in choices]
     near = hint(value, known, otherwise="config.schema.yaml explains every key")
     return UserError(f"{where}: unknown {what} {value!r}; known are {', '.join(known) or 'none'}\n{near}")

@@ -1,4 +1,4 @@
-"""The lock file: which commit each branch or tag of the hub stood for when it was resolved.
+"""Read and write the lock file: the commit of each branch or tag of the hub when it was resolved.
 
 Pure: `scripts/resolve_revisions.py` asks the hub and writes the file, everything else reads it. It is sorted, so that a
 version control system shows what a new resolution changed, and is to be committed with the study.
@@ -35,12 +35,12 @@ class Wanted:
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a commit already."""
+    """Tell whether a revision is a commit already."""
     return COMMIT.fullmatch(revision) is not None
 
 
 def read_lock(path: Path = LOCK_FILE) -> Lock:
-    """What is resolved; nothing where there is no file."""
+    """Read the lock file; an empty lock if there is none."""
     lock: Lock = {"models": {}, "datasets": {}}
     if not Path(path).is_file():
         return lock
@@ -59,7 +59,7 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
 
 
 def damaged(path: Path, where: str) -> UserError:
-    """The error for a lock file that nobody could have written."""
+    """Make the error for a lock file that nobody could have written."""
     return UserError(
         f"{path}: {where} is not as `make resolve` writes it\nhint: take the file from version control, or delete it "
         "and resolve again"
@@ -81,19 +81,19 @@ def write_lock(lock: Lock, path: Path = LOCK_FILE) -> None:
 
 
 def locked(lock: Lock, kind: str, repo: str) -> dict[str, str]:
-    """The commits of the names of one repository."""
+    """Return the commits of the names of one repository."""
     return lock.get(kind, {}).get(repo, {}).get("revisions", {})
 
 
 def with_commit(lock: Lock, source: dict[str, Any], repo: str) -> dict[str, Any]:
-    """A source of a dataset with the commit of its revision, where that is a name."""
+    """Return a source of a dataset with the commit of its revision, where that is a name."""
     if is_commit(source["revision"]):
         return source
     return source | {"commit": locked(lock, "datasets", repo).get(source["revision"])}
 
 
 def commit_of(source: dict[str, Any]) -> str:
-    """The commit to fetch; UserError for a name that is not resolved."""
+    """Return the commit to fetch. Raises UserError for a name that is not resolved."""
     commit = source.get("commit") or source["revision"]
     if not is_commit(commit):
         repo = source.get("repo") or source.get("hub") or source.get("id")
@@ -104,7 +104,7 @@ def commit_of(source: dict[str, Any]) -> str:
 
 
 def dataset_revisions(tasks: Mapping[str, Any], config: StudyConfig) -> Iterator[Wanted]:
-    """The names of revisions of datasets: of tasks, of texts, and of what series that are pre-trained here read."""
+    """Yield the revisions of datasets that are names: of tasks, of texts, and of pre-training text."""
     for name, task in tasks.items():
         if "hub" in task.source and not is_commit(task.source["revision"]):
             yield Wanted("datasets", task.source["hub"], task.source["revision"], f"datasets.{name}.source.revision")

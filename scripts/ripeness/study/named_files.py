@@ -1,4 +1,4 @@
-"""What a study names beyond itself: are the files and folders there, and is lm-eval where its tasks are wanted?"""
+"""Check that the files and folders named by a study exist, and that lm-eval is installed if it is needed."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def check_files(study: Study) -> None:
 
 
 def named_files(study: Study) -> Iterator[tuple[str, str]]:
-    """(Where it is named, path) of every file and folder that the study reads from disk."""
+    """Yield (where it is named, path) of every file and folder that the study reads from disk."""
     for number, path in enumerate(study.settings.published_tables):
         yield f"published.tables.{number}", path
     for name, task in study.tasks.items():

@@ -1,4 +1,4 @@
-"""The settings of a pre-training, and its learning rate at every step: a pure function of both.
+"""Define the settings of a pre-training, and its learning rate at every step: a pure function of both.
 
 A warm-up-stable-decay run (WSD; Hu et al. 2024, arXiv 2404.06395) is a constant one whose last steps have a `Decay`; a
 run of its own for each budget is a cosine that ends at the budget. `pretraining_steps` says so of a study's series.
@@ -113,11 +113,11 @@ def learning_rate_of(step: int, settings: PretrainingSettings, decay: Decay | No
 
 
 def cosine_share(step: int, settings: PretrainingSettings) -> float:
-    """The share of the peak rate at a step of a cosine; 1 during the warm-up."""
+    """Return the share of the peak rate at a step of a cosine; 1 during the warm-up."""
     names = {"warmup_steps": settings.warmup_steps, "end_step": settings.end_step, "final_ratio": settings.final_ratio}
     return learning_rate({"peak": 1.0, "decay": "cosine", **names}, max(step, settings.warmup_steps))
 
 
 def recorded(settings: PretrainingSettings) -> dict:
-    """The settings that a state is known by; a constant rate has no end."""
+    """Return the settings that a state is known by; a constant rate has no end."""
     return {key: value for key, value in asdict(settings).items() if settings.schedule != "constant" or key not in ENDS}

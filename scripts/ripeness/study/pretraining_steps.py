@@ -1,4 +1,4 @@
-"""Which steps of a pre-training done here lead to a checkpoint, and which of them checkpoints share.
+"""Plan the steps of a pre-training done here: those of each checkpoint, and those that checkpoints share.
 
 Pure functions of a series' `pretrain` and of a checkpoint's line in it. Four schedules: `constant`, `cosine`, `wsd`
 (Hu et al. 2024, arXiv 2404.06395), and `cosine-per-budget`, in which every checkpoint is the end of a run of its own,
@@ -41,7 +41,7 @@ class Place:
 
 
 def place_of(settings: Settings, entry: dict[str, Any]) -> Place:
-    """Where a line of a pre-trained series is: {step}, or {anneal_from, steps}.
+    """Find the place of a line in a pre-trained series: {step}, or {anneal_from, steps}.
 
     `decayed` is the end of a run whose rate has fallen, or a step of its decay; `annealed`, a branch off a run.
     """
@@ -57,17 +57,17 @@ def place_of(settings: Settings, entry: dict[str, Any]) -> Place:
 
 
 def decay_start(settings: Settings) -> int:
-    """The last stable step of a `wsd` run."""
+    """Return the last stable step of a `wsd` run."""
     return settings["end_step"] - settings["decay_steps"]
 
 
 def tokens_per_step(settings: Settings) -> int:
-    """Tokens that a step reads."""
+    """Count the tokens of a step."""
     return settings["batch_size"] * settings["sequence_length"]
 
 
 def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> dict[str, Any]:
-    """What the run of a checkpoint, or the shared one (None), is told of its schedule; nothing for a constant rate.
+    """Return the settings of the schedule for the run of a checkpoint, or the shared run (None).
 
     A `wsd` run is constant until its decay, which only its decayed checkpoints know of: a later end changes no other.
     """
@@ -80,7 +80,7 @@ def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> dict[str, 
 
 
 def kept_steps(settings: Settings, entries: Iterable[dict[str, Any]]) -> list[int]:
-    """Steps at which the training state of a shared run is kept: powers of two up to the last shared step.
+    """List the steps at which the training state of a shared run is kept: powers of two up to the last shared step.
 
     Fixed by the grid and not by the checkpoints, so that a new checkpoint starts from the state before it and changes
     nothing that is finished. Runs of their own share nothing and have none.

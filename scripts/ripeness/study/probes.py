@@ -1,4 +1,4 @@
-"""The probes that a user or a rule gives as JSON, held against what a probe may say."""
+"""Read and check the probes that a user or a rule gives as JSON."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Probe:
 
 
 def read_probes(text: str) -> list[dict[str, Any]]:
-    """Read probes from JSON text or from a file of it; UserError for what is missing, or of another type."""
+    """Read probes from JSON text or from a file of it. Raises UserError for what is missing, or of another type."""
     if text.lstrip().startswith("["):
         probes = parsed("--probes", text, advice=ADVICE)
     elif not Path(text).is_file():

@@ -1,6 +1,6 @@
-"""What is published of a pre-training run: read series/<name>.yaml, and answer for its steps, tokens and branches.
+"""Read the facts of a published pre-training run (series/<name>.yaml): its steps, tokens and branches.
 
-Nothing is asked of a network: which branches a repository really has is in the lock file (`ripeness.study.lock_file`).
+No network is used: which branches a repository really has is in the lock file (`ripeness.study.lock_file`).
 """
 
 import re
@@ -36,7 +36,10 @@ class EvenPicks:
 
 
 def series_facts(series: str, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The facts of a series of the hub: its file, if it names one, under its own keys; None without a repository."""
+    """Return the facts of a series of the hub: its file, if it names one, under its own keys.
+
+    None without a repository.
+    """
     facts: dict[str, Any] = {}
     if "from" in settings:
         facts = read_series(settings["from"])
@@ -55,13 +58,16 @@ def series_facts(series: str, settings: dict[str, Any]) -> dict[str, Any] | None
 
 
 def of_seed(entries: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """What is said of the repository of one seed, without the seed."""
+    """Select the entries for the repository of one seed, without the key `seed`."""
     kept = [entry for entry in entries if entry.get("seed", seed) == seed]
     return [{key: value for key, value in entry.items() if key != "seed"} for entry in kept]
 
 
 def left_out(facts: dict[str, Any]) -> dict[int, str]:
-    """The steps whose branches cannot be used, each with why, and the source; not those of one seed among several."""
+    """Return the steps whose branches cannot be used, each with why, and the source.
+
+    Not those of one seed among several.
+    """
     entries = [entry for entry in facts.get("left_out", []) if "seed" not in entry]
     return {
         step: f"{entry['why']} ({entry['source']})"
@@ -73,7 +79,7 @@ def left_out(facts: dict[str, Any]) -> dict[int, str]:
 def same_weights_known(
     facts: dict[str, Any] | None, entries: dict[str, dict[str, Any]]
 ) -> list[tuple[dict[str, Any], list[str]]]:
-    """What is published of equal weights, each fact with the names of the study's checkpoints that it is about."""
+    """List what is published about equal weights, each fact with the names of the study's checkpoints concerned."""
     facts = facts or {}
     steps = {entry.get("step"): name for name, entry in entries.items() if name not in facts.get("named", {})}
     found = []
@@ -85,7 +91,7 @@ def same_weights_known(
 
 @cache  # every job of a plan asks how large its model is
 def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
-    """Read and check one series file; UserError for the first thing wrong."""
+    """Read and check one series file. Raises UserError for the first thing wrong."""
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(other.stem for other in folder.glob("*.yaml"))
@@ -121,12 +127,12 @@ def check_seed(series: str, settings: dict[str, Any], facts: dict[str, Any]) -> 
 
 
 def known_steps(facts: dict[str, Any]) -> list[int]:
-    """The published steps that can be used, in order; none where the file does not list them."""
+    """Return the published steps that can be used, in order; none if the file does not list them."""
     return sorted(listed_steps(facts.get("steps", [])) - left_out(facts).keys())
 
 
 def listed_steps(parts: Iterable[int | dict[str, int]]) -> set[int]:
-    """The steps in a list of single ones and ranges."""
+    """Return the steps in a list of single ones and ranges."""
     steps: set[int] = set()
     for part in parts:
         steps.update([part] if isinstance(part, int) else range(part["from"], part["to"] + 1, part["by"]))
@@ -134,7 +140,7 @@ def listed_steps(parts: Iterable[int | dict[str, int]]) -> set[int]:
 
 
 def tokens_at(facts: dict[str, Any], step: int) -> int | None:
-    """Tokens of pre-training at a step, if the tokens of a step are known."""
+    """Count the tokens of pre-training at a step; None if the tokens of a step are unknown."""
     return counted_tokens(facts, step) if "tokens_per_step" in facts else None
 
 
@@ -144,7 +150,7 @@ def counted_tokens(facts: dict[str, Any], step: int) -> int:
 
 
 def step_of(facts: dict[str, Any], branch: str) -> int | None:
-    """The step that a branch's name tells; None for a branch of another kind."""
+    """Return the step that a branch's name tells; None for a branch of another kind."""
     for pattern in facts["branches"]:
         parts = [re.escape(part).replace(r"\*", ".*") for part in pattern.split("{step}")]
         try:
@@ -157,19 +163,19 @@ def step_of(facts: dict[str, Any], branch: str) -> int | None:
 
 
 def branch_name(facts: dict[str, Any], step: int) -> str:
-    """How the branch of a step is called, for people; its full name is found when it is resolved."""
+    """Name the branch of a step, for messages; its full name is found when it is resolved."""
     return facts["branches"][-1].replace("{step}", str(step))
 
 
 def branches_of(facts: dict[str, Any], entry: dict[str, Any], branches: Iterable[str]) -> list[str]:
-    """The branches that a checkpoint's line means, among those given."""
+    """Return the branches that a checkpoint's line means, among those given."""
     if entry.get("by_step"):
         return [branch for branch in branches if step_of(facts, branch) == entry["step"]]
     return [branch for branch in branches if fnmatchcase(branch, entry["revision"])]
 
 
 def read_tokens(text: str) -> int:
-    """The number of tokens in a text such as `250B tokens`."""
+    """Return the number of tokens in a text such as `250B tokens`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMBT]?) tokens", text)
     if not match or not (tokens := round(float(match[1]) * UNITS[match[2]])):
         raise UserError(f"every: {text!r} is no number of tokens\nhint: e.g. 250B tokens, 1.5T tokens, 500M tokens")
@@ -177,7 +183,7 @@ def read_tokens(text: str) -> int:
 
 
 def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> EvenPicks:
-    """For every multiple of `spacing` tokens, from 0 to the end, the nearest step, unless it is too far off."""
+    """Pick the nearest step for every multiple of `spacing` tokens, from 0 to the end, unless it is too far off."""
     by_tokens = {counted_tokens(facts, step): step for step in steps}
     if max(by_tokens) // spacing >= MOST_POINTS:
         raise UserError(
@@ -195,13 +201,16 @@ def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> Even
 
 
 def is_by_tokens(entry: dict[str, Any], facts: dict[str, Any]) -> bool:
-    """Whether a checkpoint's line says how many tokens it is to have seen, and nothing of where it is."""
+    """Tell whether a checkpoint's line says how many tokens it is to have seen, and nothing of where it is."""
     is_found = entry.keys() & {"step", "revision", "path", "anneal"} or entry.get("name") in facts.get("named", {})
     return "tokens" in entry and not is_found
 
 
 def with_step(where: str, entry: dict[str, Any], facts: dict[str, Any], steps: Iterable[int]) -> dict[str, Any]:
-    """A line that chooses by tokens, with the nearest of these steps in their place; UserError where none is near."""
+    """Return a line that chooses by tokens, with the nearest of these steps in their place.
+
+    Raises UserError if none is near.
+    """
     wanted = entry["tokens"]
     by_distance = sorted(steps, key=lambda step: (abs(counted_tokens(facts, step) - wanted), step))
     if abs(counted_tokens(facts, by_distance[0]) - wanted) > MOST_APART * wanted:

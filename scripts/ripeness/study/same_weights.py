@@ -1,4 +1,4 @@
-"""Which checkpoints have the same weights, or share some of them.
+"""Find checkpoints that have the same weights, or share some of them.
 
 Weights are known in one of three ways, and only what is known in the same way is compared: `files`, the sha256 that the
 hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a pre-training here makes them of. A record
@@ -26,12 +26,12 @@ class Alike:
 
     @property
     def is_same(self) -> bool:
-        """Whether everything is shared."""
+        """Tell whether everything is shared."""
         return self.n_shared == 0
 
 
 def same(records: Mapping[Any, Record]) -> list[Alike]:
-    """The groups of two or more owners whose weights are the same, in the order of their first members."""
+    """Return the groups of two or more owners whose weights are the same, in the order of their first members."""
     return [
         Alike(tuple(owners), records[owners[0]]["kind"], short(records[owners[0]]), 0, 0)
         for owners in groups(records)
@@ -40,7 +40,7 @@ def same(records: Mapping[Any, Record]) -> list[Alike]:
 
 
 def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
-    """Owners by their weights: one list for all that have the same; in the order of their first members."""
+    """Group owners by their weights, in the order of the first members."""
     found: dict[Hashable, list[list[Any]]] = {}
     for owner, record in records.items():
         if not (record["parts"] or record["rest"]):
@@ -59,14 +59,14 @@ def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
 
 
 def is_within(one: Record, other: Record) -> bool:
-    """Whether the rest of one of two records is within that of the other, which has buffers besides."""
+    """Tell whether the rest of one of two records is within that of the other, which has buffers besides."""
     ours: Counter[str] = Counter(one["rest"])
     theirs: Counter[str] = Counter(other["rest"])
     return ours <= theirs or theirs <= ours
 
 
 def partly(records: Mapping[Any, Record]) -> list[Alike]:
-    """Owners that share parts without being the same: one entry for all that share the same ones."""
+    """Group owners that share parts without being the same: one entry for all that share the same parts."""
     holders: dict[tuple[str, str], list[list[Any]]] = {}
     for group in groups(records):
         record = records[group[0]]
@@ -83,15 +83,15 @@ def partly(records: Mapping[Any, Record]) -> list[Alike]:
 
 
 def n_parts(records: Mapping[Any, Record], owners: Iterable[Any]) -> list[int]:
-    """How many parts each of these owners has."""
+    """Count the parts of each of these owners."""
     return [len(records[owner]["parts"]) for owner in owners]
 
 
 def short(record: Record) -> str:
-    """The beginning of a digest of the weights, for people: that of the first part."""
+    """Return the beginning of a digest of the weights, for people: that of the first part."""
     return sorted(record["parts"] or record["rest"])[0][:12]
 
 
 def shared_words(alike: Alike) -> str:
-    """What is shared, in words: 1 of 3 files of weights."""
+    """Say what is shared: 1 of 3 files of weights."""
     return f"{alike.n_shared} of {alike.n_parts} {NOUNS[alike.kind]}"

@@ -33,7 +33,7 @@ def read_schema(path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[str, Any]:
-    """Return a copy of `config` with the schema's defaults filled in; UserError for the first thing wrong."""
+    """Return a copy of `config` with the schema's defaults filled in. Raises UserError for the first thing wrong."""
     schema = read_schema(schema_path)
     study = unshared(config, "the file", count(1))
     check_json(study, "")
@@ -45,7 +45,7 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[
 
 
 def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> Any:
-    """A copy in which no part stands in two places, as YAML's aliases make it: defaults are filled in, in place."""
+    """Copy a value so that no part is shared, as YAML's aliases share them: defaults are filled in, in place."""
     if depth > MOST_DEEP or next(counter) > MOST_VALUES:
         raise UserError(
             f"{where}: with its aliases it has more than {MOST_VALUES:,} values, or {MOST_DEEP} within each other\n"
@@ -147,7 +147,7 @@ def describe(error: ValidationError, schema_name: str) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Whether a text reads as a number."""
+    """Tell whether a text reads as a number."""
     try:
         return isinstance(value, str) and math.isfinite(float(value))
     except ValueError:
@@ -155,7 +155,7 @@ def is_number(value: object) -> bool:
 
 
 def cut(text: str) -> str:
-    """The start and the end of a long text."""
+    """Return the start and the end of a long text."""
     half = MOST_CHARACTERS // 2
     return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
 

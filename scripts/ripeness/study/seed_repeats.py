@@ -1,4 +1,4 @@
-"""Which series are repeats of each other: runs that differ by their seed alone, or by seed and schedule alone."""
+"""Find series that repeat each other: runs that differ by their seed alone, or by seed and schedule alone."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ SCHEDULE = {"schedule", "end_step", "decay_steps", "final_ratio"}
 
 
 def repeats(config: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """`runs` and `families` of the settings of findings: series -> the first series that it is a repeat of.
+    """Return `runs` and `families` of the settings of findings: series -> the first series that it repeats.
 
     Series that are repeats of none are left out. Series of one file in series/ that have different seeds are repeats.
     """
@@ -21,14 +21,14 @@ def repeats(config: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def kind_of(entry: dict[str, Any], apart: set[str]) -> str:
-    """What a series shares with its repeats; empty where nothing is known of it."""
+    """Describe what a series shares with its repeats; empty if nothing is known."""
     if "pretrain" in entry:
         return json.dumps({key: value for key, value in entry["pretrain"].items() if key not in apart}, sort_keys=True)
     return entry.get("from", "")
 
 
 def firsts(kinds: dict[str, str]) -> dict[str, str]:
-    """The first name of every kind that several names have."""
+    """Return the first name of every kind that several names have."""
     names: dict[str, list[str]] = {}
     for name, kind in kinds.items():
         names.setdefault(kind or name, []).append(name)

@@ -1,4 +1,4 @@
-"""The checkpoints that a study's series list: their names, what is known of them, and whether each can be had."""
+"""Name the checkpoints of a study's series, complete their facts, and check that each is available."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -112,7 +112,7 @@ def complete(
 
 
 def from_facts(where: str, entry: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint on the hub: its step, tokens, rate and phase as published; what its own line says wins."""
+    """Return a checkpoint on the hub: its step, tokens, rate and phase as published; what its own line says wins."""
     name = entry.get("name")
     if name in facts.get("named", {}) and "step" not in entry and "revision" not in entry:
         entry = facts["named"][name] | entry
@@ -147,19 +147,19 @@ def check_step(where: str, step: int, facts: dict[str, Any]) -> None:
 
 
 def nearest(step: int, steps: Iterable[int]) -> str:
-    """The published steps around one that is not."""
+    """Return the published steps around one that is not."""
     near = sorted(sorted(steps, key=lambda other: abs(other - step))[:4])
     return f"the nearest steps are {', '.join(map(str, near))}"
 
 
 def even_picks(series: str, settings: dict[str, Any], facts: dict[str, Any] | None, lock: Lock) -> EvenPicks:
-    """What `every` picks: from all branches of the repository if the lock file has them, else from published lists."""
+    """Pick the steps for `every`: from all branches if the lock file has them, else from published lists."""
     steps = published_steps(f"series.{series}.every", facts, lock)
     return pick_even(facts or {}, steps, read_tokens(settings["every"]))
 
 
 def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> list[int]:
-    """The steps among which tokens choose, in order: those of the lock file if it has all, else those of a list."""
+    """List the steps among which tokens choose: those of the lock file if it has all, else those of a list."""
     if not facts or "tokens_per_step" not in facts:
         raise UserError(
             f"{where}: tokens can be counted only where `tokens_per_step` is known\n"
@@ -176,12 +176,12 @@ def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> lis
 
 
 def even_steps(series: str, settings: dict[str, Any], facts: dict[str, Any] | None, lock: Lock) -> list[int]:
-    """The steps that `every` picks; none without it."""
+    """Return the steps that `every` picks; none without it."""
     return list(even_picks(series, settings, facts, lock).steps.values()) if "every" in settings else []
 
 
 def with_commit(facts: dict[str, Any], entry: dict[str, Any], lock: Lock) -> dict[str, Any]:
-    """The line of a checkpoint with the branch that it means and its commit, if they are in the lock file."""
+    """Return the line of a checkpoint with the branch that it means and its commit, if they are in the lock file."""
     if "revision" not in entry:
         return entry
     if is_commit(entry["revision"]):
@@ -213,7 +213,7 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: Pretrain) -> N
 
 
 def default_name(where: str, entry: dict[str, Any]) -> str:
-    """The name of a checkpoint that has none: its step."""
+    """Return the name of a checkpoint that has none: its step."""
     if "anneal_from" in entry:
         return f"step{entry['anneal_from'] + entry['steps']}-annealed"
     if "step" in entry:

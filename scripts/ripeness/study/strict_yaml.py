@@ -1,4 +1,4 @@
-"""YAML as people mean it: what YAML 1.1 would silently read as something else is refused, and time is bounded."""
+"""Read YAML strictly: refuse what YAML 1.1 would silently read as something else, and bound the time."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,7 @@ def read_yaml(path: Path) -> dict:
 
 
 def construct(path: Path, text: str, kind: Any, look: Callable[[Path, yaml.Node], None] | None = None) -> Any:
-    """What a text holds, read by a kind of loader within bounds; `look` is asked about every node before."""
+    """Read a text with a loader, within bounds; `look` is called with every node first."""
     check_size(path, text)
     loader = kind(text)
     node = loader.get_single_node()
@@ -97,7 +97,7 @@ def check_nodes(path: Path, root: yaml.Node | None, look: Callable[[Path, yaml.N
 
 
 def parts(node: yaml.Node) -> Iterator[yaml.Node]:
-    """The nodes within a node."""
+    """Return the nodes within a node."""
     if isinstance(node, yaml.SequenceNode):
         yield from node.value
     elif isinstance(node, yaml.MappingNode):
@@ -154,12 +154,12 @@ def doubt_date(path: Path, node: yaml.ScalarNode) -> None:
 
 
 def value_of(node: yaml.ScalarNode) -> Any:
-    """What YAML reads a number as."""
+    """Return a number as YAML reads it."""
     return yaml.safe_load(yaml.serialize(node))
 
 
 def refuse(path: Path, node: yaml.Node | yaml.Event, found: str, way: str) -> NoReturn:
-    """The error that names file and line."""
+    """Make the error that names file and line."""
     raise UserError(f"{path}:{node.start_mark.line + 1}: {found}\nhint: {way}")
 
 

@@ -1,4 +1,4 @@
-"""Datasets as data: read tasks/<name>.yaml and refuse what contradicts itself."""
+"""Read tasks/<name>.yaml, and refuse keys that contradict each other."""
 
 import re
 from dataclasses import MISSING, dataclass, fields
@@ -59,7 +59,7 @@ class Task:
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
-    """Read and check one task file; `overrides` replace its keys. UserError for the first thing wrong."""
+    """Read and check one task file; `overrides` replace its keys. Raises UserError for the first thing wrong."""
     path = Path(folder) / f"{name}.yaml"
     if not path.exists():
         known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
@@ -82,7 +82,10 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
 
 
 def read_task(keys: dict[str, Any]) -> Task:
-    """A task from its JSON form, as dataset_lookups gives it; UserError for a key that is unknown or missing."""
+    """Return a task from its JSON form, as dataset_lookups gives it.
+
+    Raises UserError for a key that is unknown or missing.
+    """
     defaults = {field.name: field.default for field in fields(Task)}
     unknown = sorted(keys.keys() - defaults.keys())
     missing = [name for name, default in defaults.items() if default is MISSING and name not in keys]
@@ -95,7 +98,7 @@ def read_task(keys: dict[str, Any]) -> Task:
 
 
 def value_text(value: object) -> str:
-    """A value of a label column as text, the same from JSON, YAML, Parquet and CSV and in either form of Unicode."""
+    """Write a value of a label column as text, the same from JSON, YAML, Parquet and CSV and in any form of Unicode."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(int(value)) if isinstance(value, float) and value.is_integer() else composed(str(value))
@@ -170,12 +173,12 @@ def check_extract(where: str, task: Task) -> None:
 
 
 def sizes_of(task: Task, items: dict[str, Any]) -> dict[str, Any]:
-    """How many items of a dataset are drawn, and where its shots come from: as the study says, or its own keys."""
+    """Return how many items of a dataset are drawn, and the source of its shots: its own keys override the study's."""
     return items | (task.items or {})
 
 
 def normalisation_of(task: Task, format_: str) -> str:
-    """How log-likelihoods of options are made comparable in one format; letters are so as they are."""
+    """Return how log-likelihoods of options are normalised in one format; letters are not normalised."""
     return "none" if format_ == LETTERED else task.normalisation
 
 
@@ -228,7 +231,7 @@ def check_parts(where: str, source: dict[str, Any]) -> None:
 
 
 def files_by_role(task: Task) -> list[tuple[str, str]]:
-    """(Role, path) of every file on disk that a dataset is read from."""
+    """List (role, path) of every file on disk that a dataset is read from."""
     if "train" not in task.source or "github" in task.source:
         return []
     return [(role, path) for role in ("train", "validation", "test") for path in files_of(task.source[role])]

@@ -1,4 +1,4 @@
-"""Jinja2 in task files: prompts made from an item's fields, and values made from the columns of a row."""
+"""Evaluate Jinja2 in task files: prompts from an item's fields, and values from the columns of a row."""
 
 import random
 import re
@@ -22,26 +22,26 @@ ESCAPES = re.compile(r"\\(n|[rt](?![a-z])|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")
 
 
 def letters(n: int) -> list[str]:
-    """The letters before n options; UserError for more than there are letters."""
+    """Return the letters before n options. Raises UserError for more than there are letters."""
     if n > len(ascii_uppercase):
         raise UserError(f"{n} options have no letters\nhint: leave out the format `lettered`, or rows with so many")
     return list(ascii_uppercase[:n])
 
 
 def lettered(options: list[Any]) -> str:
-    """Options one a line, each after its letter: `A. an oak`."""
+    """Write options one a line, each after its letter: `A. an oak`."""
     return "\n".join(f"{letter}. {option}" for letter, option in zip(letters(len(options)), options, strict=True))
 
 
 def shuffled(values: list[Any]) -> list[Any]:
-    """The values in an order drawn by what they are, whatever order they came in: everywhere and always the same."""
+    """Shuffle values by a seed made of the values, so that the order is the same everywhere and always."""
     values = sorted(values, key=str)
     random.Random("\n".join(map(str, values))).shuffle(values)
     return values
 
 
 def sub(text: str, pattern: str, replacement: str) -> str:
-    """The text with every match of a regular expression replaced, within a time limit."""
+    """Return the text with every match of a regular expression replaced, within a time limit."""
 
     def expanded(match: Any) -> str:
         found = match.expand(replacement)
@@ -52,7 +52,7 @@ def sub(text: str, pattern: str, replacement: str) -> str:
 
 
 def turns(text: str, user: str, assistant: str) -> list[dict[str, str]]:
-    """The turns {role, content} of a conversation in one text, each at the start or after an empty line: `Name: words`.
+    """Split a conversation into turns {role, content}, each at the start or after an empty line: `Name: words`.
 
     None where the text begins with neither of the two names.
     """
@@ -66,7 +66,7 @@ TEMPLATES = BoundedEnvironment({"lettered": lettered, "shuffled": shuffled, "sub
 
 
 def expression(text: str) -> str | None:
-    """What stands in the one pair of braces that a text consists of; None for any other text."""
+    """Return the expression in the one pair of braces that a text consists of; None for any other text."""
     text = text.strip()
     is_one = text.startswith("{{") and text.endswith("}}") and "{{" not in text[2:]
     return text[2:-2] if is_one else None
@@ -74,12 +74,12 @@ def expression(text: str) -> str | None:
 
 @cache
 def variables(inner: str) -> list[str]:
-    """The names that an expression asks for."""
+    """Return the names that an expression uses."""
     return sorted(meta.find_undeclared_variables(TEMPLATES.parse("{{" + inner + "}}")) - TEMPLATES.globals.keys())
 
 
 def columns_of(inner: str, known: Iterable[str]) -> list[str]:
-    """The columns that an expression asks for, by name or, where no column is called `row`, as row['a name']."""
+    """Return the columns that an expression uses, by name or, where no column is called `row`, as row['a name']."""
     if "row" in known or "row" not in variables(inner):
         return variables(inner)
     return sorted({*variables(inner), *subscripts(inner)} - {"row"})
@@ -87,7 +87,7 @@ def columns_of(inner: str, known: Iterable[str]) -> list[str]:
 
 @cache
 def subscripts(inner: str) -> set[str]:
-    """The columns that an expression asks for as row['a name']."""
+    """Return the columns that an expression uses as row['a name']."""
     return {
         part.arg.value
         for part in TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
@@ -97,12 +97,12 @@ def subscripts(inner: str) -> set[str]:
 
 @cache
 def compiled(inner: str) -> Callable[..., Any]:
-    """An expression as a function of its variables; None where it is undefined."""
+    """Return an expression as a function of its variables; None if it is undefined."""
     return TEMPLATES.compile_expression(inner)
 
 
 def evaluate(inner: str, values: dict[str, Any]) -> Any:
-    """The value of an expression, of any type; UserError where it has none."""
+    """Return the value of an expression, of any type. Raises UserError if it has none."""
     try:
         begin()
         return compiled(inner)(**{name: values[name] for name in variables(inner) if name in values})
@@ -114,12 +114,12 @@ def evaluate(inner: str, values: dict[str, Any]) -> Any:
 
 @cache
 def compiled_template(template: str) -> Template:
-    """A template, compiled once for all items."""
+    """Return a template, compiled once for all items."""
     return TEMPLATES.from_string(template)
 
 
 def render(template: str, values: dict[str, Any]) -> str:
-    """Fill a template with an item's fields; UserError where it cannot be filled."""
+    """Fill a template with an item's fields. Raises UserError if it cannot be filled."""
     try:
         begin()
         return compiled_template(template).render(values)
@@ -169,7 +169,7 @@ def check_value(where: str, text: str) -> None:
 
 
 def parsed(where: str, template: str, *, or_else: str = "e.g. {{ text }}") -> set[str]:
-    """The variables of a template; UserError where it does not parse."""
+    """Return the variables of a template. Raises UserError if it does not parse."""
     if len(template) > MOST_LONG:
         raise UserError(f"{where}: {len(template):,} characters\nhint: {MOST_LONG:,} are the most of a template")
     try:
@@ -199,7 +199,7 @@ def refuse_trouble(where: str, attempt: Callable[[], Any]) -> None:
 
 
 def trouble(where: str, error: BaseException) -> UserError:
-    """The error for a template that is refused whatever its values are."""
+    """Make the error for a template that is refused whatever its values are."""
     is_deep = not isinstance(error, SecurityError)
     return UserError(
         f"{where}: {'it is too long, or parts stand too deep within parts' if is_deep else error}\n"

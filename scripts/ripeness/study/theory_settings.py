@@ -1,4 +1,4 @@
-"""How linear networks are simulated: the study's key `theory`. Without numpy, since every job parses the Snakefile."""
+"""Read the study's key `theory`: settings of the simulation. Without numpy, since every job parses the Snakefile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -46,7 +46,10 @@ class Settings:
 
 
 def settings_from(values: dict[str, Any]) -> Settings:
-    """Settings from the study's key `theory`, without its seeds; UserError for rates that contradict each other."""
+    """Make settings from the study's key `theory`, without its seeds.
+
+    Raises UserError for rates that contradict each other.
+    """
     known = {entry.name for entry in fields(Settings)}
     if missing := sorted(known - values.keys()):
         raise UserError(f"theory: {', '.join(missing)} missing\nhint: config.schema.yaml explains the keys of `theory`")
@@ -78,7 +81,7 @@ def settings_from(values: dict[str, Any]) -> Settings:
 
 
 def steps_of(settings: Settings) -> list[int]:
-    """Steps of gradient descent at the checkpoints, which are even in the logarithm of time."""
+    """List the steps of gradient descent at the checkpoints, which are even in the logarithm of time."""
     ratio = (settings.last_time / settings.first_time) ** (1 / (settings.n_checkpoints - 1))
     times = (settings.first_time * ratio**number for number in range(settings.n_checkpoints))
     return [round(time / settings.pretraining_rate) for time in times]

@@ -1,4 +1,4 @@
-"""Regular expressions that users write, each within a time limit: some take longer than the universe is old."""
+"""Apply regular expressions of users within a time limit, since some would practically never end."""
 
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +16,7 @@ class PatternError(ValueError):
 
 @cache
 def compiled(pattern: str) -> Any:
-    """A pattern, compiled once; PatternError where it does not parse."""
+    """Return a pattern, compiled once. Raises PatternError if it does not parse."""
     import regex  # late, as few studies have patterns and every job of a cluster reads the plan
 
     if len(pattern) > MOST_CHARACTERS:
@@ -28,23 +28,23 @@ def compiled(pattern: str) -> Any:
 
 
 def search(pattern: str, text: str) -> Any:
-    """The first match in a text, or None; PatternError for a pattern that takes too long."""
+    """Return the first match in a text, or None. Raises PatternError for a pattern that takes too long."""
     return in_time(compiled(pattern).search, pattern, text)
 
 
 def fullmatch(pattern: str, text: str) -> Any:
-    """The match of a whole text, or None; PatternError for a pattern that takes too long."""
+    """Return the match of a whole text, or None. Raises PatternError for a pattern that takes too long."""
     return in_time(compiled(pattern).fullmatch, pattern, text)
 
 
 def sub(pattern: str, replacement: Callable[[Any], str], text: str) -> str:
-    """The text with every match replaced; PatternError for a pattern that takes too long."""
+    """Return the text with every match replaced. Raises PatternError for a pattern that takes too long."""
     found = compiled(pattern)
     return in_time(lambda text, **limit: found.sub(replacement, text, **limit), pattern, text)
 
 
 def in_time(function: Callable[..., Any], pattern: str, text: str) -> Any:
-    """What a function of a pattern gives for a text."""
+    """Apply a function of a pattern to a text, within the time limit."""
     try:
         return function(text, timeout=SECONDS)
     except TimeoutError:
@@ -56,7 +56,7 @@ def in_time(function: Callable[..., Any], pattern: str, text: str) -> Any:
 
 
 def check_pattern(where: str, pattern: str) -> int:
-    """The number of groups of a pattern; UserError where it does not parse."""
+    """Return the number of groups of a pattern. Raises UserError if it does not parse."""
     try:
         return compiled(pattern).groups
     except PatternError as error:

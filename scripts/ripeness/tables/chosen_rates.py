@@ -1,4 +1,4 @@
-"""What is chosen on validation items: the learning rate of a method that has a list of them, and the model to keep."""
+"""Choose on validation items: the learning rate of a method with a list of rates, and the model to keep."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ TRIED = [*RECIPE, "learning_rate"]
 
 
 def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ()) -> pl.DataFrame:
-    """The rows that anything may be chosen by, on validation items, with the `merit` that is compared.
+    """Return the rows that anything may be chosen by, on validation items, with the `merit` that is compared.
 
     Accuracy of choices and ROUGE-L of texts; of the methods `by_loss`, the loss of right answers: less of it is better.
     Both are null where the measurement is.
@@ -30,7 +30,7 @@ def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ())
 
 
 def best_model(measurements: pl.DataFrame, dataset: str, method: str, choose_by: str = "score") -> dict[str, Any]:
-    """Format, learning rate and seed of the best model that a method made of a checkpoint, with its validation score.
+    """Find format, learning rate and seed of the best model of a method and checkpoint, with its validation score.
 
     Or its validation loss, if it is chosen by `loss`. Of two equal ones the first by format, rate and seed is taken.
     """
@@ -44,7 +44,7 @@ def best_model(measurements: pl.DataFrame, dataset: str, method: str, choose_by:
 def choose_rates(
     measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
-    """Every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
+    """Return every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
 
     The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text; or the loss of right answers for
     the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged, or have no number on

@@ -1,4 +1,4 @@
-"""The tables: column names and types in one place, checked whenever a table is written. docs/tables.md explains."""
+"""Define the columns and types of all tables, and check them whenever a table is written (docs/tables.md)."""
 
 import json
 from pathlib import Path
@@ -271,12 +271,12 @@ def read_examples(path: Path) -> list[dict]:
 
 
 def described(error: Exception) -> str:
-    """What is wrong with a line, in words."""
+    """Say in words what is wrong with a line."""
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
 def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
-    """The rows of many tables of one schema, file after file as they are needed."""
+    """Return the rows of many tables of one schema, file after file as they are needed."""
     for path in paths:
         check_table(path)
     return pl.scan_parquet(paths, schema=schema)
@@ -291,12 +291,12 @@ def stream_table(path: Path, rows: pl.LazyFrame, schema: dict[str, pl.DataType])
 
 
 def table_files(places: list[Path]) -> list[Path]:
-    """The parquet files among `places`, and those below the folders among them."""
+    """Return the parquet files among `places`, and those below the folders among them."""
     return [file for place in places for file in (sorted(place.rglob("*.parquet")) if place.is_dir() else [place])]
 
 
 def by_checkpoint(places: list[Path]) -> dict[tuple[str, str], pl.LazyFrame]:
-    """The rows of tables (files, or folders of them) of each (series, checkpoint), sorted: one fits into memory."""
+    """Return the rows of tables (files, or folders) by (series, checkpoint), sorted: one fits into memory."""
     found: dict[tuple[str, str], list[pl.LazyFrame]] = {}
     for file in table_files(places):
         table = scan_table(file)

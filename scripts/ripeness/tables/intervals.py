@@ -1,4 +1,4 @@
-"""Points of a figure with their intervals: averages over seeds and formats, and changes by tuning.
+"""Compute points of a figure with their intervals: averages over seeds and formats, and changes by tuning.
 
 An interval is of 95 %. It covers the sampling of test items, which averaging over seeds or formats does not
 reduce since they share the items, and the variation between seeds.
@@ -17,7 +17,7 @@ Z = 1.959964  # two-sided 95 % of a normal
 
 
 def scores(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the primary metric of each probe kind, on test items (running text has no split to heed).
+    """Select rows of the primary metric of each probe kind, on test items (running text has no split).
 
     Measurements without a number are left out, as those of a training that diverged are.
     """
@@ -28,7 +28,7 @@ def scores(measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def mean_or_null(name: str) -> pl.Expr:
-    """The mean of a column, null where any value is: a mean of those known would be too sure of itself."""
+    """Compute the mean of a column, null if any value is: a mean of the known ones would claim too much."""
     return pl.when(pl.col(name).null_count() == 0).then(pl.col(name).mean()).alias(name)
 
 
@@ -85,7 +85,7 @@ def with_interval(frame: pl.DataFrame, *, is_share: bool) -> pl.DataFrame:
 
 
 def least_variance() -> pl.Expr:
-    """Variance of a share of n_items of which plus-four counts two that differ (Agresti and Coull 1998)."""
+    """Compute the variance of a share of n_items with plus-four, for two that differ (Agresti and Coull 1998)."""
     share = 2 / (pl.col("n_items") + 4)
     return share * (1 - share) / pl.col("n_items")
 
@@ -93,7 +93,7 @@ def least_variance() -> pl.Expr:
 def changes(
     measurements: pl.DataFrame, by: list[str], paired: pl.DataFrame | None = None, *, kinds: list[str]
 ) -> pl.DataFrame:
-    """Tuned minus untouched (same probe, format and shots), pooled to one row per `by` with its interval.
+    """Compute tuned minus untouched (same probe, format and shots), pooled to one row per `by` with its interval.
 
     Where `paired` (see `paired_variance`, for the same `by`) has the row, the sampling of items is that of
     paired differences; elsewhere the two are taken as independent, which is conservative since they share the
@@ -125,7 +125,7 @@ def changes(
 
 
 def paired_variance(items: Iterable[pl.LazyFrame], by: list[str]) -> pl.DataFrame:
-    """Sampling variance of the mean paired difference, tuned minus untouched, one row per `by`.
+    """Estimate the sampling variance of the mean paired difference, tuned minus untouched, one row per `by`.
 
     `items` are those of one checkpoint after the other, and `by` tells checkpoints apart.
     """

@@ -1,4 +1,4 @@
-"""Rows of published tables checked against each other: nothing twice, no checkpoint at two places, kinds that agree."""
+"""Check rows of published tables against each other: duplicates, places of checkpoints, kinds."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ KIND_OF = {
 
 
 def read_published(paths: list[Path], tokens_per_step: int | None) -> list[Line]:
-    """The rows of all tables, checked against each other; every one has its tokens."""
+    """Return the rows of all tables, checked against each other; every one has its tokens."""
     lines = [line for path in paths for line in read_lines(path)]
     if not lines:
         raise UserError(f"no rows in {', '.join(map(str, paths))}\nhint: a table has a line for every number")

@@ -1,4 +1,4 @@
-"""Published numbers: tidy CSVs become measurements. docs/published.md explains the columns.
+"""Read published numbers from tidy CSVs as measurements. docs/published.md explains the columns.
 
 A number is refused with its file and line rather than guessed at: what a table does not say cannot be asked for again.
 """
@@ -31,12 +31,12 @@ class Line(NamedTuple):
 
 
 def text(word: str) -> str:
-    """A name, as it is."""
+    """Return a name, as it is."""
     return word
 
 
 def whole_number(word: str) -> int:
-    """A whole number that is not negative, also written as 2.1e9."""
+    """Return a whole number that is not negative, also written as 2.1e9."""
     value = int(word) if word.isdecimal() else float(word)
     if not math.isfinite(value) or value != int(value) or not 0 <= value < 2**62:
         raise ValueError(word)
@@ -44,7 +44,7 @@ def whole_number(word: str) -> int:
 
 
 def real_number(word: str) -> float:
-    """A finite number."""
+    """Return a finite number."""
     value = float(word)
     if not math.isfinite(value):
         raise ValueError(word)
@@ -52,7 +52,7 @@ def real_number(word: str) -> float:
 
 
 def share(word: str) -> float:
-    """A number from 0 to 1."""
+    """Return a number from 0 to 1."""
     value = real_number(word)
     if not 0 <= value <= 1:
         raise ValueError(word)
@@ -60,7 +60,7 @@ def share(word: str) -> float:
 
 
 def not_negative(word: str) -> float:
-    """A finite number that is not negative."""
+    """Return a finite number that is not negative."""
     value = real_number(word)
     if value < 0:
         raise ValueError(word)
@@ -78,7 +78,10 @@ COLUMNS: dict[str, Callable[[str], Any]] = {
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The rows of one table as numbers and names, None where a cell is empty; UserError names the line."""
+    """Return the rows of one table as numbers and names, None where a cell is empty.
+
+    Raises UserError that names the line.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)

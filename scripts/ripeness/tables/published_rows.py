@@ -1,4 +1,4 @@
-"""Published rows as the tables of a study: measurements, of which findings and figures read some, and cells."""
+"""Turn published rows into the tables of a study: measurements, which findings and figures read, and cells."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,14 +65,16 @@ def check_names(lines: list[Line], settings: Mapping[str, Any]) -> None:
 
 
 def own_probes(lines: list[Line], settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(dataset, probe): the probes on which tuning on a dataset counts as its gain; else that of the same name."""
+    """Map each dataset to the probes on which tuning on it counts as its gain, as rows (dataset, probe)."""
     datasets = {line.values["dataset"] for line in lines} - {None}
     given = settings.get("tuned_on", {})
     return [(name, probe) for name in sorted(datasets) for probe in given.get(name, {}).get("probes", [name])]
 
 
 def trained_in(settings: Mapping[str, Any]) -> pl.Expr:
-    """The format that a model was tuned in; where the table is silent, that of the config if it was ever asked in it.
+    """Return the format that a model was tuned in.
+
+    Where the table is silent, that of the config if it was ever asked in it.
 
     Else `default`, else the first by the alphabet, as for untouched models.
     """
@@ -108,7 +110,10 @@ def with_choice(rows: pl.DataFrame, shots: int | None) -> pl.DataFrame:
 
 
 def cells_of(measurements: pl.DataFrame) -> pl.DataFrame:
-    """One row a model and checkpoint; `missing` where it was not measured on what it was at other checkpoints."""
+    """Return one row a model and checkpoint.
+
+    `missing` where it was not measured on what it was at other checkpoints.
+    """
     chosen = measurements.filter("is_chosen")
     present = chosen.select(*MODEL, *ASKED).unique()
     points = chosen.select("series", "checkpoint", "tokens", "phase").unique()
@@ -124,7 +129,7 @@ def cells_of(measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def lacks_of(measurements: pl.DataFrame) -> list[str]:
-    """What the tables do not say, and what follows from it."""
+    """List what the tables do not state, and what follows from it."""
     n, chosen = measurements.height, measurements.filter("is_chosen")
     tuned = chosen.filter(~IS_BASE)
     lacks = [
@@ -161,7 +166,7 @@ def lacks_of(measurements: pl.DataFrame) -> list[str]:
 
 
 def shots_apart(measurements: pl.DataFrame) -> list[str]:
-    """What `published.shots` leaves out: probes of which models were asked with other numbers of shots only."""
+    """List what `published.shots` leaves out: probes on which models were measured with other numbers of shots only."""
     tuned, base = measurements.filter(~IS_BASE), measurements.filter(IS_BASE)
     read = tuned.filter("is_chosen").group_by("probe").agg(at=pl.col("shots").min())
     lost = tuned.join(read, on="probe", how="anti")

@@ -1,4 +1,4 @@
-"""What published numbers may hide that items would show: one label for all answers, one tuning for all numbers."""
+"""Suspect what published numbers may hide: one label for all answers, one tuning for all numbers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ ASKED = ["series", "checkpoint", "probe", "shots"]
 
 
 def one_label(measurements: pl.DataFrame) -> dict[str, str]:
-    """Probes whose answers may all be one label, each with what was seen.
+    """List probes whose answers may all be one label, each with the evidence.
 
     An untouched accuracy of HIGH or more at the first checkpoint; or in one format, where another has next to nothing.
     """
@@ -31,12 +31,12 @@ def one_label(measurements: pl.DataFrame) -> dict[str, str]:
 
 
 def in_order(rows: pl.DataFrame) -> Iterator[dict]:
-    """The rows in order of tokens."""
+    """Return the rows in order of tokens."""
     return rows.sort("tokens", "checkpoint", "probe_format", "shots").iter_rows(named=True)
 
 
 def tuned_once(measurements: pl.DataFrame) -> str:
-    """What is seen of tuned models of which the table has one seed, or names none; nothing where each has several."""
+    """Describe tuned models with only one seed, or with none named; an empty list if each has several."""
     tuned = measurements.filter(pl.col("method") != "base")
     model = ["series", "checkpoint", "dataset", "format", "method", "learning_rate"]
     seeds = tuned.group_by(model).agg(n=pl.col("seed").drop_nulls().n_unique(), seed=pl.col("seed").min())

@@ -1,4 +1,4 @@
-"""The tables of simulated linear networks (docs/theory.md): columns and types. Losses are sums of squares over two."""
+"""Define the tables of simulated linear networks (docs/theory.md). Losses are sums of squares over two."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +70,7 @@ SIMULATED = {
 
 
 def by_name(places: list[Path]) -> dict[str, pl.DataFrame]:
-    """Tables by the names of their files."""
+    """Map tables by the names of their files."""
     return {path.stem: read_table(path) for path in places}
 
 

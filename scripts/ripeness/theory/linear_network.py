@@ -1,4 +1,4 @@
-"""The two-layer linear network f(x) = W1 W2 x: how it learns, what noise costs it, and how it is fine-tuned.
+"""Train, perturb and fine-tune the two-layer linear network f(x) = W1 W2 x.
 
 The model in which Springer et al. 2025 (arXiv 2503.19206, section 4) explain why more pre-training can make a network
 more sensitive. Inputs are isotropic, so the loss of weights for a task A is |W1 W2 - A|^2 / 2, with Frobenius norms.
@@ -27,7 +27,7 @@ class Task:
 
     @property
     def matrix(self) -> np.ndarray:
-        """The map itself, [width, width]."""
+        """Compute the map itself, [width, width]."""
         return self.left * self.strengths @ self.right.T
 
 
@@ -41,7 +41,7 @@ class Sample:
 
 
 def rotation_near(matrix: np.ndarray) -> np.ndarray:
-    """Orthogonal factor of a QR decomposition whose triangle has a positive diagonal.
+    """Return the orthogonal factor of a QR decomposition whose triangle has a positive diagonal.
 
     Without that convention LAPACK may give minus the rotation, and a target slightly turned would be one reversed.
     """
@@ -50,19 +50,19 @@ def rotation_near(matrix: np.ndarray) -> np.ndarray:
 
 
 def power_law(width: int, exponent: float) -> np.ndarray:
-    """Singular values i^-exponent, [width]."""
+    """Return singular values i^-exponent, [width]."""
     return np.arange(1, width + 1) ** -float(exponent)
 
 
 def random_task(strengths: np.ndarray, rng: np.random.Generator) -> Task:
-    """A task with these singular values and random singular vectors."""
+    """Return a task with these singular values and random singular vectors."""
     width = len(strengths)
     left, right = (rotation_near(rng.standard_normal((width, width))) for _ in range(2))
     return Task(left, strengths, right)
 
 
 def target_of(task: Task, target: Target, rng: np.random.Generator) -> np.ndarray:
-    """The map that is fine-tuned on, [width, width]."""
+    """Return the map that is fine-tuned on, [width, width]."""
     width = len(task.strengths)
     if target.constant is not None:
         strengths = np.full(width, target.constant)
@@ -79,17 +79,17 @@ def swapped(matrices: np.ndarray) -> np.ndarray:
 
 
 def squares(matrices: np.ndarray) -> np.ndarray:
-    """Squared Frobenius norm of each matrix."""
+    """Compute the squared Frobenius norm of each matrix."""
     return (matrices**2).sum(axis=(-2, -1))
 
 
 def loss(weights: Weights, target: np.ndarray) -> np.ndarray:
-    """Loss of each network for the task `target` over all inputs; infinite or NaN where a network diverged."""
+    """Compute the loss of each network for the task `target` over all inputs; infinite or NaN if a network diverged."""
     return squares(weights[0] @ weights[1] - target) / 2
 
 
 def start_of(width: int, initial_std: float) -> float:
-    """The strength from which every feature grows when all weights begin as normal with `initial_std`.
+    """Return the strength from which every feature grows when all weights begin as normal with `initial_std`.
 
     Of W1'u and W2 v (each [width]) the mean of both grows and the difference dies; its squared norm is this.
     """
@@ -97,7 +97,7 @@ def start_of(width: int, initial_std: float) -> float:
 
 
 def learned_strengths(strengths: np.ndarray, start: float, times: np.ndarray) -> np.ndarray:
-    """Strengths after gradient flow from balanced weights of strength `start`: [times, width].
+    """Compute strengths after gradient flow from balanced weights of strength `start`: [times, width].
 
     ds/dt = 2 s (sigma - s), feature by feature (Saxe et al. 2014; Gidel et al. 2019): large ones first.
     """
@@ -106,13 +106,13 @@ def learned_strengths(strengths: np.ndarray, start: float, times: np.ndarray) ->
 
 
 def balanced_weights(task: Task, strengths: np.ndarray) -> Weights:
-    """Weights with these strengths [..., width] along the task's singular vectors, split evenly over both layers."""
+    """Return weights with these strengths [..., width] along the task's singular vectors, balanced over the layers."""
     root = np.sqrt(strengths)[..., None, :]
     return task.left * root, swapped(task.right * root)
 
 
 def descend(task: Task, weights: Weights, rate: float, steps: Sequence[int]) -> Weights:
-    """Gradient descent on the pre-training loss; the weights after each of the rising numbers of `steps`."""
+    """Run gradient descent on the pre-training loss; return the weights after each of the rising `steps`."""
     (first, second), matrix = weights, task.matrix
     kept: list[Weights] = []
     for step in range(max(steps) + 1):
@@ -124,23 +124,23 @@ def descend(task: Task, weights: Weights, rate: float, steps: Sequence[int]) -> 
 
 
 def random_weights(width: int, initial_std: float, rng: np.random.Generator) -> Weights:
-    """Weights as they begin."""
+    """Draw the initial weights."""
     first, second = initial_std * rng.standard_normal((2, width, width))
     return first, second
 
 
 def strengths_of(task: Task, weights: Weights) -> np.ndarray:
-    """How much of each of the task's features the networks have: [..., width]."""
+    """Measure the strength of each of the task's features in the networks: [..., width]."""
     return np.einsum("if,...ij,jf->...f", task.left, weights[0] @ weights[1], task.right)
 
 
 def n_learned(task: Task, weights: Weights) -> np.ndarray:
-    """Features with more than half of their strength."""
+    """Count the features with more than half of their strength."""
     return (strengths_of(task, weights) > task.strengths / 2).sum(axis=-1)
 
 
 def expected_increase(weights: Weights, gamma: float) -> np.ndarray:
-    """What normal noise of standard deviation `gamma` on every weight adds to the loss, on average; for any task.
+    """Compute the mean increase of the loss under normal noise of standard deviation `gamma` on every weight.
 
     gamma^2 width (|W1|^2 + |W2|^2) / 2 + gamma^4 width^3 / 2.
     """
@@ -149,19 +149,19 @@ def expected_increase(weights: Weights, gamma: float) -> np.ndarray:
 
 
 def threshold(gamma: float, width: int) -> float:
-    """The singular value below which learning a feature makes the loss after noise larger: 2 gamma^2 width."""
+    """Return the singular value below which learning a feature makes the loss after noise larger: 2 gamma^2 width."""
     return 2 * gamma**2 * width
 
 
 def expected_change(strengths: np.ndarray, gamma: float, width: int) -> np.ndarray:
-    """By how much learning a feature wholly changes the loss after noise: gamma^2 width sigma - sigma^2 / 2."""
+    """Compute how fully learning a feature changes the loss after noise: gamma^2 width sigma - sigma^2 / 2."""
     return gamma**2 * width * strengths - strengths**2 / 2
 
 
 def noisy_losses(
     weights: Weights, target: np.ndarray, gamma: float, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Losses after noise, [draws, networks]: every network under the same noise, each draw with all signs.
+    """Compute losses after noise, [draws, networks]: every network under the same noise, each draw with all signs.
 
     The mean over both signs of either layer's noise is one value: what is odd in a noise is gone, the mean stays.
     """
@@ -178,26 +178,26 @@ def noisy_losses(
 
 
 def draw_sample(target: np.ndarray, examples: int, label_noise: float, rng: np.random.Generator) -> Sample:
-    """Examples of a task: standard normal inputs, outputs with normal noise of that standard deviation."""
+    """Draw examples of a task: standard normal inputs, outputs with normal noise of that standard deviation."""
     inputs = rng.standard_normal((target.shape[1], examples))
     outputs = target @ inputs + label_noise * rng.standard_normal((target.shape[0], examples))
     return Sample(inputs @ inputs.T / examples, outputs @ inputs.T / examples, float((outputs**2).sum() / examples))
 
 
 def all_examples(target: np.ndarray) -> Sample:
-    """A task without sampling: every input, no noise."""
+    """Return a task without sampling: every input, no noise."""
     return Sample(np.eye(target.shape[1]), target, float(squares(target)))
 
 
 def sample_loss(weights: Weights, sample: Sample) -> np.ndarray:
-    """Mean of |W1 W2 x - y|^2 / 2 over the examples, for each network."""
+    """Compute the mean of |W1 W2 x - y|^2 / 2 over the examples, for each network."""
     product = weights[0] @ weights[1]
     fitted = ((product @ sample.inputs - 2 * sample.crossed) * product).sum(axis=(-2, -1))
     return (fitted + sample.outputs) / 2
 
 
 def fine_tune(weights: Weights, sample: Sample, rates: np.ndarray | float, steps: int, *, pull: float = 0.0) -> Weights:
-    """Gradient descent on the examples; `rates` has one value a network or broadcasts to them.
+    """Run gradient descent on the examples; `rates` has one value a network or broadcasts to them.
 
     `pull` adds pull / 2 times the squared distance from where tuning began. What diverges ends as infinite or NaN.
     """
@@ -218,6 +218,6 @@ def fine_tune(weights: Weights, sample: Sample, rates: np.ndarray | float, steps
 
 
 def distance(weights: Weights, start: Weights) -> np.ndarray:
-    """How far weights have moved, over both layers."""
+    """Measure how far weights have moved, over both layers."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.sqrt(squares(weights[0] - start[0]) + squares(weights[1] - start[1]))

@@ -1,4 +1,4 @@
-"""One seed of the linear networks as rows of the tables: checkpoints under noise, features learned, fine-tuning."""
+"""Simulate one seed of the linear networks as rows of the tables: noise, features learned, fine-tuning."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def simulate(settings: Settings, study: str, seed: int) -> dict[str, list[Row]]:
-    """The rows of every table for one seed, which draws the task, the start, the noise and the examples."""
+    """Return the rows of every table for one seed, which draws the task, the start, the noise and the examples."""
     rngs = [np.random.default_rng((seed, part)) for part in range(4)]
     task = network.random_task(network.power_law(settings.width, settings.spectrum_exponent), rngs[0])
     weights = pretrain(task, settings, rngs[0])
@@ -26,18 +26,18 @@ def simulate(settings: Settings, study: str, seed: int) -> dict[str, list[Row]]:
 
 
 def times_of(settings: Settings) -> np.ndarray:
-    """The times of the checkpoints."""
+    """Return the times of the checkpoints."""
     return np.array(steps_of(settings)) * settings.pretraining_rate
 
 
 def flow(task: Task, settings: Settings) -> np.ndarray:
-    """Strengths at the checkpoints in closed form: [checkpoints, width]."""
+    """Compute the strengths at the checkpoints in closed form: [checkpoints, width]."""
     start = network.start_of(settings.width, settings.initial_std)
     return network.learned_strengths(task.strengths, start, times_of(settings))
 
 
 def pretrain(task: Task, settings: Settings, rng: np.random.Generator) -> Weights:
-    """The checkpoints: by gradient descent from small random weights, or the closed form of gradient flow."""
+    """Return the checkpoints: by gradient descent from small random weights, or the closed form of gradient flow."""
     if settings.pretraining == "closed-form":
         return network.balanced_weights(task, flow(task, settings))
     start = network.random_weights(settings.width, settings.initial_std, rng)
@@ -45,7 +45,7 @@ def pretrain(task: Task, settings: Settings, rng: np.random.Generator) -> Weight
 
 
 def places(task: Task, weights: Weights, settings: Settings) -> list[Row]:
-    """Identity and untouched loss of every checkpoint."""
+    """Return the identity and the untouched loss of every checkpoint."""
     counts, losses = network.n_learned(task, weights), network.loss(weights, task.matrix)
     return [
         {"checkpoint": number, "time": time, "n_learned": int(count), "base_loss": float(base)}
@@ -54,7 +54,10 @@ def places(task: Task, weights: Weights, settings: Settings) -> list[Row]:
 
 
 def noisy_rows(task: Task, weights: Weights, settings: Settings, rng: np.random.Generator) -> list[Row]:
-    """Every checkpoint under noise of every gamma; `flow_loss` is what the closed form says of it without noise."""
+    """Perturb every checkpoint with noise of every gamma.
+
+    `flow_loss` is what the closed form says of it without noise.
+    """
     rows = []
     checkpoints = places(task, weights, settings)
     flow_losses = ((flow(task, settings) - task.strengths) ** 2).sum(axis=1) / 2
@@ -71,7 +74,7 @@ def noisy_rows(task: Task, weights: Weights, settings: Settings, rng: np.random.
 
 
 def feature_rows(task: Task, settings: Settings, rng: np.random.Generator) -> list[Row]:
-    """Networks with the first n features and no other, n from 0 on, under noise; `change` is from n - 1 to n."""
+    """Make rows of networks with only the first n features, n from 0, under noise; `change` is from n - 1 to n."""
     width = settings.width
     weights = network.balanced_weights(task, np.tril(np.tile(task.strengths, (width + 1, 1)), k=-1))
     base = network.loss(weights, task.matrix)
@@ -93,7 +96,7 @@ def feature_rows(task: Task, settings: Settings, rng: np.random.Generator) -> li
 
 
 def tuned_rows(task: Task, weights: Weights, settings: Settings, rng: np.random.Generator) -> list[Row]:
-    """Every checkpoint tuned on every target, at every rate and pull. A loss is null where tuning diverged."""
+    """Return every checkpoint tuned on every target, at every rate and pull. A loss is null where tuning diverged."""
     rows = []
     for name, target in settings.targets.items():
         matrix = network.target_of(task, target, rng)
@@ -110,7 +113,7 @@ def tuned_rows(task: Task, weights: Weights, settings: Settings, rng: np.random.
 def tuned_at_rates(
     start: Weights, maps: tuple[np.ndarray, np.ndarray], samples: list[Sample], settings: Settings, pull: float
 ) -> list[Row]:
-    """One checkpoint tuned at every rate, side by side, measured on pre-training and target (`maps`).
+    """Tune one checkpoint at every rate, side by side, measured on pre-training and target (`maps`).
 
     The first sample is tuned on; on the second the rate is chosen.
     """
@@ -132,5 +135,5 @@ def tuned_at_rates(
 
 
 def is_opposed(target: Target) -> bool:
-    """Whether a task asks for the opposite of what pre-training taught."""
+    """Tell whether a task asks for the opposite of what pre-training taught."""
     return target.constant is None and target.factor < 0

@@ -1,4 +1,4 @@
-"""Digests of the code that decides a rule's numbers, so that reruns follow meaning and not bytes.
+"""Compute digests of the code that decides a rule's numbers, so that reruns follow meaning and not bytes.
 
 A digest covers a program and every definition of this package that the program uses, directly or not: of a module from
 which one function is imported, that function and what it uses. Comments, docstrings, blank lines and line breaks within
@@ -66,7 +66,7 @@ class Module:
 
 @cache
 def digest(program: Path) -> str:
-    """Digest of a program in scripts/ with all that it uses of the package: 12 hex digits.
+    """Compute the digest of a program in scripts/ with all that it uses of the package: 12 hex digits.
 
     UnresolvedImport for an import of the package that leads nowhere.
     """
@@ -75,7 +75,10 @@ def digest(program: Path) -> str:
 
 @cache
 def digest_of(target: Target) -> str:
-    """Digest of a module, or of one of its names with all that it uses; a neutral module is like any other such."""
+    """Compute the digest of a module, or of one of its names with all that it uses.
+
+    All neutral modules have the same.
+    """
     module = read_module(target.path)
     if module.is_neutral:
         return MARK
@@ -92,7 +95,7 @@ def digest_of(target: Target) -> str:
 
 @cache
 def effects_of(path: Path) -> str:
-    """Digest of what importing a module runs that defines nothing, there and in what it imports; empty for nothing."""
+    """Compute the digest of the statements that run on import and define nothing, there and in what it imports."""
     module = read_module(path)
     if module.is_neutral:
         return ""
@@ -107,7 +110,7 @@ def effects_of(path: Path) -> str:
 
 
 def targets_of(module: Module, statements: list[Statement]) -> dict[str, Target]:
-    """What statements use of other modules, by the name that they use."""
+    """Map the names from other modules that statements use to their targets."""
     used: dict[str, Target] = {}
     for statement in statements:
         used |= {name: module.targets[name] for name in statement.mentions & module.targets.keys()} | statement.targets
@@ -115,7 +118,7 @@ def targets_of(module: Module, statements: list[Statement]) -> dict[str, Target]
 
 
 def used_by(module: Module, names: set[str] | frozenset[str]) -> list[Statement]:
-    """The statements that define some names of a module and all that these use there, in order."""
+    """Return the statements that define some names of a module and all that these use there, in order."""
     known: set[str] = set()
     waiting = set(names)
     while waiting:
@@ -126,12 +129,12 @@ def used_by(module: Module, names: set[str] | frozenset[str]) -> list[Statement]
 
 
 def modules_of(program: Path) -> set[Path]:
-    """Files of the package that a program imports, directly or through others, but for neutral ones."""
+    """List the files of the package that a program imports, directly or not, without neutral ones."""
     return {path for path in files_of(program) - {program} if not read_module(path).is_neutral}
 
 
 def libraries_of(program: Path) -> set[str]:
-    """Names of all that a program and the package's modules that it imports import from outside the package."""
+    """Name everything from outside the package that a program and its modules import."""
     found = set()
     for path in files_of(program):
         for node in ast.walk(parse(path)):
@@ -143,7 +146,7 @@ def libraries_of(program: Path) -> set[str]:
 
 
 def files_of(program: Path) -> set[Path]:
-    """A program and every file of the package that it imports, directly or not, within functions too."""
+    """Return a program and every file of the package that it imports, directly or not, within functions too."""
     found, waiting = set(), [program]
     while waiting:
         path = waiting.pop()
@@ -178,12 +181,12 @@ def read_module(path: Path) -> Module:
 
 @cache
 def parse(path: Path) -> ast.Module:
-    """The syntax of a file."""
+    """Return the syntax of a file."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
 
 
 def is_for_types(node: ast.stmt) -> bool:
-    """Whether a statement is for type checkers alone."""
+    """Tell whether a statement is for type checkers alone."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
@@ -206,7 +209,7 @@ def read_statement(node: ast.stmt, tokens: dict[int, str], path: Path) -> Statem
 
 
 def defined(node: ast.stmt) -> set[str]:
-    """The names that a statement defines or changes; none where it does something else."""
+    """Return the names that a statement defines or changes; none if it does something else."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {node.name}
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -219,14 +222,14 @@ def defined(node: ast.stmt) -> set[str]:
 
 
 def base_of(node: ast.expr) -> str | None:
-    """The name of what is assigned to: `x` of x, x.y and x[y]."""
+    """Return the name of what is assigned to: `x` of x, x.y and x[y]."""
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
         node = node.value
     return node.id if isinstance(node, ast.Name) else None
 
 
 def imports(node: Import, path: Path) -> dict[str, Target] | None:
-    """What an import statement takes from the package, by the name that it gives to each; None for other imports."""
+    """Return what an import statement imports from the package, by local name; None for other imports."""
     if isinstance(node, ast.Import):
         ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
         return {alias.asname or alias.name: target_of(alias.name, None, path) for alias in ours} if ours else None
@@ -241,12 +244,12 @@ def imports(node: Import, path: Path) -> dict[str, Target] | None:
 
 
 def root_of(path: Path) -> Path:
-    """The folder that holds the package: that of a program, or the one above the package."""
+    """Return the folder that holds the package: that of a program, or the one above the package."""
     return next((folder.parent for folder in path.parents if folder.name == PACKAGE), path.parent)
 
 
 def target_of(module: str, name: str | None, path: Path) -> Target:
-    """The file that an import leads to, and the name that it takes there, if any."""
+    """Return the file that an import leads to, and the name that it takes there, if any."""
     place = root_of(path).joinpath(*module.split("."))
     if name is not None and (found := file_of(place / name)):
         return Target(found, None)
@@ -257,19 +260,19 @@ def target_of(module: str, name: str | None, path: Path) -> Target:
 
 
 def file_of(place: Path) -> Path | None:
-    """The file of a module or package."""
+    """Return the file of a module or package."""
     files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
     return next((file for file in files if file.is_file()), None)
 
 
 @cache
 def meaning(source: str) -> str:
-    """The tokens of a source text, without comments, docstrings and layout."""
+    """Return the tokens of a source text, without comments, docstrings and layout."""
     return "\n".join(text for _, text in sorted(meaning_by_line(source).items()))
 
 
 def meaning_by_line(source: str) -> dict[int, str]:
-    """The tokens of every logical line by the row it begins in, without comments, docstrings and layout."""
+    """Return the tokens of every logical line by the row it begins in, without comments, docstrings and layout."""
     lines: dict[int, str] = {}
     marks: list[str] = []  # of indentation, which belong to the next line
     line: list[str] = []
@@ -292,7 +295,7 @@ def meaning_by_line(source: str) -> dict[int, str]:
 
 
 def whole_strings(source: str) -> list[tuple[int, str, int]]:
-    """(kind, text, row) of every token, with an f-string as one STRING as before Python 3.12."""
+    """List (kind, text, row) of every token, with an f-string as one STRING as before Python 3.12."""
     rows = io.StringIO(source).readlines()
     result: list[tuple[int, str, int]] = []
     depth, start = 0, (0, 0)
@@ -310,7 +313,7 @@ def whole_strings(source: str) -> list[tuple[int, str, int]]:
 
 
 def between(rows: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The source text from one (row, column) to another; rows count from 1."""
+    """Return the source text from one (row, column) to another; rows count from 1."""
     if start[0] == end[0]:
         return rows[start[0] - 1][start[1] : end[1]]
     return rows[start[0] - 1][start[1] :] + "".join(rows[start[0] : end[0] - 1]) + rows[end[0] - 1][: end[1]]

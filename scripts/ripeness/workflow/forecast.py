@@ -26,7 +26,7 @@ CELL_BYTES, ITEM_BYTES = 80_000, 100  # of small files with their logs and recor
 
 
 def operations_of(study: Study) -> dict[str, dict[str, int]]:
-    """{rule: {place: operations}} of every job for a GPU."""
+    """Return {rule: {place: operations}} of every job for a GPU."""
     found: dict[str, dict[str, int]] = {}
     for rule, place, operations in gpu_jobs(study):
         found.setdefault(rule, {})[place] = operations
@@ -34,13 +34,13 @@ def operations_of(study: Study) -> dict[str, dict[str, int]]:
 
 
 def mean_operations(study: Study) -> dict[str, float]:
-    """Operations of a job of every rule for a GPU, on average."""
+    """Compute the mean operations of a job of every rule for a GPU."""
     means = {rule: mean(jobs.values()) for rule, jobs in operations_of(study).items()}
     return means | ({"keep_best": means["train_model"]} if means else {})
 
 
 def pretraining_in_turn(study: Study, jobs: dict[str, int], seconds: dict[str, float]) -> float:
-    """Seconds of the pre-training among `jobs` (numbers by rule) that no further GPU shortens.
+    """Estimate the seconds of the pre-training among `jobs` (numbers by rule) that no further GPU shortens.
 
     States go one after the other, and then the longest checkpoint; one with a run of its own is all of that run.
     """
@@ -53,14 +53,14 @@ def pretraining_in_turn(study: Study, jobs: dict[str, int], seconds: dict[str, f
 
 
 def calibration_cell(study: Study) -> Cell:
-    """The cell that is run first to know the others: tuned, at the first checkpoint that is trained at all."""
+    """Choose the cell that is run first to calibrate the forecast: tuned, at the first trained checkpoint."""
     tuned = [cell for cell in plan_cells(study) if cell.method != "base"]
     trained = [c for c in tuned if study.checkpoints[c.series][c.checkpoint].get("step") != 0]
     return (trained or tuned)[0]
 
 
 def calibration(study: Study) -> str:
-    """What the report needs to forecast from one cell (JSON): mean operations by rule, and the cell's own."""
+    """Return what the report needs to forecast from one cell (JSON): mean operations by rule, and the cell's own."""
     if not study.recipes:  # published numbers
         return to_json({})
     cell, operations = calibration_cell(study), operations_of(study)
@@ -73,7 +73,7 @@ def calibration(study: Study) -> str:
 
 
 def seconds_used(logs: Path, rule: str, place: str) -> float | None:
-    """Seconds from start to end of a job that has run, with the start of its interpreter; None where it has not."""
+    """Return the seconds of a finished job, including the start of its interpreter; None if it has not run."""
     path = logs / rule / f"{place}.usage.json"
     if not path.is_file() or not path.stat().st_size:  # of a job that failed Snakemake leaves an empty file
         return None
@@ -89,7 +89,7 @@ def seconds_a_job(
     flops: float = FLOPS,
     start_seconds: float = START_SECONDS,
 ) -> dict[str, float]:
-    """Seconds of a job of every rule for a GPU, from its mean `operations`.
+    """Estimate the seconds of a job of every rule for a GPU, from its mean `operations`.
 
     Those of `jobs` ({rule: {place: operations}}) that have run say how many seconds an operation takes: jobs of the
     same kind if there are any, else all others, else the stated throughput.
@@ -110,7 +110,7 @@ def seconds_a_job(
 
 
 def forecast_against_use(usage: list[dict[str, Any]], calibration: dict[str, Any], logs: Path) -> list[dict[str, Any]]:
-    """Rows of the report: what one cell would have said of the jobs for a GPU that ran, beside what they used."""
+    """Make rows of the report: the forecast from one cell for the GPU jobs that ran, next to what they used."""
     prices = seconds_a_job(calibration["operations"], calibration["jobs"], logs)
     rows = [
         {
@@ -129,7 +129,7 @@ def forecast_against_use(usage: list[dict[str, Any]], calibration: dict[str, Any
 
 
 def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
-    """Bytes at most, by what takes them, with so many jobs at once."""
+    """Estimate the bytes on disk at most, by what uses them, with so many jobs at once."""
     sizes = [n_parameters(study, series, name) for series, names in study.checkpoints.items() for name in names]
     largest, cells = max(sizes, default=0), plan_cells(study)
     n_tuned = sum(cell.method != "base" for cell in cells)

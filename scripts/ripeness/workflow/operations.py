@@ -1,4 +1,4 @@
-"""How large a model is and how many operations a job does: from the config, or from files that are there.
+"""Count the parameters of models and the operations of jobs, from the config or from files that exist.
 
 The operations are those of the matrix products: two a parameter and token forward, four more backward (Kaplan et al.
 2020, arXiv 2001.08361, section 2.1).
@@ -36,7 +36,7 @@ DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def n_parameters(study: Study, series: str, checkpoint: str) -> int:
-    """Parameters of a checkpoint: of its files where they are, else as settings or series file say, else a guess."""
+    """Count the parameters of a checkpoint: from its files, else from settings or series file, else a guess."""
     settings, entry = study.settings.series[series], study.checkpoints[series][checkpoint]
     if settings.pretrain is not None:
         return designed_parameters(settings.pretrain)
@@ -48,14 +48,14 @@ def n_parameters(study: Study, series: str, checkpoint: str) -> int:
 
 
 def designed_parameters(design: Pretrain) -> int:
-    """Parameters of a Llama or OLMo-2 with tied embeddings, norms left out."""
+    """Count the parameters of a Llama or OLMo-2 with tied embeddings, without norms."""
     hidden = design["hidden_size"]
     layer = 4 * hidden**2 + 3 * hidden * design["intermediate_size"]
     return design["vocabulary_size"] * hidden + design["n_layers"] * layer
 
 
 def stored_parameters(folder: str) -> int:
-    """Parameters in the weight files of a folder; 0 where there are none yet."""
+    """Count the parameters in the weight files of a folder; 0 if there are none yet."""
     n_bytes = sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
     if not n_bytes:
         return 0
@@ -65,13 +65,13 @@ def stored_parameters(folder: str) -> int:
 
 
 def tokens_an_item(study: Study, series: str) -> int:
-    """Tokens of a prompt with its answer: a guess, but never more than a model that is trained here can read."""
+    """Estimate the tokens of a prompt with its answer, at most as many as a model that is trained here can read."""
     design = study.settings.series[series].pretrain
     return TOKENS_AN_ITEM if design is None else min(TOKENS_AN_ITEM, design["sequence_length"])
 
 
 def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
-    """Operations of tuning the checkpoint that `place` (a cell, or a job's wildcards) names, by a method's settings."""
+    """Count the operations of tuning the checkpoint at `place` (a cell or wildcards) with a method's settings."""
     task = study.tasks[place.dataset]
     n_rows = (task.rows or {}).get("train", 10**9)
     n_items = min(sizes_of(task, asdict(study.settings.items))["train"], n_rows) * settings["epochs"]
@@ -83,14 +83,14 @@ def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> i
 
 
 def prediction_operations(study: Study, cell: Cell) -> int:
-    """Operations of measuring a cell on its probes: every item with its shots."""
+    """Count the operations of measuring a cell on its probes: every item with its shots."""
     n_items = sum((1 + probe.shots) * n_items_of(study, probe) for probe in probes_of(study, cell))
     n_tokens = n_items * tokens_an_item(study, cell.series)
     return FORWARD * n_parameters(study, cell.series, cell.checkpoint) * n_tokens
 
 
 def n_items_of(study: Study, probe: Probe) -> int:
-    """Items of a probe, at most; a task of lm-eval does not say, and counts as a dataset."""
+    """Count the items of a probe, at most; a task of lm-eval counts as a dataset."""
     if probe.kind == "text":
         return study.settings.texts[probe.probe].items
     task = study.tasks.get(probe.probe)
@@ -100,7 +100,7 @@ def n_items_of(study: Study, probe: Probe) -> int:
 
 
 def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
-    """Operations of reading all texts once as they are and once under every perturbation."""
+    """Count the operations of reading all texts once as they are and once under every perturbation."""
     settings = sensitivity_of(study)
     noise = settings.noise
     n_noises = len(settings.seeds) * (len(noise.init) + len(noise.relative) + len(noise.absolute))
@@ -110,24 +110,27 @@ def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
 
 
 def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
-    """Operations of some steps of a pre-training."""
+    """Count the operations of some steps of a pre-training."""
     design = pretraining_of(study, series)
     return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
 
 
 def annealing_tokens(entry: dict[str, Any]) -> int:
-    """Tokens that an annealed twin reads; of the model's own window before that is known, a guess."""
+    """Count the tokens that an annealed twin reads; with a guess for a window that is not known yet."""
     return entry["steps"] * entry["batch_size"] * entry.get("sequence_length", TOKENS_A_WINDOW)
 
 
 def annealing_operations(study: Study, series: str, checkpoint: str) -> int:
-    """Operations of annealing one checkpoint."""
+    """Count the operations of annealing one checkpoint."""
     n_tokens = annealing_tokens(study.checkpoints[series][checkpoint])
     return TRAINING * n_parameters(study, series, checkpoint) * n_tokens
 
 
 def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
-    """(rule, place, operations) of every job for a GPU; the place is its path below the folder of the rule's logs."""
+    """Yield (rule, place, operations) of every job for a GPU.
+
+    The place is its path below the folder of the rule's logs.
+    """
     for series, entries in study.checkpoints.items():
         for name in (name for name, entry in entries.items() if is_twin(entry)):
             yield "anneal_checkpoint", f"{series}/{name}", annealing_operations(study, series, name)

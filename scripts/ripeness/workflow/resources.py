@@ -1,4 +1,4 @@
-"""What a job asks of a cluster: memory and time, from the size of its model and the operations that it does.
+"""Estimate the memory and time that a job requests, from the size of its model and its operations.
 
 Estimates on the safe side, for a scheduler that ends jobs which need more than they said; every attempt asks for more.
 """
@@ -30,72 +30,72 @@ START_MINUTES = 10  # a job's start on a slow file system
 
 
 def training_settings(study: Study, wildcards: Wildcards) -> dict[str, Any]:
-    """Settings of the method of a training: that of a cell, or of the best model that is tuned again."""
+    """Return the settings of a training's method: that of a cell, or of the best model that is tuned again."""
     if hasattr(wildcards, "tuning"):
         return on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
     return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
 def wanted_gpus(study: Study) -> dict[str, int]:
-    """GPUs that every method shares a model out to."""
+    """Return the GPUs that every method uses for one model."""
     return {method: settings["gpu"] for method, settings in study.settings.tuning_methods.items()}
 
 
 def training_gpus(study: Study, wildcards: Wildcards) -> int:
-    """GPUs that a training shares its model out to."""
+    """Return the GPUs that a training uses for its model."""
     return training_settings(study, wildcards)["gpu"]
 
 
 def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
+    """Estimate the megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
     n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
     n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
     return n_processes * memory(study, wildcards, n_bytes, attempt)
 
 
 def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Megabytes for a prediction; doubled with every attempt."""
+    """Estimate the megabytes for a prediction; doubled with every attempt."""
     return memory(study, wildcards, PREDICTION_BYTES, attempt)
 
 
 def sensitivity_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Megabytes for a checkpoint with perturbed weights; doubled with every attempt."""
+    """Estimate the megabytes for a checkpoint with perturbed weights; doubled with every attempt."""
     return memory(study, wildcards, PERTURBATION_BYTES, attempt)
 
 
 def memory(study: Study, wildcards: Wildcards, n_bytes: int, attempt: int) -> int:
-    """Megabytes of a job that holds so many bytes a parameter."""
+    """Estimate the megabytes of a job with so many bytes a parameter."""
     model = n_parameters(study, wildcards.series, wildcards.checkpoint) * n_bytes / 2**20
     return round((LIBRARIES_MB + BATCH_MB + model) * 2 ** (attempt - 1))
 
 
 def annealing_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Megabytes for annealing a checkpoint, whose text is held as tokens; doubled with every attempt."""
+    """Estimate the megabytes for annealing a checkpoint, whose text is held as tokens; doubled with every attempt."""
     tokens = annealing_tokens(study.checkpoints[wildcards.series][wildcards.checkpoint]) * TOKEN_BYTES / 2**20
     return memory(study, wildcards, TRAINING_BYTES, attempt) + round(tokens)
 
 
 def annealing_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Minutes for annealing a checkpoint."""
+    """Estimate the minutes for annealing a checkpoint."""
     return minutes(annealing_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 
 
 def training_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Minutes for a training."""
+    """Estimate the minutes for a training."""
     settings = training_settings(study, wildcards)
     return minutes(training_operations(study, wildcards, settings) / settings["gpu"], attempt)
 
 
 def prediction_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Minutes for a prediction."""
+    """Estimate the minutes for a prediction."""
     return minutes(prediction_operations(study, cell_of(wildcards)), attempt)
 
 
 def sensitivity_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
-    """Minutes for all perturbations of a checkpoint."""
+    """Estimate the minutes for all perturbations of a checkpoint."""
     return minutes(sensitivity_operations(study, wildcards.series, wildcards.checkpoint), attempt)
 
 
 def minutes(operations: float, attempt: int) -> int:
-    """Minutes of a job that does so many operations."""
+    """Estimate the minutes of a job with so many operations."""
     return round((START_MINUTES + operations / FLOPS / 60) * attempt)

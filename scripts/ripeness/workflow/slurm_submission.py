@@ -38,7 +38,7 @@ TOO_LARGE = re.compile(r"\b(Assoc|QOS)\w+(Limit|PerJob|PerUser|PerNode|PerAccoun
 
 
 def is_for_a_while(said: str, n_queued: Callable[[], int | None]) -> bool:
-    """Whether what `sbatch` says can change while one waits.
+    """Tell whether what `sbatch` says can change while one waits.
 
     Where SLURM names a policy and no reason, it can if this user has jobs in the queue (`n_queued`; None: not known).
     """
@@ -48,13 +48,13 @@ def is_for_a_while(said: str, n_queued: Callable[[], int | None]) -> bool:
 
 
 def queued() -> int | None:
-    """How many jobs this user has in the queue; None where SLURM does not say."""
+    """Count this user's jobs in the queue; None if SLURM does not answer."""
     lines = squeue("-o", "%A")
     return None if lines is None else len(lines)
 
 
 def squeue(*options: str) -> list[str] | None:
-    """Lines about this user's jobs; None where SLURM does not answer."""
+    """List lines about this user's jobs; None if SLURM does not answer."""
     try:
         done = subprocess.run(
             ["squeue", "--me", "-h", *options], capture_output=True, text=True, timeout=60, check=False
@@ -65,7 +65,10 @@ def squeue(*options: str) -> list[str] | None:
 
 
 def marked(call: str) -> tuple[str, str]:
-    """A call of `sbatch` whose comment ends with a mark of its own, and the mark; none where there is no comment."""
+    """Return a call of `sbatch` whose comment ends with a mark of its own, and the mark.
+
+    None if there is no comment.
+    """
     mark = uuid4().hex[:8]
     match = re.search(r"--comment ('(?:[^']|'\"'\"')*'|[^\s']+)", call)
     if not match:
@@ -75,7 +78,7 @@ def marked(call: str) -> tuple[str, str]:
 
 
 def taken(mark: str) -> str | None:
-    """Number of the job with this mark; nothing where there is none, and None where SLURM does not say."""
+    """Return the number of the job with this mark; an empty text if there is none, None if SLURM does not answer."""
     lines = squeue("--states=all", "-o", "%A %k")
     if lines is None:
         return None
@@ -94,7 +97,7 @@ class Submission:
         self.options, self.ending, self.returncode = options, ending, 1
 
     def communicate(self, input: str | None = None) -> tuple[str, str]:  # as subprocess names it
-        """What the `sbatch` that ended it has said."""
+        """Return the output of the last `sbatch`."""
         end, wait, is_lost = time.monotonic() + PATIENCE_S, FIRST_WAIT_S, False
         while not self.ending.is_set():
             number = taken(self.mark) if is_lost else ""

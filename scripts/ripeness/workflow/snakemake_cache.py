@@ -1,4 +1,4 @@
-"""What Snakemake works out anew for every job of a plan, worked out once, and paths that are no patterns.
+"""Cache what Snakemake computes anew for every job of a plan, and pass paths that are not patterns.
 
 For Snakemake 9.27; pinned for this.
 """
@@ -28,12 +28,12 @@ class File(_IOFile):
     """An input whose path is no pattern: Snakemake would look for wildcards in it, and for its own names of folders."""
 
     def apply_wildcards(self, wildcards: Any) -> "File":
-        """The file itself."""
+        """Return the file itself."""
         return self
 
 
 def io_file(path: Any, rule: Any = None) -> _IOFile:
-    """A file of Snakemake, which of a plain path is that path."""
+    """Return a file of Snakemake, which of a plain path is that path."""
     if isinstance(path, File):
         return path
     if not isinstance(path, PlainPath):
@@ -44,7 +44,7 @@ def io_file(path: Any, rule: Any = None) -> _IOFile:
 
 
 def plain(value: Any) -> Any:
-    """What a lookup gives, with paths as they are where it is a list of them."""
+    """Return the value of a lookup; paths in a list stay as they are."""
     return [PlainPath(path) if set(path) & set("{<") else path for path in value] if isinstance(value, list) else value
 
 
@@ -64,7 +64,7 @@ def hurry() -> None:
 
 
 def rest() -> None:
-    """The plan is there: look for garbage again, but not among what is in it."""
+    """Collect garbage again once the plan is complete, but not within the plan."""
     gc.freeze()
     gc.enable()
 
@@ -85,11 +85,11 @@ def from_plan(study: Study, lookup: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_project(path: str) -> str:
-    """A file of the project as seen from the folder in which jobs run: the project's own, or another."""
+    """Return a file of the project as seen from the folder in which jobs run: the project's own, or another."""
     return os.path.relpath(ROOT / path)
 
 
 def image(path: str) -> str:
-    """The image of a container in the project; Snakemake takes no blanks in its path."""
+    """Return the image of a container in the project; Snakemake takes no blanks in its path."""
     seen = in_project(path)
     return path if any(map(str.isspace, seen)) else seen

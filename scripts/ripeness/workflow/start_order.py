@@ -1,4 +1,4 @@
-"""In which order Snakemake starts what is ready, where the graph cannot say it. For Snakemake 9.27; pinned for this."""
+"""Order the jobs that are ready where the graph cannot. For Snakemake 9.27, which is pinned for this."""
 
 import os
 import re
@@ -131,11 +131,11 @@ def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
 
 
 def is_group(arguments: list[str]) -> bool:
-    """Whether these arguments of Snakemake, inside a job of a cluster, name several jobs to run."""
+    """Tell whether these arguments of Snakemake, inside a job of a cluster, name several jobs to run."""
     after = arguments[arguments.index("--target-jobs") + 1 :] if "--target-jobs" in arguments else []
     return len(list(takewhile(lambda word: not word.startswith("--"), after))) > 1
 
 
 def rules_of(job: Any) -> set[str]:
-    """Names of the rules of a job, or of the members of a group of jobs."""
+    """Name the rules of a job, or of the members of a group of jobs."""
     return {member.rule.name for member in getattr(job, "jobs", [job])}

@@ -1,4 +1,4 @@
-"""What Snakemake says while it runs a study: which jobs have begun and ended, and so how long the rest takes."""
+"""Follow Snakemake's output during a run: jobs that have started and ended, and the time left."""
 
 import re
 import time
@@ -67,7 +67,7 @@ class Progress:
             self.logs.append(match[1])
 
     def begin(self, number: str) -> None:
-        """A job has begun."""
+        """Return a job has begun."""
         job = self.costs.job(self.rule, self.place)
         if self.rule in self.costs.places and not self.has_imported:
             self.has_imported, job = True, replace(job, cost=job.cost + IMPORT_S)
@@ -76,14 +76,14 @@ class Progress:
         self.places.get(self.rule, {}).pop(self.place, None)
 
     def end(self, number: str) -> None:
-        """A job has ended."""
+        """Return a job has ended."""
         if number in self.running:
             job, began = self.running.pop(number)
             cost, seconds = self.took.get(job.rule, (0.0, 0.0))
             self.took[job.rule] = (cost + job.cost, seconds + self.now() - began)
 
     def waiting(self) -> list[Job]:
-        """The jobs that have not begun: one by one those of a pre-training, else summed by rule."""
+        """Return the jobs that have not begun: one by one those of a pre-training, else summed by rule."""
         found = []
         for rule, n in self.planned.items():
             places = self.places.get(rule, {})
@@ -95,7 +95,7 @@ class Progress:
         return found
 
     def seconds_left(self) -> float | None:
-        """Seconds that the rest takes; None before a job has ended."""
+        """Estimate the seconds left; None before a job has ended."""
         if not self.took:
             return None
         with self.lock:
@@ -104,7 +104,7 @@ class Progress:
             return seconds_left(self.took, running, self.waiting(), cores=self.cores)
 
     def text(self) -> str:
-        """Jobs done, total, time gone and time left."""
+        """Write jobs done, total, elapsed time and time left."""
         left = self.seconds_left()
         said = "?" if left is None else clock(left)
         gone = clock(self.now() - self.started)
@@ -112,5 +112,5 @@ class Progress:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds."""
+    """Write minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,4 +1,4 @@
-"""How long the rest of a run on this machine takes: what its jobs should cost, corrected by what the ended ones took.
+"""Estimate the time left of a run on this machine: expected costs, corrected by what ended jobs took.
 
 A cost is in seconds of a quiet machine of two cores. Only its size beside other costs matters: the seconds that ended
 jobs took, beside their costs, say how fast this machine is, first over all and then for every rule by itself.
@@ -55,25 +55,25 @@ class Costs:
     steps: Mapping[str, Mapping[str, int]]
 
     def job(self, rule: str, place: str) -> Job:
-        """A job with its cost."""
+        """Return a job with its cost."""
         return Job(rule, place, self.of(rule, place), self.steps.get(rule, {}).get(place, 0))
 
     def of(self, rule: str, place: str) -> float:
-        """The cost of one job; where the place is not known, that of its rule's jobs on average."""
+        """Return the cost of one job; where the place is not known, that of its rule's jobs on average."""
         places = self.places.get(rule)
         if not places:
             return self.rules.get(rule, CHEAP_S.get(rule, CHEAP_START_S))
         return places[place] if place in places else sum(places.values()) / len(places)
 
     def planned(self, rule: str, n: int) -> dict[str, float]:
-        """Places of the `n` planned jobs of a rule with their costs: those that have not run before, if so many are."""
+        """Return the `n` planned jobs of a rule with their costs: places that have not run, if there are n of them."""
         places = self.places.get(rule, {})
         fresh = {place: cost for place, cost in places.items() if place not in self.had.get(rule, ())}
         return fresh if len(fresh) == n else dict(places)
 
 
 def costs_of(study: Study, logs: Path) -> Costs:
-    """Costs of a study's jobs: by their operations, or of other rules by what their jobs used that have run before."""
+    """Estimate the costs of a study's jobs: from their operations, or for other rules from earlier jobs."""
     operations = operations_of(study)
     places, had = {}, {}
     for rule, jobs in operations.items():
@@ -86,7 +86,7 @@ def costs_of(study: Study, logs: Path) -> Costs:
 
 
 def seconds_before(logs: Path, *, without: Collection[str]) -> dict[str, float]:
-    """Mean seconds of jobs that have run before, by rule; of a rule with many some count."""
+    """Average the seconds of earlier jobs by rule; of a rule with many only some count."""
     found = {}
     for path in logs.iterdir() if logs.is_dir() else []:
         rule = path.name.removesuffix(".usage.json")
@@ -101,7 +101,7 @@ def seconds_before(logs: Path, *, without: Collection[str]) -> dict[str, float]:
 
 
 def pretraining_steps(study: Study) -> dict[str, dict[str, int]]:
-    """Steps of states, and of the states from which checkpoints go on, by rule and place."""
+    """Return the steps of states, and of the states from which checkpoints start, by rule and place."""
     found: dict[str, dict[str, int]] = {rule: {} for rule in PRETRAINING}
     for series, settings in study.settings.series.items():
         if settings.pretrain is None:
@@ -117,7 +117,7 @@ def pretraining_steps(study: Study) -> dict[str, dict[str, int]]:
 
 
 def paces(took: Mapping[str, tuple[float, float]], rules: Iterable[str]) -> dict[str, float]:
-    """Seconds that a unit of cost takes on this machine now, for each of `rules`.
+    """Estimate the seconds that a unit of cost takes on this machine now, for each of `rules`.
 
     `took`: {rule: (cost, seconds)} of what has ended. A rule of which little has ended has the pace of all.
     """
@@ -134,7 +134,7 @@ def seconds_left(
     *,
     cores: int,
 ) -> float:
-    """Seconds until the last job ends.
+    """Estimate the seconds until the last job ends.
 
     `took`: {rule: (cost, seconds)} of ended jobs; `running`: jobs with the seconds for which they have run; `waiting`:
     the others, where several may be summed to one. All cores share the work, but no further core shortens a
@@ -158,7 +158,7 @@ def seconds_left(
 
 
 def in_turn(left: Sequence[tuple[Job, float]]) -> float:
-    """Seconds that no further core shortens, of jobs of pre-trainings with their seconds left.
+    """Estimate the seconds that no further core shortens, of pre-training jobs with their seconds left.
 
     States come one after the other; a checkpoint goes on from one of them.
     """

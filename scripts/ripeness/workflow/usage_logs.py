@@ -1,4 +1,4 @@
-"""What a study cost: the seconds and memory that its jobs recorded, by stage."""
+"""Sum the cost of a study: the seconds and memory that its jobs recorded, by stage."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
 
 
 def cost_lines(logs: Path, *, since: float, cpu_snakemake: float) -> list[str]:
-    """Jobs, computing and start-up by stage, in CPU seconds, of what ended after `since`, as lines of text.
+    """Write jobs, computing and start-up by stage, in CPU seconds, of what ended after `since`, as lines of text.
 
     `cpu_snakemake` are the CPU seconds of Snakemake and of everything that it waited for. Start-up is all that is not
     computing: Snakemake, shells, interpreters, imports.
@@ -56,7 +56,7 @@ def cost_lines(logs: Path, *, since: float, cpu_snakemake: float) -> list[str]:
 
 
 def warm_cpu(logs: Path, *, since: float = 0.0) -> float:
-    """CPU seconds of processes that jobs are forked from, with their jobs; nobody waits for them."""
+    """Sum the CPU seconds of processes that jobs are forked from, with their jobs, which nobody else counts."""
     used = [
         read_json(path, dict, keys=("cpu_s", "jobs_cpu_s"), advice=LOST)
         for path in logs.glob(WARM_USAGE)

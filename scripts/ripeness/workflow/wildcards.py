@@ -28,12 +28,12 @@ class Wildcards(Protocol):
 
 
 def cell_of(place: Wildcards | Cell) -> Cell:
-    """The cell that a job's wildcards name."""
+    """Return the cell that a job's wildcards name."""
     return Cell(place.series, place.checkpoint, place.dataset, place.format, place.method, int(place.seed))
 
 
 def one_of(names: Collection[str], *, only: Places | None = None, but: Places | None = None) -> str:
-    """A regular expression that matches exactly these names, or nothing when there are none.
+    """Return a regular expression that matches exactly these names, or nothing when there are none.
 
     Those of series may be narrowed to checkpoints {series: names} that stand after them in a path, or to all others.
     """
@@ -42,5 +42,5 @@ def one_of(names: Collection[str], *, only: Places | None = None, but: Places | 
 
 
 def after(places: Places) -> str:
-    """A regular expression of the end of a path, series/checkpoint, of these checkpoints {series: names}."""
+    """Return a regular expression of the end of a path, series/checkpoint, of these checkpoints {series: names}."""
     return "|".join(f"{re.escape(series)}/{one_of(names)}" for series, names in places.items())

@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/anneal.smk."""
+"""Give inputs and parameters to the rules of rules/anneal.smk."""
 
 from ripeness.study.annealed_twins import SETTINGS, corpus_of
 from ripeness.study.grid import Study
@@ -8,31 +8,31 @@ from ripeness.workflow.wildcards import Wildcards
 
 
 def twin_parent(study: Study, wildcards: Wildcards) -> str:
-    """The folder of the stable checkpoint that is annealed."""
+    """Return the folder of the stable checkpoint that is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     return f"{results(study)}/checkpoints/{wildcards.series}/{entry['anneal']}"
 
 
 def twin_text(study: Study, wildcards: Wildcards) -> str:
-    """The text file, or the corpus, on which a twin is annealed."""
+    """Return the text file, or the corpus, on which a twin is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     corpus = corpus_of(study.settings, wildcards.series, entry)
     return entry["text"] if corpus is None else f"{results(study)}/corpus/{corpus}"
 
 
 def twin_settings(study: Study, wildcards: Wildcards) -> str:
-    """How a twin is annealed."""
+    """Return the settings with which a twin is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     return to_json({key: entry[key] for key in SETTINGS & entry.keys()})
 
 
 def twin_identity(study: Study, wildcards: Wildcards) -> str:
-    """What a twin is called."""
+    """Return the identity of a twin."""
     return to_json({"series": wildcards.series, "checkpoint": wildcards.checkpoint})
 
 
 def twin_gate_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """What a twin is tried on, as the other checkpoints of its series are: the corpus, or the text of the gate."""
+    """List the files that the gate reads, as for other checkpoints of the series: the corpus or the gate's text."""
     if wildcards.series in pretrained_series(study):
         return [f"{results(study)}/corpus/{wildcards.series}"]
     text = study.settings.series[wildcards.series].gate_text
@@ -40,7 +40,7 @@ def twin_gate_files(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def twin_gate(study: Study, wildcards: Wildcards) -> str:
-    """The options that say so."""
+    """Return the options for the gate."""
     if wildcards.series in pretrained_series(study):
         return f"--gate-text {results(study)}/corpus/{wildcards.series}"
     return gate_option(study, wildcards)

@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/audit.smk."""
+"""Give inputs and parameters to the rules of rules/audit.smk."""
 
 import hashlib
 from dataclasses import asdict
@@ -19,12 +19,12 @@ UNREAD: dict[str, object] = {"title": "", "homepage": None, "licence": "", "form
 
 
 def audit_table(study: Study) -> list[str]:
-    """What the audit saw; a study of the theory has nothing that it could look at."""
+    """Return the table of remarks; a study of the theory has none."""
     return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/audit.parquet"]
 
 
 def hub_sources(study: Study) -> dict[str, dict[str, dict[str, Any]]]:
-    """For each series that has checkpoints on the hub, where these lie."""
+    """Return the sources of all checkpoints on the hub, by series and name."""
     found = {
         series: {
             name: {key: entry.get(key) for key in ("repo", "revision", "commit")}
@@ -37,12 +37,12 @@ def hub_sources(study: Study) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def weights_listed(study: Study) -> list[str]:
-    """What the hub says of weights, before they are fetched; nothing where none come from it."""
+    """Return the file with the hub's list of weights; none if no weights come from the hub."""
     return [f"{results(study)}/audit/weights.json"] if hub_sources(study) else []
 
 
 def audit_plan(study: Study) -> str:
-    """The plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit_grid.py."""
+    """Return the plan as the checks read it: series, tasks, probes, methods, seeds, items. See ripeness.audit.grid."""
     config = study.settings
     shots = config.base_shots
     probes = [
@@ -66,14 +66,17 @@ def audit_plan(study: Study) -> str:
 
 
 def audited_series(study: Study, series: str) -> dict[str, Any]:
-    """Checkpoints, tokenizer and window of a series; `asked` where that is not all that is measured."""
+    """Describe checkpoints, tokenizer and window of a series.
+
+    `asked` is there if only part of all probes is measured.
+    """
     pairs = [list(pair) for pair in probes_asked(study, series)]
     asked = {} if len(pairs) == len(base_probes(study)) else {"asked": pairs}
     return checkpoints_of(study, series) | asked
 
 
 def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
-    """The checkpoints of a series as far as the plan knows them, its tokenizer, and its window where it is made here.
+    """Return the checkpoints of a series as the plan knows them, its tokenizer, and its window if it is made here.
 
     The tokenizer of a pre-training is there before it begins.
     """
@@ -99,12 +102,12 @@ def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
 
 
 def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """What the config says of where a checkpoint was taken; the folder's own record says the rest."""
+    """Return what the config says about the place of a checkpoint; the folder's own record has the rest."""
     return {key: entry[key] for key in ("step", "tokens", "phase") if key in entry}
 
 
 def audited_checkpoints(study: Study) -> list[str]:
-    """The folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora.
+    """Return the folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora.
 
     What the hub says of weights comes with them, so that it is asked before the audit.
     """
@@ -115,36 +118,36 @@ def audited_checkpoints(study: Study) -> list[str]:
 
 
 def audited_items(study: Study) -> list[str]:
-    """Rows as published and items of every dataset."""
+    """List the folders with published rows and items of every dataset."""
     return [f"{results(study)}/{part}/{name}" for name in study.tasks for part in ("datasets", "items")]
 
 
 def audited_examples(study: Study) -> list[str]:
-    """The examples of every dataset in every format that is measured."""
+    """Return the examples of every dataset in every format that is measured."""
     pairs = [(name, format_) for name, format_ in base_probes(study) if format_ not in UNSEEDED]
     return [f"{results(study)}/examples/{name}/{format_}" for name, format_ in pairs]
 
 
 def audited_inputs(study: Study) -> list[str]:
-    """The remarks on inputs; none where a study has none of its own."""
+    """Return the remarks on inputs; none if a study has none of its own."""
     return [f"{results(study)}/audit/inputs.parquet"] if study.checkpoints else []
 
 
 def acknowledged(study: Study) -> str:
-    """The remarks that the study says are meant, each with its reason."""
+    """Return the remarks that the study acknowledges, each with its reason."""
     return to_json(study.settings.acknowledged)
 
 
 def weights_known(study: Study) -> dict[str, Any]:
-    """For each series its seed of pre-training, what its file knows of equal weights, and recipes of what is made here.
+    """Return for each series its seed, what its file says about equal weights, and digests of what is made here.
 
-    audit_weights.py compares them, with records of what is fetched in their places.
+    ripeness.audit.weights compares them, with records of what is fetched in their places.
     """
     return {series: known_of(study, series) for series in study.checkpoints}
 
 
 def known_of(study: Study, series: str) -> dict[str, Any]:
-    """The entry of one series in `weights_known`."""
+    """Return the entry of one series in `weights_known`."""
     settings, entries = study.settings.series[series], study.checkpoints[series]
     if settings.pretrain is not None:
         records = {name: recipe_of(study, series, name) for name, entry in entries.items() if not is_twin(entry)}
@@ -159,7 +162,7 @@ def known_of(study: Study, series: str) -> dict[str, Any]:
 
 
 def recipe_of(study: Study, series: str, checkpoint: str) -> dict[str, Any]:
-    """A digest of all that the weights of a checkpoint which is pre-trained here depend on.
+    """Return a digest of all that the weights of a checkpoint which is pre-trained here depend on.
 
     How a checkpoint is called does not count, nor whether its end is called decayed or annealed.
     """
@@ -172,12 +175,12 @@ def recipe_of(study: Study, series: str, checkpoint: str) -> dict[str, Any]:
 
 
 def listed_sources(study: Study) -> str:
-    """Where the weights lie that the hub is asked of."""
+    """Return the sources of the weights that the hub is asked to list."""
     return to_json(hub_sources(study))
 
 
 def listed_plan(study: Study) -> str:
-    """What is said of the checkpoints that the hub is asked of."""
+    """Describe the checkpoints whose weights the hub is asked to list."""
     asked = hub_sources(study)
     points = {
         series: {

@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/collect.smk."""
+"""Give inputs and parameters to the rules of rules/collect.smk."""
 
 from ripeness.study.grid import Study, cells_at, tuned_series
 from ripeness.study.study_config import THEORY
@@ -7,12 +7,12 @@ from ripeness.workflow.wildcards import Wildcards
 
 
 def chosen_by(study: Study) -> str:
-    """What chooses among the trainings of every method: its score, or its loss."""
+    """Return what chooses among the trainings of every method: its score, or its loss."""
     return to_json({name: settings["choose_by"] for name, settings in study.settings.tuning_methods.items()})
 
 
 def scores_at(study: Study, wildcards: Wildcards) -> list[str]:
-    """The measurements of all cells of one checkpoint."""
+    """Return the measurements of all cells of one checkpoint."""
     return [
         f"{results(study)}/cells/{cell.path}/measurements.parquet"
         for cell in cells_at(study, wildcards.series, wildcards.checkpoint)
@@ -20,32 +20,35 @@ def scores_at(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def checkpoint_tables(study: Study) -> list[str]:
-    """The collected measurements of every checkpoint."""
+    """Return the collected measurements of every checkpoint."""
     return tables_of_checkpoints(study, "measurements")
 
 
 def status_tables(study: Study) -> list[str]:
-    """The collected cells of every checkpoint."""
+    """Return the collected cells of every checkpoint."""
     return tables_of_checkpoints(study, "cells")
 
 
 def item_tables(study: Study) -> list[str]:
-    """The collected items of every checkpoint; published numbers have none."""
+    """Return the collected items of every checkpoint; published numbers have none."""
     return tables_of_checkpoints(study, "items") if runs_models(study) else []
 
 
 def measurements_table(study: Study) -> list[str]:
-    """All measurements; a study of the theory has none."""
+    """Return all measurements; a study of the theory has none."""
     return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/measurements.parquet"]
 
 
 def cells_table(study: Study) -> list[str]:
-    """All cells; a study of the theory has none."""
+    """Return all cells; a study of the theory has none."""
     return [] if study.settings.kind == THEORY else [f"{results(study)}/tables/cells.parquet"]
 
 
 def tables_of_checkpoints(study: Study, name: str) -> list[str]:
-    """One of the tables that collect_checkpoint writes, for every checkpoint with cells; published numbers have one."""
+    """Return one of the tables that collect_checkpoint writes, for every checkpoint with cells.
+
+    Published numbers have one.
+    """
     if is_published(study):
         return [f"{results(study)}/tables/{name}/published.parquet"]
     return [
@@ -56,10 +59,10 @@ def tables_of_checkpoints(study: Study, name: str) -> list[str]:
 
 
 def published_tables(study: Study) -> list[str]:
-    """The tables of published numbers."""
+    """Return the tables of published numbers."""
     return study.settings.published_tables
 
 
 def published_settings(study: Study) -> str:
-    """How published tables are read."""
+    """Return the settings for reading published tables."""
     return to_json(study.settings.published)

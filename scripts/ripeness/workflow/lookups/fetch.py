@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/fetch.smk."""
+"""Give inputs and parameters to the rules of rules/fetch.smk."""
 
 import shlex
 from pathlib import Path
@@ -13,7 +13,7 @@ from ripeness.workflow.wildcards import Wildcards
 
 
 def fetched_checkpoint(study: Study, wildcards: Wildcards) -> str:
-    """Where a checkpoint that is not pre-trained here comes from, and what is known of it."""
+    """Return the source and the facts of a checkpoint that is not pre-trained here."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     identity = {
         "series": wildcards.series,
@@ -24,25 +24,25 @@ def fetched_checkpoint(study: Study, wildcards: Wildcards) -> str:
 
 
 def hub_requests(study: Study, wildcards: Wildcards) -> int:
-    """1 for a checkpoint that comes from the hub, of which few are fetched at once; 0 for a folder on disk."""
+    """Return 1 for a checkpoint from the hub, of which few are fetched at once; 0 for a folder on disk."""
     return int("repo" in study.checkpoints[wildcards.series][wildcards.checkpoint])
 
 
 def gate_option(study: Study, wildcards: Wildcards) -> str:
-    """The options that say on which text a series is tried, if not on English prose, and whether any loss will do."""
+    """Return the options for the gate's text, if it is not English prose, and for accepting any loss."""
     series = study.settings.series[wildcards.series]
     text = [] if series.gate_text is None else ["--gate-text", shlex.quote(series.gate_text)]
     return " ".join(text + (["--accept-loss"] if series.accept_loss else []))
 
 
 def folders_of_series(study: Study, wildcards: Wildcards) -> list[str]:
-    """The checkpoints of one series but for annealed twins, which are made of checked ones and are tried when made."""
+    """List the checkpoints of one series without annealed twins, which are made of checked ones."""
     folder, entries = f"{results(study)}/checkpoints/{wildcards.series}", study.checkpoints[wildcards.series]
     return [f"{folder}/{name}" for name, entry in entries.items() if not is_twin(entry)]
 
 
 def fetched_folders(study: Study) -> list[str]:
-    """The checkpoints that are not made here."""
+    """Return the checkpoints that are not made here."""
     return [
         f"{results(study)}/checkpoints/{series}/{name}"
         for series, entries in study.checkpoints.items()
@@ -53,20 +53,23 @@ def fetched_folders(study: Study) -> list[str]:
 
 
 def refuse_option(study: Study, wildcards: Wildcards) -> str:
-    """Says that a checkpoint may be refused; nothing for what is pre-trained here, or where any loss will do."""
+    """Return the option that lets a checkpoint be rejected.
+
+    Nothing if it is pre-trained here, or if any loss is accepted.
+    """
     series = study.settings.series[wildcards.series]
     return "" if series.pretrain is not None or series.accept_loss else "--refuse"
 
 
 def checkpoint_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """The configuration of a checkpoint on disk and the gate's text, so that a replaced one is noticed."""
+    """Return the configuration of a checkpoint on disk and the gate's text, so that a replaced one is noticed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     text = study.settings.series[wildcards.series].gate_text
     return ([f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []) + ([text] if text else [])
 
 
 def ready_inputs(study: Study) -> list[str]:
-    """All that is fetched and checked before an expensive job: items, texts, checkpoints, lm-eval tasks, the audit."""
+    """List all that is fetched and checked before an expensive job: items, texts, checkpoints, tasks, the audit."""
     texts = [f"{results(study)}/texts/{name}.parquet" for name in sorted(texts_on_hub(study))]
     items = [f"{results(study)}/items/{name}" for name in study.tasks]
     gates = [f"{results(study)}/gate/{series}.json" for series in set(study.checkpoints) - pretrained_series(study)]
@@ -75,13 +78,13 @@ def ready_inputs(study: Study) -> list[str]:
 
 
 def harness_request(study: Study, wildcards: Wildcards) -> str:
-    """Which task is fetched, where else it may be found, and with how many shots it is asked."""
+    """Return which task is fetched, where else it may be found, and with how many shots it is run."""
     request = {"task": wildcards.task, "shots": harness_tasks(study)[wildcards.task]}
     return to_json(request | study.settings.lm_eval)
 
 
 def harness_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """The user's file of a task, and the files that it names: none for a task that the harness brings."""
+    """Return the user's file of a task, and the files that it names: none for a task that the harness brings."""
     folder = study.settings.include_path
     if folder is None:
         return []
@@ -89,6 +92,6 @@ def harness_files(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def compare_option(study: Study, wildcards: Wildcards) -> str:
-    """Says that the weights of a series which is pre-trained here are compared; those of others the audit compares."""
+    """Return the option that compares the weights of a series pre-trained here; the audit compares those of others."""
     is_meant = "same-weights" in study.settings.acknowledged
     return "--compare-weights" if wildcards.series in pretrained_series(study) and not is_meant else ""

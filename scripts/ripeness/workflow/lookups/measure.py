@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/measure.smk."""
+"""Give inputs and parameters to the rules of rules/measure.smk."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ripeness.workflow.wildcards import Wildcards, cell_of
 
 
 def model_folder(study: Study, wildcards: Wildcards) -> str:
-    """The model of a cell: the checkpoint itself for `base`."""
+    """Return the model of a cell: the checkpoint itself for `base`."""
     cell = cell_of(wildcards)
     if cell.method == "base":
         return f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
@@ -17,13 +17,13 @@ def model_folder(study: Study, wildcards: Wildcards) -> str:
 
 
 def training_record(study: Study, wildcards: Wildcards) -> list[str]:
-    """The record of a cell's training; none for `base`."""
+    """Return the record of a cell's training; none for `base`."""
     cell = cell_of(wildcards)
     return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
 
 
 def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
-    """The probes of a cell with the files that they read."""
+    """Return the probes of a cell with the files that they read."""
     cell = cell_of(place)
     rows = []
     for probe in probes_of(study, cell):
@@ -47,7 +47,7 @@ def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
 
 
 def probe_normalisations(study: Study, wildcards: Wildcards) -> str:
-    """How log-likelihoods of options are normalised, by dataset and format, where they are."""
+    """Return how log-likelihoods of options are normalised, by dataset and format, if they are."""
     found: dict[str, dict[str, str]] = {}
     for probe in probes_of(study, cell_of(wildcards)):
         if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
@@ -56,29 +56,29 @@ def probe_normalisations(study: Study, wildcards: Wildcards) -> str:
 
 
 def probe_extracts(study: Study, wildcards: Wildcards) -> str:
-    """The patterns that find the answer in a generated text, by dataset, where there are any."""
+    """Return the patterns that find the answer in a generated text, by dataset, where there are any."""
     asked = {probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"}
     return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
 
 
 def probe_words(study: Study, wildcards: Wildcards) -> str:
-    """Which words ROUGE-L compares, by dataset, where they are not those of English."""
+    """Return which words ROUGE-L compares, by dataset, if they are not those of English."""
     probes = [probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"]
     return to_json({name: words for name in probes if (words := study.tasks[name].rouge_words) != "english"})
 
 
 def probe_list(study: Study, wildcards: Wildcards) -> str:
-    """The probes of a cell as the option of predict."""
+    """Return the probes of a cell as the option of predict."""
     return to_json(probe_rows(study, wildcards))
 
 
 def probe_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """The folders and files that a cell's probes read."""
+    """Return the folders and files that a cell's probes read."""
     return made_for(study, (row["examples"] for row in probe_rows(study, wildcards)))
 
 
 def cell_identity(study: Study, wildcards: Wildcards) -> str:
-    """The identity columns of a cell that its checkpoint does not know."""
+    """Return the identity columns of a cell that its checkpoint does not know."""
     cell = cell_of(wildcards)
     recipe = {} if cell.method == "base" else recipe_on(study, cell.method, cell.dataset)
     return to_json(

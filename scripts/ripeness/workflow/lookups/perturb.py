@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/perturb.smk."""
+"""Give inputs and parameters to the rules of rules/perturb.smk."""
 
 from dataclasses import asdict
 
@@ -8,28 +8,28 @@ from ripeness.workflow.wildcards import Wildcards
 
 
 def text_files(study: Study, wildcards: Wildcards) -> dict[str, str]:
-    """The passages of every text on which a series is read, by name."""
+    """Return the passages of every text on which a series is read, by name."""
     return {text: text_file(study, wildcards.series, text) for text in sensitivity_of(study).texts}
 
 
 def text_list(study: Study, wildcards: Wildcards) -> str:
-    """The texts as the option of measure_sensitivity."""
+    """Return the texts as the option of measure_sensitivity."""
     return to_json(text_files(study, wildcards))
 
 
 def text_inputs(study: Study, wildcards: Wildcards) -> list[str]:
-    """The folders and files that the texts lie in."""
+    """Return the folders and files that the texts lie in."""
     return made_for(study, text_files(study, wildcards).values())
 
 
 def noise_settings(study: Study) -> str:
-    """Noise, seeds and bits."""
+    """Return noise, seeds and bits."""
     settings = sensitivity_of(study)
     return to_json({"noise": asdict(settings.noise), "seeds": settings.seeds, "bits": settings.bits})
 
 
 def start_of_series(study: Study, wildcards: Wildcards) -> list[str]:
-    """The weights at step 0, if noise is scaled by them and the series has them.
+    """Return the weights at step 0, if noise is scaled by them and the series has them.
 
     Of a pre-training done here the first training state, which is there whatever checkpoints are listed.
     """
@@ -43,7 +43,7 @@ def start_of_series(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def sensitivity_tables(study: Study) -> list[str]:
-    """The table of every perturbed checkpoint."""
+    """Return the table of every perturbed checkpoint."""
     return [
         f"{results(study)}/sensitivity/{series}/{checkpoint}.parquet"
         for series in perturbed_series(study)
@@ -52,5 +52,5 @@ def sensitivity_tables(study: Study) -> list[str]:
 
 
 def sensitivity_table(study: Study) -> list[str]:
-    """The collected table, if the study wants it."""
+    """Return the collected table, if the study perturbs weights."""
     return [f"{results(study)}/tables/sensitivity.parquet"] if perturbed_series(study) else []

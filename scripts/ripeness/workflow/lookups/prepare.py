@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/prepare.smk."""
+"""Give inputs and parameters to the rules of rules/prepare.smk."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ APART |= {"rows": None, "extract": None, "items": None}
 
 
 def dataset_source(study: Study, wildcards: Wildcards) -> str:
-    """Where the rows of a dataset come from; how many to make of those that the nursery's world gives."""
+    """Return the source of a dataset's rows, with the number of rows to make if the nursery's world makes them."""
     task = study.tasks[wildcards.dataset]
     source, sizes = task.source, sizes_of(task, asdict(study.settings.items))
     if "hub" in source:
@@ -27,48 +27,48 @@ def dataset_source(study: Study, wildcards: Wildcards) -> str:
 
 
 def hub_requests(study: Study, wildcards: Wildcards) -> int:
-    """1 for a dataset that comes over a network, of which few are fetched at once; 0 for files on disk."""
+    """Return 1 for a dataset that comes over a network, of which few are fetched at once; 0 for files on disk."""
     return int(bool({"hub", "github"} & study.tasks[wildcards.dataset].source.keys()))
 
 
 def dataset_offline(study: Study, wildcards: Wildcards) -> str:
-    """What HF_HUB_OFFLINE is to be: over a network what the user has set it to, for files 1, as for all jobs."""
+    """Return the value of HF_HUB_OFFLINE: the user's if a network is needed, else 1 as for all jobs."""
     return "$FETCH_OFFLINE" if hub_requests(study, wildcards) else "1"
 
 
 def dataset_licence(study: Study, wildcards: Wildcards) -> str:
-    """The licence of a dataset."""
+    """Return the licence of a dataset."""
     return study.tasks[wildcards.dataset].licence
 
 
 def item_sizes(study: Study, wildcards: Wildcards) -> str:
-    """How many items of a dataset are drawn."""
+    """Return how many items of a dataset are drawn."""
     return to_json(sizes_of(study.tasks[wildcards.dataset], asdict(study.settings.items)))
 
 
 def dataset_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """The files on disk that a dataset is read from."""
+    """Return the files on disk that a dataset is read from."""
     return list(dict.fromkeys(path for _, path in files_by_role(study.tasks[wildcards.dataset])))
 
 
 def item_task(study: Study, wildcards: Wildcards) -> str:
-    """The part of a task that decides its items: everything but wording and description."""
+    """Return the part of a task that decides its items: everything but wording and description."""
     task = study.tasks[wildcards.dataset]
     return to_json(task_part(task, formats={}, labels=task.labels and dict.fromkeys(task.labels, "")))
 
 
 def render_task(study: Study, wildcards: Wildcards) -> str:
-    """The part of a task that decides its wording in one format."""
+    """Return the part of a task that decides its wording in one format."""
     task = study.tasks[wildcards.dataset]
     formats = {wildcards.format: task.formats[wildcards.format]}
     return to_json(task_part(task, formats=formats, source={}))
 
 
 def task_part(task: Task, **replaced: object) -> dict[str, object]:
-    """A task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
+    """Return a task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
     return asdict(task) | APART | replaced
 
 
 def world_datasets(study: Study) -> set[str]:
-    """The datasets that the nursery's world gives."""
+    """Return the datasets that the nursery's world gives."""
     return {name for name, task in study.tasks.items() if "world" in task.source}

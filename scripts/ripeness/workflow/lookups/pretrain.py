@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/pretrain.smk."""
+"""Give inputs and parameters to the rules of rules/pretrain.smk."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
 
 
 def corpus_recipe(study: Study, wildcards: Any) -> str:
-    """What the corpus of a series is made of."""
+    """Return what the corpus of a series is made of."""
     settings = dict(pretraining_of(study, wildcards.series))
     source = pretraining_of(study, wildcards.series)["source"]
     if "hub" in source:
@@ -21,7 +21,7 @@ def corpus_recipe(study: Study, wildcards: Any) -> str:
 
 
 def corpus_files(study: Study, wildcards: Any) -> list[str]:
-    """The text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
+    """Return the text files that a corpus is made of, or the folder of fetched ones; none for the nursery's world."""
     source = pretraining_of(study, wildcards.series)["source"]
     if "hub" in source:
         return [f"{results(study)}/text/{wildcards.series}"]
@@ -29,13 +29,13 @@ def corpus_files(study: Study, wildcards: Any) -> list[str]:
 
 
 def text_on_hub(study: Study, wildcards: Any) -> str:
-    """The dataset of the hub from which a series' text comes."""
+    """Return the dataset of the hub from which a series' text comes."""
     source = pretraining_of(study, wildcards.series)["source"]["hub"]
     return to_json(with_commit(study.lock, source, source["id"]))
 
 
 def pretraining_settings(study: Study, wildcards: Any) -> str:
-    """Model, optimiser, schedule and seed of a pre-training; of a state those of the run that checkpoints share."""
+    """Return model, optimiser, schedule and seed of a pre-training; for a state those of the shared run."""
     settings = pretraining_of(study, wildcards.series)
     entry = None
     if hasattr(wildcards, "checkpoint"):
@@ -46,24 +46,24 @@ def pretraining_settings(study: Study, wildcards: Any) -> str:
 
 
 def earlier_state(study: Study, wildcards: Any) -> list[str]:
-    """The kept state from which a state goes on; none for the first."""
+    """Return the kept state from which a state goes on; none for the first."""
     earlier = [step for step in state_steps(study, wildcards.series) if step < int(wildcards.step)]
     return [f"{results(study)}/pretraining/{wildcards.series}/step{max(earlier)}.safetensors"] if earlier else []
 
 
 def resume_option(study: Study, wildcards: Any) -> str:
-    """The option before the earlier state; nothing for the first state."""
+    """Return the option before the earlier state; nothing for the first state."""
     return "--resume" if earlier_state(study, wildcards) else ""
 
 
 def place_for(study: Study, wildcards: Any) -> Place:
-    """Where in its series a checkpoint that is pre-trained here is taken."""
+    """Return the place in its series of a checkpoint that is pre-trained here."""
     settings = pretraining_of(study, wildcards.series)
     return place_of(settings, study.checkpoints[wildcards.series][wildcards.checkpoint])
 
 
 def state_for(study: Study, wildcards: Any) -> list[str]:
-    """The kept state from which a checkpoint is made; none for one with a run of its own."""
+    """Return the kept state from which a checkpoint is made; none for one with a run of its own."""
     shared = place_for(study, wildcards).shared
     if shared is None:
         return []
@@ -72,12 +72,12 @@ def state_for(study: Study, wildcards: Any) -> list[str]:
 
 
 def state_option(study: Study, wildcards: Any) -> str:
-    """The option before that state; nothing for a run of its own."""
+    """Return the option before that state; nothing for a run of its own."""
     return "--state" if state_for(study, wildcards) else ""
 
 
 def pretraining_priority(study: Study, wildcards: Any) -> float:
-    """Runs of their own come before states, which others wait for, and the longest first: it takes half of all time."""
+    """Rank checkpoints with a run of their own before states, which others wait for, and the longest run first."""
     place = place_for(study, wildcards)
     if place.shared is not None:
         return 20
@@ -86,7 +86,7 @@ def pretraining_priority(study: Study, wildcards: Any) -> float:
 
 
 def pretrained_checkpoint(study: Study, wildcards: Any) -> str:
-    """Where in the pre-training a checkpoint is taken, and over which steps the rate falls to zero, if it does."""
+    """Return the place of a checkpoint, and the steps over which the rate falls to zero, if it does."""
     place = place_for(study, wildcards)
     identity = {"series": wildcards.series, "checkpoint": wildcards.checkpoint, "phase": place.phase}
     fall = {"from_step": place.shared, "steps": place.decay_steps} if place.decay_steps else {}

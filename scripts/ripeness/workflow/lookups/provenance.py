@@ -1,11 +1,11 @@
-"""Rule inputs and parameters for rules/provenance.smk."""
+"""Give inputs and parameters to the rules of rules/provenance.smk."""
 
 from ripeness.study.grid import HARNESS_FORMAT, Study, harness_tasks
 from ripeness.workflow.lookups.shared import results, runs_models, to_json
 
 
 def config_json(study: Study) -> str:
-    """The study as it was understood, with defaults; `scratch` is the site's."""
+    """Return the study as it was understood, with defaults; `scratch` is the site's."""
     is_whole = runs_models(study)
     others = ["study", "title", study.settings.kind, "findings"]
     others += ["audit"] if study.settings.acknowledged else []
@@ -14,17 +14,17 @@ def config_json(study: Study) -> str:
 
 
 def dataset_folders(study: Study) -> list[str]:
-    """The published rows of all datasets."""
+    """Return the published rows of all datasets."""
     return [f"{results(study)}/datasets/{name}" for name in study.tasks]
 
 
 def checkpoint_folders(study: Study) -> list[str]:
-    """All checkpoints of the study."""
+    """Return all checkpoints of the study."""
     return [
         f"{results(study)}/checkpoints/{series}/{name}" for series, names in study.checkpoints.items() for name in names
     ]
 
 
 def harness_folders(study: Study) -> list[str]:
-    """The fetched tasks."""
+    """Return the fetched tasks."""
     return [f"{results(study)}/{HARNESS_FORMAT}/{task}" for task in harness_tasks(study)]

@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/report.smk."""
+"""Give inputs and parameters to the rules of rules/report.smk."""
 
 from ripeness.study.grid import UNSEEDED, Cell, Study, cells_at, probes_asked
 from ripeness.workflow.lookups.measure import probe_rows
@@ -6,12 +6,12 @@ from ripeness.workflow.lookups.shared import results, runs_models, to_json
 
 
 def shown_series(study: Study) -> str:
-    """The series whose prompts the report shows: the first that is asked as much as any."""
+    """Return the series whose prompts the report shows: the first that is asked as much as any."""
     return max(study.checkpoints, key=lambda series: len(probes_asked(study, series)))
 
 
 def shown_cells(study: Study) -> list[Cell]:
-    """The untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
+    """Return the untouched cells whose prompts the report shows: those of the first checkpoint and seed."""
     if not runs_models(study):
         return []
     series, seed = shown_series(study), study.settings.seeds[0]
@@ -20,26 +20,26 @@ def shown_cells(study: Study) -> list[Cell]:
 
 
 def shown_probes(study: Study) -> str:
-    """The probes whose prompts the report shows."""
+    """Return the probes whose prompts the report shows."""
     return to_json([row for cell in shown_cells(study) for row in probe_rows(study, cell)])
 
 
 def shown_files(study: Study) -> list[str]:
-    """The examples that the shown prompts are taken from."""
+    """Return the examples that the shown prompts are taken from."""
     return [f"{results(study)}/examples/{cell.dataset}/{cell.format}" for cell in shown_cells(study)]
 
 
 def shown_checkpoint(study: Study) -> str:
-    """The checkpoint whose tokenizer reads the shown prompts."""
+    """Return the checkpoint whose tokenizer reads the shown prompts."""
     series = shown_series(study)
     return f"{results(study)}/checkpoints/{series}/{next(iter(study.checkpoints[series]))}"
 
 
 def shown_seed(study: Study) -> int:
-    """The seed that draws the shots of the shown prompts."""
+    """Return the seed that draws the shots of the shown prompts."""
     return study.settings.seeds[0]
 
 
 def prompts_file(study: Study) -> list[str]:
-    """The shown prompts; without models there are none."""
+    """Return the shown prompts; without models there are none."""
     return [f"{results(study)}/prompts.json"] if runs_models(study) else []

@@ -1,4 +1,4 @@
-"""Paths, settings and questions about the study that several chapters of the rules share."""
+"""Give paths and settings that several chapters of the rules share."""
 
 import json
 from collections.abc import Iterable
@@ -10,49 +10,49 @@ from ripeness.study.study_config import MODELS, PUBLISHED
 
 
 def results(study: Study) -> str:
-    """The study's folder."""
+    """Return the study's folder."""
     return f"results/{study.settings.study}"
 
 
 def to_json(value: object) -> str:
-    """JSON text on one line that is the same for the same value."""
+    """Write JSON on one line, the same text for the same value."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def to_script(value: object) -> str:
-    """JSON text for rules whose files are in Snakemake's report, which puts parameters into a script as they are."""
+    """Write JSON for rules whose files are in Snakemake's report, which puts parameters into a script unescaped."""
     return to_json(value).replace("<", r"\u003c")
 
 
 def text_file(study: Study, series: str, text: str) -> str:
-    """The passages of a text; where it is held out, those of the series."""
+    """Return the passages of a text; where it is held out, those of the series."""
     is_heldout = study.settings.texts[text].heldout
     return f"{results(study)}/{f'corpus/{series}/heldout' if is_heldout else f'texts/{text}'}.parquet"
 
 
 def made_for(study: Study, paths: Iterable[str]) -> list[str]:
-    """The folders and files that rules make for these files: a text is a file, any other is part of a folder."""
+    """Return the folders and files that rules make for these files: a text is a file, any other is part of a folder."""
     texts = f"{results(study)}/texts/"
     return list(dict.fromkeys(path if path.startswith(texts) else str(Path(path).parent) for path in paths))
 
 
 def is_published(study: Study) -> bool:
-    """Whether a study is one of published numbers, with nothing to run."""
+    """Tell whether a study is one of published numbers, with nothing to run."""
     return study.settings.kind == PUBLISHED
 
 
 def runs_models(study: Study) -> bool:
-    """Whether a study pre-trains, tunes or asks language models."""
+    """Tell whether a study pre-trains, tunes or asks language models."""
     return study.settings.kind == MODELS
 
 
 def pretrained_series(study: Study) -> set[str]:
-    """The series that are pre-trained here."""
+    """Return the series that are pre-trained here."""
     return {name for name, series in study.settings.series.items() if series.pretrain is not None}
 
 
 def twins(study: Study) -> dict[str, list[str]]:
-    """The names of the annealed twins of every series that has any."""
+    """Return the names of the annealed twins of every series that has any."""
     found = {
         series: [name for name, entry in entries.items() if is_twin(entry)]
         for series, entries in study.checkpoints.items()

@@ -1,4 +1,4 @@
-"""Rule inputs and parameters for rules/theory.smk."""
+"""Give inputs and parameters to the rules of rules/theory.smk."""
 
 from ripeness.study.grid import Study
 from ripeness.workflow.lookups.shared import results, to_json
@@ -8,20 +8,20 @@ TABLES = ("noisy_networks", "learned_features", "tuned_networks")
 
 
 def theory_seeds(study: Study) -> list[int]:
-    """The seeds of the simulation; none in another study."""
+    """Return the seeds of the simulation; none in another study."""
     return study.settings.theory_seeds
 
 
 def theory_settings(study: Study) -> str:
-    """How networks are simulated; a seed is no setting of the others."""
+    """Return the settings of the simulation, without its seeds."""
     return to_json({key: value for key, value in study.settings.theory.items() if key != "seeds"})
 
 
 def tables_of_seeds(study: Study, wildcards: Wildcards) -> list[str]:
-    """One table of every seed."""
+    """Return one table of every seed."""
     return [f"{results(study)}/theory/seed{seed}/{wildcards.table}.parquet" for seed in theory_seeds(study)]
 
 
 def theory_tables(study: Study) -> list[str]:
-    """The collected tables; none in another study."""
+    """Return the collected tables; none in another study."""
     return [f"{results(study)}/tables/{name}.parquet" for name in TABLES] if theory_seeds(study) else []

@@ -1,4 +1,4 @@
-"""Run one program in a child of a warm server (`ripeness.workflow.warm.start`), or plainly where that cannot be had.
+"""Run one program in a child of a warm server (`ripeness.workflow.warm.start`), or plainly if there is none.
 
 `scripts/warm/python` starts this under ``python -S -E`` with the server's socket, the program and its options.
 Nothing of the job happens before the child has the whole request, so until then a plain start is safe. Later it is safe
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def answer(connection: socket.socket) -> int:
-    """The next number from the other side; EOFError if that side has closed."""
+    """Return the next number from the other side; EOFError if that side has closed."""
     data = connection.recv(4)  # four bytes in a local socket come together
     if len(data) < 4:
         raise EOFError
@@ -109,7 +109,7 @@ def has_ended(child: int) -> bool:
 
 
 def left_of(child: int) -> list[int]:
-    """Processes of a job that have not ended: of its group, and those that torchrun gives sessions of their own.
+    """List the unfinished processes of a job: of its group, and those that torchrun gives sessions of their own.
 
     These are started with the words of the job, in its folder.
     """

@@ -1,4 +1,4 @@
-"""Be a job: what a forked child of the warm server does between fork and end (see `ripeness.workflow.warm.start`)."""
+"""Run a job in a forked child of the warm server (see `ripeness.workflow.warm.start`)."""
 
 import atexit
 import builtins
@@ -30,7 +30,7 @@ READ_AT_START = (
 
 
 def settings_read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that is too late to change once the libraries are loaded."""
+    """Return the part of an environment that cannot be changed once the libraries are loaded."""
     return {name: value for name, value in environment.items() if name.startswith(READ_AT_START)}
 
 
@@ -128,7 +128,7 @@ def run(program: str) -> int:
 
 
 def status_of(end: SystemExit) -> int:
-    """The exit status that the interpreter makes of SystemExit."""
+    """Return the exit status that the interpreter makes of SystemExit."""
     if end.code is None or isinstance(end.code, int):
         return (end.code or 0) & 0xFF
     print(end.code, file=sys.stderr)

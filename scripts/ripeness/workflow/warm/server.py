@@ -1,4 +1,4 @@
-"""Be a warm server: import libraries once, then fork a child for each job (see `ripeness.workflow.warm.start`).
+"""Serve jobs warm: import libraries once, then fork a child for each job (see `ripeness.workflow.warm.start`).
 
 One loop and one thread. The child, not the server, reads what a client wants (`ripeness.workflow.warm.job`), so a slow
 client holds nobody up. What is said on a client's connection:
@@ -151,7 +151,7 @@ def signals_as_bytes() -> tuple[int, int]:
 
 
 def milliseconds_to_deadline(jobs: dict[int, Job]) -> float | None:
-    """How long the server may sleep."""
+    """Compute how long the server may sleep."""
     deadlines = [job.deadline for job in jobs.values() if job.deadline]
     return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
 
@@ -210,7 +210,7 @@ def admit(loop: Loop, settings: dict[str, str]) -> None:
 
 
 def forget_server(loop: Loop) -> None:
-    """In the child: close what is the server's and handle signals as a new interpreter does."""
+    """Close what is the server's in the child, and handle signals as a new interpreter does."""
     signal.set_wakeup_fd(-1)  # from Python 3.12 on asyncio, where a library has brought it, does so after a fork too
     os.close(loop.writable)
     os.close(loop.signals)
