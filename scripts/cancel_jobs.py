@@ -1,6 +1,6 @@
 """End the SLURM jobs that a killed Snakemake has left behind in this folder, and wait until they are gone.
 
-They would write their files beside those of the next run. `make resume` runs this first.
+They would write files at the same time as the next run. `make resume` runs this first.
 """
 
 import logging
@@ -20,8 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     argument_parser(__doc__).parse_args(argv)
     if at_work := [pid for pid in processes_here() if pid != os.getpid()]:
         raise UserError(
-            f"Snakemake is at work in this folder (process {', '.join(map(str, at_work))})\n"
-            "hint: let it end, or interrupt it; what it has submitted is its own"
+            f"Snakemake is running in this folder (process {', '.join(map(str, at_work))})\n"
+            "hint: wait for it, or interrupt it; it manages its own jobs"
         )
     jobs = jobs_here()
     if jobs:
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     while jobs_here():
         if time.monotonic() > end:
             raise UserError(
-                f"jobs {' '.join(jobs_here())} have not ended in {MOST_SECONDS} s\nhint: ask SLURM about them: squeue"
+                f"jobs {' '.join(jobs_here())} have not ended in {MOST_SECONDS} s\nhint: look at them with squeue"
             )
         time.sleep(1)
 
@@ -64,7 +64,9 @@ def ask(*command: str) -> str:
     except FileNotFoundError:
         raise UserError(f"there is no {command[0]} on this machine\nhint: run this on the login node") from None
     except subprocess.CalledProcessError as error:
-        raise UserError(f"{command[0]}: {error.stderr.strip()}\nhint: is SLURM at work? try sinfo") from None
+        raise UserError(
+            f"{command[0]}: {error.stderr.strip()}\nhint: check with sinfo whether SLURM is running"
+        ) from None
 
 
 if __name__ == "__main__":

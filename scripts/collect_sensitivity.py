@@ -1,7 +1,7 @@
 """Collect the tables of all perturbed checkpoints into the study's, with the effect of tuning on the same loss.
 
 Tuning is a perturbation too: a row of kind "displacement" for every tuned model that was measured on one of the texts,
-with the norm of the displacement as its scale and, where it was asked for, the curvature of the loss along it.
+with the norm of the displacement as its scale and, where it was measured, the curvature of the loss along it.
 """
 
 from pathlib import Path

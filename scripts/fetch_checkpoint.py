@@ -33,17 +33,17 @@ def folder_of(source: dict[str, Any]) -> tuple[str, Path]:
         from ripeness.hub.checkpoint_folder import checkpoint_folder
 
         return f"{source['repo']} at {source['revision']}", checkpoint_folder(source)
-    raise UserError("the source names no model\nhint: give `path`, or `repo` and `revision`")
+    raise UserError("the source has no model\nhint: give `path`, or `repo` and `revision`")
 
 
 def facts_of(folder: Path, source: dict[str, Any]) -> dict[str, Any]:
     """Collect the facts of a checkpoint: the study's line overrides the folder's own checkpoint.json."""
     own = read_facts(folder / "checkpoint.json") if (folder / "checkpoint.json").is_file() else {}
-    facts = checked("the source", {"lr": None, "phase": "stable"} | own | source, "mend the checkpoint's line")
+    facts = checked("the source", {"lr": None, "phase": "stable"} | own | source, "fix the checkpoint's line")
     if missing := [key for key in FACTS if key not in facts]:
         raise UserError(
-            f"checkpoint {facts.get('checkpoint')!r} of {facts.get('series')!r}: {', '.join(missing)} not known\n"
-            "hint: give them in its line, or in a checkpoint.json in its folder"
+            f"checkpoint {facts.get('checkpoint')!r} of {facts.get('series')!r}: {', '.join(missing)} unknown\n"
+            "hint: add them to its line in the config, or to a checkpoint.json in its folder"
         )
     origin = {key: source[key] for key in ORIGIN if "repo" in source and key in source}
     if "repo" in source:

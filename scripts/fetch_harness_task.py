@@ -1,4 +1,4 @@
-"""Fetch one task of lm-evaluation-harness: its data, its config, and a digest of the documents that it asks."""
+"""Fetch one task of lm-evaluation-harness: its data, its config, and a digest of its documents."""
 
 import difflib
 import hashlib
@@ -60,14 +60,14 @@ def check_task(task: Any, name: str, shots: list[int]) -> None:
     """Refuse a task that would run code of a model, reads more than text, or takes no shots."""
     if getattr(task, "UNSAFE_CODE", False):
         raise UserError(
-            f"the task {name!r} runs code that models write\nhint: leave it out; run it with lm_eval itself"
+            f"the task {name!r} executes code written by models\nhint: leave it out; run it with lm_eval itself"
         )
     if getattr(task, "MULTIMODAL", False):
-        raise UserError(f"the task {name!r} asks about images or sounds\nhint: leave it out; the models read text")
+        raise UserError(f"the task {name!r} uses images or audio\nhint: leave it out; the models read text only")
     if task.config.num_fewshot == 0 and any(shots):
         raise UserError(
-            f"the task {name!r} is for 0 shots only (num_fewshot: 0), and {max(shots)} are wanted\n"
-            "hint: lm_eval would ask without shots all the same; set `shots: [0]` in its suite"
+            f"the task {name!r} is for 0 shots only (num_fewshot: 0), but {max(shots)} are requested\n"
+            "hint: lm_eval would silently use 0 shots; set `shots: [0]` in its suite"
         )
 
 

@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     in_turn = pretraining_in_turn(study, jobs, seconds) / 3600
     wall = max(hours[True] / options.gpus, in_turn) + hours[False] / options.gpus
     print(f"{'all':<22}{sum(jobs.values()):>8}{'':>10}{hours[True]:>12.3f}{hours[False]:>12.3f}")
-    print(f"\nabout {wall:.2f} hours with {options.gpus} at once, beside waiting for a place in the queue")
+    print(f"\nabout {wall:.2f} hours with {options.gpus} at once, without waiting in the queue")
     if study.settings.published_cost is not None:
         print(f"published: {study.settings.published_cost}")
     sizes = disk_bytes(study, options.gpus)

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"the source lacks {' and '.join(missing)}\nhint: see --help")
     task, seed = options.source["world"], options.source.get("seed", 0)
     if task not in TASKS:
-        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(TASKS)}\nhint: mend `source`")
+        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(TASKS)}\nhint: fix `source`")
     made = {split: rows(task, n=n, split=split, seed=seed) for split, n in options.source["rows"].items()}
     write_rows(options.output, made, {"source": options.source, "licence": options.licence})
 

@@ -87,7 +87,7 @@ def check(repo: str) -> None:
     from ripeness.hub.weight_report import report_weights
 
     if not REPOSITORY.fullmatch(repo):
-        raise UserError(f"--check: {repo!r} is no repository\nhint: give owner/name, e.g. EleutherAI/pythia-70m")
+        raise UserError(f"--check: {repo!r} is not a repository\nhint: give owner/name, e.g. EleutherAI/pythia-70m")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each of some hundred requests
     report = report_weights(repo)
     print("\n".join(report.lines))
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--check", metavar="OWNER/NAME", help="compare the weights of all branches of this repository")
     parser.add_argument("--lock", type=Path, default=LOCK_FILE, help="the lock file")
     parser.add_argument("--update", action="store_true", help="resolve again what is in the lock file")
-    parser.add_argument("--show", action="store_true", help="ask nothing of the network, write nothing")
+    parser.add_argument("--show", action="store_true", help="use no network, write nothing")
     options = parser.parse_args(argv)
     if (options.study is None) == (options.check is None):
         parser.error("give either --study or --check")

@@ -31,7 +31,7 @@ from ripeness.workflow.usage_logs import cost_lines
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
-FULL_BYTES = 2**16  # of a disk that are free where nobody can work any more
+FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 
 
 def tick(progress: Progress, ended: Event) -> None:

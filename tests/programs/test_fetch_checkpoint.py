@@ -65,8 +65,8 @@ def test_a_rate_that_nobody_knows_is_null(tmp_path, foreign):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"tokens": 5}, "checkpoint 'step9' of 'mine': step not known"),
-        ({}, "step, tokens not known"),
+        ({"tokens": 5}, "checkpoint 'step9' of 'mine': step unknown"),
+        ({}, "step, tokens unknown"),
         ({"path": "nowhere", "step": 1, "tokens": 2}, "there is no folder nowhere"),
     ],
 )
@@ -78,7 +78,7 @@ def test_a_source_that_says_too_little_is_refused(tmp_path, foreign, source, mes
 
 
 def test_a_source_without_a_model_is_refused(tmp_path):
-    with pytest.raises(UserError, match="the source names no model"):
+    with pytest.raises(UserError, match="the source has no model"):
         fetch_checkpoint.main(["--source", '{"repo": "a/b"}', "--output", str(tmp_path / "out")])
 
 
@@ -98,9 +98,9 @@ def test_a_branch_that_nobody_has_resolved_is_refused_before_anything_is_asked(t
 DAMAGED = {
     "{": "is not JSON",
     "": "is empty",
-    "[1]": r"\[1\] stands where an object",
-    '"a"': "stands where an object",
-    "null": "stands where an object",
+    "[1]": r"\[1\] found, but an object",
+    '"a"': "found, but an object",
+    "null": "found, but an object",
     "[" * 100_000: "is not JSON|recursion",
     '{"tokens": "1e9"}': 'tokens is "1e9", not a whole number',
     '{"tokens": 1.5}': "tokens is 1.5, not a whole number",

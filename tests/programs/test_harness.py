@@ -176,7 +176,7 @@ def test_what_the_harness_scores_without_a_number_is_null_with_the_reason(broken
     [
         ("my_wrds", [0], r"no task 'my_wrds', nor has the folder .*\nhint: did you mean 'my_words'\?"),
         ("my_group", [0], r"'my_group' of lm_eval is a group of tasks\nhint: name its tasks .*: My_Colours, my_words"),
-        ("my_prose", [0, 3], r"'my_prose' is for 0 shots only .* and 3 are wanted\nhint: "),
+        ("my_prose", [0, 3], r"'my_prose' is for 0 shots only .* but 3 are requested\nhint: "),
     ],
 )  # fmt: skip
 def test_what_is_no_task_to_ask_is_refused_with_a_way_out(tasks, tmp_path, name, shots, message):

@@ -95,7 +95,7 @@ def test_two_names_of_one_commit_are_asked_of_once_and_a_busy_hub_is_waited_for(
 @pytest.mark.parametrize(
     ("repo", "message"),
     [
-        ("pythia", "--check: 'pythia' is no repository\nhint: "),
+        ("pythia", "--check: 'pythia' is not a repository\nhint: "),
         ("someone/nothing", "no such repository, or it is private"),
     ],
 )

@@ -44,8 +44,8 @@ def needed_files(target: Target, files: Iterable[str]) -> list[str]:
         return [name for name in names if name in SMALL_FILES or name == first or name in weights]
     shown = ", ".join(sorted(names)[:12]) or "nothing"
     raise UserError(
-        f"{target} has no weights in a form that is read here; it has {shown}\n"
-        f"hint: these are read: {', '.join(first for first, _ in WEIGHTS)}; convert others and name the folder with "
+        f"{target} has no weights in a supported format; it has {shown}\n"
+        f"hint: supported are {', '.join(first for first, _ in WEIGHTS)}; convert others, and give the folder as "
         "`path`"
     )
 

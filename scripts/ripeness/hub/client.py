@@ -51,7 +51,7 @@ def text_split(split: str, source: dict[str, Any]) -> str:
     if source["column"] not in table.column_names:
         raise UserError(
             f"{source['id']} has no column {source['column']!r}; it has {', '.join(table.column_names)}\n"
-            "hint: `column` of the text names the one that holds it"
+            "hint: set `column` to the one with the text"
         )
     return "\n".join(row.rstrip("\n") for row in table[source["column"]])
 
@@ -67,7 +67,7 @@ def dataset_split(name: str, config: str | None, split: str, source: dict[str, A
     if odd := next((table for table in tables if table.column_names != tables[0].column_names), None):
         raise UserError(
             f"the dataset {name}: the splits {split} have different columns: {', '.join(tables[0].column_names)}; "
-            f"{', '.join(odd.column_names)}\nhint: they cannot serve one role; name them in tasks of their own"
+            f"{', '.join(odd.column_names)}\nhint: splits of one role need the same columns; use a task file for each"
         )
     if len(tables) == 1:
         return tables[0]
@@ -81,7 +81,7 @@ def one_split(name: str, config: str | None, split: str, source: dict[str, Any])
     if constants.is_offline_mode():  # the library would take whatever version it has read before
         raise UserError(
             f"{target} cannot be fetched: HF_HUB_OFFLINE is set\nhint: fetch on a machine with network: make study, or "
-            "snakemake prepare, there; the rows stay in results/. Or name files on disk with `source`"
+            "snakemake prepare, there; results/ keeps the rows. Or give files on disk under `source`"
         )
     files = list_files(target, commit)
     with tempfile.TemporaryDirectory() as cache:
@@ -110,7 +110,7 @@ def published_split(
     if (script := f"{target.name.rpartition('/')[2]}.py") in files:
         raise UserError(
             f"{target} is made by a script, {script}, which is not run\nhint: `revision: refs/convert/parquet` reads "
-            "the hub's own copy, if there is one; else download the rows and name the files under `source`"
+            "the hub's own copy, if there is one; else download the rows and give the files under `source`"
         )
     build = plainly(datasets.load_dataset_builder)
     builder = patiently(target, build, target.name, name=config, revision=commit, cache_dir=cache)
@@ -151,10 +151,10 @@ def check_guess(target: Target, split: str, paths: list[str]) -> None:
         found.setdefault(tuple(re.sub(r"\d+(-of-\d+)?(-[0-9a-f]{8,})?", "", part) for part in named), path)
     if len(found) > 1:
         raise UserError(
-            f"{target}: no card says which files are the split {split!r}, and by their names these are: "
+            f"{target}: no dataset card defines the split {split!r}, and several file names match it: "
             f"{', '.join(list(found.values())[:6])}\n"
-            "hint: the hub's own copy may tell them apart (revision: refs/convert/parquet); or download the file that "
-            "is meant and name it under `source`"
+            "hint: the hub's own copy may separate them (revision: refs/convert/parquet); or download the right "
+            "file and give it under `source`"
         )
 
 
@@ -163,5 +163,5 @@ def check_rows(target: Target, split: str, n_rows: int, expected: int | None) ->
     if expected and n_rows != expected:
         raise UserError(
             f"{target}: the split {split!r} has {n_rows} rows, its card says {expected}\n"
-            "hint: fetch it again; if it stays so, the repository is damaged: take another commit"
+            "hint: fetch it again; if this repeats, the repository is damaged: use another commit"
         )

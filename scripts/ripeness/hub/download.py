@@ -49,10 +49,10 @@ def list_files(target: Target, commit: str) -> dict[str, RepoFile]:
 def check_entry(target: Target, file: RepoFile) -> None:
     """Refuse a file whose path or hash would lead out of the cache, where both are names of files.
 
-    What stands in the list is believed of nobody: HF_ENDPOINT may name any server.
+    The list is not trusted: HF_ENDPOINT may be any server.
     """
     if not is_inner(file.path):
-        raise misled(target, f"a file is called {file.path!r}")
+        raise misled(target, f"a file is named {file.path!r}")
     if file.lfs and not SHA256.fullmatch(str(file.lfs.sha256)):
         raise misled(target, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
     if not GIT_HASH.fullmatch(str(file.blob_id)):

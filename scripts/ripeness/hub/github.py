@@ -58,6 +58,6 @@ def address(source: dict[str, Any], name: str) -> str:
 def by_hand(source: dict[str, Any], names: list[str]) -> str:
     """Say how to get the files when GitHub cannot be reached."""
     return (
-        f"download {', '.join(address(source, name) for name in names)} where there is a network, and name the files "
+        f"download {', '.join(address(source, name) for name in names)} on a machine with network, and give the files "
         "in the study: datasets: {<name>: {source: {train: ..., validation: ..., test: ...}}}; `+` joins several"
     )

@@ -57,8 +57,8 @@ def check_sequence(where: str, places: list[tuple[int, int]]) -> None:
         is_whole = is_whole and numbers == list(range(len(numbers)))
     if not is_whole:
         raise UserError(
-            f"{where} lacks files: there are numbers {', '.join(str(number) for _, number in places[:8])}\n"
-            "hint: the copy is damaged; name another revision"
+            f"{where} is incomplete: it has the files number {', '.join(str(number) for _, number in places[:8])}\n"
+            "hint: the copy is damaged; use another revision"
         )
 
 
@@ -72,7 +72,7 @@ def files_of_split(what: str, paths: Iterable[str], config: str | None, split: s
     if split not in splits[config] and PARTIAL + split in splits[config]:
         raise UserError(
             f"{what} has only the beginning of the split {split!r}\n"
-            f"hint: under `splits`, {PARTIAL + split} takes what is there; another revision may hold all of it"
+            f"hint: use {PARTIAL + split} under `splits` for this part; another revision may have all of it"
         )
     if split not in splits[config]:
         raise no_split(what, split, splits[config])
@@ -83,8 +83,8 @@ def only_one(what: str, splits: Splits) -> str:
     """Return the configuration of a copy that has one. Raises UserError if there are several to choose from."""
     if len(splits) != 1:
         raise UserError(
-            f"{what} has the configurations {', '.join(splits) or '(none)'}, and the source names none\n"
-            "hint: name one with `config`"
+            f"{what} has the configurations {', '.join(splits) or '(none)'}, and the source selects none\n"
+            "hint: choose one with `config`"
         )
     return next(iter(splits))
 
@@ -93,5 +93,5 @@ def no_split(what: str, split: str, known: Iterable[str]) -> UserError:
     """Make the error for a split that is not there."""
     return UserError(
         f"{what} has no split {split!r}; it has {', '.join(map(str, known)) or 'none'}\n"
-        "hint: `splits` of the task file says which published split serves as what"
+        "hint: `splits` of the task file maps train, validation and test to published splits"
     )

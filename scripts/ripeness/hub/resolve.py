@@ -76,7 +76,7 @@ def whole_list(series: str, facts: dict[str, Any], refs: dict[tuple[str, str], d
     if not kept:
         raise UserError(
             f"series.{series}: no branch of {facts['repo']} is named like {' or '.join(facts['branches'])}; it has "
-            f"{', '.join(list(found)[:8]) or 'none'}\nhint: say how they are named with `branches`"
+            f"{', '.join(list(found)[:8]) or 'none'}\nhint: give the pattern of their names as `branches`"
         )
     for entry in facts.get("named", {}).values():
         kept |= {name: found[name] for name in branches_of(facts, entry, found)}
@@ -111,8 +111,8 @@ def choose(wanted: Wanted, entry: dict[str, Any], facts: dict[str, Any], found: 
     names = branches_of(facts, entry, found)
     if len(names) > 1:
         raise UserError(
-            f"{wanted.where}: {len(names)} branches of {wanted.repo} are meant by {wanted.revision!r}: "
-            f"{', '.join(names[:4])}\nhint: give the `revision` that you want"
+            f"{wanted.where}: {len(names)} branches of {wanted.repo} match {wanted.revision!r}: "
+            f"{', '.join(names[:4])}\nhint: give the full name as `revision`"
         )
     if not names and entry.get("by_step"):
         steps = [step for name in found if (step := step_of(facts, name)) is not None] or known_steps(facts)

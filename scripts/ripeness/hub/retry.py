@@ -98,7 +98,8 @@ def is_inner(path: str) -> bool:
 def misled(what: Target | str, why: str) -> UserError:
     """Make the error for an answer that no hub gives."""
     return UserError(
-        f"{what} cannot be fetched: {why}\nhint: no hub answers so; check HF_ENDPOINT, which is {constants.ENDPOINT}"
+        f"{what} cannot be fetched: {why}\nhint: a hub does not answer so; check HF_ENDPOINT, "
+        f"which is {constants.ENDPOINT}"
     )
 
 

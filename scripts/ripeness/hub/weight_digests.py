@@ -15,7 +15,7 @@ from ripeness.hub.download import list_files
 from ripeness.hub.target import Target
 from ripeness.study.lock_file import commit_of
 
-AT_ONCE = 4  # lists that are asked for; each is one or a few requests
+AT_ONCE = 4  # lists that are requested; each is one or a few requests
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -66,7 +66,7 @@ def cached_weights(repo: str, commit: str) -> dict[str, Any] | None:
 def all_forms(repo: str, commits: Mapping[str, str]) -> dict[str, dict[str, list[str]]]:
     """Return the digests of every form of weights in each of these branches {name: commit}.
 
-    A commit is asked for once.
+    A commit is requested once.
     """
     names = {commit: name for name, commit in reversed(list(commits.items()))}
 

@@ -17,7 +17,7 @@ from ripeness.runtime.made_here import check_place
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 
-MAKE_ROOM = "make room; the next run goes on from here"
+MAKE_ROOM = "make room; the next run resumes from here"
 NOT_YOURS = "this user may not write there: check whose folder it is"
 DISK_HINTS = {  # what the system says, and so every program in every language
     os.strerror(errno.ENOSPC): MAKE_ROOM,
@@ -55,7 +55,7 @@ def run(main: Callable[[], None]) -> None:
         print(f"error: {error}\nhint: {hint}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("stopped; the next run goes on from here", file=sys.stderr)
+        print("stopped; the next run resumes from here", file=sys.stderr)
         sys.exit(130)
 
 

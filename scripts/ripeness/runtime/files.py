@@ -93,7 +93,7 @@ def read_json(path: Path, kind: type = object, *, keys: tuple[str, ...] = (), ad
     is_wanted = isinstance(value, kind)
     if not is_wanted:
         wanted = "an object" if kind is dict else "a list" if kind is list else "another kind of value"
-        raise damaged(path, f"{shortened(value)} stands where {wanted} is wanted", advice)
+        raise damaged(path, f"{shortened(value)} found, but {wanted} expected", advice)
     if keys and (missing := [key for key in keys if key not in value]):
         raise damaged(path, f"it lacks {', '.join(missing)}", advice)
     return value
@@ -122,7 +122,7 @@ def read_text(path: Path, *, advice: str | None = None) -> str:
     except (OSError, ValueError) as error:
         raise damaged(path, str(error), advice) from None
     if "\0" in text:  # as a failure of power leaves a file whose content had not come to the disk
-        raise damaged(path, "it holds NUL, which no text does", advice)
+        raise damaged(path, "it contains NUL characters", advice)
     return text
 
 

@@ -69,21 +69,21 @@ def check_place(path: Path, *, is_folder: bool) -> None:
         return
     mark, there = mark_of(path), contents(path)
     if mark is None and there:
-        raise refused(path, f"it holds {next(iter(there))}, and no program here has made it")
+        raise refused(path, f"it holds {next(iter(there))}, which was not made by this project")
     if strange := sorted(there.keys() - (mark or {"files": {}})["files"].keys()):
-        raise refused(path, f"it holds {strange[0]}, which no program here has put there")
+        raise refused(path, f"it holds {strange[0]}, which was not made by this project")
 
 
 def refused(path: Path, what: str) -> UserError:
     """Make the error for a place that is taken."""
-    return UserError(f"{path} is not written over: {what}\nhint: name another place, or move what is there elsewhere")
+    return UserError(f"{path} is not overwritten: {what}\nhint: give another path, or move the existing files")
 
 
 def check_no_overlap(output: Path, source: Path) -> None:
     """Refuse an output that is the very folder that is read, or a folder around it or in it."""
     new, old = output.resolve(), source.resolve()
     if new == old or new in old.parents or old in new.parents:
-        raise UserError(f"the output {output} and what is read, {source}, overlap\nhint: name another output")
+        raise UserError(f"the output {output} overlaps with the input {source}\nhint: give another output")
 
 
 def damaged(path: Path, reason: str, advice: str | None = None) -> UserError:

@@ -18,7 +18,7 @@ def check_types(where: str, kind: type, values: Mapping[str, Any]) -> None:
         if key in values and not fits(values[key], hint):
             raise UserError(
                 f"{where}: {key} is {values[key]!r}, not {in_words(hint)}\n"
-                "hint: in JSON numbers stand without quotes, texts in double quotes, lists in square brackets"
+                "hint: JSON numbers have no quotes, texts double quotes, lists square brackets"
             )
 
 

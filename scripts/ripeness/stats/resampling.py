@@ -29,7 +29,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Level:
-    """A source of variation above the items: rows of one `unit` hold repeats, told apart by `member`."""
+    """A source of variation above the items: rows of one `unit` hold repeats, distinguished by `member`."""
 
     unit: np.ndarray
     member: np.ndarray
@@ -191,7 +191,7 @@ def format_variance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def paired_only(values: np.ndarray) -> np.ndarray:
-    """Blank the items that a model was not asked in all formats: [models, formats, items]."""
+    """Blank the items that a model did not answer in all formats: [models, formats, items]."""
     return np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, values)
 
 

@@ -212,7 +212,7 @@ def sentences(
         met = f"two lines meet at {shown(stick.knot)}, {within(stick.low, stick.high, shown)}"
         said.append(f"There is a kink: {met}." if bend == "kink" else f"The curve bends, and {met}.")
     if stick.p_kink is None:
-        said.append(f"With fewer than {MIN_FOR_KINK} checkpoints a kink cannot be told from a smooth curve.")
+        said.append(f"With fewer than {MIN_FOR_KINK} checkpoints a kink cannot be distinguished from a smooth curve.")
     else:
         said.append(f"Against a smooth curve: p = {stick.p_kink:.3g}.")
     return said

@@ -48,7 +48,7 @@ def read_state(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged pickle fails in as many ways as there are instructions in it
         raise damaged(path, first_line(error)) from None
     if not isinstance(state, dict):
-        raise damaged(path, "it holds no state of a training")
+        raise damaged(path, "it is not the state of a training")
     return state
 
 

@@ -25,7 +25,7 @@ def check_finished(results: Path) -> None:
         for path in (path for pattern in patterns for path in sorted(results.glob(pattern))):
             found = read_json(path, kind)
             if kind is list and not all(isinstance(entry, dict) for entry in found):
-                raise damaged(path, "it is no list of objects")
+                raise damaged(path, "it is not a list of objects")
     for pattern, end in PAGES.items():
         for path in sorted(results.glob(pattern)):
             if not read_text(path).rstrip().endswith(end):

@@ -41,7 +41,7 @@ def check_table(path: Path) -> None:
         if n_bytes == 0:
             raise damaged(path, "it is empty")
         if (first, last) != (MAGIC, MAGIC):
-            raise damaged(path, "it is no parquet file, or its end is missing")
+            raise damaged(path, "it is not a parquet file, or its end is missing")
         pl.read_parquet_schema(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise damaged(path, first_line(error)) from None

@@ -29,14 +29,14 @@ def name_twin(where: str, entry: Entry, settings: dict[str, Any]) -> tuple[str, 
     missing, strange = sorted(NEEDED - entry.keys()), sorted(entry.keys() - KNOWN)
     if missing or strange:
         raise UserError(
-            f"{where}: an annealed twin lacks {', '.join(missing) or 'nothing'} and does not have "
-            f"{', '.join(strange) or 'anything else'}\n"
+            f"{where}: an annealed twin misses the keys: {', '.join(missing) or 'none'}; unknown keys: "
+            f"{', '.join(strange) or 'none'}\n"
             "hint: e.g. {anneal: step1000, steps: 100, batch_size: 8, text: more.txt}"
         )
     if "text" not in entry and "pretrain" not in settings:
         raise UserError(
             f"{where}: `text` is missing\n"
-            "hint: a UTF-8 text file of the kind that the series has learned, or the name of a series pre-trained here"
+            "hint: a UTF-8 text file like the training text of the series, or the name of a series pre-trained here"
         )
     name = entry.get("name", f"{entry['anneal']}-annealed{entry['steps']}")
     return name, {key: value for key, value in entry.items() if key != "name"}
@@ -52,7 +52,7 @@ def complete_twin(where: str, entry: Entry, named: dict[str, Entry], settings: d
     phase = place.phase if place else "annealed" if is_twin(parent) else parent.get("phase", "stable")
     if phase != "stable":
         raise UserError(
-            f"{where}: {entry['anneal']} is {phase} already\nhint: only a stable checkpoint has a rate to fall from"
+            f"{where}: {entry['anneal']} is {phase} already\nhint: only a stable checkpoint can be annealed"
         )
     completed = entry | {"phase": "annealed"}
     step, tokens = parent.get("step"), parent.get("tokens")
@@ -89,7 +89,7 @@ def check_texts_apart(config: StudyConfig, checkpoints: dict[str, dict[str, Entr
             if found := [f"texts.{text}"] if text in config.texts else same:
                 raise UserError(
                     f"series.{series}.checkpoints: {name} is annealed on {text!r}, which is measured on: {found[0]}\n"
-                    "hint: anneal on other text; what a model was trained on says nothing of what it has learned"
+                    "hint: anneal on other text; a model must not be measured on text that it was trained on"
                 )
 
 

@@ -40,122 +40,140 @@ class Remark:
 CHECKS = {
     # the grid, from the plan alone
     "uneven-tokens": Check(
-        "grid", "warning", "a trend over uneven checkpoints rests on few of them, and what lies in a gap is not seen"
+        "grid",
+        "warning",
+        "a trend over uneven checkpoints rests on few of them, and changes within a gap are not visible",
     ),
     "near-identical-checkpoints": Check(
-        "grid", "warning", "such checkpoints are one point twice; what differs between them is noise of tuning"
+        "grid", "warning", "such checkpoints are nearly the same point; differences between them are noise of tuning"
     ),
     "same-weights": Check(
         "grid",
         "fatal",
-        "a label is wrong: these are one point of a trend, whatever step and tokens they are said to have",
+        "a label is wrong: these checkpoints are one point of a trend, whatever their steps and tokens",
     ),
     "single-seed": Check(
-        "grid", "warning", "seeds of tuning differ by as much as many effects, and one does not show by how much"
+        "grid", "warning", "tuning seeds differ by as much as many effects, and a single seed does not show by how much"
     ),
     "single-pretraining-run": Check(
-        "grid", "note", "all checkpoints share a seed of pre-training: statements are about this run, not its kind"
+        "grid",
+        "note",
+        "all checkpoints share one pre-training seed: results are about this run, not about such runs in general",
     ),
     "mixed-rates": Check(
-        "grid", "warning", "datasets tuned at different learning rates differ by that too, not only by what they are"
+        "grid",
+        "warning",
+        "datasets tuned at different learning rates also differ by the rate, not only by their content",
     ),
     "rate-not-chosen": Check(
-        "grid", "note", "one learning rate for all checkpoints suits some better, which reads as an effect of tokens"
+        "grid",
+        "note",
+        "one learning rate for all checkpoints suits some better than others, which looks like an effect of tokens",
     ),
     "test-is-trained-on": Check(
-        "grid", "warning", "a model tuned on the very rows that another dataset asks has seen its questions"
+        "grid", "warning", "a model tuned on the very rows that another dataset tests has seen the questions"
     ),
     "tests-share-rows": Check(
-        "grid", "note", "datasets that ask the same rows are no independent evidence; an average counts them twice"
+        "grid", "note", "datasets with the same test rows are not independent evidence; an average counts them twice"
     ),
     "no-stop": Check(
-        "grid", "warning", "untouched models write on to the last token, so that part of a gain is learning to end"
+        "grid", "warning", "untouched models generate up to the token limit, so that part of a gain is learning to stop"
     ),
     # items as they were drawn
     "unlabelled-gold": Check(
         "items",
         "fatal",
-        "the mark of an unlabelled split is taken for an answer: the score says how often that is given",
+        "the mark of an unlabelled split is used as an answer: the score is only the share of that answer",
     ),
     "constant-gold": Check(
-        "items", "fatal", "where all test items have one answer, a model that always gives it is perfect"
+        "items", "fatal", "all test items have the same answer, so that a model which always gives it is perfect"
     ),
     "constant-place": Check(
-        "items", "warning", "where the right option always comes first, the place gives it away to who sees a list"
+        "items", "warning", "the right option is always at the same position, which gives it away in a list"
     ),
     "label-without-gold": Check(
-        "items", "fatal", "models are scored against a label that no item can have; to choose it is always wrong"
+        "items", "fatal", "models are scored against a label that no item has; choosing it is always wrong"
     ),
     "label-not-in-test": Check(
-        "items", "warning", "what is tuned on has a label that is never asked; the test measures another task"
+        "items", "warning", "the training data have a label that the test never uses; the test measures another task"
     ),
-    "skewed-gold": Check("items", "note", "an accuracy near the share of one answer can be had without reading"),
-    "shots-scored": Check(
-        "items", "fatal", "who is shown the answers of test items and then asked them is not tested on them"
-    ),
-    "overlap": Check("items", "fatal", "test items that are also trained on or chosen by measure memory"),
+    "skewed-gold": Check("items", "note", "an accuracy near the share of one answer needs no reading"),
+    "shots-scored": Check("items", "fatal", "a model that is shown the answers of test items is not tested on them"),
+    "overlap": Check("items", "fatal", "test items that are also used for training or selection measure memory"),
     "near-duplicates": Check(
-        "items", "warning", "test items that differ from trained ones by case or signs alone may be remembered"
+        "items", "warning", "test items that differ from training items only by case or punctuation may be remembered"
     ),
-    "duplicates": Check("items", "warning", "items that are there twice count twice, and errors are understated"),
-    "contradictory-gold": Check("items", "warning", "one question with two right answers: no model can be perfect"),
+    "duplicates": Check("items", "warning", "duplicate items count twice, and errors are underestimated"),
+    "contradictory-gold": Check("items", "warning", "one question has two right answers: no model can be perfect"),
     "asked-elsewhere": Check(
-        "items", "warning", "a model tuned on one dataset is measured on another whose questions it has trained on"
+        "items", "warning", "a model tuned on one dataset is tested on another with questions from its training data"
     ),
     "equal-options": Check(
-        "items", "warning", "options of one text are one option: each copy of the right one counts as right"
+        "items", "warning", "options with the same text are one option: each copy of the right one counts as right"
     ),
     "words-unseen": Check(
         "items",
         "warning",
-        "ROUGE-L of English words sees nothing of them: an exact copy has 0; `rouge_words: any` does",
+        "ROUGE-L of English words ignores these texts: even an exact copy scores 0; use `rouge_words: any`",
     ),
-    "fewer-items": Check("items", "warning", "intervals are wider, and tunings shorter, than the study says"),
+    "fewer-items": Check("items", "warning", "intervals are wider, and trainings shorter, than the study says"),
     # prompts as models read them
     "constant-prompt": Check(
-        "prompts", "fatal", "whoever reads the same words before every answer learns and shows nothing but their shares"
+        "prompts",
+        "fatal",
+        "with the same prompt before every answer, a model learns and shows only the shares of the answers",
     ),
     "glued-prompt": Check(
-        "prompts", "warning", "nothing says where the question ends: the format is confounded with the lack of a sign"
+        "prompts",
+        "warning",
+        "nothing separates question and answer: the effect of the format is mixed with that of a missing separator",
     ),
-    "glued-fields": Check("prompts", "warning", "texts run into each other without white space, as no reader writes"),
-    "glued-shots": Check("prompts", "warning", "nothing but a space or less stands between the examples of a prompt"),
-    "item-too-long": Check("prompts", "fatal", "the item does not fit into the model even alone; its job would fail"),
+    "glued-fields": Check("prompts", "warning", "texts run into each other without white space, unlike natural text"),
+    "glued-shots": Check("prompts", "warning", "at most a space separates the examples of a prompt"),
+    "item-too-long": Check(
+        "prompts", "fatal", "the item alone does not fit into the context window; its job would fail"
+    ),
     "context-overflow": Check(
-        "prompts", "warning", "prompts outgrow the window: whole shots are left out, more of long items than of short"
+        "prompts",
+        "warning",
+        "prompts exceed the context window: whole shots are dropped, more of long items than of short ones",
     ),
     "shared-first-token": Check(
-        "prompts", "note", "by the first token alone these answers could not be told apart; whole answers are scored"
+        "prompts", "note", "these answers share their first token; whole answers are scored, which tells them apart"
     ),
     "trailing-space": Check(
-        "prompts", "note", "a space at the end of a prompt belongs to the answer's first token, and is moved there"
+        "prompts", "note", "a space at the end of a prompt belongs to the first token of the answer, and is moved there"
     ),
     # results
-    "diverged-cells": Check("results", "warning", "what is left of a method are the cells that went well"),
-    "missing-cells": Check("results", "warning", "an average over what is there compares different sets of cells"),
+    "diverged-cells": Check("results", "warning", "only cells that did not diverge represent the method"),
+    "missing-cells": Check(
+        "results", "warning", "an average over the available cells compares different sets of cells"
+    ),
     "tiny-base": Check(
-        "results", "warning", "a ratio to almost nothing is as large as one likes, and carries any mean of ratios"
+        "results", "warning", "a ratio to almost zero is arbitrarily large, and dominates any mean of ratios"
     ),
     "no-forgetting-at-chance": Check(
-        "results", "warning", "who knew no more than chance had nothing to forget: no loss is no evidence"
+        "results", "warning", "a model at chance level has nothing to forget: no loss is not evidence"
     ),
     "below-majority": Check(
         "results",
         "warning",
-        "worse than guessing: a label it cannot have, answers read wrongly, or a task learned upside down",
+        "worse than guessing: a label that cannot occur, answers parsed wrongly, or a task learned inverted",
     ),
     "perhaps-one-label": Check(
         "results",
         "warning",
-        "where all answers are one label, who always gives it is perfect: such a probe says nothing of what is learned",
+        "if all answers are one label, always giving it is perfect: such a probe does not show what is learned",
     ),
     "no-number": Check(
         "results",
         "warning",
-        "what is NaN or infinite is neither right nor wrong: the measurement is null as a whole",
+        "NaN or infinite values are neither right nor wrong: the whole measurement is null",
     ),
-    "tied-options": Check("results", "warning", "of equal options the first counts, whatever the model thinks"),
-    "one-answer": Check("results", "note", "the model says the same to every item: its accuracy is a share of labels"),
+    "tied-options": Check("results", "warning", "of equal options the first counts, regardless of the model"),
+    "one-answer": Check(
+        "results", "note", "the model gives the same answer to every item: its accuracy is the share of one label"
+    ),
 }
 
 
@@ -169,7 +187,7 @@ def check_acknowledged(acknowledged: Mapping[str, str]) -> None:
     for name in acknowledged:
         if name not in CHECKS:
             near = hint(name, list(CHECKS), otherwise="the report's section Audit shows the names")
-            raise UserError(f"audit.acknowledge: there is no check {name!r}; there are {', '.join(CHECKS)}\n{near}")
+            raise UserError(f"audit.acknowledge: unknown check {name!r}; known are {', '.join(CHECKS)}\n{near}")
 
 
 def with_passed(remarks: Iterable[Remark], ran: Iterable[str], acknowledged: Mapping[str, str]) -> list[Remark]:
@@ -186,7 +204,7 @@ def with_passed(remarks: Iterable[Remark], ran: Iterable[str], acknowledged: Map
         if name in seen:
             continue
         if name in acknowledged:
-            said = f"acknowledged ({acknowledged[name]}), but nothing was seen: no longer needed"
+            said = f"acknowledged ({acknowledged[name]}), but nothing was found: no longer needed"
             rows.append(Remark(name, "note", "audit.acknowledge", said, CHECKS[name].why))
         else:
             rows.append(Remark(name, "passed", "", "", CHECKS[name].why))
@@ -210,7 +228,7 @@ def refusal(rows: Iterable[Remark]) -> UserError | None:
             places.append(f"and {len(remarks) - MOST_PLACES} more")
         errors.append(
             f"the audit stops the study at {check!r}: {'; '.join(places)}; {CHECKS[check].why}\n"
-            f'hint: mend it, or say why it is meant: audit: {{acknowledge: {{{check}: "the reason"}}}}'
+            f'hint: fix it, or acknowledge it with a reason: audit: {{acknowledge: {{{check}: "the reason"}}}}'
         )
     # each further error begins like the first, before which the program puts the word
     return UserError("\nerror: ".join(errors)) if errors else None

@@ -88,7 +88,7 @@ def sized(value: object) -> int:
             total += STEP * len(part)
             waiting += part
         elif not isinstance(part, DATA):
-            raise SecurityError(f"{type(part).__name__} is no text, number, list or mapping")
+            raise SecurityError(f"{type(part).__name__} is not a text, number, list or mapping")
         elif isinstance(part, int) and part.bit_length() > MOST_BITS:
             raise SecurityError("it makes too large a number")
         if total > MOST:
@@ -159,7 +159,7 @@ class Bounds(NodeTransformer):
         """Visit one part and everything within it."""
         if not isinstance(node, PARTS) or getattr(node, "recursive", False):
             kind = "a recursive loop" if isinstance(node, nodes.For) else type(node).__name__.lower()
-            raise SecurityError(f"{kind} is no part of the language of task files")
+            raise SecurityError(f"{kind} is not supported in task files")
         super().generic_visit(node, *args, **kwargs)
         if isinstance(node, nodes.For):
             node.iter = around("looped", t.cast("nodes.Expr", node.iter))

@@ -89,12 +89,12 @@ def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
 def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
     """Return a recipe's settings on a dataset.
 
-    Raises UserError if it does not tune on it, for a file that someone asks for.
+    Raises UserError if it does not tune on it, for a file that a user requests.
     """
     if dataset not in study.recipes[recipe]:
         raise UserError(
             f"{recipe} does not tune on {dataset}, but on {', '.join(study.recipes[recipe])}\n"
-            f"hint: ask for one of these, or add {dataset} to the `datasets` of the method"
+            f"hint: request one of these, or add {dataset} to the `datasets` of the method"
         )
     return study.recipes[recipe][dataset]
 
@@ -128,7 +128,7 @@ def plan_cells(study: Study) -> list[Cell]:
 def cells_at(study: Study, series: str, checkpoint: str) -> list[Cell]:
     """Return the cells of one checkpoint: what it is measured on untouched, then what it is tuned on.
 
-    A seed draws the shots of an untouched model and nothing else: one without shots is asked by the first alone.
+    A seed draws the shots of an untouched model and nothing else: without shots only the first seed is measured.
     """
     config = study.settings
     cells = []

@@ -41,7 +41,7 @@ def read_task(path: Path, changed: int) -> dict[str, Any]:
 
 
 def named_files(value: Any, folder: Path) -> Iterator[str]:
-    """Yield every file that a text in a value names: data (from where Snakemake runs), files beside the task file."""
+    """Yield every file that a text in a value names: data (from where Snakemake runs), files next to the task file."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):

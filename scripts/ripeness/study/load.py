@@ -19,7 +19,7 @@ from ripeness.study.tasks import load_task
 from ripeness.study.theory_settings import settings_from
 
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
-# What a study of published numbers or of the theory has instead of models: no cell is planned and no model is asked.
+# What a study of published numbers or of the theory has instead of models: no cell is planned and no model is run.
 NOTHING_RUNS = {
     "series": {}, "datasets": {}, "formats": [], "methods": {"base": {"shots": [0]}}, "seeds": [], "suites": {},
     "items": {},
@@ -53,12 +53,12 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     if study.settings.scratch and study.settings.keep_models == "all":
         raise UserError(
             f"scratch: {study.settings.scratch!r} is cleared once a model is measured, but keep_models is 'all'\n"
-            "hint: take `scratch` out of the profile, or keep_models: best"
+            "hint: remove `scratch` from the profile, or set keep_models: best"
         )
     if not any(cell.method != "base" for cell in plan_cells(study)):
         raise UserError(
-            "the study has no cell to train: it needs at least one dataset and one method beside `base`\n"
-            "hint: add a line under `datasets` and one under `methods`; a series lists its own `methods`, or takes all"
+            "the study has no cell to train: it needs at least one dataset and one method in addition to `base`\n"
+            "hint: add a line under `datasets` and one under `methods`; a series lists its own `methods`, or uses all"
         )
     return study
 
@@ -80,7 +80,7 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
             others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
             if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
                 raise UserError(
-                    f"methods.{method}.learning_rate: {rate} makes a second method of the name {name!r}\n"
+                    f"methods.{method}.learning_rate: {rate} makes a second method with the name {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
             more = {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
@@ -115,19 +115,18 @@ def check_replay(study: Study, method: str) -> None:
     others = [name for name in tuned if config.series[name].pretrain is None]
     if "text" not in replay and others:
         raise UserError(
-            f"{where}: what did {', '.join(others)} learn from? it was not pre-trained here\n"
-            "hint: name a UTF-8 file of such text under `text`"
+            f"{where}: the training text of {', '.join(others)} is unknown, since it was not pre-trained here\n"
+            "hint: give a UTF-8 file of such text as `text`"
         )
     if "text" in replay and not others:
         raise UserError(
-            f"{where}.text: all series were pre-trained here, and read again what they learned from\n"
-            "hint: take `text` out"
+            f"{where}.text: all series were pre-trained here, and replay their own training text\nhint: remove `text`"
         )
     for name, text in config.texts.items():
         if text.path and "text" in replay and Path(text.path).resolve() == Path(replay["text"]).resolve():
             raise UserError(
                 f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
-                "hint: name another file; a text that was trained on says nothing of what is forgotten"
+                "hint: give another file; forgetting must not be measured on text that was trained on"
             )
 
 

@@ -1,7 +1,7 @@
 """Read and write the lock file: the commit of each branch or tag of the hub when it was resolved.
 
-Pure: `scripts/resolve_revisions.py` asks the hub and writes the file, everything else reads it. It is sorted, so that a
-version control system shows what a new resolution changed, and is to be committed with the study.
+Pure: `scripts/resolve_revisions.py` queries the hub and writes the file, everything else reads it. It is sorted, so
+that version control shows what a new resolution changed; commit it with the study.
 """
 
 import re
@@ -61,7 +61,7 @@ def read_lock(path: Path = LOCK_FILE) -> Lock:
 def damaged(path: Path, where: str) -> UserError:
     """Make the error for a lock file that nobody could have written."""
     return UserError(
-        f"{path}: {where} is not as `make resolve` writes it\nhint: take the file from version control, or delete it "
+        f"{path}: {where} is not in the form that `make resolve` writes\nhint: restore it, or delete it "
         "and resolve again"
     )
 

@@ -14,7 +14,7 @@ def check_files(study: Study) -> None:
     """Refuse a study that names a file or folder that is not there, or tasks of lm-eval where that is not installed."""
     if (tasks := harness_tasks(study)) and not importlib.util.find_spec("lm_eval"):
         raise UserError(
-            f"the suites name tasks of lm_eval ({', '.join(tasks)}), which is not installed\n"
+            f"the suites use tasks of lm_eval ({', '.join(tasks)}), which is not installed\n"
             "hint: .venv/bin/pip install lm-eval==0.4.13, or remove them from `suites`"
         )
     for where, path in named_files(study):

@@ -105,7 +105,7 @@ def check_schedule(where: str, settings: Settings) -> None:
         )
     if schedule == "cosine" and settings["end_step"] <= warmup:
         raise UserError(
-            f"{where}.end_step: {settings['end_step']} is not after the {warmup} warmup_steps\nhint: give a later one"
+            f"{where}.end_step: {settings['end_step']} is not after the {warmup} warmup_steps\nhint: give a later step"
         )
     if schedule == "wsd" and decay_start(settings) < warmup:
         raise UserError(
@@ -119,8 +119,8 @@ def check_place(where: str, settings: Settings, entry: dict[str, Any]) -> None:
     schedule, start = settings["schedule"], entry.get("anneal_from") or entry["step"]
     if schedule == PER_BUDGET and "anneal_from" in entry:
         raise UserError(
-            f"{where}: with {PER_BUDGET} every checkpoint is a run of its own, which ends decayed; there is none to "
-            "anneal\nhint: give {step: N}, or take schedule: constant, or wsd"
+            f"{where}: with {PER_BUDGET} every checkpoint is a run of its own, which ends decayed; there is nothing to "
+            "anneal\nhint: give {step: N}, or set schedule: constant or wsd"
         )
     if schedule == PER_BUDGET and 0 < entry["step"] <= settings["warmup_steps"]:
         raise UserError(
@@ -130,7 +130,7 @@ def check_place(where: str, settings: Settings, entry: dict[str, Any]) -> None:
     if "end_step" in settings and start > settings["end_step"]:
         raise UserError(
             f"{where}: step {start} is past the end of the run, step {settings['end_step']}\n"
-            "hint: raise end_step, which pre-trains anew what depends on it"
+            "hint: raise end_step, which repeats the pre-training that depends on it"
         )
     if "anneal_from" in entry and place_of(settings, {"step": start}).phase != "stable":
-        raise UserError(f"{where}: at step {start} the rate has fallen already\nhint: anneal from an earlier step")
+        raise UserError(f"{where}: at step {start} the rate has already fallen\nhint: anneal from an earlier step")

@@ -89,7 +89,7 @@ def same_weights_known(
     return [(fact, names) for fact, names in found if names]
 
 
-@cache  # every job of a plan asks how large its model is
+@cache  # every job of a plan needs the size of its model
 def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
     """Read and check one series file. Raises UserError for the first thing wrong."""
     path = folder / f"{name}.yaml"
@@ -105,7 +105,7 @@ def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
     if facts["name"] != name or (schedule["decay"] != "constant" and "end_step" not in schedule):
         raise UserError(
             f"series/{name}.yaml: the name is {facts['name']!r}, or a decay has no `end_step`\n"
-            "hint: the name is the file's; series.schema.yaml explains every key"
+            "hint: the name must be that of the file; series.schema.yaml explains every key"
         )
     lists = [facts.get("steps", []), *(entry["steps"] for entry in facts.get("left_out", []))]
     ranges = [part for steps in lists for part in steps if isinstance(part, dict)]
@@ -121,7 +121,7 @@ def check_seed(series: str, settings: dict[str, Any], facts: dict[str, Any]) -> 
     """Refuse a seed that has no repository."""
     if settings["seed"] not in facts.get("seeds", [settings["seed"]]):
         raise UserError(
-            f"series.{series}.seed: {settings['seed']} is none of the published seeds of {facts['name']}, "
+            f"series.{series}.seed: {settings['seed']} is not one of the published seeds of {facts['name']}, "
             f"{', '.join(map(str, facts['seeds']))}\nhint: give one of them, e.g. seed: {facts['seeds'][0]}"
         )
 
@@ -156,7 +156,7 @@ def step_of(facts: dict[str, Any], branch: str) -> int | None:
         try:
             match = fullmatch(r"(\d+)".join(parts), branch)
         except PatternError as error:
-            raise UserError(f"branches: {pattern!r}: {error}\nhint: fewer *") from None
+            raise UserError(f"branches: {pattern!r}: {error}\nhint: use fewer *") from None
         if match:
             return int(match[1])
     return None
@@ -178,7 +178,7 @@ def read_tokens(text: str) -> int:
     """Return the number of tokens in a text such as `250B tokens`."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMBT]?) tokens", text)
     if not match or not (tokens := round(float(match[1]) * UNITS[match[2]])):
-        raise UserError(f"every: {text!r} is no number of tokens\nhint: e.g. 250B tokens, 1.5T tokens, 500M tokens")
+        raise UserError(f"every: {text!r} is not a number of tokens\nhint: e.g. 250B tokens, 1.5T tokens, 500M tokens")
     return tokens
 
 
@@ -188,7 +188,7 @@ def pick_even(facts: dict[str, Any], steps: Iterable[int], spacing: int) -> Even
     if max(by_tokens) // spacing >= MOST_POINTS:
         raise UserError(
             f"every: {spacing:,} tokens from one checkpoint to the next are more than {MOST_POINTS:,} checkpoints of "
-            f"{max(by_tokens):,} tokens\nhint: give more, such as 10B tokens"
+            f"{max(by_tokens):,} tokens\nhint: give a larger distance, such as 10B tokens"
         )
     picked, holes = {}, []
     for target in range(0, max(by_tokens) + 1, spacing):

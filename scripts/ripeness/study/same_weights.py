@@ -59,7 +59,7 @@ def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
 
 
 def is_within(one: Record, other: Record) -> bool:
-    """Tell whether the rest of one of two records is within that of the other, which has buffers besides."""
+    """Tell whether the rest of one of two records is within that of the other, which also has buffers."""
     ours: Counter[str] = Counter(one["rest"])
     theirs: Counter[str] = Counter(other["rest"])
     return ours <= theirs or theirs <= ours

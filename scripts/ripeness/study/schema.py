@@ -48,8 +48,8 @@ def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> 
     """Copy a value so that no part is shared, as YAML's aliases share them: defaults are filled in, in place."""
     if depth > MOST_DEEP or next(counter) > MOST_VALUES:
         raise UserError(
-            f"{where}: with its aliases it has more than {MOST_VALUES:,} values, or {MOST_DEEP} within each other\n"
-            "hint: write out what is meant"
+            f"{where}: YAML aliases expand it to more than {MOST_VALUES:,} values, or to a depth above {MOST_DEEP}\n"
+            "hint: write the values out"
         )
     if isinstance(value, Mapping):
         return {key: unshared(part, where, counter, depth + 1) for key, part in value.items()}
@@ -65,8 +65,8 @@ def check_json(value: Any, where: str) -> None:
         raise UserError(f"{place}: {value} is not a finite number\nhint: give a number such as 1.0e-3")
     if isinstance(value, str) and UNSPEAKABLE.search(value):
         raise UserError(
-            f"{place}: {cut(ascii(value))} has a character that is none in a command or file\n"
-            "hint: take out NUL and halves of surrogate pairs"
+            f"{place}: {cut(ascii(value))} has a character that commands and files cannot have\n"
+            "hint: remove NUL and halves of surrogate pairs"
         )
     if isinstance(value, list):
         for number, part in enumerate(value):
@@ -126,7 +126,7 @@ def describe(error: ValidationError, schema_name: str) -> str:
         needed = ", ".join(error.validator_value)
         way = f"{schema_name} explains every key"
         if not error.absolute_path and "study" in error.instance and len(error.instance) < len(missing):
-            way = "with `--config study=...` alone config.yaml is not read; name it too: --configfile config.yaml"
+            way = "with `--config study=...` alone config.yaml is not read; add it: --configfile config.yaml"
         return f"{where}: missing {', '.join(map(repr, missing))}; needed are {needed}\nhint: {way}"
     if error.validator == "enum":
         choices = [str(choice) for choice in error.validator_value]
@@ -136,12 +136,12 @@ def describe(error: ValidationError, schema_name: str) -> str:
         return f"{where}: {value} does not match {error.validator_value}\n{more}"
     types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     if error.validator == "type" and {"number", "integer"} & set(types) and is_number(error.instance):
-        more = "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
+        more = "hint: YAML reads 1e-3 and 1.0e3 as text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
         if isinstance(error.absolute_path[-1], int) and re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
             key = next(part for part in reversed(error.absolute_path) if isinstance(part, str))
             more = (
-                "hint: in quotes a number is text, and in a list of --config Snakemake takes it for text, too: "
-                f"write `{key}` into a file of its own and name that last: --configfile config.yaml FILE"
+                "hint: a number in quotes is text, and Snakemake reads numbers in a list of --config as text, too: "
+                f"write `{key}` into a file of its own and give that last: --configfile config.yaml FILE"
             )
     return f"{where}: {cut(error.message)}\n{more}"
 

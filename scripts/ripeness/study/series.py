@@ -44,7 +44,7 @@ def name_checkpoints(series: str, settings: dict[str, Any], lock: Lock = NO_LOCK
             entry = with_step(where, entry, facts, published_steps(where, facts, lock))
         name, completed = complete(where, entry, settings, facts)
         if name in named:
-            raise UserError(f"{where}: checkpoint {name!r} is there twice in series {series!r}\nhint: remove one")
+            raise UserError(f"{where}: duplicate checkpoint {name!r} in series {series!r}\nhint: remove one")
         named[name] = completed
     for step in even_steps(series, settings, facts, lock):
         entry = complete(f"series.{series}.every", {"step": step}, settings, facts)
@@ -66,7 +66,8 @@ def check_tokens(where: str, named: dict[str, dict[str, Any]]) -> None:
     for name, entry in run.items():
         if entry["step"] and not entry["tokens"]:
             raise UserError(
-                f"{where}: {name!r} has 0 tokens at step {entry['step']:,}\nhint: leave `tokens` out where nobody knows"
+                f"{where}: {name!r} has 0 tokens at step {entry['step']:,}\n"
+                "hint: leave `tokens` out if the number is unknown"
             )
     for (one, before), (other, after) in pairwise(sorted(run.items(), key=lambda pair: pair[1]["step"])):
         is_same = before["step"] == after["step"]
@@ -75,7 +76,7 @@ def check_tokens(where: str, named: dict[str, dict[str, Any]]) -> None:
         raise UserError(
             f"{where}: {one!r} has {before['tokens']:,} tokens at step {before['step']:,}, and {other!r} "
             f"{after['tokens']:,} at step {after['step']:,}\n"
-            "hint: tokens rise with steps in one run; mend one of them, or make two series of two runs"
+            "hint: tokens increase with steps in one run; fix one of them, or make a series of each run"
         )
 
 
@@ -97,8 +98,8 @@ def complete(
         )
     if not ways["pretrain"] and (strange := sorted(entry.keys() & {"anneal_from", "steps"})):
         raise UserError(
-            f"{where}: {' and '.join(strange)} are for a series with `pretrain`\n"
-            "hint: give `step`, `tokens`, `lr` and `phase: annealed` where the checkpoint is a finished one"
+            f"{where}: {' and '.join(strange)} belong to a series with `pretrain`\n"
+            "hint: give `step`, `tokens`, `lr` and `phase: annealed` for a checkpoint that is already annealed"
         )
     if ways["revision"] and not ("repo" in entry and "step" in entry and "tokens" in entry):
         raise UserError(
@@ -120,7 +121,7 @@ def from_facts(where: str, entry: dict[str, Any], facts: dict[str, Any]) -> dict
     if "revision" not in entry:
         if "step" not in entry:
             near = hint(name, list(facts.get("named", {})), otherwise="give `step` or `revision`")
-            raise UserError(f"{where}: {entry} tells neither step nor revision\n{near}")
+            raise UserError(f"{where}: {entry} has neither step nor revision\n{near}")
         check_step(where, entry["step"], facts)
         known |= {"revision": branch_name(facts, entry["step"]), "by_step": True}
     elif "step" not in entry and (step := step_of(facts, entry["revision"])) is not None:
@@ -162,8 +163,7 @@ def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> lis
     """List the steps among which tokens choose: those of the lock file if it has all, else those of a list."""
     if not facts or "tokens_per_step" not in facts:
         raise UserError(
-            f"{where}: tokens can be counted only where `tokens_per_step` is known\n"
-            "hint: give it, with `repo`, or `from`"
+            f"{where}: tokens can be counted only if `tokens_per_step` is known\nhint: give it, with `repo`, or `from`"
         )
     found = lock["models"].get(facts["repo"], {})
     listed = {step_of(facts, name) for name in found.get("revisions", {})} if found.get("is_whole") else set()
@@ -171,7 +171,7 @@ def published_steps(where: str, facts: dict[str, Any] | None, lock: Lock) -> lis
     if steps := sorted(step for step in usable if step is not None) or known_steps(facts):
         return steps
     raise UserError(
-        f"{where}: which steps {facts['repo']} has is neither in a series file nor in {LOCK_FILE}\nhint: {COMMAND}"
+        f"{where}: the steps of {facts['repo']} are neither in a series file nor in {LOCK_FILE}\nhint: {COMMAND}"
     )
 
 
@@ -207,7 +207,7 @@ def check_pretrained(where: str, entry: dict[str, Any], settings: Pretrain) -> N
     check_place(where, settings, entry)
     if settings["hidden_size"] % (2 * settings["n_heads"]):
         raise UserError(
-            f"{series}.pretrain.hidden_size: {settings['hidden_size']} is no multiple of twice n_heads, "
+            f"{series}.pretrain.hidden_size: {settings['hidden_size']} is not a multiple of twice n_heads, "
             f"{2 * settings['n_heads']}\nhint: positions are rotations of pairs, so a head has an even width"
         )
 

@@ -27,12 +27,12 @@ def read_yaml(path: Path) -> dict:
     except FileNotFoundError:
         raise UserError(f"there is no file {path}\nhint: check the path; it is relative to {Path.cwd()}") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: give a file that you may read") from None
     except (yaml.YAMLError, ValueError) as error:
         way = "check the indentation (spaces, no tabs) and the quotes at that line"
         raise UserError(f"{path} is not YAML: {error}\nhint: {way}") from None
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds no keys\nhint: it must consist of lines `key: value`")
+        raise UserError(f"{path} has no keys\nhint: it must consist of lines `key: value`")
     return value
 
 
@@ -55,7 +55,7 @@ def check_read(paths: Iterable[str | Path]) -> None:
 def check_size(path: Path, text: str) -> None:
     """Refuse a file that is too long, or values within values beyond what the reader's own recursion bears."""
     if len(text) > MOST_CHARACTERS:
-        raise UserError(f"{path} has {len(text):,} characters\nhint: {MOST_CHARACTERS:,} are the most")
+        raise UserError(f"{path} has {len(text):,} characters\nhint: at most {MOST_CHARACTERS:,} are allowed")
     depth = 0
     for event in yaml.parse(text, Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -108,7 +108,7 @@ def parts(node: yaml.Node) -> Iterator[yaml.Node]:
 def check_node(path: Path, node: yaml.Node) -> None:
     """Refuse a key that stands twice in one mapping, and a plain value that YAML 1.1 reads as something else."""
     if node.tag not in KNOWN_TAGS:
-        way = 'text goes into quotes: "="' if node.tag == f"{TAG}value" else "take it out; text needs none"
+        way = 'text goes into quotes: "="' if node.tag == f"{TAG}value" else "remove it; text needs none"
         refuse(path, node, f"the tag {node.tag.replace(TAG, '!!')!r} has no meaning here", way)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
@@ -116,7 +116,7 @@ def check_node(path: Path, node: yaml.Node) -> None:
             if not isinstance(key, yaml.ScalarNode):
                 refuse(path, key, "a key is a list or a mapping", "a key is text")
             if key.value in seen:
-                refuse(path, key, f"the key {key.value!r} is there twice", "remove one")
+                refuse(path, key, f"duplicate key {key.value!r}", "remove one")
             seen.add(key.value)
             if part.tag == f"{TAG}merge":
                 refuse(path, part, f"{part.value!r} is a sign of YAML's own", f'text goes into quotes: "{part.value}"')

@@ -189,7 +189,7 @@ def kind_of(config: Mapping[str, Any]) -> str:
 
 
 def typed_config(config: Mapping[str, Any]) -> StudyConfig:
-    """Read a checked config; `config` itself is kept by nobody but its parts are, so that it must not change."""
+    """Read a checked config. Its parts are kept, not copied, so that they must not change later."""
     perturbed = config.get("sensitivity")
     return StudyConfig(
         study=config.get("study", ""),

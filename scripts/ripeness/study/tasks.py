@@ -71,7 +71,7 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if keys["name"] != name:
-        raise UserError(f"{where}: the name is {keys['name']!r}\nhint: it must be the file's, {name!r}")
+        raise UserError(f"{where}: the name is {keys['name']!r}\nhint: it must be that of the file, {name!r}")
     if "values" in keys:
         # as text, since settings reach the programs as JSON, in which every key is text
         keys["values"] = {value_text(value): label for value, label in keys["values"].items()}
@@ -122,13 +122,15 @@ def check_task(where: str, task: Task) -> None:
         )
     words = [plain(word) for word in (task.labels or {}).values()]  # a space before them is put where it lacks
     if not all(words):
-        raise UserError(f"{where}: a label has an empty word: {task.labels}\nhint: the word is what is scored")
+        raise UserError(f"{where}: a label has an empty answer text: {task.labels}\nhint: this text is what is scored")
     if repeated := [word for word in words if words.count(word) > 1]:
-        raise UserError(f"{where}: two labels have the word {repeated[0]!r}\nhint: no answer could tell them apart")
+        raise UserError(
+            f"{where}: two labels have the answer text {repeated[0]!r}\nhint: give each label a text of its own"
+        )
     for value, label in (task.values or {}).items():
         if label not in (task.labels or {}):
             raise UserError(
-                f"{where}: the value {value!r} stands for the label {label!r}, which has no word; labels with words "
+                f"{where}: the value {value!r} maps to the label {label!r}, which has no answer text; defined labels "
                 f"are {', '.join(task.labels or {}) or 'none'}\n"
                 "hint: add it under `labels`; yes and no need quotes in YAML"
             )
@@ -146,9 +148,13 @@ def check_wording(where: str, task: Task) -> None:
     if task.kind != "choice" and LETTERED in task.formats:
         raise UserError(f"{where}: formats.{LETTERED}: a {task.kind} task has no options\nhint: remove this format")
     if task.kind != "choice" and task.normalisation != "none":
-        raise UserError(f"{where}: `normalisation` is about options, and a {task.kind} task has none\nhint: remove it")
+        raise UserError(
+            f"{where}: `normalisation` applies to options, and a {task.kind} task has none\nhint: remove it"
+        )
     if task.kind != "generation" and task.rouge_words != "english":
-        raise UserError(f"{where}: `rouge_words` is about texts, and a {task.kind} task has none\nhint: remove it")
+        raise UserError(
+            f"{where}: `rouge_words` applies to generated text, and a {task.kind} task has none\nhint: remove it"
+        )
     words = {f"labels.{label}": word for label, word in (task.labels or {}).items()}
     texts = {"stop": task.stop, "separator": task.separator, "unconditional": task.unconditional}
     for name, text in (words | texts).items():
@@ -163,12 +169,14 @@ def check_extract(where: str, task: Task) -> None:
     if task.extract is None:
         return
     if task.kind != "generation":
-        raise UserError(f"{where}: `extract` is about generated text, and this is a {task.kind} task\nhint: remove it")
+        raise UserError(
+            f"{where}: `extract` applies to generated text, and this is a {task.kind} task\nhint: remove it"
+        )
     n_groups = check_pattern(f"{where}: extract", task.extract)
     if n_groups != 1:
         raise UserError(
             f"{where}: extract: {task.extract!r} has {n_groups} groups\n"
-            "hint: one pair of parentheses around what is compared; (?:...) groups without counting"
+            "hint: one pair of parentheses around what is compared; (?:...) does not count as a group"
         )
 
 
@@ -187,7 +195,7 @@ def check_source(where: str, source: dict[str, Any]) -> None:
     kinds = [kind for kind in SOURCES if kind in source and not (kind == "train" and "github" in source)]
     if len(kinds) != 1:
         raise UserError(
-            f"{where}: `source` names {' and '.join(kinds) or 'no place'}; it is one of files (train, validation, "
+            f"{where}: `source` is {' and '.join(kinds) or 'empty'}; it must be one of files (train, validation, "
             "test), hub, github, world\nhint: task.schema.yaml explains every key"
         )
     needed = SOURCES[kinds[0]]
@@ -201,33 +209,31 @@ def check_source(where: str, source: dict[str, Any]) -> None:
 
 
 def check_parts(where: str, source: dict[str, Any]) -> None:
-    """Refuse roles whose splits or files are empty, there twice, unknown, or a part of what another role has."""
+    """Refuse roles whose splits or files are empty, duplicate, unknown, or a part of what another role has."""
     named = source.get("splits", source)
     roles = {named[role]: parts_of(source, named[role]) for role in ROLES}
     for text, parts in roles.items():
         if not all(parts) or len(set(parts)) < len(parts):
             raise UserError(
-                f"{where}: source: {text!r} has an empty part, or one twice\nhint: `+` joins different splits or files"
+                f"{where}: source: {text!r} has an empty or a duplicate part\nhint: `+` joins different splits or files"
             )
         for other, others in roles.items():
             if other != text and (shared := sorted({*parts} & {*others})):
                 raise UserError(
                     f"{where}: source: {text!r} and {other!r} share {', '.join(shared)}\n"
-                    "hint: roles have the same splits or files, then they get disjoint rows, or quite different ones"
+                    "hint: roles share all splits or files, and then get disjoint rows, or none"
                 )
     if "github" not in source:
         return
     if not re.fullmatch("[0-9a-f]{40}", source["revision"]):
         raise UserError(
-            f"{where}: source.revision: {source['revision']!r} is no commit\n"
-            "hint: of a GitHub repository, 40 hexadecimal digits; its page shows them"
+            f"{where}: source.revision: {source['revision']!r} is not a commit\n"
+            "hint: give the 40 hexadecimal digits that GitHub shows for the commit"
         )
     for part in dict.fromkeys(part for parts in roles.values() for part in parts):
         if part not in source["files"]:
             near = hint(part, list(source["files"]), otherwise="`files` gives each path a name")
-            raise UserError(
-                f"{where}: source: no file is named {part!r}; there are {', '.join(source['files'])}\n{near}"
-            )
+            raise UserError(f"{where}: source: unknown file {part!r}; known are {', '.join(source['files'])}\n{near}")
 
 
 def files_by_role(task: Task) -> list[tuple[str, str]]:

@@ -24,7 +24,10 @@ ESCAPES = re.compile(r"\\(n|[rt](?![a-z])|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")
 def letters(n: int) -> list[str]:
     """Return the letters before n options. Raises UserError for more than there are letters."""
     if n > len(ascii_uppercase):
-        raise UserError(f"{n} options have no letters\nhint: leave out the format `lettered`, or rows with so many")
+        raise UserError(
+            f"{n} options are more than there are letters\n"
+            "hint: remove the format `lettered`, or rows with so many options"
+        )
     return list(ascii_uppercase[:n])
 
 
@@ -108,7 +111,7 @@ def evaluate(inner: str, values: dict[str, Any]) -> Any:
         return compiled(inner)(**{name: values[name] for name in variables(inner) if name in values})
     except FAILURES as error:
         raise UserError(
-            f"the expression {inner.strip()!r} has no value: {error}\nhint: mend the row, or the task file"
+            f"the expression {inner.strip()!r} has no value: {error}\nhint: fix the row or the task file"
         ) from None
 
 
@@ -126,7 +129,7 @@ def render(template: str, values: dict[str, Any]) -> str:
     except FAILURES as error:
         raise UserError(
             f"the template {template!r} cannot be filled with {', '.join(values)}: {error}\n"
-            "hint: mend it under `formats` in the task file"
+            "hint: fix it under `formats` in the task file"
         ) from None
 
 
@@ -151,8 +154,8 @@ def check_escapes(where: str, text: str) -> None:
     """Refuse a backslash with a letter where a line end was meant: in YAML only double quotes read it so."""
     if found := ESCAPES.search(text):
         raise UserError(
-            f"{where}: {found[0]} stands there as {len(found[0])} characters, in {text!r:.100}\n"
-            f'hint: only in double quotes YAML reads it as a sign: "{found[0]}"; if a backslash is meant, '
+            f"{where}: {found[0]} is read as {len(found[0])} characters, in {text!r:.100}\n"
+            f'hint: YAML reads escapes only in double quotes: "{found[0]}"; if a backslash is meant, '
             "write {{ '\\\\' }} in a template"
         )
 
@@ -163,7 +166,7 @@ def check_value(where: str, text: str) -> None:
         return
     inner = expression(text)
     if inner is None:
-        raise UserError(f"{where}: {text!r} is not one expression\nhint: one pair of braces; `~` puts texts together")
+        raise UserError(f"{where}: {text!r} is not one expression\nhint: one pair of braces; `~` joins texts")
     parsed(where, text, or_else="a column whose name is no single word: {{ row['Best Answer'] }}")
     refuse_trouble(where, lambda: compiled(inner)(**dict.fromkeys(variables(inner), "text")))
 
@@ -171,7 +174,7 @@ def check_value(where: str, text: str) -> None:
 def parsed(where: str, template: str, *, or_else: str = "e.g. {{ text }}") -> set[str]:
     """Return the variables of a template. Raises UserError if it does not parse."""
     if len(template) > MOST_LONG:
-        raise UserError(f"{where}: {len(template):,} characters\nhint: {MOST_LONG:,} are the most of a template")
+        raise UserError(f"{where}: {len(template):,} characters\nhint: a template has at most {MOST_LONG:,}")
     try:
         names = meta.find_undeclared_variables(TEMPLATES.parse(template))
         TEMPLATES.from_string(template)
@@ -190,7 +193,7 @@ def refuse_trouble(where: str, attempt: Callable[[], Any]) -> None:
     except TROUBLES as error:
         raise trouble(where, error) from None
     except user_patterns.PatternError as error:
-        raise UserError(f"{where}: {error}\nhint: mend the pattern; nested repeats take the longest") from None
+        raise UserError(f"{where}: {error}\nhint: fix the pattern; nested repeats take the longest") from None
     except OverflowError as error:
         raise trouble(where, SecurityError(str(error))) from None
     except Exception as error:  # noqa: BLE001 (a list or number may stand where this trial has text; items tell)
@@ -202,6 +205,6 @@ def trouble(where: str, error: BaseException) -> UserError:
     """Make the error for a template that is refused whatever its values are."""
     is_deep = not isinstance(error, SecurityError)
     return UserError(
-        f"{where}: {'it is too long, or parts stand too deep within parts' if is_deep else error}\n"
-        "hint: a template may only put its variables into words, the same at every making"
+        f"{where}: {'it is too long or too deeply nested' if is_deep else error}\n"
+        "hint: a template may only turn its variables into text, always the same"
     )

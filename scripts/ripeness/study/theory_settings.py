@@ -73,10 +73,10 @@ def settings_from(values: dict[str, Any]) -> Settings:
         if rate not in settings.rates:
             rates = ", ".join(f"{known_rate:g}" for known_rate in settings.rates)
             raise UserError(
-                f"theory.fixed_rates: {rate:g} is none of the rates; they are {rates}\nhint: add it to theory.rates"
+                f"theory.fixed_rates: {rate:g} is not one of the rates; they are {rates}\nhint: add it to theory.rates"
             )
     if 0 not in settings.pulls:
-        raise UserError("theory.pulls: 0 is missing\nhint: what a pull changes is seen beside tuning without one")
+        raise UserError("theory.pulls: 0 is missing\nhint: the effect of a pull is measured against tuning without one")
     return settings
 
 

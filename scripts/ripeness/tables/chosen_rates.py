@@ -44,7 +44,7 @@ def best_model(measurements: pl.DataFrame, dataset: str, method: str, choose_by:
 def choose_rates(
     measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
-    """Return every learning rate that was tried beside others, with its validation score; the best one `is_chosen`.
+    """Return every learning rate that was tried among others, with its validation score; the best one `is_chosen`.
 
     The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text; or the loss of right answers for
     the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged, or have no number on

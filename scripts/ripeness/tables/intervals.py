@@ -35,7 +35,7 @@ def mean_or_null(name: str) -> pl.Expr:
 def compared(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep the number of shots at which tuned and untouched models are compared, probe by probe.
 
-    The fewest with which tuned models were asked: 0 in a study of our own; untouched ones alone, the fewest of theirs.
+    The fewest with which tuned models were measured: 0 in a study of our own; else the fewest of untouched ones.
     """
     tuned = pl.col("shots").filter(pl.col("method") != "base").min()
     return rows.filter(pl.col("shots") == pl.coalesce(tuned, pl.col("shots").min()).over("probe"))

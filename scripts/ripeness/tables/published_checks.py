@@ -17,13 +17,13 @@ def read_published(paths: list[Path], tokens_per_step: int | None) -> list[Line]
     """Return the rows of all tables, checked against each other; every one has its tokens."""
     lines = [line for path in paths for line in read_lines(path)]
     if not lines:
-        raise UserError(f"no rows in {', '.join(map(str, paths))}\nhint: a table has a line for every number")
+        raise UserError(f"no rows in {', '.join(map(str, paths))}\nhint: a table has one line for each number")
     for line in lines:
         if line.values["tokens"] is None:
             if tokens_per_step is None:
                 raise UserError(
-                    f"{line.where}: a step and no tokens, and figures are drawn against tokens\n"
-                    "hint: add a column `tokens`, or say how many a step has: published: {tokens_per_step: ...}"
+                    f"{line.where}: a step without tokens, but figures need tokens\n"
+                    "hint: add a column `tokens`, or give the tokens of a step: published: {tokens_per_step: ...}"
                 )
             line.values["tokens"] = line.values["step"] * tokens_per_step
     check_twice(lines)
@@ -70,7 +70,7 @@ def check_checkpoints(lines: list[Line]) -> None:
             if (later == step) != (more == tokens) or more < tokens:
                 raise UserError(
                     f"{after.where}: {later} steps with {more} tokens, but {step} steps with {tokens} tokens in "
-                    f"{before.where}\nhint: more steps are more tokens; which of the columns is wrong?"
+                    f"{before.where}\nhint: tokens increase with steps; check both columns"
                 )
 
 
@@ -95,7 +95,7 @@ def set_kinds(lines: list[Line]) -> None:
             found = [kind for kind, names in KIND_OF.items() if metrics[probe] & set(names)]
             if not found:
                 raise UserError(
-                    f"{line.where}: nothing says of what kind {probe} is, measured by {', '.join(metrics[probe])}\n"
+                    f"{line.where}: unknown kind of the probe {probe}, measured by {', '.join(metrics[probe])}\n"
                     f"hint: add a column `probe_kind` with one of {', '.join(KINDS)}"
                 )
             kinds[probe] = (found[0], line.where)

@@ -1,6 +1,6 @@
 """Read published numbers from tidy CSVs as measurements. docs/published.md explains the columns.
 
-A number is refused with its file and line rather than guessed at: what a table does not say cannot be asked for again.
+A number is refused with its file and line rather than guessed at: what a table lacks cannot be measured again.
 """
 
 import csv
@@ -92,19 +92,19 @@ def read_lines(path: Path) -> Iterator[Line]:
                     where = f"{path}:{reader.line_num}"
                     yield Line(read_cells(names, cells, where), where)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: name a file that you may read") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: give a file that you may read") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV: {error}\nhint: save it as CSV with commas, in UTF-8") from None
 
 
 def check_header(path: Path, names: list[str]) -> None:
-    """Refuse a header with columns that are unknown, missing or there twice."""
+    """Refuse a header with columns that are unknown, missing or duplicate."""
     for name in names:
         if name not in COLUMNS:
             near = hint(name, list(COLUMNS), otherwise="docs/published.md explains every column; leave out the others")
             raise UserError(f"{path}:1: unknown column {name!r}; known are {', '.join(COLUMNS)}\n{near}")
         if names.count(name) > 1:
-            raise UserError(f"{path}:1: the column {name!r} is there twice\nhint: remove one")
+            raise UserError(f"{path}:1: duplicate column {name!r}\nhint: remove one")
     missing = [name for name in REQUIRED if name not in names]
     if missing or not {"step", "tokens"} & set(names):
         needed = f"{', '.join(REQUIRED)}, and step or tokens"
@@ -117,7 +117,7 @@ def read_cells(names: list[str], cells: list[str], where: str) -> dict[str, Any]
     if len(cells) != len(names):
         raise UserError(
             f"{where}: {len(cells)} cells in a table of {len(names)} columns\n"
-            "hint: put quotes around a cell that holds a comma"
+            "hint: put quotes around a cell with a comma"
         )
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     for name, cell in zip(names, cells, strict=True):
@@ -128,7 +128,7 @@ def read_cells(names: list[str], cells: list[str], where: str) -> dict[str, Any]
             wanted = (COLUMNS[name].__doc__ or "").rstrip(".")
             raise UserError(
                 f"{where}: {name} is {word!r}, which is not {wanted[0].lower()}{wanted[1:]}\n"
-                "hint: leave the cell empty where nothing is known"
+                "hint: leave the cell empty if the value is unknown"
             ) from None
     return checked(row, where)
 
@@ -140,7 +140,7 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
             raise UserError(f"{where}: {name} is empty\nhint: every row needs {', '.join(REQUIRED)}")
     if row["step"] is None and row["tokens"] is None:
         raise UserError(
-            f"{where}: neither step nor tokens is given\nhint: one of them says where the checkpoint stands"
+            f"{where}: neither step nor tokens is given\nhint: give one of them as the position of the checkpoint"
         )
     row["metric"] = METRICS.get(row["metric"], row["metric"])
     if row["metric"] in SHARES and not 0 <= row["value"] <= 1:

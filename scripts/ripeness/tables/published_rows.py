@@ -20,7 +20,7 @@ IS_BASE = pl.col("method") == "base"
 def measurements_of(lines: list[Line], settings: Mapping[str, Any], study: str) -> pl.DataFrame:
     """Make measurements of rows; `settings` is the study's key `published`.
 
-    Tuned models that were asked with other numbers of shots than they are compared at are kept and not chosen.
+    Tuned models that were measured with other numbers of shots than they are compared at are kept and not chosen.
     """
     check_names(lines, settings)
     names = {"study": study, "split": "test", "source": sources(settings)}

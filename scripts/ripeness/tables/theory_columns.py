@@ -24,7 +24,7 @@ NOISY_NETWORKS: dict[str, pl.DataType] = {
     "flow_loss": pl.Float64(),
 }
 
-# Networks that have learned the first n features wholly and nothing else, under noise; `change` is from n - 1.
+# Networks that have learned the first n features fully and nothing else, under noise; `change` is from n - 1.
 LEARNED_FEATURES: dict[str, pl.DataType] = {
     "study": pl.String(),
     "seed": pl.Int64(),

@@ -135,5 +135,5 @@ def tuned_at_rates(
 
 
 def is_opposed(target: Target) -> bool:
-    """Tell whether a task asks for the opposite of what pre-training taught."""
+    """Tell whether a task is the opposite of what pre-training taught."""
     return target.constant is None and target.factor < 0

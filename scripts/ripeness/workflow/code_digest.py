@@ -255,7 +255,7 @@ def target_of(module: str, name: str | None, path: Path) -> Target:
         return Target(found, None)
     if (found := file_of(place)) is None or name == "*":
         what = f"from {module} import {name}" if name else f"import {module}"
-        raise UnresolvedImport(f"{path.name}: `{what}` leads to no file of the package that code can be told from")
+        raise UnresolvedImport(f"{path.name}: `{what}` does not resolve to a file of the package")
     return Target(found, name)
 
 

@@ -1,6 +1,6 @@
 """Estimate the memory and time that a job requests, from the size of its model and its operations.
 
-Estimates on the safe side, for a scheduler that ends jobs which need more than they said; every attempt asks for more.
+Estimates on the safe side, for a scheduler that ends jobs which exceed their request; every attempt requests more.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from ripeness.workflow.wildcards import Wildcards, cell_of
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
-START_BYTES = 4  # beside these: the weights that a model is pulled to
+START_BYTES = 4  # in addition: the weights that a model is pulled to
 LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists

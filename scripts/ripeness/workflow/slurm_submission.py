@@ -32,7 +32,7 @@ AWAY = (
 TOO_MANY = re.compile(
     r"\b(Assoc|QOS)\w*Submit\w*Limit\b|\bMaxSubmitJobs?\b|job queue is full|MaxJobCount", re.IGNORECASE
 )
-# SLURM says this of too many jobs, and of jobs that are too large; the reason may be beside it, or not.
+# SLURM says this of too many jobs, and of jobs that are too large; the reason may follow, or not.
 POLICY = "violates accounting/QOS policy"
 TOO_LARGE = re.compile(r"\b(Assoc|QOS)\w+(Limit|PerJob|PerUser|PerNode|PerAccount)\b", re.IGNORECASE)
 

@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 
 
 def hurry() -> None:
-    """Look for no garbage; ask resources for their parameters once; work out a job's command and logs once."""
+    """Collect no garbage, read the parameters of resources once, and compute a job's command and logs once."""
     gc.disable()  # a plan is a million objects that live to the end
     overwrite_function_params(Resource.evaluate, inspect.signature(Resource.evaluate).parameters)
     log_info, shell_command = Job.log_info, lru_cache(maxsize=1)(Job.shellcmd.fget)

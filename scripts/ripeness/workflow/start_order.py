@@ -31,7 +31,7 @@ EXPENSIVE = {
 def weigh_few(scheduler: Any, dag: Any) -> None:
     """Let a local run start jobs at a cost that hardly grows with the study.
 
-    Whenever a job has ended Snakemake prepares all ready jobs anew, asks how large their files are, weighs them against
+    When a job ends, Snakemake prepares all ready jobs anew, looks up the sizes of their files, weighs them against
     each other, lists all that remain, and sets a timer to look again. Here it looks at some only, those of the highest
     priority, and weighs them by it alone, which its greedy scheduler does without sizes, list and timer.
     """
@@ -91,13 +91,13 @@ def check_python(executable: str) -> None:
     if " " in executable:
         raise UserError(
             f"jobs of a cluster cannot start {executable}: its path has a space\n"
-            "hint: call Snakemake by a link without one: "
+            "hint: call Snakemake through a link without one: "
             f"ln -s '{Path(executable).parents[1]}' ~/ripeness-venv && ~/ripeness-venv/bin/snakemake --profile slurm"
         )
 
 
 def go_offline() -> None:
-    """Let only fetch_* ask a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
+    """Let only fetch_* use a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
 
     Jobs inherit HF_HUB_OFFLINE; the rules that fetch have back what the user had said, which is in FETCH_OFFLINE.
     """
@@ -106,7 +106,7 @@ def go_offline() -> None:
 
 
 def limit_fetching(workflow: Any) -> None:
-    """Let few jobs ask the hub at once, which answers many with 429; --resources hub=N says another number."""
+    """Let few jobs use the hub at once, which answers many with 429; --resources hub=N sets another number."""
     if "hub" not in workflow.global_resources:
         workflow.register_resource("hub", FETCHES_AT_ONCE)
 
@@ -125,8 +125,8 @@ def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
     for method, n in wanted.items():
         if allowed is not None and n > allowed:
             raise UserError(
-                f"methods.{method}.gpu: {n} GPUs are wanted, but jobs may use {allowed}\n"
-                f"hint: say resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
+                f"methods.{method}.gpu: {n} GPUs requested, but jobs may use {allowed}\n"
+                f"hint: set resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
             )
 
 

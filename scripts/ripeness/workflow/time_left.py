@@ -1,7 +1,7 @@
 """Estimate the time left of a run on this machine: expected costs, corrected by what ended jobs took.
 
-A cost is in seconds of a quiet machine of two cores. Only its size beside other costs matters: the seconds that ended
-jobs took, beside their costs, say how fast this machine is, first over all and then for every rule by itself.
+A cost is in seconds of a quiet machine of two cores. Only its ratio to other costs matters: the seconds that ended
+jobs took, relative to their costs, show how fast this machine is, first over all and then for every rule by itself.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ BUSY = 0.9  # of several cores, on average, while there is work for all of them
 class Job:
     """A job: its rule, its place (the path of its log below the folder of the rule), and its cost in seconds.
 
-    `step`: of a pre-training's state, and of the state from which a checkpoint goes on.
+    `step`: of a pre-training's state, and of the state from which a checkpoint starts.
     """
 
     rule: str
@@ -160,7 +160,7 @@ def seconds_left(
 def in_turn(left: Sequence[tuple[Job, float]]) -> float:
     """Estimate the seconds that no further core shortens, of pre-training jobs with their seconds left.
 
-    States come one after the other; a checkpoint goes on from one of them.
+    States come one after the other; a checkpoint starts from one of them.
     """
     longest = 0.0
     for series in {job.place.split("/")[0] for job, _ in left}:

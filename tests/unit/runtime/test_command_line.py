@@ -20,7 +20,7 @@ def wrapped(error):
 DISK = [
     (OSError(errno.ENOSPC, "No space left on device", "results/x.parquet"), "make room"),
     (RuntimeError("I/O error: No space left on device (os error 28)"), "make room"),
-    (OSError(errno.EDQUOT, "Disk quota exceeded"), "make room; the next run goes on from here; `quota`"),
+    (OSError(errno.EDQUOT, "Disk quota exceeded"), "make room; the next run resumes from here; `quota`"),
     (OSError(errno.EROFS, "Read-only file system", "results"), "nothing can be written there"),
     (
         RuntimeError("parquet: File out of specification: Invalid thrift: transport error"),

@@ -89,7 +89,7 @@ USERS = [users_folder, made_with_a_note, made_with_a_note_below, copied_mark, li
 def test_a_folder_that_holds_what_was_not_made_here_is_left_as_it_is(tmp_path, make):
     make(tmp_path / "out")
     before = tree(tmp_path)
-    with pytest.raises(UserError, match=r"out is not written over: .*\nhint: "):
+    with pytest.raises(UserError, match=r"out is not overwritten: .*\nhint: "):
         write_folder(tmp_path / "out", new="new")
     with pytest.raises(UserError, match="out is not written over"):
         check_place(tmp_path / "out", is_folder=True)
@@ -100,9 +100,9 @@ def test_a_file_is_not_written_over_a_folder_nor_a_folder_over_a_file(tmp_path):
     (tmp_path / "file").write_text("mine")
     write_folder(tmp_path / "folder", a="1")
     before = tree(tmp_path)
-    with pytest.raises(UserError, match="folder is not written over: it is a folder"):
+    with pytest.raises(UserError, match="folder is not overwritten: it is a folder"):
         write_json(tmp_path / "folder", {})
-    with pytest.raises(UserError, match="file is not written over: it is a file"):
+    with pytest.raises(UserError, match="file is not overwritten: it is a file"):
         write_folder(tmp_path / "file", a="1")
     assert tree(tmp_path) == before
 
@@ -231,7 +231,7 @@ def test_lines_that_are_missing_are_missed(tmp_path, content):
             read(tmp_path / "out" / name)
 
 
-@pytest.mark.parametrize(("text", "seen"), [("[1]", r"\[1\] stands where an object"), ('{"b": 1}', "it lacks a")])
+@pytest.mark.parametrize(("text", "seen"), [("[1]", r"\[1\] found, but an object"), ('{"b": 1}', "it lacks a")])
 def test_json_of_another_kind_is_refused(tmp_path, text, seen):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match=seen):
@@ -251,7 +251,7 @@ FINAL = {
 
 def test_a_list_of_findings_that_holds_something_else_is_seen_too(tmp_path):
     (tmp_path / "findings.json").write_text("[1]")
-    with pytest.raises(UserError, match="findings.json cannot be read: it is no list of objects"):
+    with pytest.raises(UserError, match="findings.json cannot be read: it is not a list of objects"):
         check_finished(tmp_path)
 
 

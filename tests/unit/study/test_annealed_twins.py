@@ -103,10 +103,10 @@ def test_the_cost_of_a_twin_is_that_of_its_tokens():
     ("line", "message"),
     [
         (TWIN | {"anneal": "step1"}, "unknown checkpoint 'step1'; known are step1000.*\nhint: "),
-        ({"anneal": "step1000", "steps": 5}, "an annealed twin lacks batch_size and .*\nhint: e.g. {anneal: "),
-        (TWIN | {"path": "x"}, "lacks nothing and does not have path\nhint: "),
+        ({"anneal": "step1000", "steps": 5}, "an annealed twin misses the keys: batch_size; .*\nhint: e.g. {anneal: "),
+        (TWIN | {"path": "x"}, "misses the keys: none; unknown keys: path\nhint: "),
         ({key: TWIN[key] for key in ("anneal", "steps", "batch_size")}, "`text` is missing\nhint: "),
-        (TWIN | {"name": "step1000"}, "'step1000' is there twice"),
+        (TWIN | {"name": "step1000"}, "duplicate checkpoint 'step1000'"),
         (TWIN | {"name": "a", "anneal": "a"}, "a is annealed already\nhint: only a stable"),
     ],
 )

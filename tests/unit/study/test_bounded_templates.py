@@ -227,7 +227,7 @@ def test_a_field_in_single_braces_is_refused_beside_another():
 
 @pytest.mark.parametrize("sign", ["\\n", "\\nIt is", "a\\t b", "\\r\\n", "\\u00e9", "\\x20"])
 def test_a_backslash_and_a_letter_for_a_line_end_is_refused(sign):
-    with pytest.raises(UserError, match=r"stands there as \d characters.*\nhint: only in double quotes"):
+    with pytest.raises(UserError, match=r"is read as \d characters.*\nhint: YAML reads escapes only in double quotes"):
         check_template("x", "{{ text }}" + sign, KNOWN)
 
 

@@ -296,7 +296,7 @@ def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
     [
         ({"from": "olmo1b", "checkpoints": [{"step": 1000}]}, "unknown series 'olmo1b'.*\nhint: did you mean"),
         ({"from": "olmo-1b", "checkpoints": [{"step": 342500}]}, "not published\nhint: .* 340000, 342000, 343000"),
-        ({"from": "olmo-1b", "checkpoints": [{"name": "soup"}]}, "tells neither step nor revision\nhint: "),
+        ({"from": "olmo-1b", "checkpoints": [{"name": "soup"}]}, "has neither step nor revision\nhint: "),
         ({"from": "polypythia-14m", "seed": 0, "checkpoints": [{"step": 0}]}, "seed: 0 is none of the published seeds"),
         ({"repo": "a/b", "every": "5B tokens"}, "only where `tokens_per_step` is known\nhint: "),
         ({"repo": "a/b", "tokens_per_step": 9, "every": "5B tokens"}, "neither in a series file nor in .*\nhint: make"),
@@ -305,11 +305,11 @@ def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
         ({"from": "olmo-1b", "checkpoints": [{"tokens": 10**12}]}, "within 5% of 1,000,000,000,000 tokens\nhint: .*"
          "step 117850 with 494,298,726,400 and step 330000 with 1,384,120,320,000"),
         ({"from": "olmo-1b", "checkpoints": [{"tokens": 4 * 10**12}]}, "each side: step 738020 with 3,095"),
-        ({"from": "olmo-1b", "checkpoints": [{"tokens": 3 * 10**12}, {"tokens": 3 * 10**12 + 1}]}, "is there twice"),
+        ({"from": "olmo-1b", "checkpoints": [{"tokens": 3 * 10**12}, {"tokens": 3 * 10**12 + 1}]}, "duplicate checkpoint"),
         ({"repo": "a/b", "checkpoints": [{"tokens": 9}]}, "only where `tokens_per_step` is known\nhint: "),
         ({"repo": "a/b", "tokens_per_step": 9, "checkpoints": [{"tokens": 9}]}, "neither in a series file nor in "),
         ({"repo": "a/b"}, "missing 'checkpoints'.*\nhint: "),
-        ({"from": "olmo-1b", "every": "0 tokens"}, "'0 tokens' is no number of tokens"),
+        ({"from": "olmo-1b", "every": "0 tokens"}, "'0 tokens' is not a number of tokens"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_said(settings, message):
@@ -322,7 +322,7 @@ def test_what_cannot_be_had_is_said(settings, message):
 )
 def test_a_lock_file_that_nobody_wrote_is_refused(tmp_path, lock):
     (tmp_path / "lock.yaml").write_text(lock)
-    with pytest.raises(UserError, match=r"lock.yaml: .* is not as `make resolve` writes it\nhint: "):
+    with pytest.raises(UserError, match=r"lock.yaml: .* is not in the form that `make resolve` writes\nhint: "):
         read_lock(tmp_path / "lock.yaml")
 
 

@@ -109,14 +109,14 @@ def test_a_key_like_no_other_points_at_the_schema():
 def test_a_number_that_yaml_takes_for_text_is_refused_with_how_to_write_it(written):
     said = refusal(f"methods: {{full: {{learning_rate: {written}}}}}")
     assert said.startswith("methods.full.learning_rate: ") and written.strip("'") in said
-    assert "hint: YAML takes 1e-3 and 1.0e3 for text; write 1.0e-3" in said
-    assert "YAML takes" not in refusal("methods: {full: {learning_rate: fast}}")
-    assert "hint: YAML takes" in refusal("seeds: [1e3]")
+    assert "hint: YAML reads 1e-3 and 1.0e3 as text; write 1.0e-3" in said
+    assert "YAML reads 1e-3" not in refusal("methods: {full: {learning_rate: fast}}")
+    assert "hint: YAML reads 1e-3" in refusal("seeds: [1e3]")
 
 
 def test_numbers_that_the_command_line_gives_as_text_are_refused_with_the_way_to_give_them():
     said = refusal("seeds: [1, '2']")  # what Snakemake makes of --config 'seeds=[1,2]'
-    assert said.startswith("seeds.1: '2' is not of type 'integer'\nhint: ") and "YAML takes" not in said
+    assert said.startswith("seeds.1: '2' is not of type 'integer'\nhint: ") and "YAML reads 1e-3" not in said
     assert "--config" in said and "write `seeds` into a file" in said and "--configfile config.yaml FILE" in said
     with pytest.raises(UserError, match=r"^the top level: missing .*\nhint: .*--config.*--configfile config"):
         check_config({"study": "other"})
@@ -162,12 +162,12 @@ def test_one_error_is_told_and_every_kind_of_it_has_a_hint():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: {c: 1, d: 2,\n  c: 3}\n", r"x\.yaml:3: the key 'c' is there twice"),
-        ("a:\n  - b: 1\n    b: 2\n", r"x\.yaml:3: the key 'b' is there twice"),
+        ("a: 1\nb: {c: 1, d: 2,\n  c: 3}\n", r"x\.yaml:3: duplicate key 'c'"),
+        ("a:\n  - b: 1\n    b: 2\n", r"x\.yaml:3: duplicate key 'b'"),
         ("a: [1\n", r"x\.yaml is not YAML: .*line 2"),
         ("\ta: 1\n", r"x\.yaml is not YAML: "),
-        ("- a\n", r"x\.yaml holds no keys"),
-        ("", r"x\.yaml holds no keys"),
+        ("- a\n", r"x\.yaml has no keys"),
+        ("", r"x\.yaml has no keys"),
         (b"a: \xff\n", r"x\.yaml is not YAML: .*utf-8"),
         (None, r"there is no file .*x\.yaml"),
     ],
@@ -186,7 +186,7 @@ def test_the_same_key_may_stand_in_different_places(tmp_path):
 
 @pytest.mark.parametrize("text", ['title: "a\\0b"', 'methods: {full: {replay: {share: 0.1, text: "a\\0"}}}'])
 def test_text_that_no_command_can_hold_is_refused(text):
-    assert "has a character that is none in a command or file\nhint: take out NUL" in refusal(text)
+    assert "has a character that commands and files cannot have\nhint: remove NUL" in refusal(text)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ MISREAD = {
     "a: !!set {x, y}": (1, "the tag '!!set'", "take it out"),
     "a: !own x": (1, "the tag '!own'", "take it out"),
     "? [a, b]\n: 1": (1, "a key is a list or a mapping", "a key is text"),
-    "a: {b: 1, b: 2}": (1, "the key 'b' is there twice", "remove one"),
+    "a: {b: 1, b: 2}": (1, "duplicate key 'b'", "remove one"),
     "a: &a [*a]": (1, "an alias stands within what it names", "write out"),
     "a: &a {b: {c: *a}}": (1, "an alias stands within what it names", "write out"),
     LAUGHS: (6, "with its aliases this is 1,111,111 values", "are the most"),
@@ -150,7 +150,7 @@ def test_shared_parts_that_make_a_config_huge_are_refused_wherever_it_comes_from
     endless = []
     endless.append(endless)
     for config in ({"a": value}, {"a": endless}):
-        with pytest.raises(UserError, match="with its aliases it has more than 200,000 values"):
+        with pytest.raises(UserError, match="YAML aliases expand it to more than 200,000 values"):
             check_config(config)
 
 

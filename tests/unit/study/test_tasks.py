@@ -57,7 +57,7 @@ MISTAKES = {
     "an unknown kind": ({"kind": "chioce"}, "kind: 'chioce' is not one of choice, generation", "'choice'"),
     "words of ROUGE-L for a choice": (
         {"rouge_words": "any"},
-        "`rouge_words` is about texts, and a choice task has none",
+        "`rouge_words` applies to generated text, and a choice task has none",
         "remove it",
     ),
     "words of ROUGE-L that nobody knows": (
@@ -67,12 +67,12 @@ MISTAKES = {
     ),
     "two labels of one word in two forms of Unicode": (
         {"labels": {"good": "caf\u00e9", "bad": " cafe\u0301"}},
-        "two labels have the word 'caf\u00e9'",
+        "two labels have the answer text 'caf\u00e9'",
         "no answer could tell them apart",
     ),
     "a value whose label has no word": (
         {"values": {1: "god"}},
-        "the value '1' stands for the label 'god', which has no word; labels with words are good, bad",
+        "the value '1' maps to the label 'god', which has no answer text; defined labels are good, bad",
         "add it under `labels`",
     ),
     "a label with an empty word": ({"labels": {"good": " ", "bad": " grey"}}, "'good': ' '", "what is scored"),
@@ -114,8 +114,8 @@ MISTAKES = {
     "a template that ends early": ({"formats": {"io": "{% if text %}"}}, "formats.io: Unexpected end", "Jinja2"),
     "an unknown filter": ({"formats": {"io": "{{ text | shuot }}"}}, "formats.io: No filter named 'shuot'", "Jinja2"),
     "a way into Python": ({"formats": {"io": "{{ text.__class__.mro() }}"}}, "formats.io: access to", "into words"),
-    "no source": ({"source": {}}, "`source` names no place; it is one of files", "explains"),
-    "two sources": ({"source": FILES | {"world": "mood"}}, "`source` names train and world", "explains"),
+    "no source": ({"source": {}}, "`source` is empty; it must be one of files", "explains"),
+    "two sources": ({"source": FILES | {"world": "mood"}}, "`source` is train and world", "explains"),
     "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
     "a mixed source": ({"source": {"world": "mood", "splits": FILES}}, "has 'world' and also splits", "remove"),
     "no ref": ({"source": {"hub": "a/b", "revision": "a b", "splits": FILES}}, "source.revision: 'a b'", "Commit"),
@@ -123,7 +123,7 @@ MISTAKES = {
     "a pattern without a group": (OPEN | {"extract": "a"}, "extract: 'a' has 0 groups", "one pair of parentheses"),
     "a pattern with two groups": (OPEN | {"extract": "(a)(b)"}, "has 2 groups", "(?:...)"),
     "a pattern for options": ({"extract": "(a)"}, "`extract` is about generated text", "remove it"),
-    "a stop with a backslash": ({"stop": "\\n"}, "stop: \\n stands there as 2 characters", "double quotes"),
+    "a stop with a backslash": ({"stop": "\\n"}, "stop: \\n is read as 2 characters", "double quotes"),
     "a separator with a backslash": ({"separator": "\\n\\n"}, "separator: \\n stands there", "double quotes"),
     "a question with a backslash": ({"unconditional": "\\nAnswer:"}, "unconditional: \\n stands", "double quotes"),
     "a label with a backslash": (
@@ -152,10 +152,14 @@ MISTAKES = {
         "'a' and 'a+b' share a",
         "disjoint rows",
     ),
-    "files of a branch of GitHub": ({"source": GITHUB | {"revision": "main"}}, "'main' is no commit", "40 hexadecimal"),
+    "files of a branch of GitHub": (
+        {"source": GITHUB | {"revision": "main"}},
+        "'main' is not a commit",
+        "40 hexadecimal",
+    ),
     "a file of GitHub without a path": (
         {"source": GITHUB | {"test": "c"}},
-        "no file is named 'c'; there are a, b",
+        "unknown file 'c'; known are a, b",
         "a",
     ),
     "a file outside of the repository": (
@@ -164,7 +168,7 @@ MISTAKES = {
         "in the GitHub repository",
     ),
     "GitHub without roles": ({"source": {"github": "a/b"}}, "`source` lacks revision, files, train, valid", "explains"),
-    "GitHub and the hub": ({"source": HUB | {"github": "a/b"}}, "`source` names hub and github", "explains"),
+    "GitHub and the hub": ({"source": HUB | {"github": "a/b"}}, "`source` is hub and github", "explains"),
     "another name": ({"name": "yours"}, "the name is 'yours'", "'mine'"),
 }
 

@@ -57,7 +57,7 @@ MISTAKES = {
     "other tokens of a checkpoint": (row(probe="other", tokens="30"), ":6: b of s has tokens 30, but 20 in"),
     "more steps, fewer tokens": (row(checkpoint="c", step="3", tokens="15"), ":6: 3 steps with 15 tokens, but 2 steps"),
     "more steps, as many tokens": (row(checkpoint="c", step="3", tokens="20"), ":6: 3 steps with 20 tokens"),
-    "a metric of no kind": (row(probe="odd", metric="mc2"), ":6: nothing says of what kind odd is"),
+    "a metric of no kind": (row(probe="odd", metric="mc2"), ":6: unknown kind of the probe odd"),
 }
 
 
@@ -73,7 +73,7 @@ HEADERS = {
     "unknown": (HEADER.replace("value", "valeu"), "t.csv:1: unknown column 'valeu'", "did you mean 'value'?"),
     "missing": (HEADER.replace(",value", ",n_items"), "t.csv:1: missing column 'value'", "hint: "),
     "no place": (HEADER.replace("step,tokens", "phase,seed"), "missing column 'tokens' (or 'step')", "hint: "),
-    "twice": (HEADER.replace("se,", "value,"), "the column 'value' is there twice", "hint: "),
+    "twice": (HEADER.replace("se,", "value,"), "duplicate column 'value'", "hint: "),
 }
 
 

@@ -112,7 +112,11 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
     suites = {"in-domain": {"datasets": "own", "formats": "all"}, "web": {"texts": ["web"]}}
     other = {"series": {"other": ON_DISK}, "texts": {"web": {"path": "there/web.txt"}}, "suites": suites}
     for recipe, change, said in [
-        ({"share": 0.1}, other, "methods.treated.replay: what did other learn from.*\nhint: name a UTF-8 file"),
+        (
+            {"share": 0.1},
+            other,
+            "methods.treated.replay: the training text of other is unknown.*\nhint: give a UTF-8 file",
+        ),
         (
             {"share": 0.1, "text": "x.txt"},
             {},

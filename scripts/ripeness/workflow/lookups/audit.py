@@ -109,7 +109,7 @@ def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
 def audited_checkpoints(study: Study) -> list[str]:
     """Return the folders that tokenizers and facts of checkpoints are read from; of pre-training here, only corpora.
 
-    What the hub says of weights comes with them, so that it is asked before the audit.
+    The hub's list of weights is among them, so that it is read before the audit.
     """
     made = pretrained_series(study)
     read = [series for series in study.checkpoints if series in made and probes_asked(study, series)]

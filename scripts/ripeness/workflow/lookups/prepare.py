@@ -8,7 +8,7 @@ from ripeness.study.tasks import Task, files_by_role, sizes_of
 from ripeness.workflow.lookups.shared import to_json
 from ripeness.workflow.wildcards import Wildcards
 
-# Description, and how a model is asked: neither items nor their wording depend on these keys.
+# Description, and how a model is measured: neither items nor their wording depend on these keys.
 APART = {"homepage": None, "title": "", "licence": "", "metric": "", "max_new_tokens": 0, "stop": "", "separator": ""}
 APART |= {"normalisation": "none", "unconditional": "", "rouge_words": "english"}
 APART |= {"rows": None, "extract": None, "items": None}

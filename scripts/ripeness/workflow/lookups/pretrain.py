@@ -46,7 +46,7 @@ def pretraining_settings(study: Study, wildcards: Any) -> str:
 
 
 def earlier_state(study: Study, wildcards: Any) -> list[str]:
-    """Return the kept state from which a state goes on; none for the first."""
+    """Return the kept state from which a state continues; none for the first."""
     earlier = [step for step in state_steps(study, wildcards.series) if step < int(wildcards.step)]
     return [f"{results(study)}/pretraining/{wildcards.series}/step{max(earlier)}.safetensors"] if earlier else []
 

@@ -6,7 +6,7 @@ from ripeness.workflow.lookups.shared import results, runs_models, to_json
 
 
 def shown_series(study: Study) -> str:
-    """Return the series whose prompts the report shows: the first that is asked as much as any."""
+    """Return the series whose prompts the report shows: the first of those measured most."""
     return max(study.checkpoints, key=lambda series: len(probes_asked(study, series)))
 
 

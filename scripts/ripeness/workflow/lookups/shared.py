@@ -42,7 +42,7 @@ def is_published(study: Study) -> bool:
 
 
 def runs_models(study: Study) -> bool:
-    """Tell whether a study pre-trains, tunes or asks language models."""
+    """Tell whether a study pre-trains, tunes or runs language models."""
     return study.settings.kind == MODELS
 
 

@@ -41,7 +41,7 @@ def tell(client: socket.socket, number: int) -> None:
 
 
 def become_job(client: socket.socket, settings: dict[str, str], *, server: int) -> NoReturn:
-    """Take over what the client asks for, run it, and end the process."""
+    """Receive the request of the client, run it, and end the process."""
     end_with_server(server)
     if not take_over(receive(client), settings):
         tell(client, PLAIN)
