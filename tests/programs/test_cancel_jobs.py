@@ -41,7 +41,7 @@ def test_a_folder_in_which_snakemake_is_at_work_is_left_alone(slurm):
         [sys.executable, "-c", f"import time; time.sleep({FOREVER_SECONDS})", "snakemake"], cwd=slurm / "a folder"
     )
     try:  # its command and folder are known as soon as Popen returns
-        with pytest.raises(UserError, match=rf"at work in this folder \(process {process.pid}\)\nhint: "):
+        with pytest.raises(UserError, match=rf"running in this folder \(process {process.pid}\)\nhint: "):
             cancel_jobs.main([])
     finally:
         process.kill()

@@ -156,7 +156,7 @@ def test_a_folder_is_not_fetched_onto_itself(tmp_path, foreign):
     before = {path.name: path.read_bytes() for path in foreign.iterdir()}
     source = {"series": "mine", "checkpoint": "a", "path": str(foreign), "seed": 0, "step": 9, "tokens": 9}
     for output in (foreign, foreign / "inner"):
-        with pytest.raises(UserError, match=r"overlap\nhint: |is not written over"):
+        with pytest.raises(UserError, match=r"overlaps with the input .*\nhint: |is not overwritten"):
             fetch_checkpoint.main(["--source", json.dumps(source), "--output", str(output)])
     assert {path.name: path.read_bytes() for path in foreign.iterdir()} == before
 

@@ -138,7 +138,7 @@ def test_a_study_of_equal_weights_ends_before_anything_is_fetched_unless_they_ar
 
 def test_a_branch_without_weights_ends_the_study_before_the_others_are_fetched(hub, waits, tmp_path):
     commits = publish(hub, {"step0": single("start"), "step9": SMALL})
-    with pytest.raises(UserError, match="tiny-model at step9 has no weights in a form that is read here"):
+    with pytest.raises(UserError, match="tiny-model at step9 has no weights in a supported format"):
         ask(hub, tmp_path, commits)
     assert not sent(hub)
 

@@ -196,7 +196,7 @@ def test_a_folder_of_the_users_is_not_written_over(prepared, tmp_path):
     (tmp_path / "mine/notes.txt").write_text("mine")
     how = {"rows": str(prepared / "rows"), "task": MOOD, "sizes": SIZES}
     for place in ("mine", "mine/notes.txt"):
-        assert_refused(run(tmp_path, "prepare_items", **how, output=place), tmp_path, "is not written over")
+        assert_refused(run(tmp_path, "prepare_items", **how, output=place), tmp_path, "is not overwritten")
     assert {path.name: path.read_text() for path in (tmp_path / "mine").iterdir()} == {"notes.txt": "mine"}
 
 

@@ -63,7 +63,7 @@ MISTAKES = {
     "a study name with a line end": ("study", "cut\n", "'cut\\n'", "folder"),
     "an empty study name": ("study", "", "''", "folder"),
     "a checkpoint name that leaves the folder": (CHECKPOINT, {"step": 3, "name": "a/b"}, "'a/b'", "folder"),
-    "a checkpoint that is there twice": (CHECKPOINT, {"step": 0}, "'step0'", "remove one"),
+    "a checkpoint that is listed twice": (CHECKPOINT, {"step": 0}, "'step0'", "remove one"),
     "a checkpoint with two sources": (CHECKPOINT, {"step": 3, "path": "x"}, "`path` and `pretrain`", "exactly one"),
     "a revision of what is pre-trained here": (CHECKPOINT, {"step": 3, "revision": "main"}, "'main'", "hint"),
     "no dataset": ("datasets", {}, "no cell to train", "datasets"),

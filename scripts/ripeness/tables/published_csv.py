@@ -31,12 +31,12 @@ class Line(NamedTuple):
 
 
 def text(word: str) -> str:
-    """Return a name, as it is."""
+    """Read a name as it is."""
     return word
 
 
 def whole_number(word: str) -> int:
-    """Return a whole number that is not negative, also written as 2.1e9."""
+    """Read a whole number that is not negative, also written as 2.1e9."""
     value = int(word) if word.isdecimal() else float(word)
     if not math.isfinite(value) or value != int(value) or not 0 <= value < 2**62:
         raise ValueError(word)
@@ -44,7 +44,7 @@ def whole_number(word: str) -> int:
 
 
 def real_number(word: str) -> float:
-    """Return a finite number."""
+    """Read a finite number."""
     value = float(word)
     if not math.isfinite(value):
         raise ValueError(word)
@@ -52,7 +52,7 @@ def real_number(word: str) -> float:
 
 
 def share(word: str) -> float:
-    """Return a number from 0 to 1."""
+    """Read a number from 0 to 1."""
     value = real_number(word)
     if not 0 <= value <= 1:
         raise ValueError(word)
@@ -60,14 +60,21 @@ def share(word: str) -> float:
 
 
 def not_negative(word: str) -> float:
-    """Return a finite number that is not negative."""
+    """Read a finite number that is not negative."""
     value = real_number(word)
     if value < 0:
         raise ValueError(word)
     return value
 
 
-# How a cell of every column is read; the docstring says what it must be.
+# What the readers of cells accept, for messages; a text is always accepted.
+WORDS = {
+    whole_number: "a whole number that is not negative, also written as 2.1e9",
+    real_number: "a finite number",
+    share: "a number from 0 to 1",
+    not_negative: "a finite number that is not negative",
+}
+# How a cell of every column is read.
 COLUMNS: dict[str, Callable[[str], Any]] = {
     "series": text, "checkpoint": text, "step": whole_number, "tokens": whole_number, "phase": text,
     "dataset": text, "method": text, "format_trained": text, "learning_rate": not_negative, "seed": whole_number,
@@ -125,9 +132,8 @@ def read_cells(names: list[str], cells: list[str], where: str) -> dict[str, Any]
         try:
             row[name] = COLUMNS[name](word) if word else None
         except (ValueError, OverflowError):
-            wanted = (COLUMNS[name].__doc__ or "").rstrip(".")
             raise UserError(
-                f"{where}: {name} is {word!r}, which is not {wanted[0].lower()}{wanted[1:]}\n"
+                f"{where}: {name} is {word!r}, which is not {WORDS[COLUMNS[name]]}\n"
                 "hint: leave the cell empty if the value is unknown"
             ) from None
     return checked(row, where)

@@ -80,7 +80,7 @@ def test_what_is_acknowledged_is_shown_with_its_reason_and_ends_nothing():
 
 def test_an_acknowledgement_of_no_check_names_the_choices():
     check_acknowledged({name: "meant" for name in CHECKS})
-    with pytest.raises(UserError, match="(?s)no check 'overlapp'; there are .*overlap, .*did you mean 'overlap'"):
+    with pytest.raises(UserError, match="(?s)unknown check 'overlapp'; known are .*overlap, .*did you mean 'overlap'"):
         check_acknowledged({"overlapp": "meant"})
 
 

@@ -68,7 +68,7 @@ MISTAKES = {
     "two labels of one word in two forms of Unicode": (
         {"labels": {"good": "caf\u00e9", "bad": " cafe\u0301"}},
         "two labels have the answer text 'caf\u00e9'",
-        "no answer could tell them apart",
+        "a text of its own",
     ),
     "a value whose label has no word": (
         {"values": {1: "god"}},
@@ -76,7 +76,7 @@ MISTAKES = {
         "add it under `labels`",
     ),
     "a label with an empty word": ({"labels": {"good": " ", "bad": " grey"}}, "'good': ' '", "what is scored"),
-    "two labels with one word": ({"labels": {"good": " x", "bad": "x"}}, "the word 'x'", "no answer could tell"),
+    "two labels with one word": ({"labels": {"good": " x", "bad": "x"}}, "the answer text 'x'", "no answer could tell"),
     "a label without labels": ({"labels": None}, "a choice task needs 'label' and 'labels' or 'options'", "explains"),
     "two ways to answer": ({"options": "o", "answer": "a"}, "needs 'label' and 'labels' or 'options'", "explains"),
     "no target": ({"kind": "generation", "metric": "rouge_l"}, "a generation task needs 'target'", "explains"),
@@ -97,7 +97,7 @@ MISTAKES = {
         "a generation task has no options",
         "remove",
     ),
-    "a norm where there are none": (OPEN | {"normalisation": "pmi"}, "`normalisation` is about options", "remove it"),
+    "a norm where there are none": (OPEN | {"normalisation": "pmi"}, "`normalisation` applies to options", "remove it"),
     "an unknown norm": ({"normalisation": "chars"}, "'chars' is not one of none, character, byte", "explains"),
     "two expressions": (
         {"fields": {"text": "{{ a }} {{ b }}"}},
@@ -109,11 +109,11 @@ MISTAKES = {
     "an expression that reaches for Python": (
         {"cluster": "{{ a.__class__.mro() }}"},
         "cluster: access to",
-        "into words",
+        "into text",
     ),
     "a template that ends early": ({"formats": {"io": "{% if text %}"}}, "formats.io: Unexpected end", "Jinja2"),
     "an unknown filter": ({"formats": {"io": "{{ text | shuot }}"}}, "formats.io: No filter named 'shuot'", "Jinja2"),
-    "a way into Python": ({"formats": {"io": "{{ text.__class__.mro() }}"}}, "formats.io: access to", "into words"),
+    "a way into Python": ({"formats": {"io": "{{ text.__class__.mro() }}"}}, "formats.io: access to", "into text"),
     "no source": ({"source": {}}, "`source` is empty; it must be one of files", "explains"),
     "two sources": ({"source": FILES | {"world": "mood"}}, "`source` is train and world", "explains"),
     "half a source": ({"source": {"train": "a", "test": "a"}}, "`source` lacks validation", "explains"),
@@ -122,13 +122,13 @@ MISTAKES = {
     "a pattern that does not parse": (OPEN | {"extract": "(a"}, "extract: the pattern '(a' does not", "regular expr"),
     "a pattern without a group": (OPEN | {"extract": "a"}, "extract: 'a' has 0 groups", "one pair of parentheses"),
     "a pattern with two groups": (OPEN | {"extract": "(a)(b)"}, "has 2 groups", "(?:...)"),
-    "a pattern for options": ({"extract": "(a)"}, "`extract` is about generated text", "remove it"),
+    "a pattern for options": ({"extract": "(a)"}, "`extract` applies to generated text", "remove it"),
     "a stop with a backslash": ({"stop": "\\n"}, "stop: \\n is read as 2 characters", "double quotes"),
-    "a separator with a backslash": ({"separator": "\\n\\n"}, "separator: \\n stands there", "double quotes"),
-    "a question with a backslash": ({"unconditional": "\\nAnswer:"}, "unconditional: \\n stands", "double quotes"),
+    "a separator with a backslash": ({"separator": "\\n\\n"}, "separator: \\n is read as", "double quotes"),
+    "a question with a backslash": ({"unconditional": "\\nAnswer:"}, "unconditional: \\n is read", "double quotes"),
     "a label with a backslash": (
         {"labels": {"good": "\\nup", "bad": " down"}},
-        "labels.good: \\n stands",
+        "labels.good: \\n is read",
         "double quotes",
     ),
     "a template with a backslash": (
@@ -141,10 +141,10 @@ MISTAKES = {
     "a template of chance": ({"formats": {"default": "{{ text|random }}"}}, "No filter named 'random'", "Jinja2"),
     "a value of chance": ({"fields": {"text": "{{ [text]|random }}"}}, "No filter named 'random'", "Jinja2"),
     "items of an unknown role": ({"items": {"shots": 4}}, "unknown key 'shots'", "did you mean"),
-    "an empty part": ({"source": HUB | {"splits": FILES | {"test": "b+"}}}, "'b+' has an empty part", "`+` joins"),
+    "an empty part": ({"source": HUB | {"splits": FILES | {"test": "b+"}}}, "'b+' has an empty or", "`+` joins"),
     "a part twice": (
         {"source": FILES | {"test": "b.csv+b.csv"}},
-        "'b.csv+b.csv' has an empty part, or one",
+        "'b.csv+b.csv' has an empty or a duplicate",
         "`+` joins",
     ),
     "a part of another role": (
@@ -238,7 +238,7 @@ def test_values_of_a_label_column_are_text_whatever_they_were(load):
 
 
 def test_a_template_that_an_item_cannot_fill_is_named():
-    with pytest.raises(UserError, match=r"'\{\{ text\.a \}\}' cannot be filled with text: .*\nhint: mend it"):
+    with pytest.raises(UserError, match=r"'\{\{ text\.a \}\}' cannot be filled with text: .*\nhint: fix it"):
         render("{{ text.a }}", {"text": "x"})
     assert render("{{ text }}\n", {"text": "<a> & {{ b }}"}) == "<a> & {{ b }}\n"
 

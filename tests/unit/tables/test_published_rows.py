@@ -102,7 +102,7 @@ def test_the_same_number_in_two_files_is_found(tmp_path):
 
 def test_steps_alone_need_the_tokens_of_one(tmp_path):
     header = "series,checkpoint,step,probe,metric,value"
-    with pytest.raises(UserError, match=r"(?s)t.csv:2: a step and no tokens.*tokens_per_step"):
+    with pytest.raises(UserError, match=r"(?s)t.csv:2: a step without tokens.*tokens_per_step"):
         measured(tmp_path, "s,a,3,nli,acc,0.5", header=header)
     (one,) = measured(tmp_path, "s,a,3,nli,acc,0.5", header=header, tokens_per_step=1000).to_dicts()
     assert (one["tokens"], one["metric"], one["probe_kind"], one["probe_format"]) == (
