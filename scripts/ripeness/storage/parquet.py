@@ -1,6 +1,7 @@
 """Read parquet files; one that is not there, was cut short, or is none ends a program with its name."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -48,3 +49,27 @@ def scan_table(path: Path) -> pl.LazyFrame:
     """The rows of one table as they are needed; UserError where it is damaged."""
     check_table(path)
     return pl.scan_parquet(path)
+
+
+def check_columns(path: Path, schema: Mapping[str, pl.DataType], *, may_lack: bool = False) -> None:
+    """Refuse a table that has not the columns of `schema`; with `may_lack` one that has others than those.
+
+    A table that may lack columns may also be made by hand: whole numbers of any width, and a column of nulls.
+    """
+    check_table(path)
+    found = pl.read_parquet_schema(path)
+    if strange := [name for name in found if name not in schema]:
+        raise damaged(path, f"it has a column that this table does not know, {strange[0]!r}")
+    if (missing := [name for name in schema if name not in found]) and not may_lack:
+        raise damaged(path, f"it lacks the column {missing[0]}")
+    for name, kind in found.items():
+        if kind != schema[name] and not (may_lack and fits(kind, schema[name])):
+            raise damaged(path, f"its column {name} holds {kind}, where {schema[name]} is wanted")
+
+
+def fits(kind: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether values of a type are also those of another one: as nulls are of any, and whole numbers of any width."""
+    if isinstance(kind, pl.List) and isinstance(wanted, pl.List):
+        return fits(kind.inner, wanted.inner)
+    is_number = kind.is_integer() if wanted.is_integer() else kind.is_numeric() and wanted.is_float()
+    return kind in (wanted, pl.Null()) or is_number
