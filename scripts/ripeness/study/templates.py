@@ -79,7 +79,7 @@ def variables(inner: str) -> list[str]:
 
 
 def columns_of(inner: str, known: Iterable[str]) -> list[str]:
-    """The columns that an expression asks for, by name or, where no column is called `row`, as row['a name']."""
+    """The columns that an expression asks for: by name; where none is called `row`, also as row['name'] or row.name."""
     if "row" in known or "row" not in variables(inner):
         return variables(inner)
     return sorted({*variables(inner), *subscripts(inner)} - {"row"})
@@ -87,10 +87,22 @@ def columns_of(inner: str, known: Iterable[str]) -> list[str]:
 
 @cache
 def subscripts(inner: str) -> set[str]:
-    """The columns that an expression asks for as row['a name']."""
-    asked = TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
-    named = [part for part in asked if isinstance(part.node, nodes.Name) and isinstance(part.arg, nodes.Const)]
-    return {part.arg.value for part in named if part.node.name == "row"}
+    """The columns that an expression asks for as row['a name'] or row.name."""
+    tree = TEMPLATES.parse("{{" + inner + "}}")
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    found = (of_row(part) for part in tree.find_all((nodes.Getitem, nodes.Getattr)) if id(part) not in called)
+    return {name for name in found if name is not None}
+
+
+def of_row(part: nodes.Node) -> str | None:
+    """The column that one part of an expression asks for as row['a name'] or row.name; None of another part."""
+    if not isinstance(part, nodes.Getitem | nodes.Getattr):
+        return None
+    if not isinstance(part.node, nodes.Name) or part.node.name != "row":
+        return None
+    if isinstance(part, nodes.Getattr):
+        return part.attr
+    return part.arg.value if isinstance(part.arg, nodes.Const) else None
 
 
 @cache
