@@ -37,7 +37,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
         content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
         if kind in TABLES:
             return table_rows(content, TABLES[kind], path)
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
         name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
         raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
     text = text_of(content, path)

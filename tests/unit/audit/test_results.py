@@ -196,8 +196,8 @@ def test_of_published_numbers_the_checkpoints_are_audited_that_they_name(tmp_pat
         for kind, dataset, value in values
     ]
     made = results(*rows)
-    made.measurements.write_parquet(tmp_path / "measurements.parquet")
-    made.cells.write_parquet(tmp_path / "cells.parquet")
+    write_table(tmp_path / "measurements.parquet", made.measurements, MEASUREMENTS | IS_CHOSEN)
+    write_table(tmp_path / "cells.parquet", made.cells, CELLS | IS_CHOSEN)
     words = [f"--{name}={tmp_path / name}.parquet" for name in ("measurements", "cells")]
     audit_results.main([*words, "--inputs", "--items", "--output", str(tmp_path / "audit.parquet")])
     table = pl.read_parquet(tmp_path / "audit.parquet")
@@ -208,7 +208,8 @@ def test_of_published_numbers_the_checkpoints_are_audited_that_they_name(tmp_pat
         *("tiny-base", "no-forgetting-at-chance", "single-seed"),
     }
     assert seen["single-seed"] == "every model is tuned once, as far as the table says, which names no seed"
-    made.measurements.with_columns(seed=pl.lit(7)).write_parquet(tmp_path / "measurements.parquet")
+    sevens = made.measurements.with_columns(seed=pl.lit(7))
+    write_table(tmp_path / "measurements.parquet", sevens, MEASUREMENTS | IS_CHOSEN)
     audit_results.main([*words, "--output", str(tmp_path / "audit.parquet")])
     assert "with seed 7" in str(pl.read_parquet(tmp_path / "audit.parquet").filter(check="single-seed")["seen"][0])
     assert "in 8 of 8 comparisons" in seen["no-forgetting-at-chance"] and "+489%" in seen["tiny-base"]

@@ -1,0 +1,78 @@
+"""What a study has finished, looked at before the next run: a file that a failure has damaged is never passed over.
+
+Snakemake goes by times and takes such a file for done, and also a whole one that is another's: a table of other
+columns, or of another checkpoint. What costs little is looked at: the two ends of a cell's tables, the columns of all
+others.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_entries, read_json, read_text
+from ripeness.runtime.made_here import damaged
+
+FINDING = ("id", "verdict", "statement")  # what every entry has
+ENTRIES = {"prompts.json": ("dataset", "format", "prompt"), "gate/*.json": ("series", "checkpoint", "loss")}
+OBJECTS = {"provenance.json": ("software", "study", "command"), "figures/*.json": ("$schema",)}
+OBJECTS |= {"audit/weights.json": ()}
+PAGES = {"report.html": "</html>", "figures/*.svg": "</svg>"}  # and what they end with
+MOST_NAMED = 5
+
+
+def check_finished(results: Path) -> None:
+    """UserError, which names it, for a damaged or foreign file among tables, findings, figures and pages of a study."""
+    found = {}
+    for path, check in checks_of(results):
+        try:
+            check(path)
+        except UserError as error:
+            found[path] = error
+    if len(found) == 1:
+        raise next(iter(found.values()))
+    if found:
+        first, *others = found.items()
+        names = [str(path) for path, _ in others]
+        more = f", and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+        said = f"{str(first[1]).partition(chr(10))[0]}\nneither can {', '.join(names[:MOST_NAMED])}{more}"
+        raise UserError(f"{said}\nhint: delete them; the next run makes them again")
+
+
+def checks_of(results: Path) -> Iterator[tuple[Path, Callable[[Path], object]]]:
+    """Every finished file and what is asked of it."""
+    if any((results / name).is_dir() for name in ("tables", "cells", "audit", "sensitivity", "theory")):
+        from ripeness.tables.finished_tables import table_checks  # slow to import
+
+        yield from table_checks(results)
+    checks: dict[str, Callable[[Path], object]] = {
+        "findings.json": partial(read_entries, keys=FINDING, is_filled=True),
+        "figures/*.csv": check_csv,
+        **{pattern: partial(read_entries, keys=keys) for pattern, keys in ENTRIES.items()},
+        **{pattern: partial(read_json, kind=dict, keys=keys) for pattern, keys in OBJECTS.items()},
+        **{pattern: partial(check_end, end=end) for pattern, end in PAGES.items()},
+    }
+    for pattern, check in checks.items():
+        for path in sorted(results.glob(pattern)):
+            yield path, check
+
+
+def check_end(path: Path, end: str) -> None:
+    """Refuse a page that has lost its end."""
+    if not read_text(path).rstrip().endswith(end):
+        raise damaged(path, f"its end, {end}, is missing")
+
+
+def check_csv(path: Path) -> None:
+    """Refuse a table of a figure that is empty or has lost its end."""
+    text = read_text(path)
+    if not text:
+        raise damaged(path, "it is empty")
+    try:
+        widths = {len(cells) for cells in csv.reader(io.StringIO(text, newline=""), strict=True)}
+    except csv.Error as error:
+        raise damaged(path, str(error)) from None
+    if not text.endswith("\n") or len(widths) > 1:
+        raise damaged(path, "its end is missing")
