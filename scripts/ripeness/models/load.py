@@ -195,14 +195,19 @@ def end_tokens(folder: Path) -> frozenset[int]:
 
     Only what the files say counts: a class of transformers has a number of its own where they say nothing.
     """
-    found: list[int | None] = []
+    return frozenset(token for tokens in named_ends(folder).values() for token in tokens if token >= 0)
+
+
+def named_ends(folder: Path) -> dict[str, list[int]]:
+    """Every `eos_token_id` that the configurations in a folder write down, by the name of the file."""
+    found: dict[str, list[int | None]] = {}
     for name in CONFIGS:
         path = Path(folder) / name
         said = read_json(path) if path.is_file() else {}
         for part in (said, said.get("text_config") or {}):
             ids = part.get("eos_token_id")
-            found += ids if isinstance(ids, list) else [ids]
-    return frozenset(token for token in found if isinstance(token, int) and token >= 0)
+            found[name] = found.get(name, []) + (ids if isinstance(ids, list) else [ids])
+    return {name: [token for token in tokens if token is not None] for name, tokens in found.items()}
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

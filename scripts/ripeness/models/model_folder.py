@@ -59,7 +59,7 @@ def check_json(folder: Path) -> None:
         said = read_json(path, dict, advice=advice)
         for part in (said, said.get("text_config")) if name in CONFIGS else ():
             ids = part.get("eos_token_id") if isinstance(part, dict) else None
-            if not all(isinstance(token, int) for token in (ids if isinstance(ids, list) else [ids or 0])):
+            if not all(type(token) is int for token in (ids if isinstance(ids, list) else [0 if ids is None else ids])):
                 raise damaged(path, f"eos_token_id is {shortened(ids)}, not a token's number or a list of them", advice)
 
 
