@@ -14,7 +14,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from ripeness.data.row_values import asked_for, value_of
+from ripeness.data.row_values import asked_for, shown, value_of
 from ripeness.data.rows import Row
 from ripeness.runtime.errors import UserError
 from ripeness.study.templates import TEMPLATES, columns_of, expression, of_row
@@ -169,11 +169,11 @@ def check_texts(name: str, texts: Counter[str], *, is_alone: bool) -> None:
     false = sorted(filter(is_false, texts))
     if is_like_flag(texts):
         seen = ", ".join(repr(text[:40]) for text in sorted(texts))
-        raise refused(f"the column {name} has {seen}, of which no word is known for true or false", name, min(texts))
+        raise refused(f"the column {shown(name)} has {seen}, none of them known for true or false", name, min(texts))
     if is_alone and false:
         other = next(text for text in sorted(texts) if not is_false(text))
         raise refused(
-            f"the column {name} has {false[0]!r} and also {other[:40]!r}: is the first a text, or false?",
+            f"the column {shown(name)} has {false[0]!r} and also {other[:40]!r}: is the first a text, or false?",
             name,
             false[0],
             sign="!=",
@@ -242,7 +242,7 @@ def check_comparison(
         "number": f"numbers, true and false stand without quotes: {values[0]!r}".lower(),
     }
     seen = f"is always a {min(found)}, such as {values[0]!r:.60}, and never the {min(wanted)} {meant!r}"
-    raise UserError(f"keep: {name} {seen}, with which {sign!r} compares it\nhint: {ways[min(found)]}")
+    raise UserError(f"keep: {shown(name)} {seen}, with which {sign!r} compares it\nhint: {ways[min(found)]}")
 
 
 def kind_of(value: Any) -> str:

@@ -24,8 +24,9 @@ def lacking(row: Row, name: str, *, is_named: bool) -> str:
     """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
     if name in row.values:
         keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
-        return f"{name} is null\nhint: mend the row (an empty cell of a table is null), or leave out such rows: {keep}"
-    there = ", ".join(sorted(row.values)) or "nothing"
+        way = f"mend the row (an empty cell of a table is null), or leave out such rows: {keep}"
+        return f"{shown(name)} is null\nhint: {way}"
+    there = ", ".join(map(shown, sorted(row.values))) or "nothing"
     way = "mend the row, or the column names in the task file"
     if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
         way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
@@ -47,6 +48,11 @@ def value_of(inner: str, row: Row) -> Any:
             "hint: a column whose name is also a word of Python is asked for by {{ row['items'] }}"
         )
     return value
+
+
+def shown(name: str) -> str:
+    """A column in a message: in quotes where its name is no word, so that blanks are seen."""
+    return name if name.isidentifier() else repr(name)
 
 
 def asked_for(name: str) -> str:

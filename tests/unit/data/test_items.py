@@ -221,7 +221,7 @@ def test_an_expression_asks_for_a_column_whose_name_is_no_word_by_row(task):
     assert kept_rows([Row(asked, "a:1")], task.keep)
     assert not kept_rows([Row(asked | {"Is it good?": None}, "a:1")], task.keep)
     assert not kept_rows([Row({"text": "a", "Best Answer": "Positive"}, "a:1")], task.keep)
-    with pytest.raises(UserError, match=r"^a:2: Best Answer is null\nhint: .*{{ row\[\"Best Answer\"\] is not none }}"):
+    with pytest.raises(UserError, match=r"^a:2: 'Best Answer' is null\nhint: .* row\[\"Best Answer\"\] is not none }}"):
         item_of(Row(asked | {"Best Answer": None}, "a:2"), task, "2")
     with pytest.raises(UserError, match=r"^a:3: the row has no 'Best Answer'; it has Best, text\n"):
         item_of(Row({"text": "a", "Best": "positive"}, "a:3"), task, "3")
