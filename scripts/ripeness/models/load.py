@@ -24,7 +24,7 @@ from ripeness.models.context_limits import text_config
 from ripeness.models.model_folder import CONFIGS, advice_on, check_is_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.made_here import damaged
+from ripeness.runtime.made_here import damaged, how_made_again
 from ripeness.storage.arrays import first_line
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
@@ -55,7 +55,8 @@ def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.
         )
     except SafetensorError as error:
         raise UserError(
-            f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
+            f"the weights in {folder} cannot be read: {error}\n"
+            f"hint: {advice_on(Path(folder)) or how_made_again(Path(folder) / 'config.json')}"
         ) from error
     except (ValueError, ImportError, LookupError, AttributeError) as error:  # a config of something else
         raise UserError(f"the model in {folder} cannot be loaded: {brief(error)}\nhint: {WANTED}") from error

@@ -72,9 +72,9 @@ def check_is_model(folder: Path) -> None:
             "hint: with `scratch` a cell is trained and measured in one job: keep `groups` in the profile"
         )
     if not config.is_file():
-        raise UserError(
-            f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors; where a tuned "
-            "model was deleted after it had been measured, delete the folder, and the next run tunes it again"
-        )
+        way = "name a folder with config.json and model.safetensors"
+        if config.parent.is_dir() and not any(config.parent.iterdir()):
+            way = "it is empty, as after a tuned model was measured: delete the folder, and the next run tunes it again"
+        raise UserError(f"there is no model in {folder}\nhint: {way}")
     check_links(Path(folder))
     check_json(Path(folder))

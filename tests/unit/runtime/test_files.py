@@ -218,6 +218,21 @@ def test_in_a_folder_that_was_made_the_hint_names_the_folder(tmp_path):
     assert str(error.value).endswith(f"{AGAIN} (that is, its folder {tmp_path / 'out'})")
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "deep/er/notes.txt", "link"])
+def test_a_folder_that_holds_a_file_of_the_users_is_not_to_be_deleted(tmp_path, name):
+    write_folder(tmp_path / "out", **{"a.json": "{"})
+    (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+    if name == "link":
+        (tmp_path / "out/link").symlink_to(tmp_path)
+    else:
+        (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(UserError) as error:
+        read_json(tmp_path / "out/a.json")
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path}/out/a.json cannot be read: ") and "delete" not in said
+    assert f"hint: {name} in {tmp_path / 'out'} was not made here: move it elsewhere" in said
+
+
 @pytest.mark.parametrize("content", ["", '{"a": 1}\n', '{"a": 1}\n{"a"', "\0" * 18])
 def test_lines_that_are_missing_are_missed(tmp_path, content):
     write_folder(tmp_path / "out", **{"a.jsonl": '{"a": 1}\n{"a": 2}\n', "a.txt": "one\ntwo\n"})
