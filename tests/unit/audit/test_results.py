@@ -136,7 +136,12 @@ CASES = {
         (
             published(score(RTE, 0.98), score(RTE, 1.0, **LATER)),
             "an accuracy of 0.98 untouched at the first checkpoint",
-            published(score(RTE, 0.97), score(RTE, 1.0, **LATER)),
+            published(score(RTE, 0.96), score(RTE, 1.0, **LATER)),
+        ),
+        (
+            published(score(RTE, 0.5, tokens=0), score(RTE, 0.99, **LATER)),
+            "an accuracy of 0.99 untouched at the first checkpoint",
+            published(score(RTE, 0.5), score(RTE, 0.99, **LATER)),  # it has learned, and not all
         ),
         (
             published(score(RTE, 0.5), score(RTE, 1.0, **LATER), score(RTE, 0.13, probe_format="io", **LATER)),
