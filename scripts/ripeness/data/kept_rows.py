@@ -241,7 +241,8 @@ def check_comparison(
         "text": f'a text stands in quotes, "{str(meant).lower()}", or is made a number: {asked_for(name)} | float',
         "number": f"numbers, true and false stand without quotes: {values[0]!r}".lower(),
     }
-    seen = f"is always a {min(found)}, such as {values[0]!r:.60}, and never the {min(wanted)} {meant!r}"
+    never = str(meant).lower() if isinstance(meant, bool) else f"the {min(wanted)} {meant!r}"
+    seen = f"is always a {min(found)}, such as {values[0]!r:.60}, and never {never}"
     raise UserError(f"keep: {shown(name)} {seen}, with which {sign!r} compares it\nhint: {ways[min(found)]}")
 
 

@@ -21,6 +21,15 @@ OBJECTS = {"provenance.json": ("software", "study", "command"), "figures/*.json"
 OBJECTS |= {"audit/weights.json": ()}
 PAGES = {"report.html": "</html>", "figures/*.svg": "</svg>"}  # and what they end with
 MOST_NAMED = 5
+MADE_FROM = {
+    "tables/items/": ("findings.json",),
+    "tables/measurements/": ("tables/measurements.parquet",),
+    "tables/cells/": ("tables/cells.parquet",),
+    "sensitivity/": ("tables/sensitivity.parquet",),
+    "audit/weights.json": ("audit/inputs.parquet", "tables/audit.parquet"),
+    "audit/": ("tables/audit.parquet",),
+    "gate/": ("provenance.json",),
+}  # files from which others are made -> those that Snakemake is asked for, or that lie between
 
 
 def check_finished(results: Path) -> None:
@@ -30,15 +39,30 @@ def check_finished(results: Path) -> None:
         try:
             check(path)
         except UserError as error:
-            found[path] = error
-    if len(found) == 1:
-        raise next(iter(found.values()))
-    if found:
-        first, *others = found.items()
-        names = [str(path) for path, _ in others]
-        more = f", and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        said = f"{str(first[1]).partition(chr(10))[0]}\nneither can {', '.join(names[:MOST_NAMED])}{more}"
-        raise UserError(f"{said}\nhint: delete them; the next run makes them again")
+            found[path] = str(error).partition("\n")[0]
+    if not found:
+        return
+    first, *others = map(str, found)
+    beside = [str(path) for path in dict.fromkeys(also for path in found for also in made_from(results, path))]
+    named = [first if others or beside else "it", *others[:MOST_NAMED]]
+    more = f"\nneither can {len(others):,} more" if others else ""
+    rest = f", and {len(others) - MOST_NAMED:,} more that the next run names" if len(others) > MOST_NAMED else ""
+    names = ", ".join(dict.fromkeys([*named, *beside]))
+    again = "the next run makes them again" if len(named) + len(beside) > 1 else "the next run makes it again"
+    raise UserError(f"{found[Path(first)]}{more}\nhint: delete {names}{rest}; {again}")
+
+
+def made_from(results: Path, path: Path) -> list[Path]:
+    """What else is to be deleted, so that Snakemake makes again a file that only other files are made from."""
+    inner = path.relative_to(results)
+    if inner.parts[0] == "theory":
+        return [results / "tables" / path.name]
+    if inner.parts[0] == "cells":
+        series, checkpoint = inner.parts[1:3]
+        tables = [path.parent / "measurements.parquet", results / f"tables/measurements/{series}/{checkpoint}.parquet"]
+        return [*tables, results / "tables/measurements.parquet"]
+    names = next((names for folder, names in MADE_FROM.items() if inner.as_posix().startswith(folder)), ())
+    return [results / name for name in names]
 
 
 def checks_of(results: Path) -> Iterator[tuple[Path, Callable[[Path], object]]]:

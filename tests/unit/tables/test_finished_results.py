@@ -21,7 +21,7 @@ from ripeness.tables.columns import (
     read_tables,
     write_table,
 )
-from ripeness.tables.finished_results import check_finished
+from ripeness.tables.finished_results import check_finished, made_from
 
 ROOT = Path(__file__).parents[3]
 AGAIN = "hint: delete it; the next run makes it again"
@@ -88,8 +88,34 @@ def said_of(path, results):
     with pytest.raises(UserError) as error:
         check_finished(results)
     first, _, rest = str(error.value).partition("\n")
-    assert first.startswith(f"{path} cannot be read: ") and rest == AGAIN
+    beside = [str(other) for other in made_from(results, path) if other != path]
+    again = f"hint: delete {', '.join([str(path), *beside])}; the next run makes them again"
+    assert first.startswith(f"{path} cannot be read: ") and rest == (again if beside else AGAIN)
     return first
+
+
+def test_with_a_file_that_others_are_made_from_goes_what_snakemake_is_asked_for(tmp_path):
+    """Found by deleting each: Snakemake makes nothing again that only finished files need."""
+    cell = "cells/s/c.1/d/io/full/seed1"
+    expected = {
+        "findings.json": [],
+        "figures/gain.csv": [],
+        "tables/measurements.parquet": [],
+        "tables/measurements/s/c.1.parquet": ["tables/measurements.parquet"],
+        "tables/cells/s/c.1.parquet": ["tables/cells.parquet"],
+        "tables/items/s/c.1.parquet": ["findings.json"],
+        "audit/inputs.parquet": ["tables/audit.parquet"],
+        "audit/weights.json": ["audit/inputs.parquet", "tables/audit.parquet"],
+        "gate/s.json": ["provenance.json"],
+        "theory/seed1/noisy_networks.parquet": ["tables/noisy_networks.parquet"],
+        f"{cell}/items.parquet": [
+            f"{cell}/measurements.parquet",
+            "tables/measurements/s/c.1.parquet",
+            "tables/measurements.parquet",
+        ],
+    }
+    for name, beside in expected.items():
+        assert made_from(tmp_path, tmp_path / name) == [tmp_path / other for other in beside]
 
 
 def test_nothing_is_asked_of_a_study_that_has_not_run(tmp_path):
@@ -146,7 +172,9 @@ def test_a_table_of_another_checkpoint_is_seen(results, name, change):
 def test_all_such_files_are_named_at_once(results):
     for name in FOREIGN:
         (results / name).write_text("")
-    with pytest.raises(UserError, match=r"^\S+ cannot be read: .*\nneither can .*, and 3 more\nhint: delete them; "):
+    with pytest.raises(
+        UserError, match=r"^\S+ cannot be read: .*\nneither can 8 more\nhint: delete .*and 3 more "
+    ):
         check_finished(results)
 
 
@@ -166,7 +194,9 @@ def test_make_study_does_not_pass_over_such_a_file(tmp_path, monkeypatch, name, 
     path.write_bytes(content)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_study, "run_snakemake", lambda *_: pytest.fail("was started all the same"))
-    with pytest.raises(UserError, match=rf"results/nursery/{name} cannot be read: .*\n{AGAIN}"):
+    with pytest.raises(
+        UserError, match=rf"results/nursery/{name} cannot be read: .*\nhint: delete .*makes"
+    ):
         run_study.main(["--study", str(ROOT / "config.yaml")])
 
 
