@@ -14,7 +14,16 @@ from ripeness.audit.results import RESULT_CHECKS, Results
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.storage.parquet import read_table, scan_table
 from ripeness.study.audit_checks import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
-from ripeness.tables.columns import AUDIT, conform, table_files, write_table
+from ripeness.tables.columns import (
+    AUDIT,
+    IS_CHOSEN,
+    ITEM_SCORES,
+    conform,
+    read_cells,
+    read_measurements,
+    table_files,
+    write_table,
+)
 from ripeness.tables.published_suspects import tuned_once
 
 # what measurements say of a grid
@@ -56,9 +65,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
     parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
-    inputs, files = [read_table(path) for path in options.inputs], table_files(options.items)
-    items = pl.concat(map(scan_table, files)) if files else None
-    results = Results(read_table(options.measurements), read_table(options.cells), items)
+    inputs, files = [read_table(path, schema=AUDIT) for path in options.inputs], table_files(options.items)
+    tables = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]
+    items = pl.concat(tables) if tables else None
+    results = Results(read_measurements(options.measurements), read_cells(options.cells), items)
     checks = checks_of(results, has_inputs=bool(options.inputs))
     found = with_passed((row for check in checks.values() for row in check()), checks, options.acknowledge)
     if error := refusal(found):

@@ -5,8 +5,9 @@ import shutil
 
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.runtime.files import whole, write_json
-from ripeness.storage.parquet import check_table, read_table
+from ripeness.storage.parquet import check_table
 from ripeness.tables.chosen_rates import best_model
+from ripeness.tables.columns import read_measurements
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--choose-by", choices=("score", "loss"), default="score", help="what is compared")
     parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
-    measurements = read_table(options.measurements)
+    measurements = read_measurements(options.measurements)
     best = best_model(measurements, options.dataset, options.method, options.choose_by)
     logging.info("the best: %s", best)
     (examples,) = (folder for folder in options.examples if folder.name == best["format"])

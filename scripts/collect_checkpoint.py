@@ -5,9 +5,23 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
+import polars as pl
+
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.made_here import damaged
 from ripeness.tables.chosen_rates import TRIED, VALIDATION, choose_rates, mark_chosen
 from ripeness.tables.columns import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
+
+
+def check_one_checkpoint(paths: list[Path]) -> None:
+    """Refuse a cell's file that has rows of another checkpoint than the others have."""
+    place = ["series", "checkpoint"]
+    rows = pl.scan_parquet(paths, include_file_paths="file").select(*place, "file").unique().collect()
+    counts = rows.group_by(place).len().sort("len", *place, descending=[True, False, False])
+    for series, checkpoint, _ in counts.iter_rows():
+        if (series, checkpoint) != counts.select(place).row(0):
+            path = rows.filter(series=series, checkpoint=checkpoint)["file"].min()
+            raise damaged(Path(str(path)), f"it holds rows of the checkpoint {series} {checkpoint}, unlike other cells")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     measurements = read_tables(options.scores, MEASUREMENTS)
     cells = read_tables([folder / "cell.parquet" for folder in folders], CELLS)
     items = read_tables([folder / "items.parquet" for folder in folders], ITEM_SCORES)
+    for kind in ("measurements", "cell", "items"):
+        check_one_checkpoint([folder / f"{kind}.parquet" for folder in folders])
     tried = cells.select(*TRIED, "seed", "status")
     rates = choose_rates(measurements.filter(suite=VALIDATION).collect(), tried.collect(), options.choose_by)
     for rows, path, schema in (

@@ -17,7 +17,7 @@ from ripeness.runtime.command_line import argument_parser, json_option, output_f
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
 from ripeness.storage.parquet import read_table, scan_table
-from ripeness.tables.columns import REPORTED
+from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, REPORTED, SENSITIVITY, read_cells, read_measurements
 from ripeness.tables.theory_columns import by_name
 
 
@@ -25,8 +25,8 @@ def measured(options: Namespace) -> Measured | None:
     """The tables that claims on overtraining are tested on, if they are given."""
     if not options.cells:
         return None
-    perturbed = read_table(options.sensitivity) if options.sensitivity else None
-    return Measured(read_table(options.measurements), read_table(options.cells), perturbed)
+    perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
+    return Measured(read_measurements(options.measurements), read_cells(options.cells), perturbed)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(
             f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
         )
-    measurements = scan_table(options.measurements)
+    measurements = scan_table(options.measurements, schema=MEASUREMENTS | IS_CHOSEN)
     if not options.items:
         write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))
         return

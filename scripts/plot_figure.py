@@ -19,9 +19,10 @@ from ripeness.findings.finding import settings_from
 from ripeness.findings.overtraining import Measured
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_json, whole
+from ripeness.runtime.files import read_entries, whole
 from ripeness.storage.parquet import read_table
-from ripeness.tables.columns import REPORTED, by_checkpoint
+from ripeness.tables.columns import REPORTED, SENSITIVITY, by_checkpoint, read_cells, read_measurements
+from ripeness.tables.finished_results import FINDING
 from ripeness.tables.theory_columns import by_name
 
 ITEM_COLUMNS = [
@@ -62,9 +63,9 @@ def tables_of(figure: Figure, options: Namespace) -> list:
         raise UserError(
             f"{options.figure} needs --measurements and --cells\nhint: the study's tables, as collect writes"
         )
-    measurements, cells = read_table(options.measurements), read_table(options.cells)
+    measurements, cells = read_measurements(options.measurements), read_cells(options.cells)
     if figure.uses_all:
-        perturbed = read_table(options.sensitivity) if options.sensitivity else None
+        perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
         return [Measured(measurements, cells, perturbed), settings_from(options.settings)]
     tables: list = [measurements.filter(REPORTED), cells]
     if figure.uses_items and options.items:
@@ -97,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
             "hint: figures are defined in scripts/ripeness/figures/charts.py"
         )
     figure = FIGURES[options.figure]
-    findings = read_json(options.findings, list) if options.findings else []
+    findings = read_entries(options.findings, FINDING) if options.findings else []
     frame = figure.data(findings) if figure.uses_findings else figure.data(*tables_of(figure, options))
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
     spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))

@@ -20,10 +20,10 @@ from ripeness.hub.resolve import resolve, unresolved
 from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.storage.finished_results import check_finished
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
+from ripeness.tables.finished_results import check_finished
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs, costs_of

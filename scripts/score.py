@@ -8,11 +8,10 @@ from typing import Any
 
 from ripeness.measure.extraction import is_extracted_right
 from ripeness.measure.metrics import SCORERS, measure, score_choice, score_generation, whole_or_none
+from ripeness.measure.scorable import check_identity, check_ways, read_predictions, read_record
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
-from ripeness.runtime.files import read_json
 from ripeness.stats.finite import finite
-from ripeness.storage.parquet import read_table
 from ripeness.tables.columns import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
 MOVED = ("displacement", "relative_displacement", "curvature")  # of a training, how far it has moved the weights
@@ -111,10 +110,12 @@ def main(argv: list[str] | None = None) -> None:
         "--words", default="{}", type=json_option, help='words that ROUGE-L compares, such as {"xlsum": "any"}'
     )
     options = parser.parse_args(argv)
-    predictions = read_table(options.predictions).to_dicts()
+    check_ways(options.normalisations, options.extracts, options.words)
+    check_identity(options.cell)
+    predictions = read_predictions(options.predictions)
     identity = identity_of(options.cell, read_made_facts(options.checkpoint))
     items, measurements = score_cell(predictions, identity, options.normalisations, options.extracts, options.words)
-    record = read_json(options.training, dict, keys=("status", "losses")) if options.training else None
+    record = read_record(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)
     write_table(options.status, [cell_row(identity, predictions, measurements, record)], CELLS)

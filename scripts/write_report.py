@@ -9,9 +9,10 @@ import vl_convert
 
 from ripeness.report import page as report
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
-from ripeness.runtime.files import read_json, whole
+from ripeness.runtime.files import read_entries, read_json, whole
 from ripeness.storage.parquet import read_table
-from ripeness.tables.columns import REPORTED
+from ripeness.tables.columns import AUDIT, REPORTED, SENSITIVITY, read_cells, read_measurements
+from ripeness.tables.finished_results import FINDING
 from ripeness.tables.published_rows import lacks_of
 from ripeness.tables.theory_columns import by_name, facts_of_simulation
 from ripeness.workflow.forecast import forecast_against_use
@@ -22,15 +23,15 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
 def measured(options: Namespace) -> dict[str, Any]:
     """What the page says of measurements."""
-    everything, cells = read_table(options.measurements), read_table(options.cells)
-    perturbed = read_table(options.sensitivity) if options.sensitivity else None
+    everything, cells = read_measurements(options.measurements), read_cells(options.cells)
+    perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
     if perturbed is not None:  # tuning is told by the cells
         perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
     table = report.score_table(measurements)
     return {
         "facts": report.facts_of(measurements, cells, perturbed),
-        "audit": report.audit_of(read_table(options.audit)),
+        "audit": report.audit_of(read_table(options.audit, schema=AUDIT)),
         "lost": lost_cells(cells),
         "scores": table,
         "ties": report.tie_counts(measurements),
@@ -83,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     context = {
         "title": provenance["study"]["title"],
         **study,
-        **report.findings_of(read_json(options.findings, list)),
+        **report.findings_of(read_entries(options.findings, FINDING)),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

@@ -48,7 +48,7 @@ TUNING = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4, "seed": 1}
 SCHEMAS = {
     "measurements": MEASUREMENTS | IS_CHOSEN,
     "cells": CELLS | IS_CHOSEN,
-    "items": ITEM_SCORES,
+    "items": ITEM_SCORES | IS_CHOSEN,
     "predictions": PREDICTIONS,
     "sensitivity": SENSITIVITY,
     "audit": AUDIT,

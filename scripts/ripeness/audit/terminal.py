@@ -14,11 +14,14 @@ def warning_lines(results: Path) -> list[str]:
     import polars as pl  # the Snakefile imports this module, and most parses of it end without a warning
 
     from ripeness.storage.parquet import read_table
+    from ripeness.tables.columns import AUDIT
 
     table = results / "tables/audit.parquet"
     if not table.is_file():
         return []
-    rows = read_table(table).filter(pl.col("severity").is_in(["fatal", "warning"]), ~pl.col("is_acknowledged"))
+    rows = read_table(table, schema=AUDIT).filter(
+        pl.col("severity").is_in(["fatal", "warning"]), ~pl.col("is_acknowledged")
+    )
     if rows.is_empty():
         return []
     n = counted(rows["check"].n_unique(), "warning")  # as many as the report counts

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+from ripeness.data.kept_rows import kept_rows
 from ripeness.data.role_shares import shares
-from ripeness.data.row_values import asked_for, column, is_kept, truths_of
+from ripeness.data.row_values import asked_for, column
 from ripeness.data.rows import Row
 from ripeness.runtime.errors import UserError
 from ripeness.study.equal_options import composed
@@ -193,9 +194,7 @@ def short_names(sources: list[str]) -> dict[str, str]:
 
 def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
     """Read every row of a source; those that are not kept or too long are left out, the same for every model."""
-    truths = truths_of(rows, task) if task.keep else set()
-    kept = [(number, row) for number, row in enumerate(rows, 1) if is_kept(row, task, truths)]
-    items = [item_of(row, task, f"{name}:{number}") for number, row in kept]
+    items = [item_of(row, task, f"{name}:{number}") for number, row in kept_rows(rows, task.keep)]
     return [item for item in items if task.max_characters is None or n_characters(item) <= task.max_characters]
 
 

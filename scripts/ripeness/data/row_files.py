@@ -17,6 +17,7 @@ from ripeness.runtime.errors import UserError
 LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
 KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
 SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
+NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\r?(\n|$)', flags=re.IGNORECASE)  # a first line that names it
 LONGEST = 2**31 - 1  # characters of a cell
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
@@ -37,7 +38,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
         content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
         if kind in TABLES:
             return table_rows(content, TABLES[kind], path)
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
         name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
         raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
     text = text_of(content, path)
@@ -50,23 +51,29 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
 def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str, Any]]:
     """The rows of a table by line. All columns are text: what looks like a number is asked as it is written.
 
-    A header without the separator is read by the other one that it has; which of several is not guessed. An empty cell
-    is null, with quotes or without.
+    The first line may name the separator, as spreadsheets write it: sep=; A header without the separator is read by the
+    other one that it has; which of several is not guessed. An empty cell is null, with quotes or without.
     """
     text = text_of(content, path)
-    _, header = next(cells_of(text, separator, path), (1, []))
-    others = [sign for sign in SEPARATORS if sign in header[0]] if len(header) == 1 else []
+    named = NAMED.match(text)
+    separator = named[1] if named else separator
+    lines = cells_of(text, separator, path)
+    if named:
+        next(lines)
+    first, header = next(lines, (1, []))
+    others = [sign for sign in SEPARATORS if sign in header[0]] if len(header) == 1 and not named else []
     if len(others) > 1:
         raise UserError(
             f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
             "hint: save it as .csv with commas between columns, or as .tsv with tabs"
         )
-    lines = cells_of(text, others[0] if others else separator, path)
-    _, header = next(lines, (1, []))
+    if others:
+        lines = cells_of(text, others[0], path)
+        first, header = next(lines, (1, []))
     if not header:
         raise UserError(f"{path} is empty\nhint: the first line of a table names its columns")
     if repeated := [name for name in header if name and header.count(name) > 1]:
-        raise UserError(f"{path}:1: two columns are named {repeated[0]!r}\nhint: rename one of them")
+        raise UserError(f"{path}:{first}: two columns are named {repeated[0]!r}\nhint: rename one of them")
     rows = {}
     for line, cells in lines:
         if not any(cells):  # an empty line

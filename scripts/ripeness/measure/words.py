@@ -13,20 +13,25 @@ UNSPACED = (
     r"\p{Tai_Tham}\p{Tai_Viet}\p{Javanese}\p{Balinese}\u30fc\uff70"
 )
 JOINERS = r"\u200c\u200d"  # invisible signs within words of Persian and of scripts of India
+FIRST = rf"[[\p{{L}}\p{{N}}]--[{UNSPACED}]]"  # no mark: the one after a heart makes it an emoji
+REST = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]"
 WORD = regex.compile(
     rf"[[{UNSPACED}]&&[\p{{L}}\p{{N}}]]\p{{M}}*"  # one character with its marks
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+(?:[{JOINERS}]+[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+)*",
+    rf"|{FIRST}{REST}*(?:[{JOINERS}]+{REST}+)*",
     regex.VERSION1,
 )
+SIGN = regex.compile(r"(?!\s)\X")  # one as it is seen: an emoji with its colour of skin, a flag
 SEEN = regex.compile("[a-z0-9]")  # what rouge-score's own tokenizer keeps
 
 
 def words_of(text: str) -> list[str]:
     """Words of letters, marks and digits without case; characters where the script has no spaces between words.
 
-    Of English text they are those of rouge-score's tokenizer.
+    Of English text they are those of rouge-score's tokenizer. Of a text that has none, such as one of emoji, they are
+    its signs, so that a copy of it has them all.
     """
-    return WORD.findall(composed(composed(text).casefold()))
+    text = composed(composed(text).casefold())
+    return WORD.findall(text) or SIGN.findall(text)
 
 
 class AnyWords:

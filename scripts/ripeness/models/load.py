@@ -24,7 +24,7 @@ from ripeness.models.context_limits import text_config
 from ripeness.models.model_folder import CONFIGS, advice_on, check_is_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.made_here import damaged
+from ripeness.runtime.made_here import damaged, how_made_again
 from ripeness.storage.arrays import first_line
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
@@ -55,7 +55,8 @@ def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.
         )
     except SafetensorError as error:
         raise UserError(
-            f"the weights in {folder} cannot be read: {error}\nhint: delete the folder; the next run makes it again"
+            f"the weights in {folder} cannot be read: {error}\n"
+            f"hint: {advice_on(Path(folder)) or how_made_again(Path(folder) / 'config.json')}"
         ) from error
     except (ValueError, ImportError, LookupError, AttributeError) as error:  # a config of something else
         raise UserError(f"the model in {folder} cannot be loaded: {brief(error)}\nhint: {WANTED}") from error
@@ -195,14 +196,19 @@ def end_tokens(folder: Path) -> frozenset[int]:
 
     Only what the files say counts: a class of transformers has a number of its own where they say nothing.
     """
-    found: list[int | None] = []
+    return frozenset(token for tokens in named_ends(folder).values() for token in tokens if token >= 0)
+
+
+def named_ends(folder: Path) -> dict[str, list[int]]:
+    """Every `eos_token_id` that the configurations in a folder write down, by the name of the file."""
+    found: dict[str, list[int | None]] = {}
     for name in CONFIGS:
         path = Path(folder) / name
         said = read_json(path) if path.is_file() else {}
         for part in (said, said.get("text_config") or {}):
             ids = part.get("eos_token_id")
-            found += ids if isinstance(ids, list) else [ids]
-    return frozenset(token for token in found if isinstance(token, int) and token >= 0)
+            found[name] = found.get(name, []) + (ids if isinstance(ids, list) else [ids])
+    return {name: [token for token in tokens if token is not None] for name, tokens in found.items()}
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

@@ -59,7 +59,7 @@ def check_json(folder: Path) -> None:
         said = read_json(path, dict, advice=advice)
         for part in (said, said.get("text_config")) if name in CONFIGS else ():
             ids = part.get("eos_token_id") if isinstance(part, dict) else None
-            if not all(isinstance(token, int) for token in (ids if isinstance(ids, list) else [ids or 0])):
+            if not all(type(token) is int for token in (ids if isinstance(ids, list) else [0 if ids is None else ids])):
                 raise damaged(path, f"eos_token_id is {shortened(ids)}, not a token's number or a list of them", advice)
 
 
@@ -72,9 +72,9 @@ def check_is_model(folder: Path) -> None:
             "hint: with `scratch` a cell is trained and measured in one job: keep `groups` in the profile"
         )
     if not config.is_file():
-        raise UserError(
-            f"there is no model in {folder}\nhint: name a folder with config.json and model.safetensors; where a tuned "
-            "model was deleted after it had been measured, delete the folder, and the next run tunes it again"
-        )
+        way = "name a folder with config.json and model.safetensors"
+        if config.parent.is_dir() and not any(config.parent.iterdir()):
+            way = "it is empty, as after a tuned model was measured: delete the folder, and the next run tunes it again"
+        raise UserError(f"there is no model in {folder}\nhint: {way}")
     check_links(Path(folder))
     check_json(Path(folder))

@@ -99,6 +99,19 @@ def read_json(path: Path, kind: type = object, *, keys: tuple[str, ...] = (), ad
     return value
 
 
+def read_entries(path: Path, keys: tuple[str, ...], *, is_filled: bool = False) -> list[dict[str, Any]]:
+    """Read the objects of a list in a JSON file of ours. Raises UserError if one lacks a key, or there is none."""
+    entries = read_json(path, list)
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise damaged(path, f"it is no list of objects: {shortened(entry)}")
+        if missing := [key for key in keys if key not in entry]:
+            raise damaged(path, f"an entry lacks {', '.join(missing)}: {shortened(entry)}")
+    if is_filled and not entries:
+        raise damaged(path, "it is a list of nothing")
+    return entries
+
+
 def parsed(path: Path | str, text: str, *, advice: str | None = None) -> Any:
     """Return the value of a JSON text; UserError with its place where it is none."""
     try:

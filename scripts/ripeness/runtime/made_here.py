@@ -67,10 +67,10 @@ def check_place(path: Path, *, is_folder: bool) -> None:
         raise refused(path, "it is a folder")
     if not is_folder or not path.is_dir():
         return
-    mark, there = mark_of(path), contents(path)
-    if mark is None and there:
-        raise refused(path, f"it holds {next(iter(there))}, which was not made by this project")
-    if strange := sorted(there.keys() - (mark or {"files": {}})["files"].keys()):
+    strange = strange_in(path)
+    if mark_of(path) is None and strange:
+        raise refused(path, f"it holds {strange[0]}, which was not made by this project")
+    if strange:
         raise refused(path, f"it holds {strange[0]}, which was not made by this project")
 
 
@@ -88,10 +88,23 @@ def check_no_overlap(output: Path, source: Path) -> None:
 
 def damaged(path: Path, reason: str, advice: str | None = None) -> UserError:
     """Make the error for a file that cannot be read; without `advice` one that is made here, and can be made again."""
-    if advice is None:
-        folder = made_folder(Path(path))
-        advice = AGAIN if folder is None else f"{AGAIN} (that is, its folder {folder})"
-    return UserError(f"{path} cannot be read: {reason}\nhint: {advice}")
+    return UserError(f"{path} cannot be read: {reason}\nhint: {advice or how_made_again(Path(path))}")
+
+
+def how_made_again(path: Path) -> str:
+    """Say how a damaged file is made again: alone, or with its folder if nothing else is in it."""
+    folder = made_folder(path)
+    if folder is None:
+        return AGAIN
+    if strange := strange_in(folder):
+        return f"{strange[0]} in {folder} was not made here: move it elsewhere, then run again for the next step"
+    return f"{AGAIN} (that is, its folder {folder})"
+
+
+def strange_in(folder: Path) -> list[str]:
+    """List the files in a folder that its mark does not name."""
+    mark = mark_of(folder) or {"files": {}}
+    return sorted(contents(folder).keys() - mark["files"].keys())
 
 
 def check_length(path: Path) -> None:

@@ -11,7 +11,7 @@ from ripeness.study.equal_options import composed, plain
 from ripeness.study.joined_sources import files_of, parts_of
 from ripeness.study.schema import check_config, hint, read_yaml
 from ripeness.study.templates import check_escapes, check_template, check_value
-from ripeness.study.user_patterns import check_pattern
+from ripeness.study.user_patterns import check_group
 
 SCHEMA = ROOT / "task.schema.yaml"
 CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of the assistant, the letter of an option
@@ -169,15 +169,8 @@ def check_extract(where: str, task: Task) -> None:
     if task.extract is None:
         return
     if task.kind != "generation":
-        raise UserError(
-            f"{where}: `extract` applies to generated text, and this is a {task.kind} task\nhint: remove it"
-        )
-    n_groups = check_pattern(f"{where}: extract", task.extract)
-    if n_groups != 1:
-        raise UserError(
-            f"{where}: extract: {task.extract!r} has {n_groups} groups\n"
-            "hint: one pair of parentheses around what is compared; (?:...) does not count as a group"
-        )
+        raise UserError(f"{where}: `extract` applies to generated text, not to a {task.kind} task\nhint: remove it")
+    check_group(f"{where}: extract", task.extract)
 
 
 def sizes_of(task: Task, items: dict[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def variables(inner: str) -> list[str]:
 
 
 def columns_of(inner: str, known: Iterable[str]) -> list[str]:
-    """Return the columns that an expression uses, by name or, where no column is called `row`, as row['a name']."""
+    """Return the columns that an expression uses: by name; if none is called `row`, also as row['name'] or row.name."""
     if "row" in known or "row" not in variables(inner):
         return variables(inner)
     return sorted({*variables(inner), *subscripts(inner)} - {"row"})
@@ -90,12 +90,22 @@ def columns_of(inner: str, known: Iterable[str]) -> list[str]:
 
 @cache
 def subscripts(inner: str) -> set[str]:
-    """Return the columns that an expression uses as row['a name']."""
-    return {
-        part.arg.value
-        for part in TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Getitem)
-        if isinstance(part.node, nodes.Name) and part.node.name == "row" and isinstance(part.arg, nodes.Const)
-    }
+    """Return the columns that an expression uses as row['a name'] or row.name."""
+    tree = TEMPLATES.parse("{{" + inner + "}}")
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    found = (of_row(part) for part in tree.find_all((nodes.Getitem, nodes.Getattr)) if id(part) not in called)
+    return {name for name in found if name is not None}
+
+
+def of_row(part: nodes.Node) -> str | None:
+    """Return the column that one part of an expression uses as row['a name'] or row.name; None for another part."""
+    if not isinstance(part, nodes.Getitem | nodes.Getattr):
+        return None
+    if not isinstance(part.node, nodes.Name) or part.node.name != "row":
+        return None
+    if isinstance(part, nodes.Getattr):
+        return part.attr
+    return part.arg.value if isinstance(part.arg, nodes.Const) else None
 
 
 @cache

@@ -61,3 +61,12 @@ def check_pattern(where: str, pattern: str) -> int:
         return compiled(pattern).groups
     except PatternError as error:
         raise UserError(f"{where}: {error}\nhint: a regular expression of Python") from None
+
+
+def check_group(where: str, pattern: str) -> None:
+    """Refuse a pattern that does not parse, or has not the one group that says what is compared."""
+    if (n_groups := check_pattern(where, pattern)) != 1:
+        raise UserError(
+            f"{where}: {pattern!r} has {n_groups} groups\n"
+            "hint: one pair of parentheses around what is compared; (?:...) groups without counting"
+        )

@@ -7,7 +7,7 @@ import polars as pl
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_text, whole
-from ripeness.storage.parquet import check_table, read_table, scan_table
+from ripeness.storage.parquet import check_columns, read_table, scan_table
 
 # What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
 HARNESS = pl.List(pl.Struct({"metric": pl.String(), "value": pl.Float64(), "is_mean": pl.Boolean()}))
@@ -275,10 +275,20 @@ def described(error: Exception) -> str:
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
+def read_measurements(path: Path) -> pl.DataFrame:
+    """Read the collected measurements of a study, or of one checkpoint."""
+    return read_table(path, schema=MEASUREMENTS | IS_CHOSEN)
+
+
+def read_cells(path: Path) -> pl.DataFrame:
+    """Read the collected cells of a study."""
+    return read_table(path, schema=CELLS | IS_CHOSEN)
+
+
 def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
     """Return the rows of many tables of one schema, file after file as they are needed."""
     for path in paths:
-        check_table(path)
+        check_columns(path, schema)
     return pl.scan_parquet(paths, schema=schema)
 
 
@@ -296,10 +306,10 @@ def table_files(places: list[Path]) -> list[Path]:
 
 
 def by_checkpoint(places: list[Path]) -> dict[tuple[str, str], pl.LazyFrame]:
-    """Return the rows of tables (files, or folders) by (series, checkpoint), sorted: one fits into memory."""
+    """Return the rows of items tables (files, or folders) by (series, checkpoint), sorted: one fits into memory."""
     found: dict[tuple[str, str], list[pl.LazyFrame]] = {}
     for file in table_files(places):
-        table = scan_table(file)
+        table = scan_table(file, schema=ITEM_SCORES | IS_CHOSEN)
         for series, checkpoint in table.select("series", "checkpoint").unique().collect().iter_rows():
             found.setdefault((series, checkpoint), []).append(table.filter(series=series, checkpoint=checkpoint))
     return {place: pl.concat(found[place]) for place in sorted(found)}

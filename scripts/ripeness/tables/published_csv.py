@@ -68,7 +68,7 @@ def not_negative(word: str) -> float:
 
 
 # What the readers of cells accept, for messages; a text is always accepted.
-WORDS = {
+WORDS: dict[Callable[[str], Any], str] = {
     whole_number: "a whole number that is not negative, also written as 2.1e9",
     real_number: "a finite number",
     share: "a number from 0 to 1",

@@ -71,7 +71,7 @@ SIMULATED = {
 
 def by_name(places: list[Path]) -> dict[str, pl.DataFrame]:
     """Map tables by the names of their files."""
-    return {path.stem: read_table(path) for path in places}
+    return {path.stem: read_table(path, schema=SIMULATED.get(path.stem)) for path in places}
 
 
 def facts_of_simulation(tables: Mapping[str, pl.DataFrame]) -> dict[str, Any]:

@@ -79,6 +79,15 @@ def test_other_separators_marks_at_the_start_and_packed_files_give_the_same_rows
     assert [row.where for row in found] == [f"{name}:{n}" for n in ((1, 2, 3) if "json" in name else (2, 4, 5))]
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r", "\ufeffsep=;"])
+def test_a_first_line_may_name_the_separator(fetch, first):
+    (row,) = fetch("a.csv", f"{first}\ntext;mood, or so\nWell, well;1\n")
+    assert (row.values, row.where.rpartition(":")[2]) == ({"text": "Well, well", "mood, or so": "1"}, "3")
+    assert fetch("b.csv", "sep=\t\ntext\tmood\na;b\t1\n")[0].values == {"text": "a;b", "mood": "1"}
+    assert fetch("c.csv", "sep=,\ntext\na;b\n")[0].values == {"text": "a;b"}
+    assert fetch("d.csv", "sep=\na;b\n")[0].values == {"sep=": "a;b"}  # a column of that name
+
+
 def test_commas_in_the_text_of_a_table_with_semicolons_separate_nothing(fetch):
     (row,) = fetch("a.csv", "text;mood\nWell, well, well;1\n")
     assert row.values == {"text": "Well, well, well", "mood": "1"}
@@ -188,6 +197,14 @@ def test_a_row_without_a_field_is_named_by_file_and_line(fetch, name, content, w
     assert item_of(good, task, "1").target == "good"
     with pytest.raises(UserError, match=rf"^{name}:3: {what}\nhint: mend the row"):
         item_of(bad, task, "2")
+
+
+def test_blanks_in_the_names_of_columns_are_seen(fetch):
+    task = replace(load_task("nursery-mood", ROOT / "tasks", overrides={}), id=None)
+    with pytest.raises(UserError, match=r"a.csv:2: the row has no 'text'; it has ' mood', and_so, 'text '\nhint: "):
+        item_of(fetch("a.csv", "text , mood,and_so\nx,1,2\n")[0], task, "1")
+    with pytest.raises(UserError, match=r"a.csv:2: 'text ' is null\nhint: "):
+        item_of(fetch("a.csv", "text ,mood\n,1\n")[0], replace(task, fields={"text": "text "}), "1")
 
 
 def test_each_source_is_kept_with_its_count_and_digest(tmp_path):

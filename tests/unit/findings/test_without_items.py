@@ -277,6 +277,8 @@ ONE_LABEL = "series,checkpoint,tokens,format,probe,metric,value,se,chance,majori
     [
         ({"default": (0.99, 0.99, 1.0, 1.0)}, "odd: 0.99 untouched at the first checkpoint, c0"),
         ({"default": (0.6, 0.7, 1.0, 1.0), "io": (0.5, 0.5, 0.13, 0.5)}, "odd: 1.00 in one format and 0.13 in another"),
+        ({"default": (0.9799,) * 4}, "odd: 0.98 untouched at the first checkpoint, c0"),
+        ({"default": (0.973,) * 4}, "odd: 0.97 untouched at the first checkpoint, c0"),  # not clearly below
         ({"default": (0.97, 0.99, 1.0, 1.0)}, None),  # nearly
         ({"default": (0.6, 0.9, 1.0, 1.0), "io": (0.5, 0.6, 0.45, 0.9)}, None),
     ],

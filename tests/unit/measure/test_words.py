@@ -25,6 +25,7 @@ COPIES = {
     "Überfall, STRASSE und Straße": ["überfall", "strasse", "und", "strasse"],
     "iPhone 15 발표": ["iphone", "15", "발표"],
     "Tokyo東京2020": ["tokyo", "東", "京", "2020"],
+    "❤️love it 👍🏽1️⃣": ["love", "it", "1\ufe0f\u20e3"],
 }
 
 
@@ -34,6 +35,26 @@ def test_words_and_characters_of_all_scripts_are_seen(text, words):
     assert words_of(unicodedata.normalize("NFD", text)) == [unicodedata.normalize("NFC", word) for word in words]
     scored = score_generation({"target": text, "text": f" {text}. ".strip()}, words="any")
     assert scored["rouge_l"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        ("🙂 🎉🎉", ["🙂", "🎉", "🎉"]),
+        ("👩‍💻👍🏽 🇩🇪", ["👩‍💻", "👍🏽", "🇩🇪"]),
+        ("❤️", ["❤️"]),
+        ("=> !", ["=", ">", "!"]),
+        (" \n", []),
+        ("\u0301", ["\u0301"]),
+    ],
+)
+def test_a_text_without_a_word_has_its_signs(text, signs):
+    assert words_of(text) == signs and (is_unseen(text) or not signs)
+    if signs:
+        assert score_generation({"target": text, "text": text}, words="any")["rouge_l"] == 1.0
+        assert score_generation({"target": text, "text": "word"}, words="any")["rouge_l"] == 0.0
+        assert score_generation({"target": f"{text} word", "text": "word"}, words="any")["rouge_l"] == 1.0
+        assert score_generation({"target": text, "text": text})["rouge_l"] == 0.0  # rouge-score's own
 
 
 def test_words_of_english_are_those_of_rouge_score():
@@ -59,7 +80,7 @@ def test_rouge_of_other_scripts_is_worked_out_by_hand():
         ("über Ärger", False),
         ("Tiếng Việt có dấu", False),
         ("Путин met Biden", False),
-        ("!!!", False),
+        ("!!!", True),
         ("", False),
     ],
 )

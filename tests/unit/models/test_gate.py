@@ -55,6 +55,18 @@ def test_a_whole_checkpoint_passes(checkpoint, tiny_model):
     assert check_folder(checkpoint) == expected
 
 
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+@pytest.mark.parametrize(("ids", "strange"), [(50256, "50256"), ([0, 384, 50256], "384, 50256"), (-1, "-1"), (383, "")])
+def test_an_end_of_text_that_is_no_token_is_named_and_ignored(folder, caplog, file, ids, strange):
+    (folder / "generation_config.json").write_text("{}")
+    change_config(folder, eos_token_id=None)
+    said = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(said | {"eos_token_id": ids}))
+    check_folder(folder)
+    seen = f"{file} ends texts at {strange} (eos_token_id), but its model has the tokens 0 to 383"
+    assert (seen in caplog.text) is bool(strange)
+
+
 def test_a_missing_tensor_is_named(folder):
     change_tensors(folder, lambda tensors: tensors.pop("model.layers.1.mlp.up_proj.weight"))
     assert "1 tensors are missing (e.g. ['model.layers.1.mlp.up_proj.weight'])" in refused(folder)

@@ -23,6 +23,7 @@ from ripeness.models.load import (
 )
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
+from ripeness.runtime.made_here import write_mark
 
 
 def harness_pair(tokenizer, context, continuation):
@@ -133,7 +134,13 @@ def test_weights_that_were_cut_off_are_named_with_what_to_do(tmp_path, checkpoin
     shutil.copytree(checkpoint, tmp_path / "cut")
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: delete the folder"):
+    with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: it is damaged; copy or d"):
+        load_model(tmp_path / "cut")
+    write_mark(tmp_path / "cut")
+    with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: delete it; .* folder .*cut\)$"):
+        load_model(tmp_path / "cut")
+    (tmp_path / "cut" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"weights in .*cut cannot be read: .*\nhint: notes.txt in .*cut was not"):
         load_model(tmp_path / "cut")
 
 

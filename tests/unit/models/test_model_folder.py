@@ -89,6 +89,8 @@ def test_what_only_looks_like_the_hub_s_cache_is_refused(folder, tmp_path):
 
 
 CONFIGS = ["{", "[1]", "", '"text"', "null", "[" * 100_000, '{"eos_token_id": "</s>"}', '{"eos_token_id": [1, "2"]}']
+ODD_ENDS = ("true", '""', "0.0", "{}", "[false]", "[1.0]", "[null]", "[[1]]")
+CONFIGS += [f'{{"eos_token_id": {value}}}' for value in ODD_ENDS]
 
 
 @pytest.mark.parametrize("text", CONFIGS, ids=range(len(CONFIGS)))

@@ -10,13 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import run_study
 from ripeness.data.passages import read_text
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, read_json_lines, whole, write_json
 from ripeness.runtime.made_here import MARK, check_no_overlap, check_place, mark_of
 from ripeness.storage.arrays import open_tensors, read_array, read_state
-from ripeness.storage.finished_results import check_finished
 from ripeness.storage.parquet import read_table
 from ripeness.tables.columns import read_tables
 
@@ -220,6 +218,21 @@ def test_in_a_folder_that_was_made_the_hint_names_the_folder(tmp_path):
     assert str(error.value).endswith(f"{AGAIN} (that is, its folder {tmp_path / 'out'})")
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "deep/er/notes.txt", "link"])
+def test_a_folder_that_holds_a_file_of_the_users_is_not_to_be_deleted(tmp_path, name):
+    write_folder(tmp_path / "out", **{"a.json": "{"})
+    (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+    if name == "link":
+        (tmp_path / "out/link").symlink_to(tmp_path)
+    else:
+        (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(UserError) as error:
+        read_json(tmp_path / "out/a.json")
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path}/out/a.json cannot be read: ") and "delete" not in said
+    assert f"hint: {name} in {tmp_path / 'out'} was not made here: move it elsewhere" in said
+
+
 @pytest.mark.parametrize("content", ["", '{"a": 1}\n', '{"a": 1}\n{"a"', "\0" * 18])
 def test_lines_that_are_missing_are_missed(tmp_path, content):
     write_folder(tmp_path / "out", **{"a.jsonl": '{"a": 1}\n{"a": 2}\n', "a.txt": "one\ntwo\n"})
@@ -238,52 +251,6 @@ def test_json_of_another_kind_is_refused(tmp_path, text, seen):
         read_json(tmp_path / "a.json", dict, keys=("a",))
 
 
-FINAL = {
-    "tables/measurements.parquet": b"PAR1",
-    "tables/items/s/c.parquet": b"",
-    "findings.json": b'[{"a": 1}',
-    "provenance.json": b"[]",
-    "figures/gain.json": b"{",
-    "figures/gain.svg": b"<svg>",
-    "report.html": b"<html><body>",
-}
-
-
-def test_a_list_of_findings_that_holds_something_else_is_seen_too(tmp_path):
-    (tmp_path / "findings.json").write_text("[1]")
-    with pytest.raises(UserError, match="findings.json cannot be read: it is not a list of objects"):
-        check_finished(tmp_path)
-
-
-@pytest.mark.parametrize("name", FINAL)
-def test_a_damaged_final_file_is_seen_before_a_study_runs(tmp_path, name):
-    for path in FINAL:
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-    for path in ("tables/measurements.parquet", "tables/items/s/c.parquet"):
-        make_parquet(tmp_path / path)
-    for path, text in {"findings.json": "[]", "provenance.json": "{}", "figures/gain.json": "{}"}.items():
-        (tmp_path / path).write_text(text)
-    (tmp_path / "figures/gain.svg").write_text("<svg></svg>")
-    (tmp_path / "report.html").write_text("<html></html>\n")
-    check_finished(tmp_path)
-    check_finished(tmp_path / "of a study that has not run")
-    (tmp_path / name).write_bytes(FINAL[name])
-    with pytest.raises(UserError) as error:
-        check_finished(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path / name} cannot be read: ") and AGAIN in str(error.value)
-
-
 def test_json_with_a_mark_of_byte_order_is_read(tmp_path):
     (tmp_path / "a.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"a": 1}).encode())
     assert read_json(tmp_path / "a.json") == {"a": 1}
-
-
-@pytest.mark.parametrize("name", ["tables/measurements.parquet", "findings.json"])
-def test_make_study_does_not_pass_over_a_damaged_final_file(tmp_path, monkeypatch, name):
-    path = tmp_path / "results/nursery" / name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"PAR1 and no end")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_study, "run_snakemake", lambda *_: pytest.fail("was started all the same"))
-    with pytest.raises(UserError, match=rf"results/nursery/{name} cannot be read: .*\n{AGAIN}"):
-        run_study.main(["--study", str(ROOT / "config.yaml")])

@@ -297,7 +297,7 @@ def test_the_lock_file_says_branch_and_commit_and_wins_over_lists(tmp_path):
         ({"from": "olmo1b", "checkpoints": [{"step": 1000}]}, "unknown series 'olmo1b'.*\nhint: did you mean"),
         ({"from": "olmo-1b", "checkpoints": [{"step": 342500}]}, "not published\nhint: .* 340000, 342000, 343000"),
         ({"from": "olmo-1b", "checkpoints": [{"name": "soup"}]}, "has neither step nor revision\nhint: "),
-        ({"from": "polypythia-14m", "seed": 0, "checkpoints": [{"step": 0}]}, "seed: 0 is not one of the published seeds"),
+        ({"from": "polypythia-14m", "seed": 0, "checkpoints": [{"step": 0}]}, "0 is not one of the published seeds"),
         ({"repo": "a/b", "every": "5B tokens"}, "only if `tokens_per_step` is known\nhint: "),
         ({"repo": "a/b", "tokens_per_step": 9, "every": "5B tokens"}, "neither in a series file nor in .*\nhint: make"),
         ({"repo": "a/b", "checkpoints": [{"step": 9}]}, "needs `repo` in the series, and `step` and `tokens`"),

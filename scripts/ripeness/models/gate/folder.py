@@ -1,6 +1,7 @@
 """The gate of a checkpoint folder: whole, finite, and with a tokenizer that fits. Wrong conversions ruin studies."""
 
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ripeness.models.context_limits import LENGTH_KEYS, text_config
 from ripeness.models.convert import INDEX
-from ripeness.models.load import brief, encode, end_of_text, load_config, load_tokenizer
+from ripeness.models.load import brief, encode, end_of_text, load_config, load_tokenizer, named_ends
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
@@ -48,7 +49,9 @@ def check_folder(folder: Path) -> dict[str, int]:
     # of loading the weights
     if found != {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}:
         check_loading(folder)
-    tokens = check_tokenizer(folder, n_rows=model.get_input_embeddings().weight.shape[0])
+    n_rows = model.get_input_embeddings().weight.shape[0]
+    tokens = check_tokenizer(folder, n_rows=n_rows)
+    name_strange_ends(folder, n_rows=n_rows)
     return {
         "n_parameters": sum(weights.numel() for weights in model.parameters()),
         "n_tensors": len(found),
@@ -177,6 +180,21 @@ def check_loading(folder: Path) -> None:
         )
     if report["error_msgs"]:
         raise refusal(folder, report["error_msgs"][0], "convert the checkpoint again")
+
+
+def name_strange_ends(folder: Path, *, n_rows: int) -> None:
+    """Warn of every `eos_token_id` that is no token of the model.
+
+    Nothing ever ends there, nor does it in transformers: a model trained from scratch may have the default of its
+    class. Texts end at the token of the tokenizer all the same.
+    """
+    for name, tokens in named_ends(folder).items():
+        if strange := sorted({token for token in tokens if not 0 <= token < n_rows}):
+            logging.warning(
+                "the checkpoint %s: %s ends texts at %s (eos_token_id), but its model has the tokens 0 to %d: ignored; "
+                "is the file that of another model?",
+                *(folder, name, ", ".join(map(str, strange)), n_rows - 1),
+            )
 
 
 def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
