@@ -70,7 +70,7 @@ def test_one_file_under_four_labels_ends_the_study_before_anything_is_tuned(proj
     assert "the audit stops the study at 'same-weights': mine: step0, step512, step2048 and step4096 have the same" in (
         done.stderr
     )
-    assert "hint: mend it, or say why it is meant" in done.stderr and "Traceback" not in done.stderr
+    assert "hint: fix it, or acknowledge it with a reason" in done.stderr and "Traceback" not in done.stderr
     results = project / "results/labels"
     assert (results / "checkpoints/mine/step4096").is_dir() and not (results / "cells").exists()
 

@@ -83,7 +83,7 @@ def test_with_few_checkpoints_even_a_plain_kink_is_called_curvature(n):
     result = found(kinked(n, place=0.5, after=-0.5)[:, None] + 0.001 * np.sin(np.arange(n) ** 2)[:, None])
     assert result.kind == "curvature" and result.stick.p_kink is None
     assert not any("There is a kink" in part or "inflection" in part for part in result.statement)
-    assert any("cannot be told" in part for part in result.statement)
+    assert any("cannot be distinguished" in part for part in result.statement)
 
 
 def test_an_end_beyond_which_the_knot_may_lie_is_open():

@@ -76,7 +76,7 @@ MISTAKES = {
         "add it under `labels`",
     ),
     "a label with an empty word": ({"labels": {"good": " ", "bad": " grey"}}, "'good': ' '", "what is scored"),
-    "two labels with one word": ({"labels": {"good": " x", "bad": "x"}}, "the answer text 'x'", "no answer could tell"),
+    "two labels with one word": ({"labels": {"good": " x", "bad": "x"}}, "the answer text 'x'", "give each label"),
     "a label without labels": ({"labels": None}, "a choice task needs 'label' and 'labels' or 'options'", "explains"),
     "two ways to answer": ({"options": "o", "answer": "a"}, "needs 'label' and 'labels' or 'options'", "explains"),
     "no target": ({"kind": "generation", "metric": "rouge_l"}, "a generation task needs 'target'", "explains"),

@@ -83,7 +83,7 @@ def test_a_study_of_the_theory_plans_no_cell_and_has_its_own_tables(tmp_path):
     [
         ({"first_time": 200.0}, "first_time: 200 is not before last_time, 60"),
         ({"n_checkpoints": 200}, "n_checkpoints: 200 checkpoints"),
-        ({"fixed_rates": [0.02]}, "fixed_rates: 0.02 is none of the rates"),
+        ({"fixed_rates": [0.02]}, "fixed_rates: 0.02 is not one of the rates"),
         ({"pulls": [0.1]}, "pulls: 0 is missing"),
     ],
 )

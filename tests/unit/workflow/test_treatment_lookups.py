@@ -125,7 +125,7 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
         (
             {"share": 0.1, "text": "./there/../there/web.txt"},
             other,
-            "is the text 'web', on which .*\nhint: name another",
+            "is the text 'web', on which .*\nhint: give another",
         ),
     ]:
         with pytest.raises(UserError, match=said):
@@ -208,7 +208,7 @@ def test_rates_tried_may_differ_by_dataset():
         ({"by_dataset": {"nursery-mood": {"kind": "lora"}}}, r"methods.treated.by_dataset.nursery-mood: .*kind"),
         (
             {"by_dataset": {"nursery-mood": {"learning_rate": [1e-3, 1.00000001e-3]}}},
-            r"methods.treated.learning_rate: .* second method of the name 'treated-lr0.001'",
+            r"methods.treated.learning_rate: .* second method with the name 'treated-lr0.001'",
         ),
     ],
 )
