@@ -178,7 +178,9 @@ def check_texts(config: StudyConfig) -> None:
     """Refuse a text without exactly one source, or held out from a pre-training that was not done here."""
     for name, text in config.texts.items():
         if sum((text.heldout, text.path is not None, text.hub is not None)) != 1:
-            raise UserError(f"texts.{name}: exactly one of `heldout: true`, `path` and `hub` is needed\nhint: keep one")
+            raise UserError(
+                f"texts.{name}: exactly one of `heldout: true`, `path` and `hub` is needed\nhint: keep just one"
+            )
         if text.heldout and not all(series.pretrain for series in config.series.values()):
             raise UserError(
                 f"texts.{name}: `heldout` is the held-out part of a pre-training done here, and not every series has "
