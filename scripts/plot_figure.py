@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 import vl_convert
+from ripeness.findings.overtraining import Measured
 
 from ripeness.figures.charts import Figure, blank, specification
 from ripeness.figures.register import FIGURES
 from ripeness.findings.finding import settings_from
-from ripeness.findings.overtraining import Measured
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_entries, whole

@@ -37,15 +37,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim, tested. Effects are None where they cannot be computed; `statement` then says why."""
+    """One claim, tested. Effects are None where they cannot be computed; `statement` then says why.
 
-    id: str
-    claim: str
-    source: str
-    figure: str
-    verdict: str
-    statement: str
-    unit: str
+    The words of the claim (`id`, `claim`, `source`, `figure`, `unit`) are put in by `Claim.test`.
+    """
+
+    id: str = ""
+    claim: str = ""
+    source: str = ""
+    figure: str = ""
+    verdict: str = "undecided"
+    statement: str = ""
+    unit: str = ""
     effect: float | None = None
     low: float | None = None
     high: float | None = None

@@ -17,6 +17,7 @@ from ripeness.findings.scores import Block, Point, Row, Scores
 from ripeness.stats.resampling import mean_of, redraw_items
 
 FOLDS = 5
+SMALL_BASE = 0.05  # a ratio to a smaller score says nothing
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.caveats import MIN_RUNS
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
+from ripeness.findings.needs import has_cells, has_noise
 from ripeness.findings.over_runs import RUN_ALONE
 from ripeness.findings.pairs import generator
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
 from ripeness.stats.resampling import Estimate, decide, kendall, redraw, with_interval
 
@@ -18,28 +21,20 @@ NORMALISATIONS = {  # the first that was measured decides, which is that of the 
     "relative": "relative to the weights",
     "absolute": "of the same absolute size",
 }
-SENSITIVITY = Finding(
-    id="progressive-sensitivity",
-    claim="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
-    source="Springer et al., arXiv 2503.19206, section 3",
-    figure="sensitivity",
-    verdict="undecided",
-    statement="",
-    unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
-)
 
 
-def progressive_sensitivity(sensitivity: pl.DataFrame, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Rank trend of the loss increase against tokens by normalisation, the mean over scales and texts.
 
     The interval covers the draws of the noise, redrawn alike at all checkpoints, the sampling of passages, taken as
     independent between checkpoints, and pre-training runs where there are enough of them.
     """
+    sensitivity = tables.sensitivity
     curves = noise_increases(sensitivity, settings)
     if not curves:
-        return undecided(SENSITIVITY, "no checkpoint was perturbed with noise")
+        return undecided(Finding(), "no checkpoint was perturbed with noise")
     longest = max(len(curve.tokens) for curve in curves)
-    blank = replace(SENSITIVITY, **counts(sensitivity, curves))
+    blank = Finding(**counts(sensitivity, curves))
     if longest < settings.min_checkpoints:
         return undecided(
             blank, f"{longest} trained checkpoints are too few for a trend (at least {settings.min_checkpoints})"
@@ -59,8 +54,22 @@ def progressive_sensitivity(sensitivity: pl.DataFrame, settings: Settings) -> Fi
         details=tuple(rows(curves, errors, settings)),
     )
     return replace(
-        with_effect(found, result, replace(settings, smallest_effect=0.0)), unit=f"{found.unit}; noise {main}"
+        with_effect(found, result, replace(settings, smallest_effect=0.0)), unit=f"{CLAIM.unit}; noise {main}"
     )
+
+
+CLAIM = Claim(
+    id="progressive-sensitivity",
+    text="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
+    source="Springer et al., arXiv 2503.19206, section 3",
+    unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
+    figure="sensitivity",
+    needs=(
+        has_cells,
+        has_noise,
+    ),
+    judge=judge,
+)
 
 
 def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What the findings of the theory share: claims on simulated networks, with intervals over seeds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,16 +9,9 @@ import polars as pl
 from ripeness.findings.finding import Finding, Settings, number, numbers, undecided, with_effect
 from ripeness.stats.resampling import Estimate, decide, equivalence_p, with_interval
 
-Tables = Mapping[str, pl.DataFrame]
-
 SOURCE = "Springer et al. 2025, section 4"
-COVERS = "seeds (task, start, noise, examples)"
+BLANK = Finding(covers="seeds (task, start, noise, examples)")
 NO_WIDTH = "All seeds agree to the last digit: the interval has no width."
-
-
-def blank(id_: str, claim: str, figure: str, unit: str) -> Finding:
-    """A claim that nothing has been found of yet."""
-    return Finding(id_, claim, SOURCE, figure, "undecided", "", unit, covers=COVERS)
 
 
 def over_seeds(values: np.ndarray, settings: Settings) -> Estimate:
