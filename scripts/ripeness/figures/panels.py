@@ -11,8 +11,6 @@ METHOD_COLOURS = {
     "base": "#6b6b6b",
     "full": "#0072b2",
     "lora": "#d55e00",
-    "head": "#009e73",
-    "prompt-tuning": "#cc79a7",
 }
 # Tol's muted scheme: another family, so that a colour never means a method here and a format there.
 FORMAT_COLOURS = {

@@ -89,10 +89,10 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame, perturbed: pl.Data
 
 
 def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read every figure that was plotted, in the order of FIGURES."""
+    """Read every figure that was plotted, in the order of their register."""
     entries = []
-    for name, figure in FIGURES.items():
-        paths = {kind: folder / f"{name}.{kind}" for kind in ("json", "svg", "csv")}
+    for figure in FIGURES:
+        paths = {kind: folder / f"{figure.id}.{kind}" for kind in ("json", "svg", "csv")}
         if not all(path.exists() for path in paths.values()):
             continue
         spec = read_json(paths["json"], dict)
@@ -100,18 +100,17 @@ def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[d
         spec.pop("title", None)
         entries.append(
             {
-                "id": name,
+                "id": figure.id,
                 "question": figure.question,
-                "caption": caption_html(captions / f"{name}.rst", facts),
+                "caption": caption_html(captions / f"{figure.id}.rst", facts),
                 "spec": json_block(spec),
                 "svg": data_uri(paths["svg"].read_text(encoding="utf-8"), "image/svg+xml"),
                 "csv": data_uri(paths["csv"].read_text(encoding="utf-8"), "text/csv;charset=utf-8"),
             }
         )
     if not entries:
-        raise UserError(
-            f"no figures in {folder}; known are {', '.join(FIGURES)}\nhint: draw them with plot_figure first"
-        )
+        known = ", ".join(figure.id for figure in FIGURES)
+        raise UserError(f"no figures in {folder}; known are {known}\nhint: draw them with plot_figure first")
     return entries
 
 

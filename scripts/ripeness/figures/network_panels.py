@@ -1,16 +1,13 @@
-"""The theory's figures: frames of theory_figures.py as Altair charts."""
+"""What the charts of simulated networks are made of."""
 
 import altair as alt
 import polars as pl
 
-from ripeness.figures import theory_frames
-from ripeness.figures.charts import Figure
+from ripeness.figures.network_frames import BASE
 from ripeness.figures.panels import METHOD_COLOURS, SIDE_BY_SIDE, WIDTH, titled
-from ripeness.figures.theory_frames import BASE
 
 # Viridis without its yellow end, dark for much: lines are ordered by a number.
 ORDERED = ["#5ec962", "#21918c", "#3b528b", "#440154"]
-LEAST = 0.6  # of the least loss after noise, below which the loss without noise is not drawn
 TARGETS = ["#0072b2", "#e69f00", "#d55e00", "#cc79a7", "#009e73", "#56b4e9"]
 TIPS = {
     "line": "line", "target": "target", "time": "time", "n_learned": "features learned", "value": "mean",
@@ -61,37 +58,6 @@ def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, **look: object) -> 
     ]
 
 
-def features(frame: pl.DataFrame) -> alt.HConcatChart:
-    """Two panels; a dashed rule is where learning one more feature begins to cost."""
-    colour = line_colours(frame, ORDERED)
-    # without noise the loss falls to 0, which has no logarithm and would flatten all turns
-    frame = frame.filter(pl.col("value") > LEAST * frame.filter(pl.col("line") != BASE)["value"].min())
-    look = {"title": "pre-training loss after noise", "scale": alt.Scale(type="log", nice=False, padding=8)}
-    charts = []
-    for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
-        by_feature = part["n_learned"].is_not_null().any()
-        x = (
-            alt.X("n_learned:Q", title="features learned", axis=alt.Axis(grid=False), scale=alt.Scale(nice=False))
-            if by_feature
-            else time_axis()
-        )
-        part = part.drop([column for column in part.columns if part[column].is_null().all()])
-        layers = points(part, x, colour, **look)
-        if by_feature:
-            turns = part.filter(pl.col("turn").is_not_null()).unique(["line", "turn"], maintain_order=True)
-            turn = alt.Chart(turns.select("line", "turn")).mark_rule(strokeDash=[5, 3], strokeWidth=1.4)
-            layers.insert(0, turn.encode(x="turn:Q", color=colour))
-        charts.append(titled(alt.layer(*layers).properties(width=WIDTH / 2 - 70, height=300), name))
-    return alt.hconcat(*charts)
-
-
-def sensitivity(frame: pl.DataFrame) -> alt.LayerChart:
-    """Points of Monte Carlo on the lines of the closed form."""
-    colour = line_colours(frame, ORDERED)
-    look = {"title": "loss that noise adds", "scale": alt.Scale(type="log", nice=False, padding=8)}
-    return alt.layer(*points(frame, time_axis(), colour, **look)).properties(width=0.6 * WIDTH, height=320)
-
-
 def bands(frame: pl.DataFrame, colour: alt.Color, scale: alt.Scale, *, with_untouched: bool = False) -> alt.LayerChart:
     """Lines over time with their intervals; dotted what the checkpoint has before fine-tuning."""
     look = {"title": None, "scale": scale}
@@ -121,40 +87,3 @@ def by_target(frame: pl.DataFrame, shades: list[str], *, with_untouched: bool) -
         facets = chart.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
         strips.append(titled(facets.resolve_scale(y="independent"), row))
     return alt.vconcat(*strips)
-
-
-def fixed_rate(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Lines are rates."""
-    return by_target(frame, ORDERED, with_untouched=True)
-
-
-def regularisation(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Lines are pulls."""
-    return by_target(frame, ORDERED, with_untouched=False)
-
-
-def tuned_rate(frame: pl.DataFrame) -> alt.HConcatChart:
-    """Both losses and the rate side by side; lines are targets."""
-    colour = line_colours(frame, TARGETS, title="target")
-    charts = []
-    for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
-        chart = bands(part, colour, alt.Scale(type="log", nice=False, padding=8)).properties(
-            width=WIDTH / 3 - 62, height=260
-        )
-        charts.append(titled(chart, name))
-    return alt.hconcat(*charts)
-
-
-FIGURES: dict[str, Figure] = {
-    "theory-features": Figure(
-        "When does learning one more feature cost more than it gains?", theory_frames.features, features
-    ),
-    "theory-sensitivity": Figure(
-        "Does what noise costs grow with what is learned?", theory_frames.sensitivity, sensitivity
-    ),
-    "theory-fixed-rate": Figure("What does fine-tuning at a fixed rate cost?", theory_frames.fixed_rate, fixed_rate),
-    "theory-tuned-rate": Figure("Does a rate tuned for every checkpoint help?", theory_frames.tuned_rate, tuned_rate),
-    "theory-regularisation": Figure(
-        "Does a pull towards the start help?", theory_frames.regularisation, regularisation
-    ),
-}
