@@ -142,7 +142,9 @@ def test_a_changed_metric_costs_no_gpu_time(edited):
 
 def test_a_changed_figure_redraws_figures_only(edited):
     replace(
-        edited.folder / "scripts/ripeness/figures/charts.py", "import altair as alt", "import altair as alt\n\nprint()"
+        edited.folder / "scripts/ripeness/figures/transfer.py",
+        "import altair as alt",
+        "import altair as alt\n\nprint()",
     )
     assert set(edited.planned()) <= {"plot_figure", "write_report"}
     assert "plot_figure" in edited.planned()

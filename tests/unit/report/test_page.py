@@ -8,9 +8,9 @@ import re
 import polars as pl
 import pytest
 import vl_convert
+from drawn import MEASURED as FIGURES
 
 import write_report
-from ripeness.figures.charts import FIGURES
 from ripeness.report import page as report
 from ripeness.runtime.errors import UserError
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform

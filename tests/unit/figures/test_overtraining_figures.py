@@ -2,34 +2,33 @@
 
 import polars as pl
 import pytest
-from overtrained import QUICK, Truth, planted
+from overtrained import SETTINGS, Truth, changed, planted
 
 import collect_sensitivity
-from ripeness.figures import overtraining_frames
-from ripeness.figures.overtraining_charts import FIGURES
-from ripeness.findings.finding import replace
-from ripeness.findings.overtraining import Measured
+from ripeness.figures import pareto, sensitivity
+from ripeness.figures.losses_after_tuning import losses_after_tuning
+from ripeness.figures.register import BY_ID
+from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import SENSITIVITY, conform
 
-RUNS = {f"run{k}": "run" for k in range(3)}
-SETTINGS = replace(QUICK, runs=RUNS, families=RUNS)
+ON_OVERTRAINING = [figure.id for figure in BY_ID.values() if "models" in figure.needs]
 GRID = Truth(noise={"init": 1.5, "relative": 1.0}, rates=(1e-4, 1e-3), treatments=(("lora", -0.2, 0.0),))
 
 
 @pytest.fixture(scope="module")
-def tables() -> Measured:
+def tables() -> Tables:
     return planted(GRID)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ON_OVERTRAINING)
 def test_every_figure_is_valid(tables, name):
-    figure = FIGURES[name]
-    frame = figure.data(tables, SETTINGS)
+    figure = BY_ID[name]
+    frame = figure.frame(tables, SETTINGS)
     figure.chart(frame).to_dict(validate=True)
 
 
 def test_runs_that_differ_by_seed_are_one_line_with_an_interval_over_runs(tables):
-    frame = overtraining_frames.sensitivity(tables, SETTINGS)
+    frame = sensitivity.frame(tables, SETTINGS)
     assert frame["series"].unique().to_list() == ["run"]
     increase = frame.filter(
         pl.col("row") == "increase of the loss", pl.col("size") == "1.0", pl.col("tokens") == 2048000
@@ -41,14 +40,14 @@ def test_runs_that_differ_by_seed_are_one_line_with_an_interval_over_runs(tables
 
 
 def test_untouched_text_stands_beside_every_tuning(tables):
-    frame = overtraining_frames.tuning_loss(tables, SETTINGS)
+    frame = losses_after_tuning(tables, SETTINGS)
     base = frame.filter(recipe="none")
     assert set(base["panel"]) == set(frame["panel"]) == {"quiz, full", "quiz, lora"}
     assert set(frame["recipe"]) == {"none", "0.0001", "0.001"}
 
 
 def test_the_front_pairs_text_and_answers_of_the_same_models(tables):
-    frame = overtraining_frames.pareto(tables, SETTINGS)
+    frame = pareto.frame(tables, SETTINGS)
     assert frame["panel"].unique().to_list() == ["quiz"]  # methods share a panel
     assert frame["tokens"].min() > 0
     last = frame.filter(tokens=2048000, phase="stable", method="full").sort("learning_rate")
@@ -57,7 +56,7 @@ def test_the_front_pairs_text_and_answers_of_the_same_models(tables):
 
 
 def test_a_study_that_perturbs_nothing_has_no_sensitivity(tables):
-    assert overtraining_frames.sensitivity(Measured(tables.measurements, tables.cells), SETTINGS).is_empty()
+    assert sensitivity.frame(changed(tables, sensitivity=None), SETTINGS).is_empty()
 
 
 def test_tuning_is_a_perturbation_in_the_same_table(tables, tmp_path):
