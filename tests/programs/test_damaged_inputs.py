@@ -188,7 +188,7 @@ COMMANDS = [
     (
         "plot_figure",
         ["--figure", "gain", *ANALYSED, *FIGURE, "--findings", "{made}/findings.json"],
-        ["tables/measurements.parquet", "findings.json"],
+        ["tables/measurements.parquet", "tables/cells.parquet", "findings.json"],
     ),
     (
         "write_report",

@@ -62,11 +62,11 @@ def all_findings(tables: Tables, settings: Settings) -> list[Finding]:
     elif is_without_items(tables):
         found = on_measurements_alone(tables.measurements, settings)
     else:
-        found = tested(tables, settings)
+        found = findings_on(tables, settings)
     return adjusted(found, settings)
 
 
-def tested(tables: Tables, settings: Settings) -> list[Finding]:
+def findings_on(tables: Tables, settings: Settings) -> list[Finding]:
     """Test every claim that has a form for these tables."""
     return [claim.test(tables, settings) for claim in CLAIMS if claim.form_for(tables)]
 
@@ -74,7 +74,7 @@ def tested(tables: Tables, settings: Settings) -> list[Finding]:
 def on_items(tables: Tables, settings: Settings) -> list[Finding]:
     """Test claims on a study's own models: those tuned by the method of the settings, else by another one."""
     used = with_measured_method(tables.scores, settings)
-    found = tested(tables, used)
+    found = findings_on(tables, used)
     if used.method == settings.method:
         return found
     note = f"No model tuned by {settings.method!r} was measured; these are tuned by {used.method!r}."
@@ -92,9 +92,9 @@ def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> lis
     suspects = one_label(reported)
     without = reported.filter(~pl.col("probe").is_in(list(suspects)))
     used, other = (reported, without) if settings.is_one_label_meant else (without, reported)
-    found = tested(Tables.of(measurements=used), settings)
+    found = findings_on(Tables.of(measurements=used), settings)
     if suspects:
-        others = tested(Tables.of(measurements=other), settings)
+        others = findings_on(Tables.of(measurements=other), settings)
         found = [with_suspects(*pair, suspects, settings) for pair in zip(found, others, strict=True)]
     if apart := shots_apart(measurements):
         found = [f if f.effect is not None else replace(f, statement=" ".join([f.statement, *apart])) for f in found]

@@ -12,7 +12,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.scores import Scores, read_scores
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.storage.parquet import read_table
+from ripeness.storage.parquet import check_table, read_table
 from ripeness.tables.columns import REPORTED, by_checkpoint
 from ripeness.tables.theory_columns import by_name as simulated_by_name
 
@@ -93,10 +93,14 @@ class Tables:
 
 
 def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | None = None) -> Tables:
-    """Make the tables of files by name of the table, where there are any; matrices of scores are kept in `folder`."""
+    """Make the tables of files by name of the table, where there are any; matrices of scores are kept in `folder`.
+
+    UserError where a file is not there or damaged, whether or not it comes to be read.
+    """
     found: dict[str, Callable[[], Any]] = {}
     for name in ("measurements", "cells", "sensitivity"):
         if path := paths.get(name):
+            check_table(path)
             found[name] = lambda path=path: read_table(path)
     if places := paths.get("items"):
         found["items"] = lambda: items_by_checkpoint(places)
