@@ -56,11 +56,7 @@ FIGURE = Figure(
     id="four-readings",
     section="Does more pre-training make a model brittle?",
     question="Does the loss turn at a fixed rate, or however the rate is chosen?",
-    needs=(
-        "models",
-        "texts",
-        "several rates",
-    ),
+    needs=("models", "texts", "several rates"),
     frame=frame,
     chart=chart,
 )

@@ -51,10 +51,7 @@ FIGURE = Figure(
     id="gain-by-group",
     section="What does tuning add?",
     question="Does tuning add more where pre-training taught nothing?",
-    needs=(
-        "measurements",
-        "several datasets",
-    ),
+    needs=("measurements", "several datasets"),
     frame=frame,
     chart=chart,
 )

@@ -53,11 +53,7 @@ FIGURE = Figure(
     id="pareto",
     section="Does more pre-training make a model brittle?",
     question="What is learned, against what is lost?",
-    needs=(
-        "models",
-        "texts",
-        "several recipes",
-    ),
+    needs=("models", "texts", "several recipes"),
     frame=frame,
     chart=chart,
 )

@@ -65,10 +65,7 @@ FIGURE = Figure(
     id="sensitivity",
     section="Does more pre-training make a model brittle?",
     question="What does a change of the weights cost at each checkpoint?",
-    needs=(
-        "models",
-        "sensitivity",
-    ),
+    needs=("models", "sensitivity"),
     frame=frame,
     chart=chart,
 )

@@ -35,10 +35,7 @@ FIGURE = Figure(
     id="tuning-loss",
     section="Does more pre-training make a model brittle?",
     question="What does tuning cost and bring at each checkpoint?",
-    needs=(
-        "models",
-        "texts",
-    ),
+    needs=("models", "texts"),
     frame=losses_after_tuning,
     chart=chart,
 )

@@ -59,11 +59,7 @@ CLAIM = Claim(
     source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
     unit="doublings of the loss increase, decayed against stable at equal tokens",
     figure="sensitivity",
-    needs=(
-        has_cells,
-        has_noise_or_tuned_text,
-        has_several_phases,
-    ),
+    needs=(has_cells, has_noise_or_tuned_text, has_several_phases),
     judge=judge,
 )
 

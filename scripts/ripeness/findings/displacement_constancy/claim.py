@@ -61,10 +61,7 @@ CLAIM = Claim(
     source="Springer et al., arXiv 2503.19206, section 3.3, an assumption",
     unit="doublings of the displacement for a doubling of pre-training tokens",
     figure="tuning-loss",
-    needs=(
-        has_cells,
-        has_tuned_text,
-    ),
+    needs=(has_cells, has_tuned_text),
     judge=judge,
 )
 

@@ -71,11 +71,7 @@ CLAIM = Claim(
     source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
     unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
     figure="pareto",
-    needs=(
-        has_cells,
-        has_tuned_text,
-        has_several_methods,
-    ),
+    needs=(has_cells, has_tuned_text, has_several_methods),
     judge=judge,
 )
 

@@ -64,10 +64,7 @@ CLAIM = Claim(
     source="Springer et al., arXiv 2503.19206, section 3",
     unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
     figure="sensitivity",
-    needs=(
-        has_cells,
-        has_noise,
-    ),
+    needs=(has_cells, has_noise),
     judge=judge,
 )
 

@@ -61,10 +61,7 @@ CLAIM = Claim(
     source="Springer et al., arXiv 2503.19206, sections 1 and 3",
     unit="doublings of tokens between the best checkpoint and the last, after the change",
     figure="sensitivity",
-    needs=(
-        has_cells,
-        has_noise_or_tuned_text,
-    ),
+    needs=(has_cells, has_noise_or_tuned_text),
     judge=judge,
 )
 
