@@ -85,7 +85,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
 
 
 def format_matrix(frame: pl.DataFrame) -> alt.FacetChart:
-    """A small heat map for each checkpoint and dataset; scores are in hundredths."""
+    """Draw a small heat map for each checkpoint and dataset; scores are in hundredths."""
     squares = heat(
         frame.with_columns((pl.col("value") > 0.55).alias("is_dark")),
         x=alt.X("probe_format:N", title="asked in", sort=list(FORMAT_COLOURS), axis=alt.Axis(labelAngle=-60)),

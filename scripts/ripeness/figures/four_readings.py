@@ -42,7 +42,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """A strip a dataset, a panel a reading, a line a method."""
+    """Draw a strip for each dataset, a panel for each reading and a line for each method."""
     names = set(frame["panel"])
     panels = sorted(names, key=lambda name: (READINGS.index(name.split(": ")[-1]), name))
     colour = colours(frame["method"], METHOD_COLOURS)

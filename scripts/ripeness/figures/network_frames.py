@@ -25,7 +25,7 @@ def over_seeds(rows: pl.DataFrame, key: list[str], value: str, *more: str) -> pl
 
 
 def labelled(prefix: str, name: str) -> pl.Expr:
-    """A number as the label of a line, such as γ = 0.1."""
+    """Write a number as the label of a line, such as γ = 0.1."""
     return pl.format(prefix + " = {}", pl.col(name).map_elements(lambda value: f"{value:g}", return_dtype=pl.String))
 
 

@@ -41,14 +41,14 @@ def line_colours(frame: pl.DataFrame, shades: list[str], *, title: str | None = 
 
 
 def tips(frame: pl.DataFrame) -> list[alt.Tooltip]:
-    """What a point is."""
+    """List what the tooltip of a point says."""
     names = [name for name in TIPS if name in frame.columns and not frame[name].is_null().all()]
     whole = ("line", "target", "n_seeds")
     return [alt.Tooltip(name, title=TIPS[name], format="" if name in whole else ".3~g") for name in names]
 
 
 def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, **look: object) -> list[alt.Chart]:
-    """The closed form as a line, each mean as a point with a bar for its interval; `look` is that of the y axis."""
+    """Draw the closed form as a line and each mean as a point with its interval; `look` is that of the y axis."""
     base = alt.Chart(frame).encode(x=x, color=colour)
     low, value, expected = (alt.Y(f"{name}:Q", **look) for name in ("low", "value", "expected"))
     return [
@@ -75,7 +75,7 @@ def bands(frame: pl.DataFrame, colour: alt.Color, scale: alt.Scale, *, with_unto
 
 
 def by_target(frame: pl.DataFrame, shades: list[str], *, with_untouched: bool) -> alt.VConcatChart:
-    """A strip for each loss, a panel for each target; scales are the panel's own."""
+    """Draw a strip for each loss and a panel for each target; scales are the panel's own."""
     colour = line_colours(frame, shades)
     panels = frame["panel"].unique(maintain_order=True).to_list()
     columns = min(SIDE_BY_SIDE, len(panels))

@@ -13,7 +13,7 @@ MOST_COLUMNS = 6  # checkpoints
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """What is learned against what is lost: loss on answers and on running text of the same models, by rate."""
+    """Pair the loss on answers (learned) and on running text (lost) of the same models, by rate."""
     frame = losses_after_tuning(tables, settings)
     if frame.is_empty():
         return frame

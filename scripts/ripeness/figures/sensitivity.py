@@ -13,7 +13,7 @@ from ripeness.findings.treated_curves import PLACE
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """What noise and rounding add to the loss on running text, and the loss with them, by size of the change."""
+    """Collect what noise and rounding add to the loss on running text, and the loss itself, by size of the change."""
     rows = tables.sensitivity
     if rows is None or rows.is_empty():
         return pl.DataFrame()
@@ -38,7 +38,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """A strip for the increase on a logarithmic axis, and one for the loss itself; a panel a kind of noise."""
+    """Draw the increase on a logarithmic axis, and the loss itself; a panel for each kind of noise."""
     # fewer bits are the larger change
     frame = frame.sort(pl.when(pl.col("kind") == "rounding").then(-pl.col("scale")).otherwise("scale"))
     is_rounding = pl.col("kind") == "rounding"
@@ -57,7 +57,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
 
 
 def panel_of(frame: pl.DataFrame, name: str) -> str:
-    """The column that names a small multiple."""
+    """Choose the column that names a small multiple."""
     return name if frame["probe"].n_unique() == 1 else "probe"
 
 

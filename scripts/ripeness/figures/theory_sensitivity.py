@@ -12,7 +12,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """What noise adds to the loss against time: Monte Carlo, and `expected` in closed form."""
+    """Average what noise adds to the loss over time: Monte Carlo, and `expected` in closed form."""
     noisy = tables.simulated["noisy_networks"]
     found = over_seeds(noisy, ["gamma", "time"], "increase", "expected_increase", "n_learned")
     return found.rename({"expected_increase": "expected"}).with_columns(line=labelled("γ", "gamma"))

@@ -29,7 +29,7 @@ def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str
 
 
 def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """The change by tuning above both levels: bold the mean over formats, thin each format."""
+    """Draw the change by tuning above both levels: bold the mean over formats, thin each format."""
     colour = colours(frame["method"], METHOD_COLOURS)
     strips = []
     for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: not pair[0][0].startswith("change")):

@@ -17,7 +17,7 @@ UNITS = {
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """A strip for each: running text, answers, displacement; a panel a dataset, a line a recipe."""
+    """Draw running text, answers, displacement and curvature: a panel for each dataset, a line for each recipe."""
     frame = frame.sort("method", "learning_rate")
     is_grid = set(frame["recipe"]) - {NONE} - set(frame["method"])
     known = METHOD_COLOURS | {NONE: METHOD_COLOURS["base"]}

@@ -83,7 +83,7 @@ def undecided(blank: Finding, reason: str, **known: object) -> Finding:
 
 
 def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
-    """The finding, undecided where it rests on too few checkpoints for a statement about pre-training."""
+    """Make the finding undecided where it rests on too few checkpoints for a statement about pre-training."""
     least = settings.min_checkpoints
     if finding.verdict == "undecided" or n_checkpoints >= least:
         return finding

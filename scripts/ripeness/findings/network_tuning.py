@@ -39,13 +39,13 @@ def turns(rows: pl.DataFrame, value: str) -> np.ndarray:
 
 
 def series_of(rows: pl.DataFrame, key: list[str]) -> dict[tuple, pl.DataFrame]:
-    """The rows of every series, in order; those in which a fine-tuning diverged are left out."""
+    """Split rows by series, in order; series in which a fine-tuning diverged are left out."""
     parts = rows.sort(key).partition_by(key, as_dict=True, maintain_order=True)
     return {name: part for name, part in parts.items() if not part["loss"].has_nulls()}
 
 
 def left_out(rows: pl.DataFrame, key: list[str]) -> tuple[str, ...]:
-    """A caveat on series that are left out."""
+    """Make a caveat on series that are left out."""
     n = rows.select(key).unique().height - len(series_of(rows, key))
     return (f"{n} series in which a fine-tuning diverged are left out.",) if n else ()
 
@@ -97,7 +97,7 @@ def rise_after_best(
 
 
 def at_ends(rows: pl.DataFrame, rates: pl.Series) -> tuple[str, ...]:
-    """A caveat on chosen rates at an end of the list, beyond which a better one may be."""
+    """Make a caveat on chosen rates at an end of the list, beyond which a better one may be."""
     n = rows.filter(pl.col("rate").is_in([rates.min(), rates.max()])).height
     return (f"Of {rows.height} chosen rates {n} lie at an end of the list.",) if n else ()
 

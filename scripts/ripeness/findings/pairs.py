@@ -88,7 +88,7 @@ def late(points: list[Point]) -> list[Point]:
 def floors(
     block: Block, measurements: pl.DataFrame, checkpoints: dict[str, list[Point]]
 ) -> dict[str, tuple[str, np.ndarray]]:
-    """What needs no skill, by series: (name, score [items]).
+    """Find the score that needs no skill, by series: (name, score [items]).
 
     Of a choice probe the larger of chance and majority; of generation the untouched first checkpoint's, by
     item.

@@ -91,7 +91,7 @@ def by_choice(grid: Grid, curves: Sequence[Curve | None], chosen: pl.DataFrame) 
 
 
 def chosen_rates(cells: pl.DataFrame) -> pl.DataFrame:
-    """The chosen rate of every checkpoint, dataset, method and seed, with the number of formats that chose it."""
+    """List the chosen rate of every checkpoint, dataset, method and seed, with the number of formats that chose it."""
     rows = in_trend(cells).filter(pl.col("is_chosen"), pl.col("learning_rate").is_not_null())
     keys = ["series", "tokens", "phase", "dataset", "method", "seed", "learning_rate"]
     return rows.group_by(keys).agg(n=pl.len()).sort(keys)
@@ -146,7 +146,7 @@ def interpolated(grid: Grid, position: np.ndarray, target: float) -> Curve:
 
 
 def readings(grids: Sequence[Grid], cells: pl.DataFrame) -> dict[str, list[Curve]]:
-    """The four readings of every grid, as far as they can be had; and the answers at the chosen rate."""
+    """Take the four readings of every grid, where possible, and the answers at the chosen rate."""
     chosen = chosen_rates(cells)
     matched = {"equal displacement": at_equal_displacement, "equal answer loss": at_equal_answer_loss}
     found: dict[str, list[Curve | None]] = {

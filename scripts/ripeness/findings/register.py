@@ -103,7 +103,7 @@ def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> lis
 
 
 def with_suspects(finding: Finding, other: Finding, suspects: dict[str, str], settings: Settings) -> Finding:
-    """The finding, which says of probes that may have one label for all answers what they do to its verdict."""
+    """Say in the finding what probes that may have one label for all answers do to its verdict."""
     named = "; ".join(f"{probe}: {seen}" for probe, seen in suspects.items())
     is_, with_ = ("taken in", "Without") if settings.is_one_label_meant else ("left out", "With")
     caveat = f"All answers may be one label, and {is_}: {named}. {with_} them the claim is {other.verdict}"

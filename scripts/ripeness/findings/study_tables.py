@@ -114,7 +114,7 @@ def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | Non
 
 
 def items_by_checkpoint(places: list[Path]) -> list[pl.LazyFrame]:
-    """The rows of items tables (files, or folders of them) at chosen rates, checkpoint by checkpoint."""
+    """Scan items tables (files, or folders of them) at chosen rates, checkpoint by checkpoint."""
     tables = by_checkpoint(places)
     if not tables:
         raise UserError(

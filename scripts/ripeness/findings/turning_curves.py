@@ -32,7 +32,7 @@ def size(found: TurningPoint) -> str:
 
 
 def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> str:
-    """The same contrast of runs of another kind, such as those with another schedule; empty where there are none."""
+    """Write the same contrast of runs of another kind, such as another schedule; empty where there are none."""
     parts = []
     for runs in dict.fromkeys(curve.runs for curve in curves if curve.runs != mean.runs):
         other = averaged([curve for curve in curves if curve.runs == runs])
@@ -56,7 +56,7 @@ def with_peak(finding: Finding, found: TurningPoint, settings: Settings) -> Find
 
 
 def counts(curve: Curve) -> dict[str, object]:
-    """What a contrast of checkpoints rests on."""
+    """Count what a contrast of checkpoints rests on."""
     n_runs = len(curve.runs)
     runs = f"{n_runs} pre-training runs" if n_runs >= MIN_RUNS else "the pre-training run is taken as it is"
     return {
@@ -67,7 +67,7 @@ def counts(curve: Curve) -> dict[str, object]:
 
 
 def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> list[str]:
-    """What to keep in mind: cells that are missing, runs, decay."""
+    """List caveats: cells that are missing, runs, decay."""
     found = []
     if len(whole) < len(curves):
         left = [curve for curve in curves if not curve.is_whole]
@@ -80,7 +80,7 @@ def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> lis
 
 
 def turn_row(curve: Curve, keys: Sequence[str], settings: Settings, **more: object) -> dict[str, object]:
-    """A row of `details`: the contrast of one curve, and where it turns."""
+    """Make a row of `details`: the contrast of one curve, and where it turns."""
     found = turning(curve, settings)
     row: dict[str, object] = {**more, **{key: curve.key.get(key) for key in keys}, "runs": listed(list(curve.runs))}
     row |= {"shape": found.kind} | dict.fromkeys(("effect", "low", "high", "turns_at", "not_before", "not_after"))

@@ -30,7 +30,7 @@ def estimated(effect: float, se: float, settings: Settings) -> Estimate:
 
 
 def caveats_of(measurements: pl.DataFrame, settings: Settings) -> list[str]:
-    """What the checkpoints allow to be said."""
+    """List caveats on the checkpoints."""
     checkpoints = points_of(measurements)
     return [*shared_caveats(Scores(checkpoints), [], settings), *uneven_caveats(checkpoints)]
 
@@ -75,7 +75,7 @@ def uneven_caveats(checkpoints: dict[str, list[Point]]) -> list[str]:
 
 
 def halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The earlier and the later half of checkpoints; the middle of an odd number is in no half."""
+    """Split checkpoints into an earlier and a later half; the middle of an odd number is in no half."""
     half = max(1, len(values) // 2)
     return values[:half], values[-half:]
 
@@ -121,7 +121,7 @@ def method_caveats(measurements: pl.DataFrame) -> list[str]:
 
 
 def kinds_of(measurements: pl.DataFrame, settings: Settings) -> dict[str, str]:
-    """The type of every dataset tuned on: as the config says, else that of its own probes where they agree."""
+    """Find the type of every dataset tuned on: as the config says, else that of its own probes where they agree."""
     own = measurements.filter(IS_OWN, pl.col("method") != "base")
     found = {name: set(kinds) for name, kinds in own.group_by("dataset").agg("probe_kind").iter_rows()}
     asked = {name: {kind} for name, kind in measurements.select("probe", "probe_kind").unique().iter_rows()}

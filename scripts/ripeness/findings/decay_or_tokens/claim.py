@@ -65,7 +65,7 @@ CLAIM = Claim(
 
 
 def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
-    """What noise added to the loss, a row a checkpoint, scale and draw."""
+    """Collect what noise added to the loss: a row for each checkpoint, scale and draw."""
     if sensitivity is None:
         return None
     rows_ = sensitivity.filter(pl.col("perturbation") == "noise")
@@ -73,7 +73,7 @@ def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
 
 
 def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
-    """What tuning added to the loss on running text, a row a checkpoint, cell and seed; formats are averaged."""
+    """Collect what tuning added to the loss on running text by checkpoint, cell and seed; formats are averaged."""
     losses = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
     base = losses.filter(pl.col("method") == "base").select("series", "checkpoint", "probe", base_loss="value")
     tuned = (
@@ -137,7 +137,7 @@ def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | Non
 
 
 def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
-    """What to keep in mind: few pairs, increases that have no ratio."""
+    """List caveats: few pairs, increases that have no ratio."""
     n_pairs = pairs.select("series", "checkpoint").unique().height
     found = [f"One pair of checkpoints: {pairs['checkpoint'][0]} against {pairs['stable'][0]}."] if n_pairs == 1 else []
     n_odd = damage.height - damage.filter(pl.col("increase") > 0, pl.col("increase").is_finite()).height
@@ -147,7 +147,7 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
 
 
 def rows(pairs: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
-    """A row a pair and size of change."""
+    """Make a row of `details` for each pair and size of change."""
     keys = ["series", "checkpoint", "stable", "tokens", *CHANGES[name]]
     found = []
     for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):

@@ -59,7 +59,7 @@ CLAIM = Claim(
 def fixed_sentence(
     mean: Curve, found: TurningPoint, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
 ) -> str:
-    """What happens to the text and to the answers, and at which rates."""
+    """Say what happens to the text and to the answers, and at which rates."""
     best = human(round(mean.tokens[found.peak.best]))
     text = (
         f"After tuning, the last checkpoint ({human(round(mean.tokens[-1]))} tokens) is at {mean.mean[-1]:.2f} nats a "

@@ -65,7 +65,7 @@ CLAIM = Claim(
 def tuned_sentence(
     found: Mapping[str, Sequence[Curve]], turn: TurningPoint, mean: Curve, cells: pl.DataFrame, settings: Settings
 ) -> str:
-    """The four readings side by side, and how the chosen rate moves."""
+    """Say what the four readings give, and how the chosen rate moves."""
     parts = []
     for name in ("fixed", "equal displacement", "equal answer loss"):
         other = averaged([curve for curve in found[name] if curve.runs == mean.runs])

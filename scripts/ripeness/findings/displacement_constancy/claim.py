@@ -92,7 +92,7 @@ def sentence(curves: Sequence[Curve], result: Estimate) -> str:
 
 
 def caveats(curves: Sequence[Curve], whole: Sequence[Curve]) -> list[str]:
-    """What to keep in mind."""
+    """List caveats: the shape of the curve, cells that are missing."""
     found = ["A slope against log tokens: a displacement that rises and falls again can have none."]
     if len(whole) < len(curves):
         found.append(
@@ -102,7 +102,7 @@ def caveats(curves: Sequence[Curve], whole: Sequence[Curve]) -> list[str]:
 
 
 def rows(curves: Sequence[Curve], settings: Settings) -> list[dict[str, object]]:
-    """A row a dataset, method, rate and group of runs: the slope and the ends."""
+    """Make a row of `details` for each dataset, method, rate and group of runs: the slope and the ends."""
     found = []
     for curve in curves:
         own = over_runs(slopes_by_run([curve]), confidence=settings.confidence)

@@ -75,7 +75,7 @@ CLAIM = Claim(
 
 
 def in_any_format(scores: Scores) -> Scores:
-    """The scores with tuned models that say the same to all items in at least one of the formats asked."""
+    """Mark tuned models that give one answer to all items in at least one of the formats asked."""
     alike = {(row._replace(probe_format="all"), probe) for row, probe in scores.one_answer}
     return replace(scores, one_answer=frozenset(alike))
 
@@ -113,7 +113,7 @@ def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimat
 
 
 def deviation_of(group: Group) -> float:
-    """Standard deviation over formats of the mean model, noise removed."""
+    """Take the standard deviation over formats of the mean model, noise removed."""
     return max(float(np.nanmean(group.variance)), 0.0) ** 0.5
 
 

@@ -26,7 +26,7 @@ def measured_threshold(rows: pl.DataFrame) -> float:
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """The measured threshold against 2 gamma^2 d, and on which side of it features are."""
+    """Compare the measured threshold with 2 gamma^2 d, and say on which side of it features are."""
     features = tables.simulated["learned_features"].filter(pl.col("n_learned") > 0)
     details, ratios = [], []
     for (gamma,), part in features.sort("gamma").partition_by("gamma", as_dict=True, maintain_order=True).items():

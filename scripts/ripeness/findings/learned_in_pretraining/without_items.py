@@ -57,7 +57,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 
 def short(details: list[dict], names: dict[str, list[str]]) -> str:
-    """The sentence on what is learned; only numbers where there are more names than a sentence holds."""
+    """Write the sentence on what is learned; only numbers where there are more names than a sentence holds."""
     if len(details) <= 12:
         return sentence_on_learning(details, names)
     counted = [f"{len(found)} {kind}" for kind, found in sorted(names.items())]

@@ -123,7 +123,7 @@ def verdict_of(found: list[Change], limit: float) -> str:
 
 
 def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> str:
-    """What every treatment buys and costs, the best first."""
+    """Say what every treatment buys and costs, the best first."""
     ordered = [best, *[change for change in found if change is not best]]
 
     def said(change: Change) -> str:
@@ -134,7 +134,7 @@ def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> 
 
 
 def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> list[str]:
-    """What to keep in mind: how many were compared, cells that are missing, the choice of the rate."""
+    """List caveats: how many treatments were compared, cells that are missing, the choice of the rate."""
     notes = []
     if len(found) > 1:
         notes.append(f"{len(found)} treatments were compared; the intervals hold for all of them at once.")
@@ -147,7 +147,7 @@ def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> li
 
 
 def rows(losses: pl.DataFrame, found: list[Change]) -> list[dict[str, object]]:
-    """A row a treatment, then the means of every method at every checkpoint."""
+    """Make a row of `details` for each treatment, then the means of every method at every checkpoint."""
     result: list[dict[str, object]] = []
     for change in found:
         answer: Mapping[str, float] = {f"answer_{name}": value for name, value in numbers(change.answer).items()}

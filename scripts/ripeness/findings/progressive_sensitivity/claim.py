@@ -70,7 +70,7 @@ CLAIM = Claim(
 
 
 def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, object]:
-    """What the finding rests on."""
+    """Count what the finding rests on."""
     runs = {run for curve in curves for run in curve.runs}
     n_noise = sensitivity.filter(pl.col("perturbation") == "noise")["noise_seed"].n_unique()
     between_runs = f" and {len(runs)} pre-training runs" if len(runs) >= MIN_RUNS else ""
@@ -83,13 +83,13 @@ def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, obje
 
 
 def errors_of(sensitivity: pl.DataFrame, settings: Settings) -> dict[tuple, np.ndarray]:
-    """Standard errors of increases over passages [checkpoints], the mean over draws, by curve."""
+    """Average the standard errors of increases over passages [checkpoints] over draws, by curve."""
     rows_ = sensitivity.filter(pl.col("perturbation") == "noise").with_columns(value=pl.col("se").fill_null(0.0))
     return {identity(curve): curve.values.mean(axis=1) for curve in curves_of(rows_, NOISE, "noise_seed", settings)}
 
 
 def identity(curve: Curve) -> tuple:
-    """What tells one curve from all others."""
+    """Name a curve by what tells it from all others."""
     return (*curve.key.values(), curve.runs, len(curve.tokens))
 
 
@@ -127,7 +127,7 @@ def tau_of_run(curve: Curve, run: str) -> float:
 
 
 def sentence(trends: Mapping[str, Estimate]) -> str:
-    """What every normalisation says, and plainly whether they disagree."""
+    """Say what every normalisation shows, and whether they disagree."""
     signs = {name: decide(found.low, found.high, smallest=0.0) for name, found in trends.items()}
     main, *others = trends
     verbs = {"supported": "grows", "contradicted": "falls", "undecided": "has no clear trend"}
@@ -149,7 +149,7 @@ def sentence(trends: Mapping[str, Estimate]) -> str:
 
 
 def caveats(curves: Sequence[Curve], trends: Mapping[str, Estimate]) -> list[str]:
-    """What to keep in mind: runs, draws, ruin, the kind of noise."""
+    """List caveats: runs, normalisations, losses that are not finite, decay."""
     found = []
     runs = {run for curve in curves for run in curve.runs}
     if len(runs) < MIN_RUNS:
@@ -165,7 +165,7 @@ def caveats(curves: Sequence[Curve], trends: Mapping[str, Estimate]) -> list[str
 
 
 def rows(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> list[dict[str, object]]:
-    """A row a normalisation, scale, text and group of runs: the trend, the increases at the ends."""
+    """Make a row of `details` for each normalisation, scale, text and group of runs: the trend and both ends."""
     found = []
     order = list(NORMALISATIONS)
     for curve in sorted(curves, key=lambda c: (order.index(str(c.key["normalisation"])), c.key["scale"], str(c.runs))):

@@ -11,7 +11,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """The rise that is left under the strongest pull."""
+    """Measure the rise that is left under the strongest pull."""
     rows = tables.simulated["tuned_networks"].filter("is_fixed")
     strongest = rows["pull"].max()
     if not strongest:

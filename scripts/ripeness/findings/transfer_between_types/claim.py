@@ -83,7 +83,7 @@ CLAIM = Claim(
 
 
 def deciding(parts: dict[str, dict[str, object]]) -> str:
-    """The direction that decides: one that is contradicted, else one that is undecided, else the claim of harm."""
+    """Choose the direction that decides: a contradicted one, else an undecided one, else the claim of harm."""
     for verdict in ("contradicted", "undecided"):
         for kind, part in parts.items():
             if part["verdict"] == verdict:

@@ -38,7 +38,7 @@ class Carried:
         return [change.row for change in self.found]
 
     def values(self, half: str) -> np.ndarray:
-        """The changes of one half."""
+        """List the changes of one half."""
         return np.array([change.change for change in self.found if change.half == half])
 
 
@@ -75,7 +75,7 @@ def sentence(carried: Carried, result: Estimate) -> str:
 
 
 def by_pair(carried: Carried) -> dict[tuple[str, str], list[float]]:
-    """The changes by (dataset tuned on, dataset measured on)."""
+    """Group the changes by (dataset tuned on, dataset measured on)."""
     found: dict[tuple[str, str], list[float]] = {}
     for change in carried.found:
         found.setdefault((change.row.dataset, change.probe), []).append(change.change)

@@ -114,7 +114,7 @@ def by_size(curves: Sequence[Curve], key: str, mean: Curve) -> dict[float, Curve
 
 
 def turned(curve: Curve, settings: Settings) -> str:
-    """The checkpoint at which a curve is lowest, and whether that is a peak."""
+    """Name the checkpoint at which a curve is lowest, and say whether that is a peak."""
     found = turning(curve, settings)
     where = human(round(curve.tokens[int(curve.mean.argmin())]))
     return f"{where}{'' if found.kind == 'peak' else ' (no clear turn)'}"
