@@ -11,10 +11,13 @@ import polars as pl
 from ripeness.findings.finding import Settings
 from ripeness.findings.scores import Scores, read_scores
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_json
+from ripeness.runtime.files import read_entries
 from ripeness.storage.parquet import check_table, read_table
-from ripeness.tables.columns import REPORTED, by_checkpoint
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, REPORTED, SENSITIVITY, by_checkpoint
+from ripeness.tables.finished_results import FINDING
 from ripeness.tables.theory_columns import by_name as simulated_by_name
+
+SCHEMAS = {"measurements": MEASUREMENTS | IS_CHOSEN, "cells": CELLS | IS_CHOSEN, "sensitivity": SENSITIVITY}
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,13 @@ class Tables:
 def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | None = None) -> Tables:
     """Make the tables of files by name of the table, where there are any; matrices of scores are kept in `folder`.
 
-    UserError where a file is not there or damaged, whether or not it comes to be read.
+    UserError where a file is not there, damaged, or of other columns, whether or not it comes to be read.
     """
     found: dict[str, Callable[[], Any]] = {}
-    for name in ("measurements", "cells", "sensitivity"):
+    for name, schema in SCHEMAS.items():
         if path := paths.get(name):
-            check_table(path)
-            found[name] = lambda path=path: read_table(path)
+            check_table(path, schema)
+            found[name] = lambda path=path, schema=schema: read_table(path, schema=schema)
     if places := paths.get("items"):
         found["items"] = lambda: items_by_checkpoint(places)
         if folder is not None:
@@ -109,7 +112,7 @@ def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | Non
     if simulated := paths.get("simulated"):
         found["simulated"] = lambda: simulated_by_name(simulated)
     if path := paths.get("findings"):
-        found["findings"] = lambda path=path: read_json(path, list)
+        found["findings"] = lambda path=path: read_entries(path, FINDING)
     return Tables(found)
 
 
