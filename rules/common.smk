@@ -42,6 +42,7 @@ def refuse(check, *values):
 
 
 snakemake_cache.hurry()
+slurm_submission.quote_python()
 start_order.go_offline()
 start_order.limit_fetching(workflow)
 refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
@@ -83,8 +84,7 @@ onstart:
     if workflow.local_exec:
         start_order.weigh_few(workflow.scheduler, workflow.dag)
     else:
-        refuse(start_order.check_python, sys.executable)
-        slurm_submission.submit_patiently(workflow.scheduler)
+        slurm_submission.be_patient(workflow.scheduler)
     refuse(start_order.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
     start_order.check_first(workflow.scheduler, workflow.dag)
     start_warm()

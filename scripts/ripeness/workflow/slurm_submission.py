@@ -16,6 +16,8 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+from ripeness.workflow.slurm_polling import poll_patiently
+
 PLUGIN = "snakemake_executor_plugin_slurm"
 FIRST_WAIT_S, MOST_WAIT_S = 15.0, 300.0  # between attempts: doubled with each
 PATIENCE_S = 24 * 3600.0  # a maintenance may take a day
@@ -119,8 +121,19 @@ class Submission:
         return "", "given up before SLURM had taken the job"
 
 
-def submit_patiently(scheduler: Any) -> None:
-    """Let the plugin of a run on SLURM wait where `sbatch` refuses for a while."""
+def quote_python() -> None:
+    """Let jobs start a Python whose path has a space: executors write it into the shells of jobs as it is."""
+    for executor in [sys.modules[name].Executor for name in (PLUGIN, f"{PLUGIN}_jobstep") if name in sys.modules]:
+        executor.get_python_executable = quoted(executor.get_python_executable)
+
+
+def quoted(method: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A method whose text is one word of a shell."""
+    return lambda executor: shlex.quote(method(executor))
+
+
+def be_patient(scheduler: Any) -> None:
+    """Let the plugin of a run on SLURM wait where `sbatch` refuses for a while, or `squeue` does not answer."""
     executor = scheduler._executor
     plugin = sys.modules.get(type(executor).__module__)
     if plugin is None or plugin.__name__ != PLUGIN:
@@ -140,4 +153,5 @@ def submit_patiently(scheduler: Any) -> None:
         return ended
 
     plugin.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
+    poll_patiently(executor, plugin, ending)
     executor.cancel, executor.shutdown = and_end(executor.cancel), and_end(executor.shutdown)

@@ -85,16 +85,6 @@ def end_refused(logs: Path) -> None:
             sys.exit(2)
 
 
-def check_python(executable: str) -> None:
-    """Refuse a Python whose path has a space: Snakemake writes it into the jobs of a cluster as it is."""
-    if " " in executable:
-        raise UserError(
-            f"jobs of a cluster cannot start {executable}: its path has a space\n"
-            "hint: call Snakemake by a link without one: "
-            f"ln -s '{Path(executable).parents[1]}' ~/ripeness-venv && ~/ripeness-venv/bin/snakemake --profile slurm"
-        )
-
-
 def go_offline() -> None:
     """Let only fetch_* ask a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
 

@@ -2,13 +2,14 @@
 
 import re
 import subprocess
+from contextlib import nullcontext
 from threading import Event
 from types import SimpleNamespace
 
 import pytest
 
 from ripeness.workflow import slurm_submission
-from ripeness.workflow.slurm_submission import Submission, is_for_a_while, marked, submit_patiently
+from ripeness.workflow.slurm_submission import Submission, be_patient, is_for_a_while, marked
 
 POLICY = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size"
 POLICY += " and/or time limits)"
@@ -156,11 +157,13 @@ def test_each_submission_has_a_mark_of_its_own_and_a_call_without_comment_none()
 
 def test_the_plugin_of_this_version_submits_by_it(monkeypatch):
     plugin = pytest.importorskip(slurm_submission.PLUGIN)
-    monkeypatch.setattr(plugin, "subprocess", subprocess)
+    for name in ("subprocess", "query_job_status", "get_min_job_age"):
+        monkeypatch.setattr(plugin, name, getattr(plugin, name))  # as they were afterwards
     ended = []
 
     class Executor:
         __module__ = slurm_submission.PLUGIN
+        lock, active_jobs, check_active_jobs, report_job_error = nullcontext(), [], None, None
 
         def cancel(self):
             ended.append("cancel")
@@ -169,12 +172,12 @@ def test_the_plugin_of_this_version_submits_by_it(monkeypatch):
             ended.append("shutdown")
 
     executor = Executor()
-    submit_patiently(SimpleNamespace(_executor=executor))
+    be_patient(SimpleNamespace(_executor=executor))
     submission = plugin.subprocess.Popen(CALL, shell=True)
     assert isinstance(submission, Submission) and not submission.ending.is_set()
     assert plugin.subprocess.Popen(["true"]).wait() == 0 and plugin.subprocess.PIPE is subprocess.PIPE
     executor.cancel()
     assert submission.ending.is_set() and ended == ["cancel"]
     monkeypatch.setattr(plugin, "subprocess", subprocess)
-    submit_patiently(SimpleNamespace(_executor=SimpleNamespace()))  # another executor
+    be_patient(SimpleNamespace(_executor=SimpleNamespace()))  # another executor
     assert plugin.subprocess is subprocess
