@@ -85,7 +85,7 @@ class Workflow:
 
     def at_work(self) -> list[int]:
         """Processes of the job: all that work in the folder but Snakemake itself."""
-        return [pid for pid in processes_in(self.folder) if os.getpgid(pid) != self.process.pid]
+        return [pid for pid in processes_in(self.folder) if pid != self.process.pid]
 
     def wait_started(self) -> None:
         """Wait until the job is at work."""

@@ -17,6 +17,7 @@ import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
 from ripeness.workflow import slurm_submission
 slurm_submission.FIRST_WAIT_S = 0.1
+slurm_submission.quote_python()
 
 onstart:
     slurm_submission.be_patient(workflow.scheduler)
