@@ -20,6 +20,7 @@ from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.strict_yaml import check_read
 from ripeness.workflow import (
+    clocks,
     code_digest,
     forecast,
     lookups,
@@ -42,6 +43,7 @@ def refuse(check, *values):
 
 
 snakemake_cache.hurry()
+clocks.accept_other_clocks()
 slurm_submission.quote_python()
 start_order.go_offline()
 start_order.limit_fetching(workflow)

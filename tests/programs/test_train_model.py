@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from waiting import wait_for
 
 import train_model
 from ripeness.runtime.errors import UserError
@@ -234,6 +235,19 @@ def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(
     assert ours.keys() == theirs.keys()
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in theirs)
     assert read_json(folder / "model" / "config.json") == read_json(expected / "model" / "config.json")
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path, checkpoint, examples):
+    command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--gpus", "2", "--save-seconds", "0"]
+    command += ["--examples", examples / "choice" / "train.parquet", "--output", tmp_path / "model"]
+    command += ["--settings", json.dumps(SETTINGS | {"epochs": 1000}), "--record", tmp_path / "record.json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    wait_for(lambda: (tmp_path / "record.state").exists() or process.poll() is not None)
+    assert len(list(workers_of(tmp_path))) == 3  # with the process that started them
+    process.kill()  # as SLURM and the kernel do; torchrun hears nothing of it
+    process.wait()
+    wait_for(lambda: not list(workers_of(tmp_path)))
 
 
 def workers_of(folder):

@@ -193,3 +193,13 @@ def test_a_python_that_is_not_on_the_node_is_said(workflow, cluster, tmp_path):
         f"a node cannot start the Python of this run: .*{python}: not found\nhint: {python.parents[1]} and the Python"
     )
     assert len(re.findall(said, workflow.said)) == 1, workflow.said
+
+
+def test_files_that_show_up_late_are_waited_for(workflow):
+    late = "cp seed hidden; setsid sh -c 'sleep 10; mv hidden grown' >/dev/null 2>&1 &"
+    snakefile, profile = workflow.folder / "Snakefile", workflow.folder / "slurm" / "config.yaml"
+    snakefile.write_text(re.sub(r"shell: .*", f'shell: "touch seed; {late}"', snakefile.read_text()))
+    profile.write_text(profile.read_text().replace("latency-wait: 5", "latency-wait: 60"))  # as shipped
+    workflow.start()
+    assert workflow.process.wait(HANG_SECONDS) == 0, workflow.said
+    assert workflow.said.count("SLURM jobid") == 1

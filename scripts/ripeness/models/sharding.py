@@ -5,7 +5,9 @@ are those of one process up to rounding, so the number of GPUs is no setting of 
 processes talk by gloo and compute on processors.
 """
 
+import ctypes
 import os
+import signal
 import sys
 
 import torch
@@ -19,18 +21,29 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
+STARTER = "RIPENESS_TORCHRUN"  # the process that has become torchrun
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def start_processes(n: int) -> None:
     """Go on as `n` processes of this same program, started by torchrun; returns in each, or at once if n is 1."""
     if n > 1 and "RANK" not in os.environ:
+        os.environ[STARTER] = str(os.getpid())  # exec keeps it
         start = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}", "--no-python"]
         os.execv(sys.executable, [sys.executable, *start, sys.executable, *sys.argv])
     if "RANK" in os.environ:
+        end_with_starter()
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def end_with_starter() -> None:
+    """Have the kernel kill this process when torchrun ends, which gives each a session that no signal to it reaches."""
+    if sys.platform == "linux" and STARTER in os.environ:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != int(os.environ[STARTER]):
+            os._exit(1)  # it has ended before
 
 
 def end_processes() -> None:

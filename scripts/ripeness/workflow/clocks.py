@@ -1,0 +1,27 @@
+"""What is made from a file is newer than it, also where a node's clock is off. For Snakemake 9.27; pinned for this."""
+
+from typing import Any
+
+from snakemake.dag import DAG
+from snakemake.logging import logger
+
+
+def accept_other_clocks() -> None:
+    """Date an output as its newest input where it is older.
+
+    On some file systems the times of files are those of the node that wrote them. With a clock that is some minutes
+    behind, an output is then older than what it was made from, and Snakemake throws it away as often as it is made.
+    """
+    DAG.check_output_mtime = date_after_inputs
+
+
+async def date_after_inputs(_: DAG, job: Any, outputs: list) -> None:
+    """Stand for Snakemake's own check, which ends the job."""
+    inputs = [(await file.mtime_uncached(skip_storage=True)).local() for file in job.input if await file.exists_local()]
+    for output in outputs:
+        if not inputs or not await output.exists_local():
+            continue
+        behind = max(inputs) - (await output.mtime_uncached(skip_storage=True)).local()
+        if behind > 0:
+            output.touch(times=(max(inputs), max(inputs)))
+            logger.warning(f"{output} is dated {behind:.0f} s later, as its input: clocks of nodes differ")
