@@ -23,7 +23,7 @@ SNAKEFILE = f"""
 import asyncio, sys
 sys.path.insert(0, {str(ROOT / "scripts")!r})
 from ripeness.workflow import slurm_polling, slurm_submission
-slurm_polling.ANSWER_S = slurm_polling.FIRST_PAUSE_S = slurm_polling.WAITED_S = 1.0
+slurm_polling.ANSWER_S, slurm_polling.FIRST_PAUSE_S, slurm_polling.WAITED_S = 3.0, 1.0, 1.0
 slurm_submission.FIRST_WAIT_S = 1.0
 slurm_submission.quote_python()
 
@@ -84,8 +84,8 @@ class Workflow:
         assert text in self.said, self.said
 
     def at_work(self) -> list[int]:
-        """Processes of the job: all that work in the folder but Snakemake itself."""
-        return [pid for pid in processes_in(self.folder) if pid != self.process.pid]
+        """Processes of the job: all that work in the folder but Snakemake and what it asks SLURM with."""
+        return [pid for pid in processes_in(self.folder) if session_of(pid) not in (0, self.process.pid)]
 
     def wait_started(self) -> None:
         """Wait until the job is at work."""
@@ -95,6 +95,14 @@ class Workflow:
         """Let the job end, and give Snakemake's status."""
         (self.folder / "may").touch()
         return self.process.wait(HANG_SECONDS)
+
+
+def session_of(pid: int) -> int:
+    """The session of a process; 0 where it has gone by now."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def processes_in(folder: Path) -> list[int]:
