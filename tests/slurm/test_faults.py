@@ -165,20 +165,6 @@ def test_why_a_job_cannot_run_is_said_and_then_it_runs(workflow, cluster):
     assert workflow.said.count("SLURM jobid") == 1
 
 
-def test_a_job_of_a_node_that_goes_down_runs_again_and_nothing_of_it_is_left(workflow, cluster):
-    workflow.start()
-    workflow.wait_started()
-    (node,) = {job["node"] for job in cluster.jobs() if job["id"] == workflow.job}
-    cluster.ask("scontrol", "update", f"NodeName={node}", "State=down", "Reason=test")  # comes back by itself
-    wait_for(lambda: not workflow.at_work())
-    (workflow.folder / "started").unlink()
-    wait_for(lambda: {job["state"] for job in cluster.jobs() if job["id"] == workflow.job} == {"PENDING"})
-    cluster.ask("scontrol", "update", f"JobId={workflow.job}", "StartTime=now")  # not after two minutes
-    workflow.wait_started()
-    assert workflow.end() == 0, workflow.said
-    assert workflow.said.count("SLURM jobid") == 1
-
-
 def test_what_is_cancelled_leaves_no_process(workflow, cluster):
     workflow.start()
     workflow.wait_started()

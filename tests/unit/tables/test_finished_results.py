@@ -172,9 +172,7 @@ def test_a_table_of_another_checkpoint_is_seen(results, name, change):
 def test_all_such_files_are_named_at_once(results):
     for name in FOREIGN:
         (results / name).write_text("")
-    with pytest.raises(
-        UserError, match=r"^\S+ cannot be read: .*\nneither can 8 more\nhint: delete .*and 3 more "
-    ):
+    with pytest.raises(UserError, match=r"^\S+ cannot be read: .*\nneither can 8 more\nhint: delete .*and 3 more "):
         check_finished(results)
 
 
@@ -194,9 +192,7 @@ def test_make_study_does_not_pass_over_such_a_file(tmp_path, monkeypatch, name, 
     path.write_bytes(content)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_study, "run_snakemake", lambda *_: pytest.fail("was started all the same"))
-    with pytest.raises(
-        UserError, match=rf"results/nursery/{name} cannot be read: .*\nhint: delete .*makes"
-    ):
+    with pytest.raises(UserError, match=rf"results/nursery/{name} cannot be read: .*\nhint: delete .*makes"):
         run_study.main(["--study", str(ROOT / "config.yaml")])
 
 
