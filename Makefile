@@ -9,7 +9,7 @@ PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast resume test test-all unit lint bench format lock unlock clean help
+.PHONY: study resolve forecast resume test test-all unit lint bench format schema lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -54,6 +54,10 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
+
+# After a kind of tuning was added or changed in scripts/ripeness/study/methods/.
+schema: .venv/ready-dev
+	@PYTHONPATH=scripts .venv/bin/python -m ripeness.study.methods.schema_part
 
 # Only what is not in the lock file yet; again: make resolve UPDATE=1 STUDY=...
 resolve: .venv/ready

@@ -59,11 +59,15 @@ shell.prefix(
 )  # in whichever folder it runs
 
 
-def code_of(program):
-    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
+def code_of(program, modules=None):
+    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change.
+
+    `modules` is a lookup of modules that count for a job alone, such as that of its kind of tuning.
+    """
 
     def digest(wildcards):  # a function: a job on a cluster reads the code of its own rule only
-        return code_digest.digest(SCRIPTS / f"{program}.py")
+        more = modules(STUDY, wildcards) if modules else []
+        return " ".join(code_digest.digest(SCRIPTS / file) for file in [f"{program}.py", *more])
 
     return digest
 

@@ -12,7 +12,7 @@ from typing import Any
 from ripeness.audit.weights import same_weights
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.joined_sources import parts_of
-from ripeness.study.methods import on_dataset
+from ripeness.study.methods.reading import on_dataset
 
 Plan = dict[str, Any]
 UNEVEN = 3  # widest gap over the median one; powers of two are even in log tokens, and one left out doubles a gap

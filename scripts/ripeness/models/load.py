@@ -22,6 +22,7 @@ from transformers import (
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import text_config
 from ripeness.models.model_folder import CONFIGS, advice_on, check_is_model
+from ripeness.models.tuned_state import checkpoint_of, is_small, put_state
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.made_here import damaged, how_made_again
@@ -45,8 +46,23 @@ WANTED = "name a model that predicts the next word from those before, such as a 
 def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
-    transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
+    The folder holds a model, or a small tuned state, which is merged into the model of its checkpoint.
     UserError for a folder that holds no model which predicts the next word from those before.
+    """
+    check_is_model(folder)
+    if not is_small(folder):
+        return load_weights(folder, on_gpu=on_gpu, dtype=dtype)
+    checkpoint = checkpoint_of(folder)
+    model = load_weights(checkpoint, on_gpu=on_gpu)
+    put_state(model, folder, checkpoint)
+    model.name_or_path = str(folder)
+    return model.to(dtype).eval()
+
+
+def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load the model that a folder in the layout of transformers holds.
+
+    transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     """
     load_config(folder)
     try:

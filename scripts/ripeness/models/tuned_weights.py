@@ -8,23 +8,33 @@ from transformers import PreTrainedModel
 
 from ripeness.models.load import TOKENIZER_FILES
 from ripeness.models.model_folder import check_links
+from ripeness.models.tuned_state import Tuned, write_tuned
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import MARK, SCRATCH, TUNED, mark_of, write_mark
 
 
 def save_model(
-    model: PreTrainedModel, checkpoint: Path, output: Path, weights: dict | None = None, scratch: Path | None = None
+    model: PreTrainedModel,
+    checkpoint: Path,
+    output: Path,
+    weights: dict | None = None,
+    scratch: Path | None = None,
+    tuned: Tuned | None = None,
 ) -> None:
     """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
 
-    `weights` are those of a model that is spread over processes, put together. With `scratch`, a folder on this node,
-    the files lie there, and the model's folder has links to them.
+    `weights` are those of a model that is spread over processes, put together. With `tuned`, a small state, that is
+    written in place of the weights. With `scratch`, a folder on this node, the files lie there, and the model's folder
+    has links to them.
     """
     check_links(checkpoint)
     with whole(output, TUNED) as folder:
         place = scratch_place(output, scratch) if scratch else folder
-        model.save_pretrained(place, state_dict=weights)
+        if tuned is None:
+            model.save_pretrained(place, state_dict=weights)
+        else:
+            write_tuned(place, tuned, checkpoint, output)
         # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
         # ends a text; and the text part of a model of several media by itself, which may not load as a model
         config = read_json(checkpoint / "config.json", dict)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
+from ripeness.runtime.wording import hint
 from ripeness.study.annealed_twins import check_texts_apart
 from ripeness.study.audit_checks import check_acknowledged
-from ripeness.study.grid import MODELS, VALIDATION, Study, formats_used, kind_of, methods_of, plan_cells, tuned_series
+from ripeness.study.grid import MODELS, VALIDATION, Study, formats_used, kind_of, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
-from ripeness.study.methods import check_recipe, on_dataset
-from ripeness.study.schema import check_config, hint
+from ripeness.study.methods.reading import check_method, on_dataset
+from ripeness.study.methods.replay import check_replay
+from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
 from ripeness.study.tasks import load_task
 from ripeness.study.theory_settings import settings_from
@@ -95,39 +97,13 @@ def check_methods(study: Study) -> None:
                 if dataset not in study.config["datasets"]:
                     raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.config["datasets"])
         if method != "base":
-            check_recipe(f"methods.{method}", settings)
+            check_method(f"methods.{method}", settings)
             check_replay(study, method)
     tuning = [method for method in study.config["methods"] if method != "base"]
     for series, settings in study.config["series"].items():
         for method in settings.get("methods", []):
             if method not in tuning:
                 raise unknown(f"series.{series}.methods", "method", method, tuning)
-
-
-def check_replay(study: Study, method: str) -> None:
-    """Refuse to replay no text, one that nothing reads, or one on which models are measured."""
-    replay, config = study.config["methods"][method].get("replay"), study.config
-    if replay is None:
-        return
-    where = f"methods.{method}.replay"
-    tuned = [name for name in tuned_series(study) if method in methods_of(study, name)]
-    others = [name for name in tuned if "pretrain" not in config["series"][name]]
-    if "text" not in replay and others:
-        raise UserError(
-            f"{where}: what did {', '.join(others)} learn from? it was not pre-trained here\n"
-            "hint: name a UTF-8 file of such text under `text`"
-        )
-    if "text" in replay and not others:
-        raise UserError(
-            f"{where}.text: all series were pre-trained here, and read again what they learned from\n"
-            "hint: take `text` out"
-        )
-    for name, text in config["texts"].items():
-        if "path" in text and "text" in replay and Path(text["path"]).resolve() == Path(replay["text"]).resolve():
-            raise UserError(
-                f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
-                "hint: name another file; a text that was trained on says nothing of what is forgotten"
-            )
 
 
 def check_suites(study: Study) -> None:

@@ -21,7 +21,8 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.storage.arrays import read_array
 from ripeness.storage.parquet import read_table
-from ripeness.train.loop import TrainingSettings, rate_at
+from ripeness.study.methods.full import FullSettings
+from ripeness.train.loop import rate_at
 
 LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
 
@@ -74,9 +75,9 @@ def complete_settings(settings: AnnealingSettings, facts: dict[str, Any], window
     return replace(settings, learning_rate=facts["lr"] if rate is None else rate, sequence_length=length)
 
 
-def training_settings(settings: AnnealingSettings) -> TrainingSettings:
+def training_settings(settings: AnnealingSettings) -> FullSettings:
     """The same as settings of a training in one epoch."""
-    return TrainingSettings(
+    return FullSettings(
         learning_rate=settings.learning_rate,
         epochs=1,
         batch_size=settings.batch_size,

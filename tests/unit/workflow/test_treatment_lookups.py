@@ -12,7 +12,7 @@ from nursery import tuned_nursery
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import plan_cells
 from ripeness.study.load import load_study
-from ripeness.study.methods import read_settings
+from ripeness.study.methods.reading import read_settings
 from ripeness.study.named_files import named_files
 from ripeness.workflow import resources
 from ripeness.workflow.lookups import collect, keep, measure
@@ -132,9 +132,11 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
     ("recipe", "said"),
     [
         ({"kind": "lora"}, "methods.treated: kind lora lacks rank and alpha\nhint: "),
-        ({"alpha": 8}, "methods.treated: alpha are of adapters, but kind is 'full'\nhint: "),
+        ({"alpha": 8}, "methods.treated: kind full has no alpha\nhint: kind: lora, or "),
         ({"kind": "lora", "rank": 4, "alpha": 8, "pull": 0.1}, "methods.treated: `pull` holds weights"),
         ({"kind": "lora", "rank": 4, "alpha": 8, "gpu": 2}, "methods.treated: .* not shared out to 2 GPUs\nhint: "),
+        ({"weigth_decay": 0.1}, "methods.treated: unknown key 'weigth_decay'.*\nhint: did you mean 'weight_decay'"),
+        ({"kind": "lora", "rank": 4, "alpa": 8}, "methods.treated: unknown key 'alpa'.*\nhint: did you mean 'alpha'"),
         ({"replay": {"share": 1.5}}, "methods.treated.replay.share: 1.5 is greater than or equal to the maximum"),
         ({"replay": 0.5}, "methods.treated.replay: 0.5 is not of type 'object'"),
         ({"pull": 0}, "methods.treated.pull: 0 is less than or equal to the minimum"),

@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from ripeness.study.grid import Study, tunes_on
-from ripeness.study.methods import on_dataset
+from ripeness.study.methods.reading import on_dataset
 from ripeness.workflow.lookups.shared import results, to_json
 from ripeness.workflow.lookups.train import of_training
 
@@ -25,15 +25,20 @@ def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:
     return [f"{results(study)}/examples/{wildcards.dataset}/{format_}" for format_ in study.config["formats"]]
 
 
-def kept_models(study: Study, wildcards: Any) -> list[str]:
-    """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
-    if study.config["keep_models"] != "best":
-        return []
+def kept_choices(study: Study) -> list[tuple[str, str, str, str]]:
+    """Return (series, checkpoint, dataset, method) of all among whose trainings the best is chosen."""
     pairs = list(product(study.config["datasets"], study.config["methods"]))
     return [
-        f"{results(study)}/best/{series}/{checkpoint}/{dataset}/{method}/model"
+        (series, checkpoint, dataset, method)
         for series, checkpoints in study.checkpoints.items()
         for checkpoint in checkpoints
         for dataset, method in pairs
         if tunes_on(study, series, method, dataset)
     ]
+
+
+def kept_models(study: Study, wildcards: Any) -> list[str]:
+    """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
+    if study.config["keep_models"] != "best":
+        return []
+    return [f"{results(study)}/best/{'/'.join(choice)}/model" for choice in kept_choices(study)]

@@ -3,8 +3,10 @@
 from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Study, probes_of, recipe_on
+from ripeness.study.methods.register import KINDS
 from ripeness.study.tasks import normalisation_of
 from ripeness.workflow.lookups.shared import cell_of, made_for, results, text_file, to_json
+from ripeness.workflow.lookups.train import modules_of
 
 
 def model_folder(study: Study, wildcards: Any) -> str:
@@ -13,6 +15,28 @@ def model_folder(study: Study, wildcards: Any) -> str:
     if cell.method == "base":
         return f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
     return f"{results(study)}/cells/{cell.path}/model"
+
+
+def kind_with_state(study: Study, wildcards: Any) -> str | None:
+    """Return the kind of a cell whose model is saved as a small state next to its checkpoint."""
+    cell = cell_of(wildcards)
+    if cell.method == "base":
+        return None
+    kind = recipe_on(study, cell.method, cell.dataset)["kind"]
+    return kind if KINDS[kind].has_small_state else None
+
+
+def checkpoint_of_state(study: Study, wildcards: Any) -> list[str]:
+    """Return the checkpoint that the small state of a cell is put into; none where the model has all weights."""
+    cell = cell_of(wildcards)
+    checkpoint = f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
+    return [checkpoint] if kind_with_state(study, wildcards) else []
+
+
+def kind_modules(study: Study, wildcards: Any) -> list[str]:
+    """Return the modules that put the small state of a cell into its checkpoint."""
+    kind = kind_with_state(study, wildcards)
+    return [] if kind is None else modules_of(kind)
 
 
 def training_record(study: Study, wildcards: Any) -> list[str]:

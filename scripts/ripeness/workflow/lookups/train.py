@@ -4,16 +4,38 @@ import shlex
 from typing import Any
 
 from ripeness.study.grid import Study, recipe_on
+from ripeness.study.methods.reading import on_dataset
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
-from ripeness.workflow.resources import training_settings
 
 APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
+
+
+def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
+    """Settings of the method of a training: that of a cell, or of the best model that is tuned again."""
+    if hasattr(wildcards, "tuning"):
+        return on_dataset(study.config["methods"][wildcards.tuning], wildcards.dataset)
+    return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
 def method_settings(study: Study, wildcards: Any) -> str:
     """The recipe of a cell, with its seed."""
     recipe = recipe_on(study, wildcards.method, wildcards.dataset) | {"seed": int(wildcards.seed)}
     return to_json(of_training(recipe, "method", "is_grid"))
+
+
+def modules_of(kind: str) -> list[str]:
+    """Return the modules that decide what a kind of tuning does to a model, below scripts/."""
+    return [f"ripeness/models/methods/{kind}.py"]
+
+
+def kind_modules(study: Study, wildcards: Any) -> list[str]:
+    """Return the modules of the kind of a training."""
+    return modules_of(training_settings(study, wildcards)["kind"])
+
+
+def modules_of_full(study: Study, wildcards: Any) -> list[str]:
+    """Return the modules of the kind by which checkpoints are annealed."""
+    return modules_of("full")
 
 
 def of_training(settings: dict[str, Any], *others: str) -> dict[str, Any]:

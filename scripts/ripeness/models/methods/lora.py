@@ -1,32 +1,61 @@
-"""Low-rank adapters (LoRA; Hu et al. 2021, arXiv 2106.09685) by peft: trained in the weights' place, then merged.
+"""Train low-rank adapters (LoRA; Hu et al. 2021, arXiv 2106.09685) by peft in place of the weights.
 
-What is saved is a model like any other, so that measuring it, and how far it has moved, is the same for every method.
+The adapters are the tuned state. They are merged into the weights, so that measuring a model, and how far it has moved,
+is the same for every kind.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from ripeness.models.methods.attached import Attached, State
 from ripeness.models.sharding import n_processes
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods import TrainingSettings
+from ripeness.study.methods.lora import LoraSettings
+
+if TYPE_CHECKING:
+    from peft.tuners.lora import LoraModel
 
 # Types whose kernels read the weight of `out_proj` themselves; peft refuses adapters there.
 FUSED = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
 
 
-@contextmanager
-def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None]:
-    """For kind lora, let a model learn by adapters for a while, which are merged into its weights at the end.
+class Adapters(Attached):
+    """Adapters in a model, whose weights are frozen meanwhile."""
 
-    The weights themselves are frozen meanwhile. Adapters start from the random numbers at hand.
-    """
-    if settings.kind != "lora":
-        yield
-        return
+    def __init__(self, model: PreTrainedModel, tuner: "LoraModel", is_trained: list[bool]) -> None:
+        """Remember which weights are trained without adapters."""
+        self.model, self.tuner, self.is_trained = model, tuner, is_trained
+
+    def tensors(self) -> State:
+        """Return the adapters' matrices by their names in the model, as they are."""
+        return {name: weight.detach() for name, weight in self.model.named_parameters() if ".lora_" in name}
+
+    def state(self) -> State:
+        """Return a copy of the adapters' matrices."""
+        return {name: weight.cpu().clone() for name, weight in self.tensors().items()}
+
+    def load(self, state: State) -> None:
+        """Put matrices in the place of those at hand."""
+        places = self.tensors()
+        if wrong := sorted(places.keys() ^ state.keys()):
+            raise KeyError(f"{wrong[0]} is not in both the model and the state")
+        for name, place in places.items():
+            if (place.shape, place.dtype) != (state[name].shape, state[name].dtype):
+                raise ValueError(f"{name} has shape {list(state[name].shape)}, not {list(place.shape)}")
+            place.copy_(state[name])
+
+    def merge(self) -> None:
+        """Add the products of the matrices to the weights, and take the adapters out."""
+        self.tuner.merge_and_unload()
+        for weight, is_trained in zip(self.model.parameters(), self.is_trained, strict=True):
+            weight.requires_grad_(is_trained)
+
+
+def attach(model: PreTrainedModel, settings: LoraSettings) -> Adapters:
+    """Put adapters into a model, which start from the random numbers at hand."""
     from peft import LoraConfig  # not at the top: no other job shall pay for it
     from peft.tuners.lora import LoraModel
 
@@ -40,12 +69,8 @@ def adapted(model: PreTrainedModel, settings: TrainingSettings) -> Iterator[None
         target_modules=chosen_modules(linear, settings.modules),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in linear.values()),
     )
-    trained = [weight.requires_grad for weight in model.parameters()]
-    tuner = LoraModel(model, config, "default")  # puts adapters into the model itself
-    yield
-    tuner.merge_and_unload()
-    for weight, is_trained in zip(model.parameters(), trained, strict=True):
-        weight.requires_grad_(is_trained)
+    is_trained = [weight.requires_grad for weight in model.parameters()]
+    return Adapters(model, LoraModel(model, config, "default"), is_trained)  # puts adapters into the model itself
 
 
 def linear_modules(model: PreTrainedModel) -> dict[str, torch.nn.Module]:

@@ -8,12 +8,18 @@ clipping and through Adam's moments, as that of the answers does; weight decay b
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.study.methods import TrainingSettings
+from ripeness.study.methods.pull import Pulled
+from ripeness.study.methods.settings import TrainingSettings
 
 
 def starting_point(model: PreTrainedModel, settings: TrainingSettings) -> list[torch.Tensor]:
     """A copy of the weights that a model is pulled to; none where it is not."""
-    return [weight.detach().clone() for weight in model.parameters()] if settings.pull else []
+    return [weight.detach().clone() for weight in model.parameters()] if pull_of(settings) else []
+
+
+def pull_of(settings: TrainingSettings) -> float:
+    """Return the strength of the pull; 0 for none, and for kinds that have none."""
+    return (settings.pull or 0.0) if isinstance(settings, Pulled) else 0.0
 
 
 def clip_gradient(weights: list[torch.Tensor], start: list[torch.Tensor], settings: TrainingSettings) -> torch.Tensor:
@@ -23,6 +29,6 @@ def clip_gradient(weights: list[torch.Tensor], start: list[torch.Tensor], settin
     norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     for weight, origin in zip(weights, start, strict=True):
         if weight.grad is not None:
-            weight.grad.add_(weight.detach() - origin, alpha=settings.pull)
+            weight.grad.add_(weight.detach() - origin, alpha=pull_of(settings))
     torch.nn.utils.clip_grad_norm_(weights, settings.clip)
     return norm
