@@ -12,7 +12,9 @@ import torch
 from chat_shapes import CHATML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import export_model
 import predict
+import train_model
 from ripeness.measure.prompts import draw_shots
 from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.load import load_model
@@ -269,6 +271,23 @@ def test_a_tuned_model_is_deleted_once_it_is_measured(run, probes, checkpoint, t
     write_json(tmp_path / "record.json", {"status": status})
     run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
     assert tuned.is_dir() and not list(tuned.iterdir())
+
+
+def test_a_small_state_is_measured_as_the_model_that_it_stands_for_and_deleted_like_one(
+    run, probes, checkpoint, examples, tmp_path
+):
+    small, record = tmp_path / "small", tmp_path / "record.json"
+    how = {"kind": "lora", "rank": 4, "alpha": 8, "learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "seed": 1}
+    words = ["--checkpoint", str(checkpoint), "--examples", str(examples / "choice" / "train.parquet")]
+    train_model.main([*words, "--settings", json.dumps(how), "--output", str(small), "--record", str(record)])
+    export_model.main([str(small), str(tmp_path / "whole")])
+    found = {
+        place: run(probes, "--model", str(tmp_path / place), "--training", str(record), "--delete-model", name=place)
+        for place in ("small", "whole")
+    }
+    assert found["small"].equals(found["whole"])
+    assert not found["small"].equals(run(probes, name="base"))
+    assert small.is_dir() and not list(small.iterdir())
 
 
 @pytest.mark.parametrize("status", ["done", "diverged"])

@@ -49,6 +49,7 @@ def fingerprint_of(model: PreTrainedModel) -> str:
 
 def write_tuned(folder: Path, tuned: Tuned, checkpoint: Path, output: Path) -> None:
     """Write a state into `folder`, which will be found at `output`, with the way from there to the checkpoint."""
+    folder.mkdir(exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in tuned.state.items()}, folder / STATE)
     settings = {key: value for key, value in asdict(tuned.settings).items() if value is not None}
     way = os.path.relpath(checkpoint.absolute(), output.absolute())
@@ -99,9 +100,10 @@ def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
         )
     with open_tensors(path) as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    settings = read_settings(record["settings"], str(Path(folder) / RECORD))
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # adapters start at random before they are loaded
-        attached = attach(model, read_settings(record["settings"]))
+        attached = attach(model, settings)
     try:
         attached.load(state)
     except (KeyError, ValueError) as error:
