@@ -43,7 +43,7 @@ TOKENIZER_FILES = (
 WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 
 
-def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
     The folder holds a model, or a small tuned state, which is merged into the model of its checkpoint.
@@ -51,12 +51,12 @@ def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.
     """
     check_is_model(folder)
     if not is_small(folder):
-        return load_weights(folder, on_gpu=on_gpu, dtype=dtype)
+        return load_weights(folder, on_gpu=on_gpu)
     checkpoint = checkpoint_of(folder)
     model = load_weights(checkpoint, on_gpu=on_gpu)
     put_state(model, folder, checkpoint)
     model.name_or_path = str(folder)
-    return model.to(dtype).eval()
+    return model.eval()
 
 
 def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

@@ -6,7 +6,7 @@ relative to this one, and a fingerprint of the checkpoint's weights, so that no 
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from ripeness.models.methods.register import attach
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.made_here import damaged
+from ripeness.runtime.typed_settings import check_types
 from ripeness.storage.arrays import open_tensors
-from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TrainingSettings
 
@@ -76,6 +76,23 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
+def settings_of(record: dict[str, Any], path: Path) -> TrainingSettings:
+    """Return the settings in a record; UserError where they are not those of their kind."""
+    kind, values = KINDS[record["settings"]["kind"]].settings, record["settings"]
+    check_types(str(path), kind, values)
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    unknown, missing = values.keys() - {field.name for field in fields(kind)}, needed - values.keys()
+    if unknown or missing:
+        what = ", ".join(
+            [*(f"unknown {key!r}" for key in sorted(unknown)), *(f"no {key!r}" for key in sorted(missing))]
+        )
+        raise UserError(
+            f"{path}: the settings have {what}\n"
+            "hint: another version of this project has written it; take that one, or tune the model again"
+        )
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
 def checkpoint_of(folder: Path) -> Path:
     """Return the folder of the checkpoint that a small state belongs to; UserError where it is no longer there."""
     way, here = read_record(folder)["checkpoint"]["path"], Path(folder)
@@ -100,7 +117,7 @@ def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
         )
     with open_tensors(path) as file:
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    settings = read_settings(record["settings"], str(Path(folder) / RECORD))
+    settings = settings_of(record, Path(folder) / RECORD)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # adapters start at random before they are loaded
         attached = attach(model, settings)

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.models.context_limits import context_length
 from ripeness.models.gate.folder import refusal
 from ripeness.models.gate.lowest_loss import check_not_too_low, relabelled
-from ripeness.models.load import encode, end_of_text, load_model, load_tokenizer
+from ripeness.models.load import encode, end_of_text, load_tokenizer, load_weights
 from ripeness.runtime.errors import UserError
 
 MOST_TOKENS = 1024
@@ -73,7 +73,7 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
-    model = load_model(folder, on_gpu=False, dtype=dtype)
+    model = load_weights(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
         raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")

@@ -14,6 +14,9 @@ from ripeness.runtime.wording import hint
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import Kind, TrainingSettings
 
+# It passes values on or refuses them; the defaults are those of the dataclasses.
+NEUTRAL = True
+
 LIMITS = {
     "minimum": (operator.ge, "less than"),
     "exclusiveMinimum": (operator.gt, "not above"),
@@ -23,28 +26,28 @@ LIMITS = {
 SHARED = {"steps": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
 
 
-def read_settings(values: dict[str, Any], where: str = "settings") -> TrainingSettings:
+def read_settings(values: dict[str, Any]) -> TrainingSettings:
     """Return the settings in a JSON object; UserError for an unknown or missing key, or a value that cannot be."""
     name = values.get("kind", "full")
     if name not in list(KINDS):  # which may be of any type
-        raise UserError(f"{where}: unknown kind {name!r}\n{hint(name, list(KINDS), otherwise=known(KINDS))}")
+        raise UserError(f"settings: unknown kind {name!r}\n{hint(name, list(KINDS), otherwise=known(KINDS))}")
     kind = KINDS[name]
     given = {key: value for key, value in values.items() if value is not None}
-    check_method(where, given)
+    check_method("settings", given)
     names = [field.name for field in fields(kind.settings)]
     missing = [field.name for field in fields(kind.settings) if field.default is MISSING and field.name not in given]
     if unknown := sorted(values.keys() - set(names) - keys_of_others(kind)):
         near = hint(unknown[0], names, otherwise=known(names))
-        raise UserError(f"{where}: unknown key {', '.join(map(repr, unknown))}\n{near}")
+        raise UserError(f"settings: unknown key {', '.join(map(repr, unknown))}\n{near}")
     if missing:
-        raise UserError(f"{where}: missing {', '.join(map(repr, missing))}\nhint: {known(names)}")
+        raise UserError(f"settings: missing {', '.join(map(repr, missing))}\nhint: {known(names)}")
     given = {key: value for key, value in given.items() if key in names}
     for key, choices in choices_of(kind.settings).items():
         if given.get(key, choices[0]) not in choices:
             near = hint(given[key], list(choices), otherwise=known(choices))
-            raise UserError(f"{where}: unknown {key} {given[key]!r}\n{near}")
-    check_types(where, kind.settings, given)
-    check_limits(where, SHARED | kind.keys, given)
+            raise UserError(f"settings: unknown {key} {given[key]!r}\n{near}")
+    check_types("settings", kind.settings, given)
+    check_limits("settings", SHARED | kind.keys, given)
     return kind.settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
 
 
