@@ -83,11 +83,9 @@ def settings_of(record: dict[str, Any], path: Path) -> TrainingSettings:
     needed = {field.name for field in fields(kind) if field.default is MISSING}
     unknown, missing = values.keys() - {field.name for field in fields(kind)}, needed - values.keys()
     if unknown or missing:
-        what = ", ".join(
-            [*(f"unknown {key!r}" for key in sorted(unknown)), *(f"no {key!r}" for key in sorted(missing))]
-        )
+        words = [f"unknown {key!r}" for key in sorted(unknown)] + [f"no {key!r}" for key in sorted(missing)]
         raise UserError(
-            f"{path}: the settings have {what}\n"
+            f"{path}: the settings have {', '.join(words)}\n"
             "hint: another version of this project has written it; take that one, or tune the model again"
         )
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
