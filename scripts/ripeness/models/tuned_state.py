@@ -57,7 +57,7 @@ def write_tuned(folder: Path, tuned: Tuned, checkpoint: Path, output: Path) -> N
 
 
 def is_small(folder: Path) -> bool:
-    """Whether a folder has a small state rather than a model."""
+    """Return whether a folder has a small state rather than a model."""
     return (Path(folder) / RECORD).is_file()
 
 
