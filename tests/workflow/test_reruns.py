@@ -181,7 +181,7 @@ def test_the_best_model_by_validation_is_tuned_again_and_kept(edited):
         assert (place / "training.json").read_text() == (results / "cells" / cell / "training.json").read_text()
         name = "tuned" if method == "lora" else "model"
         assert [path.stem for path in (place / "model").glob("*.safetensors")] == [name]
-        assert load_model(place / "model", on_gpu=False).num_parameters() > 50_000
+        assert load_model(place / "model", on_gpu=False).num_parameters() > 10_000
     assert not list(results.glob("cells/**/*.safetensors"))
     assert edited.planned(config) == {}
     replace(edited.folder / "scripts/ripeness/models/methods/lora.py", "lora_dropout=0.0", "lora_dropout=0.1")
