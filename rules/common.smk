@@ -29,7 +29,7 @@ from ripeness.workflow import (
     snakemake_cache,
     start_order,
 )
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 from ripeness.workflow.wildcards import one_of
 
 

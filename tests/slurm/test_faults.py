@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 SNAKEFILE = f"""
 import asyncio, sys
 sys.path.insert(0, {str(ROOT / "scripts")!r})
-from ripeness.workflow import slurm_polling, slurm_submission
+from ripeness.workflow.snakemake_patches import slurm_polling, slurm_submission
 slurm_polling.ANSWER_S, slurm_polling.FIRST_PAUSE_S, slurm_polling.WAITED_S = 3.0, 1.0, 1.0
 slurm_submission.FIRST_WAIT_S = 1.0
 slurm_submission.quote_python()

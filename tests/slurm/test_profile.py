@@ -17,7 +17,7 @@ from cluster import Cluster
 from cut_study import Study
 from waiting import HANG_SECONDS, Together, files_below, wait_for
 
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness.workflow import slurm_submission
+from ripeness.workflow.snakemake_patches import slurm_submission
 slurm_submission.FIRST_WAIT_S = 0.1
 slurm_submission.quote_python()
 

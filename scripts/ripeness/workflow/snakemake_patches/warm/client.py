@@ -1,4 +1,4 @@
-"""Run one program in a child of a warm server (`ripeness.workflow.warm.start`), or plainly where that cannot be had.
+"""Run one program in a child of a warm server (`start.py`), or plainly where that cannot be had.
 
 `scripts/warm/python` starts this under ``python -S -E`` with the server's socket, the program and its options.
 Nothing of the job happens before the child has the whole request, so until then a plain start is safe. Later it is safe

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness.workflow import slurm_submission
-from ripeness.workflow.slurm_submission import Submission, be_patient, is_for_a_while, marked
+from ripeness.workflow.snakemake_patches import slurm_submission
+from ripeness.workflow.snakemake_patches.slurm_submission import Submission, be_patient, is_for_a_while, marked
 
 POLICY = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size"
 POLICY += " and/or time limits)"

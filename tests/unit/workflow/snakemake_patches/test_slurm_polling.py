@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness.workflow import slurm_polling
-from ripeness.workflow.slurm_polling import Watch, hint, poll_patiently, stuck_for
+from ripeness.workflow.snakemake_patches import slurm_polling
+from ripeness.workflow.snakemake_patches.slurm_polling import Watch, hint, poll_patiently, stuck_for
 
 COMMAND = "squeue --format='%i|%T' --states=all --noheader --name run"
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from ripeness.workflow.slurm_polling import poll_patiently
+from ripeness.workflow.snakemake_patches.slurm_polling import poll_patiently
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 FIRST_WAIT_S, MOST_WAIT_S = 15.0, 300.0  # between attempts: doubled with each

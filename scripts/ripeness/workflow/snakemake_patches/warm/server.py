@@ -1,6 +1,6 @@
-"""Be a warm server: import libraries once, then fork a child for each job (see `ripeness.workflow.warm.start`).
+"""Be a warm server: import libraries once, then fork a child for each job (see `start.py`).
 
-One loop and one thread. The child, not the server, reads what a client wants (`ripeness.workflow.warm.job`), so a slow
+One loop and one thread. The child, not the server, reads what a client wants (`job.py`), so a slow
 client holds nobody up. What is said on a client's connection:
 
     child -> client     its process id, before all else (or the server: NO_CHILD, the workflow has ended)
@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ripeness.workflow.warm.job import PLAIN, become_job, settings_read_at_start, tell
+from ripeness.workflow.snakemake_patches.warm.job import PLAIN, become_job, settings_read_at_start, tell
 
 NO_CHILD = 0  # as in warm_client
 LIFELINE = 0  # standard input: a pipe whose other end only the workflow's main process holds

@@ -1,4 +1,4 @@
-"""Be a job: what a forked child of the warm server does between fork and end (see `ripeness.workflow.warm.start`)."""
+"""Be a job: what a forked child of the warm server does between fork and end (see `start.py`)."""
 
 import atexit
 import builtins

@@ -44,7 +44,10 @@ RUN_MODELS = {"torch", "transformers", "safetensors", "rouge_score"}  # a progra
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "GOTO")}
 
 # Not started as a file: with its folder on the path, `ripeness/stats/resampling.py` would stand for that of Python.
-SERVER = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ripeness.workflow.warm.server import main; main()"
+SERVER = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from ripeness.workflow.snakemake_patches.warm.server import main; main()"
+)
 
 MAX_ADDRESS_BYTES = 107  # of a socket
 

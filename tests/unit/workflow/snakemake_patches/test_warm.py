@@ -13,19 +13,20 @@ from pathlib import Path
 import pytest
 from waiting import FOREVER_SECONDS, HANG_SECONDS, wait_for
 
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 
-SCRIPTS = Path(__file__).parents[3] / "scripts"
+SCRIPTS = Path(__file__).parents[4] / "scripts"
 SHIM = str(SCRIPTS / "warm" / "python")
 
 WORKFLOW = f"""
 import os, subprocess, sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 os.environ.update(warm.ONE_THREAD)
 if "GRACE" in os.environ:
-    grace = "from ripeness.workflow.warm import server; server.GRACE_S = " + os.environ["GRACE"] + "; server.main()"
-    warm.SERVER = warm.SERVER.replace("from ripeness.workflow.warm.server import main; main()", grace)
+    package = "from ripeness.workflow.snakemake_patches.warm"
+    grace = package + " import server; server.GRACE_S = " + os.environ["GRACE"] + "; server.main()"
+    warm.SERVER = warm.SERVER.replace(package + ".server import main; main()", grace)
 server = warm.start(sys.argv[1].split(","), ["program.py"])
 print(server.process.pid, server.folder, flush=True)
 sys.exit(subprocess.run(["sh", "-c", "python scripts/program.py; exit $?"]).returncode)
