@@ -26,7 +26,7 @@ pathvars:
 report: "reports/workflow.rst"
 
 
-container: snakemake_cache.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
+container: rule_values.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
 
 
 include: "rules/prepare.smk"

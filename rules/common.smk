@@ -20,16 +20,16 @@ from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.strict_yaml import check_read
 from ripeness.workflow import (
-    clocks,
     code_digest,
     forecast,
     lookups,
     resources,
-    slurm_submission,
-    snakemake_cache,
-    start_order,
+    rule_values,
+    run_conditions,
+    snakemake_call,
 )
-from ripeness.workflow.snakemake_patches.warm import start as warm
+from ripeness.workflow.snakemake_patches import plain_paths, slurm_submission
+from ripeness.workflow.snakemake_patches import register as patches
 from ripeness.workflow.wildcards import one_of
 
 
@@ -42,21 +42,18 @@ def refuse(check, *values):
         sys.exit(2)
 
 
-snakemake_cache.hurry()
-clocks.accept_other_clocks()
-slurm_submission.quote_python()
-start_order.go_offline()
-start_order.limit_fetching(workflow)
+run_conditions.go_offline()
 refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
 STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
+LOGS = Path(lookups.shared.results(STUDY)) / "logs"
 if workflow.is_main_process:
     refuse(check_files, STUDY)
+    refuse(plain_paths.check_study, STUDY)
+patches.while_reading(workflow, LOGS)  # before the first rule
 
 
-from_plan = partial(snakemake_cache.from_plan, STUDY)
-shell.prefix(
-    f"set -euo pipefail; PROGRAMS={quote(snakemake_cache.in_project('scripts'))}; "
-)  # in whichever folder it runs
+from_plan = partial(rule_values.from_plan, STUDY)
+shell.prefix(f"set -euo pipefail; PROGRAMS={quote(rule_values.in_project('scripts'))}; ")  # in whichever folder it runs
 
 
 def code_of(program, modules=None):
@@ -77,28 +74,14 @@ def study_folder(wildcards):
     return lookups.shared.results(STUDY)
 
 
-def start_warm():
-    """Start local jobs, and members of a group on a cluster, as children of processes that have imported libraries."""
-    if workflow.is_main_process and workflow.local_exec:
-        warm.start_all(SCRIPTS, usage=Path(lookups.shared.results(STUDY)) / "logs")
-    elif workflow.remote_exec and start_order.is_group(sys.argv):
-        warm.start_all(SCRIPTS)
-
-
 onstart:
-    snakemake_cache.rest()
-    if workflow.local_exec:
-        start_order.weigh_few(workflow.scheduler, workflow.dag)
-    else:
-        slurm_submission.be_patient(workflow.scheduler)
-    refuse(start_order.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
-    start_order.check_first(workflow.scheduler, workflow.dag)
-    start_warm()
+    if not workflow.local_exec and not slurm_submission.PATCH.is_made():  # which puts the path into quotes
+        refuse(run_conditions.check_python, sys.executable)
+    refuse(run_conditions.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
+    patches.at_start(workflow, LOGS)
 
 
-if workflow.remote_exec:  # there is no onstart in a job of a cluster
-    start_warm()
-start_order.place_models(STUDY.config, is_group=workflow.remote_exec and start_order.is_group(sys.argv))
+run_conditions.place_models(STUDY.config, is_group=workflow.remote_exec and snakemake_call.is_group(sys.argv))
 
 
 def kept(model):

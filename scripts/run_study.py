@@ -24,6 +24,7 @@ from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
 from ripeness.tables.finished_results import check_finished
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
+from ripeness.workflow.snakemake_patches import register as patches
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs, costs_of
 from ripeness.workflow.usage_logs import cost_lines
@@ -107,6 +108,8 @@ def main(argv: list[str] | None = None) -> None:
     check_files(study)
     results = Path("results") / study.config["study"]
     check_finished(results)
+    if warning := patches.warning():  # Snakemake says it too, but its output is not shown
+        print(warning, file=sys.stderr)
     started = time.time()
     costs = costs_of(study, results / "logs")
     status, progress = run_snakemake(options.study, options.cores, options.more, costs)

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.slow
 
 SNAKEFILE = f"""
 import sys
+from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2] / "scripts")!r})
-from ripeness.workflow import clocks
-clocks.accept_other_clocks()
+from ripeness.workflow.snakemake_patches.other_clocks import PATCH
+PATCH.while_reading(workflow, Path("logs"))
 
 rule grow:
     input: "seed"

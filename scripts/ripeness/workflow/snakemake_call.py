@@ -2,6 +2,7 @@
 
 import os
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from ripeness.runtime.project import ROOT
@@ -16,3 +17,9 @@ def snakemake_command(study: Path, *options: str) -> list[str]:
 def snakemake_environment() -> dict[str, str]:
     """The environment in which Snakemake and its jobs find the programs that are installed beside this Python."""
     return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def is_group(arguments: list[str]) -> bool:
+    """Whether these arguments of Snakemake, inside a job of a cluster, name several jobs to run."""
+    after = arguments[arguments.index("--target-jobs") + 1 :] if "--target-jobs" in arguments else []
+    return len(list(takewhile(lambda word: not word.startswith("--"), after))) > 1

@@ -1,4 +1,4 @@
-"""Submit jobs to SLURM with patience: a refusal for a while costs no job. For version 2.8.0 of Snakemake's plugin.
+"""Submit jobs to SLURM with patience: a refusal for a while costs no job.
 
 The plugin asks `sbatch` once, and takes a refusal for a failed job. But a controller that is busy or restarts, and an
 account whose jobs are as many as it may have, take the same job some minutes later.
@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+from ripeness.workflow.snakemake_patches.patch import Patch
 from ripeness.workflow.snakemake_patches.slurm_polling import poll_patiently
 
 PLUGIN = "snakemake_executor_plugin_slurm"
@@ -155,3 +157,35 @@ def be_patient(scheduler: Any) -> None:
     plugin.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": popen})
     poll_patiently(executor, plugin, ending)
     executor.cancel, executor.shutdown = and_end(executor.cancel), and_end(executor.shutdown)
+
+
+def quote(workflow: Any, logs: Path) -> None:
+    """Put the path of Python into quotes."""
+    quote_python()
+
+
+def make(workflow: Any, logs: Path) -> None:
+    """Submit and poll with patience where jobs go to a cluster."""
+    if not workflow.local_exec:
+        be_patient(workflow.scheduler)
+
+
+PATCH = Patch(
+    id="slurm_submission",
+    changes="`subprocess`, query_job_status and get_min_job_age of Snakemake's SLURM plugin, and methods of its executor",
+    reason="a controller that is busy refuses jobs or does not answer for some minutes; Python's path may have a space",
+    without="a job that SLURM refuses for a while uses up a retry; jobs may be forgotten while the controller is away",
+    relies_on=(
+        "snakemake_executor_plugin_slurm:Executor.run_job",
+        "snakemake_executor_plugin_slurm:Executor.run_jobs",
+        "snakemake_executor_plugin_slurm:Executor.shutdown",
+        "snakemake_executor_plugin_slurm:Executor.check_active_jobs",
+        "snakemake_executor_plugin_slurm:query_job_status",
+        "snakemake_executor_plugin_slurm:get_min_job_age",
+        "snakemake_interface_executor_plugins.executors.remote:RemoteExecutor.cancel",
+        "snakemake.scheduling.job_scheduler:JobScheduler.__init__",
+    ),
+    while_reading=quote,
+    at_start=make,
+    written_for={"snakemake-executor-plugin-slurm": "2.8.0"},
+)

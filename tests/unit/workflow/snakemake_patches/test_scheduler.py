@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ripeness.runtime.errors import UserError
-from ripeness.workflow.start_order import CHECKING, EXPENSIVE, FEWEST, check_first, check_gpus, weigh_few
+from ripeness.workflow.snakemake_patches.checks_first import CHECKING, EXPENSIVE, check_first
+from ripeness.workflow.snakemake_patches.few_weighed import FEWEST, weigh_few
 
-RULES = Path(__file__).parents[3] / "rules"
+RULES = Path(__file__).parents[4] / "rules"
 
 
 class Job:
@@ -136,10 +136,3 @@ def test_of_many_ready_jobs_only_those_of_the_highest_priority_are_weighed():
     assert set(chosen) <= set(scheduler.weighed[-1]) and updated == [chosen]
     ready.clear()
     assert not scheduler.open_jobs
-
-
-def test_a_method_that_wants_more_gpus_than_a_job_may_use_is_refused():
-    check_gpus({"full": 4}, None)
-    check_gpus({"full": 4}, 4)
-    with pytest.raises(UserError, match=r"methods.full.gpu: 4 GPUs are wanted, but jobs may use 1\nhint: .*gpu=4"):
-        check_gpus({"full": 4}, 1)
