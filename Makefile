@@ -42,6 +42,7 @@ unit: .venv/ready-dev
 lint: .venv/ready-dev
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/codespell
 	@PYTHONPATH=scripts .venv/bin/lint-imports --no-logo --no-cache
 	@$(IN_VENV) snakefmt --check Snakefile rules
 	@$(IN_VENV) .venv/bin/python -m snakemake --lint
