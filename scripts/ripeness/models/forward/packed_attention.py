@@ -114,7 +114,7 @@ def packed_attention(
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
     of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
-    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py). ValueError for a kind of
+    more of a text in it. In the last layer what is `asked` attends alone (see last_layer.py). ValueError for a kind of
     attention that this is not.
     """
     if unknown := [name for name, value in others.items() if value is not None and name not in NOT_NEEDED]:

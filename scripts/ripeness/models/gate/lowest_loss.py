@@ -28,7 +28,7 @@ HINT = (
 def check_not_too_low(
     folder: Path, tokens: int, measured: dict[str, Any], loss_relabelled: Callable[[int], float], *, is_prose: bool
 ) -> None:
-    """Refuse a checkpoint that predicts better than it can after its tokens; `measured` is that of gate_loss.py.
+    """Refuse a checkpoint that predicts better than it can after its tokens; `measured` is that of loss.py.
 
     `is_prose` says that the text is the gate's own, which no series has learned by heart.
 

@@ -40,7 +40,7 @@ def weights_listed(study: Study) -> list[str]:
 
 
 def audit_plan(study: Study, wildcards: Any) -> str:
-    """The plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit_grid.py."""
+    """The plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit/grid.py."""
     config = study.config
     shots = config["methods"]["base"]["shots"]
     probes = [
@@ -137,7 +137,7 @@ def acknowledged(study: Study, wildcards: Any) -> str:
 def weights_known(study: Study) -> dict[str, Any]:
     """For each series its seed of pre-training, what its file knows of equal weights, and recipes of what is made here.
 
-    audit_weights.py compares them, with records of what is fetched in their places.
+    audit/weights.py compares them, with records of what is fetched in their places.
     """
     return {series: known_of(study, series) for series in study.checkpoints}
 
