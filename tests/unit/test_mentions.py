@@ -12,9 +12,7 @@ FOLDERS = "scripts|rules|docs|tests|tasks|series|studies|reports|envs|slurm|benc
 PATH = re.compile(rf"(?<![\w./<>{{}}*-])((?:{FOLDERS})/[\w./*-]*[\w*/])(?![\w<{{(-])")
 PROGRAM = re.compile(r"(?<![\w./<>{}*%-])([\w-]+\.(?:py|smk))\b")
 MODULE = re.compile(r"(?<![./\w])ripeness(?:\.\w+)+(?!/)")
-RULE = re.compile(
-    r"\b(?:rule `?|forcerun |until |hint: (?!lm_eval))([a-z]+(?:_[a-z]+)+)(?=:| |`|$)(?! (?:is|are|has|must|may|takes)\b)"
-)
+RULE = re.compile(r"\b(?:rule `?|forcerun |until |hint: (?!lm_eval))([a-z]+(?:_[a-z]+)+)(?=:| |`|$)")
 TARGET = re.compile(r"\bmake ([a-z][\w-]*)")
 # After "make" in a hint, not a target
 PROSE = {"a", "it", "room", "two"}
