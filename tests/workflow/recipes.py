@@ -1,7 +1,7 @@
 """The recipes of CONTRIBUTING.md: read from the page, applied to a copy of the project, and run.
 
-A block whose first line after the backticks names a file is that file, or, as `diff`, lines added to it after the
-unchanged ones. A `console` block holds commands, each followed by what it prints at least.
+A block whose first line after the backticks names a file is that file, or, as `diff`, a change of it. A `console` block
+holds commands, each followed by what it prints at least.
 """
 
 import os
@@ -22,15 +22,15 @@ BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one "add a ..." of the page says: files to write, lines to add, commands and what they print."""
+    """What one "add a ..." of the page says: files to write, changes of others, commands and what they print."""
 
     files: dict[str, str] = field(default_factory=dict)
-    additions: list[tuple[str, str]] = field(default_factory=list)  # (file, lines that begin with " " or "+")
+    changes: list[tuple[str, str]] = field(default_factory=list)  # (file, lines that begin with " ", "-" or "+")
     commands: list[tuple[str, list[str]]] = field(default_factory=list)
 
     def touched(self) -> set[str]:
         """Files that are new or changed."""
-        return {*self.files, *(name for name, _ in self.additions)}
+        return {*self.files, *(name for name, _ in self.changes)}
 
 
 def read_recipes(page: str) -> dict[str, Recipe]:
@@ -47,7 +47,7 @@ def read_recipe(text: str) -> Recipe:
         if language == "console":
             recipe.commands.extend(read_commands(body))
         elif language == "diff" and name:
-            recipe.additions.append((name, body))
+            recipe.changes.append((name, body))
         elif name and name not in recipe.files:
             recipe.files[name] = body
         else:
@@ -66,15 +66,17 @@ def read_commands(body: str) -> list[tuple[str, list[str]]]:
     return commands
 
 
-def with_additions(text: str, change: str) -> str:
-    """The text with the lines that begin with "+" where the others, which it must hold once in this order, say."""
+def patched(text: str, change: str) -> str:
+    """The text after a change: lines that begin with "-" go, with "+" come, others stay. Those that go or stay must be
+    in the text once, in this order.
+    """
     lines = [" \n" if line == "\n" else line for line in change.splitlines(keepends=True)]
-    if wrong := [line for line in lines if line[0] not in " +"]:
-        raise ValueError(f"lines that neither stay nor are added: {wrong}")
-    before = "".join(line[1:] for line in lines if line[0] == " ")
+    if wrong := [line for line in lines if line[0] not in " +-"]:
+        raise ValueError(f"lines that neither stay, go nor come: {wrong}")
+    before, after = ("".join(line[1:] for line in lines if line[0] in kept) for kept in (" -", " +"))
     if text.count(before) != 1 or not before:
         raise ValueError(f"these lines are there {text.count(before)} times:\n{before}")
-    return text.replace(before, "".join(line[1:] for line in lines))
+    return text.replace(before, after)
 
 
 def copy_whole_project(folder: Path) -> Path:
@@ -97,9 +99,9 @@ def apply(recipe: Recipe, folder: Path) -> None:
             raise FileExistsError(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name, change in recipe.additions:
+    for name, change in recipe.changes:
         path = folder / name
-        path.write_text(with_additions(path.read_text(), change))
+        path.write_text(patched(path.read_text(), change))
 
 
 def run(command: str, folder: Path) -> str:

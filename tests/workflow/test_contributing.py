@@ -1,7 +1,7 @@
 """Each recipe of CONTRIBUTING.md, applied word by word to a copy of the project, does what the page promises."""
 
 import pytest
-from recipes import PAGE, Recipe, apply, copy_whole_project, read_recipe, read_recipes, run, with_additions
+from recipes import PAGE, Recipe, apply, copy_whole_project, patched, read_recipe, read_recipes, run
 
 RECIPES = read_recipes(PAGE.read_text(encoding="utf-8"))
 # files that are new or changed, at most
@@ -37,11 +37,12 @@ def test_a_recipe_does_what_the_page_promises(title, tmp_path):
 
 
 def test_lines_are_added_where_the_page_says_or_not_at_all():
-    assert with_additions("a\nb\nc\n", " b\n+new\n c\n") == "a\nb\nnew\nc\n"
-    assert with_additions("a\nb\n", "+new\n a\n") == "new\na\nb\n"
-    for text, change in (("a\n", " b\n+new\n"), ("a\na\n", " a\n+new\n"), ("a\n", "+new\n"), ("a\n", "-a\n")):
+    assert patched("a\nb\nc\n", " b\n+new\n c\n") == "a\nb\nnew\nc\n"
+    assert patched("a\nb\n", "+new\n a\n") == "new\na\nb\n"
+    assert patched("a\nb\n", "-a\n+new\n") == "new\nb\n"
+    for text, change in (("a\n", " b\n+new\n"), ("a\na\n", " a\n+new\n"), ("a\n", "+new\n"), ("a\n", "a\n")):
         with pytest.raises(ValueError):
-            with_additions(text, change)
+            patched(text, change)
 
 
 def test_a_block_without_a_file_is_an_error_and_files_are_counted_once():
