@@ -1,7 +1,7 @@
 """The audit: what is checked of a study by itself, how grave it is, and what the study acknowledges.
 
-Light, since the Snakefile reads it: the checks themselves are in audit_grid, audit_items, audit_prompts and
-audit_results. Where a check has a source, it is in what Amuro and Char (arXiv 2408.06663) published.
+Light, since the Snakefile reads it: the checks themselves are in grid.py, items.py, prompts.py and results.py of
+`ripeness.audit`. Where a check has a source, it is in what Amuro and Char (arXiv 2408.06663) published.
 """
 
 from collections.abc import Iterable, Mapping

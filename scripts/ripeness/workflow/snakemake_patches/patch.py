@@ -6,7 +6,7 @@ plain Snakemake.
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -37,34 +37,35 @@ class Patch:
     relies_on: tuple[str, ...]
     while_reading: Callable[[Any, Path], None] = do_nothing
     at_start: Callable[[Any, Path], None] = do_nothing
-    written_for: Mapping[str, str] = None  # type: ignore[assignment]
+    written_for: Mapping[str, str] = field(default_factory=dict)  # other packages, or another Snakemake
 
-    def __post_init__(self) -> None:
-        """Write for this project's Snakemake what names no other package."""
-        object.__setattr__(self, "written_for", SNAKEMAKE | dict(self.written_for or {}))
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions by package that it was written for."""
+        return SNAKEMAKE | dict(self.written_for)
 
     def mismatches(self) -> list[str]:
-        """Packages that are installed in another version than this was written for, as sentences."""
-        found = {package: installed(package) for package in self.written_for}
+        """Name the packages that are installed in another version than this was written for, each in a sentence."""
+        found = {package: installed(package) for package in self.versions}
         return [
             f"{package} {found[package]} is installed, {version} is expected"
-            for package, version in self.written_for.items()
+            for package, version in self.versions.items()
             if found[package] not in (version, None)
         ]
 
     def is_made(self) -> bool:
-        """Whether it is made in this process."""
+        """Say whether it is made in this process."""
         return not is_plain() and not self.mismatches()
 
 
 def is_plain() -> bool:
-    """Whether the user wants Snakemake as it is."""
+    """Say whether the user wants Snakemake as it is."""
     return os.environ.get(PLAIN, "") not in ("", "0")
 
 
 @cache
 def installed(package: str) -> str | None:
-    """Version of an installed package; None where there is none."""
+    """Look up the version of an installed package; None where there is none."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -10,7 +10,7 @@ from ripeness.workflow.snakemake_patches.patch import PLAIN, Patch
 
 
 class PlainPath(str):
-    """The path of an input as it is written, though it may hold braces or angle brackets."""
+    """Hold the path of an input as it is written, though it may have braces or angle brackets."""
 
 
 def make(workflow: Any, logs: Path) -> None:
@@ -19,7 +19,7 @@ def make(workflow: Any, logs: Path) -> None:
     from snakemake.io import IOFile, _IOFile
 
     class File(_IOFile):
-        """An input in which Snakemake looks for no wildcards and for no folder names of its own."""
+        """Be an input in which Snakemake looks for no wildcards and for no folder names of its own."""
 
         def apply_wildcards(self, wildcards: Any) -> "File":
             return self
@@ -37,7 +37,7 @@ def make(workflow: Any, logs: Path) -> None:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether Snakemake may take a path for a pattern."""
+    """Say whether Snakemake may take a path for a pattern."""
     return bool(set(path) & set("{<"))
 
 

@@ -79,7 +79,7 @@ def test_what_the_patches_rely_on_is_what_they_were_written_for():
 def test_the_versions_are_those_that_a_study_installs():
     pinned = dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / "requirements.in").read_text(), re.MULTILINE))
     for patch in PATCHES:
-        for package, version in patch.written_for.items():
+        for package, version in patch.versions.items():
             assert pinned[package] == version == installed(package)
     assert f'min_version("{SNAKEMAKE["snakemake"].rpartition(".")[0]}")' in (ROOT / "Snakefile").read_text()
 
