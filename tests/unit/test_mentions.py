@@ -13,6 +13,7 @@ PATH = re.compile(rf"(?<![\w./<>{{}}*-])((?:{FOLDERS})/[\w./*-]*[\w*/])(?![\w<{{
 PROGRAM = re.compile(r"(?<![\w./<>{}*%-])([\w-]+\.(?:py|smk))\b")
 MODULE = re.compile(r"(?<![./\w])ripeness(?:\.\w+)+(?!/)")
 RULE = re.compile(r"\b(?:rule `?|forcerun |until |hint: (?!lm_eval))([a-z]+(?:_[a-z]+)+)(?=:| |`|$)")
+RECIPE = re.compile(r"^```\w+ (\S+)\n.*?^```$", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"\bmake ([a-z][\w-]*)")
 # After "make" in a hint, not a target
 PROSE = {"a", "it", "room", "two"}
@@ -24,6 +25,7 @@ ELSEWHERE = {
     "series/checkpoint",  # wildcards
     "utils.py", "main.py",  # of lm-evaluation-harness; of Amber
 }  # fmt: skip
+ELSEWHERE |= set(RECIPE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
 
 
 @cache
@@ -41,6 +43,8 @@ def files() -> list[str]:
 def texts_of(name: str) -> list[str]:
     """What of a file a person reads. Of Python: strings of programs, docstrings and comments of tests."""
     text = (ROOT / name).read_text(encoding="utf-8")
+    if name == "CONTRIBUTING.md":  # without the files of its recipes, which test_contributing.py applies
+        text = RECIPE.sub("", text)
     if not name.endswith(".py"):
         return [text]
     comments = re.findall(r"(?:^ *|  )# .*", text, re.MULTILINE)
