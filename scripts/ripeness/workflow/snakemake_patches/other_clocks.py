@@ -17,7 +17,7 @@ def accept_other_clocks(workflow: Any, logs: Path) -> None:
     DAG.check_output_mtime = date_after_inputs
 
 
-async def date_after_inputs(_: DAG, job: Any, outputs: list) -> None:
+async def date_after_inputs(_: Any, job: Any, outputs: list) -> None:
     """Stand for Snakemake's own check, which ends the job."""
     from snakemake.logging import logger
 
@@ -36,6 +36,10 @@ PATCH = Patch(
     changes="DAG.check_output_mtime, which dates an output as its newest input where it is older",
     reason="where the clock of a node is off, Snakemake throws an output away as often as it is made",
     without="jobs of a node whose clock is behind may fail",
-    relies_on=("snakemake.dag:DAG.check_output_mtime", "snakemake.io:_IOFile.touch", "snakemake.io:_IOFile.mtime_uncached"),
+    relies_on=(
+        "snakemake.dag:DAG.check_output_mtime",
+        "snakemake.io:_IOFile.touch",
+        "snakemake.io:_IOFile.mtime_uncached",
+    ),
     while_reading=accept_other_clocks,
 )

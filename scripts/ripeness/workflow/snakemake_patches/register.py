@@ -8,6 +8,7 @@ from ripeness.workflow.snakemake_patches import (
     checks_first,
     fetch_limit,
     few_weighed,
+    other_clocks,
     plain_paths,
     plan_cache,
     slurm_submission,

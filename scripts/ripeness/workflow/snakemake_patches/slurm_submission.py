@@ -172,7 +172,7 @@ def make(workflow: Any, logs: Path) -> None:
 
 PATCH = Patch(
     id="slurm_submission",
-    changes="`subprocess`, query_job_status and get_min_job_age of Snakemake's SLURM plugin, and methods of its executor",
+    changes="subprocess, query_job_status and get_min_job_age of Snakemake's SLURM plugin, and methods of its executor",
     reason="a controller that is busy refuses jobs or does not answer for some minutes; Python's path may have a space",
     without="a job that SLURM refuses for a while uses up a retry; jobs may be forgotten while the controller is away",
     relies_on=(

@@ -25,12 +25,15 @@ SNAKEFILES = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
 SOURCES = {
     "snakemake.common:get_function_params": "ffd80f636452",
     "snakemake.common:overwrite_function_params": "25748b29ff76",
+    "snakemake.dag:DAG.check_output_mtime": "c04c0ec688ad",
     "snakemake.dag:DAG.finished": "593b14b00f60",
     "snakemake.dag:DAG.needrun_jobs": "fb49d381caf9",
     "snakemake.dag:DAG.ready_jobs": "ec3031bd3643",
     "snakemake.executors.local:Executor.run_single_job": "7e253527e554",
     "snakemake.io:IOFile": "bc6b9595c813",
     "snakemake.io:_IOFile": "734795c3662e",
+    "snakemake.io:_IOFile.mtime_uncached": "e655385331b5",
+    "snakemake.io:_IOFile.touch": "ab080b5bd1f4",
     "snakemake.jobs:GroupJob.jobs": "00bd0b13ad56",
     "snakemake.jobs:Job.benchmark": "4262dbb9c690",
     "snakemake.jobs:Job.is_valid": "74609fe12019",
@@ -52,9 +55,12 @@ SOURCES = {
     "snakemake.workflow:Workflow.local_exec": "709b8731b064",
     "snakemake.workflow:Workflow.register_resource": "02c0cb662d30",
     "snakemake.workflow:Workflow.remote_exec": "db5243dae6ed",
+    "snakemake_executor_plugin_slurm:Executor.check_active_jobs": "a15ec905e07e",
     "snakemake_executor_plugin_slurm:Executor.run_job": "d8a8af5d4605",
     "snakemake_executor_plugin_slurm:Executor.run_jobs": "237137067302",
     "snakemake_executor_plugin_slurm:Executor.shutdown": "67e48b94f0bc",
+    "snakemake_executor_plugin_slurm:get_min_job_age": "26dc8de45ece",
+    "snakemake_executor_plugin_slurm:query_job_status": "e0a595a37ef2",
     "snakemake_interface_executor_plugins.executors.remote:RemoteExecutor.cancel": "7f232b7a6371",
 }
 
@@ -85,7 +91,12 @@ def test_the_versions_are_those_that_a_study_installs():
 
 
 def test_each_module_of_the_package_is_one_patch():
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "patch", "register"}
+    modules = {path.stem for path in PACKAGE.glob("*.py")} - {
+        "__init__",
+        "patch",
+        "register",
+        "slurm_polling",
+    }  # a part of slurm_submission
     assert [patch.id for patch in PATCHES] == list(dict.fromkeys(patch.id for patch in PATCHES))
     assert {patch.id for patch in PATCHES} == modules
 
