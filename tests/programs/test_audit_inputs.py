@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from task_rows import ALL_IN_ONE, ROLES, rows_of
+from amuro_datasets import ALL_IN_ONE, rows_of
+from dataset_rows import ROLES
 
 import audit_inputs
 import prepare_items

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import dataset_rows
 import httpx2
 import polars as pl
 import pytest
-import task_rows
 import torch
 from hub_fixtures import BRANCH, DATA, MODEL, fetch, sent, source_of
 from huggingface_hub import constants
@@ -493,7 +493,7 @@ COPIED = ["cnn-dailymail", "piqa", "socialiqa", "socialiqa-questions", "tweetqa"
 @pytest.mark.parametrize("name", [*COPIED, "llmbar-natural", "llmbar-adversarial"])
 def test_a_shipped_task_whose_repository_is_a_script_is_fetched_and_drawn(hub, waits, tmp_path, monkeypatch, name):
     task = load_task(name, TASKS, overrides={})
-    rows = {role: task_rows.rows_of(name, role) for role in task_rows.ROLES}
+    rows = {role: dataset_rows.rows_of(name, role) for role in dataset_rows.ROLES}
     source = task.source
     if "github" in source:
         monkeypatch.setattr(ripeness.hub.github, "ADDRESS", f"{hub.address}/raw")
