@@ -76,6 +76,7 @@ rule score:
         normalisations=from_plan(lookups.measure.probe_normalisations),
         extracts=from_plan(lookups.measure.probe_extracts),
         words=from_plan(lookups.measure.probe_words),
+        metrics=from_plan(lookups.measure.probe_metrics),
     shell:
         r"""
         python "$PROGRAMS/score.py" \
@@ -85,6 +86,7 @@ rule score:
             --normalisations {params.normalisations:q} \
             --extracts {params.extracts:q} \
             --words {params.words:q} \
+            --metrics {params.metrics:q} \
             --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

@@ -133,12 +133,11 @@ def as_items(scores: Scores) -> pl.DataFrame:
         for row, values in zip(one.rows, one.values, strict=True):
             point = points[row.checkpoint]
             for item, value in enumerate(values.tolist()):
-                is_choice = one.kind == "choice"
                 rows.append(
                     row._asdict()
                     | {"step": point.step, "tokens": point.tokens, "phase": point.phase, "pretraining_seed": 0}
                     | {"probe": probe, "probe_kind": one.kind, "split": split, "shots": 0}
                     | {"item": f"{probe}-{item:03}", "cluster": f"{probe}-{item:03}", "gold": str(one.gold[item])}
-                    | {"is_correct": bool(value) if is_choice else None, "rouge_l": None if is_choice else value}
+                    | {"score": float(value)}
                 )
     return conform(rows, ITEM_SCORES).with_columns(suite=pl.lit("in-domain"), is_chosen=True)

@@ -21,7 +21,7 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
     world = replace(AMURO, n_items=24)
     items = as_items(simulate(world, 0))
     # what was not chosen, or what was chosen on, would turn every finding round
-    wrong = items.with_columns(pl.col("is_correct").not_(), rouge_l=1 - pl.col("rouge_l"))
+    wrong = items.with_columns(score=1 - pl.col("score"))
     more = [items, wrong.with_columns(is_chosen=False), wrong.with_columns(suite=pl.lit("validation"))]
     limits(world).write_parquet(tmp_path / "measurements.parquet")
     written = []

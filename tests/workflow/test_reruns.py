@@ -136,7 +136,7 @@ def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_i
 
 
 def test_a_changed_metric_costs_no_gpu_time(edited):
-    replace(edited.folder / "scripts/ripeness/measure/metrics.py", "use_stemmer=False", "use_stemmer=True")
+    replace(edited.folder / "scripts/ripeness/study/scoring/rouge.py", "use_stemmer=False", "use_stemmer=True")
     planned = edited.planned()
     assert planned["score"] == TUNED + UNTOUCHED
     assert not GPU_RULES & set(planned)

@@ -10,10 +10,10 @@ from ripeness.audit.drawn_items import Drawing
 from ripeness.audit.sizes import fewer_items
 from ripeness.data.items import ROLES, label_of
 from ripeness.data.rows import Row
-from ripeness.measure.words import is_unseen
 from ripeness.runtime.errors import UserError
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.equal_options import plain, same_text
+from ripeness.study.scoring.words import is_unseen
 from ripeness.study.tasks import Task
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back

@@ -7,8 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from ripeness.study.audit_checks import Remark, counted, remark
-from ripeness.tables.chosen_rates import PRIMARY
-from ripeness.tables.columns import HAS_VALUE, REPORTED
+from ripeness.tables.columns import HAS_VALUE, IS_PRIMARY, REPORTED
 from ripeness.tables.published_suspects import one_label
 
 SMALL_BASE = 0.05  # as in type_transfer: a ratio to less than this says nothing
@@ -32,11 +31,8 @@ class Results:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """Accuracy of choices and ROUGE-L of texts, of what findings read."""
-        is_primary = pl.any_horizontal(
-            (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
-        )
-        return self.measurements.filter(REPORTED, is_primary, HAS_VALUE)
+        """Keep primary scores of choices and generated texts, of what findings read."""
+        return self.measurements.filter(REPORTED, IS_PRIMARY, HAS_VALUE, pl.col("probe_kind") != "text")
 
     @cached_property
     def changes(self) -> pl.DataFrame:

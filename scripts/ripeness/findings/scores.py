@@ -142,9 +142,7 @@ def one_answers(table: pl.LazyFrame) -> list[tuple[Row, str]]:
 def scored(table: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
     """Keep the rows of an items table that findings are about, with their score."""
     wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)
-    correct = pl.col("is_correct").cast(pl.Float64)
-    score = pl.when(pl.col("probe_kind") == "choice").then(correct).otherwise("rouge_l").fill_nan(None)
-    return table.filter(REPORTED & wanted).with_columns(score=score).drop_nulls("score")
+    return table.filter(REPORTED & wanted).with_columns(pl.col("score").fill_nan(None)).drop_nulls("score")
 
 
 def outline(tables: list[pl.LazyFrame]) -> tuple[list[Point], dict[tuple[str, str], pl.DataFrame]]:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ripeness.measure.metrics import IS_CORRECT, ROUGE, bare
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, shortened
 from ripeness.runtime.made_here import damaged
 from ripeness.storage.parquet import check_columns, read_table
 from ripeness.study.schema import hint
+from ripeness.study.scoring.answers import without_space
+from ripeness.study.scoring.metrics import NORMALISATIONS
+from ripeness.study.scoring.rouge import SCORERS
 from ripeness.study.user_patterns import check_group
 from ripeness.tables.columns import PREDICTIONS, PROBE, conform
 
@@ -55,7 +57,7 @@ def faults(row: dict[str, Any]) -> Iterator[str]:
 def choice_faults(row: dict[str, Any]) -> Iterator[str]:
     """What is wrong with options and what was said of each."""
     options, gold = row["choices"], row["gold"]
-    if not options or None in options or not all(bare(options)):
+    if not options or None in options or not all(without_space(options)):
         yield f"choices is {shortened(options)}, where each is a text that is not empty"
     if gold is None or not 0 <= gold < len(options):
         yield f"gold is {shortened(gold)}, not the place of one of {len(options)} choices, from 0"
@@ -114,9 +116,9 @@ def check_ways(normalisations: dict[str, Any], extracts: dict[str, Any], words: 
         if not isinstance(formats, dict):
             raise UserError(f'{where} is {shortened(formats)}\nhint: by format, such as {{"io": "character"}}')
         for format_, name in formats.items():
-            check_known(f"{where}: {format_}", name, list(IS_CORRECT))
+            check_known(f"{where}: {format_}", name, NORMALISATIONS)
     for dataset, name in words.items():
-        check_known(f"--words: {dataset}", name, list(ROUGE))
+        check_known(f"--words: {dataset}", name, list(SCORERS))
     for dataset, pattern in extracts.items():
         if not isinstance(pattern, str):
             raise UserError(f"--extracts: {dataset} is {shortened(pattern)}\nhint: a regular expression with one group")

@@ -15,8 +15,8 @@ from ripeness.data.examples import examples
 from ripeness.data.items import draw_items, item_of, read_items
 from ripeness.data.nursery import world
 from ripeness.data.rows import Row
-from ripeness.measure.extraction import extracted
 from ripeness.runtime.errors import UserError
+from ripeness.study.scoring.extraction import extracted
 from ripeness.study.tasks import load_task
 
 ROOT = Path(__file__).parents[3]

@@ -32,7 +32,7 @@ LOST &= (pl.col("seed") == 1) & (pl.col("format") == "io") & (pl.col("probe") ==
 
 def test_a_model_whose_items_are_null_is_no_row_of_the_findings(tmp_path):
     truth = simulate(AMURO, 0)
-    items = null(as_items(truth), "is_correct", LOST)
+    items = null(as_items(truth), "score", LOST)
     items.write_parquet(tmp_path / "items.parquet")
     block = read_scores([tmp_path / "items.parquet"], FAST, tmp_path).blocks["classes", "test"]
     lost = {Row("run", "step3", "classes", "io", "full", 1, asked) for asked in ("default", "io")}

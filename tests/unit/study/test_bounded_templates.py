@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ripeness.measure.extraction import extracted
 from ripeness.runtime.errors import UserError
+from ripeness.study.scoring.extraction import extracted
 from ripeness.study.templates import check_template, check_value, evaluate, render
 from ripeness.study.user_patterns import PatternError, search
 

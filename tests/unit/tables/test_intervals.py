@@ -57,12 +57,12 @@ def test_interval_is_bounded_where_all_items_score_the_same(value):
 
 def test_paired_variance_is_that_of_a_mean_of_clusters():
     shared = {"series": "s", "checkpoint": "c", "probe": "p", "probe_format": "io", "probe_kind": "choice"}
-    shared |= {"shots": 0, "split": "test", "rouge_l": None, "dataset": "p", "format": "io", "seed": 1}
+    shared |= {"shots": 0, "split": "test", "dataset": "p", "format": "io", "seed": 1}
     gains = {"a": (0, 1), "b": (0, 1), "c": (0, 0), "d": (1, 1)}  # items a and b share a passage
     items = pl.DataFrame(
         [
             shared
-            | {"method": method, "item": item, "cluster": "ab" if item in "ab" else item, "is_correct": bool(value)}
+            | {"method": method, "item": item, "cluster": "ab" if item in "ab" else item, "score": float(value)}
             for item, pair in gains.items()
             for method, value in zip(("base", "full"), pair, strict=True)
         ]

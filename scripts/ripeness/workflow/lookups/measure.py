@@ -4,6 +4,7 @@ from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Study, probes_of, recipe_on
 from ripeness.study.methods.register import KINDS
+from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
 from ripeness.workflow.lookups.shared import cell_of, made_for, results, text_file, to_json
 from ripeness.workflow.lookups.train import modules_of
@@ -82,6 +83,17 @@ def probe_extracts(study: Study, wildcards: Any) -> str:
     """The patterns that find the answer in a generated text, by dataset, where there are any."""
     asked = {probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"}
     return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
+
+
+def probe_metrics(study: Study, wildcards: Any) -> str:
+    """Name the primary metric by dataset, where it is not the usual one of its kind."""
+    found = {}
+    for probe in probes_of(study, cell_of(wildcards)):
+        if probe.kind in ("choice", "generation"):
+            metric = study.tasks[probe.probe].metric
+            if metric != primary_metrics(probe.kind)[0]:
+                found[probe.probe] = metric
+    return to_json(found)
 
 
 def probe_words(study: Study, wildcards: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 from rouge_score.tokenize import tokenize
 
 from ripeness.measure.metrics import score_generation
-from ripeness.measure.words import is_unseen, words_of
+from ripeness.study.scoring.words import is_unseen, words_of
 
 COPIES = {
     "Погода сегодня хорошая": ["погода", "сегодня", "хорошая"],

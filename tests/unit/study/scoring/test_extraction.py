@@ -2,9 +2,9 @@
 
 import pytest
 
-from ripeness.measure.extraction import extracted, is_extracted_right
 from ripeness.runtime.errors import UserError
 from ripeness.study.joined_sources import files_of, parts_of, splits_of
+from ripeness.study.scoring.extraction import extracted, is_extracted_right
 
 GSM8K = r"####\s*(-?[0-9.,]+)"
 
