@@ -155,7 +155,9 @@ def test_the_primary_metric_is_that_of_the_task_and_the_score_of_an_item_follows
         assert texts["score"].to_list() == texts[primary].cast(float).to_list()
         assert choices["score"].to_list() == choices["is_correct"].cast(float).to_list()
         assert items.filter(probe="prose")["score"].null_count() == items.filter(probe="prose").height
-    with pytest.raises(UserError, match=r"--metrics: 'exact_mach' of see is not one of rouge_l, exact_match\nhint: did"):
+    with pytest.raises(
+        UserError, match=r"--metrics: 'exact_mach' of see is not one of rouge_l, exact_match\nhint: did"
+    ):
         scored("wrong", predictions(), metrics={"see": "exact_mach"})
 
 
