@@ -20,7 +20,8 @@ from ripeness.models.checkpoint_facts import read_facts
 from ripeness.models.context_limits import text_window
 from ripeness.models.gate.folder import check_folder
 from ripeness.models.gate.loss import check_loss, measure
-from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import load_config, load_model, resolve_precision
+from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.runtime.errors import UserError

@@ -20,7 +20,8 @@ from ripeness.data.items import ROLES, source_of
 from ripeness.models.checkpoint_facts import read_facts
 from ripeness.models.context_limits import context_length
 from ripeness.models.fingerprints import read_weights
-from ripeness.models.load import load_config, read_tokenizer
+from ripeness.models.load import load_config
+from ripeness.models.tokens import read_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.files import read_json, read_json_lines
 from ripeness.storage.parquet import read_table
@@ -102,22 +103,22 @@ def read_readers(plan: Plan) -> list[Reader]:
 
 def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
     """Everything that the checks see."""
-    for check in GRID_CHECKS.values():
-        yield from check(plan)
+    for check_grid in GRID_CHECKS.values():
+        yield from check_grid(plan)
     drawings = [read_drawing(folder, name, plan) for name in plan["tasks"]]
     for drawing in drawings:
-        for check in ITEM_CHECKS.values():
-            yield from check(drawing)
-    for check in ACROSS_CHECKS.values():
-        yield from check(drawings, plan["datasets"])
+        for check_items in ITEM_CHECKS.values():
+            yield from check_items(drawing)
+    for check_across in ACROSS_CHECKS.values():
+        yield from check_across(drawings, plan["datasets"])
     readers = read_readers(plan)
     for wording in read_wordings(folder, plan, drawings):
-        for check in PROMPT_CHECKS.values():
-            yield from check(wording)
-        for check in READING_CHECKS.values():
+        for check_prompts in PROMPT_CHECKS.values():
+            yield from check_prompts(wording)
+        for check_reading in READING_CHECKS.values():
             for reader in readers:
                 if names := [name for name in reader.series if is_asked(plan["series"][name], wording)]:
-                    yield from check(wording, replace(reader, series=names))
+                    yield from check_reading(wording, replace(reader, series=names))
 
 
 def is_asked(series: dict[str, Any], wording: Wording) -> bool:

@@ -26,6 +26,8 @@ from ripeness.tables.columns import (
 )
 from ripeness.tables.published_suspects import tuned_once
 
+Checks = dict[str, Callable[[], Iterator[Remark]]]
+
 # what measurements say of a grid
 MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run")
 
@@ -44,15 +46,18 @@ def single_seed(measurements: pl.DataFrame) -> Iterator[Remark]:
         yield remark("single-seed", "seeds", seen)
 
 
-def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], Iterator[Remark]]]:
+def checks_of(results: Results, *, has_inputs: bool) -> Checks:
     """The checks that can be made, by name."""
     known = CHECKS.items() if results.items is not None else [c for c in CHECKS.items() if c[0] != "one-answer"]
-    checks = {name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES}
+    checks: Checks = {
+        name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES
+    }
     if has_inputs:
         return checks
     plan = plan_of(results.measurements)
-    of_tables = {"single-seed": partial(single_seed, results.measurements)}
-    return {name: partial(GRID_CHECKS[name], plan) for name in MEASURED} | of_tables | checks
+    of_tables: Checks = {name: partial(GRID_CHECKS[name], plan) for name in MEASURED}
+    of_tables["single-seed"] = partial(single_seed, results.measurements)
+    return of_tables | checks
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,6 +8,7 @@ OUTPUT/corpus.json       documents, tokens, bytes per token, sha256 of the strea
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import polars as pl
 
 from ripeness.data.corpus import (
     Recipe,
+    World,
     check_length,
     encode_stream,
     heldout_texts,
@@ -32,15 +34,17 @@ logger = logging.getLogger(__name__)
 
 def build(recipe: Recipe, folder: Path) -> dict:
     """Write the corpus to a new folder and return its numbers."""
-    heldout = heldout_texts(recipe)
-    if recipe.world_seed is not None:
-        texts, vocabulary_texts = documents(recipe.world_seed), []
+    heldout, source = heldout_texts(recipe), recipe.source
+    texts: Iterable[str]
+    if isinstance(source, World):
+        texts, tokenizer = documents(source.seed), make_tokenizer(recipe, [])
     else:
-        texts = vocabulary_texts = cut(read_text(recipe.train), DOCUMENT_BYTES)
-    tokenizer = make_tokenizer(recipe, vocabulary_texts)
+        texts = passages = cut(read_text(source.train), DOCUMENT_BYTES)
+        tokenizer = make_tokenizer(recipe, passages)
     # One token more than the steps consume: the last one is predicted, never read.
     stream, numbers = encode_stream(tokenizer, texts, recipe.n_tokens + 1)
-    check_length(recipe, len(stream))
+    if not isinstance(source, World):
+        check_length(source, len(stream), wanted=recipe.n_tokens)
     folder.mkdir()
     write_tokenizer(tokenizer, folder / "tokenizer")
     np.save(folder / "train.npy", stream)

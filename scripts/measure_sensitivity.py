@@ -32,7 +32,8 @@ from transformers import PreTrainedModel
 
 from ripeness.measure.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
 from ripeness.models.forward.running_text import Passages, passage_losses, read_passages, read_rows
-from ripeness.models.load import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
+from ripeness.models.load import autocast, load_model, read_checkpoint, resolve_precision
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.freed_memory import keep_freed_memory
@@ -41,8 +42,9 @@ from ripeness.stats.finite import finite, lost_items
 from ripeness.stats.ratios import ratio_with_error
 from ripeness.tables.columns import SENSITIVITY, write_table
 
-BY_HAND = {
-    "noise": {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []},
+NOISE: dict[str, list[float]] = {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []}
+BY_HAND: dict[str, Any] = {
+    "noise": NOISE,
     "seeds": [0, 1, 2],
     "bits": [8, 4],
 }
@@ -64,7 +66,7 @@ def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as given, others as in BY_HAND; UserError for a key or a normalisation that nothing knows."""
     if not isinstance(settings.get("noise", {}), dict):
         raise UserError(f"noise is {settings['noise']!r}, not an object\nhint: see --help")
-    known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), BY_HAND["noise"])}
+    known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), NOISE)}
     for where, (given, choices) in known.items():
         if strange := sorted(given.keys() - choices.keys()):
             raise UserError(f"{where}: unknown {strange[0]!r}; known are {', '.join(choices)}\nhint: see --help")
@@ -120,7 +122,7 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
         reason = lost_items(["no finite loss"] * len(lost), n_items=n_items, noun="passage")
     else:
         changes = [b - a for a, b in zip(before, after, strict=True)]
-        increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)
+        increase, se = ratio_with_error(changes, list(map(float, passages.n_tokens)), passages.items)
         if perplexity(loss) is None:
             reason = "the perplexity is too large for a number"
     return {

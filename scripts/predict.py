@@ -24,9 +24,10 @@ from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shot
 from ripeness.models.chat import turn_end
 from ripeness.models.context_limits import context_length
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
-from ripeness.models.load import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import autocast, load_model, resolve_precision
 from ripeness.models.next_token import Stopping
 from ripeness.models.token_healing import Start
+from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import check_is_tuned, drop_weights
 from ripeness.runtime.command_line import argument_parser, existing, output_file, run
 from ripeness.runtime.errors import UserError
@@ -114,7 +115,7 @@ def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prob
     if rows and rows[0].get("turns"):
         turn = turn_end(tokenizer)
         texts.append(turn.text)
-        tokens |= {turn.token} - {None}
+        tokens |= set() if turn.token is None else {turn.token}
     return Stopping(probe["max_new_tokens"], tuple(filter(None, texts)), tokens)
 
 
@@ -131,8 +132,8 @@ def open_answers(
     Most targets follow the very tokens of the prompt, and are read with it. Where the end of a prompt is written again,
     a target may begin later.
     """
-    is_alike = [bool(t) and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
-    alike = [target.answers[0] if same else [] for target, same in zip(targets, is_alike, strict=True)]
+    is_alike = [t is not None and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
+    alike = [target.answers[0] if target and same else [] for target, same in zip(targets, is_alike, strict=True)]
     apart = [target for target, same in zip(targets, is_alike, strict=True) if target and not same]
     scores = iter(option_scores(model, apart, batch_tokens=batch_tokens))
     starts = [prompt.start or Start(prompt.context) for prompt in prompts]

@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from ripeness.models.gate.loss import measure
-from ripeness.models.load import load_tokenizer
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole, write_json

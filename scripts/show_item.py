@@ -9,6 +9,8 @@ tokens come about as in a study; the shots are drawn from a pool of just as many
 """
 
 import sys
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +23,9 @@ from ripeness.measure.item_view import describe
 from ripeness.measure.prompts import build_prompts, draw_shots
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import context_length
-from ripeness.models.load import load_config, load_tokenizer
+from ripeness.models.load import load_config
 from ripeness.models.token_healing import beginnings
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -41,14 +44,14 @@ def rows_of(task: Task) -> dict[str, list[Row]]:
         names = {entry["name"] for entry in read_json(record, dict, keys=("files",))["files"]}
         if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
             return read_sources(record.parent)
-    source, program = task.source, fetch_dataset
+    source, make = task.source, fetch_dataset.main
     if "world" in source:
-        source, program = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset
+        source, make = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset.main
     with TemporaryDirectory() as folder:
         output = (
             Path(folder, "rows") if not {"hub", "github"} & source.keys() else Path("results/shown/datasets", task.name)
         )
-        program.main(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
+        make(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
         return read_sources(output)
 
 
@@ -90,7 +93,8 @@ def main(argv: list[str] | None = None) -> None:
         "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
     )
     options = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="replace")  # a terminal without a sign of the item's shows "?"
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?"
     checkpoint = options.checkpoint or find_checkpoint()
     source = {"source": dict.fromkeys(("train", "validation", "test"), str(options.rows))} if options.rows else {}
     task = load_task(options.task, TASKS, overrides=source)
@@ -104,13 +108,20 @@ def main(argv: list[str] | None = None) -> None:
     others = list(examples(pool, task, options.format))
     shots = draw_shots(others, options.shots, seed=options.seed)
     tokenizer, room = load_tokenizer(checkpoint), context_length(load_config(checkpoint))
-    how = {"separator": task.separator, "answer_room": task.max_new_tokens if task.kind == "generation" else 0}
-    how["begun"] = beginnings(row["target"] for row in [example, *others])
+    build = partial(
+        build_prompts,
+        tokenizer,
+        [example],
+        shots,
+        separator=task.separator,
+        answer_room=task.max_new_tokens if task.kind == "generation" else 0,
+        begun=beginnings(row["target"] for row in [example, *others]),
+    )
     try:
-        (prompt,) = build_prompts(tokenizer, [example], shots, room=room, **how)
+        (prompt,) = build(room=room)
     except UserError as error:  # a study would refuse it; here it is shown all the same
         print(f"does not fit: {error}", file=sys.stderr)
-        (prompt,) = build_prompts(tokenizer, [example], shots, room=ENOUGH, **how)
+        (prompt,) = build(room=ENOUGH)
     print(f"{task.name}, {options.format}, {options.shots} shots, item {item.id}; tokenizer of {checkpoint}")
     print(describe(tokenizer, example, task, options.format, prompt))
     print(f"gold: {item.target!r}")

@@ -25,8 +25,9 @@ from transformers import PreTrainedTokenizerBase
 from ripeness.models.batching import Example, encode_examples
 from ripeness.models.context_limits import context_length
 from ripeness.models.forward.running_text import read_rows
-from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
+from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, output_folder, run

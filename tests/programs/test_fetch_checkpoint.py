@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 import fetch_checkpoint
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 

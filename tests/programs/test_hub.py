@@ -28,7 +28,8 @@ from ripeness.hub import retry
 from ripeness.hub.checkpoint_folder import checkpoint_folder
 from ripeness.hub.client import dataset_split, list_refs
 from ripeness.models.convert import INDEX
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.study.load import load_study

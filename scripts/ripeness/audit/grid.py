@@ -22,12 +22,12 @@ MIN_POINTS = 4  # fewer have no spacing to speak of
 
 def trend_of(checkpoints: list[dict[str, Any]]) -> list[tuple[str, float]]:
     """(name, tokens) of the checkpoints at constant or scheduled rate, in order; steps where tokens are not known."""
-    points = [
-        (point["checkpoint"], point["tokens"] if point.get("tokens") is not None else point.get("step"))
-        for point in checkpoints
-        if point.get("phase") != "annealed"
-    ]
-    return sorted([point for point in points if point[1] is not None], key=lambda point: point[1])
+    found = []
+    for point in checkpoints:
+        place = point["tokens"] if point.get("tokens") is not None else point.get("step")
+        if point.get("phase") != "annealed" and place is not None:
+            found.append((point["checkpoint"], place))
+    return sorted(found, key=lambda point: point[1])
 
 
 def near_pairs(points: list[tuple[str, float]]) -> list[tuple[tuple[str, float], tuple[str, float]]]:
@@ -93,7 +93,8 @@ def rates_of(settings: dict[str, Any]) -> list[float]:
 
 def tuned_on(plan: Plan, settings: dict[str, Any]) -> list[str]:
     """The datasets that a method tunes on."""
-    return [name for name in plan["datasets"] if name in settings.get("datasets", plan["datasets"])]
+    own = settings["datasets"] if "datasets" in settings else plan["datasets"]
+    return [name for name in plan["datasets"] if name in own]
 
 
 def mixed_rates(plan: Plan) -> Iterator[Remark]:

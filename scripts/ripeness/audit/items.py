@@ -75,7 +75,7 @@ def unlabelled_gold(drawing: Drawing) -> Iterator[Remark]:
 def label_or_none(row: dict[str, Any], task: Task) -> str | None:
     """The label of a published row; None where there are no labels or it has none."""
     try:
-        return label_of(Row(row, ""), task) if task.labels else None
+        return label_of(Row(row, ""), task, task.labels) if task.labels else None
     except UserError:
         return None
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import mean
 
 import polars as pl
 
@@ -96,8 +97,8 @@ def no_forgetting_at_chance(results: Results) -> Iterator[Remark]:
         if not empty.is_empty():
             seen = (
                 f"in {empty.height:,} of {rows.height:,} comparisons tuning on another dataset changes nothing, and "
-                f"the untouched model is at the floor or below ({empty['before'].mean():.2f}, chance or the commonest "
-                f"answer {empty['floor'].mean():.2f})"
+                f"the untouched model is at the floor or below ({mean(empty['before']):.2f}, chance or the commonest "
+                f"answer {mean(empty['floor']):.2f})"
             )
             yield remark("no-forgetting-at-chance", str(probe), seen)
 
@@ -161,7 +162,7 @@ def tied_options(results: Results) -> Iterator[Remark]:
     for (probe,), rows in by_probe(ties):
         many = rows.filter(pl.col("value") > TIES)
         if not many.is_empty():
-            seen = f"in {many.height:,} of {rows.height:,} measurements, up to {many['value'].max():.0%} of the items"
+            seen = f"in {many.height:,} of {rows.height:,} measurements, up to {max(many['value']):.0%} of the items"
             yield remark("tied-options", str(probe), seen)
 
 

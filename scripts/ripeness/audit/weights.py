@@ -4,7 +4,7 @@ Published series hold wrong weights: of pythia-2.8b 86 of 154 branches (Eleuther
 (allenai/OLMo issue 915), of pythia-12b single files (EleutherAI/pythia issue 206).
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from ripeness.study.audit_checks import Remark, remark
@@ -22,7 +22,7 @@ def same_weights(plan: dict[str, Any]) -> Iterator[Remark]:
     known = {
         (series, name): weights.get(series, {}).get("checkpoints", {}).get(name) for series, name in labels
     }  # in the study's order
-    records = {owner: record for owner, record in known.items() if record}
+    records: dict[Hashable, Any] = {owner: record for owner, record in known.items() if record}
     equal = same(records)
     for alike in equal:
         yield from within_series(alike, weights)

@@ -51,16 +51,24 @@ def item_of(row: Row, task: Task, number: str) -> Item:
         answers = references(row, task)
         return Item(identity, cluster, fields, [], -1, answers[0], answers)
     if task.labels:
-        choices, label = list(task.labels), label_of(row, task)
+        choices, label = list(task.labels), label_of(row, task, task.labels)
         return Item(identity, cluster, fields, choices, choices.index(label), label, [])
-    choices = [str(option) for option in as_list(row, task.options)]
+    choices = [str(option) for option in as_list(row, key_of(task, "options"))]
     gold = place_of(replace(row, values=row.values | {"options": choices}), task, len(choices))
     return Item(identity, cluster, {**fields, "options": choices}, choices, gold, choices[gold], [])
 
 
+def key_of(task: Task, key: str) -> str:
+    """Read a key of a task that its kind requires; UserError where it is missing."""
+    text = getattr(task, key)
+    if text is None:
+        raise UserError(f"dataset {task.name!r} has no {key!r}\nhint: task.schema.yaml explains every key")
+    return text
+
+
 def references(row: Row, task: Task) -> list[str]:
     """The texts that are right answers, the one to be learned first."""
-    value = column(row, task.target)
+    value = column(row, key_of(task, "target"))
     answers = [str(answer) for answer in value] if isinstance(value, list) else [str(value)]
     if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
         raise UserError(
@@ -72,7 +80,7 @@ def references(row: Row, task: Task) -> list[str]:
 
 def place_of(row: Row, task: Task, n: int) -> int:
     """The place of the right option among n, from 0; text that reads as a number will do, as all of a CSV is text."""
-    answer = column(row, task.answer)
+    answer = column(row, key_of(task, "answer"))
     if isinstance(answer, str) and answer.isdecimal():
         answer = int(answer)
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < n:
@@ -88,7 +96,7 @@ def short(text: str) -> str:
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def as_list(row: Row, name: str | None) -> list:
+def as_list(row: Row, name: str) -> list[Any]:
     """The value of a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
@@ -100,23 +108,23 @@ def as_list(row: Row, name: str | None) -> list:
     return value
 
 
-def split_hint(name: str | None, value: Any) -> str:
+def split_hint(name: str, value: Any) -> str:
     """What to do where options are no list; of one text that holds them all, how a task file takes it apart."""
     sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
-    if sign is None or name is None or expression(name) is not None:
+    if sign is None or expression(name) is not None:
         return "mend the row"
     return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
 
 
-def label_of(row: Row, task: Task) -> str:
-    """The label name of a row."""
-    value, names = value_text(column(row, task.label)), task.values or {}
+def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
+    """Read the label name of a row, one of `labels`."""
+    value, names = value_text(column(row, key_of(task, "label"))), task.values or {}
     # a CSV may hold True for what YAML and JSON call true
     label = next((names[spelled] for spelled in (value, value.lower()) if spelled in names), value)
-    known = {composed(name): name for name in task.labels}
+    known = {composed(name): name for name in labels}
     if composed(label) not in known:
         raise UserError(
-            f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(task.labels)}\n"
+            f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(labels)}\n"
             f"hint: add it under `labels` (or `values`) in tasks/{task.name}.yaml; -1 usually marks an unlabelled split"
         )
     return known[composed(label)]

@@ -8,12 +8,12 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.templates import columns_of, evaluate, expression
 
 
-def column(row: Row, text: str | None) -> Any:
+def column(row: Row, text: str) -> Any:
     """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
-    inner = expression(text or "")
+    inner = expression(text)
     for name in [text] if inner is None else columns_of(inner, row.values):
         if row.values.get(name) is None:
-            raise UserError(f"{row.where}: {lacking(row, str(name), is_named=inner is None)}")
+            raise UserError(f"{row.where}: {lacking(row, name, is_named=inner is None)}")
     value = row.values[text] if inner is None else value_of(inner, row)
     if value is None:
         raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")

@@ -32,7 +32,8 @@ def generate(
     batch_tokens: int,
 ) -> list[str | None]:
     """The greedy continuation of every context, cut before the stop text and stripped of white space."""
-    starts, nothing = [Start(context) for context in contexts], [[] for _ in contexts]
+    starts = [Start(context) for context in contexts]
+    nothing: list[list[int]] = [[] for _ in contexts]
     return [text for text, _ in answer(model, tokenizer, starts, nothing, stopping, batch_tokens=batch_tokens)]
 
 
@@ -126,7 +127,10 @@ def read(
     memory.read(first, lengths, model.device)
     tokens = [token for text in texts for token in text]
     positions = [n_prefix + place for length in lengths for place in range(length)]
-    wanted, firsts, scored, start = [], [], [], 0  # places in the row; rows of logits; (row of logits, token, text)
+    wanted: list[int] = []  # places in the row
+    firsts: list[int] = []  # rows of logits
+    scored: list[tuple[int, int, int]] = []  # (row of logits, token, text)
+    start = 0
     for text, (rest, target) in enumerate(asked):
         firsts.append(len(wanted))
         scored += [(len(wanted) + number, token, text) for number, token in enumerate(target)]

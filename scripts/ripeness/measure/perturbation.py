@@ -118,7 +118,7 @@ def stds_of(normalisation: str, originals: Weights, config: PretrainedConfig, st
 def measured_stds(start: Path, weights: Weights) -> dict[str, float]:
     """The std of every tensor at step 0: of a checkpoint's folder, or of a training state of pretrain_state."""
     files, prefix = (weight_files(start), "") if start.is_dir() else ([start], STATE_PREFIX)
-    stds = {}
+    stds: dict[str, float] = {}
     for path in files:
         with open_tensors(path) as file:
             names = {name.removeprefix(prefix): name for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118

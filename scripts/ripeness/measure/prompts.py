@@ -1,6 +1,7 @@
 """Put examples before a question, as many as fit, and turn it into tokens."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from os.path import commonprefix
@@ -9,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from ripeness.data.spacing import glued
 from ripeness.models.chat import Turns, chat_contexts, chat_prompt, encode_chats
-from ripeness.models.load import contexts_of, encode, encode_pairs
 from ripeness.models.token_healing import Start, beginnings, starts
+from ripeness.models.tokens import contexts_of, encode, encode_pairs
 from ripeness.runtime.errors import UserError
 
 SEPARATOR = "\n\n"  # between examples, where a task says nothing else
@@ -64,9 +65,10 @@ def build_prompts(
     of the examples do.
     """
     prompts: dict[int, Prompt] = {}
-    if answer_room and begun is None:
-        begun = beginnings(example["target"] for example in examples)
-    encode_rows = partial(encode_open, begun=begun) if answer_room else encode_questions
+    encode_rows: Callable[..., list[Prompt]] = encode_questions
+    if answer_room:
+        begun = beginnings(example["target"] for example in examples) if begun is None else begun
+        encode_rows = partial(encode_open, begun=begun)
     for n_dropped in range(len(shots) + 1):
         waiting = [index for index in range(len(examples)) if index not in prompts]
         rows = [examples[index] for index in waiting]
@@ -118,6 +120,20 @@ def unconditional_prompts(
     return dict(zip(options, build_prompts(tokenizer, rows, [], separator="", room=room), strict=True))
 
 
+def turns_of(shots: list[Shot]) -> Turns:
+    """Join the turns of shots for a chat; UserError for shots that are prompts."""
+    if any(isinstance(shot, str) for shot in shots):
+        raise UserError("the questions are chats, but the shots are prompts\nhint: give shots with `turns`")
+    return [turn for shot in shots if not isinstance(shot, str) for turn in shot]
+
+
+def text_of(shots: list[Shot], separator: str) -> str:
+    """Join the texts of shots, a separator after each; UserError for shots that are chats."""
+    if not all(isinstance(shot, str) for shot in shots):
+        raise UserError("the questions are prompts, but the shots are chats\nhint: give shots with `prompt`")
+    return "".join(shot + separator for shot in shots if isinstance(shot, str))
+
+
 def encode_questions(
     tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str
 ) -> list[Prompt]:
@@ -128,12 +144,12 @@ def encode_questions(
     if not examples:
         return []
     if examples[0].get("turns"):
-        before = [turn for shot in shots for turn in shot]
+        before = turns_of(shots)
         chats = [([*before, *example["turns"]], answers_of(example)) for example in examples]
         met = [meet(pairs) for pairs in encode_chats(tokenizer, chats)]
         contexts = chat_contexts(tokenizer, [context for context, _ in met])
     else:
-        head = "".join(shot + separator for shot in shots)
+        head = text_of(shots, separator)
         met = [meet(pairs) for pairs in encode_options(tokenizer, head, examples)]
         contexts = contexts_of(tokenizer, [context for context, _ in met])
     return [Prompt(context, answers, 0) for context, (_, answers) in zip(contexts, met, strict=True)]
@@ -152,10 +168,10 @@ def encode_open(
         return []
     is_chat = bool(examples[0].get("turns"))
     if is_chat:
-        before = [turn for shot in shots for turn in shot]
+        before = turns_of(shots)
         texts = [chat_prompt(tokenizer, [*before, *example["turns"]]) for example in examples]
     else:
-        head = "".join(shot + separator for shot in shots)
+        head = text_of(shots, separator)
         texts = [head + example["prompt"] for example in examples]
     found = starts(tokenizer, texts, begun)
     contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [start.context for start in found])

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.models.chat import Turns, chat_contexts, encode_chats, turn_end
-from ripeness.models.load import contexts_of, encode_pairs, end_of_text
+from ripeness.models.tokens import contexts_of, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
 
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
@@ -36,13 +36,17 @@ def encode_examples(
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end = end_of_text(tokenizer)
-    if isinstance(rows[0][1], list):
-        pairs = [pair for (pair,) in encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])]
+    chats = [(prompt, [answer]) for _, prompt, answer in rows if not isinstance(prompt, str)]
+    texts = [(prompt, answer) for _, prompt, answer in rows if isinstance(prompt, str)]
+    if chats and texts:
+        raise UserError("some training examples are chats and some are prompts\nhint: a file holds one or the other")
+    if chats:
+        pairs = [pair for (pair,) in encode_chats(tokenizer, chats)]
         contexts = chat_contexts(tokenizer, [prompt for prompt, _ in pairs])
         ends = turn_end(tokenizer).token
         end = end if ends is None else ends
     else:
-        pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
+        pairs = encode_pairs(tokenizer, texts)
         contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
     examples = []
     for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.load import contexts_of, encode, encode_pairs
+from ripeness.models.tokens import contexts_of, encode, encode_pairs
 from ripeness.runtime.errors import UserError
 
 Turns = list[dict[str, str]]  # {role, content} each, as chat templates take them

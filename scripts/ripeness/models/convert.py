@@ -38,7 +38,8 @@ def pickled_files(folder: Path) -> list[Path]:
 def convert_weights(folder: Path, output: Path) -> None:
     """Write the pickled weights of a folder as safetensors, part by part, so that no more than one is in memory."""
     files = pickled_files(folder)
-    weight_map, n_bytes = {}, 0
+    weight_map: dict[str, str] = {}
+    n_bytes = 0
     for number, path in enumerate(files, 1):
         tensors = read_pickled(path)
         name = "model.safetensors" if len(files) == 1 else f"model-{number:05}-of-{len(files):05}.safetensors"

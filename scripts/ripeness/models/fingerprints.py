@@ -20,7 +20,12 @@ FILE = "weights.json"  # in the folder of a checkpoint
 BLOCK = 2**22  # values that are read at a time
 LENGTH = 32  # hexadecimal digits that are kept of a digest
 HEADER = 8  # bytes that say how long the header of a safetensors file is
-FLOATS = {"F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+FLOATS: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 
 
 def read_weights(folder: Path) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from functools import cache
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.models.load import end_of_text, is_even
+from ripeness.models.load import is_even
 from ripeness.models.token_healing import Start, allowed, still_to_write, text_after
+from ripeness.models.tokens import end_of_text
 
 NO_TOKEN = -1  # is written where the model's numbers are none, and ends the text
 

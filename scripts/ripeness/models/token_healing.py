@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.load import encode, encode_pairs, encode_with_places
+from ripeness.models.tokens import encode, encode_pairs, encode_with_places
 
 TAILS = (3, 4, 5, 6, 8, 12, 16, 24)  # tokens at the end of a prompt that are looked at
 BEFORE = 8  # tokens before new ones that are turned into text with them
@@ -165,7 +165,7 @@ def settled(tokenizer: PreTrainedTokenizerBase, text: str, begun: tuple[str, ...
     if not text or not begun:
         return tokens
     found = encode_pairs(tokenizer, [(text, beginning) for beginning in begun])
-    return commonprefix([context for context, _ in found])
+    return list(commonprefix([context for context, _ in found]))
 
 
 def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:

@@ -3,11 +3,12 @@
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
-from ripeness.models.load import TOKENIZER_FILES
 from ripeness.models.model_folder import check_links
+from ripeness.models.tokens import TOKENIZER_FILES
 from ripeness.models.tuned_state import Tuned, write_tuned
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
@@ -80,14 +81,15 @@ def is_scratch_of(place: Path, output: Path) -> bool:
     return mark is not None and mark["kind"] == SCRATCH and mark.get("output") == str(output.resolve())
 
 
-def check_is_tuned(folder: Path) -> None:
-    """Refuse to delete a model that was not tuned here: UserError."""
+def check_is_tuned(folder: Path) -> dict[str, Any]:
+    """Return the mark of a model that was tuned here; UserError for any other, which must not be deleted."""
     mark = None if folder.is_symlink() else mark_of(folder)
     if mark is None or mark["kind"] != TUNED:
         raise UserError(
             f"{folder} is no model that was tuned here, and is not deleted\n"
             "hint: leave out --delete-model; it is for folders that train_model wrote"
         )
+    return mark
 
 
 def drop_weights(folder: Path) -> None:
@@ -95,8 +97,7 @@ def drop_weights(folder: Path) -> None:
 
     Of links the links alone go, and whatever the mark does not name stays.
     """
-    check_is_tuned(folder)
-    names = [name for name in mark_of(folder)["files"] if Path(name).name == name]
+    names = [name for name in check_is_tuned(folder)["files"] if Path(name).name == name]
     for name in names:
         path = folder / name
         place = path.readlink().parent if path.is_symlink() else None

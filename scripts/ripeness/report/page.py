@@ -126,9 +126,9 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
             f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
             "hint: judge_claims writes findings.json; run it again"
         )
-    low, effect, high = (finding.get(key) for key in ("low", "effect", "high"))
+    low, effect, high = finding.get("low"), finding.get("effect"), finding.get("high")
     row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}
-    if None not in (low, effect, high):
+    if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
         reach = max(abs(low), abs(high), 1e-9) * 1.1
         row["scale"] = {key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)}

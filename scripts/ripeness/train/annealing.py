@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from ripeness.data.corpus import MOST_REPEATS
 from ripeness.data.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.models.batching import IGNORED, Example
-from ripeness.models.load import encode, end_of_text
+from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.storage.arrays import read_array

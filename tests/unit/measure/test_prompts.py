@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.measure.prompts import build_prompts, draw_shots
-from ripeness.models.load import encode, encode_pairs, end_of_text
 from ripeness.models.token_healing import again_text
+from ripeness.models.tokens import encode, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.study.probes import read_probes
 
@@ -132,7 +132,7 @@ def test_shots_are_not_read_again_for_every_option(tokenizer, monkeypatch):
         return encode(tokenizer, texts)
 
     monkeypatch.setattr("ripeness.measure.prompts.encode", encode_and_note)
-    monkeypatch.setattr("ripeness.models.load.encode", encode_and_note)
+    monkeypatch.setattr("ripeness.models.tokens.encode", encode_and_note)
     build(tokenizer)
     assert sum(SHOTS[0] in text for text in read) == 1
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.models.gate.folder import INDEX, check_folder
-from ripeness.models.load import encode, load_tokenizer
+from ripeness.models.tokens import encode, load_tokenizer
 from ripeness.runtime.errors import UserError
 
 WEIGHTS = "model.safetensors"

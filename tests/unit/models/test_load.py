@@ -10,15 +10,14 @@ from transformers import CONFIG_MAPPING, PreTrainedTokenizerFast
 
 from ripeness.models.context_limits import DEFAULT_WINDOW, NO_LIMIT, context_length, reach, text_window
 from ripeness.models.forward.likelihood import windows
-from ripeness.models.load import (
+from ripeness.models.load import load_config, load_model
+from ripeness.models.tokens import (
     contexts_of,
     document_start,
     encode,
     encode_pairs,
     end_of_text,
     end_tokens,
-    load_config,
-    load_model,
     load_tokenizer,
 )
 from ripeness.runtime.errors import UserError

@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ripeness.models.load import load_model, load_tokenizer, read_checkpoint
+from ripeness.models.load import load_model, read_checkpoint
 from ripeness.models.methods.register import attach
+from ripeness.models.tokens import load_tokenizer
 from ripeness.models.tuned_state import RECORD, STATE, Tuned, fingerprint_of, is_small
 from ripeness.models.tuned_weights import drop_weights, save_model
 from ripeness.runtime.errors import UserError

@@ -7,7 +7,8 @@ import model_zoo
 import pytest
 import torch
 
-from ripeness.models.load import end_tokens, load_model, load_tokenizer, read_checkpoint
+from ripeness.models.load import load_model, read_checkpoint
+from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import drop_weights, save_model, scratch_place
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, Example, encode_examples, padded, rows_of, shared_tokens
 from ripeness.models.forward.packing import packs_exactly
-from ripeness.models.load import encode, end_of_text
+from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.full import FullSettings
 from ripeness.train.loop import batches, is_alive, may_share, rate_at, train

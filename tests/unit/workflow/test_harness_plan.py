@@ -166,6 +166,7 @@ def with_harness(synthetic_study):
     is_base = pl.col("method") == "base"
     place = [pl.when(is_base).then(pl.lit(to)).otherwise(name).alias(name) for name, to in NAMES.items()]
     task = task.with_columns(place).filter(~is_base | (pl.col("seed") == 1))
+    task = task.with_columns(is_primary=pl.lit(False))
     total = task.with_columns(metric=pl.lit("f1,none"), se=pl.lit(None, pl.Float64))
     cell = cells.filter(is_base, dataset="nursery-mood", format="default", seed=1).with_columns(place)
     item = items.filter(probe="nursery-mood", probe_format="default").with_columns(place)

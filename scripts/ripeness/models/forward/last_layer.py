@@ -57,7 +57,8 @@ def ask(
     of its sequence up to itself, and a prefix of `n_prefix` tokens that is not in the row. The first `n_shared` tokens
     of the row, in a part of its first sequence alone, come before every other sequence too.
     """
-    own, found = places_in(lengths, places.tolist()), []
+    own = places_in(lengths, places.tolist())
+    found: list[Part] = []
     if not all(own):
         return None
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
@@ -127,6 +128,8 @@ def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple
         return None
     with suppress(KeysAreKnown):
         layer(*args, **kwargs | {"stop": True})
+    if asked.keys is None:
+        raise ValueError("the last layer does not call its attention function")
     n_tokens = asked.keys[0].shape[2]
 
     def taken(value: Any) -> Any:
@@ -162,6 +165,8 @@ def attend(
 
     `prefix` holds keys and values, (1, H, P, D) each, before those of every sequence.
     """
+    if asked.keys is None:
+        raise ValueError("the keys of the last layer are not known yet")
     outputs, sizes = [], [part.n_tokens for part in asked.parts]
     queries = query[0].split([len(part.keep) for part in asked.parts], dim=1)
     keys, values = (states[0].split(sizes, dim=1) for states in asked.keys)

@@ -124,10 +124,12 @@ def packed_attention(
         return attend(asked, query, before, scaling=scaling, dropout=dropout), None
     if memory:
         memory.write(module.layer_idx, key, value)
-    if stop:
+    if stop and asked:
         asked.keys = key, value
         raise KeysAreKnown
     if not groups:
+        if memory is None:
+            raise ValueError("attention without groups, and without a memory")
         return memory.attend(module.layer_idx, query, scaling), None
     outputs, sizes = [], [sum(group.lengths) for group in groups]
     parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)

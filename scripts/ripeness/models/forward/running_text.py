@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.models.context_limits import text_window
 from ripeness.models.forward.likelihood import Batch, batches_for, read_batches, windows
-from ripeness.models.load import contexts_of, encode
+from ripeness.models.tokens import contexts_of, encode
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_text
 from ripeness.storage.parquet import read_table

@@ -1,6 +1,6 @@
 """Keys and values of a beginning that many prompts share, as few-shot prompts share their shots: read once."""
 
-from collections.abc import Sequence
+from os.path import commonprefix
 
 import torch
 from transformers import PreTrainedModel
@@ -12,18 +12,13 @@ from ripeness.models.forward.packed_attention import causal_groups, row_logits
 SHORTEST_PREFIX = 8
 
 
-def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
+def shared_prefix(contexts: list[list[int]]) -> list[int]:
     """The tokens that all contexts begin with; at least one is left to each."""
     if not contexts:
         return []
-    first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
-    length = 0
-    for a, b in zip(first, last, strict=False):
-        if a != b:
-            break
-        length += 1
-    length = min(length, min(len(context) for context in contexts) - 1)
-    return list(first[:length]) if length >= SHORTEST_PREFIX else []
+    common = commonprefix(contexts)
+    length = min(len(common), min(len(context) for context in contexts) - 1)
+    return list(common[:length]) if length >= SHORTEST_PREFIX else []
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ripeness.models.context_limits import LENGTH_KEYS, text_config
 from ripeness.models.convert import INDEX
-from ripeness.models.load import brief, encode, end_of_text, load_config, load_tokenizer, named_ends
+from ripeness.models.load import brief, load_config
+from ripeness.models.tokens import encode, end_of_text, load_tokenizer, named_ends
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 

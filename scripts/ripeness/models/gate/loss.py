@@ -15,7 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.models.context_limits import context_length
 from ripeness.models.gate.folder import refusal
 from ripeness.models.gate.lowest_loss import check_not_too_low, relabelled
-from ripeness.models.load import encode, end_of_text, load_tokenizer, load_weights
+from ripeness.models.load import load_weights
+from ripeness.models.tokens import encode, end_of_text, load_tokenizer
 from ripeness.runtime.errors import UserError
 
 MOST_TOKENS = 1024

@@ -121,7 +121,8 @@ def normalised(row: dict[str, Any]) -> dict[str, Values]:
 
 def all_best(values: Values) -> list[int]:
     """Find the places of the largest value; none where a value is missing."""
-    return [] if None in values else [place for place, value in enumerate(values) if value == max(values)]
+    known = [value for value in values if value is not None]
+    return [] if len(known) < len(values) else [place for place, value in enumerate(known) if value == max(known)]
 
 
 def without_space(options: list[str]) -> list[str]:

@@ -19,7 +19,7 @@ def extracted(text: str, pattern: str) -> str | None:
     try:
         match = search(pattern, text)
     except PatternError as error:
-        raise UserError(f"{error}\nhint: mend `extract` of the task; nested repeats take the longest") from None
+        raise UserError(f"{error}\nhint: fix `extract` of the task; nested repetitions take the longest") from None
     if match is None or match[1] is None:
         return None
     found = match[1].strip()
@@ -35,12 +35,13 @@ def is_extracted_right(row: dict[str, Any], pattern: str) -> bool | None:
     if row["text"] is None:
         return None
     references = row.get("references") or [row["target"]]
-    right = [extracted(reference, pattern) for reference in references]
-    if None in right:
-        reference = references[right.index(None)]
-        raise UserError(
-            f"item {row.get('item')!r}: the pattern {pattern!r} finds nothing in its right answer {reference[-60:]!r}\n"
-            "hint: mend `extract` of the task, or the row"
-        )
+    right = set()
+    for reference in references:
+        if (answer := extracted(reference, pattern)) is None:
+            raise UserError(
+                f"item {row.get('item')!r}: the pattern {pattern!r} finds nothing in its right answer "
+                f"{reference[-60:]!r}\nhint: fix `extract` of the task, or the row"
+            )
+        right.add(composed(answer))
     found = extracted(row["text"], pattern)
-    return found is not None and composed(found) in set(map(composed, right))
+    return found is not None and composed(found) in right

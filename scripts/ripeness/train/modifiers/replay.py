@@ -17,7 +17,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.data.passages import DOCUMENT_BYTES, cut, read_text
-from ripeness.models.load import contexts_of, encode
+from ripeness.models.tokens import contexts_of, encode
 from ripeness.runtime.errors import UserError
 from ripeness.storage.arrays import read_array
 
