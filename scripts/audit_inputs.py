@@ -32,7 +32,7 @@ from ripeness.tables.columns import AUDIT, write_table
 
 
 def with_facts(plan: Plan) -> Plan:
-    """The plan with what folders of checkpoints record of themselves, where the config does not say it; and weights."""
+    """Add to the plan what checkpoint folders record of themselves and the config does not say, and their weights."""
     for name, series in plan["series"].items():
         for point in series["checkpoints"]:
             record = Path(point.get("folder", "")) / "checkpoint.json"
@@ -44,7 +44,7 @@ def with_facts(plan: Plan) -> Plan:
 
 
 def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
-    """The items of one dataset, and the published answers of its test source."""
+    """Read the items of one dataset, and the published answers of its test source."""
     task, items = read_task(plan["tasks"][name]), {}
     for role in ROLES:
         items[role] = read_json_lines(folder / "items" / name / f"{role}.jsonl")
@@ -54,7 +54,7 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
-    """How often each value stands in the column that decides the answer, in the test source, with one of its rows.
+    """Count how often each value is in the column of the answer in the test source, with one of its rows.
 
     Nothing where several columns decide it.
     """
@@ -71,7 +71,7 @@ def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, 
 
 
 def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator[Wording]:
-    """Every dataset in every format that is measured."""
+    """Read every dataset in every format that is measured."""
     by_name = {drawing.dataset: drawing for drawing in drawings}
     for probe in plan["probes"]:
         drawing = by_name[probe["dataset"]]
@@ -85,7 +85,7 @@ def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator
 
 
 def read_readers(plan: Plan) -> list[Reader]:
-    """The tokenizers and windows of all series, each once."""
+    """Read the tokenizers and context windows of all series, each once."""
     found: dict[tuple[str, int], list[str]] = {}
     folders: dict[tuple[str, int], Path] = {}
     for name, series in plan["series"].items():
@@ -102,7 +102,7 @@ def read_readers(plan: Plan) -> list[Reader]:
 
 
 def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
-    """Everything that the checks see."""
+    """Run all checks of the inputs."""
     for check_grid in GRID_CHECKS.values():
         yield from check_grid(plan)
     drawings = [read_drawing(folder, name, plan) for name in plan["tasks"]]
@@ -122,7 +122,7 @@ def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
 
 
 def is_asked(series: dict[str, Any], wording: Wording) -> bool:
-    """Whether a series is asked a dataset in a format; all of them, where it does not say."""
+    """Return whether a series is measured on a dataset in a format; true where it does not say."""
     return [wording.dataset, wording.format] in series.get("asked", [[wording.dataset, wording.format]])
 
 

@@ -33,7 +33,7 @@ MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-r
 
 
 def plan_of(measurements: pl.DataFrame) -> Plan:
-    """The part of a plan that measurements tell: series with their checkpoints."""
+    """Build the part of a plan that measurements show: series with their checkpoints."""
     facts = ["checkpoint", "step", "tokens", "phase"]
     points = measurements.select("series", *facts).unique(["series", "checkpoint"], keep="first", maintain_order=True)
     series = {name: {"checkpoints": rows.select(facts).to_dicts()} for (name,), rows in points.group_by("series")}
@@ -41,13 +41,13 @@ def plan_of(measurements: pl.DataFrame) -> Plan:
 
 
 def single_seed(measurements: pl.DataFrame) -> Iterator[Remark]:
-    """Tuned models of which a table has one seed, or names none."""
+    """Find tables whose tuned models have one seed, or name none."""
     if seen := tuned_once(measurements):
         yield remark("single-seed", "seeds", seen)
 
 
 def checks_of(results: Results, *, has_inputs: bool) -> Checks:
-    """The checks that can be made, by name."""
+    """List the checks that can run, by name."""
     known = CHECKS.items() if results.items is not None else [c for c in CHECKS.items() if c[0] != "one-answer"]
     checks: Checks = {
         name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES

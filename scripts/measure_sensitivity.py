@@ -63,7 +63,7 @@ Losses = dict[str, list[float]]  # nats of every passage, by text
 
 
 def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as given, others as in BY_HAND; UserError for a key or a normalisation that nothing knows."""
+    """Fill in settings from BY_HAND; UserError for an unknown key or normalisation."""
     if not isinstance(settings.get("noise", {}), dict):
         raise UserError(f"noise is {settings['noise']!r}, not an object\nhint: see --help")
     known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), NOISE)}
@@ -77,7 +77,7 @@ def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def identity_of(folder: Path) -> dict[str, Any]:
-    """What a checkpoint's folder says of it; its names where it says nothing."""
+    """Read a checkpoint's identity from its folder, or take it from the folder's names where it has none."""
     if not (folder / "checkpoint.json").is_file():
         return {"series": folder.absolute().parent.name, "checkpoint": folder.absolute().name}
     facts = read_checkpoint(folder)
@@ -88,7 +88,7 @@ def identity_of(folder: Path) -> dict[str, Any]:
 def sensitivity(
     model: PreTrainedModel, read: Callable[[], Losses], settings: dict[str, Any], start: Path | None
 ) -> Iterator[tuple[dict[str, Any], Losses]]:
-    """Every perturbation and what `read` finds under it; the noise of one seed is drawn once for all that need it.
+    """Apply every perturbation and `read` the losses under it; the noise of one seed is drawn once.
 
     Beside the model it holds an exact copy of the weights and, in fp32, the noise of one seed.
     """
@@ -111,7 +111,7 @@ def sensitivity(
 
 
 def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[str, Any]:
-    """Losses (nats a token), their difference with its standard error over passages, and perplexities.
+    """Compute losses (nats per token), their difference with its standard error over passages, and perplexities.
 
     Null, with the reason, where a passage has no finite loss.
     """
@@ -139,12 +139,12 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
 
 
 def perplexity(loss: float | None) -> float | None:
-    """e to the loss; None without one, or where no number is as large."""
+    """Compute e to the loss; None without one, or where the number is too large."""
     return math.exp(loss) if loss is not None and loss < 700 else None
 
 
 def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row for every perturbation and text."""
+    """Make one row for every perturbation and text."""
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s; step 0: %s", precision, options.start or "as the config says")

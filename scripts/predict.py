@@ -43,7 +43,7 @@ from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
 def predict_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
 ) -> list[dict]:
-    """Negative log-likelihood, tokens and bytes of every passage of running text."""
+    """Compute the negative log-likelihood, tokens and bytes of every passage of running text."""
     passages = read_passages(model, tokenizer, rows, batch_tokens=batch_tokens)
     losses = passage_losses(model, passages)
     return [
@@ -63,7 +63,7 @@ def predict_text(
 def predict_questions(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
-    """Predictions for the items of a choice or generation probe."""
+    """Predict the items of a choice or generation probe."""
     rows = read_examples(Path(probe["examples"]))
     if probe["kind"] == "choice" and (odd := [row["item"] for row in rows if not row["choices"]]):
         raise UserError(
@@ -110,7 +110,7 @@ def predict_questions(
 
 
 def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, rows: list[dict]) -> Stopping:
-    """When an answer to an open question ends; in a chat also where its turn does."""
+    """Describe when an answer to an open question ends; in a chat, also where its turn does."""
     texts, tokens = [probe["stop"]], end_tokens(Path(model.name_or_path))
     if rows and rows[0].get("turns"):
         turn = turn_end(tokenizer)
@@ -127,7 +127,7 @@ def open_answers(
     stopping: Stopping,
     batch_tokens: int,
 ) -> list[dict]:
-    """What a model writes after every prompt; and how well it expects the right answer, where that can be asked.
+    """Generate a text after every prompt, and score the right answer where that is possible.
 
     Most targets follow the very tokens of the prompt, and are read with it. Where the end of a prompt is written again,
     a target may begin later.
@@ -149,7 +149,7 @@ def open_answers(
 def predict_probe(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
-    """One row an item, with the probe's identity."""
+    """Make one row per item, with the probe's identity."""
     if probe["kind"] == "text":
         rows = predict_text(model, tokenizer, read_rows(Path(probe["examples"])), batch_tokens)
     elif probe["kind"] == "harness":
@@ -175,7 +175,7 @@ def predict_probe(
 
 
 def named_files(probes: str) -> list[Path]:
-    """The files that probes name, and theirs, if they are in one."""
+    """List the files that probes name, and the file of probes if there is one."""
     own = [] if probes.lstrip().startswith("[") else [Path(probes)]
     return own + [
         Path(probe[key]) for probe in read_probes(probes) for key in ("examples", "shot_examples") if key in probe
@@ -218,7 +218,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def predictions(options: argparse.Namespace) -> list[dict]:
-    """One row for every item of every probe."""
+    """Make one row for every item of every probe."""
     probes = read_probes(options.probes)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)

@@ -23,7 +23,7 @@ READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
 
 
 def identity_of(cell: dict[str, Any], checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The identity columns that all rows of a cell share."""
+    """Collect the identity columns that all rows of a cell share."""
     facts = {key: checkpoint[key] for key in ("series", "checkpoint", "step", "tokens", "lr", "phase")}
     return facts | {"pretraining_seed": checkpoint["seed"]} | cell
 
@@ -81,7 +81,7 @@ def score_cell(
 def cell_row(
     identity: dict[str, Any], predictions: list[dict], measurements: list[dict], record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The cell's row of the table of cells; `record` is that of its training, if it was tuned."""
+    """Make the cell's row of the table of cells; `record` is that of its training, if it was tuned."""
     row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done"}
     row["n_dropped_shots"] = sum(prediction["n_dropped_shots"] for prediction in predictions)
     row["predict_precision"] = predictions[0]["precision"] if predictions else None
@@ -95,7 +95,7 @@ def cell_row(
 
 
 def training_reasons(record: dict[str, Any]) -> list[str]:
-    """Why a training counts as diverged, or what of one that does not is no finite number."""
+    """List why a training counts as diverged, or which numbers of another one are not finite."""
     losses = [math.nan if loss is None else loss for loss in record["losses"]]
     if record["status"] == "done":
         return [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
@@ -104,7 +104,7 @@ def training_reasons(record: dict[str, Any]) -> list[str]:
 
 
 def null_reasons(measurements: list[dict]) -> list[str]:
-    """What was measured without coming to a number, and why: a text for every probe."""
+    """List why measurements have no value, one text per probe."""
     lost = (row for row in measurements if row["value"] is None)
     return list(dict.fromkeys("{probe} ({probe_format}, {shots} shots): {reason}".format(**row) for row in lost))
 

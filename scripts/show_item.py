@@ -39,7 +39,7 @@ WORLD_ROWS = 200  # of the nursery's world, which has as many as one likes
 
 
 def rows_of(task: Task) -> dict[str, list[Row]]:
-    """The rows of a dataset by source: those that a study has fetched, else made or fetched now."""
+    """Read the rows of a dataset by source: those fetched by a study, or else made or fetched now."""
     for record in sorted(Path("results").glob(f"*/datasets/{task.name}/provenance.json")):
         names = {entry["name"] for entry in read_json(record, dict, keys=("files",))["files"]}
         if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
@@ -56,7 +56,7 @@ def rows_of(task: Task) -> dict[str, list[Row]]:
 
 
 def find_checkpoint() -> Path:
-    """The last checkpoint of the embedded study, if it was run here; UserError if not."""
+    """Find the last checkpoint of the embedded study; UserError if the study was not run here."""
     found = sorted(
         (path.parent for path in Path("results/nursery/checkpoints").glob("*/*/config.json")),
         key=lambda folder: read_made_facts(folder / "checkpoint.json")["tokens"],
@@ -70,7 +70,7 @@ def find_checkpoint() -> Path:
 
 
 def draw(task: Task, *, number: int, n_shots: int) -> tuple[Item, list[Item]]:
-    """The test item of a number, from 1, and a pool of shots."""
+    """Draw the test item of a number, from 1, and a pool of shots."""
     sizes = {"test": number, "validation": 1, "shots": max(n_shots, 1), "train": 1, "seed": 0}
     drawn = draw_items(rows_of(task), task, sizes=sizes)
     if len(drawn["test"]) < number:

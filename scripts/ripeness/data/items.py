@@ -67,7 +67,7 @@ def key_of(task: Task, key: str) -> str:
 
 
 def references(row: Row, task: Task) -> list[str]:
-    """The texts that are right answers, the one to be learned first."""
+    """List the right answers of a row; the first one is learned."""
     value = column(row, key_of(task, "target"))
     answers = [str(answer) for answer in value] if isinstance(value, list) else [str(value)]
     if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
@@ -79,7 +79,7 @@ def references(row: Row, task: Task) -> list[str]:
 
 
 def place_of(row: Row, task: Task, n: int) -> int:
-    """The place of the right option among n, from 0; text that reads as a number will do, as all of a CSV is text."""
+    """Read the index of the right option among n, from 0; numbers may be text, as everything in a CSV is."""
     answer = column(row, key_of(task, "answer"))
     if isinstance(answer, str) and answer.isdecimal():
         answer = int(answer)
@@ -92,12 +92,12 @@ def place_of(row: Row, task: Task, n: int) -> int:
 
 
 def short(text: str) -> str:
-    """A name for what items share: the text itself, or a digest where it is a whole passage."""
+    """Name a cluster: by its text, or by a digest where the text is long."""
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def as_list(row: Row, name: str) -> list[Any]:
-    """The value of a column that must hold at least two options, none of them empty."""
+    """Read a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
         raise UserError(
@@ -109,7 +109,7 @@ def as_list(row: Row, name: str) -> list[Any]:
 
 
 def split_hint(name: str, value: Any) -> str:
-    """What to do where options are no list; of one text that holds them all, how a task file takes it apart."""
+    """Write a hint for options that are no list; for a text that joins them, show how a task file splits it."""
     sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
     if sign is None or expression(name) is not None:
         return "mend the row"
@@ -131,7 +131,7 @@ def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
 
 
 def content(item: Item) -> str:
-    """A digest of what an item asks and answers, equal for the same question under two ids."""
+    """Compute a digest of an item's question and answers, equal for the same question under two ids."""
     text = json.dumps([item.fields, item.choices, item.target], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -172,7 +172,7 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
 
 
 def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -> int:
-    """How many rows of a pool can be drawn; where the task says drop, one a question, none that is held.
+    """Count the rows of a pool that can be drawn; with `overlap: drop`, one per question that is not held yet.
 
     Counting ends at `enough`.
     """
@@ -187,7 +187,7 @@ def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -
 
 
 def source_of(role: str, task: Task) -> str:
-    """The file, published split or generated split that serves a role; shots come from the training rows."""
+    """Name the file or split that serves a role; shots come from the training rows."""
     split = "train" if role == "shots" else role
     if "hub" in task.source:
         return task.source["splits"][split]
@@ -195,7 +195,7 @@ def source_of(role: str, task: Task) -> str:
 
 
 def short_names(sources: list[str]) -> dict[str, str]:
-    """The sources' names in ids: those of the files without folders, unless two files share one."""
+    """Name the sources in ids: file names without folders, unless two files share a name."""
     names = {source: source.rsplit("/", 1)[-1] for source in sources}
     return names if len(set(names.values())) == len(names) else {source: source for source in sources}
 
@@ -207,7 +207,7 @@ def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
 
 
 def n_characters(item: Item) -> int:
-    """Characters of an item's fields and of its longest answer."""
+    """Count the characters of an item's fields and of its longest answer."""
     return sum(len(str(value)) for value in item.fields.values()) + max(map(len, [item.target, *item.choices]))
 
 
@@ -226,7 +226,7 @@ def check_ids(items: dict[str, list[Item]]) -> None:
 
 
 def take(pool: list[Item], n: int, held: dict[str, Any], task: Task) -> tuple[list[Item], list[Item]]:
-    """The next `n` items of a pool, and what stays in it; where the task says drop, those held already are left out."""
+    """Take the next `n` items of a pool, and return what is left; with `overlap: drop`, skip those held already."""
     waiting = iter(pool)
     new = (item for item in waiting if task.overlap != "drop" or content(item) not in held)
     taken = list(islice(new, n))

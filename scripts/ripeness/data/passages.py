@@ -39,7 +39,7 @@ def cut(text: str, size: int) -> list[str]:
 
 
 def evenly(text: str, n: int, *, where: str, name: str) -> list[dict[str, str]]:
-    """`n` passages of a text, spread evenly over it, named by number as `item`; UserError if it has fewer."""
+    """Select `n` passages spread evenly over a text, named by number as `item`; UserError if it has fewer."""
     if n < 1:
         raise UserError(f"{n} passages are wanted\nhint: give `items` of 1 or more under `texts`")
     pieces = cut(text, PASSAGE_BYTES)

@@ -9,7 +9,7 @@ from ripeness.study.templates import columns_of, evaluate, expression
 
 
 def column(row: Row, text: str) -> Any:
-    """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
+    """Read a column, or evaluate an expression over columns; UserError for a missing or null value."""
     inner = expression(text)
     for name in [text] if inner is None else columns_of(inner, row.values):
         if row.values.get(name) is None:
@@ -21,7 +21,7 @@ def column(row: Row, text: str) -> Any:
 
 
 def lacking(row: Row, name: str, *, is_named: bool) -> str:
-    """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
+    """Describe a missing or null column, with a hint; without `is_named` an expression reads the column."""
     if name in row.values:
         keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
         way = f"mend the row (an empty cell of a table is null), or leave out such rows: {keep}"
@@ -34,7 +34,7 @@ def lacking(row: Row, name: str, *, is_named: bool) -> str:
 
 
 def value_of(inner: str, row: Row) -> Any:
-    """The value of an expression over the columns of a row; UserError that names the row.
+    """Evaluate an expression over the columns of a row; UserError that names the row.
 
     `row` is all columns, where none is called so.
     """
@@ -56,5 +56,5 @@ def shown(name: str) -> str:
 
 
 def asked_for(name: str) -> str:
-    """How an expression asks for a column."""
+    """Write how an expression reads a column."""
     return name if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"

@@ -70,12 +70,12 @@ def primary_score(item: Row, metric: str) -> float | None:
 
 
 def score_text(row: dict[str, Any]) -> dict[str, Any]:
-    """Running text is scored as a whole; its rows carry what the ratio needs."""
+    """Copy what the ratio over all passages needs."""
     return {key: with_reason(row)[key] for key in ("nll", "n_tokens", "n_bytes", "reason")}
 
 
 def score_harness(row: dict[str, Any]) -> dict[str, Any]:
-    """The harness has scored already."""
+    """Copy the scores of lm-eval."""
     return {key: with_reason(row)[key] for key in ("harness", "reason")}
 
 
@@ -88,7 +88,7 @@ SCORERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The measurements of one probe from its scored items.
+    """Compute the measurements of one probe from its scored items.
 
     Where some of its items have no number the `value` is null, with the `reason`.
     """
@@ -113,7 +113,7 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
 
 
 def floors_of(predictions: list[dict[str, Any]]) -> dict[str, float]:
-    """Accuracies that need no skill: of a blind choice, and of always giving the commonest right answer.
+    """Compute accuracies that need no skill: a blind choice, and always giving the most frequent right answer.
 
     An answer is its text: a label, a letter, an option of an item's own. At which place an option stands no model sees,
     so that where every item has options of its own none is more than chance.
@@ -126,7 +126,7 @@ def floors_of(predictions: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def measure_means(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every metric that is a mean over items, with its error; those that cannot be had of all items are left out."""
+    """Compute every metric that is a mean over items, with its error; leave out those that cannot be computed."""
     rows, clusters = [], [item["cluster"] for item in items]
     for metric in metrics_of(kind):
         if metric.column is None:
@@ -148,13 +148,13 @@ def is_computable(metric: Metric, predictions: list[Row]) -> bool:
 
 
 def null_row(metric: str, reasons: list[str | None], n_items: int) -> dict[str, Any]:
-    """A measurement of which some items have no number."""
+    """Make a measurement without a value, since some items have no number."""
     reason = lost_items(reasons, n_items=n_items)
     return {"metric": metric, "value": None, "se": None, "n_items": n_items, "reason": reason}
 
 
 def whole_or_none(kind: str, items: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Items whose scores are null wherever the measurement is, so that no mean is taken over fewer of them."""
+    """Set scores to null wherever the measurement is null, so that no mean is taken over fewer items."""
     columns = {metric.name: metric.column for metric in metrics_of(kind) if metric.column}
     lost = {columns[row["metric"]]: row["reason"] for row in rows if row["value"] is None and row["metric"] in columns}
     if not lost:
@@ -164,7 +164,7 @@ def whole_or_none(kind: str, items: list[dict[str, Any]], rows: list[dict[str, A
 
 
 def measure_harness(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every metric of a task of lm-eval by its name there: a mean with its error, or the one value of the task."""
+    """Compute every metric of a task of lm-eval by its name there: a mean with its error, or one value of the task."""
     found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for item in items:
         for entry in item["harness"]:

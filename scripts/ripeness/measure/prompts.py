@@ -34,7 +34,7 @@ Shot = str | Turns  # an example with its answer, as text or as turns
 
 
 def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[Shot]:
-    """`n` examples of the pool with their answers, drawn by seed: the same for every item, format and checkpoint."""
+    """Draw `n` examples of the pool with their answers, by seed: the same for every item, format and checkpoint."""
     if n > len(pool):
         raise UserError(f"{n} shots are wanted, but the pool holds {len(pool)}\nhint: raise `items.shots` in the study")
     chosen = random.Random(seed).sample(range(len(pool)), n)
@@ -42,7 +42,7 @@ def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[Shot]:
 
 
 def answered(example: dict) -> Shot:
-    """An example with its answer."""
+    """Join an example and its answer."""
     if example.get("turns"):
         return [*example["turns"], {"role": "assistant", "content": example["target"]}]
     return example["prompt"] + example["target"]
@@ -58,7 +58,7 @@ def build_prompts(
     answer_room: int = 0,
     begun: tuple[str, ...] | None = None,
 ) -> list[Prompt]:
-    """Tokens of every example after its shots, each in at most `room` tokens with its longest answer.
+    """Tokenize every example after its shots, each in at most `room` tokens with its longest answer.
 
     Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
     `answer_room` is kept free for text that is still to be generated. `begun` says how answers begin, if not as those
@@ -91,7 +91,7 @@ def target_prompts(
     separator: str,
     room: int,
 ) -> list[Prompt | None]:
-    """Every open question with its right answer, after the shots that its prompt has.
+    """Tokenize every open question with its right answer, after the shots that its prompt has.
 
     The answer's tokens are those that training learns after the same prompt, the end of text left out. None where there
     are no such tokens, or question and answer do not fit into `room` tokens.
@@ -110,7 +110,7 @@ def target_prompts(
 def unconditional_prompts(
     tokenizer: PreTrainedTokenizerBase, examples: list[dict], asked: str, *, room: int
 ) -> dict[str, Prompt]:
-    """Every option of the examples, once, after the same few words, such as `Answer:`."""
+    """Tokenize every option of the examples, once, after the same few words, such as `Answer:`."""
     turns = [{"role": "user", "content": asked}] if examples and examples[0].get("turns") else []
     options = list(dict.fromkeys(option for example in examples for option in example["choices"]))
     rows = [
@@ -137,7 +137,7 @@ def text_of(shots: list[Shot], separator: str) -> str:
 def encode_questions(
     tokenizer: PreTrainedTokenizerBase, shots: list[Shot], examples: list[dict], separator: str
 ) -> list[Prompt]:
-    """Every question after the shots, with its answers.
+    """Tokenize every question after the shots, with its answers.
 
     Shots of a chat are turns before the question's, so that the chat template sets them apart and no separator does.
     """
@@ -163,7 +163,7 @@ def encode_open(
     *,
     begun: tuple[str, ...],
 ) -> list[Prompt]:
-    """Every question after the shots, up to where the model is to write; the answers of all begin as `begun` says."""
+    """Tokenize every question after the shots, up to where the model generates; all answers begin as in `begun`."""
     if not examples:
         return []
     is_chat = bool(examples[0].get("turns"))
@@ -180,8 +180,10 @@ def encode_open(
 
 
 def meet(pairs: list[tuple[list[int], list[int]]]) -> tuple[list[int], list[list[int]]]:
-    """What all answers to a question follow, and each of them: a token in which prompt and one answer meet is asked
-    of all of them, so that every option is as probable as its whole text.
+    """Find the common context of all answers to a question, and the tokens of each answer after it.
+
+    A token in which the prompt and one answer meet is scored for all answers, so that every option has the probability
+    of its whole text.
     """
     contexts = [context for context, _ in pairs]
     n = len(commonprefix(contexts))
@@ -191,7 +193,7 @@ def meet(pairs: list[tuple[list[int], list[int]]]) -> tuple[list[int], list[list
 def encode_options(
     tokenizer: PreTrainedTokenizerBase, head: str, examples: list[dict]
 ) -> list[list[tuple[list[int], list[int]]]]:
-    """Tokens of every question after a head of shots, and of each of its answers: those of `encode_pairs`.
+    """Tokenize every question after a head of shots, and each of its answers, as `encode_pairs` does.
 
     Heads are long and options many. Where questions have the same tokens after the head as alone, what follows a
     question has too, so that the head is not turned into tokens again for every option.
@@ -214,18 +216,18 @@ def encode_options(
 
 
 def cuts_words(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether text is cut into words before it is cut into tokens, so that none reaches over words and lines."""
+    """Return whether text is split into words before it is split into tokens, so that none spans words or lines."""
     words = tokenizer.backend_tokenizer.pre_tokenizer
     return words is not None and len(words.pre_tokenize_str("a b\n\nc d")) > 2
 
 
 def goes_on(whole: list[int], alone: list[int], pair: tuple[list[int], list[int]]) -> bool:
-    """Whether a question has the tokens after a head that it has alone, and keeps its first ones before an answer."""
+    """Return whether a question has the same tokens after a head as alone, and the same first one before an answer."""
     return bool(alone) and whole[-len(alone) :] == alone and pair[0][:1] == alone[:1]
 
 
 def answers_of(example: dict) -> list[str]:
-    """The answers that are scored: every option, or the target of an open question."""
+    """List the answers that are scored: every option, or the target of an open question."""
     answers = example["choices"] or [example["target"]]
     if example["choices"] and not all(map(str.strip, answers)):
         raise UserError(f"item {example['item']!r} has an empty option: {answers}\nhint: mend or leave out the row")
@@ -233,7 +235,7 @@ def answers_of(example: dict) -> list[str]:
 
 
 def too_long(example: dict, *, n_tokens: int, needed: int, room: int) -> UserError:
-    """The error for a question that does not fit even without shots."""
+    """Make the error for a question that does not fit even without shots."""
     return UserError(
         f"item {example['item']!r} has {n_tokens} tokens and needs {needed} for its answer; the model reads {room}\n"
         "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"

@@ -22,7 +22,7 @@ MOST_GROWTH = 4  # times the file's size: tied tensors, which are stored once, b
 
 
 def pickled_files(folder: Path) -> list[Path]:
-    """The files of pickled weights of a folder: one, or the parts of an index; none without."""
+    """List the pickled weight files of a folder: one, the parts of an index, or none."""
     index = folder / f"{PICKLED}.index.json"
     if not index.is_file():
         return [folder / PICKLED] if (folder / PICKLED).is_file() else []
@@ -51,7 +51,7 @@ def convert_weights(folder: Path, output: Path) -> None:
 
 
 def read_pickled(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of one pickled file, each with memory of its own.
+    """Read the tensors of one pickled file, each with memory of its own.
 
     Tied weights share memory, which safetensors refuses; a copy of each is right whether or not the config ties them.
     """
@@ -101,7 +101,7 @@ def check_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def grows(path: Path, why: str) -> UserError:
-    """The error for a small file of large tensors."""
+    """Make the error for a small file with large tensors."""
     return UserError(
         f"{path.name} is larger in memory than on disk: {why}\n"
         "hint: torch.save writes no such file; ask its publisher for safetensors"

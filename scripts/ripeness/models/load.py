@@ -67,7 +67,7 @@ def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float
 
 
 def brief(error: Exception) -> str:
-    """The kind of an error and the first sentence of what it says: transformers lists all of its models after that."""
+    """Write the kind of an error and the first line of its message; transformers lists all of its models after that."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
@@ -113,23 +113,23 @@ def load_config(folder: Path) -> PretrainedConfig:
 
 
 def read_checkpoint(folder: Path) -> dict:
-    """The facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
+    """Read the facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
     return read_made_facts(Path(folder) / "checkpoint.json")
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """fp32 or bf16; `auto` is bf16 on a GPU that has it."""
+    """Return fp32 or bf16; `auto` is bf16 on a GPU that has it."""
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Forward passes in bf16 where `precision` says so; weights, and sums of probabilities, stay in fp32."""
+    """Run forward passes in bf16 where `precision` says so; weights, and sums of probabilities, stay in fp32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def is_even(model: PreTrainedModel) -> bool:
-    """Whether the output layer of a model is zero, so that it takes all tokens for equally likely."""
+    """Return whether the output layer of a model is zero, so that all tokens are equally likely."""
     layer = model.get_output_embeddings()
     return layer is not None and not layer.weight.any()

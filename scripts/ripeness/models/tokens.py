@@ -71,7 +71,7 @@ def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that ends an answer and starts a document."""
+    """Return the token that ends an answer and starts a document."""
     if tokenizer.eos_token is not None and tokenizer.eos_token_id is None:
         raise UserError(
             f"tokenizer.json does not know the end-of-text token {tokenizer.eos_token!r}\n"
@@ -83,7 +83,7 @@ def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def end_tokens(folder: Path) -> frozenset[int]:
-    """The tokens at which generation ends: every `eos_token_id` that config.json and generation_config.json write down.
+    """Collect the tokens that end generation: every `eos_token_id` of config.json and generation_config.json.
 
     Only what the files say counts: a class of transformers has a number of its own where they say nothing.
     """
@@ -103,7 +103,7 @@ def named_ends(folder: Path) -> dict[str, list[int]]:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """Tokens of each text, without special tokens; one call for all, since a call costs more than a short text."""
+    """Tokenize each text without special tokens; one call for all, since a call costs more than a short text."""
     distinct = list(dict.fromkeys(texts))
     if not distinct:
         return []
@@ -119,7 +119,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
 def encode_with_places(
     tokenizer: PreTrainedTokenizerBase, texts: list[str]
 ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """Tokens of each text, without special tokens, and the characters (first, last + 1) that each stands for."""
+    """Tokenize each text without special tokens; also return the characters (first, last + 1) of each token."""
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -133,7 +133,7 @@ def encode_with_places(
 
 
 def cut(places: list[tuple[int, int]], n_characters: int) -> int:
-    """How many tokens lie entirely within the first characters of a text.
+    """Count the tokens that lie entirely within the first characters of a text.
 
     A token that spans the boundary lies beyond it, and so do those that share a character with such a token.
     """
@@ -144,7 +144,7 @@ def cut(places: list[tuple[int, int]], n_characters: int) -> int:
 
 
 def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-    """Tokens of each prompt and of the answer that follows it: together those of the whole text.
+    """Tokenize each prompt and the answer that follows it; together they are the tokens of the whole text.
 
     What an item is in tokens is decided here, for training, scoring and generation. The whole text is turned into
     tokens and cut by characters; a token that spans the end of the prompt belongs to the answer. The prompt may have no
@@ -169,7 +169,7 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
 
 
 def is_prompts(tokenizer: PreTrainedTokenizerBase, prompt: str, token: int, place: tuple[int, int]) -> bool:
-    """Whether a token that spans the end of a prompt is an added one of the prompt's that takes in white space."""
+    """Return whether a token at the end of a prompt is an added token of the prompt that includes white space."""
     added = tokenizer.added_tokens_decoder.get(token)
     return added is not None and bool(added.content.strip()) and prompt[place[0] :].strip() == added.content.strip()
 
@@ -177,7 +177,7 @@ def is_prompts(tokenizer: PreTrainedTokenizerBase, prompt: str, token: int, plac
 def is_composed(
     tokenizer: PreTrainedTokenizerBase, prompt: str, context: list[int], after: list[tuple[int, int]]
 ) -> bool:
-    """Whether the mark that an answer begins with has become one sign with the prompt's last letter.
+    """Return whether the mark that begins an answer has merged with the prompt's last letter.
 
     Then no token begins at the end of the prompt, and the prompt's tokens are not those that it has alone.
     """
@@ -186,7 +186,7 @@ def is_composed(
 
 
 def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
-    """The tokens that a model reads before each answer, never none.
+    """Complete the tokens that a model reads before each answer; there is always at least one.
 
     An answer to an empty prompt follows the end-of-text token, which stands between documents, as it does in
     lm-evaluation-harness. What starts a document stands there once, also where a prompt brings it.
@@ -199,7 +199,7 @@ def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) ->
 
 
 def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What stands before a text: the special tokens that the tokenizer itself puts there, mostly one or none."""
+    """Find the special tokens that the tokenizer puts before a text, usually one or none."""
     added = tokenizer.added_tokens_decoder
     words = (tokenizer.decode([token]).strip() for token in range(min(len(tokenizer), 1000)) if token not in added)
     for text in ("a", "A", "1", *words):  # of which the vocabulary has some

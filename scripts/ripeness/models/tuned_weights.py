@@ -54,7 +54,7 @@ def save_model(
 
 
 def scratch_place(output: Path, scratch: Path) -> Path:
-    """An empty folder on scratch for this output alone; what an attempt that was cut off has left there is removed."""
+    """Make an empty folder on scratch for this output; remove what an interrupted attempt left there."""
     place = scratch.resolve() / f"ripeness-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
     if is_scratch_of(place, output):
         shutil.rmtree(place)
@@ -74,7 +74,7 @@ def scratch_place(output: Path, scratch: Path) -> Path:
 
 
 def is_scratch_of(place: Path, output: Path) -> bool:
-    """Whether a folder is one that was made on scratch for the files of `output`."""
+    """Return whether a folder was made on scratch for the files of `output`."""
     if place.is_symlink() or not place.name.startswith("ripeness-"):
         return False
     mark = mark_of(place)

@@ -150,7 +150,7 @@ def findings_of(findings: list[dict]) -> dict[str, list]:
 
 
 def audit_of(remarks: pl.DataFrame) -> dict[str, Any]:
-    """The remarks of the audit by check, the gravest first; the checks that saw nothing; and all of it in a line."""
+    """Group the remarks of the audit by check, the most severe first, with the passed checks and a summary."""
     checks: dict[str, dict[str, Any]] = {}
     for row in remarks.filter(pl.col("severity") != "passed").iter_rows(named=True):
         check = checks.setdefault(row["check"], row | {"places": []})
@@ -175,7 +175,7 @@ def are_alike(value: Mapping[str, Any]) -> bool:
 
 
 def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
+    """Tabulate primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
 
     One row for each dataset and treatment (the untouched model by number of shots, each method), one column
     for each checkpoint. `n_rows` is the number of rows; beyond MOST_ROWS none is given.
@@ -201,7 +201,7 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
 
 
 def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
-    """In how many measurements of choices some items have two best options, and the largest share of such items."""
+    """Count measurements of choices in which items have two best options, and find the largest share of such items."""
     ties = measurements.filter(HAS_VALUE, pl.col("metric") == "ties")
     return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
 
@@ -209,7 +209,7 @@ def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
 def rate_table(
     measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Validation scores of every learning rate that was tried beside others, by checkpoint, and which was chosen.
+    """Tabulate validation scores of all candidate learning rates by checkpoint, with the chosen one.
 
     Losses of the methods of which `choose_by` says "loss". One row for each dataset, method, format and rate; a value
     is (text, whether the rate was chosen).
@@ -237,7 +237,7 @@ def rate_table(
 
 
 def reference_table(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Every metric of the tasks of lm-eval at every checkpoint: mean ± standard error; with who measured.
+    """Tabulate every metric of the tasks of lm-eval at every checkpoint: mean ± standard error, with the source.
 
     One row for each task, metric, number of shots and treatment (untouched, or tuned on a dataset by a method).
     """

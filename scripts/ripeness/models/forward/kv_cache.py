@@ -53,7 +53,7 @@ class Memory:
             states[: len(texts)] = states[texts]
 
     def attend(self, layer: int, query: torch.Tensor, scaling: float | None) -> torch.Tensor:
-        """Attention of the newest token of every text to it and all before: (1, H, n, D) gives (1, n, H, D)."""
+        """Attend from the newest token of every text to it and all before: (1, H, n, D) gives (1, n, H, D)."""
         _, n_heads, n, size = query.shape
         bias = self.bias
         if bias is None:

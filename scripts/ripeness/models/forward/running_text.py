@@ -27,7 +27,7 @@ class Passages:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Passages (item, text) of a table, or the paragraphs of a UTF-8 text file, which an empty line parts."""
+    """Read passages (item, text) of a table, or the paragraphs of a UTF-8 text file, split at empty lines."""
     if path.suffix == ".parquet":
         return read_table(path, columns=["item", "text"]).to_dicts()
     text = read_text(path, advice="name a UTF-8 text file, or a table (.parquet)")
@@ -55,6 +55,6 @@ def read_passages(
 
 
 def passage_losses(model: PreTrainedModel, passages: Passages) -> list[float]:
-    """Negative log-likelihood (nats) of every passage, summed over its tokens."""
+    """Compute the negative log-likelihood (nats) of every passage, summed over its tokens."""
     scores = iter(read_batches(model, passages.batches, sum(passages.n_windows)))
     return [-sum(logp for _ in range(n) for logp in next(scores)) for n in passages.n_windows]

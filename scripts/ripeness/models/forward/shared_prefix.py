@@ -13,7 +13,7 @@ SHORTEST_PREFIX = 8
 
 
 def shared_prefix(contexts: list[list[int]]) -> list[int]:
-    """The tokens that all contexts begin with; at least one is left to each."""
+    """Find the tokens that all contexts begin with; each keeps at least one of its own."""
     if not contexts:
         return []
     common = commonprefix(contexts)
@@ -23,7 +23,7 @@ def shared_prefix(contexts: list[list[int]]) -> list[int]:
 
 @torch.no_grad()
 def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
-    """What every layer's attention is given of a prefix, read once for all that share it; None for an empty one.
+    """Compute the keys and values of a prefix in every layer, once for all prompts; None for an empty prefix.
 
     Taken where attention gets it: what models put into a cache may be something else, as the latents of DeepSeek are.
     The model must be `packing`.

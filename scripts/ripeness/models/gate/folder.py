@@ -60,12 +60,12 @@ def check_folder(folder: Path) -> dict[str, int]:
 
 
 def refusal(folder: Path, what: str, advice: str) -> UserError:
-    """The error for a folder that is not a good checkpoint."""
+    """Make the error for a folder that is not a good checkpoint."""
     return UserError(f"the checkpoint {folder}: {what}\nhint: {advice}")
 
 
 def read_config(folder: Path) -> PretrainedConfig:
-    """The config of a folder, whatever is wrong with it said as for the rest of a checkpoint."""
+    """Read the config of a folder; any error is reported as for the rest of a checkpoint."""
     try:
         return load_config(folder)
     except UserError as error:
@@ -110,7 +110,7 @@ def check_sizes(folder: Path, model: PreTrainedModel, found: dict[str, tuple[int
 
 
 def empty_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    """The model that config.json describes, without weights."""
+    """Build the model that config.json describes, without weights."""
     try:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config)
@@ -120,7 +120,7 @@ def empty_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, one or several; pickled weights are never read."""
+    """List the safetensors files of a folder; pickled weights are never read."""
     names = ["model.safetensors"]
     if (folder / INDEX).is_file():
         try:

@@ -56,7 +56,7 @@ She looked at the clock on the wall. It was a quarter past seven, and there was 
 
 
 def read_text(path: Path) -> str:
-    """The text of the user's own on which a series is tried."""
+    """Read the user's own text for testing a series."""
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -99,7 +99,7 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
 
 
 def highest(guessing: float, facts: dict[str, Any]) -> float | None:
-    """The highest loss that a checkpoint may have after its tokens; None where any may be right."""
+    """Compute the highest plausible loss of a checkpoint after its tokens; None where any loss is plausible."""
     if facts["tokens"] < TOKENS_TO_MOVE * facts["n_parameters"]:
         return None
     return guessing - MARGIN if facts["tokens"] >= TOKENS_TO_KNOW else guessing + MARGIN
@@ -109,7 +109,7 @@ def highest(guessing: float, facts: dict[str, Any]) -> float | None:
 def measure(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, relabelling: int | None = None
 ) -> dict[str, Any]:
-    """Loss of a text in nats a token, in the model's own tokens; that of guessing evenly among them; bits a byte.
+    """Measure the loss of a text in nats per token, that of a uniform guess, and bits per byte.
 
     The text is read in windows of the context's length, each text after the token that stands between documents. With
     `relabelling`, a seed, every token stands for another one of the vocabulary.

@@ -54,18 +54,18 @@ def check_not_too_low(
 
 
 def too_low(folder: Path, what: str) -> UserError:
-    """The error for a checkpoint that predicts too well."""
+    """Make the error for a checkpoint whose loss is implausibly low."""
     return UserError(f"the checkpoint {folder}: {what}\nhint: {HINT}")
 
 
 def fewest_bits(tokens: int, measured: dict[str, Any]) -> float | None:
-    """The fewest bits a byte in which prose can be predicted after so many tokens; None where any may be right."""
+    """Compute the fewest plausible bits per byte of prose after so many tokens; None where any are plausible."""
     bytes_per_token = measured["loss"] / math.log(2) / max(measured["bits_per_byte"], 1e-4)
     return next((bits for most, bits in FEWEST_BITS if tokens * bytes_per_token <= most), None)
 
 
 def relabelled(tokens: list[int], n_tokens: int, seed: int) -> list[int]:
-    """The tokens with every one of the vocabulary standing for another, as a seed chooses."""
+    """Permute the tokens of the vocabulary by seed."""
     names = list(range(n_tokens))
     random.Random(seed).shuffle(names)
     return [names[token] for token in tokens]

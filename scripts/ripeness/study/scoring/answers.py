@@ -48,7 +48,7 @@ class Choice:
         return all_best(self.normalised[self.normalisation])
 
     def is_right(self, normalisation: str | None = None) -> bool | None:
-        """Whether the best option is right, by a normalisation (that of the task if None); of equals the first counts.
+        """Return whether the best option is right by a normalisation (None: the task's); the first of equals counts.
 
         None where a number is missing, or the row does not allow this normalisation.
         """

@@ -11,7 +11,7 @@ NUMBER = re.compile(r"(?=.*\d)[-+]?(\d{1,3}(,\d{2,3})+|\d*)(\.\d+)?", flags=re.A
 
 
 def extracted(text: str, pattern: str) -> str | None:
-    """What the group of a pattern finds first in a text, without white space around it; None where it finds nothing.
+    """Find the first match of the pattern's group, stripped of white space; None without a match.
 
     What reads as a number loses the commas between its digits, a currency sign, and a full stop or comma at its end, as
     lm-evaluation-harness has it for gsm8k. UserError for a pattern that takes too long.
@@ -28,7 +28,7 @@ def extracted(text: str, pattern: str) -> str | None:
 
 
 def is_extracted_right(row: dict[str, Any], pattern: str) -> bool | None:
-    """Whether the answer in a generated text is that in one of the right ones, however their letters are composed.
+    """Return whether the extracted answer is that of a right text, in Unicode's composed form.
 
     None where there is no text; UserError where the right ones have no answer.
     """

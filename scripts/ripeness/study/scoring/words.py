@@ -25,7 +25,7 @@ SEEN = regex.compile("[a-z0-9]")  # what rouge-score's own tokenizer keeps
 
 
 def words_of(text: str) -> list[str]:
-    """Words of letters, marks and digits without case; characters where the script has no spaces between words.
+    """Split into words of letters, marks and digits without case; characters in scripts without spaces.
 
     Of English text they are those of rouge-score's tokenizer. Of a text that has none, such as one of emoji, they are
     its signs, so that a copy of it has them all.
@@ -38,11 +38,11 @@ class AnyWords:
     """What rouge-score takes as a tokenizer."""
 
     def tokenize(self, text: str) -> list[str]:
-        """The words of a text."""
+        """Split a text into words."""
         return words_of(text)
 
 
 def is_unseen(text: str) -> bool:
-    """Whether the tokenizer of rouge-score sees nothing of most words of a text."""
+    """Return whether the tokenizer of rouge-score ignores most words of a text."""
     words = words_of(text)
     return 2 * sum(not SEEN.search(word) for word in words) > len(words)
