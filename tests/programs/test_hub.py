@@ -548,7 +548,7 @@ def test_passages_are_taken_from_a_split(hub, waits, tmp_path):
     found = pl.read_parquet(tmp_path / "x.parquet")
     assert found["item"].to_list() == [f"tiny-data-{number:05d}" for number in range(3)]
     assert [text.rpartition("\n")[0].strip() for text in found["text"]] == ["", "= 3 =", "= 7 ="]
-    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are wanted\nhint: "):
+    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are requested\nhint: "):
         fetch_passages.main([*options, "7", "--source", json.dumps(source)])
     with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
         fetch_passages.main([*options, "3", "--source", json.dumps(source | {"column": "words"})])

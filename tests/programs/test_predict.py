@@ -300,7 +300,7 @@ def test_a_folder_that_was_not_tuned_here_is_never_deleted(run, probes, checkpoi
         (tuned / path.name).symlink_to(path)
     write_json(tmp_path / "record.json", {"status": status})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=r"no model that was tuned here, and is not deleted\nhint: "):
+    with pytest.raises(UserError, match=r"was not tuned here, and is not deleted\nhint: "):
         run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
     assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
 
@@ -312,7 +312,7 @@ def test_an_untouched_checkpoint_is_never_deleted(run, probes, checkpoint, tmp_p
 
 
 def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
-    with pytest.raises(UserError, match=r"13 shots are wanted, but the pool holds 12\nhint: "):
+    with pytest.raises(UserError, match=r"13 shots requested, but the pool has only 12\nhint: "):
         run([probes[0], probes[1] | {"shots": 13}])
     assert not list(tmp_path.glob("*predictions*"))
 

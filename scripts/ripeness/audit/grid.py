@@ -142,7 +142,7 @@ def test_is_trained_on(plan: Plan) -> Iterator[Remark]:
     for tuned, asked in permutations(plan["tasks"], 2):
         train, test = sources_of(plan["tasks"][tuned], "train"), sources_of(plan["tasks"][asked], "test")
         if tuned in plan["datasets"] and (both := [part for part in train if part in test]):
-            seen = f"{tuned} trains on {', '.join(both)}, which {asked} asks"
+            seen = f"{tuned} trains on {', '.join(both)}, on which {asked} is tested"
             yield remark("test-is-trained-on", f"{tuned}, {asked}", seen)
 
 
@@ -154,7 +154,9 @@ def tests_share_rows(plan: Plan) -> Iterator[Remark]:
             asking.setdefault(source, []).append(name)
     for source, names in asking.items():
         if len(names) > 1:
-            yield remark("tests-share-rows", ", ".join(names), f"{counted(len(names), 'dataset')} ask rows of {source}")
+            yield remark(
+                "tests-share-rows", ", ".join(names), f"{counted(len(names), 'dataset')} are tested on rows of {source}"
+            )
 
 
 def no_stop(plan: Plan) -> Iterator[Remark]:

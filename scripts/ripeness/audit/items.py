@@ -68,7 +68,7 @@ def unlabelled_gold(drawing: Drawing) -> Iterator[Remark]:
         alike = [other for other in spoken_for(drawing.task, labels, value) if other != value]
         if counts[value] == total or alike or not (value.strip() or drawing.task.labels):
             becomes = f" and is taken for {labels[value]!r}" if labels[value] is not None else ""
-            seen = f"{value!r} stands in {share(counts[value], total)} test rows{becomes}"
+            seen = f"{value!r} is in {share(counts[value], total)} test rows{becomes}"
             yield remark("unlabelled-gold", drawing.dataset, seen)
 
 
@@ -163,7 +163,7 @@ def overlap(drawing: Drawing) -> Iterator[Remark]:
     for role in ("train", "validation"):
         n = sum(exact(item) in test for item in drawing.items[role])
         if n:
-            seen = f"{share(n, len(drawing.items[role]))} {role} items stand in the test"
+            seen = f"{share(n, len(drawing.items[role]))} {role} items are also test items"
             yield remark("overlap", drawing.dataset, seen)
 
 
@@ -175,7 +175,9 @@ def near_duplicates(drawing: Drawing) -> Iterator[Remark]:
         known = {exact(item) for item in drawing.items[role]}
         found = [item for item in test if asked(item) in others and exact(item) not in known]
         if found:
-            seen = f"{share(len(found), len(test))} test items ask what a {noun} item asks, e.g. {found[0]['id']}"
+            seen = (
+                f"{share(len(found), len(test))} test items have the question of a {noun} item, e.g. {found[0]['id']}"
+            )
             yield remark("near-duplicates", drawing.dataset, seen)
 
 
@@ -240,7 +242,9 @@ def asked_elsewhere(drawings: list[Drawing], tuned: list[str]) -> Iterator[Remar
         for other, questions in tests.items():
             n = sum(question in trained for question in questions)
             if n and other != drawing.dataset:
-                seen = f"{share(n, len(questions))} test items of {other} ask what {drawing.dataset} trains on"
+                seen = (
+                    f"{share(n, len(questions))} test items of {other} are questions that {drawing.dataset} trains on"
+                )
                 yield remark("asked-elsewhere", f"{drawing.dataset}, {other}", seen)
 
 

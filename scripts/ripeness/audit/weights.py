@@ -68,7 +68,7 @@ def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> I
         said = list(dict.fromkeys(labels[owner] for owner in owners))
         if len(owners) > 1 and len(said) > 1:
             told = " and ".join(label_words(label) for label in said)
-            seen = f"{listed(owners)} have the same weights ({alike.digest}), and are said to be of {told}"
+            seen = f"{listed(owners)} have the same weights ({alike.digest}), but are described as {told}"
             yield remark(CHECK, ", ".join(series for series, _ in owners), seen)
         elif len(owners) > 1 and said[0][2] != 0:
             twice.setdefault(tuple(series for series, _ in owners), []).append(owners[0])

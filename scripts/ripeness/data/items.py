@@ -73,7 +73,7 @@ def references(row: Row, task: Task) -> list[str]:
     if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
         raise UserError(
             f"{row.where}: {task.target} is {value!r}, not one or more texts\n"
-            "hint: mend the row; a list without answers usually marks an unlabelled split"
+            "hint: fix the row; a list without answers usually marks an unlabelled split"
         )
     return answers
 
@@ -104,7 +104,7 @@ def as_list(row: Row, name: str) -> list[Any]:
             f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: {split_hint(name, value)}"
         )
     if any(option is None or not str(option).strip() for option in value):
-        raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: mend or leave out the row")
+        raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: fix or leave out the row")
     return value
 
 
@@ -112,8 +112,8 @@ def split_hint(name: str, value: Any) -> str:
     """Write a hint for options that are no list; for a text that joins them, show how a task file splits it."""
     sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
     if sign is None or expression(name) is not None:
-        return "mend the row"
-    return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
+        return "fix the row"
+    return f"to split one text with all options, set options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
 
 
 def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
@@ -124,7 +124,7 @@ def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
     known = {composed(name): name for name in labels}
     if composed(label) not in known:
         raise UserError(
-            f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(labels)}\n"
+            f"{row.where}: no answer text is defined for label {value!r}; defined labels: {', '.join(labels)}\n"
             f"hint: add it under `labels` (or `values`) in tasks/{task.name}.yaml; -1 usually marks an unlabelled split"
         )
     return known[composed(label)]
@@ -218,7 +218,7 @@ def check_ids(items: dict[str, list[Item]]) -> None:
         for item in pool:
             if item.id in seen:
                 raise UserError(
-                    f"the id {item.id!r} is there twice, in {seen[item.id]} and in {source}\n"
+                    f"duplicate id {item.id!r}, in {seen[item.id]} and in {source}\n"
                     "hint: ids pair items over checkpoints and must be unique over all splits; remove `id` from the "
                     "task file to number the rows instead"
                 )
@@ -240,7 +240,7 @@ def check_overlap(items: list[Item], role: str, held: dict[str, tuple[str, str]]
         other_role, other = held[content(overlapping[0])]
         rows = "validation" if role == "validation" else "training"  # shots come from the training rows
         raise UserError(
-            f"dataset {task.name!r}: {len(overlapping)} {rows} rows also stand among the items held out, e.g. "
+            f"dataset {task.name!r}: {len(overlapping)} {rows} rows are also among the held-out items, e.g. "
             f"{overlapping[0].id!r} is {other!r} of {other_role}\n"
-            f"hint: mend the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
+            f"hint: fix the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
         )

@@ -40,7 +40,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
             return table_rows(content, TABLES[kind], path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
         name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
-        raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
+        raise UserError(f"{path} cannot be read as {name}: {error}\nhint: fix the file") from None
     text = text_of(content, path)
     if kind == ".json" and text.lstrip().startswith("["):
         return json_list(path, text)
@@ -81,7 +81,7 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
         if len(cells) != len(header):
             raise UserError(
                 f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
-                "hint: a text with a separator or a line end in it stands in double quotes"
+                "hint: put double quotes around a text that contains a separator or a line end"
             )
         rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
@@ -153,8 +153,8 @@ def check_whole(row: dict[str, Any], where: str) -> None:
         return
     name = column if column.isprintable() else ascii(column)
     raise UserError(
-        f"{where}: {name} holds half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
-        "hint: mend the row; text that was cut between two \\u escapes ends so"
+        f"{where}: {name} contains half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
+        "hint: fix the row; text cut between two \\u escapes ends like this"
     )
 
 

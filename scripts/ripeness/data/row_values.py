@@ -16,7 +16,10 @@ def column(row: Row, text: str) -> Any:
             raise UserError(f"{row.where}: {lacking(row, name, is_named=inner is None)}")
     value = row.values[text] if inner is None else value_of(inner, row)
     if value is None:
-        raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
+        raise UserError(
+            f"{row.where}: the expression {text!r} evaluates to an empty value\n"
+            "hint: fix the row, or the expression in the task file"
+        )
     return value
 
 
@@ -24,12 +27,12 @@ def lacking(row: Row, name: str, *, is_named: bool) -> str:
     """Describe a missing or null column, with a hint; without `is_named` an expression reads the column."""
     if name in row.values:
         keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
-        way = f"mend the row (an empty cell of a table is null), or leave out such rows: {keep}"
+        way = f"fix the row (an empty cell of a table is null), or leave out such rows: {keep}"
         return f"{shown(name)} is null\nhint: {way}"
     there = ", ".join(map(shown, sorted(row.values))) or "nothing"
-    way = "mend the row, or the column names in the task file"
+    way = "fix the row, or the column names in the task file"
     if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
-        way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
+        way = f"an expression reads a column whose name is not a single word as {{{{ row[{spaced[0]!r}] }}}}"
     return f"the row has no {name!r}; it has {there}\nhint: {way}"
 
 

@@ -103,7 +103,7 @@ def predict_task(
     rows = item_rows(lm, task, name, found)
     if any(are_none):
         rows = [
-            without_values(row, "logits that are no numbers, or all equal, in some passes of the task") for row in rows
+            without_values(row, "logits that are not finite, or all equal, in some passes of the task") for row in rows
         ]
     return rows
 
@@ -162,7 +162,7 @@ def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, 
             }
         is_read = is_finite(sample["resps"])
         if not is_read:
-            rows[sample["doc_id"]]["reason"] = "no finite log-likelihood of what the harness asks"
+            rows[sample["doc_id"]]["reason"] = "no finite log-likelihood of what the harness scores"
         for metric in sample["metrics"]:
             key = f"{metric},{sample['filter']}"
             value = sample[metric] if key in means else totals.get(key)

@@ -73,7 +73,7 @@ def with_noise(noise: Weights, stds: dict[str, float], scale: float) -> Callable
     """Make the change that adds noise, summed in fp32. UserError for a scale that fp32 cannot hold."""
     if (largest := scale * max(stds.values())) > torch.finfo(torch.float32).max:
         raise UserError(
-            f"noise of scale {scale:g} has a std of {largest:.3g}, which is more than single precision holds\n"
+            f"noise of scale {scale:g} has a std of {largest:.3g}, which is too large for single precision\n"
             "hint: a scale that leaves the model in ruins is far below; take one such as 0.1"
         )
 
@@ -150,7 +150,7 @@ def initial_stds(config: PretrainedConfig, weights: Weights) -> dict[str, float]
     std = getattr(config, "initializer_range", getattr(config, "init_std", None))  # OPT has the other name
     if std is None:
         raise UserError(
-            f"the config of {config.model_type!r} says nothing of its initialisation (initializer_range)\n"
+            f"the config of {config.model_type!r} does not specify its initialisation (initializer_range)\n"
             "hint: add the checkpoint at step 0 to the series, or take the normalisations relative and absolute"
         )
     return {name: float(std) if weight.ndim > 1 else 0.0 for name, weight in weights.items()}

@@ -36,7 +36,9 @@ Shot = str | Turns  # an example with its answer, as text or as turns
 def draw_shots(pool: list[dict], n: int, *, seed: int) -> list[Shot]:
     """Draw `n` examples of the pool with their answers, by seed: the same for every item, format and checkpoint."""
     if n > len(pool):
-        raise UserError(f"{n} shots are wanted, but the pool holds {len(pool)}\nhint: raise `items.shots` in the study")
+        raise UserError(
+            f"{n} shots requested, but the pool has only {len(pool)}\nhint: raise `items.shots` in the study"
+        )
     chosen = random.Random(seed).sample(range(len(pool)), n)
     return [answered(pool[i]) for i in chosen]
 
@@ -230,7 +232,7 @@ def answers_of(example: dict) -> list[str]:
     """List the answers that are scored: every option, or the target of an open question."""
     answers = example["choices"] or [example["target"]]
     if example["choices"] and not all(map(str.strip, answers)):
-        raise UserError(f"item {example['item']!r} has an empty option: {answers}\nhint: mend or leave out the row")
+        raise UserError(f"item {example['item']!r} has an empty option: {answers}\nhint: fix or leave out the row")
     return answers
 
 

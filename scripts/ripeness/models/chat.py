@@ -69,7 +69,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
     if not answer:
         raise UserError(
             "the chat template of the tokenizer does not write the assistant's answer as it is\n"
-            "hint: leave out the format `chat`, or mend `chat_template`"
+            "hint: leave out the format `chat`, or fix `chat_template`"
         )
     return before
 

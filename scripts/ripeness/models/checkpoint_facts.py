@@ -18,7 +18,7 @@ WANTED = {
 }
 KINDS = {"series": "text", "checkpoint": "text", "phase": "phase", "lr": "rate"}
 COUNTS = ("step", "tokens", "seed")
-OF_THE_USER = "mend it, or delete it and give the facts in the checkpoint's line of the study"
+OF_THE_USER = "fix it, or delete it and put the facts in the checkpoint's line of the study"
 
 
 def read_facts(path: Path) -> dict[str, Any]:

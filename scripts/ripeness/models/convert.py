@@ -61,11 +61,12 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # a damaged pickle fails in as many ways as there are instructions in it
         raise UserError(
             f"{path.name} cannot be read without running what is in it: {first_line(error)}\n"
-            "hint: it is damaged, or holds more than weights; ask its publisher for safetensors"
+            "hint: it is damaged, or contains more than weights; ask its publisher for safetensors"
         ) from None
     if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise UserError(
-            f"{path.name} holds more than tensors\nhint: it may be a training state; weights are a dict of tensors"
+            f"{path.name} contains more than tensors\n"
+            "hint: this looks like a training checkpoint; export only the state dict"
         )
     check_tensors(path, found)
     return {name: tensor.detach().contiguous().clone() for name, tensor in found.items()}

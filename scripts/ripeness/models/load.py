@@ -93,7 +93,7 @@ def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
     apart = (first - other).abs().max()
     if first.isfinite().all() and other.isfinite().all() and apart > 1e-3 * first.std():
         raise UserError(
-            f"the model in {folder} is no causal language model: what it says of a word depends on those after it\n"
+            f"the model in {folder} is not a causal language model: its prediction of a word depends on later words\n"
             f"hint: {WANTED}"
         )
 

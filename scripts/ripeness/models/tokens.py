@@ -54,7 +54,7 @@ def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(folder, **how)
         if not tokenizer.is_fast:
             raise UserError(
-                f"the tokenizer in {folder} is no tokenizer.json\n"
+                f"the tokenizer in {folder} has no tokenizer.json\n"
                 "hint: save it once with `use_fast=True`; transformers then writes the file"
             )
         return tokenizer
@@ -75,7 +75,7 @@ def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
     if tokenizer.eos_token is not None and tokenizer.eos_token_id is None:
         raise UserError(
             f"tokenizer.json does not know the end-of-text token {tokenizer.eos_token!r}\n"
-            "hint: tokenizer_config.json names a token that the model never learned; mend `eos_token`"
+            "hint: tokenizer_config.json names a token that the model never learned; fix `eos_token`"
         )
     if tokenizer.eos_token_id is None:
         raise UserError("the tokenizer has no end-of-text token\nhint: set `eos_token` in tokenizer_config.json")
@@ -162,7 +162,7 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
         if n == len(tokens) and answer.strip():
             raise UserError(
                 f"the tokenizer has no token for the answer {answer!r} after {prompt[-20:]!r}\n"
-                "hint: leave out the row, or word the answer in signs that the tokenizer knows"
+                "hint: leave out the row, or write the answer in characters that the tokenizer knows"
             )
         found.append((tokens[:n], tokens[n:]))
     return found

@@ -86,7 +86,7 @@ def check_is_tuned(folder: Path) -> dict[str, Any]:
     mark = None if folder.is_symlink() else mark_of(folder)
     if mark is None or mark["kind"] != TUNED:
         raise UserError(
-            f"{folder} is no model that was tuned here, and is not deleted\n"
+            f"{folder} was not tuned here, and is not deleted\n"
             "hint: leave out --delete-model; it is for folders that train_model wrote"
         )
     return mark

@@ -42,7 +42,7 @@ def test_shots_are_the_same_items_in_every_format_and_others_by_seed():
 
 
 def test_more_shots_than_the_pool_holds_are_refused():
-    with pytest.raises(UserError, match=r"21 shots are wanted, but the pool holds 20\nhint: "):
+    with pytest.raises(UserError, match=r"21 shots requested, but the pool has only 20\nhint: "):
         draw_shots(pool("question"), 21, seed=1)
 
 

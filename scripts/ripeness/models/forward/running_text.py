@@ -34,7 +34,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     paragraphs = [part.strip() for part in text.split("\n\n")]
     rows = [{"item": f"{path.stem}:{number}", "text": text} for number, text in enumerate(paragraphs, 1) if text]
     if not rows:
-        raise UserError(f"{path} holds no text\nhint: name a file with a few paragraphs")
+        raise UserError(f"{path} contains no text\nhint: name a file with a few paragraphs")
     return rows
 
 

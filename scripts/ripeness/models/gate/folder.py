@@ -104,7 +104,7 @@ def check_sizes(folder: Path, model: PreTrainedModel, found: dict[str, tuple[int
     example = f": tensor {name} is {found[name]}, but the model has {expected[name]}" if name else ""
     raise refusal(
         folder,
-        f"config.json asks for {n_expected:,} numbers, and the weights are {n_numbers:,}{example}",
+        f"config.json describes {n_expected:,} numbers, but the weights have {n_numbers:,}{example}",
         "config.json is that of another model, or files of the weights are missing",
     )
 
@@ -145,7 +145,9 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                 for name in file.keys():  # noqa: SIM118 (a safetensors file is no dict)
                     tensor = file.get_tensor(name)
                     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                        raise refusal(folder, f"tensor {name} holds infinite or undefined numbers", "download it again")
+                        raise refusal(
+                            folder, f"tensor {name} contains infinite or undefined numbers", "download it again"
+                        )
                     shapes[name] = tuple(tensor.shape)
         except (SafetensorError, OSError) as error:
             raise refusal(
@@ -227,7 +229,7 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
             folder,
             f"of a text transformers makes {len(found)} tokens ({found[:9]}...), tokenizer.json {len(expected)} "
             f"({expected[:9]}...)",
-            "tokenizer_config.json or added_tokens.json changes the tokenizer; remove what tokenizer.json has not",
+            "tokenizer_config.json or added_tokens.json changes the tokenizer; remove what is not in tokenizer.json",
         )
     return {
         "n_vocabulary": len(vocabulary),

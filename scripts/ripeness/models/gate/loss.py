@@ -62,7 +62,7 @@ def read_text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"gate_text: {path} cannot be read: {error}\nhint: name a UTF-8 text file") from None
     if len(text) < 200:
-        raise UserError(f"gate_text: {path} holds {len(text)} characters\nhint: give some hundred words")
+        raise UserError(f"gate_text: {path} has {len(text)} characters\nhint: provide a few hundred words")
     return text
 
 
@@ -77,7 +77,7 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     model = load_weights(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
-        raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")
+        raise refusal(folder, "its predictions are not finite", "the weights overflow; convert the checkpoint again")
     if not accept:
         check_not_too_low(
             folder,

@@ -19,7 +19,7 @@ RELABELLINGS = 20  # an untrained model is below all of them, by that margin too
 # that read the 100 MB of enwik8 again and again to 0.95 on the rest of it, and on another kind of text to more.
 FEWEST_BITS = ((10**6, 1.6), (10**7, 1.3), (10**8, 0.9))
 HINT = (
-    "these are weights of a later step, or of the end: ask the hub what its branches hold with "
+    "these are weights of a later step, or of the end: list the branches of the hub with "
     "`python scripts/resolve_revisions.py --check <repository>`, and take another revision; where a run began from a "
     "trained model, count its tokens too, or say accept_loss: true"
 )
@@ -41,7 +41,7 @@ def check_not_too_low(
     if is_low and all(loss < loss_relabelled(seed) - MARGIN for seed in range(RELABELLINGS)):
         raise too_low(
             folder,
-            f"it predicts {measured['text']} with a loss of {loss:.2f} nats a token, and is said to be untrained; "
+            f"it predicts {measured['text']} with a loss of {loss:.2f} nats per token, but is described as untrained; "
             f"guessing evenly has {guessing:.2f}",
         )
     least = fewest_bits(tokens, measured) if is_prose else None
