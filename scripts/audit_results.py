@@ -71,8 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     inputs, files = [read_table(path, schema=AUDIT) for path in options.inputs], table_files(options.items)
-    tables = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]
-    items = pl.concat(tables) if tables else None
+    scanned = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]
+    items = pl.concat(scanned) if scanned else None
     results = Results(read_measurements(options.measurements), read_cells(options.cells), items)
     checks = checks_of(results, has_inputs=bool(options.inputs))
     found = with_passed((row for check in checks.values() for row in check()), checks, options.acknowledge)

@@ -145,8 +145,8 @@ def test_answers_in_generated_texts_are_compared_where_the_task_says_how(scored)
 
 
 def test_the_primary_metric_is_that_of_the_task_and_the_score_of_an_item_follows_it(scored):
-    for metrics, primary in [({}, "rouge_l"), ({"see": "exact_match"}, "exact_match")]:
-        folder = scored("cell", predictions(), metrics=metrics)
+    for given, primary in [({}, "rouge_l"), ({"see": "exact_match"}, "exact_match")]:
+        folder = scored("cell", predictions(), metrics=given)
         table, items = (pl.read_parquet(folder / f"{name}.parquet") for name in ("measurements", "items"))
         kinds = {"choice": "accuracy", "generation": primary, "text": "bits_per_byte"}
         found = table.filter("is_primary").select("probe_kind", "metric").unique()
@@ -351,8 +351,8 @@ ODD = [
     ("c0", {"choices": None}, "choices is null"),
     ("c0", {"same_text": [0, 2]}, "same_text is [0, 2]"),
     ("c0", {"same_tokens": [0, None]}, "same_tokens is [0, null]"),
-    ("c1", {"item": "c0"}, "the item 'c0' of the probe 'film' is there twice"),
-    ("c1", {"probe": "other"}, "the rows of the probe 'film' do not stand together"),
+    ("c1", {"item": "c0"}, "the item 'c0' of the probe 'film' is duplicated"),
+    ("c1", {"probe": "other"}, "the rows of the probe 'film' are not consecutive"),
     ("c0", {"probe_kind": "choose"}, "probe_kind is 'choose', not one of choice, generation, text, harness"),
     ("c0", {"n_dropped_shots": None}, "n_dropped_shots is null"),
     ("c0", {"cluster": None}, "cluster is null"),
@@ -369,7 +369,7 @@ def test_a_prediction_that_no_score_can_be_had_of_is_named(scored, item, change,
     rows = [row | change if row["item"] == item else row for row in predictions()]
     with pytest.raises(UserError, match=re.escape(seen)) as error:
         scored("odd", rows)
-    assert re.search(r"predictions.parquet: row \d+, item '\w+': .*\nhint: mend the row, or delete", str(error.value))
+    assert re.search(r"predictions.parquet: row \d+, item '\w+': .*\nhint: fix the row, or delete", str(error.value))
 
 
 def test_every_kind_of_probe_that_is_scored_is_looked_at():

@@ -54,7 +54,7 @@ def value_of(inner: str, row: Row) -> Any:
 
 
 def shown(name: str) -> str:
-    """A column in a message: in quotes where its name is no word, so that blanks are seen."""
+    """Write a column's name for a message, in quotes where it is not one word, so that blanks are visible."""
     return name if name.isidentifier() else repr(name)
 
 
