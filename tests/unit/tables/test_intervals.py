@@ -61,8 +61,7 @@ def test_paired_variance_is_that_of_a_mean_of_clusters():
     gains = {"a": (0, 1), "b": (0, 1), "c": (0, 0), "d": (1, 1)}  # items a and b share a passage
     items = pl.DataFrame(
         [
-            shared
-            | {"method": method, "item": item, "cluster": "ab" if item in "ab" else item, "score": float(value)}
+            shared | {"method": method, "item": item, "cluster": "ab" if item in "ab" else item, "score": float(value)}
             for item, pair in gains.items()
             for method, value in zip(("base", "full"), pair, strict=True)
         ]
