@@ -9,7 +9,7 @@ min_version("9.27")
 
 
 # A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
-if "study" not in config:
+if "study" not in config or not workflow.configfiles:
 
     configfile: f"{workflow.basedir}/config.yaml"
 

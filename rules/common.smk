@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
+from snakemake.utils import update_config
+
 SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
@@ -22,7 +24,9 @@ from ripeness.study.strict_yaml import check_read
 from ripeness.workflow import (
     code_digest,
     forecast,
+    given_config,
     lookups,
+    reruns,
     resources,
     rule_values,
     run_conditions,
@@ -44,6 +48,8 @@ def refuse(check, *values):
 
 run_conditions.go_offline()
 refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
+refuse(given_config.check_whole, workflow.configfiles)
+update_config(config, given_config.with_numbers(dict(workflow.config_settings.config)))
 STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
 LOGS = Path(lookups.shared.results(STUDY)) / "logs"
 if workflow.is_main_process:
@@ -74,7 +80,16 @@ def study_folder(wildcards):
     return lookups.shared.results(STUDY)
 
 
+def compare_with_last_run():
+    """What has changed since the last run; another study of the same name ends the run with status 2."""
+    here = STUDY, Path(study_folder(None)), Path(workflow.configfiles[-1])
+    for line in refuse(given_config.check_same_study, *here):
+        print(line, file=sys.stderr)
+    given_config.note_study(*here)
+
+
 onstart:
+    compare_with_last_run()
     if not workflow.local_exec and not slurm_submission.PATCH.is_made():  # which puts the path into quotes
         refuse(run_conditions.check_python, sys.executable)
     refuse(run_conditions.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))

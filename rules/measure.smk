@@ -42,6 +42,7 @@ rule predict:
             --probes {params.probes:q} \
             --seed {wildcards.seed} \
             --training {input.training:q} \
+            --known "$(dirname {output.predictions:q})"/known.json \
             --batch-tokens {params.batch_tokens} \
             --precision {params.precision} \
             $DELETE_MEASURED \
@@ -73,6 +74,7 @@ rule score:
     params:
         code=code_of("score"),
         cell=from_plan(lookups.measure.cell_identity),
+        probes=from_plan(lookups.measure.scored_probes),
         normalisations=from_plan(lookups.measure.probe_normalisations),
         extracts=from_plan(lookups.measure.probe_extracts),
         words=from_plan(lookups.measure.probe_words),
@@ -83,6 +85,7 @@ rule score:
             --predictions {input.predictions:q} \
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
+            --probes {params.probes:q} \
             --normalisations {params.normalisations:q} \
             --extracts {params.extracts:q} \
             --words {params.words:q} \

@@ -35,6 +35,7 @@ from ripeness.runtime.files import read_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.stats.finite import lost_items, with_reason
+from ripeness.storage.parquet import read_table
 from ripeness.study.equal_options import same_text, same_tokens
 from ripeness.study.probes import read_probes
 from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
@@ -194,6 +195,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--delete-model", action="store_true", help="delete a tuned model's files once it is measured; needs --training"
     )
+    parser.add_argument(
+        "--known", type=Path, help="a file that names predictions which still hold; they are taken from there"
+    )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
@@ -213,21 +217,46 @@ def main(argv: list[str] | None = None) -> None:
     else:
         rows = predictions(options)
     write_table(options.output, rows, PREDICTIONS)
+    if options.known and options.known.is_file():
+        Path(read_json(options.known, dict, keys=("predictions",))["predictions"]).unlink(missing_ok=True)
+        options.known.unlink()
     if options.delete_model and options.training:  # an untouched checkpoint has no training
         drop_weights(options.model)
 
 
 def predictions(options: argparse.Namespace) -> list[dict]:
     """Make one row for every item of every probe."""
-    probes = read_probes(options.probes)
+    probes, known = read_probes(options.probes), known_rows(options.known)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s", precision)
     rows, how = [], {"seed": options.seed, "batch_tokens": options.batch_tokens}
     with autocast(model.device, precision):
         for probe in probes:
-            rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
+            if (kept := known.get(place_of(probe))) is not None:
+                logging.info("%s, %s: taken from former predictions", probe["probe"], probe["format"])
+                rows += [row | {"suite": probe["suite"]} for row in kept]
+            else:
+                rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
     return rows
+
+
+def place_of(probe: dict) -> tuple:
+    """What tells a probe from others of the same model."""
+    return probe["probe"], probe["kind"], probe["format"], probe["shots"], probe.get("split", "test")
+
+
+def known_rows(path: Path | None) -> dict[tuple, list[dict]]:
+    """Read former predictions by probe, of those probes that the file `path` says still hold; none without the file."""
+    if not path or not path.is_file():
+        return {}
+    known = read_json(path, dict, keys=("predictions", "probes"))
+    found: dict[tuple, list[dict]] = {tuple(probe): [] for probe in known["probes"]}
+    for row in read_table(Path(known["predictions"])).to_dicts():
+        key = tuple(row[name] for name in ("probe", "probe_kind", "probe_format", "shots", "split"))
+        if key in found:
+            found[key].append(row)
+    return found
 
 
 if __name__ == "__main__":

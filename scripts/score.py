@@ -11,7 +11,7 @@ from typing import Any
 from ripeness.measure.metrics import SCORERS, measure, primary_score, score_choice, score_generation, whole_or_none
 from ripeness.measure.scorable import check_identity, check_ways, read_predictions, read_record
 from ripeness.models.checkpoint_facts import read_made_facts
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_list_option, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.stats.finite import finite
 from ripeness.study.schema import hint
@@ -78,6 +78,26 @@ def score_cell(
     return items, measurements
 
 
+def wanted(predictions: list[dict], probes: list[dict[str, Any]]) -> list[dict]:
+    """Take the predictions of `probes`, in their order and with their suites; those of a diverged model are none.
+
+    UserError where a probe was not predicted.
+    """
+    found: dict[tuple, list[dict]] = {}
+    for row in predictions:
+        found.setdefault(tuple(row[name] for name in PROBE if name != "suite"), []).append(row)
+    rows = []
+    for probe in probes if predictions else []:
+        key = (probe["probe"], probe["kind"], probe["format"], probe["shots"], probe["split"])
+        if key not in found:
+            raise UserError(
+                f"no predictions of {probe['probe']} ({probe['format']}, {probe['shots']} shots, {probe['split']})\n"
+                "hint: predict the model on this probe first, or leave it out of --probes"
+            )
+        rows += [row | {"suite": probe["suite"]} for row in found[key]]
+    return rows
+
+
 def cell_row(
     identity: dict[str, Any], predictions: list[dict], measurements: list[dict], record: dict[str, Any] | None
 ) -> dict[str, Any]:
@@ -122,6 +142,7 @@ def main(argv: list[str] | None = None) -> None:
         help='such as {"arc-easy": {"io": "character"}}',
     )
     parser.add_argument("--extracts", default="{}", type=json_option, help='such as {"gsm8k": "#### (.+)"}')
+    parser.add_argument("--probes", type=json_list_option, help="the probes to score, with their suites; default: all")
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
@@ -139,6 +160,8 @@ def main(argv: list[str] | None = None) -> None:
     check_ways(options.normalisations, options.extracts, options.words)
     check_identity(options.cell)
     predictions = read_predictions(options.predictions)
+    if options.probes is not None:
+        predictions = wanted(predictions, options.probes)
     identity = identity_of(options.cell, read_made_facts(options.checkpoint))
     scoring = Scoring(options.normalisations, options.extracts, options.words, options.metrics)
     items, measurements = score_cell(predictions, identity, scoring)

@@ -76,15 +76,17 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
             continue
         settings = on_dataset(settings, dataset)
         rates = settings["learning_rate"]
-        for rate in rates if isinstance(rates, list) else [rates]:
-            name = f"{method}-lr{rate:g}" if isinstance(rates, list) else method
+        rates = rates if isinstance(rates, list) else [rates]
+        is_grid = len(rates) > 1  # a list of one rate leaves nothing to choose
+        for rate in rates:
+            name = f"{method}-lr{rate:g}" if is_grid else method
             others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
             if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
                 raise UserError(
                     f"methods.{method}.learning_rate: {rate} makes a second method of the name {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
-            more = {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+            more = {"learning_rate": rate, "method": method, "is_grid": is_grid}
             recipes.setdefault(name, {})[dataset] = settings | more
     return recipes
 

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Any
 
-from ripeness.study.grid import Study, tunes_on
+from ripeness.study.grid import Study, plan_cells, tunes_on
 from ripeness.study.methods.reading import on_dataset
 from ripeness.workflow.lookups.shared import results, to_json
 from ripeness.workflow.lookups.train import of_training
@@ -38,7 +38,10 @@ def kept_choices(study: Study) -> list[tuple[str, str, str, str]]:
 
 
 def kept_models(study: Study, wildcards: Any) -> list[str]:
-    """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
+    """The models that are kept: of every cell, or the best of every checkpoint, dataset and method."""
+    if study.config["keep_models"] == "all":
+        cells = [cell for cell in plan_cells(study) if cell.method != "base"]
+        return [f"{results(study)}/cells/{cell.path}/model" for cell in cells]
     if study.config["keep_models"] != "best":
         return []
     return [f"{results(study)}/best/{'/'.join(choice)}/model" for choice in kept_choices(study)]

@@ -103,8 +103,14 @@ def probe_words(study: Study, wildcards: Any) -> str:
 
 
 def probe_list(study: Study, wildcards: Any) -> str:
-    """The probes of a cell as the option of predict."""
-    return to_json(probe_rows(study, wildcards))
+    """The probes of a cell as the option of predict; one that several suites want is measured once."""
+    rows = {to_json(row | {"suite": ""}): row for row in reversed(probe_rows(study, wildcards))}
+    return to_json([rows[key] for key in reversed(rows)])
+
+
+def scored_probes(study: Study, wildcards: Any) -> str:
+    """The probes of a cell suite by suite, as the option of score."""
+    return to_json([vars(probe) for probe in probes_of(study, cell_of(wildcards))])
 
 
 def probe_files(study: Study, wildcards: Any) -> list[str]:

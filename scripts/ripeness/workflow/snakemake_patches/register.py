@@ -11,6 +11,7 @@ from ripeness.workflow.snakemake_patches import (
     other_clocks,
     plain_paths,
     plan_cache,
+    rerun_by_keys,
     slurm_submission,
     warm_starts,
 )
@@ -19,6 +20,7 @@ from ripeness.workflow.snakemake_patches.patch import PLAIN, Patch, is_plain
 PATCHES: tuple[Patch, ...] = (
     plan_cache.PATCH,
     plain_paths.PATCH,
+    rerun_by_keys.PATCH,
     other_clocks.PATCH,
     fetch_limit.PATCH,
     few_weighed.PATCH,
