@@ -1,9 +1,11 @@
 """Rule inputs and parameters for rules/provenance.smk."""
 
+from pathlib import Path
 from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, Study, harness_tasks, kind_of
 from ripeness.workflow.lookups.shared import results, runs_models, to_json
+from ripeness.workflow.result_keys import accepted_results
 
 
 def config_json(study: Study, wildcards: Any) -> str:
@@ -30,3 +32,8 @@ def checkpoint_folders(study: Study, wildcards: Any) -> list[str]:
 def harness_folders(study: Study, wildcards: Any) -> list[str]:
     """The fetched tasks."""
     return [f"{results(study)}/{HARNESS_FORMAT}/{task}" for task in harness_tasks(study)]
+
+
+def accepted_code(study: Study, wildcards: Any) -> str:
+    """Which results were accepted though other code made them: rule, code before and since, number of jobs."""
+    return to_json(accepted_results(Path(results(study))))
