@@ -165,7 +165,7 @@ def test_a_checkpoint_that_is_replaced_in_place_is_fetched_again(edited):
     config["series"] = {"mine": {"accept_loss": True, "checkpoints": [entry]}}
     config["texts"], config["suites"] = {}, {"own": {"datasets": "own", "formats": "trained", "shots": [0]}}
     edited.write(config)
-    run = edited.snakemake("results/local/checkpoints/mine/step100")
+    run = edited.snakemake("--", "results/local/checkpoints/mine/step100")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "fetch_checkpoint" not in edited.planned()
     weights = place / "model.safetensors"
