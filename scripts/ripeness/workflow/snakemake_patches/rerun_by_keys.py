@@ -1,7 +1,7 @@
 """Let the keys of results decide what runs again, in place of Snakemake's metadata and the times of files.
 
-Snakemake asks of a job whose outputs are there: whether an input is newer, whether it has metadata, whether these are of
-an older format, and whether its parameters, inputs, code or software have changed. Here the times say nothing, and
+Snakemake asks of a job whose outputs are there: whether an input is newer, whether it has metadata, whether these are
+of an older format, and whether its parameters, inputs, code or software have changed. Here the times say nothing, and
 whether the parameters have changed is answered by the keys of its outputs.
 """
 
@@ -73,7 +73,7 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
 PATCH = Patch(
     id="rerun_by_keys",
-    changes="DAG.update_needrun, Job.postprocess, Job.missing_output, Job.output_mintime, the answers of PersistenceBase",
+    changes="DAG.update_needrun; Job.postprocess, missing_output, output_mintime; what PersistenceBase answers",
     reason="metadata and times of files say nothing of results that were moved, copied or replaced in place",
     without="Snakemake's metadata and times of files decide what runs again, and results get no key",
     relies_on=(

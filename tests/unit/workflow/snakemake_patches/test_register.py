@@ -29,6 +29,7 @@ SOURCES = {
     "snakemake.dag:DAG.finished": "593b14b00f60",
     "snakemake.dag:DAG.needrun_jobs": "fb49d381caf9",
     "snakemake.dag:DAG.ready_jobs": "ec3031bd3643",
+    "snakemake.dag:DAG.update_needrun": "2cc7fc071416",
     "snakemake.executors.local:Executor.run_single_job": "7e253527e554",
     "snakemake.io:IOFile": "bc6b9595c813",
     "snakemake.io:_IOFile": "734795c3662e",
@@ -39,7 +40,17 @@ SOURCES = {
     "snakemake.jobs:Job.is_valid": "74609fe12019",
     "snakemake.jobs:Job.log": "adb99722a13a",
     "snakemake.jobs:Job.log_info": "f24bb879faed",
+    "snakemake.jobs:Job.missing_output": "1a98e312dbe4",
+    "snakemake.jobs:Job.output_mintime": "b7b45c26508f",
+    "snakemake.jobs:Job.postprocess": "6c242cdd6b93",
     "snakemake.jobs:Job.shellcmd": "73ec1b845055",
+    "snakemake.persistence:ParamsChange": "5bbe6e7e37c2",
+    "snakemake.persistence:PersistenceBase.code_changed": "d80128a2ea34",
+    "snakemake.persistence:PersistenceBase.has_metadata": "4aab50f9421d",
+    "snakemake.persistence:PersistenceBase.has_outdated_metadata": "eea761814d77",
+    "snakemake.persistence:PersistenceBase.input_changed": "da42b0227982",
+    "snakemake.persistence:PersistenceBase.params_changed": "7f12dc9015f5",
+    "snakemake.persistence:PersistenceBase.software_stack_changed": "e2830c5ef6e5",
     "snakemake.resources:Resource.evaluate": "3c11c1b2a9f5",
     "snakemake.rules:Rule._apply_wildcards": "a5d6444d1e4f",
     "snakemake.scheduling.greedy:Scheduler": "cc673296ad56",
@@ -127,11 +138,12 @@ def test_nothing_else_imports_snakemake_or_writes_to_its_workflow():
 
 def test_what_the_rules_read_of_the_workflow_is_there():
     names = {name for path in SNAKEFILES for name in re.findall(r"(?<![./\w])workflow\.(\w+)", path.read_text())}
-    assert {"basedir", "configfiles", "is_main_process", "local_exec", "remote_exec", "scheduler"} == names
+    known = {"basedir", "config_settings", "configfiles", "is_main_process", "local_exec", "remote_exec", "scheduler"}
+    assert known == names
     # instance attributes are set in __init__
     source = inspect.getsource(Workflow)
     for name in names:
-        assert hasattr(Workflow, name) or f"self.{name} = " in source, name
+        assert hasattr(Workflow, name) or f"self.{name} = " in source or f"    {name}: " in source, name
 
 
 @pytest.fixture
