@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from ripeness.findings.finding import settings_from
 from ripeness.findings.register import all_findings, as_rows
+from ripeness.findings.ripe import as_entry, ripe_answers
 from ripeness.findings.study_tables import read_tables
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
@@ -32,8 +33,11 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"there is no file {options.measurements}\nhint: the rule `collect` writes it; run that first")
     paths = {"simulated": options.simulated} if options.simulated else vars(options)
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
-        found = all_findings(read_tables(paths, settings, Path(folder)), settings)
-    write_json(options.output, as_rows(found))
+        tables = read_tables(paths, settings, Path(folder))
+        found = as_rows(all_findings(tables, settings))
+        if answers := ripe_answers(tables.all_items, settings):
+            found = [as_entry(answers, settings), *found]
+    write_json(options.output, found)
 
 
 if __name__ == "__main__":

@@ -126,8 +126,8 @@ def main(argv: list[str] | None = None) -> None:
     for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
         print(line)
     print()
-    for finding in read_json(results / "findings.json", list):
-        print(f"{finding['verdict']:<13} {finding['statement']}")
+    for entry in read_json(results / "findings.json", list):
+        print(f"{entry['statement']}\n" if "answers" in entry else f"{entry['verdict']:<13} {entry['statement']}")
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")
     print(f"\n{results / 'report.html'}")

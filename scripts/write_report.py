@@ -79,12 +79,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
     options = parser.parse_args(argv)
     usage = usage_table(options.usage_logs)
-    provenance = read_json(options.provenance, dict)
+    provenance, entries = read_json(options.provenance, dict), read_entries(options.findings, FINDING)
     study = simulated(options) if options.simulated else measured(options)
     context = {
         "title": provenance["study"]["title"],
         **study,
-        **report.findings_of(read_entries(options.findings, FINDING)),
+        **report.findings_of([entry for entry in entries if "answers" not in entry]),
+        "answers": report.answers_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

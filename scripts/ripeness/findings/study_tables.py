@@ -80,6 +80,11 @@ class Tables:
         return self.read("items") if self.has("items") else None
 
     @cached_property
+    def all_items(self) -> list[pl.LazyFrame]:
+        """Scores of items with those to choose by, a table a checkpoint; none without items."""
+        return self.read("all_items") if self.has("all_items") else []
+
+    @cached_property
     def scores(self) -> Scores:
         """Scores of items as matrices, see scores.py."""
         return self.read("scores")
@@ -91,8 +96,9 @@ class Tables:
 
     @cached_property
     def findings(self) -> list[dict]:
-        """What judge_claims has written, for figures; nothing where it was not given."""
-        return self.read("findings") if self.has("findings") else []
+        """What judge_claims has written of claims, for figures; nothing where it was not given."""
+        found = self.read("findings") if self.has("findings") else []
+        return [entry for entry in found if "answers" not in entry]
 
 
 def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | None = None) -> Tables:
@@ -107,6 +113,7 @@ def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | Non
             found[name] = lambda path=path, schema=schema: read_table(path, schema=schema)
     if places := paths.get("items"):
         found["items"] = lambda: items_by_checkpoint(places)
+        found["all_items"] = lambda: list(by_checkpoint(places).values())
         if folder is not None:
             found["scores"] = lambda: read_scores(places, settings, folder)
     if simulated := paths.get("simulated"):

@@ -149,6 +149,29 @@ def findings_of(findings: list[dict]) -> dict[str, list]:
     return {"findings": rows, "shared_caveats": sorted(shared)}
 
 
+def answers_of(entries: list[dict]) -> dict[str, Any] | None:
+    """Prepare the answer to which checkpoint is ripe: its sentence, and a row for every dataset and method.
+
+    None where the findings have no such entry, as those of published tables.
+    """
+    entry = next((one for one in entries if "answers" in one), None)
+    if entry is None:
+        return None
+    rows = []
+    for one in entry["answers"]:
+        worse = one["last_is_worse_by"]
+        is_open = worse is None or one["low"] is None or one["high"] is None
+        rows.append(
+            one
+            | {
+                "tied": ", ".join(name for name in one["may_be_best"] if name != one["checkpoint"]) or "none",
+                "worse": signed(worse) if worse is not None else "–",
+                "interval": "–" if is_open else f"{signed(one['low'])} to {signed(one['high'])}",
+            }
+        )
+    return {"statement": entry["statement"], "rows": rows, "confidence": entry["confidence"]}
+
+
 def audit_of(remarks: pl.DataFrame) -> dict[str, Any]:
     """Group the remarks of the audit by check, the most severe first, with the passed checks and a summary."""
     checks: dict[str, dict[str, Any]] = {}

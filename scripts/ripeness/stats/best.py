@@ -1,11 +1,11 @@
 """Tell which of several candidates may be the best, from scores of repeats on the same items.
 
-A candidate is chosen on other items than it is judged on. The difference of two candidates varies by the items, on which
-they are paired, and by the repeats (training seeds), of which each candidate has its own. Item variance comes from the
-differences item by item; repeat variance is pooled over all candidates, so that two repeats each are enough. A candidate
-leaves the confidence set when another one is better than it by more than a one-sided t bound at 1 - alpha / (k - 1)
-(Hsu 1996, Multiple Comparisons, with Bonferroni's bound): the best of k candidates is in the set with probability
-1 - alpha or more.
+A candidate is chosen on other items than it is judged on. The difference of two candidates varies by the items, on
+which they are paired, and by the repeats (training seeds), of which each candidate has its own. Item variance comes
+from the differences item by item. Repeat variance is pooled over all candidates, so that two repeats each are enough. A
+candidate leaves the confidence set when another one is better than it by more than a one-sided t bound at
+1 - alpha / (k - 1) (Hsu 1996, Multiple Comparisons, with Bonferroni's bound): the best of k candidates is in the set
+with probability 1 - alpha or more.
 """
 
 from dataclasses import dataclass
