@@ -66,7 +66,6 @@ def ripe_answers(tables: Iterable[pl.LazyFrame], settings: Settings) -> list[Ans
 
 def own_scores(table: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
     """Mean score over formats of each tuned model on each item of the dataset that it was tuned on."""
-    score = pl.when(probe_kind="choice").then(pl.col("is_correct").cast(pl.Float64)).otherwise("rouge_l").fill_nan(None)
     own = table.filter(
         "is_chosen",
         pl.col("method") != "base",
@@ -76,7 +75,7 @@ def own_scores(table: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
         pl.col("probe_kind").is_in(["choice", "generation"]),
     )
     keys = [*dict.fromkeys([*POINT, *MODEL]), "split", "item", "format"]
-    return own.select(*keys, score=score).drop_nulls("score").unique(keys).sort(keys).collect()
+    return own.select(*keys, pl.col("score").fill_nan(None)).drop_nulls("score").unique(keys).sort(keys).collect()
 
 
 def answers_of(scores: pl.DataFrame, series: str, method: str, settings: Settings) -> list[Answer]:

@@ -36,13 +36,12 @@ def table(level, *, dataset="mood", seeds=(1, 2, 3), series="one", splits=SPLITS
                             "seed": training_seed,
                             "split": split,
                             "item": f"{split}{number}",
-                            "is_correct": bool(value),
-                            "rouge_l": None,
+                            "score": float(value),
                             "is_chosen": True,
                         }
                         for number, value in enumerate(said)
                     ]
-    return pl.LazyFrame(rows, schema_overrides={"rouge_l": pl.Float64})
+    return pl.LazyFrame(rows)
 
 
 def only(tables, settings=None):
