@@ -171,15 +171,16 @@ def statement(dataset: str, points: list[dict], best: Best) -> str:
     chosen, last = points[best.chosen], best.differences[-1]
     name = f"{named(chosen)} ({human(chosen['tokens'])} tokens)" if chosen["tokens"] is not None else named(chosen)
     others = [place for place, may in enumerate(best.may_be_best) if may and place != best.chosen]
-    text = f"For {dataset}: tune {name}."
+    if best.can_tell and len(others) == len(points) - 1:
+        text = f"For {dataset}: no checkpoint can be told from another; {name} scored best on validation items."
+    else:
+        text = f"For {dataset}: tune {name}."
     if not best.can_tell:
         return f"{text} It scored best on validation items; with one training seed it cannot be told from the others."
-    if len(others) == len(points) - 1:
-        text += " No checkpoint can be told from it."
-    elif others:
-        text += f" Not to be told from it: {ranges(points, others)}."
     if not best.may_be_best[best.chosen]:
-        text += f" On test items another one is better: {ranges(points, others)}." if others else ""
+        text += f" On test items another one is better: {ranges(points, others)}."
+    elif others and len(others) < len(points) - 1:
+        text += f" Not to be told from it: {ranges(points, others)}."
     if last is None:
         return f"{text} It is the last one."
     sign, verb = (100, "worse") if last.effect >= 0 else (-100, "better")
