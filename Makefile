@@ -9,7 +9,7 @@ PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast resume test test-all unit lint bench format lock unlock clean help
+.PHONY: study resolve forecast explain tidy resume test test-all unit lint bench format schema lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
+	@echo "make explain STUDY=...            which jobs would run, and why; ACCEPT=code takes results of other code as they are"
+	@echo "make tidy STUDY=...               what is left over in results/; MOVE=1 moves it aside"
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
 	@echo "make unlock                       after a run was killed, when no other is at work"
 
@@ -43,6 +45,7 @@ lint: .venv/ready-dev
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
+	@.venv/bin/codespell
 	@PYTHONPATH=scripts .venv/bin/lint-imports --no-logo --no-cache
 	@$(IN_VENV) snakefmt --check Snakefile rules
 	@$(IN_VENV) .venv/bin/python -m snakemake --lint
@@ -56,6 +59,10 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
 
+# After a kind of tuning was added or changed in scripts/ripeness/study/methods/.
+schema: .venv/ready-dev
+	@PYTHONPATH=scripts .venv/bin/python -m ripeness.study.methods.schema_part
+
 # Only what is not in the lock file yet; again: make resolve UPDATE=1 STUDY=...
 resolve: .venv/ready
 	@.venv/bin/python scripts/resolve_revisions.py --study "$(STUDY)" $(if $(UPDATE),--update)
@@ -63,6 +70,14 @@ resolve: .venv/ready
 # Jobs, hours and disk of what would run now; nothing is run: make forecast STUDY=... GPUS=8
 forecast: .venv/ready
 	@.venv/bin/python scripts/forecast.py --study "$(STUDY)" --gpus "$(GPUS)"
+
+# Which jobs would run and why; after an update that changes no number: make explain ACCEPT=code STUDY=...
+explain: .venv/ready
+	@.venv/bin/python scripts/explain_reruns.py --study "$(STUDY)" $(if $(ACCEPT),--accept "$(ACCEPT)")
+
+# What the folder of a study holds that the study no longer has.
+tidy: .venv/ready
+	@.venv/bin/python scripts/tidy_results.py --study "$(STUDY)" $(if $(MOVE),--move)
 
 # On a cluster, after Snakemake was killed: ends the jobs that it has left behind, then goes on.
 resume: .venv/ready

@@ -9,7 +9,7 @@ min_version("9.27")
 
 
 # A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
-if "study" not in config:
+if "study" not in config or not workflow.configfiles:
 
     configfile: f"{workflow.basedir}/config.yaml"
 
@@ -26,7 +26,7 @@ pathvars:
 report: "reports/workflow.rst"
 
 
-container: snakemake_cache.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
+container: rule_values.image("envs/ripeness.sif")  # only with --sdm apptainer; docs/slurm.md
 
 
 include: "rules/prepare.smk"

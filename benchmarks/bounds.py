@@ -21,7 +21,7 @@ from subjects import PROJECT, read_options
 from timing import row
 
 from ripeness.runtime.command_line import run as run_program
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 
 CELLS = 2000
 PLANNING_S, PYTHIA_S, WARM_CPU_S = 10, 60, 0.1

@@ -19,7 +19,8 @@ from timing import row
 
 from ripeness.measure.prompts import SEPARATOR, build_prompts
 from ripeness.models.context_limits import context_length
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import run as run_program
 from ripeness.runtime.files import read_json
 from ripeness.tables.columns import EXAMPLES, write_table

@@ -38,7 +38,7 @@ from ripeness.runtime.command_line import run as run_program
 from ripeness.study.grid import plan_cells
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches.warm import start as warm
 
 CELLS = (500, 2000, 10_000)
 CHECKPOINTS = (4, 26, 260)  # of 38,400 item rows each

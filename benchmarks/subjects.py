@@ -24,7 +24,8 @@ from transformers import (
 
 from ripeness.data.nursery.tasks import answer_text, prompt_text
 from ripeness.data.nursery.world import rows as world_rows
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole

@@ -26,9 +26,9 @@ from subjects import BIG, NURSERY, ROOM, SMALL, Subject, entailment, read_option
 from timing import matmul_peak, row, take_turns
 
 from ripeness.models.batching import Example, encode_examples
-from ripeness.models.load import end_of_text
+from ripeness.models.tokens import end_of_text
 from ripeness.runtime.command_line import run as run_program
-from ripeness.study.methods import read_settings
+from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train
 
 BATCH = 8

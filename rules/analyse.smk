@@ -5,32 +5,7 @@ OUTPUTS: <results>/findings.json                 claims with verdict, effect, in
          <results>/figures/{figure}.{json,svg,csv}   specification, picture and the data behind it
 """
 
-MEASURED = {MODELS, PUBLISHED}
-# Each figure: the question that it belongs to, and the kinds of study that have it.
-ALL_FIGURES = {
-    "availability": ("The study", MEASURED),
-    "learned-in-pretraining": ("What does pre-training teach?", MEASURED),
-    "saturation": ("What does pre-training teach?", MEASURED),
-    "gain": ("What does tuning add?", MEASURED),
-    "gain-by-group": ("What does tuning add?", MEASURED),
-    "format-spread": ("Does the format matter?", MEASURED),
-    "transfer": ("What does tuning change elsewhere?", MEASURED),
-    "pretraining-text": ("What does tuning change elsewhere?", MEASURED),
-    "sensitivity": ("Does more pre-training make a model brittle?", {MODELS}),
-    "tuning-loss": ("Does more pre-training make a model brittle?", {MODELS}),
-    "four-readings": ("Does more pre-training make a model brittle?", {MODELS}),
-    "pareto": ("Does more pre-training make a model brittle?", {MODELS}),
-    "theory-features": ("What does noise cost?", {THEORY}),
-    "theory-sensitivity": ("What does noise cost?", {THEORY}),
-    "theory-fixed-rate": ("What does fine-tuning cost?", {THEORY}),
-    "theory-tuned-rate": ("What does fine-tuning cost?", {THEORY}),
-    "theory-regularisation": ("What does fine-tuning cost?", {THEORY}),
-}
-FIGURES = {
-    name: question
-    for name, (question, kinds) in ALL_FIGURES.items()
-    if STUDY.settings.kind in kinds and name not in lookups.analyse.figures_without_data(STUDY)
-}
+FIGURES = lookups.analyse.figures_of(STUDY)  # each with its section of the report
 
 
 localrules:

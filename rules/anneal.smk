@@ -27,7 +27,7 @@ rule anneal_checkpoint:
         mem_mb=from_plan(resources.annealing_memory),
         runtime=from_plan(resources.annealing_minutes),
     params:
-        code=code_of("anneal_checkpoint"),
+        code=code_of("anneal_checkpoint", lookups.train.modules_of_full),
         settings=from_plan(lookups.anneal.twin_settings),
         identity=from_plan(lookups.anneal.twin_identity),
         gate_text=from_plan(lookups.anneal.twin_gate),

@@ -14,7 +14,7 @@ localrules:
 
 
 onerror:
-    start_order.end_refused(Path(study_folder(None)) / "logs")
+    run_conditions.end_refused(LOGS)
 
 
 onsuccess:

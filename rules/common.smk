@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from shlex import quote
 
+from snakemake.utils import update_config
+
 SCRIPTS = Path(workflow.basedir) / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
@@ -23,13 +25,16 @@ from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
 from ripeness.workflow import (
     code_digest,
     forecast,
+    given_config,
     lookups,
+    reruns,
     resources,
-    slurm_submission,
-    snakemake_cache,
-    start_order,
+    rule_values,
+    run_conditions,
+    snakemake_call,
 )
-from ripeness.workflow.warm import start as warm
+from ripeness.workflow.snakemake_patches import plain_paths, slurm_submission
+from ripeness.workflow.snakemake_patches import register as patches
 from ripeness.workflow.wildcards import one_of
 
 
@@ -42,26 +47,31 @@ def refuse(check, *values):
         sys.exit(2)
 
 
-snakemake_cache.hurry()
-start_order.go_offline()
-start_order.limit_fetching(workflow)
+run_conditions.go_offline()
 refuse(check_read, workflow.configfiles)  # which Snakemake has read as YAML 1.1 has it
+refuse(given_config.check_whole, workflow.configfiles)
+update_config(config, given_config.with_numbers(dict(workflow.config_settings.config)))
 STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
+LOGS = Path(lookups.shared.results(STUDY)) / "logs"
 if workflow.is_main_process:
     refuse(check_files, STUDY)
+    refuse(plain_paths.check_study, STUDY)
+patches.while_reading(workflow, LOGS)  # before the first rule
 
 
-from_plan = partial(snakemake_cache.from_plan, STUDY)
-shell.prefix(
-    f"set -euo pipefail; PROGRAMS={quote(snakemake_cache.in_project('scripts'))}; "
-)  # in whichever folder it runs
+from_plan = partial(rule_values.from_plan, STUDY)
+shell.prefix(f"set -euo pipefail; PROGRAMS={quote(rule_values.in_project('scripts'))}; ")  # in whichever folder it runs
 
 
-def code_of(program):
-    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change."""
+def code_of(program, modules=None):
+    """Digest of the code that decides a rule's numbers; as a `params` value it reruns the rule when they may change.
+
+    `modules` is a lookup of modules that count for a job alone, such as that of its kind of tuning.
+    """
 
     def digest(wildcards):  # a function: a job on a cluster reads the code of its own rule only
-        return code_digest.digest(SCRIPTS / f"{program}.py")
+        more = modules(STUDY, wildcards) if modules else []
+        return " ".join(code_digest.digest(SCRIPTS / file) for file in [f"{program}.py", *more])
 
     return digest
 
@@ -71,29 +81,23 @@ def study_folder(wildcards):
     return lookups.shared.results(STUDY)
 
 
-def start_warm():
-    """Start local jobs, and members of a group on a cluster, as children of processes that have imported libraries."""
-    if workflow.is_main_process and workflow.local_exec:
-        warm.start_all(SCRIPTS, usage=Path(lookups.shared.results(STUDY)) / "logs")
-    elif workflow.remote_exec and start_order.is_group(sys.argv):
-        warm.start_all(SCRIPTS)
+def compare_with_last_run():
+    """What has changed since the last run; another study of the same name ends the run with status 2."""
+    here = STUDY, Path(study_folder(None)), Path(workflow.configfiles[-1])
+    for line in refuse(given_config.check_same_study, *here):
+        print(line, file=sys.stderr)
+    given_config.note_study(*here)
 
 
 onstart:
-    snakemake_cache.rest()
-    if workflow.local_exec:
-        start_order.weigh_few(workflow.scheduler, workflow.dag)
-    else:
-        refuse(start_order.check_python, sys.executable)
-        slurm_submission.submit_patiently(workflow.scheduler)
-    refuse(start_order.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
-    start_order.check_first(workflow.scheduler, workflow.dag)
-    start_warm()
+    compare_with_last_run()
+    if not workflow.local_exec and not slurm_submission.PATCH.is_made():  # which puts the path into quotes
+        refuse(run_conditions.check_python, sys.executable)
+    refuse(run_conditions.check_gpus, resources.wanted_gpus(STUDY), workflow.scheduler.global_resources.get("gpu"))
+    patches.at_start(workflow, LOGS)
 
 
-if workflow.remote_exec:  # there is no onstart in a job of a cluster
-    start_warm()
-start_order.place_models(STUDY.settings, is_group=workflow.remote_exec and start_order.is_group(sys.argv))
+run_conditions.place_models(STUDY.settings, is_group=workflow.remote_exec and snakemake_call.is_group(sys.argv))
 
 
 def kept(model):

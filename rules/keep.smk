@@ -5,7 +5,7 @@ disk. The same examples, settings and seed give the same weights: the best one i
 
 INPUTS: <results>/tables/measurements/{series}/{checkpoint}.parquet, <results>/examples/{dataset}/...
 OUTPUTS: <results>/best/{series}/{checkpoint}/{dataset}/{tuning}/choice          its examples, settings and score
-         <results>/best/{series}/{checkpoint}/{dataset}/{tuning}/model           its weights
+         <results>/best/{series}/{checkpoint}/{dataset}/{tuning}/model           its weights, or small state
          <results>/best/{series}/{checkpoint}/{dataset}/{tuning}/training.json   settings, the loss of every step
 """
 
@@ -64,7 +64,7 @@ rule keep_best:
         mem_mb=from_plan(resources.training_memory),
         runtime=from_plan(resources.training_minutes),
     params:
-        code=code_of("train_model"),
+        code=code_of("train_model", lookups.train.kind_modules),
         replay=from_plan(lookups.train.replay_option),
     shell:
         r"""

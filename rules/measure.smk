@@ -1,6 +1,7 @@
 """Measuring: a model answers its probes, and the answers are scored apart, so that a metric never costs GPU time.
 
-INPUTS: <results>/checkpoints/... or <results>/cells/<cell>/model, <results>/examples/..., <results>/corpus/...
+INPUTS: <results>/checkpoints/..., <results>/cells/<cell>/model or both for a small state, <results>/examples/...,
+        <results>/corpus/...
 OUTPUTS: <results>/cells/<cell>/predictions.parquet    log-likelihoods and texts, a row an item
          <results>/cells/<cell>/items.parquet          scored items
          <results>/cells/<cell>/measurements.parquet   a row a metric, with its standard error
@@ -12,6 +13,7 @@ rule predict:
     """Measure one model on its probes; the untouched checkpoint is the model of method `base`."""
     input:
         model=from_plan(lookups.measure.model_folder),
+        checkpoint=from_plan(lookups.measure.checkpoint_of_state),
         training=from_plan(lookups.measure.training_record),
         examples=from_plan(lookups.measure.probe_files),
     output:
@@ -29,7 +31,7 @@ rule predict:
         mem_mb=from_plan(resources.prediction_memory),
         runtime=from_plan(resources.prediction_minutes),
     params:
-        code=code_of("predict"),
+        code=code_of("predict", lookups.measure.kind_modules),
         probes=from_plan(lookups.measure.probe_list),
         batch_tokens=STUDY.settings.predict.batch_tokens,
         precision=STUDY.settings.predict.precision,
@@ -40,6 +42,7 @@ rule predict:
             --probes {params.probes:q} \
             --seed {wildcards.seed} \
             --training {input.training:q} \
+            --known "$(dirname {output.predictions:q})"/known.json \
             --batch-tokens {params.batch_tokens} \
             --precision {params.precision} \
             $DELETE_MEASURED \
@@ -71,18 +74,22 @@ rule score:
     params:
         code=code_of("score"),
         cell=from_plan(lookups.measure.cell_identity),
+        probes=from_plan(lookups.measure.scored_probes),
         normalisations=from_plan(lookups.measure.probe_normalisations),
         extracts=from_plan(lookups.measure.probe_extracts),
         words=from_plan(lookups.measure.probe_words),
+        metrics=from_plan(lookups.measure.probe_metrics),
     shell:
         r"""
         python "$PROGRAMS/score.py" \
             --predictions {input.predictions:q} \
             --checkpoint {input.checkpoint:q}/checkpoint.json \
             --cell {params.cell:q} \
+            --probes {params.probes:q} \
             --normalisations {params.normalisations:q} \
             --extracts {params.extracts:q} \
             --words {params.words:q} \
+            --metrics {params.metrics:q} \
             --training {input.training:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \

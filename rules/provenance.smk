@@ -27,6 +27,7 @@ rule record_provenance:
     params:
         code=code_of("record_provenance"),
         config=from_plan(lookups.provenance.config_json),
+        accepted=from_plan(lookups.provenance.accepted_code),
     shell:
         r"""
         python "$PROGRAMS/record_provenance.py" \
@@ -36,6 +37,7 @@ rule record_provenance:
             --gates {input.gates:q} \
             --published {input.published:q} \
             --config {params.config:q} \
+            --accepted {params.accepted:q} \
             --output {output.provenance:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

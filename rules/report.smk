@@ -41,9 +41,9 @@ rule show_prompts:
 rule write_report:
     """Put everything on one page that opens without network."""
     input:
-        template=snakemake_cache.in_project("reports/report.html.j2"),
-        script=snakemake_cache.in_project("reports/report.js"),
-        captions=[snakemake_cache.in_project(f"reports/{figure}.rst") for figure in FIGURES],
+        template=rule_values.in_project("reports/report.html.j2"),
+        script=rule_values.in_project("reports/report.js"),
+        captions=[rule_values.in_project(f"reports/{figure}.rst") for figure in FIGURES],
         findings="<results>/findings.json",
         measurements=from_plan(lookups.collect.measurements_table),
         cells=from_plan(lookups.collect.cells_table),

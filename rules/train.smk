@@ -2,7 +2,7 @@
 
 INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format}, and where a method or the
         study wants it: pre-training text to read again, and text on which forgetting is measured
-OUTPUTS: <results>/cells/<cell>/model           tuned weights, deleted once measured unless keep_models is `all`
+OUTPUTS: <results>/cells/<cell>/model           tuned weights, or small state; deleted once measured unless keep_models is `all`
          <results>/cells/<cell>/training.json   settings, the loss of every step, done or diverged
 """
 
@@ -28,7 +28,7 @@ rule train_model:
         mem_mb=from_plan(resources.training_memory),
         runtime=from_plan(resources.training_minutes),
     params:
-        code=code_of("train_model"),
+        code=code_of("train_model", lookups.train.kind_modules),
         settings=from_plan(lookups.train.method_settings),
         replay=from_plan(lookups.train.replay_option),
         curvature=from_plan(lookups.train.curvature_option),

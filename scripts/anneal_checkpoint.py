@@ -20,7 +20,8 @@ from ripeness.models.checkpoint_facts import read_facts
 from ripeness.models.context_limits import text_window
 from ripeness.models.gate.folder import check_folder
 from ripeness.models.gate.loss import check_loss, measure
-from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import load_config, load_model, resolve_precision
+from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
@@ -43,7 +44,7 @@ from ripeness.train.resume import Progress, training_identity
 
 
 def describe(known: dict[str, Any], identity: dict[str, Any], settings: AnnealingSettings) -> dict[str, Any]:
-    """What the twin is: steps and tokens are those of the checkpoint (`known`) and the annealing; null if not known."""
+    """Say what the twin is: steps and tokens of the checkpoint (`known`) plus the annealing; null if unknown."""
     n_tokens = settings.steps * settings.batch_size * settings.sequence_length
     counted = {"step": settings.steps, "tokens": n_tokens}
     return {
@@ -58,7 +59,7 @@ def describe(known: dict[str, Any], identity: dict[str, Any], settings: Annealin
 
 
 def tried(folder: Path, facts: dict[str, Any], text: Path | None, *, accept: bool) -> dict[str, Any]:
-    """The loss of the twin on the text of its series' gate: held-out documents of a corpus, a text file, or prose."""
+    """Return the loss of the twin on its series' gate text: held-out documents, a text file, or prose."""
     if text is not None and text.is_dir():
         model, tokenizer = load_model(folder, on_gpu=False), load_tokenizer(folder)
         return measure(model, tokenizer, heldout_texts(text)) | {"text": "held-out documents"}
@@ -66,7 +67,7 @@ def tried(folder: Path, facts: dict[str, Any], text: Path | None, *, accept: boo
 
 
 def anneal(options: Any, settings: AnnealingSettings) -> tuple[torch.nn.Module, dict[str, Any], Progress]:
-    """The annealed model, what its training was, and its saved state; UserError when it diverged."""
+    """Return the annealed model, what its training was, and its saved state; UserError when it diverged."""
     tokenizer = load_tokenizer(options.checkpoint)
     stream = read_stream(options.text, tokenizer, options.checkpoint)
     examples = windows(stream, settings)

@@ -20,7 +20,8 @@ from ripeness.data.items import ROLES, source_of
 from ripeness.models.checkpoint_facts import read_facts
 from ripeness.models.context_limits import context_length
 from ripeness.models.fingerprints import read_weights
-from ripeness.models.load import load_config, read_tokenizer
+from ripeness.models.load import load_config
+from ripeness.models.tokens import read_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.files import read_json, read_json_lines
 from ripeness.storage.parquet import read_table
@@ -31,7 +32,7 @@ from ripeness.tables.columns import AUDIT, write_table
 
 
 def with_facts(plan: Plan) -> Plan:
-    """The plan with what folders of checkpoints record of themselves, where the config does not say it; and weights."""
+    """Add to the plan what checkpoint folders record of themselves and the config does not say, and their weights."""
     for name, series in plan["series"].items():
         for point in series["checkpoints"]:
             record = Path(point.get("folder", "")) / "checkpoint.json"
@@ -43,7 +44,7 @@ def with_facts(plan: Plan) -> Plan:
 
 
 def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
-    """The items of one dataset, and the published answers of its test source."""
+    """Read the items of one dataset, and the published answers of its test source."""
     task, items = read_task(plan["tasks"][name]), {}
     for role in ROLES:
         items[role] = read_json_lines(folder / "items" / name / f"{role}.jsonl")
@@ -53,7 +54,7 @@ def read_drawing(folder: Path, name: str, plan: Plan) -> Drawing:
 
 
 def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, Any]]]:
-    """How often each value stands in the column that decides the answer, in the test source, with one of its rows.
+    """Count how often each value is in the column of the answer in the test source, with one of its rows.
 
     Nothing where several columns decide it.
     """
@@ -70,7 +71,7 @@ def published_answers(rows: Path, task: Task) -> dict[str, tuple[int, dict[str, 
 
 
 def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator[Wording]:
-    """Every dataset in every format that is measured."""
+    """Read every dataset in every format that is measured."""
     by_name = {drawing.dataset: drawing for drawing in drawings}
     for probe in plan["probes"]:
         drawing = by_name[probe["dataset"]]
@@ -84,7 +85,7 @@ def read_wordings(folder: Path, plan: Plan, drawings: list[Drawing]) -> Iterator
 
 
 def read_readers(plan: Plan) -> list[Reader]:
-    """The tokenizers and windows of all series, each once."""
+    """Read the tokenizers and context windows of all series, each once."""
     found: dict[tuple[str, int], list[str]] = {}
     folders: dict[tuple[str, int], Path] = {}
     for name, series in plan["series"].items():
@@ -101,27 +102,27 @@ def read_readers(plan: Plan) -> list[Reader]:
 
 
 def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
-    """Everything that the checks see."""
-    for check in GRID_CHECKS.values():
-        yield from check(plan)
+    """Run all checks of the inputs."""
+    for check_grid in GRID_CHECKS.values():
+        yield from check_grid(plan)
     drawings = [read_drawing(folder, name, plan) for name in plan["tasks"]]
     for drawing in drawings:
-        for check in ITEM_CHECKS.values():
-            yield from check(drawing)
-    for check in ACROSS_CHECKS.values():
-        yield from check(drawings, plan["datasets"])
+        for check_items in ITEM_CHECKS.values():
+            yield from check_items(drawing)
+    for check_across in ACROSS_CHECKS.values():
+        yield from check_across(drawings, plan["datasets"])
     readers = read_readers(plan)
     for wording in read_wordings(folder, plan, drawings):
-        for check in PROMPT_CHECKS.values():
-            yield from check(wording)
-        for check in READING_CHECKS.values():
+        for check_prompts in PROMPT_CHECKS.values():
+            yield from check_prompts(wording)
+        for check_reading in READING_CHECKS.values():
             for reader in readers:
                 if names := [name for name in reader.series if is_asked(plan["series"][name], wording)]:
-                    yield from check(wording, replace(reader, series=names))
+                    yield from check_reading(wording, replace(reader, series=names))
 
 
 def is_asked(series: dict[str, Any], wording: Wording) -> bool:
-    """Whether a series is asked a dataset in a format; all of them, where it does not say."""
+    """Return whether a series is measured on a dataset in a format; true where it does not say."""
     return [wording.dataset, wording.format] in series.get("asked", [[wording.dataset, wording.format]])
 
 

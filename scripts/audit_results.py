@@ -26,12 +26,14 @@ from ripeness.tables.columns import (
 )
 from ripeness.tables.published_suspects import tuned_once
 
+Checks = dict[str, Callable[[], Iterator[Remark]]]
+
 # what measurements say of a grid
 MEASURED = ("uneven-tokens", "near-identical-checkpoints", "single-pretraining-run")
 
 
 def plan_of(measurements: pl.DataFrame) -> Plan:
-    """The part of a plan that measurements tell: series with their checkpoints."""
+    """Build the part of a plan that measurements show: series with their checkpoints."""
     facts = ["checkpoint", "step", "tokens", "phase"]
     points = measurements.select("series", *facts).unique(["series", "checkpoint"], keep="first", maintain_order=True)
     series = {name: {"checkpoints": rows.select(facts).to_dicts()} for (name,), rows in points.group_by("series")}
@@ -39,20 +41,23 @@ def plan_of(measurements: pl.DataFrame) -> Plan:
 
 
 def single_seed(measurements: pl.DataFrame) -> Iterator[Remark]:
-    """Tuned models of which a table has one seed, or names none."""
+    """Find tables whose tuned models have one seed, or name none."""
     if seen := tuned_once(measurements):
         yield remark("single-seed", "seeds", seen)
 
 
-def checks_of(results: Results, *, has_inputs: bool) -> dict[str, Callable[[], Iterator[Remark]]]:
-    """The checks that can be made, by name."""
+def checks_of(results: Results, *, has_inputs: bool) -> Checks:
+    """List the checks that can run, by name."""
     known = CHECKS.items() if results.items is not None else [c for c in CHECKS.items() if c[0] != "one-answer"]
-    checks = {name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES}
+    checks: Checks = {
+        name: partial(RESULT_CHECKS[name], results) for name, check in known if check.stage in RESULT_STAGES
+    }
     if has_inputs:
         return checks
     plan = plan_of(results.measurements)
-    of_tables = {"single-seed": partial(single_seed, results.measurements)}
-    return {name: partial(GRID_CHECKS[name], plan) for name in MEASURED} | of_tables | checks
+    of_tables: Checks = {name: partial(GRID_CHECKS[name], plan) for name in MEASURED}
+    of_tables["single-seed"] = partial(single_seed, results.measurements)
+    return of_tables | checks
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -66,8 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
     options = parser.parse_args(argv)
     inputs, files = [read_table(path, schema=AUDIT) for path in options.inputs], table_files(options.items)
-    tables = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]
-    items = pl.concat(tables) if tables else None
+    scanned = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]
+    items = pl.concat(scanned) if scanned else None
     results = Results(read_measurements(options.measurements), read_cells(options.cells), items)
     checks = checks_of(results, has_inputs=bool(options.inputs))
     found = with_passed((row for check in checks.values() for row in check()), checks, options.acknowledge)

@@ -16,6 +16,7 @@ import polars as pl
 
 from ripeness.data.corpus import (
     Recipe,
+    World,
     check_length,
     encode_stream,
     heldout_texts,
@@ -33,17 +34,17 @@ logger = logging.getLogger(__name__)
 
 def build(recipe: Recipe, folder: Path) -> dict:
     """Write the corpus to a new folder and return its numbers."""
-    heldout = heldout_texts(recipe)
+    heldout, source = heldout_texts(recipe), recipe.source
     texts: Iterable[str]
-    vocabulary_texts: list[str] = []
-    if recipe.world_seed is not None:
-        texts = documents(recipe.world_seed)
-    elif recipe.train is not None:
-        texts = vocabulary_texts = cut(read_text(recipe.train), DOCUMENT_BYTES)
-    tokenizer = make_tokenizer(recipe, vocabulary_texts)
+    if isinstance(source, World):
+        texts, tokenizer = documents(source.seed), make_tokenizer(recipe, [])
+    else:
+        texts = passages = cut(read_text(source.train), DOCUMENT_BYTES)
+        tokenizer = make_tokenizer(recipe, passages)
     # One token more than the steps consume: the last one is predicted, never read.
     stream, numbers = encode_stream(tokenizer, texts, recipe.n_tokens + 1)
-    check_length(recipe, len(stream))
+    if not isinstance(source, World):
+        check_length(source, len(stream), wanted=recipe.n_tokens)
     folder.mkdir()
     write_tokenizer(tokenizer, folder / "tokenizer")
     np.save(folder / "train.npy", stream)

@@ -12,7 +12,8 @@ from pathlib import Path
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.runtime.errors import UserError
 
-MOST_SECONDS = 300  # that a job may take to save its state and end
+MOST_SECONDS = 300  # that a job may take to save its state and end, and SLURM to answer
+AGAIN = "hint: no job is known to have ended; is SLURM at work? try sinfo, then this again"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,22 +25,28 @@ def main(argv: list[str] | None = None) -> None:
             "hint: wait for it, or interrupt it; it manages its own jobs"
         )
     jobs = jobs_here()
-    if jobs:
-        logging.info("cancelling %d jobs: %s", len(jobs), " ".join(jobs))
-        ask("scancel", *jobs)
-    end = time.monotonic() + MOST_SECONDS
-    while jobs_here():
+    if not jobs:
+        logging.info("SLURM has no job of this folder")
+        return
+    logging.info("cancelling %d jobs: %s", len(jobs), " ".join(jobs))
+    ask("scancel", *jobs)
+    end, why = time.monotonic() + MOST_SECONDS, ""
+    while jobs:
         if time.monotonic() > end:
             raise UserError(
-                f"jobs {' '.join(jobs_here())} have not ended in {MOST_SECONDS} s\nhint: look at them with squeue"
+                why or f"jobs {' '.join(jobs)} have not ended in {MOST_SECONDS} s\nhint: look at them with squeue"
             )
         time.sleep(1)
+        try:
+            jobs, why = jobs_here(), ""
+        except UserError as error:  # what does not answer now may in a while
+            why = str(error)
 
 
 def jobs_here() -> list[str]:
     """List this user's unfinished jobs that were submitted from the current folder."""
-    lines = [line.split(" ", 1) for line in ask("squeue", "--me", "-h", "-o", "%A %Z").splitlines()]
-    return [number for number, folder in lines if Path(folder).resolve() == Path.cwd().resolve()]
+    lines = [line.partition(" ") for line in ask("squeue", "--me", "-h", "-o", "%A %Z").splitlines()]
+    return [number for number, _, folder in lines if Path(folder).resolve() == Path.cwd().resolve()]
 
 
 def processes_here() -> list[int]:
@@ -58,15 +65,16 @@ def processes_here() -> list[int]:
 
 
 def ask(*command: str) -> str:
-    """Run one of SLURM's programs and return its output."""
+    """Run one of SLURM's programs and return its output; UserError where it fails, even with status 0."""
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)
     except FileNotFoundError:
         raise UserError(f"there is no {command[0]} on this machine\nhint: run this on the login node") from None
-    except subprocess.CalledProcessError as error:
-        raise UserError(
-            f"{command[0]}: {error.stderr.strip()}\nhint: check with sinfo whether SLURM is running"
-        ) from None
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{command[0]} says nothing within {MOST_SECONDS} s\n{AGAIN}") from None
+    if done.returncode or "error" in done.stderr:
+        raise UserError(f"{command[0]}: {done.stderr.strip() or f'status {done.returncode}'}\n{AGAIN}")
+    return done.stdout
 
 
 if __name__ == "__main__":

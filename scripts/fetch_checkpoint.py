@@ -9,8 +9,8 @@ from ripeness.models.convert import INDEX, convert_tokenizer, convert_weights, p
 from ripeness.models.fingerprints import FILE, digests_of
 from ripeness.models.gate.folder import check_folder, weight_files
 from ripeness.models.gate.loss import check_loss
-from ripeness.models.load import TOKENIZER_FILES
 from ripeness.models.model_folder import check_json, check_links
+from ripeness.models.tokens import TOKENIZER_FILES
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole, write_json

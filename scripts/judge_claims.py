@@ -5,28 +5,16 @@ for want of cells. Without items, as in published tables, claims are tested on t
 networks, those of the theory on their tables.
 """
 
-from argparse import Namespace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ripeness.findings.finding import settings_from
-from ripeness.findings.overtraining import Measured
-from ripeness.findings.register import all_findings, as_rows, findings_without_items, theory_findings
-from ripeness.findings.scores import read_scores
+from ripeness.findings.register import all_findings, as_rows
+from ripeness.findings.ripe import as_entry, ripe_answers
+from ripeness.findings.study_tables import read_tables
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
-from ripeness.storage.parquet import read_table, scan_table
-from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, REPORTED, SENSITIVITY, read_cells, read_measurements
-from ripeness.tables.theory_columns import by_name
-
-
-def measured(options: Namespace) -> Measured | None:
-    """The tables that claims on overtraining are tested on, if they are given."""
-    if not options.cells:
-        return None
-    perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
-    return Measured(read_measurements(options.measurements), read_cells(options.cells), perturbed)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -41,22 +29,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=output_file, help="findings.json")
     options = parser.parse_args(argv)
     settings = settings_from(options.settings)
-    if options.simulated:
-        write_json(options.output, as_rows(theory_findings(by_name(options.simulated), settings)))
-        return
-    if not (options.measurements and options.measurements.is_file()):
-        raise UserError(
-            f"there is no file {options.measurements}\nhint: collect_measurements writes it; run that first"
-        )
-    measurements = scan_table(options.measurements, schema=MEASUREMENTS | IS_CHOSEN)
-    if not options.items:
-        write_json(options.output, as_rows(findings_without_items(measurements.collect(), settings)))
-        return
-    floors = measurements.filter(REPORTED).select("probe", "probe_format", "chance", "majority").unique()
+    if not options.simulated and not (options.measurements and options.measurements.is_file()):
+        raise UserError(f"there is no file {options.measurements}\nhint: the rule `collect` writes it; run that first")
+    paths = {"simulated": options.simulated} if options.simulated else vars(options)
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
-        scores = read_scores(options.items, settings, Path(folder))
-        found = all_findings(floors.collect(), scores, settings, measured(options))
-    write_json(options.output, as_rows(found))
+        tables = read_tables(paths, settings, Path(folder))
+        found = as_rows(all_findings(tables, settings))
+        if answers := ripe_answers(tables.all_items, settings):
+            found = [as_entry(answers, settings), *found]
+    write_json(options.output, found)
 
 
 if __name__ == "__main__":

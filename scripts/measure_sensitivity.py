@@ -32,7 +32,8 @@ from transformers import PreTrainedModel
 
 from ripeness.measure.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
 from ripeness.models.forward.running_text import Passages, passage_losses, read_passages, read_rows
-from ripeness.models.load import autocast, load_model, load_tokenizer, read_checkpoint, resolve_precision
+from ripeness.models.load import autocast, load_model, read_checkpoint, resolve_precision
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.freed_memory import keep_freed_memory
@@ -41,8 +42,9 @@ from ripeness.stats.finite import finite, lost_items
 from ripeness.stats.ratios import ratio_with_error
 from ripeness.tables.columns import SENSITIVITY, write_table
 
-BY_HAND = {
-    "noise": {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []},
+NOISE: dict[str, list[float]] = {"init": [0.03, 0.1, 0.3], "relative": [0.03, 0.1, 0.3], "absolute": []}
+BY_HAND: dict[str, Any] = {
+    "noise": NOISE,
     "seeds": [0, 1, 2],
     "bits": [8, 4],
 }
@@ -61,10 +63,10 @@ Losses = dict[str, list[float]]  # nats of every passage, by text
 
 
 def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings as given, others as in BY_HAND; UserError for a key or a normalisation that nothing knows."""
+    """Fill in settings from BY_HAND; UserError for an unknown key or normalisation."""
     if not isinstance(settings.get("noise", {}), dict):
         raise UserError(f"noise is {settings['noise']!r}, not an object\nhint: see --help")
-    known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), BY_HAND["noise"])}
+    known = {"the settings": (settings, BY_HAND), "noise": (settings.get("noise", {}), NOISE)}
     for where, (given, choices) in known.items():
         if strange := sorted(given.keys() - choices.keys()):
             raise UserError(f"{where}: unknown {strange[0]!r}; known are {', '.join(choices)}\nhint: see --help")
@@ -75,7 +77,7 @@ def with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def identity_of(folder: Path) -> dict[str, Any]:
-    """What a checkpoint's folder says of it; its names where it says nothing."""
+    """Read a checkpoint's identity from its folder, or take it from the folder's names where it has none."""
     if not (folder / "checkpoint.json").is_file():
         return {"series": folder.absolute().parent.name, "checkpoint": folder.absolute().name}
     facts = read_checkpoint(folder)
@@ -86,7 +88,7 @@ def identity_of(folder: Path) -> dict[str, Any]:
 def sensitivity(
     model: PreTrainedModel, read: Callable[[], Losses], settings: dict[str, Any], start: Path | None
 ) -> Iterator[tuple[dict[str, Any], Losses]]:
-    """Every perturbation and what `read` finds under it; the noise of one seed is drawn once for all that need it.
+    """Apply every perturbation and `read` the losses under it; the noise of one seed is drawn once.
 
     Beside the model it holds an exact copy of the weights and, in fp32, the noise of one seed.
     """
@@ -109,7 +111,7 @@ def sensitivity(
 
 
 def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[str, Any]:
-    """Losses (nats a token), their difference with its standard error over passages, and perplexities.
+    """Compute losses (nats per token), their difference with its standard error over passages, and perplexities.
 
     Null, with the reason, where a passage has no finite loss.
     """
@@ -120,7 +122,7 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
         reason = lost_items(["no finite loss"] * len(lost), n_items=n_items, noun="passage")
     else:
         changes = [b - a for a, b in zip(before, after, strict=True)]
-        increase, se = ratio_with_error(changes, passages.n_tokens, passages.items)
+        increase, se = ratio_with_error(changes, list(map(float, passages.n_tokens)), passages.items)
         if perplexity(loss) is None:
             reason = "the perplexity is too large for a number"
     return {
@@ -137,12 +139,12 @@ def row_of(passages: Passages, before: list[float], after: list[float]) -> dict[
 
 
 def perplexity(loss: float | None) -> float | None:
-    """e to the loss; None without one, or where no number is as large."""
+    """Compute e to the loss; None without one, or where the number is too large."""
     return math.exp(loss) if loss is not None and loss < 700 else None
 
 
 def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row for every perturbation and text."""
+    """Make one row for every perturbation and text."""
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s; step 0: %s", precision, options.start or "as the config says")

@@ -7,39 +7,17 @@ figure that belongs to them.
 
 import json
 import re
-from argparse import Namespace
 from pathlib import Path
 
-import polars as pl
 import vl_convert
 
-from ripeness.figures.charts import Figure, blank, specification
-from ripeness.figures.register import FIGURES
+from ripeness.figures.register import BY_ID
+from ripeness.figures.specification import blank, specification
 from ripeness.findings.finding import settings_from
-from ripeness.findings.overtraining import Measured
+from ripeness.findings.study_tables import read_tables
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_entries, whole
-from ripeness.storage.parquet import read_table
-from ripeness.tables.columns import REPORTED, SENSITIVITY, by_checkpoint, read_cells, read_measurements
-from ripeness.tables.finished_results import FINDING
-from ripeness.tables.theory_columns import by_name
-
-ITEM_COLUMNS = [
-    "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "seed", "probe",
-    "probe_kind", "probe_format", "shots", "split", "item", "cluster", "is_correct", "rouge_l",
-]  # fmt: skip
-
-
-def read_items(places: list[Path]) -> list[pl.LazyFrame]:
-    """What paired differences need of the items tables (files, or folders of them), checkpoint by checkpoint."""
-    tables = by_checkpoint(places)
-    if not tables:
-        raise UserError(
-            f"no items tables (*.parquet) in {', '.join(map(str, places))}\n"
-            "hint: leave out --items, or let the study collect its items first"
-        )
-    return [table.filter(REPORTED).select(ITEM_COLUMNS) for table in tables.values()]
+from ripeness.runtime.files import whole
 
 
 def statements(findings: list[dict], figure: str) -> list[str]:
@@ -55,30 +33,10 @@ def picture(spec: dict) -> str:
     return re.sub(rf"(?<=\.\d\d)\d+{within_tag}", "", svg)
 
 
-def tables_of(figure: Figure, options: Namespace) -> list:
-    """What a figure's data are made of."""
-    if options.simulated:
-        return [by_name(options.simulated)]
-    if not (options.measurements and options.cells):
-        raise UserError(
-            f"{options.figure} needs --measurements and --cells\nhint: the study's tables, as collect writes"
-        )
-    measurements, cells = read_measurements(options.measurements), read_cells(options.cells)
-    if figure.uses_all:
-        perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
-        return [Measured(measurements, cells, perturbed), settings_from(options.settings)]
-    tables: list = [measurements.filter(REPORTED), cells]
-    if figure.uses_items and options.items:
-        tables.append(read_items(options.items))
-    if figure.uses_settings:
-        tables.append(settings_from(options.settings))
-    return tables
-
-
 def main(argv: list[str] | None = None) -> None:
     """Draw one figure."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--figure", required=True, help=f"one of {', '.join(FIGURES)}")
+    parser.add_argument("--figure", required=True, help=f"one of {', '.join(BY_ID)}")
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet of the study")
     parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet of the study")
     parser.add_argument("--sensitivity", type=Path, nargs="?", help="sensitivity.parquet, if weights were perturbed")
@@ -92,16 +50,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output-svg", required=True, type=output_file)
     parser.add_argument("--output-csv", required=True, type=output_file)
     options = parser.parse_args(argv)
-    if options.figure not in FIGURES:
+    if options.figure not in BY_ID:
         raise UserError(
-            f"unknown figure {options.figure!r}; known are {', '.join(FIGURES)}\n"
-            "hint: figures are defined in scripts/ripeness/figures/charts.py"
+            f"unknown figure {options.figure!r}; known are {', '.join(BY_ID)}\n"
+            "hint: figures are listed in scripts/ripeness/figures/register.py"
         )
-    figure = FIGURES[options.figure]
-    findings = read_entries(options.findings, FINDING) if options.findings else []
-    frame = figure.data(findings) if figure.uses_findings else figure.data(*tables_of(figure, options))
+    figure, settings = BY_ID[options.figure], settings_from(options.settings)
+    tables = read_tables(vars(options), settings)
+    frame = figure.frame(tables, settings)
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
-    spec = specification(chart, title=figure.question, subtitle=statements(findings, options.figure))
+    spec = specification(chart, title=figure.question, subtitle=statements(tables.findings, options.figure))
     with whole(options.output_spec) as path:
         path.write_text(json.dumps(spec, separators=(",", ":")), encoding="utf-8")
     with whole(options.output_svg) as path:

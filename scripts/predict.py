@@ -24,9 +24,10 @@ from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shot
 from ripeness.models.chat import turn_end
 from ripeness.models.context_limits import context_length
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
-from ripeness.models.load import autocast, end_tokens, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import autocast, load_model, resolve_precision
 from ripeness.models.next_token import Stopping
 from ripeness.models.token_healing import Start
+from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import check_is_tuned, drop_weights
 from ripeness.runtime.command_line import argument_parser, existing, output_file, run
 from ripeness.runtime.errors import UserError
@@ -34,6 +35,7 @@ from ripeness.runtime.files import read_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.stats.finite import lost_items, with_reason
+from ripeness.storage.parquet import read_table
 from ripeness.study.equal_options import same_text, same_tokens
 from ripeness.study.probes import read_probes
 from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
@@ -42,7 +44,7 @@ from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
 def predict_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: list[dict], batch_tokens: int
 ) -> list[dict]:
-    """Negative log-likelihood, tokens and bytes of every passage of running text."""
+    """Compute the negative log-likelihood, tokens and bytes of every passage of running text."""
     passages = read_passages(model, tokenizer, rows, batch_tokens=batch_tokens)
     losses = passage_losses(model, passages)
     return [
@@ -62,7 +64,7 @@ def predict_text(
 def predict_questions(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
-    """Predictions for the items of a choice or generation probe."""
+    """Predict the items of a choice or generation probe."""
     rows = read_examples(Path(probe["examples"]))
     if probe["kind"] == "choice" and (odd := [row["item"] for row in rows if not row["choices"]]):
         raise UserError(
@@ -109,12 +111,12 @@ def predict_questions(
 
 
 def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, rows: list[dict]) -> Stopping:
-    """When an answer to an open question ends; in a chat also where its turn does."""
+    """Describe when an answer to an open question ends; in a chat, also where its turn does."""
     texts, tokens = [probe["stop"]], end_tokens(Path(model.name_or_path))
     if rows and rows[0].get("turns"):
         turn = turn_end(tokenizer)
         texts.append(turn.text)
-        tokens |= {turn.token} - {None}
+        tokens |= set() if turn.token is None else {turn.token}
     return Stopping(probe["max_new_tokens"], tuple(filter(None, texts)), tokens)
 
 
@@ -126,13 +128,13 @@ def open_answers(
     stopping: Stopping,
     batch_tokens: int,
 ) -> list[dict]:
-    """What a model writes after every prompt; and how well it expects the right answer, where that can be asked.
+    """Generate a text after every prompt, and score the right answer where that is possible.
 
     Most targets follow the very tokens of the prompt, and are read with it. Where the end of a prompt is written again,
     a target may begin later.
     """
-    is_alike = [bool(t) and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
-    alike = [target.answers[0] if same else [] for target, same in zip(targets, is_alike, strict=True)]
+    is_alike = [t is not None and t.context == prompt.context for t, prompt in zip(targets, prompts, strict=True)]
+    alike = [target.answers[0] if target and same else [] for target, same in zip(targets, is_alike, strict=True)]
     apart = [target for target, same in zip(targets, is_alike, strict=True) if target and not same]
     scores = iter(option_scores(model, apart, batch_tokens=batch_tokens))
     starts = [prompt.start or Start(prompt.context) for prompt in prompts]
@@ -148,7 +150,7 @@ def open_answers(
 def predict_probe(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
-    """One row an item, with the probe's identity."""
+    """Make one row per item, with the probe's identity."""
     if probe["kind"] == "text":
         rows = predict_text(model, tokenizer, read_rows(Path(probe["examples"])), batch_tokens)
     elif probe["kind"] == "harness":
@@ -174,7 +176,7 @@ def predict_probe(
 
 
 def named_files(probes: str) -> list[Path]:
-    """The files that probes name, and theirs, if they are in one."""
+    """List the files that probes name, and the file of probes if there is one."""
     own = [] if probes.lstrip().startswith("[") else [Path(probes)]
     return own + [
         Path(probe[key]) for probe in read_probes(probes) for key in ("examples", "shot_examples") if key in probe
@@ -192,6 +194,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--delete-model", action="store_true", help="delete a tuned model's files once it is measured; needs --training"
+    )
+    parser.add_argument(
+        "--known", type=Path, help="a file that names predictions which still hold; they are taken from there"
     )
     parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
     parser.add_argument(
@@ -212,21 +217,46 @@ def main(argv: list[str] | None = None) -> None:
     else:
         rows = predictions(options)
     write_table(options.output, rows, PREDICTIONS)
+    if options.known and options.known.is_file():
+        Path(read_json(options.known, dict, keys=("predictions",))["predictions"]).unlink(missing_ok=True)
+        options.known.unlink()
     if options.delete_model and options.training:  # an untouched checkpoint has no training
         drop_weights(options.model)
 
 
 def predictions(options: argparse.Namespace) -> list[dict]:
-    """One row for every item of every probe."""
-    probes = read_probes(options.probes)
+    """Make one row for every item of every probe."""
+    probes, known = read_probes(options.probes), known_rows(options.known)
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s", precision)
     rows, how = [], {"seed": options.seed, "batch_tokens": options.batch_tokens}
     with autocast(model.device, precision):
         for probe in probes:
-            rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
+            if (kept := known.get(place_of(probe))) is not None:
+                logging.info("%s, %s: taken from former predictions", probe["probe"], probe["format"])
+                rows += [row | {"suite": probe["suite"]} for row in kept]
+            else:
+                rows += [row | {"precision": precision} for row in predict_probe(model, tokenizer, probe, **how)]
     return rows
+
+
+def place_of(probe: dict) -> tuple:
+    """Say what tells a probe from others of the same model."""
+    return probe["probe"], probe["kind"], probe["format"], probe["shots"], probe.get("split", "test")
+
+
+def known_rows(path: Path | None) -> dict[tuple, list[dict]]:
+    """Read former predictions by probe, of those probes that the file `path` says still hold; none without the file."""
+    if not path or not path.is_file():
+        return {}
+    known = read_json(path, dict, keys=("predictions", "probes"))
+    found: dict[tuple, list[dict]] = {tuple(probe): [] for probe in known["probes"]}
+    for row in read_table(Path(known["predictions"])).to_dicts():
+        key = tuple(row[name] for name in ("probe", "probe_kind", "probe_format", "shots", "split"))
+        if key in found:
+            found[key].append(row)
+    return found
 
 
 if __name__ == "__main__":

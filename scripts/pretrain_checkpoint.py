@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from ripeness.models.gate.loss import measure
-from ripeness.models.load import load_tokenizer
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole, write_json
@@ -64,7 +64,7 @@ def schedule_of(checkpoint: dict) -> tuple[int, Decay | None]:
 
 
 def begin(options: argparse.Namespace, settings: PretrainingSettings, latest: int) -> Training:
-    """The training from which a checkpoint is made: from a state no later than `latest`, or from the first step."""
+    """Return the training that makes a checkpoint: from a state no later than `latest`, or from step 0."""
     if options.state is None:
         return start(settings, options.corpus)
     training = load_state(options.state, settings, options.corpus)

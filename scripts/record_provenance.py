@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.models.checkpoint_facts import read_made_facts
-from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, json_list_option, json_option, output_file, run
 from ripeness.runtime.files import read_json, write_json
 
 PACKAGES = (
@@ -46,6 +46,7 @@ def describe(
     harness: Sequence[Path] = (),
     gates: Sequence[Path] = (),
     published: Sequence[Path] = (),
+    accepted: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Make tables of name and value for the report."""
     records = {
@@ -95,8 +96,17 @@ def describe(
         },
         **({"tasks of lm_eval": tasks} if tasks else {}),
         **({"published tables": tables} if tables else {}),
+        **({"accepted though made by other code": of_rules(accepted)} if accepted else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
+    }
+
+
+def of_rules(accepted: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """One line for each rule and pair of codes."""
+    return {
+        f"{row['rule']}, code {row['code_before']}": f"taken for code {row['code_since']} in {row['jobs']} notes"
+        for row in accepted
     }
 
 
@@ -109,10 +119,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
+    parser.add_argument(
+        "--accepted", type=json_list_option, default=[], help="results of other code that were accepted"
+    )
     parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
-    files = {"harness": options.harness, "gates": options.gates, "published": options.published}
-    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, **files))
+    more = {name: getattr(options, name) for name in ("harness", "gates", "published", "accepted")}
+    write_json(options.output, describe(options.datasets, options.checkpoints, options.config, **more))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
 from ripeness.tables.finished_results import check_finished
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
+from ripeness.workflow.snakemake_patches import register as patches
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs, costs_of
 from ripeness.workflow.usage_logs import cost_lines
@@ -110,6 +111,8 @@ def main(argv: list[str] | None = None) -> None:
     check_files(study)
     results = Path("results") / study.settings.study
     check_finished(results)
+    if warning := patches.warning():  # Snakemake says it too, but its output is not shown
+        print(warning, file=sys.stderr)
     started = time.time()
     costs = costs_of(study, results / "logs")
     status, progress = run_snakemake(options.study, options.cores, options.more, costs)
@@ -126,8 +129,8 @@ def main(argv: list[str] | None = None) -> None:
     for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
         print(line)
     print()
-    for finding in read_json(results / "findings.json", list):
-        print(f"{finding['verdict']:<13} {finding['statement']}")
+    for entry in read_json(results / "findings.json", list):
+        print(f"{entry['statement']}\n" if "answers" in entry else f"{entry['verdict']:<13} {entry['statement']}")
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")
     print(f"\n{results / 'report.html'}")

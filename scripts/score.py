@@ -2,16 +2,20 @@
 
 import logging
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from typing import Any
 
-from ripeness.measure.extraction import is_extracted_right
-from ripeness.measure.metrics import SCORERS, measure, score_choice, score_generation, whole_or_none
+from ripeness.measure.metrics import SCORERS, measure, primary_score, score_choice, score_generation, whole_or_none
 from ripeness.measure.scorable import check_identity, check_ways, read_predictions, read_record
 from ripeness.models.checkpoint_facts import read_made_facts
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_list_option, json_option, output_file, run
+from ripeness.runtime.errors import UserError
 from ripeness.stats.finite import finite
+from ripeness.study.schema import hint
+from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.tables.columns import CELLS, ITEM_SCORES, MEASUREMENTS, PROBE, write_table
 
 MOVED = ("displacement", "relative_displacement", "curvature")  # of a training, how far it has moved the weights
@@ -19,49 +23,85 @@ READ = ("item", "cluster", "n_prompt_tokens", "is_truncated", "n_dropped_shots")
 
 
 def identity_of(cell: dict[str, Any], checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The identity columns that all rows of a cell share."""
+    """Collect the identity columns that all rows of a cell share."""
     facts = {key: checkpoint[key] for key in ("series", "checkpoint", "step", "tokens", "lr", "phase")}
     return facts | {"pretraining_seed": checkpoint["seed"]} | cell
 
 
-def score_cell(
-    predictions: list[dict],
-    identity: dict[str, Any],
-    normalisations: dict[str, dict[str, str]],
-    extracts: dict[str, str] | None = None,
-    words: dict[str, str] | None = None,
-) -> tuple[list[dict], list[dict]]:
-    """Item rows and measurement rows of one cell.
+@dataclass(frozen=True)
+class Scoring:
+    """How probes are scored, by dataset, where this differs from the usual."""
 
-    `normalisations` by dataset and format, patterns of `extracts` by dataset where there are any, and the `words` of
-    ROUGE-L by dataset where they are not the usual ones.
-    """
+    normalisations: dict[str, dict[str, str]] = field(default_factory=dict)  # by dataset and format
+    extracts: dict[str, str] = field(default_factory=dict)  # patterns that find the answer in a generated text
+    words: dict[str, str] = field(default_factory=dict)  # that ROUGE-L compares
+    metrics: dict[str, str] = field(default_factory=dict)  # the primary metric
+
+    def scorer(self, probe: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Choose the function that scores one prediction of a probe."""
+        name = probe["probe"]
+        if probe["probe_kind"] == "choice":
+            normalisation = self.normalisations.get(name, {}).get(probe["probe_format"], "none")
+            return partial(score_choice, normalisation=normalisation)
+        if probe["probe_kind"] == "generation":
+            return partial(score_generation, words=self.words.get(name, "english"), pattern=self.extracts.get(name))
+        return SCORERS[probe["probe_kind"]]
+
+    def primary(self, probe: dict[str, Any]) -> str | None:
+        """Name the primary metric of a probe; none for tasks of lm-eval."""
+        kind, name = probe["probe_kind"], probe["probe"]
+        known = primary_metrics(kind)
+        if kind not in ("choice", "generation") or name not in self.metrics:
+            return known[0] if known else None
+        if (metric := self.metrics[name]) not in known:
+            near = hint(metric, known, otherwise="give the key `metric` of the task")
+            raise UserError(f"--metrics: {metric!r} of {name} is not one of {', '.join(known)}\n{near}")
+        return metric
+
+
+def score_cell(
+    predictions: list[dict[str, Any]], identity: dict[str, Any], scoring: Scoring
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Score the predictions of one cell: a row an item, and a row a measurement."""
     items, measurements = [], []
     for key, group in groupby(predictions, key=lambda row: tuple(row[name] for name in PROBE)):
         rows, probe = list(group), dict(zip(PROBE, key, strict=True))
-        scorer = SCORERS[probe["probe_kind"]]
-        if name := normalisations.get(probe["probe"], {}).get(probe["probe_format"]):
-            scorer = partial(score_choice, normalisation=name)
-        if probe["probe_kind"] == "generation" and (name := (words or {}).get(probe["probe"])):
-            scorer = partial(score_generation, words=name)
+        scorer, primary = scoring.scorer(probe), scoring.primary(probe)
         scored = [{name: row[name] for name in READ} | scorer(row) for row in rows]
-        if pattern := (extracts or {}).get(probe["probe"]):
-            scored = [
-                old | {"exact_match": is_extracted_right(row, pattern)} for old, row in zip(scored, rows, strict=True)
-            ]
         measured = measure(probe["probe_kind"], scored, rows)
         for row in measured:
             if row["value"] is None:
                 logging.warning("%s, %s: %s is null: %s", *list(probe.values())[:2], row["metric"], row["reason"])
-        items += [identity | probe | row for row in whole_or_none(probe["probe_kind"], scored, measured)]
-        measurements += [identity | probe | row for row in measured]
+        for row in whole_or_none(probe["probe_kind"], scored, measured):
+            items.append(identity | probe | row | {"score": primary and primary_score(row, primary)})
+        measurements += [identity | probe | row | {"is_primary": row["metric"] == primary} for row in measured]
     return items, measurements
+
+
+def wanted(predictions: list[dict], probes: list[dict[str, Any]]) -> list[dict]:
+    """Take the predictions of `probes`, in their order and with their suites; those of a diverged model are none.
+
+    UserError where a probe was not predicted.
+    """
+    found: dict[tuple, list[dict]] = {}
+    for row in predictions:
+        found.setdefault(tuple(row[name] for name in PROBE if name != "suite"), []).append(row)
+    rows = []
+    for probe in probes if predictions else []:
+        key = (probe["probe"], probe["kind"], probe["format"], probe["shots"], probe["split"])
+        if key not in found:
+            raise UserError(
+                f"no predictions of {probe['probe']} ({probe['format']}, {probe['shots']} shots, {probe['split']})\n"
+                "hint: predict the model on this probe first, or leave it out of --probes"
+            )
+        rows += [row | {"suite": probe["suite"]} for row in found[key]]
+    return rows
 
 
 def cell_row(
     identity: dict[str, Any], predictions: list[dict], measurements: list[dict], record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The cell's row of the table of cells; `record` is that of its training, if it was tuned."""
+    """Make the cell's row of the table of cells; `record` is that of its training, if it was tuned."""
     row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done"}
     row["n_dropped_shots"] = sum(prediction["n_dropped_shots"] for prediction in predictions)
     row["predict_precision"] = predictions[0]["precision"] if predictions else None
@@ -75,7 +115,7 @@ def cell_row(
 
 
 def training_reasons(record: dict[str, Any]) -> list[str]:
-    """Why a training counts as diverged, or what of one that does not is no finite number."""
+    """List why a training counts as diverged, or which numbers of another one are not finite."""
     losses = [math.nan if loss is None else loss for loss in record["losses"]]
     if record["status"] == "done":
         return [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
@@ -84,7 +124,7 @@ def training_reasons(record: dict[str, Any]) -> list[str]:
 
 
 def null_reasons(measurements: list[dict]) -> list[str]:
-    """What was measured without coming to a number, and why: a text for every probe."""
+    """List why measurements have no value, one text per probe."""
     lost = (row for row in measurements if row["value"] is None)
     return list(dict.fromkeys("{probe} ({probe_format}, {shots} shots): {reason}".format(**row) for row in lost))
 
@@ -102,6 +142,7 @@ def main(argv: list[str] | None = None) -> None:
         help='such as {"arc-easy": {"io": "character"}}',
     )
     parser.add_argument("--extracts", default="{}", type=json_option, help='such as {"gsm8k": "#### (.+)"}')
+    parser.add_argument("--probes", type=json_list_option, help="the probes to score, with their suites; default: all")
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
@@ -109,12 +150,21 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--words", default="{}", type=json_option, help='words that ROUGE-L compares, such as {"xlsum": "any"}'
     )
+    parser.add_argument(
+        "--metrics",
+        default="{}",
+        type=json_option,
+        help='primary metrics that are not the usual ones of their kind, such as {"gsm8k": "exact_match"}',
+    )
     options = parser.parse_args(argv)
     check_ways(options.normalisations, options.extracts, options.words)
     check_identity(options.cell)
     predictions = read_predictions(options.predictions)
+    if options.probes is not None:
+        predictions = wanted(predictions, options.probes)
     identity = identity_of(options.cell, read_made_facts(options.checkpoint))
-    items, measurements = score_cell(predictions, identity, options.normalisations, options.extracts, options.words)
+    scoring = Scoring(options.normalisations, options.extracts, options.words, options.metrics)
+    items, measurements = score_cell(predictions, identity, scoring)
     record = read_record(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)

@@ -9,6 +9,8 @@ tokens come about as in a study; the shots are drawn from a pool of just as many
 """
 
 import sys
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +23,9 @@ from ripeness.measure.item_view import describe
 from ripeness.measure.prompts import build_prompts, draw_shots
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import context_length
-from ripeness.models.load import load_config, load_tokenizer
+from ripeness.models.load import load_config
 from ripeness.models.token_healing import beginnings
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -36,24 +39,24 @@ WORLD_ROWS = 200  # of the nursery's world, which has as many as one likes
 
 
 def rows_of(task: Task) -> dict[str, list[Row]]:
-    """The rows of a dataset by source: those that a study has fetched, else made or fetched now."""
+    """Read the rows of a dataset by source: those fetched by a study, or else made or fetched now."""
     for record in sorted(Path("results").glob(f"*/datasets/{task.name}/provenance.json")):
         names = {entry["name"] for entry in read_json(record, dict, keys=("files",))["files"]}
         if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
             return read_sources(record.parent)
-    source, program = task.source, fetch_dataset
+    source, make = task.source, fetch_dataset.main
     if "world" in source:
-        source, program = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset
+        source, make = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset.main
     with TemporaryDirectory() as folder:
         output = (
             Path(folder, "rows") if not {"hub", "github"} & source.keys() else Path("results/shown/datasets", task.name)
         )
-        program.main(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
+        make(["--source", to_json(source), "--licence", task.licence, "--output", str(output)])
         return read_sources(output)
 
 
 def find_checkpoint() -> Path:
-    """The last checkpoint of the embedded study, if it was run here; UserError if not."""
+    """Find the last checkpoint of the embedded study; UserError if the study was not run here."""
     found = sorted(
         (path.parent for path in Path("results/nursery/checkpoints").glob("*/*/config.json")),
         key=lambda folder: read_made_facts(folder / "checkpoint.json")["tokens"],
@@ -67,7 +70,7 @@ def find_checkpoint() -> Path:
 
 
 def draw(task: Task, *, number: int, n_shots: int) -> tuple[Item, list[Item]]:
-    """The test item of a number, from 1, and a pool of shots."""
+    """Draw the test item of a number, from 1, and a pool of shots."""
     sizes = {"test": number, "validation": 1, "shots": max(n_shots, 1), "train": 1, "seed": 0}
     drawn = draw_items(rows_of(task), task, sizes=sizes)
     if len(drawn["test"]) < number:
@@ -90,7 +93,8 @@ def main(argv: list[str] | None = None) -> None:
         "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
     )
     options = parser.parse_args(argv)
-    sys.stdout.reconfigure(errors="replace")  # a terminal without a sign of the item's shows "?"
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?"
     checkpoint = options.checkpoint or find_checkpoint()
     source = {"source": dict.fromkeys(("train", "validation", "test"), str(options.rows))} if options.rows else {}
     task = load_task(options.task, TASKS, overrides=source)
@@ -104,13 +108,20 @@ def main(argv: list[str] | None = None) -> None:
     others = list(examples(pool, task, options.format))
     shots = draw_shots(others, options.shots, seed=options.seed)
     tokenizer, room = load_tokenizer(checkpoint), context_length(load_config(checkpoint))
-    how = {"separator": task.separator, "answer_room": task.max_new_tokens if task.kind == "generation" else 0}
-    how["begun"] = beginnings(row["target"] for row in [example, *others])
+    build = partial(
+        build_prompts,
+        tokenizer,
+        [example],
+        shots,
+        separator=task.separator,
+        answer_room=task.max_new_tokens if task.kind == "generation" else 0,
+        begun=beginnings(row["target"] for row in [example, *others]),
+    )
     try:
-        (prompt,) = build_prompts(tokenizer, [example], shots, room=room, **how)
+        (prompt,) = build(room=room)
     except UserError as error:  # a study would refuse it; here it is shown all the same
         print(f"does not fit: {error}", file=sys.stderr)
-        (prompt,) = build_prompts(tokenizer, [example], shots, room=ENOUGH, **how)
+        (prompt,) = build(room=ENOUGH)
     print(f"{task.name}, {options.format}, {options.shots} shots, item {item.id}; tokenizer of {checkpoint}")
     print(describe(tokenizer, example, task, options.format, prompt))
     print(f"gold: {item.target!r}")

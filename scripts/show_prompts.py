@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ripeness.measure.prompts import SEPARATOR, build_prompts, draw_shots
 from ripeness.models.chat import template_of
-from ripeness.models.load import load_tokenizer
 from ripeness.models.token_healing import again_text, beginnings, continuation_text, text_of
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, output_file, run
 from ripeness.runtime.files import write_json
 from ripeness.storage.parquet import read_table

@@ -17,32 +17,73 @@ import math
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.batching import encode_examples
+from ripeness.models.batching import Example, encode_examples
 from ripeness.models.context_limits import context_length
 from ripeness.models.forward.running_text import read_rows
-from ripeness.models.load import end_of_text, load_config, load_model, load_tokenizer, resolve_precision
+from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
+from ripeness.models.tokens import end_of_text, load_tokenizer
+from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, output_folder, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
-from ripeness.study.methods import TrainingSettings, read_settings
+from ripeness.study.methods.reading import read_settings
+from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import TrainingSettings
 from ripeness.tables.columns import read_examples
 from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import displacement
-from ripeness.train.loop import batches, train
-from ripeness.train.methods.replay import Replay, open_replay
+from ripeness.train.loop import Outcome, batches, train
+from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.resume import Progress, training_identity
 
 
 def main(argv: list[str] | None = None) -> None:
     """Write the tuned model and the record of its training."""
+    options = read_options(argv)
+    torch.set_num_threads(options.threads)
+    settings = read_settings(options.settings)
+    check_options(options, settings)
+    tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
+    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
+    examples = encode_examples(rows, tokenizer, max_length=max_length)
+    replay = text_to_replay(options, settings, tokenizer, max_length)
+    start_processes(options.gpus)  # what the user must act on is known by now
+    logging.info("settings: %s", settings)
+    keep_freed_memory()
+    model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
+    fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
+    identity = training_identity(model, settings, examples, options.gpus, replay)
+    model = shard(model)
+    progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
+    progress.end_when_asked()
+    outcome = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay)
+    losses = outcome.losses
+    logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
+    weights = whole_weights(model)
+    if rank() > 0:
+        return
+    tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
+    scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
+    save_model(model, options.checkpoint, options.output, weights, scratch, tuned)
+    record = record_of(settings, outcome, examples, replay, model.device)
+    record |= displacement(model, options.checkpoint, weights)._asdict()
+    if options.curvature_text and outcome.status == "done":
+        record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
+    write_json(options.record, record)
+    progress.remove()
+
+
+def read_options(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
     parser.add_argument("--examples", required=True, type=existing, help="training examples, JSONL or parquet")
@@ -56,66 +97,60 @@ def main(argv: list[str] | None = None) -> None:
         "--curvature-text", type=existing, help="running text (parquet: item, text) on which forgetting is measured"
     )
     parser.add_argument(
-        "--save-seconds", type=float, default=300, help="how often the state is saved beside the record, to go on from"
+        "--save-seconds",
+        type=float,
+        default=300,
+        help="how often the state is saved next to the record, to resume from",
     )
     parser.add_argument("--scratch", default="", help="folder on this node for the weights, linked in the output")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
-    options = parser.parse_args(argv)
-    torch.set_num_threads(options.threads)
+    return parser.parse_args(argv)
+
+
+def check_options(options: argparse.Namespace, settings: TrainingSettings) -> None:
+    """Refuse what cannot be done before anything is read."""
     for output in (options.output, options.record):
         for source in (options.checkpoint, options.examples):
             check_no_overlap(output, source)
-    settings = read_settings(options.settings)
-    tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
-    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
-    examples = encode_examples(rows, tokenizer, max_length=max_length)
-    replay = text_to_replay(options, settings, tokenizer, max_length)
+    if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
+        raise UserError(
+            f"{options.checkpoint} is a small state next to a checkpoint, which a training of kind {settings.kind} "
+            "does not start from\n"
+            f"hint: python scripts/export_model.py {options.checkpoint} FOLDER, then --checkpoint FOLDER"
+        )
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     if options.curvature_text:
         read_rows(options.curvature_text)  # refused now rather than after the training
-    start_processes(options.gpus)  # what the user must act on is known by now
-    logging.info("settings: %s", settings)
-    keep_freed_memory()
-    model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
-    identity = training_identity(model, settings, examples, options.gpus, replay)
-    model = shard(model)
-    progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
-    progress.end_when_asked()
-    losses, status, row_tokens = train(
-        model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay
-    )
-    logging.info("%s after %d steps, loss %.4f -> %.4f", status, len(losses), losses[0], losses[-1])
-    weights = whole_weights(model)
-    if rank() > 0:
-        return
-    scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
-    save_model(model, options.checkpoint, options.output, weights, scratch)
+
+
+def record_of(
+    settings: TrainingSettings,
+    outcome: Outcome,
+    examples: list[Example],
+    replay: Replay | None,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return the record of a training: settings, status, what was read, and the loss of every step."""
     read = [example for batch in batches(examples, settings) for example in batch]
     record = {
         "settings": {key: value for key, value in asdict(settings).items() if value is not None},
-        "status": status,
-        "precision": resolve_precision(settings.precision, model.device),  # of the forward pass; weights are fp32
+        "status": outcome.status,
+        "precision": resolve_precision(settings.precision, device),  # of the forward pass; weights are fp32
         "n_examples": len(examples),
         "n_tokens": sum(len(example.tokens) for example in read),
-        "row_tokens": row_tokens,  # at most so many were read at once
+        "row_tokens": outcome.row_tokens,  # at most so many were read at once
         "n_truncated": 0,  # an example that does not fit is refused
-        **displacement(model, options.checkpoint, weights)._asdict(),
-        "losses": [loss if math.isfinite(loss) else None for loss in losses],  # JSON has no word for NaN
+        "losses": [loss if math.isfinite(loss) else None for loss in outcome.losses],  # JSON has no word for NaN
     }
-    if replay:
-        record["n_replayed"] = replay.count(len(read))
-    if options.curvature_text and status == "done":
-        record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
-    write_json(options.record, record)
-    progress.remove()
+    return record | ({"n_replayed": replay.count(len(read))} if replay else {})
 
 
 def text_to_replay(
     options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
 ) -> Replay | None:
-    """The text that the settings want read again; UserError where it is missing, or not wanted."""
+    """Return the text that the settings want read again; UserError where it is missing, or not wanted."""
     if bool(settings.replay) != bool(options.replay_text):
         raise UserError(
             "`replay` of the settings is the share of what --replay-text names\nhint: give both, or none of them"

@@ -22,7 +22,7 @@ REPORTS = Path(__file__).resolve().parents[1] / "reports"
 
 
 def measured(options: Namespace) -> dict[str, Any]:
-    """What the page says of measurements."""
+    """Build the page for measurements."""
     everything, cells = read_measurements(options.measurements), read_cells(options.cells)
     perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
     if perturbed is not None:  # tuning is told by the cells
@@ -46,13 +46,13 @@ def measured(options: Namespace) -> dict[str, Any]:
 
 
 def lost_cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
-    """Cells that are not done, or of which something that was measured has no number."""
+    """List cells that are not done, or that have a measurement without a number."""
     lost = cells.filter((pl.col("status") != "done") | (pl.col("reason") != ""))
     return lost.sort("tokens", "dataset", "format", "seed").to_dicts()
 
 
 def simulated(options: Namespace) -> dict[str, Any]:
-    """What the page says of simulated networks: neither cells nor scores nor prompts."""
+    """Build the page for simulated networks, which have no cells, scores or prompts."""
     empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost"))
     return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
 
@@ -79,12 +79,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
     options = parser.parse_args(argv)
     usage = usage_table(options.usage_logs)
-    provenance = read_json(options.provenance, dict)
+    provenance, entries = read_json(options.provenance, dict), read_entries(options.findings, FINDING)
     study = simulated(options) if options.simulated else measured(options)
     context = {
         "title": provenance["study"]["title"],
         **study,
-        **report.findings_of(read_entries(options.findings, FINDING)),
+        **report.findings_of([entry for entry in entries if "answers" not in entry]),
+        "answers": report.answers_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

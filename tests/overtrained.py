@@ -1,16 +1,21 @@
 """Studies of overtraining whose truth is planted: losses after noise and after tuning, and how far tuning moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 import polars as pl
 
-from ripeness.findings.finding import Settings
-from ripeness.findings.overtraining import Measured
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.needs import has_cells
+from ripeness.findings.register import CLAIMS
+from ripeness.findings.scores import Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
 
 QUICK = Settings(draws=200)
+RUNS = {f"run{k}": "run" for k in range(3)}
+SETTINGS = replace(QUICK, runs=RUNS, families=RUNS)
 STEPS = 12
 ASKED = {"suite": "s", "split": "test", "shots": 0}
 TEXT = ASKED | {"probe": "prose", "probe_kind": "text", "probe_format": "text", "metric": "loss"}
@@ -39,7 +44,10 @@ class Truth:
     sd: float = 0.01
 
 
-def planted(truth: Truth, seed: int = 0) -> Measured:
+BRITTLE = Truth(noise={"init": 1.5, "relative": 1.0})  # later checkpoints are brittle at a fixed rate
+
+
+def planted(truth: Truth, seed: int = 0) -> Tables:
     """Draw the tables of a study; a decayed twin of the last checkpoint stands in every run."""
     rng = np.random.default_rng(seed)
     points = [(f"step{k}", k, 1000 * 2**k, "stable", k / (truth.n_steps - 1)) for k in range(truth.n_steps)]
@@ -60,8 +68,25 @@ def planted(truth: Truth, seed: int = 0) -> Measured:
             measured += [place | cell | TEXT | {"value": tuned}, place | cell | OWN | {"value": answer}]
             facts = {"status": "done", "reason": "", "displacement": moved * np.exp(truth.sd * rng.standard_normal())}
             cells.append({key: value for key, value in (place | cell | facts).items() if key in CELLS | IS_CHOSEN})
-    tables = conform(measured, MEASUREMENTS | IS_CHOSEN), conform(cells, CELLS | IS_CHOSEN)
-    return Measured(*tables, pl.DataFrame(perturbed))
+    tables = {"measurements": conform(measured, MEASUREMENTS | IS_CHOSEN), "cells": conform(cells, CELLS | IS_CHOSEN)}
+    return Tables.of(**tables, sensitivity=pl.DataFrame(perturbed), scores=Scores())
+
+
+def changed(tables: Tables, **others: pl.DataFrame | None) -> Tables:
+    """Replace tables of a study; None takes one away."""
+    names = ("measurements", "cells", "sensitivity", "scores")
+    return Tables.of(**{name: getattr(tables, name) for name in names} | others)
+
+
+def on_overtraining(tables: Tables, settings: Settings = SETTINGS) -> dict[str, Finding]:
+    """Every finding on overtraining that the tables allow."""
+    claims = [claim for claim in CLAIMS if has_cells in claim.needs and claim.form_for(tables)]
+    return {claim.id: claim.test(tables, settings) for claim in claims}
+
+
+def found(truth: Truth, name: str, settings: Settings = SETTINGS) -> Finding:
+    """One finding on a planted study."""
+    return on_overtraining(planted(truth), settings)[name]
 
 
 def tunings(truth: Truth, u: float):

@@ -17,7 +17,7 @@ from ripeness.models.load import load_model
 from ripeness.models.next_token import greedy
 from ripeness.models.token_healing import Start
 from ripeness.models.tuned_weights import save_model
-from ripeness.study.methods import read_settings
+from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import batches, train
 
 SHORT, LONG = 21, 60  # the tokens of texts: within the windows of the tiny models, and beyond

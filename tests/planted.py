@@ -8,13 +8,17 @@ import polars as pl
 from scipy import special
 
 from ripeness.findings.finding import Finding, Settings
-from ripeness.findings.register import FINDINGS, all_findings
+from ripeness.findings.needs import has_items
+from ripeness.findings.register import CLAIMS, all_findings
 from ripeness.findings.scores import Block, Point, Row, Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import ITEM_SCORES, MEASUREMENTS, conform
 
 FAST = Settings(draws=200, permutations=50)
 QUICK = Settings(draws=100, permutations=10)
 FORMATS = ("default", "io")
+CLAIM_OF = {claim.id: claim for claim in CLAIMS}
+ON_ITEMS = [claim.id for claim in CLAIMS if has_items in claim.needs]
 
 
 @dataclass(frozen=True)
@@ -95,12 +99,20 @@ def limits(world: World) -> pl.DataFrame:
     return conform(rows, MEASUREMENTS).with_columns(suite=pl.lit("in-domain"), is_chosen=True)
 
 
+def tables_of(world: World, scores: Scores) -> Tables:
+    return Tables.of(measurements=limits(world), scores=scores)
+
+
 def found(world: World, scores: Scores, settings: Settings = FAST) -> dict[str, Finding]:
-    return {finding.id: finding for finding in all_findings(limits(world), scores, settings)}
+    return {finding.id: finding for finding in all_findings(tables_of(world, scores), settings)}
 
 
-def verdicts(world: World, seeds: range, finding: str) -> list[str]:
-    return [FINDINGS[finding](limits(world), simulate(world, seed), FAST).verdict for seed in seeds]
+def judged(name: str, world: World, seed: int, settings: Settings = FAST) -> Finding:
+    return CLAIM_OF[name].test(tables_of(world, simulate(world, seed)), settings)
+
+
+def verdicts(world: World, seeds: range, name: str) -> list[str]:
+    return [judged(name, world, seed).verdict for seed in seeds]
 
 
 def without(scores: Scores, drop) -> Scores:
@@ -121,12 +133,11 @@ def as_items(scores: Scores) -> pl.DataFrame:
         for row, values in zip(one.rows, one.values, strict=True):
             point = points[row.checkpoint]
             for item, value in enumerate(values.tolist()):
-                is_choice = one.kind == "choice"
                 rows.append(
                     row._asdict()
                     | {"step": point.step, "tokens": point.tokens, "phase": point.phase, "pretraining_seed": 0}
                     | {"probe": probe, "probe_kind": one.kind, "split": split, "shots": 0}
                     | {"item": f"{probe}-{item:03}", "cluster": f"{probe}-{item:03}", "gold": str(one.gold[item])}
-                    | {"is_correct": bool(value) if is_choice else None, "rouge_l": None if is_choice else value}
+                    | {"score": float(value)}
                 )
     return conform(rows, ITEM_SCORES).with_columns(suite=pl.lit("in-domain"), is_chosen=True)

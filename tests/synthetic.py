@@ -124,9 +124,9 @@ def answers(checkpoint: tuple, row: dict) -> list[dict]:
         ease = 0.6 * random.Random(f"{row['probe']}{index}").random() + 0.4 * own.random()
         right = ease < expected
         rows.append(row | {"item": f"{row['probe']}-{index}", "cluster": f"{row['probe']}-{index // 2}"} | (
-            {"is_correct": right, "logp_gold": math.log(max(expected * (1 - 0.3 * ease), 0.01))}
+            {"score": float(right), "is_correct": right, "logp_gold": math.log(max(expected * (1 - 0.3 * ease), 0.01))}
             if row["probe_kind"] == "choice"
-            else {"rouge_l": expected * (0.5 + 0.5 * right), "exact_match": right}
+            else dict.fromkeys(("score", "rouge_l"), expected * (0.5 + 0.5 * right)) | {"exact_match": right}
         ))  # fmt: skip
     return rows
 
@@ -146,8 +146,8 @@ def measured(row: dict, scored: list[dict]) -> list[dict]:
         se = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
         share = metric == "accuracy"
         rows.append(row | {
-            "metric": metric, "value": mean, "se": se, "n_items": len(values), "n_seeds": 1,
-            "source": "synthetic", "chance": chance if share else None,
+            "metric": metric, "is_primary": metric in ("accuracy", "rouge_l"), "value": mean, "se": se,
+            "n_items": len(values), "n_seeds": 1, "source": "synthetic", "chance": chance if share else None,
             "majority": chance + 0.04 if share else None,
         })  # fmt: skip
     return rows
@@ -160,8 +160,8 @@ def text_rows(checkpoint: tuple, who: dict) -> list[dict]:
         bits += 0.1 + 0.02 * who["seed"] + 0.4 * (who["dataset"] == "nursery-mood")
     where = {
         "suite": "pretraining", "probe": TEXT, "probe_kind": "text", "probe_format": "text", "shots": 0,
-        "split": "test", "metric": "bits_per_byte", "value": bits, "se": 0.02, "n_items": 40, "n_seeds": 1,
-        "source": "synthetic",
+        "split": "test", "metric": "bits_per_byte", "is_primary": True, "value": bits, "se": 0.02, "n_items": 40,
+        "n_seeds": 1, "source": "synthetic",
     }  # fmt: skip
     return [who | where]
 

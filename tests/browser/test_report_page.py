@@ -6,9 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from drawn import MEASURED as FIGURES
 from waiting import MOMENT_SECONDS, wait_for
-
-from ripeness.figures.charts import FIGURES
 
 pytestmark = pytest.mark.browser
 

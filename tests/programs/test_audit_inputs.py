@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from task_rows import ALL_IN_ONE, ROLES, rows_of
+from amuro_datasets import ALL_IN_ONE, rows_of
+from dataset_rows import ROLES
 
 import audit_inputs
 import prepare_items
@@ -81,8 +82,8 @@ def test_the_protocol_as_published_is_refused_for_each_of_its_fatal_defects(made
         audit_inputs.main(made.words)
     errors = [f"error: {text}" for text in str(error.value).split("\nerror: ")]
     assert [text.split("'")[1] for text in errors] == FATAL and all(text.count("\nhint: ") == 1 for text in errors)
-    assert "qqp: '-1' stands in 12 of 12 (100%) test rows and is taken for 'different'" in errors[0]
-    assert "stsb: '-1' stands in 12 of 12 (100%)" in errors[0] and "mnli" not in errors[0]
+    assert "qqp: '-1' is in 12 of 12 (100%) test rows and is taken for 'different'" in errors[0]
+    assert "stsb: '-1' is in 12 of 12 (100%)" in errors[0] and "mnli" not in errors[0]
     assert "qqp: the right answer of all 12 test items is 'different'" in errors[1] and "stsb" in errors[1]
     assert "rte: 'contradiction' is offered and never right in 12 items" in errors[2]
     assert not (made.folder / "inputs.parquet").exists()

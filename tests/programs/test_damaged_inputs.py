@@ -77,6 +77,8 @@ def made(tmp_path_factory, checkpoint):
     tuned = ["--output", f"{folder}/tuned", "--record", f"{folder}/training.json"]
     train = ["--checkpoint", f"{folder}/point", "--examples", f"{rendered}/train.parquet"]
     train_model.main([*train, "--settings", json.dumps(TUNING), *tuned])
+    adapted = ["--output", f"{folder}/adapted", "--record", f"{folder}/adapting.json"]
+    train_model.main([*train, "--settings", json.dumps(TUNING | {"kind": "lora", "rank": 2, "alpha": 4}), *adapted])
     for name, schema in SCHEMAS.items():
         write_table(folder / f"tables/{name}.parquet", [], schema)
     write_table(folder / "cell/measurements.parquet", [], MEASUREMENTS)
@@ -141,6 +143,11 @@ COMMANDS = [
         + [f"examples/mood/io/{role}.parquet" for role in ("test", "shots")],
     ),
     ("predict", ["--model", "{made}/tuned", *PREDICT, *OUT], [f"tuned/{name}" for name in MODEL]),
+    (
+        "predict",
+        ["--model", "{made}/adapted", *PREDICT, *OUT],
+        [f"adapted/{name}" for name in (*POINT, "tuned.json", "tuned.safetensors")] + ["point/model.safetensors"],
+    ),
     (
         "score",
         ["--predictions", "{made}/tables/predictions.parquet", "--checkpoint", "{made}/point/checkpoint.json"]

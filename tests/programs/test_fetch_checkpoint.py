@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 import fetch_checkpoint
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
@@ -129,7 +130,7 @@ def test_a_damaged_checkpoint_json_is_one_error_with_its_place(tmp_path, foreign
 
 def test_a_checkpoint_json_of_bytes_is_one_error(tmp_path, foreign):
     (foreign / "checkpoint.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(UserError, match=r"checkpoint.json cannot be read: .*\nhint: mend it"):
+    with pytest.raises(UserError, match=r"checkpoint.json cannot be read: .*\nhint: fix it"):
         fetch(tmp_path, foreign, step=9, tokens=9)
 
 

@@ -118,7 +118,7 @@ def test_the_tokenizer_of_another_model_with_as_many_words_is_refused(trained, t
 def test_a_text_of_another_kind_is_refused_with_the_way_out(trained, tmp_path, copy):
     assert "English prose" in refused(trained, tmp_path, copy, "--gate-text", str(write_english(tmp_path)))
     assert fetch(trained, tmp_path, copy, "--accept-loss")["gate"]["loss"] > 6
-    with pytest.raises(UserError, match="holds 5 characters"):
+    with pytest.raises(UserError, match="has 5 characters"):
         (tmp_path / "short.txt").write_text("short")
         fetch(trained, tmp_path, copy, "--gate-text", str(tmp_path / "short.txt"))
 
@@ -144,7 +144,7 @@ def test_after_a_billion_tokens_a_checkpoint_must_beat_guessing(trained, tmp_pat
 def test_trained_weights_under_the_name_of_step_0_are_refused(trained, tmp_path, step):
     text = ("--gate-text", str(trained / "heldout.txt"))
     message = refused(trained, tmp_path, trained / f"step{step}", *text, step=0, tokens=0)
-    assert "is said to be untrained; guessing evenly has 5.9" in message
+    assert "is described as untrained; guessing evenly has 5.9" in message
     assert "weights of a later step" in message and "resolve_revisions.py --check" in message
     # a run that goes on from a trained model says so
     assert fetch(trained, tmp_path, trained / f"step{step}", *text, "--accept-loss", step=0, tokens=0)["tokens"] == 0
@@ -200,7 +200,7 @@ def test_after_few_tokens_prose_cannot_be_predicted_well(tmp_path, tokens, bits,
 
     if is_refused:
         with pytest.raises(
-            UserError, match=r"(no model is below|is said to be untrained).*(\n|.)*hint: these are weights"
+            UserError, match=r"(no model is below|is described as untrained).*(\n|.)*hint: these are weights"
         ):
             check(is_prose=True)
     else:
@@ -223,7 +223,7 @@ def test_prose_learned_by_heart_is_refused_as_the_weights_of_an_early_step(tmp_p
     tokenizer.save_pretrained(tmp_path / "late")
     options = ["--output", str(tmp_path / "out")]
     for tokens, words in (
-        (0, "is said to be untrained"),
+        (0, "is described as untrained"),
         (4096, "bits a byte .* after 4.1e\\+03 tokens no model is below 1.6"),
     ):
         source = {

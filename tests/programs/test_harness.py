@@ -164,7 +164,7 @@ def test_what_the_harness_scores_without_a_number_is_null_with_the_reason(broken
     assert found["value"].null_count() == found["se"].null_count() == found.height
     reasons = dict(found.select("probe", "reason").iter_rows())
     assert set(reasons.values()) == {
-        "11 of 11 items without a number: logits that are no numbers, or all equal, in some passes of the task"
+        "11 of 11 items without a number: logits that are not finite, or all equal, in some passes of the task"
     }
     assert whole["reason"].null_count() == whole.height
     items = pl.read_parquet(folder / "items.parquet")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import dataset_rows
 import httpx2
 import polars as pl
 import pytest
-import task_rows
 import torch
 from hub_fixtures import BRANCH, DATA, MODEL, fetch, sent, source_of
 from huggingface_hub import constants
@@ -28,7 +28,8 @@ from ripeness.hub import retry
 from ripeness.hub.checkpoint_folder import checkpoint_folder
 from ripeness.hub.client import dataset_split, list_refs
 from ripeness.models.convert import INDEX
-from ripeness.models.load import load_model, load_tokenizer
+from ripeness.models.load import load_model
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.study.load import load_study
@@ -491,7 +492,7 @@ COPIED = ["cnn-dailymail", "piqa", "socialiqa", "socialiqa-questions", "tweetqa"
 @pytest.mark.parametrize("name", [*COPIED, "llmbar-natural", "llmbar-adversarial"])
 def test_a_shipped_task_whose_repository_is_a_script_is_fetched_and_drawn(hub, waits, tmp_path, monkeypatch, name):
     task = load_task(name, TASKS, overrides={})
-    rows = {role: task_rows.rows_of(name, role) for role in task_rows.ROLES}
+    rows = {role: dataset_rows.rows_of(name, role) for role in dataset_rows.ROLES}
     source = task.source
     if "github" in source:
         monkeypatch.setattr(ripeness.hub.github, "ADDRESS", f"{hub.address}/raw")
@@ -545,7 +546,7 @@ def test_passages_are_taken_from_a_split(hub, waits, tmp_path):
     found = pl.read_parquet(tmp_path / "x.parquet")
     assert found["item"].to_list() == [f"tiny-data-{number:05d}" for number in range(3)]
     assert [text.rpartition("\n")[0].strip() for text in found["text"]] == ["", "= 3 =", "= 7 ="]
-    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are wanted\nhint: "):
+    with pytest.raises(UserError, match=r"^someone/tiny-data has 6 passages of 500 bytes, but 7 are requested\nhint: "):
         fetch_passages.main([*options, "7", "--source", json.dumps(source)])
     with pytest.raises(UserError, match=r"has no column 'words'; it has text\nhint: "):
         fetch_passages.main([*options, "3", "--source", json.dumps(source | {"column": "words"})])

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from planted import (
     AMURO,
+    ON_ITEMS,
     as_items,
     limits,
     simulate,
 )
 
 import judge_claims
-from ripeness.findings.register import FINDINGS
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
@@ -21,7 +21,7 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
     world = replace(AMURO, n_items=24)
     items = as_items(simulate(world, 0))
     # what was not chosen, or what was chosen on, would turn every finding round
-    wrong = items.with_columns(pl.col("is_correct").not_(), rouge_l=1 - pl.col("rouge_l"))
+    wrong = items.with_columns(score=1 - pl.col("score"))
     more = [items, wrong.with_columns(is_chosen=False), wrong.with_columns(suite=pl.lit("validation"))]
     limits(world).write_parquet(tmp_path / "measurements.parquet")
     written = []
@@ -35,11 +35,11 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
         written.append((tmp_path / f"{name}.json").read_text())
     assert written[0] == written[1] == written[2]
     findings = read_json(tmp_path / "one.json")
-    assert [finding["id"] for finding in findings] == list(FINDINGS)
+    assert [finding["id"] for finding in findings] == ON_ITEMS
     assert findings[1]["details"][0]["level"] == "groups"
     assert all(finding["p_holm"] >= finding["p_value"] for finding in findings if finding["p_value"] is not None)
 
 
 def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(UserError, match="there is no file"):
+    with pytest.raises(UserError, match="(?s)there is no file.*the rule `collect` writes it"):
         judge_claims.main(["--measurements", str(tmp_path / "m"), "--items", "x", "--output", str(tmp_path / "o")])

@@ -12,7 +12,9 @@ import torch
 from chat_shapes import CHATML
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import export_model
 import predict
+import train_model
 from ripeness.measure.prompts import draw_shots
 from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.load import load_model
@@ -271,6 +273,23 @@ def test_a_tuned_model_is_deleted_once_it_is_measured(run, probes, checkpoint, t
     assert tuned.is_dir() and not list(tuned.iterdir())
 
 
+def test_a_small_state_is_measured_as_the_model_that_it_stands_for_and_deleted_like_one(
+    run, probes, checkpoint, examples, tmp_path
+):
+    small, record = tmp_path / "small", tmp_path / "record.json"
+    how = {"kind": "lora", "rank": 4, "alpha": 8, "learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "seed": 1}
+    words = ["--checkpoint", str(checkpoint), "--examples", str(examples / "choice" / "train.parquet")]
+    train_model.main([*words, "--settings", json.dumps(how), "--output", str(small), "--record", str(record)])
+    export_model.main([str(small), str(tmp_path / "whole")])
+    found = {
+        place: run(probes, "--model", str(tmp_path / place), "--training", str(record), "--delete-model", name=place)
+        for place in ("small", "whole")
+    }
+    assert found["small"].equals(found["whole"])
+    assert not found["small"].equals(run(probes, name="base"))
+    assert small.is_dir() and not list(small.iterdir())
+
+
 @pytest.mark.parametrize("status", ["done", "diverged"])
 def test_a_folder_that_was_not_tuned_here_is_never_deleted(run, probes, checkpoint, tmp_path, status):
     """One with links to the files of another, as of a model of which only the weights differ, and with a note."""
@@ -281,7 +300,7 @@ def test_a_folder_that_was_not_tuned_here_is_never_deleted(run, probes, checkpoi
         (tuned / path.name).symlink_to(path)
     write_json(tmp_path / "record.json", {"status": status})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=r"no model that was tuned here, and is not deleted\nhint: "):
+    with pytest.raises(UserError, match=r"was not tuned here, and is not deleted\nhint: "):
         run(probes[:1], "--model", str(tuned), "--training", str(tmp_path / "record.json"), "--delete-model")
     assert before.items() <= {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}.items()
 
@@ -293,7 +312,7 @@ def test_an_untouched_checkpoint_is_never_deleted(run, probes, checkpoint, tmp_p
 
 
 def test_a_mistake_in_the_last_probe_leaves_no_table(run, probes, tmp_path):
-    with pytest.raises(UserError, match=r"13 shots are wanted, but the pool holds 12\nhint: "):
+    with pytest.raises(UserError, match=r"13 shots requested, but the pool has only 12\nhint: "):
         run([probes[0], probes[1] | {"shots": 13}])
     assert not list(tmp_path.glob("*predictions*"))
 

@@ -149,9 +149,9 @@ MISTAKES = {
     "a text that is too short": (
         "split_text",
         {"items": "3"},
-        "short.txt has 2 passages of 500 bytes, but 3 are wanted",
+        "short.txt has 2 passages of 500 bytes, but 3 are requested",
     ),
-    "no passages": ("split_text", {"items": "0"}, "0 passages are wanted"),
+    "no passages": ("split_text", {"items": "0"}, "0 passages are requested"),
 }
 
 

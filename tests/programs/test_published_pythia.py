@@ -10,7 +10,8 @@ from pythia_table import convert
 import plot_figure
 import read_published
 from ripeness.findings.finding import Settings
-from ripeness.findings.register import findings_without_items
+from ripeness.findings.register import all_findings
+from ripeness.findings.study_tables import Tables
 
 SOURCE = Path(__file__).parents[3] / "shared/published/pythia"
 pytestmark = [
@@ -25,7 +26,7 @@ def test_every_series_and_task_has_its_trajectory(tmp_path):
     settings = json.dumps({"tables": [str(tmp_path / "t.csv")]})
     tables = {"--measurements": tmp_path / "m.parquet", "--status": tmp_path / "c.parquet"}
     read_published.main(["--study", "p", "--settings", settings, *[str(w) for pair in tables.items() for w in pair]])
-    learned = findings_without_items(pl.read_parquet(tmp_path / "m.parquet"), Settings())[0]
+    learned = all_findings(Tables.of(measurements=pl.read_parquet(tmp_path / "m.parquet")), Settings())[0]
     for figure in ("saturation", "learned-in-pretraining"):
         outputs = [f"--output-{kind}={tmp_path / figure}.{kind}" for kind in ("svg", "csv")]
         outputs += [f"--output-spec={tmp_path / figure}.json", f"--cells={tmp_path / 'c.parquet'}"]

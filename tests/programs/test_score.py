@@ -58,7 +58,7 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, **identity):
+    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, metrics=None, **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
@@ -69,6 +69,8 @@ def scored(tmp_path):
             options += ["--normalisations", json.dumps(normalisations)]
         if words:
             options += ["--words", json.dumps(words)]
+        if metrics:
+            options += ["--metrics", json.dumps(metrics)]
         if record:
             write_json(folder / "training.json", record)
             options += ["--training", str(folder / "training.json")]
@@ -140,6 +142,23 @@ def test_answers_in_generated_texts_are_compared_where_the_task_says_how(scored)
         found[name] = (items["exact_match"].to_list(), values["exact_match"], values["rouge_l"])
     assert found["whole"][:2] == ([False, False], 0.0) and found["part"][:2] == ([True, False], 0.5)
     assert found["whole"][2] == found["part"][2] > 0  # ROUGE-L is of the whole text
+
+
+def test_the_primary_metric_is_that_of_the_task_and_the_score_of_an_item_follows_it(scored):
+    for given, primary in [({}, "rouge_l"), ({"see": "exact_match"}, "exact_match")]:
+        folder = scored("cell", predictions(), metrics=given)
+        table, items = (pl.read_parquet(folder / f"{name}.parquet") for name in ("measurements", "items"))
+        kinds = {"choice": "accuracy", "generation": primary, "text": "bits_per_byte"}
+        found = table.filter("is_primary").select("probe_kind", "metric").unique()
+        assert dict(found.iter_rows()) == kinds and table["is_primary"].null_count() == 0
+        texts, choices = items.filter(probe="see"), items.filter(probe="film")
+        assert texts["score"].to_list() == texts[primary].cast(float).to_list()
+        assert choices["score"].to_list() == choices["is_correct"].cast(float).to_list()
+        assert items.filter(probe="prose")["score"].null_count() == items.filter(probe="prose").height
+    with pytest.raises(
+        UserError, match=r"--metrics: 'exact_mach' of see is not one of rouge_l, exact_match\nhint: did"
+    ):
+        scored("wrong", predictions(), metrics={"see": "exact_mach"})
 
 
 def test_measurements_are_means_over_items_with_their_error(scored):
@@ -332,8 +351,8 @@ ODD = [
     ("c0", {"choices": None}, "choices is null"),
     ("c0", {"same_text": [0, 2]}, "same_text is [0, 2]"),
     ("c0", {"same_tokens": [0, None]}, "same_tokens is [0, null]"),
-    ("c1", {"item": "c0"}, "the item 'c0' of the probe 'film' is there twice"),
-    ("c1", {"probe": "other"}, "the rows of the probe 'film' do not stand together"),
+    ("c1", {"item": "c0"}, "the item 'c0' of the probe 'film' is duplicated"),
+    ("c1", {"probe": "other"}, "the rows of the probe 'film' are not consecutive"),
     ("c0", {"probe_kind": "choose"}, "probe_kind is 'choose', not one of choice, generation, text, harness"),
     ("c0", {"n_dropped_shots": None}, "n_dropped_shots is null"),
     ("c0", {"cluster": None}, "cluster is null"),
@@ -350,7 +369,7 @@ def test_a_prediction_that_no_score_can_be_had_of_is_named(scored, item, change,
     rows = [row | change if row["item"] == item else row for row in predictions()]
     with pytest.raises(UserError, match=re.escape(seen)) as error:
         scored("odd", rows)
-    assert re.search(r"predictions.parquet: row \d+, item '\w+': .*\nhint: mend the row, or delete", str(error.value))
+    assert re.search(r"predictions.parquet: row \d+, item '\w+': .*\nhint: fix the row, or delete", str(error.value))
 
 
 def test_every_kind_of_probe_that_is_scored_is_looked_at():

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dataset_rows import read
 
 import show_item
 from ripeness.data.rows import write_rows
@@ -15,7 +16,6 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
-ROWS = ROOT / "tests/rows"
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,18 @@ def wide(checkpoint, tmp_path_factory):
     shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     write_json(folder / "config.json", read_json(folder / "config.json") | {"max_position_embeddings": 4096})
     return folder
+
+
+@pytest.fixture
+def rows_file(tmp_path):
+    """Give a function that writes the rows of a task and returns the file."""
+
+    def write(name):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in read(name)["rows"]))
+        return str(file)
+
+    return write
 
 
 @pytest.fixture
@@ -40,7 +52,7 @@ def show(wide, capsys, tmp_path, monkeypatch):
 
 
 def test_a_terminal_without_a_sign_of_the_item_shows_the_rest(wide, tmp_path):
-    rows = [json.loads(line) for line in (ROWS / "rte.jsonl").read_text().splitlines()]
+    rows = read("rte")["rows"]
     lines = [json.dumps(row | {"sentence1": "A fall of \u2212 5."}) for row in rows]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
     command = [sys.executable, ROOT / "scripts/show_item.py", "rte", "--rows", "rows.jsonl", "--checkpoint", wide]
@@ -51,18 +63,18 @@ def test_a_terminal_without_a_sign_of_the_item_shows_the_rest(wide, tmp_path):
     assert "A fall of ? 5." in done.stdout
 
 
-def test_an_item_that_does_not_fit_is_shown_all_the_same_and_that_is_said(show, wide, tmp_path, capsys):
+def test_an_item_that_does_not_fit_is_shown_all_the_same_and_that_is_said(show, wide, tmp_path, capsys, rows_file):
     narrow = tmp_path / "narrow"
     shutil.copytree(wide, narrow)
     write_json(narrow / "config.json", read_json(narrow / "config.json") | {"max_position_embeddings": 16})
-    show_item.main(["rte", "--shots", "2", "--rows", str(ROWS / "rte.jsonl"), "--checkpoint", str(narrow)])
+    show_item.main(["rte", "--shots", "2", "--rows", rows_file("rte"), "--checkpoint", str(narrow)])
     said = capsys.readouterr()
     assert "does not fit: item 'rte.jsonl:" in said.err and "the model reads 16\nhint: " in said.err
-    assert said.out == show("rte", "--shots", "2", "--rows", str(ROWS / "rte.jsonl")).replace(str(wide), str(narrow))
+    assert said.out == show("rte", "--shots", "2", "--rows", rows_file("rte")).replace(str(wide), str(narrow))
 
 
-def test_an_item_is_shown_with_its_tokens_options_and_gold(show, tokenizer):
-    said = show("rte", "--format", "instruct", "--shots", "2", "--rows", str(ROWS / "rte.jsonl"))
+def test_an_item_is_shown_with_its_tokens_options_and_gold(show, tokenizer, rows_file):
+    said = show("rte", "--format", "instruct", "--shots", "2", "--rows", rows_file("rte"))
     assert said.startswith("rte, instruct, 2 shots, item rte.jsonl:")
     text = "\n".join(line[4:] for line in said.splitlines() if line.startswith("  | "))
     instruction = "Read the premise and say whether the hypothesis is true or false.\n"
@@ -81,25 +93,25 @@ def test_an_item_is_shown_with_its_tokens_options_and_gold(show, tokenizer):
     assert "\n    " + " ".join(f"{token}:{piece}" for token, piece in pieces) + "\n" in said
 
 
-def test_other_numbers_are_other_items_and_the_last_is_said(show):
-    rows = ["arc-challenge", "--rows", str(ROWS / "arc-challenge.jsonl")]
+def test_other_numbers_are_other_items_and_the_last_is_said(show, rows_file):
+    rows = ["arc-challenge", "--rows", rows_file("arc-challenge")]
     firsts = {show(*rows, "--item", str(number)).splitlines()[0] for number in range(1, 9)}
     assert len(firsts) == 8
     with pytest.raises(UserError, match=r"there is no test item 12; there are 9\nhint: --item counts from 1"):
         show(*rows, "--item", "12")
 
 
-def test_what_pmi_takes_off_a_letter_and_a_text_are_shown_as_they_are_scored(show):
-    rows = ["arc-challenge", "--rows", str(ROWS / "arc-challenge.jsonl")]
+def test_what_pmi_takes_off_a_letter_and_a_text_are_shown_as_they_are_scored(show, rows_file):
+    rows = ["arc-challenge", "--rows", rows_file("arc-challenge")]
     assert "normalisation pmi\n" in show(*rows) and "less that after 'Answer:'\n" in show(*rows)
     lettered = show(*rows, "--format", "lettered")
     assert "normalisation none\n" in lettered and "  ' A', " in lettered and "less that" not in lettered
-    said = show("tweetqa", "--rows", str(ROWS / "tweetqa.jsonl"))
+    said = show("tweetqa", "--rows", rows_file("tweetqa"))
     assert "generated: at most 30 tokens, up to the end of text or before '\\n'\nright: " in said
 
 
-def test_a_chat_says_which_template_words_it_and_where_an_answer_ends(show):
-    said = show("tulu", "--format", "chat", "--rows", str(ROWS / "tulu.jsonl"))
+def test_a_chat_says_which_template_words_it_and_where_an_answer_ends(show, rows_file):
+    said = show("tulu", "--format", "chat", "--rows", rows_file("tulu"))
     assert "worded by: lines `User: ...` and `Assistant: ...`" in said and "  | Assistant:" in said
     (learned,) = [line for line in said.splitlines() if line.startswith("learned when tuned on: ")]
     assert "<|endoftext|>" in learned
@@ -107,7 +119,7 @@ def test_a_chat_says_which_template_words_it_and_where_an_answer_ends(show):
 
 def test_items_of_the_nursery_are_made_on_the_spot_and_fetched_ones_are_found(show, tmp_path):
     assert show("nursery-mood").startswith("nursery-mood, default, 0 shots, item mood-test-")
-    made = [json.loads(line) for line in (ROWS / "rte.jsonl").read_text().splitlines()]
+    made = read("rte")["rows"]
     write_rows(tmp_path / "results/mine/datasets/rte", {"train": made[:8], "validation": made[8:]}, {})
     assert show("rte").startswith("rte, default, 0 shots, item validation:")
 

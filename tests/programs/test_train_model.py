@@ -14,8 +14,12 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from waiting import wait_for
 
+import export_model
 import train_model
+from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.tables.columns import EXAMPLES, write_table
@@ -32,18 +36,19 @@ SETTINGS = {
     "precision": "auto",
     "seed": 1,
 }
+LORA = {"kind": "lora", "rank": 2, "alpha": 4, "modules": ["q_proj"], "epochs": 6}
 
 
 @pytest.fixture
 def tune(tmp_path, checkpoint, examples):
     """Give a function that runs the program and returns the folder with model/ and record.json."""
 
-    def run(name="run", *options, data=examples / "choice" / "train.parquet", **changes):
+    def run(name="run", *options, data=examples / "choice" / "train.parquet", start=checkpoint, **changes):
         train_model.main(
             [
                 *options,
                 "--checkpoint",
-                str(checkpoint),
+                str(start),
                 "--examples",
                 str(data),
                 "--settings",
@@ -132,15 +137,16 @@ def test_a_record_is_json_even_where_a_loss_is_no_number(tune):
     assert record["status"] == "diverged"
 
 
-def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint, examples, caplog):
-    expected = tune("whole", epochs=120)
+@pytest.mark.parametrize("changes", [{"epochs": 120}, LORA | {"epochs": 120}], ids=["full", "lora"])
+def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint, examples, caplog, changes):
+    expected = tune("whole", **changes)
     folder = tmp_path / "killed"
     command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--save-seconds", "0"]
     command += [
         "--examples",
         examples / "choice" / "train.parquet",
         "--settings",
-        json.dumps(SETTINGS | {"epochs": 120}),
+        json.dumps(SETTINGS | changes),
     ]
     command += ["--output", folder / "model", "--record", folder / "record.json"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -150,9 +156,10 @@ def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint,
         process.kill()
     assert not (folder / "model").exists()
     with caplog.at_level("INFO"):
-        tune("killed", epochs=120)
+        tune("killed", **changes)
     assert "going on after step" in caplog.text
-    assert weights(folder) == weights(expected)
+    name = "tuned.safetensors" if "rank" in changes else "model.safetensors"
+    assert (folder / "model" / name).read_bytes() == (expected / "model" / name).read_bytes()
     assert (folder / "record.json").read_bytes() == (expected / "record.json").read_bytes()
     assert not (folder / "record.state").exists()
 
@@ -168,17 +175,42 @@ def test_text_is_read_again_as_often_as_the_share_says(tune, stream, tmp_path):
             tune("bad", *options, **changes)
 
 
-def test_a_model_tuned_by_adapters_is_a_model_like_any_other(tune, checkpoint):
-    folder = tune("lora", kind="lora", rank=2, alpha=4, modules=["q_proj"], epochs=6)
+def test_adapters_are_saved_as_a_small_state_which_stands_for_a_model_like_any_other(tune, checkpoint):
+    folder = tune("lora", **LORA)
     record = read_json(folder / "record.json")
     assert record["settings"]["modules"] == ["q_proj"]
-    ours, theirs = (load_file(path / "model.safetensors") for path in (folder / "model", checkpoint))
+    assert {path.name for path in (folder / "model").glob("*.safetensors")} == {"tuned.safetensors"}
+    ours, theirs = (load_model(path).state_dict() for path in (folder / "model", checkpoint))
     assert ours.keys() == theirs.keys()
     assert {name for name in theirs if not torch.equal(ours[name], theirs[name])} == {
         f"model.layers.{n}.self_attn.q_proj.weight" for n in (0, 1)
     }
     assert record["displacement"] == pytest.approx(math.sqrt(sum(w.square().sum() for w in apart(ours, theirs))))
     assert read_json(folder / "model" / "config.json") == read_json(checkpoint / "config.json")
+
+
+def test_a_small_state_is_exported_as_a_folder_that_transformers_loads_by_itself(tune, tmp_path):
+    folder = tune("lora", **LORA) / "model"
+    with pytest.raises(OSError, match=r"no file named model.safetensors"):
+        AutoModelForCausalLM.from_pretrained(folder)
+    export_model.main([str(folder), str(tmp_path / "plain")])
+    plain, ours = AutoModelForCausalLM.from_pretrained(tmp_path / "plain"), load_model(folder)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), ours.parameters(), strict=True))
+    words = AutoTokenizer.from_pretrained(tmp_path / "plain")("the film was", return_tensors="pt")
+    assert torch.equal(plain(**words).logits, ours(**words).logits)
+    with pytest.raises(UserError, match=r"overlap\nhint: "):
+        export_model.main([str(folder), str(folder / "plain")])
+
+
+def test_a_training_may_go_on_from_a_small_state_by_all_weights_or_once_it_is_exported(tune, tmp_path):
+    folder = tune("lora", **LORA) / "model"
+    with pytest.raises(UserError, match=r"is a small state .*kind lora.*\nhint: python scripts/export_model.py .*"):
+        tune("again", start=folder, **LORA)
+    export_model.main([str(folder), str(tmp_path / "plain")])
+    ours, theirs = tune("from-state", start=folder), tune("from-plain", start=tmp_path / "plain")
+    assert weights(ours) == weights(theirs)
+    assert (ours / "record.json").read_bytes() == (theirs / "record.json").read_bytes()
+    tune("adapters", start=tmp_path / "plain", **LORA)
 
 
 def test_fewer_steps_are_fewer_tokens(tune, examples):
@@ -236,6 +268,19 @@ def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(
     assert read_json(folder / "model" / "config.json") == read_json(expected / "model" / "config.json")
 
 
+def test_workers_end_with_the_process_that_started_them(tmp_path, checkpoint, examples):
+    command = [sys.executable, train_model.__file__, "--checkpoint", checkpoint, "--gpus", "2", "--save-seconds", "0"]
+    command += ["--examples", examples / "choice" / "train.parquet", "--output", tmp_path / "model"]
+    command += ["--settings", json.dumps(SETTINGS | {"epochs": 1000}), "--record", tmp_path / "record.json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    wait_for(lambda: (tmp_path / "record.state").exists() or process.poll() is not None)
+    assert len(list(workers_of(tmp_path))) == 3  # with the process that started them
+    process.kill()  # as SLURM and the kernel do; torchrun hears nothing of it
+    process.wait()
+    wait_for(lambda: not list(workers_of(tmp_path)))
+
+
 def workers_of(folder):
     """Give the processes that work for this folder: torchrun gives each a session of its own."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -269,7 +314,10 @@ def test_a_mistake_ends_with_status_2_and_a_plain_message(tmp_path, examples):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"ranks": 8}, r"unknown \['ranks'\]"), ({"schedule": "step"}, "unknown schedule 'step'")],
+    [
+        ({"epoch": 8}, "unknown key 'epoch'\nhint: did you mean 'epochs'"),
+        ({"schedule": "step"}, "unknown schedule 'step'"),
+    ],
 )
 def test_settings_that_are_not_known_are_refused(tune, change, message):
     with pytest.raises(UserError, match=message):

@@ -36,7 +36,7 @@ def test_a_model_computes_what_transformers_does(tmp_path, model_type, variant):
 
 @pytest.mark.parametrize(
     ("model_type", "why"),
-    [("bert", "no causal language model"), ("cpmant", "no causal"), ("reformer", "cannot read a text by itself")],
+    [("bert", "not a causal language model"), ("cpmant", "not a causal"), ("reformer", "cannot read a text by itself")],
 )
 def test_a_model_that_is_none_is_refused(tmp_path, model_type, why):
     verdict = judge(model_type, model_type, {}, tmp_path)

@@ -10,13 +10,14 @@ import torch
 pytest.importorskip("accelerate", reason="accelerate, which Trainer needs, is not installed; see requirements-dev.lock")
 
 from ripeness.models.batching import IGNORED, encode_examples, padded
-from ripeness.train.loop import TrainingSettings, batches, train
+from ripeness.study.methods.full import FullSettings
+from ripeness.train.loop import batches, train
 
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", Path(__file__).parents[3] / "shared")).resolve()
 MNLI = DATA / "data/mnli/train.jsonl"
 LABELS = {"entailment": " true", "neutral": " unsure", "contradiction": " false"}
 # 40 examples in batches of 4, twice: 20 steps, 4 of them of warm-up
-SETTINGS = TrainingSettings(
+SETTINGS = FullSettings(
     kind="full",
     learning_rate=3e-3,
     epochs=2,
@@ -105,7 +106,7 @@ def test_losses_and_the_tuned_model_are_those_of_trainer(
 ):
     reference, model = fresh(architecture), fresh(architecture)
     expected, norms = by_trainer(reference, examples, tmp_path, accumulate)
-    losses, status, _ = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
+    losses, status, *_ = train(model, examples, SETTINGS, pad=0, row_tokens=row_tokens)
     assert (len(losses), status) == (20, "done")
     assert losses == pytest.approx(expected, abs=TOLERANCE)
     assert losses[-1] < losses[0] - 1

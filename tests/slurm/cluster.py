@@ -132,6 +132,11 @@ class Cluster:
                 os.kill(int(child), signal.SIGKILL)
         process.wait()
 
+    def stop_controller(self) -> None:
+        """End the controller, which saves what it knows; nodes and jobs go on, and `start` brings it back."""
+        self.processes["slurmctld"].terminate()
+        self.processes["slurmctld"].wait(MOMENT_SECONDS)
+
     def jobs(self) -> list[dict[str, str]]:
         """All jobs that the controller remembers."""
         keys = {"id": "%A", "state": "%T", "partition": "%P", "comment": "%k", "node": "%N"}

@@ -18,7 +18,7 @@ def cluster():
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:  # short: a socket's address has 107 bytes
         cluster = Cluster(Path(folder))
         try:
-            (cluster.folder / "venv").symlink_to(sys.prefix)  # Snakemake on a cluster wants a Python without a space
+            (cluster.folder / "a venv").symlink_to(sys.prefix)  # as in a clone whose folder has a space in its name
             cluster.start()
             yield cluster
         finally:

@@ -42,10 +42,11 @@ class Study:
     def config(self) -> dict:
         return yaml.safe_load((self.folder / "cut.yaml").read_text())
 
-    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "cut.yaml", *options]
+        environment = ENVIRONMENT | (environment or {})
         return subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS
         )
 
     def planned(self, config: dict | None = None) -> dict[str, int]:

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import amuro_datasets
+import dataset_rows
 import polars as pl
 import pytest
 import yaml
+from dataset_rows import ROLES
 from project import ENVIRONMENT, ROOT, copy_project
-from task_rows import ROLES, rows_of
 from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -47,11 +49,11 @@ def small(name: str) -> dict:
 def study(request, tmp_path):
     """Give the folder of a study with its rows, and its config."""
     folder, config = copy_project(tmp_path / "study"), small(request.param)
-    as_published = request.param == "amuro-char"
+    asked = amuro_datasets if request.param == "amuro-char" else dataset_rows
     (folder / "rows").mkdir()
     for dataset in config["datasets"]:
         for role in ROLES:
-            lines = [json.dumps(row) + "\n" for row in rows_of(dataset, role, as_published=as_published)]
+            lines = [json.dumps(row) + "\n" for row in asked.rows_of(dataset, role)]
             (folder / "rows" / f"{dataset}-{role}.jsonl").write_text("".join(lines))
     (folder / "study.yaml").write_text(yaml.safe_dump(config))
     return folder, config

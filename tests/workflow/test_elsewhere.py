@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 from project import ENVIRONMENT, copy_project
+from waiting import HANG_SECONDS
 
 from ripeness.runtime.files import read_json
 
@@ -33,7 +34,7 @@ def snakemake(base, *options):
     command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--directory", "../the results"]
     command += ["--configfile", "toy.yaml", *options]
     done = subprocess.run(
-        command, cwd=base / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+        command, cwd=base / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -65,7 +66,13 @@ def test_another_title_runs_the_report_alone(elsewhere):
 def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):
     command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "-n"]
     done = subprocess.run(
-        command, cwd=elsewhere / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+        command,
+        cwd=elsewhere / "caller",
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.returncode == 0 and "results/nursery/report.html" in done.stdout + done.stderr
 
@@ -85,7 +92,13 @@ def test_what_snakemake_itself_would_misread_is_refused(elsewhere, text, said):
     (elsewhere / "caller/toy2.yaml").write_text(text)
     command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--configfile", "toy2.yaml", "-n"]
     done = subprocess.run(
-        command, cwd=elsewhere / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=200, check=False
+        command,
+        cwd=elsewhere / "caller",
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.returncode == 2 and re.search(said, done.stderr), done.stderr
     assert done.stderr.count("hint: ") == 1 and "Traceback" not in done.stderr

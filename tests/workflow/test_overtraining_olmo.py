@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from dataset_rows import ROLES, rows_of
 from project import ENVIRONMENT, ROOT, copy_project
-from task_rows import ROLES, rows_of
 from waiting import HANG_SECONDS
 
 from ripeness.tables.chosen_rates import choose_rates

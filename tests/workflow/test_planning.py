@@ -10,12 +10,13 @@ from waiting import HANG_SECONDS
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import gc, sys
+from pathlib import Path
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness.workflow import snakemake_cache as planning
-planning.hurry()
+from ripeness.workflow.snakemake_patches.plan_cache import PATCH
+PATCH.while_reading(workflow, Path("logs"))
 
 onstart:
-    planning.rest()
+    PATCH.at_start(workflow, Path("logs"))
     print("garbage is looked for:", gc.isenabled())
 
 rule grow:

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 import yaml
 from amuro_rows import SETTINGS, write_table  # noqa: E402
+from drawn import MEASURED as FIGURES
 from project import ENVIRONMENT, ROOT, copy_project
 from waiting import HANG_SECONDS
 
-from ripeness.figures.charts import FIGURES
 from ripeness.runtime.files import read_json
 
 pytestmark = pytest.mark.slow

@@ -15,11 +15,12 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 SNAKEFILE = f"""
 import sys
 sys.path.insert(0, {str(SCRIPTS)!r})
-from ripeness.workflow import slurm_submission
+from ripeness.workflow.snakemake_patches import slurm_submission
 slurm_submission.FIRST_WAIT_S = 0.1
+slurm_submission.quote_python()
 
 onstart:
-    slurm_submission.submit_patiently(workflow.scheduler)
+    slurm_submission.be_patient(workflow.scheduler)
 
 rule grow:
     output: "grown"
@@ -76,8 +77,8 @@ def test_a_job_that_is_refused_for_a_while_is_submitted_once_it_is_taken(tmp_pat
         "PATH": f"{tmp_path / 'bin'}:{ENVIRONMENT['PATH']}",
         "PLAYED": str(tmp_path / "played"),
     }
-    (tmp_path / "python").symlink_to(sys.prefix)  # Snakemake's plugin takes no blanks in the path of the interpreter
-    python = tmp_path / "python" / "bin" / Path(sys.executable).name
+    (tmp_path / "a python").symlink_to(sys.prefix)
+    python = tmp_path / "a python" / "bin" / Path(sys.executable).name
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(
             [python, "-m", "snakemake", "--profile", "profile"], cwd=tmp_path, env=environment, stdout=said,

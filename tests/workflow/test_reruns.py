@@ -8,6 +8,8 @@ import pytest
 from cut_study import GPU_RULES, TUNED, UNTOUCHED
 from project import PARTS
 
+from ripeness.models.load import load_model
+
 pytestmark = pytest.mark.slow
 
 
@@ -134,7 +136,7 @@ def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_i
 
 
 def test_a_changed_metric_costs_no_gpu_time(edited):
-    replace(edited.folder / "scripts/ripeness/measure/metrics.py", "use_stemmer=False", "use_stemmer=True")
+    replace(edited.folder / "scripts/ripeness/study/scoring/rouge.py", "use_stemmer=False", "use_stemmer=True")
     planned = edited.planned()
     assert planned["score"] == TUNED + UNTOUCHED
     assert not GPU_RULES & set(planned)
@@ -142,7 +144,9 @@ def test_a_changed_metric_costs_no_gpu_time(edited):
 
 def test_a_changed_figure_redraws_figures_only(edited):
     replace(
-        edited.folder / "scripts/ripeness/figures/charts.py", "import altair as alt", "import altair as alt\n\nprint()"
+        edited.folder / "scripts/ripeness/figures/transfer.py",
+        "import altair as alt",
+        "import altair as alt\n\nprint()",
     )
     assert set(edited.planned()) <= {"plot_figure", "write_report"}
     assert "plot_figure" in edited.planned()
@@ -160,19 +164,27 @@ def test_the_best_model_by_validation_is_tuned_again_and_kept(edited):
     config["keep_models"] = "best"
     config["datasets"] = {"nursery-sentiment": {}}
     config["formats"] = ["default", "io"]
+    config["methods"]["lora"] = config["methods"]["full"] | {"kind": "lora", "rank": 2, "alpha": 4}
     edited.write(config)
     run = edited.snakemake()
     assert run.returncode == 0, run.stdout + run.stderr
     results = edited.folder / "results/cut"
     places = sorted(path.parent for path in results.glob("best/*/*/*/*/choice"))
-    assert len(places) == 3  # of each checkpoint
+    assert len(places) == 3 * 2  # of each checkpoint by each method
     scores = pl.read_parquet(results / "tables/measurements.parquet").filter(suite="validation", metric="accuracy")
     for place in places:
         series, checkpoint, dataset, method = place.parts[-4:]
         choice = json.loads((place / "choice/choice.json").read_text())
-        assert choice["value"] == scores.filter(checkpoint=checkpoint, dataset=dataset)["value"].max()
+        of_method = scores.filter(checkpoint=checkpoint, dataset=dataset, method=method)
+        assert choice["value"] == of_method["value"].max()
         cell = f"{series}/{checkpoint}/{dataset}/{choice['format']}/{method}/seed{choice['seed']}"
         assert (place / "training.json").read_text() == (results / "cells" / cell / "training.json").read_text()
-        assert (place / "model/model.safetensors").stat().st_size > 100_000
+        name = "tuned" if method == "lora" else "model"
+        assert [path.stem for path in (place / "model").glob("*.safetensors")] == [name]
+        assert load_model(place / "model", on_gpu=False).num_parameters() > 10_000
     assert not list(results.glob("cells/**/*.safetensors"))
     assert edited.planned(config) == {}
+    replace(edited.folder / "scripts/ripeness/models/methods/lora.py", "lora_dropout=0.0", "lora_dropout=0.1")
+    planned = edited.planned(config)  # of one kind alone
+    n_cells = len(list(results.glob("cells/*/*/*/*/lora/*/training.json")))
+    assert (planned["train_model"], planned["predict"]) == (n_cells, n_cells)

@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from networks import OF_NETWORKS as FIGURES
 from project import ENVIRONMENT, ROOT, copy_project
 from waiting import HANG_SECONDS
-
-from ripeness.figures.theory_charts import FIGURES
 
 pytestmark = pytest.mark.slow
 

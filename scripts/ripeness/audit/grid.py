@@ -12,7 +12,7 @@ from typing import Any
 from ripeness.audit.weights import same_weights
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.joined_sources import parts_of
-from ripeness.study.methods import on_dataset
+from ripeness.study.methods.reading import on_dataset
 
 Plan = dict[str, Any]
 UNEVEN = 3  # widest gap over the median one; powers of two are even in log tokens, and one left out doubles a gap
@@ -21,27 +21,27 @@ MIN_POINTS = 4  # fewer have no spacing to speak of
 
 
 def trend_of(checkpoints: list[dict[str, Any]]) -> list[tuple[str, float]]:
-    """(name, tokens) of the checkpoints at constant or scheduled rate, in order; steps where tokens are not known."""
-    points = [
-        (point["checkpoint"], point["tokens"] if point.get("tokens") is not None else point.get("step"))
-        for point in checkpoints
-        if point.get("phase") != "annealed"
-    ]
-    return sorted([point for point in points if point[1] is not None], key=lambda point: point[1])
+    """List (name, tokens) of the checkpoints that are not annealed, in order; steps where tokens are not known."""
+    found = []
+    for point in checkpoints:
+        place = point["tokens"] if point.get("tokens") is not None else point.get("step")
+        if point.get("phase") != "annealed" and place is not None:
+            found.append((point["checkpoint"], place))
+    return sorted(found, key=lambda point: point[1])
 
 
 def near_pairs(points: list[tuple[str, float]]) -> list[tuple[tuple[str, float], tuple[str, float]]]:
-    """Neighbours that hardly any training lies between."""
+    """Find neighbours with hardly any training between them."""
     return [(a, b) for a, b in pairwise(points) if b[1] and (b[1] - a[1]) / b[1] < NEAR]
 
 
 def widest(gaps: list[float]) -> float:
-    """The widest of these gaps over their median."""
+    """Divide the widest gap by the median gap."""
     return max(gaps) / sorted(gaps)[(len(gaps) - 1) // 2]
 
 
 def uneven_tokens(plan: Plan) -> Iterator[Remark]:
-    """Checkpoints that are even neither in tokens nor in log tokens; near-identical ones count once."""
+    """Find checkpoints that are spaced evenly neither in tokens nor in log tokens; near-identical ones count once."""
     for series, settings in plan["series"].items():
         points = trend_of(settings["checkpoints"])
         twice = {b[0] for _, b in near_pairs(points)}
@@ -61,7 +61,7 @@ def uneven_tokens(plan: Plan) -> Iterator[Remark]:
 
 
 def near_identical_checkpoints(plan: Plan) -> Iterator[Remark]:
-    """Neighbours with fewer than a thousandth of the tokens between them."""
+    """Find neighbours with less than a thousandth of the tokens between them."""
     for series, settings in plan["series"].items():
         steps = {point["checkpoint"]: point.get("step") for point in settings["checkpoints"]}
         for (earlier, before), (later, after) in near_pairs(trend_of(settings["checkpoints"])):
@@ -73,31 +73,32 @@ def near_identical_checkpoints(plan: Plan) -> Iterator[Remark]:
 
 
 def single_seed(plan: Plan) -> Iterator[Remark]:
-    """One seed of tuning."""
+    """Find a study with one seed of tuning."""
     if len(plan["seeds"]) == 1:
         yield remark("single-seed", "seeds", f"every model is tuned once, with seed {plan['seeds'][0]}")
 
 
 def single_pretraining_run(plan: Plan) -> Iterator[Remark]:
-    """One series that is asked anything."""
+    """Find a study with one measured series."""
     asked = [name for name, settings in plan["series"].items() if settings.get("asked") != []]
     if len(asked) == 1:
         yield remark("single-pretraining-run", "series", f"one pre-training run, {asked[0]}")
 
 
 def rates_of(settings: dict[str, Any]) -> list[float]:
-    """The learning rates of a method."""
+    """List the learning rates of a method."""
     rates = settings["learning_rate"]
     return list(rates) if isinstance(rates, list) else [rates]
 
 
 def tuned_on(plan: Plan, settings: dict[str, Any]) -> list[str]:
-    """The datasets that a method tunes on."""
-    return [name for name in plan["datasets"] if name in settings.get("datasets", plan["datasets"])]
+    """List the datasets that a method tunes on."""
+    own = settings["datasets"] if "datasets" in settings else plan["datasets"]
+    return [name for name in plan["datasets"] if name in own]
 
 
 def mixed_rates(plan: Plan) -> Iterator[Remark]:
-    """Methods of one kind whose learning rates differ by dataset, of which one is single."""
+    """Find methods of one kind whose learning rates differ by dataset, where one has a single rate."""
     kinds: dict[str, dict[tuple[float, ...], list[str]]] = {}
     for settings in plan["methods"].values():
         found = kinds.setdefault(settings["kind"], {})
@@ -115,7 +116,7 @@ def mixed_rates(plan: Plan) -> Iterator[Remark]:
 
 
 def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
-    """A method with one learning rate."""
+    """Find methods with one learning rate."""
     for name, settings in plan["methods"].items():
         tried = [rates_of(on_dataset(settings, dataset)) for dataset in tuned_on(plan, settings)]
         single = dict.fromkeys(f"{rates[0]:g}" for rates in tried if len(rates) == 1)
@@ -125,7 +126,7 @@ def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
 
 
 def sources_of(task: dict[str, Any], role: str) -> list[str]:
-    """The files or published splits that serve a role; none for what is generated, disjoint by construction."""
+    """List the files or published splits of a role; none for generated rows, which are disjoint by construction."""
     source = task["source"]
     named = source.get("splits", source).get(role)
     parts = parts_of(source, named) if named else []
@@ -137,27 +138,29 @@ def sources_of(task: dict[str, Any], role: str) -> list[str]:
 
 
 def test_is_trained_on(plan: Plan) -> Iterator[Remark]:
-    """Datasets whose training rows are the test rows of another one that is measured on."""
+    """Find datasets whose training rows are the test rows of another measured one."""
     for tuned, asked in permutations(plan["tasks"], 2):
         train, test = sources_of(plan["tasks"][tuned], "train"), sources_of(plan["tasks"][asked], "test")
         if tuned in plan["datasets"] and (both := [part for part in train if part in test]):
-            seen = f"{tuned} trains on {', '.join(both)}, which {asked} asks"
+            seen = f"{tuned} trains on {', '.join(both)}, on which {asked} is tested"
             yield remark("test-is-trained-on", f"{tuned}, {asked}", seen)
 
 
 def tests_share_rows(plan: Plan) -> Iterator[Remark]:
-    """Datasets that are measured on the same rows."""
+    """Find datasets that are measured on the same rows."""
     asking: dict[str, list[str]] = {}
     for name, task in plan["tasks"].items():
         for source in sources_of(task, "test"):
             asking.setdefault(source, []).append(name)
     for source, names in asking.items():
         if len(names) > 1:
-            yield remark("tests-share-rows", ", ".join(names), f"{counted(len(names), 'dataset')} ask rows of {source}")
+            yield remark(
+                "tests-share-rows", ", ".join(names), f"{counted(len(names), 'dataset')} are tested on rows of {source}"
+            )
 
 
 def no_stop(plan: Plan) -> Iterator[Remark]:
-    """Texts that are generated without a text at which they end."""
+    """Find generated texts without a text that ends them."""
     for name, task in plan["tasks"].items():
         if task["kind"] == "generation" and not task["stop"]:
             n = task["max_new_tokens"]
@@ -165,7 +168,7 @@ def no_stop(plan: Plan) -> Iterator[Remark]:
 
 
 def amount(tokens: float) -> str:
-    """Tokens in short: 1.43T, 75B, 131k."""
+    """Write a number of tokens in short: 1.43T, 75B, 131k."""
     for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if tokens >= size:
             return f"{tokens / size:.3g}{letter}"

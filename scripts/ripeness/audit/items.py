@@ -10,10 +10,10 @@ from ripeness.audit.drawn_items import Drawing
 from ripeness.audit.sizes import fewer_items
 from ripeness.data.items import ROLES, label_of
 from ripeness.data.rows import Row
-from ripeness.measure.words import is_unseen
 from ripeness.runtime.errors import UserError
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.equal_options import plain, same_text
+from ripeness.study.scoring.words import is_unseen
 from ripeness.study.tasks import Task
 
 UNLABELLED = {"-1", "-1.0", "", "null", "none", "nan", "?", "hidden"}  # what stands where the answer is kept back
@@ -23,12 +23,12 @@ UNSEEN = 0.05  # share of items; a few may quote another script
 
 
 def asked(item: dict[str, Any]) -> str:
-    """What an item asks, without case, accents of writing, signs and layout: fields and own options."""
+    """Return the question of an item (fields and own options) without case, diacritics, punctuation and layout."""
     return normalised(" ".join(texts_of(item["fields"])))
 
 
 def texts_of(value: Any) -> list[str]:
-    """All texts in a field's value, in order."""
+    """List all texts in a field's value, in order."""
     if isinstance(value, dict):
         return [text for part in value.values() for text in texts_of(part)]
     if isinstance(value, list):
@@ -37,23 +37,23 @@ def texts_of(value: Any) -> list[str]:
 
 
 def normalised(text: str) -> str:
-    """Small letters, digits and signs of sums with single spaces."""
+    """Reduce a text to small letters, digits and signs of arithmetic, with single spaces."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(re.sub(r"[^\w\s+*/=<>%$€-]", " ", text).split()) or text.strip()
 
 
 def exact(item: dict[str, Any]) -> str:
-    """What an item asks and answers, to the letter."""
+    """Return the exact question and answer of an item."""
     return repr((item["fields"], item["choices"], item["target"]))
 
 
 def answer(item: dict[str, Any]) -> str:
-    """The right answer of an item."""
+    """Return the right answer of an item."""
     return item["target"] or ""
 
 
 def share(n: int, total: int) -> str:
-    """A count with its share."""
+    """Write a count with its share."""
     return f"{n:,} of {total:,} ({n / total:.0%})"
 
 
@@ -68,27 +68,27 @@ def unlabelled_gold(drawing: Drawing) -> Iterator[Remark]:
         alike = [other for other in spoken_for(drawing.task, labels, value) if other != value]
         if counts[value] == total or alike or not (value.strip() or drawing.task.labels):
             becomes = f" and is taken for {labels[value]!r}" if labels[value] is not None else ""
-            seen = f"{value!r} stands in {share(counts[value], total)} test rows{becomes}"
+            seen = f"{value!r} is in {share(counts[value], total)} test rows{becomes}"
             yield remark("unlabelled-gold", drawing.dataset, seen)
 
 
 def label_or_none(row: dict[str, Any], task: Task) -> str | None:
-    """The label of a published row; None where there are no labels or it has none."""
+    """Read the label of a published row; None if it has none, or the task has no labels."""
     try:
-        return label_of(Row(row, ""), task) if task.labels else None
+        return label_of(Row(row, ""), task, task.labels) if task.labels else None
     except UserError:
         return None
 
 
 def spoken_for(task: Task, labels: dict[str, str | None], value: str) -> list[str]:
-    """The values that have the label of this one, among those published and those that the task maps."""
+    """Find the published or mapped values that have the same label as this one."""
     label = labels[value]
     mapped = [spelled for spelled, name in (task.values or {}).items() if name == label]
     return [*mapped, *(other for other, name in labels.items() if name == label)] if label is not None else []
 
 
 def constant_gold(drawing: Drawing) -> Iterator[Remark]:
-    """One right answer for all test items, where more were to be expected."""
+    """Find one right answer for all test items, where several are expected."""
     test = drawing.items["test"]
     golds = Counter(answer(item) for item in test)
     n_labels = len(drawing.task.labels or {}) or 2
@@ -98,7 +98,7 @@ def constant_gold(drawing: Drawing) -> Iterator[Remark]:
 
 
 def constant_place(drawing: Drawing) -> Iterator[Remark]:
-    """One place of the right option in all test items that have options of their own."""
+    """Find one place of the right option in all test items with options of their own."""
     test = drawing.items["test"]
     if drawing.task.labels or drawing.task.kind != "choice" or any(len(item["choices"]) < 2 for item in test):
         return
@@ -109,12 +109,12 @@ def constant_place(drawing: Drawing) -> Iterator[Remark]:
 
 
 def gold_labels(drawing: Drawing, roles: tuple[str, ...]) -> Counter:
-    """How often each label is the right one in these roles; an item counts once."""
+    """Count how often each label is the right one in these roles; an item counts once."""
     return Counter({item["id"]: item["target"] for role in roles for item in drawing.items[role]}.values())
 
 
 def label_without_gold(drawing: Drawing) -> Iterator[Remark]:
-    """A label among the candidates that no item of any role has."""
+    """Find labels that no item of any role has."""
     golds, labels = gold_labels(drawing, ROLES), drawing.task.labels or {}
     for label in labels:
         if not golds[label] and by_chance(len(labels), golds.total()) < BY_CHANCE:
@@ -124,7 +124,7 @@ def label_without_gold(drawing: Drawing) -> Iterator[Remark]:
 
 
 def label_not_in_test(drawing: Drawing) -> Iterator[Remark]:
-    """A label that items of training have, and test items do not."""
+    """Find labels of training items that no test item has."""
     everywhere, test = gold_labels(drawing, ROLES), gold_labels(drawing, ("test",))
     labels = drawing.task.labels or {}
     for label in labels:
@@ -135,12 +135,12 @@ def label_not_in_test(drawing: Drawing) -> Iterator[Remark]:
 
 
 def by_chance(n_labels: int, n_items: int) -> float:
-    """How likely one of so many equal labels is absent from so many items."""
+    """Compute the probability that one of so many equal labels is absent from so many items."""
     return (1 - 1 / n_labels) ** n_items
 
 
 def skewed_gold(drawing: Drawing) -> Iterator[Remark]:
-    """One label that most test items have."""
+    """Find one label that most test items have."""
     golds = gold_labels(drawing, ("test",)) if drawing.task.labels else Counter()
     for label, n in golds.most_common(1):
         if SKEWED < n / golds.total() < 1:
@@ -148,7 +148,7 @@ def skewed_gold(drawing: Drawing) -> Iterator[Remark]:
 
 
 def shots_scored(drawing: Drawing) -> Iterator[Remark]:
-    """Shots that are test items."""
+    """Find shots that are test items."""
     test = {exact(item) for item in drawing.items["test"]}
     shots = drawing.items["shots"]
     n = sum(exact(item) in test for item in shots)
@@ -158,12 +158,12 @@ def shots_scored(drawing: Drawing) -> Iterator[Remark]:
 
 
 def overlap(drawing: Drawing) -> Iterator[Remark]:
-    """Items that are trained on or chosen by and stand in the test as well."""
+    """Find training or validation items that are test items too."""
     test = {exact(item) for item in drawing.items["test"]}
     for role in ("train", "validation"):
         n = sum(exact(item) in test for item in drawing.items[role])
         if n:
-            seen = f"{share(n, len(drawing.items[role]))} {role} items stand in the test"
+            seen = f"{share(n, len(drawing.items[role]))} {role} items are also test items"
             yield remark("overlap", drawing.dataset, seen)
 
 
@@ -175,7 +175,9 @@ def near_duplicates(drawing: Drawing) -> Iterator[Remark]:
         known = {exact(item) for item in drawing.items[role]}
         found = [item for item in test if asked(item) in others and exact(item) not in known]
         if found:
-            seen = f"{share(len(found), len(test))} test items ask what a {noun} item asks, e.g. {found[0]['id']}"
+            seen = (
+                f"{share(len(found), len(test))} test items have the question of a {noun} item, e.g. {found[0]['id']}"
+            )
             yield remark("near-duplicates", drawing.dataset, seen)
 
 
@@ -189,7 +191,7 @@ def duplicates(drawing: Drawing) -> Iterator[Remark]:
 
 
 def contradictory_gold(drawing: Drawing) -> Iterator[Remark]:
-    """Questions in the test with different right answers."""
+    """Find test questions with different right answers."""
     if drawing.task.kind != "choice":
         return
     golds: dict[str, set[str]] = {}
@@ -217,7 +219,7 @@ def equal_options(drawing: Drawing) -> Iterator[Remark]:
 
 
 def words_unseen(drawing: Drawing) -> Iterator[Remark]:
-    """Right texts of which the tokenizer of ROUGE-L sees nothing of most words, in more than a few test items."""
+    """Find right texts in which the tokenizer of ROUGE-L sees almost no words, in more than a few test items."""
     if drawing.task.kind != "generation" or drawing.task.rouge_words != "english":
         return
     test = drawing.items["test"]
@@ -240,7 +242,9 @@ def asked_elsewhere(drawings: list[Drawing], tuned: list[str]) -> Iterator[Remar
         for other, questions in tests.items():
             n = sum(question in trained for question in questions)
             if n and other != drawing.dataset:
-                seen = f"{share(n, len(questions))} test items of {other} ask what {drawing.dataset} trains on"
+                seen = (
+                    f"{share(n, len(questions))} test items of {other} are questions that {drawing.dataset} trains on"
+                )
                 yield remark("asked-elsewhere", f"{drawing.dataset}, {other}", seen)
 
 

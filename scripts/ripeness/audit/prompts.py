@@ -49,12 +49,12 @@ class Reader:
 
 
 def is_mostly(flags: list[bool]) -> bool:
-    """Whether something holds of as good as all of a sample."""
+    """Return whether something holds for almost all of a sample."""
     return bool(flags) and sum(flags) >= MOSTLY * len(flags)
 
 
 def constant_prompt(wording: Wording) -> Iterator[Remark]:
-    """Prompts that are all the same, such as of a template whose field is empty in every row."""
+    """Find prompts that are all the same, such as those of a template whose field is always empty."""
     prompts = {said(row) for row in wording.test}
     if len(wording.test) > 1 and len(prompts) == 1:
         seen = f"all {len(wording.test):,} test prompts are {prompts.pop()[-80:]!r}"
@@ -62,12 +62,12 @@ def constant_prompt(wording: Wording) -> Iterator[Remark]:
 
 
 def said(row: dict[str, Any]) -> str:
-    """The words of a prompt; of a chat, those of all turns."""
+    """List the words of a prompt, or of all turns of a chat."""
     return "\n".join(turn["content"] for turn in row["turns"]) if row["turns"] else row["prompt"]
 
 
 def glued_prompt(wording: Wording) -> Iterator[Remark]:
-    """Prompts that end with a field's own text, where the answer does not go on with it.
+    """Find prompts that end with a field's own text, where the answer does not continue it.
 
     Options of an item may be its continuations, and turns of a chat are set apart by the chat template.
     """
@@ -82,13 +82,13 @@ def glued_prompt(wording: Wording) -> Iterator[Remark]:
 
 
 def ends_with_field(prompt: str, fields: dict[str, Any]) -> bool:
-    """Whether the last thing in a prompt is the text of a field."""
+    """Return whether a prompt ends with the text of a field."""
     texts = [text.strip() for text in texts_of(fields)]
     return any(text and prompt.rstrip().endswith(text) for text in texts)
 
 
 def glued_fields(wording: Wording) -> Iterator[Remark]:
-    """Texts of fields that meet in the prompt without white space."""
+    """Find texts of fields that touch in the prompt without white space."""
     sample = wording.test[:SAMPLE]
     met = [meeting(row, wording.fields[row["item"]]) for row in sample]
     if is_mostly([text is not None for text in met]):
@@ -96,7 +96,7 @@ def glued_fields(wording: Wording) -> Iterator[Remark]:
 
 
 def meeting(row: dict[str, Any], fields: dict[str, Any]) -> str | None:
-    """The place where two texts of fields meet in a prompt without white space; None without one."""
+    """Find where the texts of two fields touch in a prompt without white space; None where they do not."""
     prompt = said(row)
     for one, other in permutations([text for text in texts_of(fields) if text], 2):
         if len(one + other) < MIN_CHARACTERS or one[-1].isspace() or other[0].isspace():
@@ -107,26 +107,26 @@ def meeting(row: dict[str, Any], fields: dict[str, Any]) -> str | None:
 
 
 def glued_shots(wording: Wording) -> Iterator[Remark]:
-    """Examples of a prompt with no line end or mark between them."""
+    """Find shots with no line end or punctuation between them."""
     separator = wording.task.separator
     if any(wording.shots) and wording.format != CHAT and not separator.strip(" "):
         yield remark("glued-shots", wording.where, f"the separator between examples is {separator!r}")
 
 
 def trailing_space(wording: Wording) -> Iterator[Remark]:
-    """Prompts that end with a space."""
+    """Find prompts that end with a space."""
     sample = wording.test[:SAMPLE]
     if is_mostly([row["prompt"].endswith((" ", "\t")) for row in sample]):
         yield remark("trailing-space", wording.where, f"the prompt ends with {sample[0]['prompt'][-12:]!r}")
 
 
 def answer_room(wording: Wording) -> int:
-    """Tokens that are kept free for an answer that is still to be written."""
+    """Compute the tokens that are kept free for a generated answer."""
     return wording.task.max_new_tokens if wording.task.kind == "generation" else 0
 
 
 def item_too_long(wording: Wording, reader: Reader) -> Iterator[Remark]:
-    """Items that do not fit into the window without any shots; the longest ones are tried."""
+    """Find items that do not fit into the context window without any shots; the longest ones are tried."""
     for role, rows, room in (("test", wording.test, answer_room(wording)), ("train", wording.train, 0)):
         longest = sorted(rows, key=n_characters, reverse=True)[:LONGEST]
         window = reader.window - (role == "train")  # the end-of-text token is learned
@@ -140,18 +140,18 @@ def item_too_long(wording: Wording, reader: Reader) -> Iterator[Remark]:
 
 
 def n_characters(row: dict[str, Any]) -> int:
-    """Characters of an example with its longest answer."""
+    """Count the characters of an example with its longest answer."""
     turns = sum(len(turn["content"]) for turn in row["turns"] or [])
     return max(len(row["prompt"]), turns) + max(map(len, [row["target"], *row["choices"]]))
 
 
 def place(reader: Reader, wording: Wording) -> str:
-    """Series, dataset and format, for a remark."""
+    """Write series, dataset and format, for a remark."""
     return f"{', '.join(reader.series)}: {wording.where}"
 
 
 def fitted(reader: Reader, rows: list[dict], shots: list, wording: Wording, window: int, room: int) -> list[int] | None:
-    """Shots left out of the prompt of each example so that it fits; None where one does not fit alone."""
+    """Count the shots left out of each prompt so that it fits; None where one does not fit alone."""
     separator = wording.task.separator
     try:
         prompts = build_prompts(reader.tokenizer, rows, shots, separator=separator, room=window, answer_room=room)
@@ -161,7 +161,7 @@ def fitted(reader: Reader, rows: list[dict], shots: list, wording: Wording, wind
 
 
 def context_overflow(wording: Wording, reader: Reader) -> Iterator[Remark]:
-    """Prompts with the study's shots that outgrow the window, in a sample of items."""
+    """Find prompts with shots that do not fit into the context window, in a sample of items."""
     sample = wording.test[:SAMPLE]
     for n_shots in wording.shots:
         if not n_shots or n_shots > len(wording.pool):
@@ -180,7 +180,7 @@ def context_overflow(wording: Wording, reader: Reader) -> Iterator[Remark]:
 
 
 def shared_first_token(wording: Wording, reader: Reader) -> Iterator[Remark]:
-    """Label words that begin with the same token."""
+    """Find label words that begin with the same token."""
     if not wording.task.labels or not wording.test:
         return
     row = wording.test[0]

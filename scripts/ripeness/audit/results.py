@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import mean
 
 import polars as pl
 
 from ripeness.study.audit_checks import Remark, counted, remark
-from ripeness.tables.chosen_rates import PRIMARY
-from ripeness.tables.columns import HAS_VALUE, REPORTED
+from ripeness.tables.columns import HAS_VALUE, IS_PRIMARY, REPORTED
 from ripeness.tables.published_suspects import one_label
 
 SMALL_BASE = 0.05  # as in type_transfer: a ratio to less than this says nothing
@@ -32,11 +32,8 @@ class Results:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """Accuracy of choices and ROUGE-L of texts, of what findings read."""
-        is_primary = pl.any_horizontal(
-            (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
-        )
-        return self.measurements.filter(REPORTED, is_primary, HAS_VALUE)
+        """Keep primary scores of choices and generated texts, of what findings read."""
+        return self.measurements.filter(REPORTED, IS_PRIMARY, HAS_VALUE, pl.col("probe_kind") != "text")
 
     @cached_property
     def changes(self) -> pl.DataFrame:
@@ -55,7 +52,7 @@ class Results:
 
 
 def diverged_cells(results: Results) -> Iterator[Remark]:
-    """Trainings that diverged, by method, rate and dataset."""
+    """Find trainings that diverged, by method, rate and dataset."""
     group = ["method", "learning_rate", "dataset"]
     cells = results.cells.filter(pl.col("method") != "base")
     counts = cells.group_by(group).agg(pl.len(), n=(pl.col("status") == "diverged").sum())
@@ -66,7 +63,7 @@ def diverged_cells(results: Results) -> Iterator[Remark]:
 
 
 def missing_cells(results: Results) -> Iterator[Remark]:
-    """Cells that other checkpoints of the series have, or that are there without a result."""
+    """Find cells that other checkpoints of the series have, and cells without a result."""
     design = ["dataset", "format", "method", "learning_rate", "seed"]
     there = results.cells.filter(pl.col("status") != "missing").select("series", "checkpoint", *design)
     for (series,), cells in results.cells.group_by("series", maintain_order=True):
@@ -79,7 +76,7 @@ def missing_cells(results: Results) -> Iterator[Remark]:
 
 
 def tiny_base(results: Results) -> Iterator[Remark]:
-    """Tuned models whose untouched counterpart has next to no score, by what is measured."""
+    """Find tuned models whose untouched baseline scores almost nothing, by probe."""
     for (probe,), rows in by_probe(results.changes):
         small = rows.filter(pl.col("before") < SMALL_BASE, pl.col("change").abs() > 0)
         if small.is_empty():
@@ -92,7 +89,7 @@ def tiny_base(results: Results) -> Iterator[Remark]:
 
 
 def no_forgetting_at_chance(results: Results) -> Iterator[Remark]:
-    """Tuned on something else without a loss, where the untouched model was at chance or the commonest answer."""
+    """Find probes without forgetting, where the untouched model was at chance or the most frequent answer."""
     for (probe,), rows in by_probe(results.changes.filter(pl.col("dataset") != pl.col("probe"), probe_kind="choice")):
         error = AT_FLOOR * pl.col("before_se").fill_null(0.0)
         kept = pl.col("change").abs() <= pl.max_horizontal(error, pl.lit(SMALL_CHANGE))
@@ -100,14 +97,14 @@ def no_forgetting_at_chance(results: Results) -> Iterator[Remark]:
         if not empty.is_empty():
             seen = (
                 f"in {empty.height:,} of {rows.height:,} comparisons tuning on another dataset changes nothing, and "
-                f"the untouched model is at the floor or below ({empty['before'].mean():.2f}, chance or the commonest "
-                f"answer {empty['floor'].mean():.2f})"
+                f"the untouched model is at the floor or below ({mean(empty['before']):.2f}, chance or the commonest "
+                f"answer {mean(empty['floor']):.2f})"
             )
             yield remark("no-forgetting-at-chance", str(probe), seen)
 
 
 def below_majority(results: Results) -> Iterator[Remark]:
-    """Accuracies far below chance or the commonest answer, by what is measured."""
+    """Find accuracies far below chance or the most frequent answer, by probe."""
     scores = results.scores.filter(pl.col("probe_kind") == "choice", pl.col("chance").is_not_null())
     scores = scores.with_columns(pl.col("majority").fill_null(pl.col("chance")))  # published numbers may not say it
     error = N_ERRORS * pl.col("se").fill_null(0.0)
@@ -126,14 +123,14 @@ def below_majority(results: Results) -> Iterator[Remark]:
 
 
 def perhaps_one_label(results: Results) -> Iterator[Remark]:
-    """Probes of published tables that look as if one label were right in all items, which a table cannot show."""
+    """Find probes of published tables in which one label may be right in all items, which a table cannot show."""
     if results.items is None:
         for probe, seen in one_label(results.measurements).items():
             yield remark("perhaps-one-label", probe, f"an accuracy of {seen}")
 
 
 def no_number(results: Results) -> Iterator[Remark]:
-    """Measurements that are null since some items have no number, by what is measured and whether it was tuned."""
+    """Find measurements that are null since some items have no number, by probe, for tuned and untouched models."""
     rows = results.measurements.with_columns(is_tuned=pl.col("method") != "base", is_null=~HAS_VALUE.fill_null(False))
     key = [*MODEL, *ASKED, "suite"]
     for (probe, is_tuned), part in sorted(rows.group_by("probe", "is_tuned"), key=lambda pair: pair[0]):
@@ -160,17 +157,17 @@ def model_of(row: dict) -> str:
 
 
 def tied_options(results: Results) -> Iterator[Remark]:
-    """Measurements in which more than a few items have two best options."""
+    """Find measurements in which more than a few items have two best options."""
     ties = results.measurements.filter(REPORTED, metric="ties")
     for (probe,), rows in by_probe(ties):
         many = rows.filter(pl.col("value") > TIES)
         if not many.is_empty():
-            seen = f"in {many.height:,} of {rows.height:,} measurements, up to {many['value'].max():.0%} of the items"
+            seen = f"in {many.height:,} of {rows.height:,} measurements, up to {max(many['value']):.0%} of the items"
             yield remark("tied-options", str(probe), seen)
 
 
 def one_answer(results: Results) -> Iterator[Remark]:
-    """Models that give one answer to every item of a choice, where there is more than one right answer.
+    """Find models that give one answer to every item of a choice, where several answers are right.
 
     A warning of tuned ones, whose gain is then that of a fixed answer.
     """
@@ -194,7 +191,7 @@ def one_answer(results: Results) -> Iterator[Remark]:
 
 
 def by_probe(rows: pl.DataFrame) -> list[tuple[tuple, pl.DataFrame]]:
-    """The rows of each probe, in the order of their names."""
+    """Group rows by probe, in order of name."""
     return sorted(rows.group_by("probe"), key=lambda part: part[0])
 
 

@@ -11,7 +11,7 @@ LEAST = 0.5  # share of the items wanted; less is fatal
 
 
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
-    """Roles with fewer items than the study wants; fatal below half of what it uses, or with too few shots.
+    """Find roles with fewer items than requested; fatal below half of what is used, or with too few shots.
 
     Says where one source serves several roles, and so was split.
     """
@@ -29,7 +29,7 @@ def fewer_items(drawing: Drawing) -> Iterator[Remark]:
 
 
 def shared_sources(drawing: Drawing, missing: list[str]) -> Iterator[str]:
-    """Which sources were too small for all the roles that they serve, and so were split among them."""
+    """Find sources that were too small for all their roles, and so were split among them."""
     roles_of: dict[str, list[str]] = {}
     for role in ROLES:
         if role != "shots" or drawing.sizes.get("shots_from") != "test":

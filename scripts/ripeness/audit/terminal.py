@@ -10,7 +10,7 @@ MOST_CHARACTERS = 180  # of a line; the report has the rest
 
 
 def warning_lines(results: Path) -> list[str]:
-    """One line for each check with its first remark, below how many there are and where to read them; none without."""
+    """Write one line per check with its first remark, after their number and the place of the table; none without."""
     import polars as pl  # the Snakefile imports this module, and most parses of it end without a warning
 
     from ripeness.storage.parquet import read_table

@@ -4,7 +4,7 @@ Published series hold wrong weights: of pythia-2.8b 86 of 154 branches (Eleuther
 (allenai/OLMo issue 915), of pythia-12b single files (EleutherAI/pythia issue 206).
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from ripeness.study.audit_checks import Remark, remark
@@ -17,12 +17,12 @@ Owner = tuple[str, str]  # series, checkpoint
 
 
 def same_weights(plan: dict[str, Any]) -> Iterator[Remark]:
-    """Checkpoints with the same weights, in one series or in several; and those that share some of them."""
+    """Find checkpoints with the same weights, in one series or in several, and those that share some of them."""
     weights, labels = plan.get("weights", {}), labels_of(plan)
     known = {
         (series, name): weights.get(series, {}).get("checkpoints", {}).get(name) for series, name in labels
     }  # in the study's order
-    records = {owner: record for owner, record in known.items() if record}
+    records: dict[Hashable, Any] = {owner: record for owner, record in known.items() if record}
     equal = same(records)
     for alike in equal:
         yield from within_series(alike, weights)
@@ -35,7 +35,7 @@ def same_weights(plan: dict[str, Any]) -> Iterator[Remark]:
 
 
 def labels_of(plan: dict[str, Any]) -> dict[Owner, tuple[Any, ...]]:
-    """What is said of each checkpoint: seed of pre-training, and tokens, or the step where those are not known."""
+    """Describe each checkpoint by its pre-training seed and tokens (or step, where tokens are unknown)."""
     found = {}
     for series, settings in plan["series"].items():
         seed = plan.get("weights", {}).get(series, {}).get("seed")
@@ -46,7 +46,7 @@ def labels_of(plan: dict[str, Any]) -> dict[Owner, tuple[Any, ...]]:
 
 
 def within_series(alike: Alike, weights: dict[str, Any]) -> Iterator[Remark]:
-    """A remark for each series in which two or more checkpoints have the same weights."""
+    """Remark on each series in which several checkpoints have the same weights."""
     for series in dict.fromkeys(series for series, _ in alike.owners):
         names = [name for owner, name in alike.owners if owner == series]
         if len(names) > 1:
@@ -57,7 +57,7 @@ def within_series(alike: Alike, weights: dict[str, Any]) -> Iterator[Remark]:
 
 
 def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> Iterator[Remark]:
-    """A remark where several series have the same weights; fatal where what is said of them cannot be true of both.
+    """Remark on series that share weights; fatal where their descriptions contradict each other.
 
     Runs that share a seed start from the same weights, which is as it should be.
     """
@@ -68,7 +68,7 @@ def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> I
         said = list(dict.fromkeys(labels[owner] for owner in owners))
         if len(owners) > 1 and len(said) > 1:
             told = " and ".join(label_words(label) for label in said)
-            seen = f"{listed(owners)} have the same weights ({alike.digest}), and are said to be of {told}"
+            seen = f"{listed(owners)} have the same weights ({alike.digest}), but are described as {told}"
             yield remark(CHECK, ", ".join(series for series, _ in owners), seen)
         elif len(owners) > 1 and said[0][2] != 0:
             twice.setdefault(tuple(series for series, _ in owners), []).append(owners[0])
@@ -79,14 +79,14 @@ def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> I
 
 
 def label_words(label: tuple[Any, ...]) -> str:
-    """What is said of a checkpoint, in words: seed 1 at 512 tokens."""
+    """Write the description of a checkpoint in words: seed 1 at 512 tokens."""
     seed, unit, number = label
     place = "an unknown step" if number is None else f"{number:,} tokens" if unit == "tokens" else f"step {number}"
     return f"seed {seed} at {place}"
 
 
 def listed(owners: Any, *, plain: bool = False) -> str:
-    """Checkpoints in words, with their series where there are several; not all of very many."""
+    """Name checkpoints, with their series where there are several; not all of very many."""
     owners = list(owners)
     is_plain = plain or len({series for series, _ in owners}) == 1
     names = [name if is_plain else f"{name} of {series}" for series, name in owners]

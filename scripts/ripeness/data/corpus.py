@@ -25,8 +25,23 @@ N_TOKENIZER_DOCUMENTS = 4000
 
 
 @dataclass(frozen=True)
+class World:
+    """The micro-world as the source of a corpus."""
+
+    seed: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """Two text files as the source of a corpus."""
+
+    train: Path
+    validation: Path
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """What a corpus is made of: a world seed or two text files, and how large it shall be.
+    """What a corpus is made of: a world (by its seed) or two text files, and its sizes.
 
     `vocabulary_size` is an upper limit; `n_tokens` is what the training will consume, `n_heldout` a number of
     documents (world) or passages (text).
@@ -35,9 +50,7 @@ class Recipe:
     vocabulary_size: int
     n_tokens: int
     n_heldout: int
-    world_seed: int | None = None
-    train: Path | None = None
-    validation: Path | None = None
+    source: World | Text
 
 
 def read_recipe(value: dict) -> Recipe:
@@ -67,8 +80,8 @@ def read_recipe(value: dict) -> Recipe:
             f"it needs {', '.join(sorted(wanted))}.\nhint: compare with the studies that come with the project."
         )
     if "world" in value:
-        return Recipe(**sizes, world_seed=int(source["seed"]))
-    return Recipe(**sizes, train=Path(source["train"]), validation=Path(source["validation"]))
+        return Recipe(**sizes, source=World(int(source["seed"])))
+    return Recipe(**sizes, source=Text(Path(source["train"]), Path(source["validation"])))
 
 
 def train_word_tokenizer(texts: Iterable[str], vocabulary_size: int) -> Tokenizer:
@@ -115,8 +128,8 @@ def world_vocabulary_texts(seed: int) -> Iterator[str]:
 
 def make_tokenizer(recipe: Recipe, training_texts: Iterable[str]) -> Tokenizer:
     """Train the tokenizer of a corpus; its end-of-text token is number 0."""
-    if recipe.world_seed is not None:
-        tokenizer = train_word_tokenizer(world_vocabulary_texts(recipe.world_seed), recipe.vocabulary_size)
+    if isinstance(recipe.source, World):
+        tokenizer = train_word_tokenizer(world_vocabulary_texts(recipe.source.seed), recipe.vocabulary_size)
     else:
         tokenizer = train_piece_tokenizer(training_texts, recipe.vocabulary_size)
     tokenizer.decoder = decoders.ByteLevel()
@@ -172,21 +185,22 @@ def encode_stream(tokenizer: Tokenizer, texts: Iterable[str], n_tokens: int) -> 
 
 def heldout_texts(recipe: Recipe) -> list[str]:
     """Give the held-out documents, or passages spread evenly over the validation text."""
-    if recipe.world_seed is not None:
-        return heldout_documents(recipe.n_heldout, recipe.world_seed)
-    pieces = cut(read_text(recipe.validation), PASSAGE_BYTES)
+    if isinstance(recipe.source, World):
+        return heldout_documents(recipe.n_heldout, recipe.source.seed)
+    path = recipe.source.validation
+    pieces = cut(read_text(path), PASSAGE_BYTES)
     if len(pieces) < recipe.n_heldout:
         raise UserError(
-            f"The validation text {str(recipe.validation)!r} has {len(pieces)} passages of {PASSAGE_BYTES} bytes; "
-            f"{recipe.n_heldout} are asked for.\nhint: give a longer text or a smaller n_heldout."
+            f"The validation text {str(path)!r} has {len(pieces)} passages of {PASSAGE_BYTES} bytes; "
+            f"{recipe.n_heldout} are required.\nhint: give a longer text or a smaller n_heldout."
         )
     return [pieces[i * len(pieces) // recipe.n_heldout] for i in range(recipe.n_heldout)]
 
 
-def check_length(recipe: Recipe, n_tokens: int) -> None:
-    """Raise UserError when a text would have to be repeated too often to give the tokens asked for."""
-    if n_tokens * MOST_REPEATS < recipe.n_tokens:
+def check_length(text: Text, n_tokens: int, *, wanted: int) -> None:
+    """Raise UserError when a text would have to be repeated too often to give the wanted number of tokens."""
+    if n_tokens * MOST_REPEATS < wanted:
         raise UserError(
-            f"The text {str(recipe.train)!r} has {n_tokens} tokens; {recipe.n_tokens} are asked for, more than "
+            f"The text {str(text.train)!r} has {n_tokens} tokens; {wanted} are required, more than "
             f"{MOST_REPEATS} times as many.\nhint: give a longer text, or fewer steps of pre-training."
         )

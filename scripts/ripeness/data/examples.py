@@ -33,7 +33,7 @@ def examples(items: list[Item], task: Task, format_: str) -> Iterator[dict[str, 
 
 
 def turns_of(template: str, fields: dict[str, Any]) -> list[dict[str, str]]:
-    """The turns before the answer: those that an expression gives, else what a template says as the user's only one."""
+    """Build the turns before the answer: from an expression, or the template's text as the only user turn."""
     inner = expression(template)
     turns = evaluate(inner, fields) if inner is not None else None
     if not isinstance(turns, list):

@@ -51,28 +51,36 @@ def item_of(row: Row, task: Task, number: str) -> Item:
         answers = references(row, task)
         return Item(identity, cluster, fields, [], -1, answers[0], answers)
     if task.labels:
-        choices, label = list(task.labels), label_of(row, task)
+        choices, label = list(task.labels), label_of(row, task, task.labels)
         return Item(identity, cluster, fields, choices, choices.index(label), label, [])
-    choices = [str(option) for option in as_list(row, task.options)]
+    choices = [str(option) for option in as_list(row, key_of(task, "options"))]
     gold = place_of(replace(row, values=row.values | {"options": choices}), task, len(choices))
     return Item(identity, cluster, {**fields, "options": choices}, choices, gold, choices[gold], [])
 
 
+def key_of(task: Task, key: str) -> str:
+    """Read a key of a task that its kind requires; UserError where it is missing."""
+    text = getattr(task, key)
+    if text is None:
+        raise UserError(f"dataset {task.name!r} has no {key!r}\nhint: task.schema.yaml explains every key")
+    return text
+
+
 def references(row: Row, task: Task) -> list[str]:
-    """The texts that are right answers, the one to be learned first."""
-    value = column(row, task.target)
+    """List the right answers of a row; the first one is learned."""
+    value = column(row, key_of(task, "target"))
     answers = [str(answer) for answer in value] if isinstance(value, list) else [str(value)]
     if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
         raise UserError(
             f"{row.where}: {task.target} is {value!r}, not one or more texts\n"
-            "hint: mend the row; a list without answers usually marks an unlabelled split"
+            "hint: fix the row; a list without answers usually marks an unlabelled split"
         )
     return answers
 
 
 def place_of(row: Row, task: Task, n: int) -> int:
-    """The place of the right option among n, from 0; text that reads as a number will do, as all of a CSV is text."""
-    answer = column(row, task.answer)
+    """Read the index of the right option among n, from 0; numbers may be text, as everything in a CSV is."""
+    answer = column(row, key_of(task, "answer"))
     if isinstance(answer, str) and answer.isdecimal():
         answer = int(answer)
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < n:
@@ -84,46 +92,46 @@ def place_of(row: Row, task: Task, n: int) -> int:
 
 
 def short(text: str) -> str:
-    """A name for what items share: the text itself, or a digest where it is a whole passage."""
+    """Name a cluster: by its text, or by a digest where the text is long."""
     return text if len(text) <= 40 else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def as_list(row: Row, name: str | None) -> list:
-    """The value of a column that must hold at least two options, none of them empty."""
+def as_list(row: Row, name: str) -> list[Any]:
+    """Read a column that must hold at least two options, none of them empty."""
     value = column(row, name)
     if not isinstance(value, list) or len(value) < 2:
         raise UserError(
             f"{row.where}: {name} is {value!r}, not a list of two or more options\nhint: {split_hint(name, value)}"
         )
     if any(option is None or not str(option).strip() for option in value):
-        raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: mend or leave out the row")
+        raise UserError(f"{row.where}: {name} has an empty option: {value!r}\nhint: fix or leave out the row")
     return value
 
 
-def split_hint(name: str | None, value: Any) -> str:
-    """What to do where options are no list; of one text that holds them all, how a task file takes it apart."""
+def split_hint(name: str, value: Any) -> str:
+    """Write a hint for options that are no list; for a text that joins them, show how a task file splits it."""
     sign = next((sign for sign in SIGNS if sign in value), None) if isinstance(value, str) else None
-    if sign is None or name is None or expression(name) is not None:
-        return "mend the row"
-    return f"of one text that holds them all, options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
+    if sign is None or expression(name) is not None:
+        return "fix the row"
+    return f"to split one text with all options, set options: '{{{{ {asked_for(name)}.split({json.dumps(sign)}) }}}}'"
 
 
-def label_of(row: Row, task: Task) -> str:
-    """The label name of a row."""
-    value, names = value_text(column(row, task.label)), task.values or {}
+def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
+    """Read the label name of a row, one of `labels`."""
+    value, names = value_text(column(row, key_of(task, "label"))), task.values or {}
     # a CSV may hold True for what YAML and JSON call true
     label = next((names[spelled] for spelled in (value, value.lower()) if spelled in names), value)
-    known = {composed(name): name for name in task.labels}
+    known = {composed(name): name for name in labels}
     if composed(label) not in known:
         raise UserError(
-            f"{row.where}: the label {value!r} has no word; labels with words are {', '.join(task.labels)}\n"
+            f"{row.where}: no answer text is defined for label {value!r}; defined labels: {', '.join(labels)}\n"
             f"hint: add it under `labels` (or `values`) in tasks/{task.name}.yaml; -1 usually marks an unlabelled split"
         )
     return known[composed(label)]
 
 
 def content(item: Item) -> str:
-    """A digest of what an item asks and answers, equal for the same question under two ids."""
+    """Compute a digest of an item's question and answers, equal for the same question under two ids."""
     text = json.dumps([item.fields, item.choices, item.target], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -164,7 +172,7 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
 
 
 def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -> int:
-    """How many rows of a pool can be drawn; where the task says drop, one a question, none that is held.
+    """Count the rows of a pool that can be drawn; with `overlap: drop`, one per question that is not held yet.
 
     Counting ends at `enough`.
     """
@@ -179,7 +187,7 @@ def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -
 
 
 def source_of(role: str, task: Task) -> str:
-    """The file, published split or generated split that serves a role; shots come from the training rows."""
+    """Name the file or split that serves a role; shots come from the training rows."""
     split = "train" if role == "shots" else role
     if "hub" in task.source:
         return task.source["splits"][split]
@@ -187,7 +195,7 @@ def source_of(role: str, task: Task) -> str:
 
 
 def short_names(sources: list[str]) -> dict[str, str]:
-    """The sources' names in ids: those of the files without folders, unless two files share one."""
+    """Name the sources in ids: file names without folders, unless two files share a name."""
     names = {source: source.rsplit("/", 1)[-1] for source in sources}
     return names if len(set(names.values())) == len(names) else {source: source for source in sources}
 
@@ -199,7 +207,7 @@ def read_items(rows: list[Row], task: Task, name: str) -> list[Item]:
 
 
 def n_characters(item: Item) -> int:
-    """Characters of an item's fields and of its longest answer."""
+    """Count the characters of an item's fields and of its longest answer."""
     return sum(len(str(value)) for value in item.fields.values()) + max(map(len, [item.target, *item.choices]))
 
 
@@ -210,7 +218,7 @@ def check_ids(items: dict[str, list[Item]]) -> None:
         for item in pool:
             if item.id in seen:
                 raise UserError(
-                    f"the id {item.id!r} is there twice, in {seen[item.id]} and in {source}\n"
+                    f"duplicate id {item.id!r}, in {seen[item.id]} and in {source}\n"
                     "hint: ids pair items over checkpoints and must be unique over all splits; remove `id` from the "
                     "task file to number the rows instead"
                 )
@@ -218,7 +226,7 @@ def check_ids(items: dict[str, list[Item]]) -> None:
 
 
 def take(pool: list[Item], n: int, held: dict[str, Any], task: Task) -> tuple[list[Item], list[Item]]:
-    """The next `n` items of a pool, and what stays in it; where the task says drop, those held already are left out."""
+    """Take the next `n` items of a pool, and return what is left; with `overlap: drop`, skip those held already."""
     waiting = iter(pool)
     new = (item for item in waiting if task.overlap != "drop" or content(item) not in held)
     taken = list(islice(new, n))
@@ -232,7 +240,7 @@ def check_overlap(items: list[Item], role: str, held: dict[str, tuple[str, str]]
         other_role, other = held[content(overlapping[0])]
         rows = "validation" if role == "validation" else "training"  # shots come from the training rows
         raise UserError(
-            f"dataset {task.name!r}: {len(overlapping)} {rows} rows also stand among the items held out, e.g. "
+            f"dataset {task.name!r}: {len(overlapping)} {rows} rows are also among the held-out items, e.g. "
             f"{overlapping[0].id!r} is {other!r} of {other_role}\n"
-            f"hint: mend the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
+            f"hint: fix the splits, or set `overlap: drop` in the task file to leave such rows out of {rows}"
         )

@@ -33,24 +33,24 @@ class Word(str):
     __slots__ = ()
 
     def __bool__(self) -> bool:
-        """What the word says."""
+        """Read the word as true or false."""
         return not is_false(self)
 
 
 def is_false(text: str) -> bool:
-    """Whether a text is a word for false, or a zero."""
+    """Return whether a text is a word for false, or a zero."""
     word = text.strip().lower()
     return word in FALSE or bool(NUMBER.fullmatch(word) and float(word) == 0)
 
 
 def is_word(text: str) -> bool:
-    """Whether a text is a word for true or false, or a number."""
+    """Return whether a text is a word for true or false, or a number."""
     word = text.strip().lower()
     return word in TRUE or word in FALSE or bool(NUMBER.fullmatch(word))
 
 
 def kept_rows(rows: list[Row], keep: str | None) -> list[tuple[int, Row]]:
-    """The rows of one source that count, with their numbers from 1; all of them without `keep`.
+    """Select the rows of one source to keep, with their numbers from 1; all of them without `keep`.
 
     The columns that `keep` asks for may be null, or not there. UserError for what may be meant either way.
     """
@@ -63,7 +63,7 @@ def kept_rows(rows: list[Row], keep: str | None) -> list[tuple[int, Row]]:
 
 
 def column_values(rows: list[Row], name: str) -> list[Any]:
-    """The values of the column that alone says which rows are kept."""
+    """Read the column that alone decides which rows are kept."""
     texts, values = texts_in(rows, name), [row.values.get(name) for row in rows]
     if is_flag(texts):
         return as_words(values)
@@ -72,7 +72,7 @@ def column_values(rows: list[Row], name: str) -> list[Any]:
 
 
 def expression_values(rows: list[Row], inner: str) -> list[Any]:
-    """What an expression gives for each row, in which words for false are false."""
+    """Evaluate an expression for each row; words for false count as false."""
     known = {name for row in rows for name in row.values}
     root = next(TEMPLATES.parse("{{" + inner + "}}").find_all(nodes.Output)).nodes[0]
     check_comparisons(root, rows, known)
@@ -92,17 +92,17 @@ def expression_values(rows: list[Row], inner: str) -> list[Any]:
 
 
 def as_words(values: list[Any]) -> list[Any]:
-    """Values of which texts count as what they say."""
+    """Replace values whose texts count as the truth value that they name."""
     return [Word(value) if isinstance(value, str) else value for value in values]
 
 
 def is_true(value: Any) -> bool:
-    """Whether a value counts as true; what is not a number does not."""
+    """Return whether a value counts as true; NaN does not."""
     return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def asked_columns(root: nodes.Node, inner: str, known: Collection[str]) -> list[str]:
-    """The columns that an expression asks for; all that are known, where it has the whole `row` do something else."""
+    """List the columns that an expression reads; all known ones, where it uses the whole `row`."""
     named = {name for part in all_of(root) if (name := column_in(part, known)) is not None}
     n_uses = sum(isinstance(part, nodes.Name) and part.name == "row" for part in all_of(root))
     n_named = sum(not isinstance(part, nodes.Name) and column_in(part, known) is not None for part in all_of(root))
@@ -112,13 +112,13 @@ def asked_columns(root: nodes.Node, inner: str, known: Collection[str]) -> list[
 
 
 def all_of(root: nodes.Node) -> Iterator[nodes.Node]:
-    """A part of an expression and all parts within it."""
+    """List a part of an expression and all parts within it."""
     yield root
     yield from root.find_all(nodes.Expr)
 
 
 def column_in(part: nodes.Node, known: Collection[str]) -> str | None:
-    """The column that a part of an expression is: by name, as row['a name'], row.name or row.get('a name')."""
+    """Name the column that a part of an expression reads, as a name, row['a name'], row.name or row.get('a name')."""
     if isinstance(part, nodes.Name):
         return part.name if part.name in known else None
     if "row" in known:
@@ -131,7 +131,7 @@ def column_in(part: nodes.Node, known: Collection[str]) -> str | None:
 
 
 def truth_columns(part: nodes.Node, known: Collection[str]) -> Iterator[str]:
-    """The columns of which an expression asks whether they are true, as `a and b` does of both."""
+    """List the columns that an expression tests for truth, as `a and b` does with both."""
     if (name := column_in(part, known)) is not None:
         yield name
     elif isinstance(part, nodes.And | nodes.Or):
@@ -145,18 +145,18 @@ def truth_columns(part: nodes.Node, known: Collection[str]) -> Iterator[str]:
 
 
 def texts_in(rows: list[Row], name: str) -> Counter[str]:
-    """The texts of a column with something in them, and how often each is there."""
+    """Count the texts of a column that are not empty."""
     texts = (value.strip() for row in rows if isinstance(value := row.values.get(name), str))
     return Counter(text for text in texts if text)
 
 
 def is_flag(texts: Collection[str]) -> bool:
-    """Whether texts are words for true and false, or numbers, and nothing else."""
+    """Return whether texts are only words for true and false, or numbers."""
     return bool(texts) and all(map(is_word, texts))
 
 
 def is_like_flag(texts: Counter[str]) -> bool:
-    """Whether texts look like words for true and false in some language: few, of one word each, and repeated."""
+    """Return whether texts look like words for true and false in some language: few, single and repeated words."""
     return (
         0 < len(texts) <= MOST_WORDS
         and texts.total() > len(texts)
@@ -181,7 +181,7 @@ def check_texts(name: str, texts: Counter[str], *, is_alone: bool) -> None:
 
 
 def refused(what: str, name: str, text: str, *, sign: str = "==") -> UserError:
-    """The error for a column that may be meant either way."""
+    """Make the error for an ambiguous column."""
     asked = asked_for(name)
     way = f"keep: '{{{{ {asked} {sign} {json.dumps(text, ensure_ascii=False)} }}}}'"
     every = f"'{{{{ {asked} is not none }}}}'"
@@ -210,7 +210,7 @@ def check_comparisons(root: nodes.Node, rows: list[Row], known: Collection[str])
 
 
 def comparisons(part: nodes.Node) -> Iterator[tuple[nodes.Node, str, nodes.Node]]:
-    """What is compared for equality in a part of an expression."""
+    """List what a part of an expression compares for equality."""
     signs = {"eq": "==", "ne": "!=", "in": "in", "notin": "not in"}
     if isinstance(part, nodes.Compare):
         left = part.expr
@@ -236,7 +236,7 @@ def check_comparison(
     found = {"text"} if is_text and values else {kind_of(value) for value in values}
     if {*wanted, *found} != {"text", "number"} or wanted & found:
         return
-    meant, name = parts[0].value, str(name)
+    meant, name = getattr(parts[0], "value", None), str(name)
     ways = {
         "text": f'a text stands in quotes, "{str(meant).lower()}", or is made a number: {asked_for(name)} | float',
         "number": f"numbers, true and false stand without quotes: {values[0]!r}".lower(),
@@ -247,7 +247,7 @@ def check_comparison(
 
 
 def kind_of(value: Any) -> str:
-    """The kind of a value, of which no other kind is equal to it."""
+    """Return the kind of a value; values of different kinds are never equal."""
     if isinstance(value, str):
         return "text"
     return "number" if isinstance(value, int | float) else type(value).__name__

@@ -22,7 +22,7 @@ def read_text(path: Path) -> str:
             f"Cannot read the text {str(path)!r}: {error}.\nhint: the study names it; it must be a UTF-8 text file."
         ) from error
     if "\0" in text:
-        raise UserError(f"the text {str(path)!r} holds NUL, which no text does\nhint: it is damaged; copy it again")
+        raise UserError(f"the text {str(path)!r} contains NUL characters\nhint: it is damaged; copy it again")
     return text
 
 
@@ -39,13 +39,13 @@ def cut(text: str, size: int) -> list[str]:
 
 
 def evenly(text: str, n: int, *, where: str, name: str) -> list[dict[str, str]]:
-    """`n` passages of a text, spread evenly over it, named by number as `item`; UserError if it has fewer."""
+    """Select `n` passages spread evenly over a text, named by number as `item`; UserError if it has fewer."""
     if n < 1:
-        raise UserError(f"{n} passages are wanted\nhint: give `items` of 1 or more under `texts`")
+        raise UserError(f"{n} passages are requested\nhint: give `items` of 1 or more under `texts`")
     pieces = cut(text, PASSAGE_BYTES)
     if len(pieces) < n:
         raise UserError(
-            f"{where} has {len(pieces)} passages of {PASSAGE_BYTES} bytes, but {n} are wanted\n"
+            f"{where} has {len(pieces)} passages of {PASSAGE_BYTES} bytes, but {n} are requested\n"
             "hint: lower `items` under `texts`"
         )
     return [{"item": f"{name}-{i:05d}", "text": pieces[i * len(pieces) // n]} for i in range(n)]

@@ -7,7 +7,7 @@ FEW_SHOTS = 8  # what is left of the pool of shots in a source that is too small
 
 
 def shares(wanted: dict[str, int], n: int) -> dict[str, int]:
-    """How many of n rows of a source each role gets: what it wants, or where rows are too few its proportion of them.
+    """Compute how many of n rows each role gets: what it wants, or its proportion where rows are too few.
 
     One at least; of shots, FEW_SHOTS where so many are wanted. Who wants ALL gets what the others leave; where that is
     less than half of what they want, half of it counts as wanted. Fractions go to the largest remainders.
@@ -32,7 +32,7 @@ def shares(wanted: dict[str, int], n: int) -> dict[str, int]:
 
 
 def proportions(asked: dict[str, int], found: dict[str, int], n: int) -> dict[str, Fraction]:
-    """What is left of n rows in proportion to what is asked, for every role that has not found its number yet."""
+    """Split what is left of n rows in proportion to the request of every role without a number yet."""
     total = sum(size for role, size in asked.items() if role not in found)
     left = max(0, n - sum(found.values()))
     return {role: Fraction(left * size, total) for role, size in asked.items() if role not in found}

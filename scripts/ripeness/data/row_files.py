@@ -23,7 +23,7 @@ HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is wri
 
 
 def read_rows(path: Path) -> dict[int, dict[str, Any]]:
-    """The rows of a file by line; UserError naming file and line."""
+    """Read the rows of a file by line; UserError naming file and line."""
     if not path.is_file():
         raise UserError(f"there is no file {path}\nhint: check `source`; paths are relative to {Path.cwd()}")
     *_, packed, kind = ["", "", *(suffix.lower() for suffix in path.suffixes)]
@@ -40,7 +40,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
             return table_rows(content, TABLES[kind], path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
         name = f"{kind[1:]}.gz" if path.suffix.lower() == ".gz" else kind[1:]
-        raise UserError(f"{path} cannot be read as {name}: {error}\nhint: mend the file") from None
+        raise UserError(f"{path} cannot be read as {name}: {error}\nhint: fix the file") from None
     text = text_of(content, path)
     if kind == ".json" and text.lstrip().startswith("["):
         return json_list(path, text)
@@ -49,7 +49,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str, Any]]:
-    """The rows of a table by line. All columns are text: what looks like a number is asked as it is written.
+    """Read the rows of a table by line. All columns are text, so numbers are prompted as they are written.
 
     The first line may name the separator, as spreadsheets write it: sep=; A header without the separator is read by the
     other one that it has; which of several is not guessed. An empty cell is null, with quotes or without.
@@ -81,14 +81,14 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
         if len(cells) != len(header):
             raise UserError(
                 f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
-                "hint: a text with a separator or a line end in it stands in double quotes"
+                "hint: put double quotes around a text that contains a separator or a line end"
             )
         rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
 
 
 def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line of a table, and where it begins: a text in quotes may go over several lines."""
+    """Read the cells of each row of a table, and the line where it begins; quoted text may span lines."""
     csv.field_size_limit(LONGEST)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
@@ -112,7 +112,7 @@ def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[
 
 
 def text_of(content: bytes, path: Path) -> str:
-    """The text of a UTF-8 file, without the mark that some programs begin it with."""
+    """Read the text of a UTF-8 file, without a byte-order mark."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -120,7 +120,7 @@ def text_of(content: bytes, path: Path) -> str:
 
 
 def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
-    """The objects of a file that is one JSON list, by their place from 1."""
+    """Read the objects of a file that is one JSON list, numbered from 1."""
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -134,7 +134,7 @@ def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
 
 
 def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
-    """One line of a JSONL file."""
+    """Read one line of a JSONL file."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -153,13 +153,13 @@ def check_whole(row: dict[str, Any], where: str) -> None:
         return
     name = column if column.isprintable() else ascii(column)
     raise UserError(
-        f"{where}: {name} holds half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
-        "hint: mend the row; text that was cut between two \\u escapes ends so"
+        f"{where}: {name} contains half of a surrogate pair, which is no character: {row[column]!r:.60}\n"
+        "hint: fix the row; text cut between two \\u escapes ends like this"
     )
 
 
 def halved(row: dict[str, Any]) -> Iterator[str]:
-    """The columns whose text cannot be written as UTF-8."""
+    """List the columns whose text cannot be written as UTF-8."""
     for name, value in row.items():
         try:
             json.dumps({name: value}, ensure_ascii=False).encode()

@@ -8,33 +8,36 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.templates import columns_of, evaluate, expression
 
 
-def column(row: Row, text: str | None) -> Any:
-    """The value of a column, or of an expression over columns; UserError when the row lacks one or it is null."""
-    inner = expression(text or "")
+def column(row: Row, text: str) -> Any:
+    """Read a column, or evaluate an expression over columns; UserError for a missing or null value."""
+    inner = expression(text)
     for name in [text] if inner is None else columns_of(inner, row.values):
         if row.values.get(name) is None:
-            raise UserError(f"{row.where}: {lacking(row, str(name), is_named=inner is None)}")
+            raise UserError(f"{row.where}: {lacking(row, name, is_named=inner is None)}")
     value = row.values[text] if inner is None else value_of(inner, row)
     if value is None:
-        raise UserError(f"{row.where}: {text!r} gives nothing\nhint: mend the row, or the expression in the task file")
+        raise UserError(
+            f"{row.where}: the expression {text!r} evaluates to an empty value\n"
+            "hint: fix the row, or the expression in the task file"
+        )
     return value
 
 
 def lacking(row: Row, name: str, *, is_named: bool) -> str:
-    """What is wrong with a row that has no value in a column, and what to do; not `is_named`, an expression asks."""
+    """Describe a missing or null column, with a hint; without `is_named` an expression reads the column."""
     if name in row.values:
         keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
-        way = f"mend the row (an empty cell of a table is null), or leave out such rows: {keep}"
+        way = f"fix the row (an empty cell of a table is null), or leave out such rows: {keep}"
         return f"{shown(name)} is null\nhint: {way}"
     there = ", ".join(map(shown, sorted(row.values))) or "nothing"
-    way = "mend the row, or the column names in the task file"
+    way = "fix the row, or the column names in the task file"
     if not is_named and (spaced := [other for other in row.values if not other.isidentifier()]):
-        way = f"an expression asks for a column whose name is no word by {{{{ row[{spaced[0]!r}] }}}}"
+        way = f"an expression reads a column whose name is not a single word as {{{{ row[{spaced[0]!r}] }}}}"
     return f"the row has no {name!r}; it has {there}\nhint: {way}"
 
 
 def value_of(inner: str, row: Row) -> Any:
-    """The value of an expression over the columns of a row; UserError that names the row.
+    """Evaluate an expression over the columns of a row; UserError that names the row.
 
     `row` is all columns, where none is called so.
     """
@@ -51,10 +54,10 @@ def value_of(inner: str, row: Row) -> Any:
 
 
 def shown(name: str) -> str:
-    """A column in a message: in quotes where its name is no word, so that blanks are seen."""
+    """Write a column's name for a message, in quotes where it is not one word, so that blanks are visible."""
     return name if name.isidentifier() else repr(name)
 
 
 def asked_for(name: str) -> str:
-    """How an expression asks for a column."""
+    """Write how an expression reads a column."""
     return name if name.isidentifier() else f"row[{json.dumps(name, ensure_ascii=False)}]"

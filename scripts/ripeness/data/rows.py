@@ -47,7 +47,7 @@ def write_rows(
 
 
 def read_sources(folder: Path) -> dict[str, list[Row]]:
-    """The rows of every source, each with the file and line to name in a message."""
+    """Read the rows of every source, each with its file and line for messages."""
     sources, record = {}, folder / "provenance.json"
     if not record.is_file():
         raise UserError(f"there is no {record}\nhint: make_dataset or fetch_dataset writes the folder of rows")

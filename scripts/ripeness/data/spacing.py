@@ -2,7 +2,7 @@
 
 
 def glued(prompt: str, answer: str) -> str:
-    """The answer as it follows the prompt: with a space between unless one side brings white space."""
+    """Put a space before the answer, unless prompt or answer has white space there."""
     if not prompt or prompt[-1].isspace() or not answer or answer[0].isspace():
         return answer
     return f" {answer}"

@@ -11,8 +11,6 @@ METHOD_COLOURS = {
     "base": "#6b6b6b",
     "full": "#0072b2",
     "lora": "#d55e00",
-    "head": "#009e73",
-    "prompt-tuning": "#cc79a7",
 }
 # Tol's muted scheme: another family, so that a colour never means a method here and a format there.
 FORMAT_COLOURS = {
@@ -189,7 +187,7 @@ def titled(chart: alt.FacetChart, text: str) -> alt.FacetChart:
 
 
 def maps(frame: pl.DataFrame) -> alt.FacetChart:
-    """A map for each probe of many series: a bar from each checkpoint to the next, coloured by score."""
+    """Draw a map for each probe of many series: a bar from each checkpoint to the next, coloured by score."""
     form = [pl.lit(", "), pl.col("format")] if frame["format"].n_unique() > 1 else []
     after = pl.col("tokens").shift(-1).over("series", "panel", "format")
     frame = frame.sort("series", "panel", "format", "tokens").with_columns(after.alias("until"))

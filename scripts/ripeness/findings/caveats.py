@@ -32,7 +32,7 @@ def n_seeds_of(rows: list[Row]) -> int:
 
 
 def most_checkpoints(rows: list[Row]) -> int:
-    """The most checkpoints of one series that rows of tuned models are from."""
+    """Count the most checkpoints of one series that rows of tuned models are from."""
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row.series, set()).add(row.checkpoint)

@@ -27,6 +27,7 @@ class Settings:
     seed: int = 0
     learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
     not_learned: Sequence[str] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)  # of datasets, in the answer for all of them; else 1
     is_one_label_meant: bool = False  # probes that may have one label for all answers are not left out
     kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on
     runs: Mapping[str, str] = field(
@@ -37,15 +38,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim, tested. Effects are None where they cannot be computed; `statement` then says why."""
+    """One claim, tested. Effects are None where they cannot be computed; `statement` then says why.
 
-    id: str
-    claim: str
-    source: str
-    figure: str
-    verdict: str
-    statement: str
-    unit: str
+    The words of the claim (`id`, `claim`, `source`, `figure`, `unit`) are put in by `Claim.test`.
+    """
+
+    id: str = ""
+    claim: str = ""
+    source: str = ""
+    figure: str = ""
+    verdict: str = "undecided"
+    statement: str = ""
+    unit: str = ""
     effect: float | None = None
     low: float | None = None
     high: float | None = None
@@ -80,7 +84,7 @@ def undecided(blank: Finding, reason: str, **known: object) -> Finding:
 
 
 def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
-    """The finding, undecided where it rests on too few checkpoints for a statement about pre-training."""
+    """Make the finding undecided where it rests on too few checkpoints for a statement about pre-training."""
     least = settings.min_checkpoints
     if finding.verdict == "undecided" or n_checkpoints >= least:
         return finding

@@ -11,7 +11,7 @@ RUN_ALONE = "Checkpoints of one pre-training run share its seed: a statement abo
 
 
 def over_runs(values: Mapping[str, Sequence[float]], *, confidence: float) -> Estimate | None:
-    """The mean of runs, each the mean of its repeats, with a t interval; None where nothing varies to tell one by.
+    """Estimate the mean of runs, each the mean of its repeats, with a t interval; None where nothing varies.
 
     With MIN_RUNS runs their spread counts, which holds that of their repeats; with fewer, the repeats of every run.
     """
@@ -28,7 +28,7 @@ def over_runs(values: Mapping[str, Sequence[float]], *, confidence: float) -> Es
 
 
 def covers_runs(n_runs: int, n_repeats: int, repeats: str) -> str:
-    """What such an interval covers, in words."""
+    """Say in words what such an interval covers."""
     if n_runs >= MIN_RUNS:
         return f"{n_runs} pre-training runs"
     return f"{n_repeats} {repeats}; the pre-training run is taken as it is"

@@ -17,6 +17,7 @@ from ripeness.findings.scores import Block, Point, Row, Scores
 from ripeness.stats.resampling import mean_of, redraw_items
 
 FOLDS = 5
+SMALL_BASE = 0.05  # a ratio to a smaller score says nothing
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def late(points: list[Point]) -> list[Point]:
 def floors(
     block: Block, measurements: pl.DataFrame, checkpoints: dict[str, list[Point]]
 ) -> dict[str, tuple[str, np.ndarray]]:
-    """What needs no skill, by series: (name, score [items]).
+    """Find the score that needs no skill, by series: (name, score [items]).
 
     Of a choice probe the larger of chance and majority; of generation the untouched first checkpoint's, by
     item.

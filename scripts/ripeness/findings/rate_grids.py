@@ -91,7 +91,7 @@ def by_choice(grid: Grid, curves: Sequence[Curve | None], chosen: pl.DataFrame) 
 
 
 def chosen_rates(cells: pl.DataFrame) -> pl.DataFrame:
-    """The chosen rate of every checkpoint, dataset, method and seed, with the number of formats that chose it."""
+    """List the chosen rate of every checkpoint, dataset, method and seed, with the number of formats that chose it."""
     rows = in_trend(cells).filter(pl.col("is_chosen"), pl.col("learning_rate").is_not_null())
     keys = ["series", "tokens", "phase", "dataset", "method", "seed", "learning_rate"]
     return rows.group_by(keys).agg(n=pl.len()).sort(keys)
@@ -143,3 +143,18 @@ def interpolated(grid: Grid, position: np.ndarray, target: float) -> Curve:
         share = 1.0 if end == 0 else (target - own[end - 1]) / max(own[end] - own[end - 1], 1e-300)
         found[place] = text[end] if end == 0 else text[end - 1] + share * (text[end] - text[end - 1])
     return replace(first, key={name: first.key[name] for name in CASE}, values=found)
+
+
+def readings(grids: Sequence[Grid], cells: pl.DataFrame) -> dict[str, list[Curve]]:
+    """Take the four readings of every grid, where possible, and the answers at the chosen rate."""
+    chosen = chosen_rates(cells)
+    matched = {"equal displacement": at_equal_displacement, "equal answer loss": at_equal_answer_loss}
+    found: dict[str, list[Curve | None]] = {
+        "fixed": [curve for grid in grids for curve in fixed(grid)],
+        "tuned": [tuned(grid, chosen) for grid in grids],
+        "tuned, answers": [tuned_answer(grid, chosen) for grid in grids],
+    }
+    for name, match in matched.items():
+        pairs = [match(grid) for grid in grids]
+        found[name] = [pair[0] for pair in pairs if pair]
+    return {name: [curve for curve in curves if curve and curve.is_whole] for name, curves in found.items()}

@@ -1,116 +1,113 @@
-"""The findings: claims that are tested on the measurements of a study."""
+"""The register of claims, in the order of the report, and how all that a study allows are tested together."""
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 
 import polars as pl
 
+from ripeness.findings.claim import Claim
+from ripeness.findings.decay_or_tokens.claim import CLAIM as DECAY_OR_TOKENS
+from ripeness.findings.degradation_at_fixed_rate.claim import CLAIM as DEGRADATION_AT_FIXED_RATE
+from ripeness.findings.degradation_at_tuned_rate.claim import CLAIM as DEGRADATION_AT_TUNED_RATE
+from ripeness.findings.displacement_constancy.claim import CLAIM as DISPLACEMENT_CONSTANCY
 from ripeness.findings.finding import Finding, Settings
-from ripeness.findings.format_spread.claim import format_spread
-from ripeness.findings.format_spread.without_items import spread_without_items
-from ripeness.findings.gain_by_learning.claim import gain_by_learning
-from ripeness.findings.gain_by_learning.without_items import gain_without_items
-from ripeness.findings.learned_in_pretraining.claim import learned_in_pretraining
-from ripeness.findings.overtraining import Measured, overtraining_findings
+from ripeness.findings.fixed_rate_degrades.claim import CLAIM as FIXED_RATE_DEGRADES
+from ripeness.findings.format_spread.claim import CLAIM as FORMAT_SPREAD
+from ripeness.findings.gain_by_learning.claim import CLAIM as GAIN_BY_LEARNING
+from ripeness.findings.learned_at_a_loss.claim import CLAIM as LEARNED_AT_A_LOSS
+from ripeness.findings.learned_in_pretraining.claim import CLAIM as LEARNED_IN_PRETRAINING
+from ripeness.findings.mitigation.claim import CLAIM as MITIGATION
+from ripeness.findings.needs import has_items, is_without_items
+from ripeness.findings.progressive_sensitivity.claim import CLAIM as PROGRESSIVE_SENSITIVITY
+from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
+from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.scores import Scores
-from ripeness.findings.theory.fine_tuning import (
-    fixed_rate_degrades,
-    pull_delays,
-    pull_does_not_cure,
-    tuned_rate_aligned,
-    tuned_rate_rotated,
-)
-from ripeness.findings.theory.noise import learned_at_a_loss, sensitivity_grows
-from ripeness.findings.theory.shared import Tables
-from ripeness.findings.transfer_between_types.claim import transfer_between_types
-from ripeness.findings.transfer_between_types.without_items import transfer_without_items
-from ripeness.findings.transfer_within_type.claim import transfer_within_type
-from ripeness.findings.transfer_within_type.without_items import within_type_without_items
-from ripeness.findings.without_items import learned_without_items
+from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.transfer_between_types.claim import CLAIM as TRANSFER_BETWEEN_TYPES
+from ripeness.findings.transfer_within_type.claim import CLAIM as TRANSFER_WITHIN_TYPE
+from ripeness.findings.tuned_rate_aligned.claim import CLAIM as TUNED_RATE_ALIGNED
+from ripeness.findings.tuned_rate_rotated.claim import CLAIM as TUNED_RATE_ROTATED
+from ripeness.findings.turning_point.claim import CLAIM as TURNING_POINT
 from ripeness.stats.resampling import holm
-from ripeness.tables.columns import REPORTED
 from ripeness.tables.published_rows import lacks_of, shots_apart
 from ripeness.tables.published_suspects import one_label
 
-FINDINGS: dict[str, Callable[[pl.DataFrame, Scores, Settings], Finding]] = {
-    "learned-in-pretraining": learned_in_pretraining,
-    "gain-by-learning": gain_by_learning,
-    "format-spread": format_spread,
-    "transfer-between-types": transfer_between_types,
-    "transfer-within-type": transfer_within_type,
-}
-
-# The same claims where there are measurements and no items, as in published tables; what needs items says so.
-WITHOUT_ITEMS: dict[str, Callable[[pl.DataFrame, Settings], Finding]] = {
-    "learned-in-pretraining": learned_without_items,
-    "gain-by-learning": gain_without_items,
-    "format-spread": spread_without_items,
-    "transfer-between-types": transfer_without_items,
-    "transfer-within-type": within_type_without_items,
-}
-
-
-# The claims of the theory, on tables of simulated networks.
-THEORY: dict[str, Callable[[Tables, Settings], Finding]] = {
-    "sensitivity-grows": sensitivity_grows,
-    "learned-at-a-loss": learned_at_a_loss,
-    "fixed-rate-degrades": fixed_rate_degrades,
-    "tuned-rate-aligned": tuned_rate_aligned,
-    "tuned-rate-rotated": tuned_rate_rotated,
-    "pull-delays": pull_delays,
-    "pull-does-not-cure": pull_does_not_cure,
-}
+CLAIMS: tuple[Claim, ...] = (
+    LEARNED_IN_PRETRAINING,
+    GAIN_BY_LEARNING,
+    FORMAT_SPREAD,
+    TRANSFER_BETWEEN_TYPES,
+    TRANSFER_WITHIN_TYPE,
+    PROGRESSIVE_SENSITIVITY,
+    DEGRADATION_AT_FIXED_RATE,
+    DEGRADATION_AT_TUNED_RATE,
+    TURNING_POINT,
+    DECAY_OR_TOKENS,
+    MITIGATION,
+    DISPLACEMENT_CONSTANCY,
+    SENSITIVITY_GROWS,
+    LEARNED_AT_A_LOSS,
+    FIXED_RATE_DEGRADES,
+    TUNED_RATE_ALIGNED,
+    TUNED_RATE_ROTATED,
+    PULL_DELAYS,
+    PULL_DOES_NOT_CURE,
+)
 
 
-def theory_findings(tables: Tables, settings: Settings) -> list[Finding]:
-    """Test the claims of the theory on tables of simulated networks, and adjust the p values (Holm)."""
-    return adjusted([function(tables, settings) for function in THEORY.values()], settings)
+def all_findings(tables: Tables, settings: Settings) -> list[Finding]:
+    """Test every claim that the tables allow to be tested, and adjust the p values for their number (Holm)."""
+    if has_items(tables):
+        found = on_items(tables, settings)
+    elif is_without_items(tables):
+        found = on_measurements_alone(tables.measurements, settings)
+    else:
+        found = findings_on(tables, settings)
+    return adjusted(found, settings)
 
 
-def findings_without_items(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:
-    """Test every claim on measurements alone, and adjust the p values for their number (Holm).
+def findings_on(tables: Tables, settings: Settings) -> list[Finding]:
+    """Test every claim that has a form for these tables."""
+    return [claim.test(tables, settings) for claim in CLAIMS if claim.form_for(tables)]
+
+
+def on_items(tables: Tables, settings: Settings) -> list[Finding]:
+    """Test claims on a study's own models: those tuned by the method of the settings, else by another one."""
+    used = with_measured_method(tables.scores, settings)
+    found = findings_on(tables, used)
+    if used.method == settings.method:
+        return found
+    note = f"No model tuned by {settings.method!r} was measured; these are tuned by {used.method!r}."
+    of_items = {claim.id for claim in CLAIMS if has_items in claim.needs}
+    return [replace(one, caveats=(*one.caveats, note)) if one.id in of_items and one.n_seeds else one for one in found]
+
+
+def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:
+    """Test claims on measurements without items, as published tables have them.
 
     Probes that may have one label for all answers are left out unless the study says that they are meant; each finding
     says what it would be otherwise.
     """
-    lacks, reported = tuple(lacks_of(measurements)), measurements.filter(REPORTED)
+    lacks, reported = tuple(lacks_of(measurements)), Tables.of(measurements=measurements).reported
     suspects = one_label(reported)
     without = reported.filter(~pl.col("probe").is_in(list(suspects)))
     used, other = (reported, without) if settings.is_one_label_meant else (without, reported)
-    found = [function(used, settings) for function in WITHOUT_ITEMS.values()]
+    found = findings_on(Tables.of(measurements=used), settings)
     if suspects:
-        others = [function(other, settings) for function in WITHOUT_ITEMS.values()]
+        others = findings_on(Tables.of(measurements=other), settings)
         found = [with_suspects(*pair, suspects, settings) for pair in zip(found, others, strict=True)]
     if apart := shots_apart(measurements):
         found = [f if f.effect is not None else replace(f, statement=" ".join([f.statement, *apart])) for f in found]
     found = [finding if finding.low is not None else replace(finding, covers="nothing") for finding in found]
-    return adjusted([replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found], settings)
+    return [replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found]
 
 
 def with_suspects(finding: Finding, other: Finding, suspects: dict[str, str], settings: Settings) -> Finding:
-    """The finding, which says of probes that may have one label for all answers what they do to its verdict."""
+    """Say in the finding what probes that may have one label for all answers do to its verdict."""
     named = "; ".join(f"{probe}: {seen}" for probe, seen in suspects.items())
     is_, with_ = ("taken in", "Without") if settings.is_one_label_meant else ("left out", "With")
     caveat = f"All answers may be one label, and {is_}: {named}. {with_} them the claim is {other.verdict}"
     return replace(finding, caveats=(f"{caveat}, here it is {finding.verdict}.", *finding.caveats))
-
-
-def all_findings(
-    measurements: pl.DataFrame, scores: Scores, settings: Settings, tables: Measured | None = None
-) -> list[Finding]:
-    """Test every claim, and adjust the p values for their number (Holm).
-
-    `tables` are those of claims on overtraining, of which each is tested where the study has measured what it asks.
-    """
-    used = with_measured_method(scores, settings)
-    found = [function(measurements, scores, used) for function in FINDINGS.values()]
-    if used.method != settings.method:
-        note = f"No model tuned by {settings.method!r} was measured; these are tuned by {used.method!r}."
-        found = [
-            replace(finding, caveats=(*finding.caveats, note)) if finding.n_seeds else finding for finding in found
-        ]
-    found += overtraining_findings(tables, used) if tables else []
-    return adjusted(found, settings)
 
 
 def with_measured_method(scores: Scores, settings: Settings) -> Settings:

@@ -128,7 +128,7 @@ def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
 
 
 def one_answers(table: pl.LazyFrame) -> list[tuple[Row, str]]:
-    """The tuned models that give one answer to every test item of a choice that has several right answers."""
+    """Find tuned models that give one answer to every test item of a choice that has several right answers."""
     asked = table.filter(
         pl.col("method") != "base", pl.col("prediction").is_not_null(), probe_kind="choice", split="test"
     )
@@ -140,15 +140,13 @@ def one_answers(table: pl.LazyFrame) -> list[tuple[Row, str]]:
 
 
 def scored(table: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
-    """The rows of an items table that findings are about, with their score."""
+    """Keep the rows of an items table that findings are about, with their score."""
     wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)
-    correct = pl.col("is_correct").cast(pl.Float64)
-    score = pl.when(pl.col("probe_kind") == "choice").then(correct).otherwise("rouge_l").fill_nan(None)
-    return table.filter(REPORTED & wanted).with_columns(score=score).drop_nulls("score")
+    return table.filter(REPORTED & wanted).with_columns(pl.col("score").fill_nan(None)).drop_nulls("score")
 
 
 def outline(tables: list[pl.LazyFrame]) -> tuple[list[Point], dict[tuple[str, str], pl.DataFrame]]:
-    """The checkpoints, and the items of every (probe, split), numbered."""
+    """List the checkpoints, and the items of every (probe, split), numbered."""
     points, items = [], pl.DataFrame(schema=dict.fromkeys(ITEM, pl.String))
     for table in tables:
         points += [Point(*point) for point in table.select(POINT).head(1).collect().iter_rows()]
@@ -163,7 +161,7 @@ def partitioned(frame: pl.DataFrame) -> dict[tuple[str, str], pl.DataFrame]:
 
 
 def columns_of(items: pl.DataFrame) -> pl.DataFrame:
-    """Number the items of one probe in one split."""
+    """Give numbers to the items of one probe in one split."""
     return (
         items.group_by("item").agg(pl.col("probe_kind", "cluster", "gold").min()).sort("item").with_row_index("column")
     )
@@ -205,5 +203,5 @@ def block_of(probe: str, rows: list[Row], columns: pl.DataFrame, file: Path) -> 
 
 
 def codes(names: pl.Series) -> np.ndarray:
-    """Number the distinct names."""
+    """Give numbers to the distinct names."""
     return (names.rank("dense") - 1).to_numpy().astype(np.int64)

@@ -42,7 +42,7 @@ class Trajectory:
 
 
 def points_of(measurements: pl.DataFrame) -> dict[str, list[Point]]:
-    """The checkpoints of every series, in order of tokens."""
+    """List the checkpoints of every series, in order of tokens."""
     found = measurements.select(*Point._fields).unique()
     return in_order([Point(*row) for row in found.iter_rows()])
 
@@ -119,7 +119,7 @@ def saturation(curve: Trajectory, settings: Settings) -> dict[str, object]:
 
 
 def first_of(inside: np.ndarray) -> int:
-    """The first place from which all are true."""
+    """Find the first place from which all are true."""
     outside = np.flatnonzero(~inside)
     return int(outside[-1]) + 1 if len(outside) else 0
 

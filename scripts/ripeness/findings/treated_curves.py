@@ -113,12 +113,12 @@ def displacements(cells: pl.DataFrame, settings: Settings) -> list[Curve]:
 
 
 def noise_increases(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """What noise adds to the loss, by text, normalisation and scale; a repeat is a seed of the noise."""
+    """Make curves of what noise adds to the loss, by text, normalisation and scale; a repeat is a seed of the noise."""
     return noise_curves(sensitivity, "increase", settings)
 
 
 def noise_losses(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """The loss with noise on the weights, by text, normalisation and scale."""
+    """Make curves of the loss with noise on the weights, by text, normalisation and scale."""
     return noise_curves(sensitivity, "loss", settings)
 
 
@@ -131,7 +131,7 @@ def noise_curves(sensitivity: pl.DataFrame, column: str, settings: Settings) -> 
 
 
 def averaged(curves: Sequence[Curve]) -> Curve | None:
-    """The mean of curves with the same runs, tokens and repeats; None for none.
+    """Average curves with the same runs, tokens and repeats; None for none.
 
     Of curves with different ones the kind with the most runs counts, then that with the most tokens.
     """
@@ -146,7 +146,7 @@ def averaged(curves: Sequence[Curve]) -> Curve | None:
 
 
 def matching(curves: Sequence[Curve], other: Curve, keys: Sequence[str]) -> Curve | None:
-    """The curve of the same runs, tokens and repeats as another and with the same `keys`."""
+    """Find the curve of the same runs, tokens and repeats as another and with the same `keys`."""
     for curve in curves:
         is_same = (curve.runs, tuple(curve.tokens), curve.repeats) == (other.runs, tuple(other.tokens), other.repeats)
         if is_same and all(curve.key[name] == other.key[name] for name in keys):

@@ -10,7 +10,7 @@ from huggingface_hub import constants, snapshot_download
 from ripeness.hub.download import download, list_files
 from ripeness.hub.retry import patiently
 from ripeness.hub.target import Target
-from ripeness.models.load import TOKENIZER_FILES
+from ripeness.models.tokens import TOKENIZER_FILES
 from ripeness.runtime.errors import UserError
 from ripeness.study.lock_file import commit_of
 

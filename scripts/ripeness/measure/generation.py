@@ -31,8 +31,9 @@ def generate(
     *,
     batch_tokens: int,
 ) -> list[str | None]:
-    """The greedy continuation of every context, cut before the stop text and stripped of white space."""
-    starts, nothing = [Start(context) for context in contexts], [[] for _ in contexts]
+    """Generate greedily after every context; cut before the stop text and strip white space."""
+    starts = [Start(context) for context in contexts]
+    nothing: list[list[int]] = [[] for _ in contexts]
     return [text for text, _ in answer(model, tokenizer, starts, nothing, stopping, batch_tokens=batch_tokens)]
 
 
@@ -46,7 +47,7 @@ def answer(
     *,
     batch_tokens: int,
 ) -> list[tuple[str | None, float]]:
-    """What `generate` gives, and the summed log-probability (nats) of the target's tokens after every context.
+    """Generate as `generate` does, and compute the log-probability (nats) of the target after every context.
 
     What all contexts begin with is read once. Prompts are read in batches of `batch_tokens`, the longest first, and
     KEPT times as many tokens are kept at once; a text that has ended makes room for the next. A target is read with its
@@ -63,7 +64,7 @@ def answer(
 def write(
     model: PreTrainedModel, starts: list[Start], targets: list[list[int]], writer: Writer, batch_tokens: int
 ) -> tuple[list[list[int]], list[float]]:
-    """New tokens after every context, and the summed log-probability (nats) of every target."""
+    """Generate tokens after every context, and compute the log-probability (nats) of every target."""
     new_tokens = max(*map(writer.most_tokens, starts), *map(len, targets))
     longest = max(len(start.context) for start in starts) + new_tokens
     way = write_packed if keeps_exactly(model, longest) else write_plainly
@@ -73,7 +74,7 @@ def write(
 def write_packed(
     model: PreTrainedModel, starts: list[Start], targets: list[list[int]], writer: Writer, batch_tokens: int
 ) -> tuple[list[list[int]], list[float]]:
-    """New tokens after every context, and the targets' log-probabilities, of a model that can pack and go on."""
+    """Generate and score targets with a model that supports packing and a key-value cache."""
     prefix = shared_prefix([start.context for start in starts])
     rests = [start.context[len(prefix) :] for start in starts]
     room = max(map(len, rests)) + max(*map(writer.most_tokens, starts), *map(len, targets))
@@ -115,18 +116,20 @@ def write_packed(
 def read(
     model: PreTrainedModel, asked: list[tuple[list[int], list[int]]], memory: Memory, first: int, n_prefix: int
 ) -> tuple[torch.Tensor, list[float]]:
-    """Logits of the first new token of every text, whose prompts the memory gets from number `first` on; and
-    log-probabilities of the targets.
+    """Compute logits of the first new token of every text, and log-probabilities of the targets.
 
-    A text is a prompt with a target, which may be empty. The memory gets the targets too, but no text grows from them:
-    what is written takes their places.
+    A text is a prompt with a target, which may be empty. The memory gets the prompts from number `first` on. It gets
+    the targets too, but generated tokens overwrite them.
     """
     texts = [rest + target[:-1] for rest, target in asked]  # the last token is predicted and not read
     lengths = [len(text) for text in texts]
     memory.read(first, lengths, model.device)
     tokens = [token for text in texts for token in text]
     positions = [n_prefix + place for length in lengths for place in range(length)]
-    wanted, firsts, scored, start = [], [], [], 0  # places in the row; rows of logits; (row of logits, token, text)
+    wanted: list[int] = []  # places in the row
+    firsts: list[int] = []  # rows of logits
+    scored: list[tuple[int, int, int]] = []  # (row of logits, token, text)
+    start = 0
     for text, (rest, target) in enumerate(asked):
         firsts.append(len(wanted))
         scored += [(len(wanted) + number, token, text) for number, token in enumerate(target)]
@@ -140,7 +143,7 @@ def read(
 
 
 def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: Memory, n_prefix: int) -> torch.Tensor:
-    """Logits of the next token of every text, given its newest one and how many the memory holds before that."""
+    """Compute the logits of every text's next token, from its newest one and the number of tokens in memory."""
     memory.step(lengths, model.device)
     positions, all_of_them = [n_prefix + length for length in lengths], torch.arange(len(tokens), device=model.device)
     return row_logits(model, tokens, positions, all_of_them, [], memory=memory)
@@ -149,7 +152,7 @@ def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: 
 def write_plainly(
     model: PreTrainedModel, starts: list[Start], targets: list[list[int]], writer: Writer, batch_tokens: int
 ) -> tuple[list[list[int]], list[float]]:
-    """The same by `generate` of transformers, for models with attention of another kind, or with none."""
+    """Generate and score targets with `generate` of transformers, for models that cannot be packed."""
     requests = [Request(start.context, target) for start, target in zip(starts, targets, strict=True) if target]
     scores = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
     logps = [sum(next(scores)) if target else 0.0 for target in targets]

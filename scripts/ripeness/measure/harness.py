@@ -34,12 +34,12 @@ NO_METRIC = "bypass"  # what the harness calls no metric at all
 
 
 def source() -> str:
-    """Who measured: the name and version of the harness."""
+    """Name the harness and its version."""
     return f"lm_eval {version('lm-eval')}"
 
 
 def task_folder() -> Path:
-    """The folder of the tasks that the harness brings."""
+    """Return the folder of the tasks that come with lm-eval."""
     import lm_eval.tasks
 
     return Path(lm_eval.tasks.__file__).parent
@@ -79,7 +79,7 @@ def fetched_task(folder: Path, *, shots: int) -> "ConfigurableTask":
 def predict_task(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict[str, Any], *, batch_tokens: int
 ) -> list[dict[str, Any]]:
-    """One row an item, with the harness's metrics of it. Precision is that of the autocast around the call."""
+    """Make one row per item, with the harness's metrics. Precision is that of the autocast around the call."""
     from lm_eval import evaluate
     from lm_eval.models.huggingface import HFLM
 
@@ -103,14 +103,14 @@ def predict_task(
     rows = item_rows(lm, task, name, found)
     if any(are_none):
         rows = [
-            without_values(row, "logits that are no numbers, or all equal, in some passes of the task") for row in rows
+            without_values(row, "logits that are not finite, or all equal, in some passes of the task") for row in rows
         ]
     return rows
 
 
 @contextmanager
 def watched(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
-    """A list that says of every pass of a model whether logits of the last tokens are no answer (see `token_logps`).
+    """Record for every forward pass whether the logits of the last tokens are valid (see `token_logps`).
 
     The largest of NaN is no token, yet the harness would write it.
     """
@@ -128,19 +128,19 @@ def watched(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
 
 
 def without_values(row: dict[str, Any], reason: str) -> dict[str, Any]:
-    """The row of an item of whose metrics none is a number."""
+    """Make the row of an item whose metrics have no number."""
     return row | {"harness": [entry | {"value": None} for entry in row["harness"]], "reason": reason}
 
 
 def is_finite(responses: Any) -> bool:
-    """Whether all log-likelihoods among the responses to an item are finite; texts are no numbers."""
+    """Return whether all log-likelihoods among the responses to an item are finite; texts are no numbers."""
     if isinstance(responses, (list, tuple)):
         return all(map(is_finite, responses))
     return not isinstance(responses, float) or math.isfinite(responses)
 
 
 def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The samples that the harness logs, one row a document with the metrics of all filters.
+    """Make a row for each document from the samples that lm-eval logs, with the metrics of all filters.
 
     The harness takes a log-likelihood that is NaN for the first option or for the best: such an item has no metric.
     """
@@ -162,7 +162,7 @@ def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, 
             }
         is_read = is_finite(sample["resps"])
         if not is_read:
-            rows[sample["doc_id"]]["reason"] = "no finite log-likelihood of what the harness asks"
+            rows[sample["doc_id"]]["reason"] = "no finite log-likelihood of what the harness scores"
         for metric in sample["metrics"]:
             key = f"{metric},{sample['filter']}"
             value = sample[metric] if key in means else totals.get(key)
@@ -175,7 +175,7 @@ def item_rows(lm: "HFLM", task: "ConfigurableTask", name: str, found: dict[str, 
 
 
 def mean_metrics(task: "ConfigurableTask", samples: list[dict[str, Any]]) -> set[str]:
-    """The metrics ("name,filter") that are the mean of a number of every item; others have one value a task."""
+    """List the metrics ("name,filter") that are means over items; others have one value for the whole task."""
     from lm_eval.api.metrics import mean
 
     functions = task.aggregation()
@@ -189,7 +189,7 @@ def mean_metrics(task: "ConfigurableTask", samples: list[dict[str, Any]]) -> set
 
 
 def room_of(lm: "HFLM", arguments: tuple) -> tuple[int, bool]:
-    """Tokens of a prompt, and whether the harness cuts it from the left because it does not fit the model."""
+    """Count the tokens of a prompt, and return whether the harness cuts it from the left to fit the model."""
     if len(arguments) == 1:  # running text, which it reads in windows
         return 0, False
     context, more = arguments

@@ -17,7 +17,7 @@ TEMPLATES = {
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
-    """Tokens as id:piece, wrapped."""
+    """Write tokens as id:piece, wrapped."""
     words = " ".join(
         f"{token}:{piece}" for token, piece in zip(tokens, tokenizer.convert_ids_to_tokens(tokens), strict=True)
     )
@@ -25,12 +25,12 @@ def pieces(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
 
 
 def counted(tokens: list[int]) -> str:
-    """How many tokens there are."""
+    """Write how many tokens there are."""
     return "1 token" if len(tokens) == 1 else f"{len(tokens)} tokens"
 
 
 def answers(tokenizer: PreTrainedTokenizerBase, example: dict, prompt: Prompt) -> str:
-    """Every option that is scored, the right one marked."""
+    """Write every scored option, with the right one marked."""
     lines = []
     for place, tokens in enumerate(prompt.answers):
         mark = "  <- gold" if place == example["gold"] else ""
@@ -40,7 +40,7 @@ def answers(tokenizer: PreTrainedTokenizerBase, example: dict, prompt: Prompt) -
 
 
 def scored(tokenizer: PreTrainedTokenizerBase, example: dict, task: Task, format_: str, prompt: Prompt) -> list[str]:
-    """What is asked of the model and compared with what."""
+    """Describe what the model must answer and how the answer is compared."""
     if task.kind == "generation":
         lines = [f"generated: at most {task.max_new_tokens} tokens, up to the end of text or before {task.stop!r}"]
         if text := again_text(tokenizer, prompt.start):
@@ -56,7 +56,7 @@ def scored(tokenizer: PreTrainedTokenizerBase, example: dict, task: Task, format
 
 
 def describe(tokenizer: PreTrainedTokenizerBase, example: dict, task: Task, format_: str, prompt: Prompt) -> str:
-    """Everything about one item."""
+    """Write everything about one item."""
     dropped = f", {prompt.n_dropped} shots left out to fit" if prompt.n_dropped else ""
     (trained,) = encode_examples(
         [(example["item"], example["turns"] or example["prompt"], example["target"])], tokenizer, max_length=10**9

@@ -23,7 +23,7 @@ CHUNK = 64  # rows of logits whose probabilities are summed at once, so that the
 
 @torch.inference_mode()
 def option_scores(model: PreTrainedModel, prompts: list[Prompt], *, batch_tokens: int) -> list[list[float]]:
-    """The summed log-probability (nats) of every option of every prompt.
+    """Compute the summed log-probability (nats) of every option of every prompt.
 
     The same as `log_likelihoods` of each option after its context, up to rounding, whatever is batched together.
     """
@@ -39,7 +39,7 @@ def option_scores(model: PreTrainedModel, prompts: list[Prompt], *, batch_tokens
 
 
 def scores_of_alike(model: PreTrainedModel, prompts: list[Prompt], batch_tokens: int) -> list[list[float]]:
-    """Scores of prompts that begin alike: their common beginning is read once, each context once."""
+    """Score prompts that begin alike: their common beginning is read once, each context once."""
     longest = max(len(prompt.context) + max(map(len, prompt.answers), default=0) for prompt in prompts)
     if not packs_exactly(model, longest):
         return scores_one_by_one(model, prompts, batch_tokens=batch_tokens)
@@ -56,7 +56,7 @@ def scores_of_alike(model: PreTrainedModel, prompts: list[Prompt], batch_tokens:
 
 
 def scores_one_by_one(model: PreTrainedModel, prompts: list[Prompt], *, batch_tokens: int) -> list[list[float]]:
-    """The same by reading the context anew for every option."""
+    """Score options by reading the context again for every option."""
     requests = [Request(prompt.context, answer) for prompt in prompts for answer in prompt.answers]
     logps = iter(log_likelihoods(model, requests, batch_tokens=batch_tokens))
     return [[sum(next(logps)) for _ in prompt.answers] for prompt in prompts]
@@ -92,7 +92,7 @@ def lay_out(prompt: Prompt, n_prefix: int) -> Question:
 
 
 def in_rows(lengths: list[int], row_tokens: int) -> list[list[int]]:
-    """Indices in rows of at most `row_tokens` tokens, longest first: neighbours are alike, failure comes early."""
+    """Group indices into rows of at most `row_tokens` tokens, longest first: neighbours are alike, failure is early."""
     rows: list[list[int]] = []
     room = 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
@@ -107,7 +107,7 @@ def in_rows(lengths: list[int], row_tokens: int) -> list[list[int]]:
 def row_scores(
     model: PreTrainedModel, row: list[Question], n_prefix: int, prefix: KeysAndValues | None
 ) -> list[list[float]]:
-    """Scores of the options of the questions of one row."""
+    """Score the options of the questions of one row."""
     lengths, kind = [len(question.tokens) for question in row], model.device.type
     wanted: dict[int, int] = {}  # place in the row: place among the logits
     scored, option, start = [], 0, 0
@@ -135,7 +135,7 @@ def row_scores(
 def summed_logps(
     logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int, model: PreTrainedModel | None = None
 ) -> list[float]:
-    """Log-probabilities (nats) summed for each of `n` owners; `scored` are (row of the logits, token, owner).
+    """Sum log-probabilities (nats) for each of `n` owners; `scored` are (row of the logits, token, owner).
 
     Of what is none see `token_logps`, which asks the `model`.
     """
@@ -148,7 +148,7 @@ def summed_logps(
 
 
 def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:
-    """Questions of similar length, with what each of their tokens sees: the prefix, its context, its own option."""
+    """Group questions of similar length, with what each token sees: the prefix, its context, its own option."""
     lengths = [len(question.tokens) for question in row]
     padded = [question.segments + [-1] * (max(lengths) - len(question.segments)) for question in row]
     hidden = ~seen_by(torch.tensor(padded, device=device))
@@ -158,7 +158,7 @@ def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group
 
 
 def seen_by(segments: torch.Tensor) -> torch.Tensor:
-    """What each token sees, (n, L, L): the context (segment 0) and its own option, up to itself.
+    """Build the mask of what each token sees, (n, L, L): the context (segment 0) and its own option, up to itself.
 
     Padding (segment -1) sees itself and is not looked at.
     """

@@ -35,12 +35,12 @@ LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
 def weights_of(model: PreTrainedModel) -> Weights:
-    """The weights by name, without gradients; tied ones stand once."""
+    """Collect the weights by name, without gradients; tied ones once."""
     return {name: weight.detach() for name, weight in model.named_parameters() if weight.is_floating_point()}
 
 
 def copies_of(weights: Weights) -> Weights:
-    """Exact copies."""
+    """Copy weights exactly."""
     return {name: weight.clone() for name, weight in weights.items()}
 
 
@@ -57,7 +57,7 @@ def replaced(weights: Weights, originals: Weights, change: Callable[[str, torch.
 
 
 def draw_noise(weights: Weights, seed: int) -> Weights:
-    """Standard normal noise for every weight, in fp32, a function of the seed, the weight's name and its shape alone.
+    """Draw standard normal noise in fp32 for every weight, from the seed, the weight's name and its shape alone.
 
     Drawn on the processor, so that a GPU has the same.
     """
@@ -70,10 +70,10 @@ def draw_noise(weights: Weights, seed: int) -> Weights:
 
 
 def with_noise(noise: Weights, stds: dict[str, float], scale: float) -> Callable[[str, torch.Tensor], torch.Tensor]:
-    """The change that adds noise; the sum is in fp32. UserError for a scale that fp32 cannot hold."""
+    """Make the change that adds noise, summed in fp32. UserError for a scale that fp32 cannot hold."""
     if (largest := scale * max(stds.values())) > torch.finfo(torch.float32).max:
         raise UserError(
-            f"noise of scale {scale:g} has a std of {largest:.3g}, which is more than single precision holds\n"
+            f"noise of scale {scale:g} has a std of {largest:.3g}, which is too large for single precision\n"
             "hint: a scale that leaves the model in ruins is far below; take one such as 0.1"
         )
 
@@ -84,7 +84,7 @@ def with_noise(noise: Weights, stds: dict[str, float], scale: float) -> Callable
 
 
 def rounding(model: PreTrainedModel, bits: int) -> Callable[[str, torch.Tensor], torch.Tensor]:
-    """The change that rounds matrices to the nearest of 2^bits - 1 levels, symmetric about 0, and leaves vectors.
+    """Make the change that rounds matrices to 2^bits - 1 levels, symmetric about 0, and leaves vectors.
 
     The outermost levels are plus and minus the largest weight of an output channel (of an embedding: of a token).
     """
@@ -99,7 +99,7 @@ def rounding(model: PreTrainedModel, bits: int) -> Callable[[str, torch.Tensor],
 
 
 def rounded(matrix: torch.Tensor, bits: int, *, inputs: int = -1) -> torch.Tensor:
-    """A matrix on 2^bits - 1 levels, in fp32; `inputs` is the dimension over which an output channel extends."""
+    """Round a matrix to 2^bits - 1 levels in fp32; `inputs` is the dimension along an output channel."""
     matrix, top = matrix.float(), 2 ** (bits - 1) - 1
     step = matrix.abs().amax(inputs, keepdim=True) / top
     step[step == 0] = 1.0
@@ -107,7 +107,7 @@ def rounded(matrix: torch.Tensor, bits: int, *, inputs: int = -1) -> torch.Tenso
 
 
 def stds_of(normalisation: str, originals: Weights, config: PretrainedConfig, start: Path | None) -> dict[str, float]:
-    """The std of the noise of scale 1 on every weight; `start` is the model at step 0, where it is known."""
+    """Compute the std of noise of scale 1 for every weight; `start` is the model at step 0, where it is known."""
     if normalisation == "absolute":
         return dict.fromkeys(originals, 1.0)
     if normalisation == "relative":
@@ -116,9 +116,9 @@ def stds_of(normalisation: str, originals: Weights, config: PretrainedConfig, st
 
 
 def measured_stds(start: Path, weights: Weights) -> dict[str, float]:
-    """The std of every tensor at step 0: of a checkpoint's folder, or of a training state of pretrain_state."""
+    """Measure the std of every tensor at step 0, from a checkpoint folder or a state of pretrain_state."""
     files, prefix = (weight_files(start), "") if start.is_dir() else ([start], STATE_PREFIX)
-    stds = {}
+    stds: dict[str, float] = {}
     for path in files:
         with open_tensors(path) as file:
             names = {name.removeprefix(prefix): name for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
@@ -131,13 +131,13 @@ def measured_stds(start: Path, weights: Weights) -> dict[str, float]:
 
 
 def spread(tensor: torch.Tensor) -> float:
-    """The standard deviation of a tensor's numbers; exactly 0 where all are equal."""
+    """Compute the standard deviation of a tensor; exactly 0 where all numbers are equal."""
     numbers = tensor.double()
     return 0.0 if (numbers == numbers.flatten()[0]).all() else numbers.std(correction=0).item()
 
 
 def initial_stds(config: PretrainedConfig, weights: Weights) -> dict[str, float]:
-    """The std with which a model of this config is initialised: matrices only; vectors are constants.
+    """Compute the std at initialisation from the config: matrices only, as vectors are constants.
 
     That of the config's `initializer_range`, but for OLMo (the first, whose config.json says nothing true of it): its
     `mitchell` initialisation, 1/sqrt(width), and for what writes into the residual stream of layer l (from 0)
@@ -150,14 +150,14 @@ def initial_stds(config: PretrainedConfig, weights: Weights) -> dict[str, float]
     std = getattr(config, "initializer_range", getattr(config, "init_std", None))  # OPT has the other name
     if std is None:
         raise UserError(
-            f"the config of {config.model_type!r} says nothing of its initialisation (initializer_range)\n"
+            f"the config of {config.model_type!r} does not specify its initialisation (initializer_range)\n"
             "hint: add the checkpoint at step 0 to the series, or take the normalisations relative and absolute"
         )
     return {name: float(std) if weight.ndim > 1 else 0.0 for name, weight in weights.items()}
 
 
 def mitchell_std(name: str, weight: torch.Tensor, width: int) -> float:
-    """The std of a tensor of the first OLMo at its initialisation."""
+    """Compute the std of a tensor of the first OLMo at its initialisation."""
     if weight.ndim < 2:
         return 0.0
     is_output = name.endswith(("self_attn.o_proj.weight", "mlp.down_proj.weight"))

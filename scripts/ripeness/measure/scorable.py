@@ -1,28 +1,30 @@
-"""What no score can be had of, found before anything is scored: predictions that a hand or a failure has made odd."""
+"""Find predictions that cannot be scored, before anything is: edited by hand, or damaged."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ripeness.measure.metrics import IS_CORRECT, ROUGE, bare
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, shortened
 from ripeness.runtime.made_here import damaged
 from ripeness.storage.parquet import check_columns, read_table
 from ripeness.study.schema import hint
+from ripeness.study.scoring.answers import without_space
+from ripeness.study.scoring.metrics import NORMALISATIONS
+from ripeness.study.scoring.rouge import SCORERS
 from ripeness.study.user_patterns import check_group
 from ripeness.tables.columns import PREDICTIONS, PROBE, conform
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 
-MEND = "mend the row, or delete the file; the next run makes it again"
+FIX = "fix the row, or delete the file; the next run makes it again"
 IDENTITY = {"study": str, "dataset": str, "format": str, "method": str, "seed": int}  # of a cell, as `cell` has it
 RECORD = ("status", "losses", "n_examples", "n_tokens", "n_truncated", "precision")  # of a training
 OF_OPTIONS = ("logps", "logps_unconditional", "n_option_tokens", "same_text", "same_tokens")  # a value an option
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of predictions; UserError names a row, or a column, that no score can be had of."""
+    """Read a file of predictions; UserError names a row, or a column, that cannot be scored."""
     check_columns(path, PREDICTIONS, may_lack=True)
     rows = conform(read_table(path), PREDICTIONS).to_dicts()
     seen: set[tuple[Any, ...]] = set()
@@ -31,18 +33,18 @@ def read_predictions(path: Path) -> list[dict[str, Any]]:
         probe = tuple(row[name] for name in PROBE)
         found = next(faults(row), None)
         if found is None and probe != last and (*probe, None) in seen:
-            found = f"the rows of the probe {row['probe']!r} do not stand together"
+            found = f"the rows of the probe {row['probe']!r} are not consecutive"
         if found is None and (*probe, row["item"]) in seen:
-            found = f"the item {row['item']!r} of the probe {row['probe']!r} is there twice"
+            found = f"the item {row['item']!r} of the probe {row['probe']!r} is duplicated"
         if found is not None:
-            raise UserError(f"{path}: row {number}, item {row['item']!r}: {found}\nhint: {MEND}")
+            raise UserError(f"{path}: row {number}, item {row['item']!r}: {found}\nhint: {FIX}")
         last = probe
         seen |= {(*probe, None), (*probe, row["item"])}
     return rows
 
 
 def faults(row: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a prediction, in words."""
+    """List what is wrong with a prediction, in words."""
     for name in ("item", "cluster", "probe", "probe_kind", "probe_format", "shots", "n_dropped_shots"):
         if row[name] is None:
             yield f"{name} is null"
@@ -53,9 +55,9 @@ def faults(row: dict[str, Any]) -> Iterator[str]:
 
 
 def choice_faults(row: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with options and what was said of each."""
+    """List what is wrong with the options and their numbers."""
     options, gold = row["choices"], row["gold"]
-    if not options or None in options or not all(bare(options)):
+    if not options or None in options or not all(without_space(options)):
         yield f"choices is {shortened(options)}, where each is a text that is not empty"
     if gold is None or not 0 <= gold < len(options):
         yield f"gold is {shortened(gold)}, not the place of one of {len(options)} choices, from 0"
@@ -71,7 +73,7 @@ def choice_faults(row: dict[str, Any]) -> Iterator[str]:
 
 
 def generation_faults(row: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with right answers."""
+    """List what is wrong with right answers."""
     if row["target"] is None:
         yield "target is null"
     if None in (row["references"] or []):
@@ -79,21 +81,21 @@ def generation_faults(row: dict[str, Any]) -> Iterator[str]:
 
 
 def text_faults(row: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the size of a passage."""
+    """List what is wrong with the size of a passage."""
     for name in ("n_tokens", "n_bytes"):
         if row[name] is None:
             yield f"{name} is null"
 
 
 def harness_faults(row: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the metrics that lm-eval gives."""
+    """List what is wrong with the metrics of lm-eval."""
     for entry in row["harness"] if row["harness"] is not None else [None]:
         if entry is None or entry["metric"] is None or entry["is_mean"] is None:
             yield f"harness holds {shortened(entry)}, where a metric has a name, a value and whether it is a mean"
 
 
 def below(row: dict[str, Any], least: int, *names: str) -> Iterator[str]:
-    """Numbers of a row that are less than they can be."""
+    """List numbers of a row that are too small."""
     for name in names:
         if row[name] is not None and row[name] < least:
             yield f"{name} is {row[name]}"
@@ -114,9 +116,9 @@ def check_ways(normalisations: dict[str, Any], extracts: dict[str, Any], words: 
         if not isinstance(formats, dict):
             raise UserError(f'{where} is {shortened(formats)}\nhint: by format, such as {{"io": "character"}}')
         for format_, name in formats.items():
-            check_known(f"{where}: {format_}", name, list(IS_CORRECT))
+            check_known(f"{where}: {format_}", name, NORMALISATIONS)
     for dataset, name in words.items():
-        check_known(f"--words: {dataset}", name, list(ROUGE))
+        check_known(f"--words: {dataset}", name, list(SCORERS))
     for dataset, pattern in extracts.items():
         if not isinstance(pattern, str):
             raise UserError(f"--extracts: {dataset} is {shortened(pattern)}\nhint: a regular expression with one group")
@@ -147,7 +149,7 @@ def check_identity(cell: dict[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The record of a training; UserError where it is damaged, or its losses are none."""
+    """Read the record of a training; UserError where it is damaged, or has no losses."""
     record = read_json(path, dict, keys=RECORD)
     losses = record["losses"]
     if not isinstance(losses, list) or not losses or not all(type(x) in (int, float, type(None)) for x in losses):

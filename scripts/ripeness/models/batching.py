@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.models.chat import Turns, chat_contexts, encode_chats, turn_end
-from ripeness.models.load import contexts_of, encode_pairs, end_of_text
+from ripeness.models.tokens import contexts_of, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
 
 IGNORED = -100  # target of positions that the loss leaves out, as in torch and transformers
@@ -36,13 +36,17 @@ def encode_examples(
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end = end_of_text(tokenizer)
-    if isinstance(rows[0][1], list):
-        pairs = [pair for (pair,) in encode_chats(tokenizer, [(turns, [answer]) for _, turns, answer in rows])]
+    chats = [(prompt, [answer]) for _, prompt, answer in rows if not isinstance(prompt, str)]
+    texts = [(prompt, answer) for _, prompt, answer in rows if isinstance(prompt, str)]
+    if chats and texts:
+        raise UserError("some training examples are chats and some are prompts\nhint: a file holds one or the other")
+    if chats:
+        pairs = [pair for (pair,) in encode_chats(tokenizer, chats)]
         contexts = chat_contexts(tokenizer, [prompt for prompt, _ in pairs])
         ends = turn_end(tokenizer).token
         end = end if ends is None else ends
     else:
-        pairs = encode_pairs(tokenizer, [(prompt, answer) for _, prompt, answer in rows])
+        pairs = encode_pairs(tokenizer, texts)
         contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
     examples = []
     for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
@@ -57,12 +61,12 @@ def encode_examples(
 
 
 def of_text(tokens: list[int]) -> Example:
-    """A piece of running text: every token but the first is learned."""
+    """Make an example of running text: every token but the first is learned."""
     return Example(tokens, [IGNORED, *tokens[1:]])
 
 
 def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
-    """A batch in rows of at most `row_tokens` tokens, or of one longer example; longest first, each where it fits."""
+    """Arrange a batch in rows of at most `row_tokens` tokens (or one longer example), longest first, first fit."""
     rows: list[list[Example]] = []
     for example in sorted(batch, key=lambda example: -len(example.tokens)):
         for row in rows:
@@ -75,7 +79,7 @@ def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
 
 
 def shared_tokens(row: list[Example], width: int) -> int:
-    """How many tokens all prompts begin with, but for the last of a prompt, which predicts; 0 where they are few."""
+    """Count the tokens that all prompts begin with, except the last of a prompt, which predicts; 0 where few."""
     alike = len(commonprefix([example.tokens for example in row]))
     prompts = (next(i for i, target in enumerate(example.targets) if target != IGNORED) for example in row)
     n_shared = min(alike, min(prompts) - 1)
@@ -84,7 +88,7 @@ def shared_tokens(row: list[Example], width: int) -> int:
 
 
 def padded(batch: list[Example], *, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens and targets of a batch, (B, T) each, padded on the right to the longest example."""
+    """Pad tokens and targets of a batch, (B, T) each, on the right to the longest example."""
     length = max(len(example.tokens) for example in batch)
     tokens = [example.tokens + [pad] * (length - len(example.tokens)) for example in batch]
     targets = [example.targets + [IGNORED] * (length - len(example.targets)) for example in batch]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.load import contexts_of, encode, encode_pairs
+from ripeness.models.tokens import contexts_of, encode, encode_pairs
 from ripeness.runtime.errors import UserError
 
 Turns = list[dict[str, str]]  # {role, content} each, as chat templates take them
@@ -38,12 +38,12 @@ class TurnEnd:
 
 
 def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Which template words a chat: "tokenizer", its own, or "plain", a line `User: ...` or `Assistant: ...` a turn."""
+    """Return which template renders a chat: "tokenizer", its own, or "plain", lines `User: ...`, `Assistant: ...`."""
     return "tokenizer" if tokenizer.chat_template else "plain"
 
 
 def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
-    """Finished turns as text. UserError for turns that the template refuses, as some do a system."""
+    """Render finished turns as text. UserError for turns that the template rejects, such as a system turn."""
     try:
         template = tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN
         template = CLOCK + template if "strftime_now" in template else template
@@ -57,7 +57,7 @@ def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
 
 
 def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
-    """Turns as text, up to the place where the template puts the assistant's answer.
+    """Render turns as text, up to where the template puts the assistant's answer.
 
     Whatever a template writes before an answer is part of the prompt: the name of the role, a space, an empty block of
     thoughts. The text is that of a finished conversation, so that no template needs a prompt for generation.
@@ -69,13 +69,13 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
     if not answer:
         raise UserError(
             "the chat template of the tokenizer does not write the assistant's answer as it is\n"
-            "hint: leave out the format `chat`, or mend `chat_template`"
+            "hint: leave out the format `chat`, or fix `chat_template`"
         )
     return before
 
 
 def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
-    """What the template writes after an answer: the first special token there, else the text before the next turn."""
+    """Find what the template puts after an answer: its first special token, or the text before the next turn."""
     asked = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
     after = chat_text(tokenizer, asked).rpartition(ANSWER)[2]
     added = tokenizer.added_tokens_decoder
@@ -93,7 +93,7 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
 def encode_chats(
     tokenizer: PreTrainedTokenizerBase, chats: list[tuple[Turns, list[str]]]
 ) -> list[list[tuple[list[int], list[int]]]]:
-    """Tokens of the turns of every chat, and of each answer after them, as `encode_pairs` cuts them."""
+    """Tokenize the turns of every chat, and each answer after them, split as `encode_pairs` does."""
     texts = [chat_prompt(tokenizer, turns) for turns, _ in chats]
     pairs = [(text, answer) for text, (_, answers) in zip(texts, chats, strict=True) for answer in answers]
     encoded = iter(encode_pairs(tokenizer, pairs))
@@ -101,7 +101,7 @@ def encode_chats(
 
 
 def chat_contexts(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
-    """What a model reads before each answer in a chat: a template of the tokenizer's own says how a document starts."""
+    """Complete the tokens before each answer in a chat; the tokenizer's own template starts the document."""
     if not tokenizer.chat_template:
         return contexts_of(tokenizer, prompts)
     return [tokens or contexts_of(tokenizer, [[]])[0] for tokens in prompts]

@@ -18,18 +18,18 @@ WANTED = {
 }
 KINDS = {"series": "text", "checkpoint": "text", "phase": "phase", "lr": "rate"}
 COUNTS = ("step", "tokens", "seed")
-OF_THE_USER = "mend it, or delete it and give the facts in the checkpoint's line of the study"
+OF_THE_USER = "fix it, or delete it and put the facts in the checkpoint's line of the study"
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The facts of a checkpoint.json; UserError, with the place, for what is no JSON object or of another type."""
+    """Read checkpoint.json; UserError, with the place, if it is no JSON object or a type is wrong."""
     advice = None if made_folder(path) else OF_THE_USER
     facts = read_json(path, dict, advice=advice)
     return checked(str(path), facts, advice or OF_THE_USER)
 
 
 def read_made_facts(path: Path) -> dict[str, Any]:
-    """The facts of a checkpoint of a study, which has all of them."""
+    """Read the facts of a checkpoint of a study, which has all of them."""
     facts = read_facts(path)
     if missing := [key for key in FACTS if key not in facts]:
         raise damaged(path, f"it lacks {', '.join(missing)}", None if made_folder(path) else OF_THE_USER)
@@ -37,7 +37,7 @@ def read_made_facts(path: Path) -> dict[str, Any]:
 
 
 def checked(where: str, facts: dict[str, Any], advice: str) -> dict[str, Any]:
-    """The facts, with whole numbers as such (1e9 is one); null is right for what nobody knows."""
+    """Check the types of facts; 1e9 becomes a whole number, and null means unknown."""
     found = dict(facts)
     for key in FACTS:
         value, kind = facts.get(key), KINDS.get(key, "count")
@@ -51,7 +51,7 @@ def checked(where: str, facts: dict[str, Any], advice: str) -> dict[str, Any]:
 
 
 def is_of(kind: str, value: Any) -> bool:
-    """Whether a value is a text, a phase, a count or a rate."""
+    """Return whether a value has the type: a text, a phase, a count or a rate."""
     if kind in ("text", "phase"):
         return isinstance(value, str) and (kind == "text" or value in PHASES)
     is_number = isinstance(value, int if kind == "count" else (int, float)) and not isinstance(value, bool)

@@ -23,7 +23,7 @@ LAYER_WINDOWS = {
 
 
 def text_config(config: PretrainedConfig) -> PretrainedConfig:
-    """The part of a config that describes the model of text; models of several media have it nested.
+    """Return the part of a config that describes the text model; multimodal models nest it.
 
     UserError where none can be told from others.
     """
@@ -37,7 +37,7 @@ def text_config(config: PretrainedConfig) -> PretrainedConfig:
 
 
 def context_length(config: PretrainedConfig) -> int:
-    """Tokens that a model can attend to; NO_LIMIT for ALiBi and recurrent models, whose configs name no number."""
+    """Return how many tokens a model can attend to; NO_LIMIT for ALiBi and recurrent models, which name none."""
     text = text_config(config)
     lengths = (getattr(text, key, None) for key in LENGTH_KEYS)
     length = next((int(value) for value in lengths if value is not None and value > 0), NO_LIMIT)
@@ -45,13 +45,13 @@ def context_length(config: PretrainedConfig) -> int:
 
 
 def text_window(config: PretrainedConfig) -> int:
-    """Tokens of running text that are read at once: the context; without a limit, as in lm-evaluation-harness."""
+    """Return how many tokens of running text are read at once: the context, or as in lm-evaluation-harness."""
     length = context_length(config)
     return DEFAULT_WINDOW if length == NO_LIMIT else length
 
 
 def reach(model: PreTrainedModel) -> float:
-    """How many tokens a sequence may have so that, by the config, every layer attends to all of them; 0 where none may.
+    """Return how long a sequence may be so that, by the config, every layer attends to all of it; 0 where none may.
 
     A sequence that is no longer than the windows of its layers is attended to whole. None may be so long that others
     read with it would be rotated otherwise.
@@ -65,7 +65,7 @@ def reach(model: PreTrainedModel) -> float:
 
 
 def steady(config: PretrainedConfig) -> float:
-    """How long texts may be so that the rotation of positions does not depend on the longest of those read together."""
+    """Return how long texts may be so that rotary positions do not depend on the longest text of a batch."""
     config = text_config(config)
     rotations = getattr(config, "rope_parameters", None) or {}
     rotations = (

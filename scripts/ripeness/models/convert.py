@@ -22,7 +22,7 @@ MOST_GROWTH = 4  # times the file's size: tied tensors, which are stored once, b
 
 
 def pickled_files(folder: Path) -> list[Path]:
-    """The files of pickled weights of a folder: one, or the parts of an index; none without."""
+    """List the pickled weight files of a folder: one, the parts of an index, or none."""
     index = folder / f"{PICKLED}.index.json"
     if not index.is_file():
         return [folder / PICKLED] if (folder / PICKLED).is_file() else []
@@ -38,7 +38,8 @@ def pickled_files(folder: Path) -> list[Path]:
 def convert_weights(folder: Path, output: Path) -> None:
     """Write the pickled weights of a folder as safetensors, part by part, so that no more than one is in memory."""
     files = pickled_files(folder)
-    weight_map, n_bytes = {}, 0
+    weight_map: dict[str, str] = {}
+    n_bytes = 0
     for number, path in enumerate(files, 1):
         tensors = read_pickled(path)
         name = "model.safetensors" if len(files) == 1 else f"model-{number:05}-of-{len(files):05}.safetensors"
@@ -50,7 +51,7 @@ def convert_weights(folder: Path, output: Path) -> None:
 
 
 def read_pickled(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of one pickled file, each with memory of its own.
+    """Read the tensors of one pickled file, each with memory of its own.
 
     Tied weights share memory, which safetensors refuses; a copy of each is right whether or not the config ties them.
     """
@@ -60,11 +61,12 @@ def read_pickled(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # a damaged pickle fails in as many ways as there are instructions in it
         raise UserError(
             f"{path.name} cannot be read without running what is in it: {first_line(error)}\n"
-            "hint: it is damaged, or holds more than weights; ask its publisher for safetensors"
+            "hint: it is damaged, or contains more than weights; ask its publisher for safetensors"
         ) from None
     if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise UserError(
-            f"{path.name} holds more than tensors\nhint: it may be a training state; weights are a dict of tensors"
+            f"{path.name} contains more than tensors\n"
+            "hint: this looks like a training checkpoint; export only the state dict"
         )
     check_tensors(path, found)
     return {name: tensor.detach().contiguous().clone() for name, tensor in found.items()}
@@ -100,7 +102,7 @@ def check_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def grows(path: Path, why: str) -> UserError:
-    """The error for a small file of large tensors."""
+    """Make the error for a small file with large tensors."""
     return UserError(
         f"{path.name} is larger in memory than on disk: {why}\n"
         "hint: torch.save writes no such file; ask its publisher for safetensors"

@@ -20,18 +20,23 @@ FILE = "weights.json"  # in the folder of a checkpoint
 BLOCK = 2**22  # values that are read at a time
 LENGTH = 32  # hexadecimal digits that are kept of a digest
 HEADER = 8  # bytes that say how long the header of a safetensors file is
-FLOATS = {"F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+FLOATS: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
-    """The digests of a checkpoint's folder: those kept in it, or else those of its safetensors files."""
+    """Read the digests kept in a checkpoint folder, or compute those of its safetensors files."""
     if (folder / FILE).is_file():
         return read_json(folder / FILE, dict, keys=("kind", "parts", "rest"))
     return digests_of(sorted(folder.glob("*.safetensors")))
 
 
 def digests_of(files: Iterable[Path]) -> dict[str, Any]:
-    """The digests of all tensors in some safetensors files, without names.
+    """Compute the digests of all tensors in some safetensors files, without names.
 
     `parts` are those of matrices, each once, since tied ones may be saved twice; `rest` those of everything else,
     as often as they occur: vectors, constants, masks, which different checkpoints of one model may share.
@@ -47,7 +52,7 @@ def digests_of(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def tensor_digests(path: Path) -> Iterator[tuple[str, bool]]:
-    """For each tensor of a safetensors file its digest, and whether it is a matrix whose numbers are not all equal."""
+    """Compute the digest of each tensor of a safetensors file, and whether it is a matrix of unequal numbers."""
     try:
         with path.open("rb") as file:
             n_header = int.from_bytes(file.read(HEADER), "little")
@@ -62,7 +67,7 @@ def tensor_digests(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, bool]:
-    """Digest of one tensor's bytes (1-D, uint8), and whether it is a matrix of numbers that are not all equal."""
+    """Compute the digest of one tensor's bytes (1-D, uint8), and whether it is a matrix of unequal numbers."""
     is_float = dtype in FLOATS
     kind = "F" if is_float else dtype
     digest = hashlib.sha256(f"{kind} {shape}".encode())
@@ -78,6 +83,6 @@ def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, b
 
 
 def as_numbers(block: np.ndarray, dtype: str) -> np.ndarray:
-    """Values in float32, as models are loaded; zero has no sign, which conversions lose."""
+    """Convert values to float32, as models are loaded; zero has no sign, which conversions lose."""
     numbers = (block.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else block.astype(np.float32)
     return numbers + numbers.dtype.type(0)

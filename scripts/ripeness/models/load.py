@@ -1,52 +1,52 @@
-"""Load and save models in the layout of transformers, and turn prompts into tokens."""
+"""Load models in the layout of transformers, and choose their precision."""
 
 import logging
 import os
 from pathlib import Path
-from unicodedata import combining
 
 import torch
 from safetensors import SafetensorError
-from tokenizers import Tokenizer
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
 )
 
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import text_config
-from ripeness.models.model_folder import CONFIGS, advice_on, check_is_model
+from ripeness.models.model_folder import advice_on, check_is_model
+from ripeness.models.tokens import encode as encode
+from ripeness.models.tokens import encode_pairs as encode_pairs
+from ripeness.models.tokens import load_tokenizer as load_tokenizer
+from ripeness.models.tuned_state import checkpoint_of, is_small, put_state
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_json
 from ripeness.runtime.made_here import damaged, how_made_again
-from ripeness.storage.arrays import first_line
 
-# Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-    "chat_template.jinja",
-)
 WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 
 
-def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
-    transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
+    The folder holds a model, or a small tuned state, which is merged into the model of its checkpoint.
     UserError for a folder that holds no model which predicts the next word from those before.
+    """
+    check_is_model(folder)
+    if not is_small(folder):
+        return load_weights(folder, on_gpu=on_gpu)
+    checkpoint = checkpoint_of(folder)
+    model = load_weights(checkpoint, on_gpu=on_gpu)
+    put_state(model, folder, checkpoint)
+    model.name_or_path = str(folder)
+    return model.eval()
+
+
+def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load the model that a folder in the layout of transformers holds.
+
+    transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     """
     load_config(folder)
     try:
@@ -67,7 +67,7 @@ def load_model(folder: Path, *, on_gpu: bool = True, dtype: torch.dtype = torch.
 
 
 def brief(error: Exception) -> str:
-    """The kind of an error and the first sentence of what it says: transformers lists all of its models after that."""
+    """Write the kind of an error and the first line of its message; transformers lists all of its models after that."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
 
@@ -93,53 +93,9 @@ def check_is_causal(model: PreTrainedModel, folder: Path) -> None:
     apart = (first - other).abs().max()
     if first.isfinite().all() and other.isfinite().all() and apart > 1e-3 * first.std():
         raise UserError(
-            f"the model in {folder} is no causal language model: what it says of a word depends on those after it\n"
+            f"the model in {folder} is not a causal language model: its prediction of a word depends on later words\n"
             f"hint: {WANTED}"
         )
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a checkpoint folder: that of its tokenizer.json."""
-    check_is_model(folder)
-    return read_tokenizer(folder)
-
-
-def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the tokenizer of a folder that need not hold a model; UserError where it is damaged."""
-    try:
-        return built_tokenizer(folder)
-    except UserError:
-        raise
-    except Exception as error:  # the tokenizers library raises nothing narrower
-        raise damaged(Path(folder) / "tokenizer.json", first_line(error), advice_on(folder)) from None
-
-
-def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Build the tokenizer that tokenizer.json holds.
-
-    AutoTokenizer may build another one than tokenizer.json holds, by the class that a configuration names, so that the
-    file is read by the class that takes it as it is. Special tokens that only the named class knows are taken from it.
-    UserError for a tokenizer that no `tokenizers` backend stands behind.
-    """
-    how = {"local_files_only": True, "trust_remote_code": False}
-    if not (Path(folder) / "tokenizer.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-        if not tokenizer.is_fast:
-            raise UserError(
-                f"the tokenizer in {folder} is no tokenizer.json\n"
-                "hint: save it once with `use_fast=True`; transformers then writes the file"
-            )
-        return tokenizer
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, **how)
-    backend = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))  # without what a configuration adds to it
-    backend.post_processor = tokenizer.backend_tokenizer.post_processor
-    tokenizer._tokenizer = backend
-    if tokenizer.eos_token is None:  # GPT-2 and others of its time say it nowhere but in their class
-        named, known = AutoTokenizer.from_pretrained(folder, **how), tokenizer.get_vocab()
-        tokens = {name: getattr(named, name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
-        absent = {name: token for name, token in tokens.items() if not getattr(tokenizer, name)}
-        tokenizer.add_special_tokens({name: token for name, token in absent.items() if token in known})
-    return tokenizer
 
 
 def load_config(folder: Path) -> PretrainedConfig:
@@ -157,164 +113,23 @@ def load_config(folder: Path) -> PretrainedConfig:
 
 
 def read_checkpoint(folder: Path) -> dict:
-    """The facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
+    """Read the facts of a checkpoint: series, checkpoint, step, tokens, lr, phase, seed."""
     return read_made_facts(Path(folder) / "checkpoint.json")
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
-    """fp32 or bf16; `auto` is bf16 on a GPU that has it."""
+    """Return fp32 or bf16; `auto` is bf16 on a GPU that has it."""
     if name != "auto":
         return name
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Forward passes in bf16 where `precision` says so; weights, and sums of probabilities, stay in fp32."""
+    """Run forward passes in bf16 where `precision` says so; weights, and sums of probabilities, stay in fp32."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def is_even(model: PreTrainedModel) -> bool:
-    """Whether the output layer of a model is zero, so that it takes all tokens for equally likely."""
+    """Return whether the output layer of a model is zero, so that all tokens are equally likely."""
     layer = model.get_output_embeddings()
     return layer is not None and not layer.weight.any()
-
-
-def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The token that ends an answer and starts a document."""
-    if tokenizer.eos_token is not None and tokenizer.eos_token_id is None:
-        raise UserError(
-            f"tokenizer.json does not know the end-of-text token {tokenizer.eos_token!r}\n"
-            "hint: tokenizer_config.json names a token that the model never learned; mend `eos_token`"
-        )
-    if tokenizer.eos_token_id is None:
-        raise UserError("the tokenizer has no end-of-text token\nhint: set `eos_token` in tokenizer_config.json")
-    return int(tokenizer.eos_token_id)
-
-
-def end_tokens(folder: Path) -> frozenset[int]:
-    """The tokens at which generation ends: every `eos_token_id` that config.json and generation_config.json write down.
-
-    Only what the files say counts: a class of transformers has a number of its own where they say nothing.
-    """
-    return frozenset(token for tokens in named_ends(folder).values() for token in tokens if token >= 0)
-
-
-def named_ends(folder: Path) -> dict[str, list[int]]:
-    """Every `eos_token_id` that the configurations in a folder write down, by the name of the file."""
-    found: dict[str, list[int | None]] = {}
-    for name in CONFIGS:
-        path = Path(folder) / name
-        said = read_json(path) if path.is_file() else {}
-        for part in (said, said.get("text_config") or {}):
-            ids = part.get("eos_token_id")
-            found[name] = found.get(name, []) + (ids if isinstance(ids, list) else [ids])
-    return {name: [token for token in tokens if token is not None] for name, tokens in found.items()}
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """Tokens of each text, without special tokens; one call for all, since a call costs more than a short text."""
-    distinct = list(dict.fromkeys(texts))
-    if not distinct:
-        return []
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    # the fast call leaves out what nobody asks for here: the place in the text of every token
-    encoded = [encoding.ids for encoding in backend.encode_batch_fast(distinct, add_special_tokens=False)]
-    tokens = dict(zip(distinct, encoded, strict=True))
-    return [tokens[text] for text in texts]
-
-
-def encode_with_places(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str]
-) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """Tokens of each text, without special tokens, and the characters (first, last + 1) that each stands for."""
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    after = backend.post_processor
-    backend.post_processor = None  # some leave the space that begins a token out of its place
-    try:
-        encoded = backend.encode_batch(texts, add_special_tokens=False)
-    finally:
-        backend.post_processor = after
-    return [(encoding.ids, encoding.offsets) for encoding in encoded]
-
-
-def cut(places: list[tuple[int, int]], n_characters: int) -> int:
-    """How many tokens lie entirely within the first characters of a text.
-
-    A token that spans the boundary lies beyond it, and so do those that share a character with such a token.
-    """
-    n = next((number for number, (_, end) in enumerate(places) if end > n_characters), len(places))
-    while 0 < n < len(places) and places[n - 1][1] > places[n][0]:
-        n -= 1
-    return n
-
-
-def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-    """Tokens of each prompt and of the answer that follows it: together those of the whole text.
-
-    What an item is in tokens is decided here, for training, scoring and generation. The whole text is turned into
-    tokens and cut by characters; a token that spans the end of the prompt belongs to the answer. The prompt may have no
-    token: see `contexts_of`. UserError for an answer that no token stands for.
-    """
-    wholes = list(dict.fromkeys(prompt + answer for prompt, answer in pairs))
-    encoded = dict(zip(wholes, encode_with_places(tokenizer, wholes), strict=True))
-    found = []
-    for prompt, answer in pairs:
-        tokens, places = encoded[prompt + answer]
-        n = cut(places, len(prompt))
-        n += n < len(tokens) and is_prompts(tokenizer, prompt, tokens[n], places[n])
-        if combining(answer[:1] or " ") and is_composed(tokenizer, prompt, tokens[:n], places[n : n + 1]):
-            n = cut(places, len(prompt) - 1)
-        if n == len(tokens) and answer.strip():
-            raise UserError(
-                f"the tokenizer has no token for the answer {answer!r} after {prompt[-20:]!r}\n"
-                "hint: leave out the row, or word the answer in signs that the tokenizer knows"
-            )
-        found.append((tokens[:n], tokens[n:]))
-    return found
-
-
-def is_prompts(tokenizer: PreTrainedTokenizerBase, prompt: str, token: int, place: tuple[int, int]) -> bool:
-    """Whether a token that spans the end of a prompt is an added one of the prompt's that takes in white space."""
-    added = tokenizer.added_tokens_decoder.get(token)
-    return added is not None and bool(added.content.strip()) and prompt[place[0] :].strip() == added.content.strip()
-
-
-def is_composed(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, context: list[int], after: list[tuple[int, int]]
-) -> bool:
-    """Whether the mark that an answer begins with has become one sign with the prompt's last letter.
-
-    Then no token begins at the end of the prompt, and the prompt's tokens are not those that it has alone.
-    """
-    is_gone = all(start > len(prompt) for start, _ in after)
-    return is_gone and context != encode(tokenizer, [prompt])[0][: len(context)]
-
-
-def contexts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> list[list[int]]:
-    """The tokens that a model reads before each answer, never none.
-
-    An answer to an empty prompt follows the end-of-text token, which stands between documents, as it does in
-    lm-evaluation-harness. What starts a document stands there once, also where a prompt brings it.
-    """
-    start = document_start(tokenizer)
-    return [
-        (tokens if tokens[: len(start)] == start else [*start, *tokens]) or [end_of_text(tokenizer)]
-        for tokens in prompts
-    ]
-
-
-def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What stands before a text: the special tokens that the tokenizer itself puts there, mostly one or none."""
-    added = tokenizer.added_tokens_decoder
-    words = (tokenizer.decode([token]).strip() for token in range(min(len(tokenizer), 1000)) if token not in added)
-    for text in ("a", "A", "1", *words):  # of which the vocabulary has some
-        (alone,) = encode(tokenizer, [text])
-        whole = tokenizer(text, add_special_tokens=True)["input_ids"]
-        places = range(len(whole) - len(alone) + 1) if alone else ()
-        if n := [n for n in places if whole[n : n + len(alone)] == alone]:
-            return whole[: n[0]]
-    return []

@@ -34,7 +34,7 @@ def check_links(folder: Path, *, with_weights: bool = False) -> None:
 
 
 def may_lead(link: Path, folder: Path) -> bool:
-    """Whether a link leads to where a file of its folder may lie: there, in the hub's cache, or on our scratch."""
+    """Return whether a link leads to an allowed place: its folder, the hub's cache, or our scratch."""
     target, home = link.resolve(), folder.resolve()
     if target.is_relative_to(home):
         return True
@@ -45,7 +45,7 @@ def may_lead(link: Path, folder: Path) -> bool:
 
 
 def advice_on(folder: Path) -> str | None:
-    """What to do about a damaged file in the folder of a model: of one made here, that which `damaged` says."""
+    """Write the hint for a damaged file in a model folder; for a folder made here, that of `damaged`."""
     return None if made_folder(Path(folder) / "config.json") else "it is damaged; copy or download it again"
 
 

@@ -7,8 +7,9 @@ from functools import cache
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.models.load import end_of_text, is_even
+from ripeness.models.load import is_even
 from ripeness.models.token_healing import Start, allowed, still_to_write, text_after
+from ripeness.models.tokens import end_of_text
 
 NO_TOKEN = -1  # is written where the model's numbers are none, and ends the text
 
@@ -34,26 +35,26 @@ class Writer:
     max_new_tokens: int
 
     def is_over(self, start: Start, tokens: list[int]) -> bool:
-        """Whether a text has ended."""
+        """Return whether a text has ended."""
         return len(tokens) >= self.most_tokens(start) or self.ends(start, tokens)
 
     def most_tokens(self, start: Start) -> int:
-        """How many tokens a text may get; those of the prompt that are written again do not count."""
+        """Return how many tokens a text may get; those of the prompt that are written again do not count."""
         return self.max_new_tokens + start.n_again
 
 
 def writer_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Writer:
-    """The writer of answers that end as said."""
+    """Make the writer of answers with these ends."""
     return Writer(chooser(model, tokenizer), answer_ends(tokenizer, stopping), stopping.max_new_tokens)
 
 
 def greedy(max_new_tokens: int) -> Writer:
-    """A writer of the most probable tokens that ends nowhere before so many."""
+    """Make a writer of the most probable tokens that never ends before so many."""
     return Writer(lambda logits, _: most_probable(logits), lambda _, tokens: tokens[-1] == NO_TOKEN, max_new_tokens)
 
 
 def most_probable(logits: torch.Tensor, *, is_even: bool = True) -> list[int]:
-    """The most probable token of each row of logits (N, V); NO_TOKEN where they are no numbers.
+    """Find the most probable token of each row of logits (N, V); NO_TOKEN where logits are not finite.
 
     They are none either where they are all the same, unless the model `is_even`, see `token_logps`.
     """
@@ -88,7 +89,7 @@ def chooser(
 
 
 def end_ids(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> frozenset[int]:
-    """The tokens that end an answer."""
+    """List the tokens that end an answer."""
     return stopping.tokens | {end_of_text(tokenizer), NO_TOKEN}
 
 
@@ -119,7 +120,7 @@ def answer_ends(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> Calla
 
 
 def answer_text(tokenizer: PreTrainedTokenizerBase, stopping: Stopping, start: Start, tokens: list[int]) -> str | None:
-    """The text of an answer: up to the token that ends it, cut before the first stop text, without white space around.
+    """Decode an answer: up to its end token, cut before the first stop text, stripped of white space.
 
     Other special tokens stay in sight. None where the model's numbers were none.
     """

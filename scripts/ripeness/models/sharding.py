@@ -5,7 +5,9 @@ are those of one process up to rounding, so the number of GPUs is no setting of 
 processes talk by gloo and compute on processors.
 """
 
+import ctypes
 import os
+import signal
 import sys
 
 import torch
@@ -19,38 +21,49 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
+STARTER = "RIPENESS_TORCHRUN"  # the process that has become torchrun
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def start_processes(n: int) -> None:
-    """Go on as `n` processes of this same program, started by torchrun; returns in each, or at once if n is 1."""
+    """Continue as `n` processes of this program, started by torchrun; returns in each, or at once if n is 1."""
     if n > 1 and "RANK" not in os.environ:
+        os.environ[STARTER] = str(os.getpid())  # exec keeps it
         start = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}", "--no-python"]
         os.execv(sys.executable, [sys.executable, *start, sys.executable, *sys.argv])
     if "RANK" in os.environ:
+        end_with_starter()
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
+def end_with_starter() -> None:
+    """Have the kernel kill this process when torchrun ends, which gives each a session that no signal to it reaches."""
+    if sys.platform == "linux" and STARTER in os.environ:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != int(os.environ[STARTER]):
+            os._exit(1)  # it has ended before
+
+
 def end_processes() -> None:
-    """Part from the other processes."""
+    """Leave the group of processes."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def rank() -> int:
-    """Which of the processes this is; 0 writes what is written."""
+    """Return the number of this process; 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def n_processes() -> int:
-    """How many processes train one model."""
+    """Return how many processes train one model."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def shard(model: PreTrainedModel) -> PreTrainedModel:
-    """Spread a model, which may lie in the processor's memory, over the processes, layer by layer."""
+    """Shard a model, which may be in CPU memory, over the processes, layer by layer."""
     if n_processes() > 1:
         for module in model.modules():
             if type(module).__name__ in (model._no_split_modules or ()):
@@ -60,7 +73,7 @@ def shard(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def summed(*values: float) -> list[float]:
-    """Numbers summed over the processes."""
+    """Sum numbers over the processes."""
     if n_processes() == 1:
         return list(values)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,7 +83,7 @@ def summed(*values: float) -> list[float]:
 
 
 def whole_weights(model: PreTrainedModel) -> dict | None:
-    """The weights of a sharded model put together on the first process; None where it is not sharded."""
+    """Gather the weights of a sharded model on the first process; None where it is not sharded."""
     if n_processes() == 1:
         return None
     weights = get_model_state_dict(model, options=WHOLE)
@@ -78,7 +91,7 @@ def whole_weights(model: PreTrainedModel) -> dict | None:
 
 
 def whole_state(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:
-    """Weights and optimizer's state put together; all processes must call, the first one gets them."""
+    """Gather weights and optimizer state; all processes must call it, the first one gets them."""
     if n_processes() == 1:
         return model.state_dict(), optimizer.state_dict()
     return get_state_dict(model, optimizer, options=WHOLE)

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.load import encode, encode_pairs, encode_with_places
+from ripeness.models.tokens import encode, encode_pairs, encode_with_places
 
 TAILS = (3, 4, 5, 6, 8, 12, 16, 24)  # tokens at the end of a prompt that are looked at
 BEFORE = 8  # tokens before new ones that are turned into text with them
@@ -53,17 +53,17 @@ class Vocabulary:
     settled: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
 
     def spell(self, tokens: list[int]) -> str:
-        """The stems of tokens as one string: the same for a text, however it is cut."""
+        """Join the stems of tokens: the same string for a text, however it is cut."""
         return "".join(self.stem_of[token] for token in tokens)
 
     def beginning_with(self, beginning: str) -> list[tuple[str, int]]:
-        """All stems that begin with some characters, with their tokens."""
+        """Find all stems that begin with some characters, with their tokens."""
         first = bisect_left(self.stems, (beginning, -1))
         last = bisect_left(self.stems, (beginning + chr(0x10FFFF), -1), lo=first)
         return self.stems[first:last]
 
     def text(self, part: str) -> str:
-        """What a part of a stem stands for; empty where that is no whole character."""
+        """Decode a part of a stem; empty where it is no whole character."""
         if not self.byte_of:
             return "" if BYTE in part else part.replace(SPACE, " ")
         try:
@@ -72,7 +72,7 @@ class Vocabulary:
             return ""
 
     def spelled(self, text: str) -> list[int]:
-        """The tokens that may be the next of those that spell a text and perhaps more; the rest can be spelled, too."""
+        """Find the tokens that may come next when a text, and perhaps more, is to be spelled."""
         stem = text.removeprefix(self.middle)
         found = [token for _, token in self.beginning_with(stem)]
         for length in range(1, len(stem)):
@@ -88,7 +88,7 @@ KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionar
 
 
 def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-    """The tokens of a tokenizer as strings, read once."""
+    """Read the tokens of a tokenizer as strings, once."""
     if tokenizer not in KNOWN:
         model, added = tokenizer.backend_tokenizer.model, tokenizer.added_tokens_decoder
         byte_of = byte_signs() if "ByteLevel" in str(tokenizer.backend_tokenizer.decoder) else {}
@@ -109,20 +109,20 @@ def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
 
 
 def byte_signs() -> dict[str, int]:
-    """The byte that each sign of a byte-level tokenizer stands for: those of print for themselves, then the others."""
+    """Map each character of a byte-level vocabulary to its byte: printable ones to themselves, then the others."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
 def beginnings(answers: Iterable[str]) -> tuple[str, ...]:
-    """How answers begin, each once and in order; of very many, as many as MOST evenly."""
+    """List how answers begin, each once and in order; of very many, MOST spread evenly."""
     found = sorted({answer[:BEGINNING] for answer in answers if answer})
     return tuple(found[:: -(-len(found) // MOST) or 1])
 
 
 def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], begun: tuple[str, ...]) -> list[Start]:
-    """Where the answer to each prompt starts, if answers begin in these ways (see `beginnings`)."""
+    """Find where the answer to each prompt starts, if answers begin in these ways (see `beginnings`)."""
     texts = list(dict.fromkeys(prompts))
     encoded = dict(zip(texts, encode_with_places(tokenizer, texts), strict=True)) if texts else {}
     return [start_after(tokenizer, text, begun, *encoded[text]) for text in prompts]
@@ -135,7 +135,7 @@ def start_after(
     tokens: list[int],
     places: list[tuple[int, int]],
 ) -> Start:
-    """Where the answer to one prompt starts."""
+    """Find where the answer to one prompt starts."""
     known = vocabulary(tokenizer)
     tails = [text[places[-n][0] :] for n in TAILS if n < len(tokens)]
     for tail in [*tails, text]:  # the shortest whose tokens are those of the whole, and of which one stays
@@ -156,20 +156,20 @@ def start_after(
 
 
 def is_end(tokens: list[int], end: list[int]) -> bool:
-    """Whether tokens end with others."""
+    """Return whether tokens end with other tokens."""
     return bool(end) and tokens[-len(end) :] == end
 
 
 def settled(tokenizer: PreTrainedTokenizerBase, text: str, begun: tuple[str, ...], tokens: list[int]) -> list[int]:
-    """The tokens at the beginning of a text that are the same before every answer."""
+    """Find the first tokens of a text that are the same before every answer."""
     if not text or not begun:
         return tokens
     found = encode_pairs(tokenizer, [(text, beginning) for beginning in begun])
-    return commonprefix([context for context, _ in found])
+    return list(commonprefix([context for context, _ in found]))
 
 
 def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:
-    """The tokens that may come next while `again` is still to be written; none where no tokens spell it."""
+    """List the tokens that may come next while `again` must still be written; none where no tokens spell it."""
     known = vocabulary(tokenizer)
     found = known.spelled(again)
     if known.middle:
@@ -179,14 +179,14 @@ def allowed(tokenizer: PreTrainedTokenizerBase, again: str) -> list[int]:
 
 
 def still_to_write(tokenizer: PreTrainedTokenizerBase, again: str, token: int) -> str:
-    """What is still to be written after a token that was allowed."""
+    """Return what must still be written after an allowed token."""
     known = vocabulary(tokenizer)
     rest = again.removeprefix(known.middle)[len(known.stem_of[token]) :]
     return known.middle + rest if rest else ""
 
 
 def again_text(tokenizer: PreTrainedTokenizerBase, start: Start | None) -> str:
-    """The characters of the prompt that are to be written again."""
+    """Decode the characters of the prompt that must be written again."""
     if start is None or not start.again:
         return ""
     known = vocabulary(tokenizer)
@@ -195,7 +195,7 @@ def again_text(tokenizer: PreTrainedTokenizerBase, start: Start | None) -> str:
 
 
 def text_after(tokenizer: PreTrainedTokenizerBase, start: Start, tokens: list[int]) -> str:
-    """The text of new tokens without the characters of the prompt that they repeat."""
+    """Decode new tokens without the characters of the prompt that they repeat."""
     if not start.again:
         return text_of(tokenizer, tokens)
     repeated = again_text(tokenizer, start)
@@ -204,12 +204,12 @@ def text_after(tokenizer: PreTrainedTokenizerBase, start: Start, tokens: list[in
 
 
 def continuation_text(tokenizer: PreTrainedTokenizerBase, context: list[int], answer: list[int]) -> str:
-    """The text of an answer as it follows its context; a space at its beginning stays."""
+    """Decode an answer as it follows its context; its leading space stays."""
     return text_of(tokenizer, [*context, *answer])[len(text_of(tokenizer, context)) :]
 
 
 def text_of(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
-    """The text of tokens, special ones in sight; a number that is no token, as of padded rows, becomes U+FFFD."""
+    """Decode tokens, special ones too; a number that is no token, as of padded rows, becomes U+FFFD."""
     parts: list[list[int]] = [[]]
     for token in tokens:
         if tokenizer.convert_ids_to_tokens(token) is None:

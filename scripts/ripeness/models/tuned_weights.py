@@ -3,28 +3,39 @@
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel
 
-from ripeness.models.load import TOKENIZER_FILES
 from ripeness.models.model_folder import check_links
+from ripeness.models.tokens import TOKENIZER_FILES
+from ripeness.models.tuned_state import Tuned, write_tuned
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import MARK, SCRATCH, TUNED, mark_of, write_mark
 
 
 def save_model(
-    model: PreTrainedModel, checkpoint: Path, output: Path, weights: dict | None = None, scratch: Path | None = None
+    model: PreTrainedModel,
+    checkpoint: Path,
+    output: Path,
+    weights: dict | None = None,
+    scratch: Path | None = None,
+    tuned: Tuned | None = None,
 ) -> None:
     """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
 
-    `weights` are those of a model that is spread over processes, put together. With `scratch`, a folder on this node,
-    the files lie there, and the model's folder has links to them.
+    `weights` are those of a model that is spread over processes, put together. With `tuned`, a small state, that is
+    written in place of the weights. With `scratch`, a folder on this node, the files lie there, and the model's folder
+    has links to them.
     """
     check_links(checkpoint)
     with whole(output, TUNED) as folder:
         place = scratch_place(output, scratch) if scratch else folder
-        model.save_pretrained(place, state_dict=weights)
+        if tuned is None:
+            model.save_pretrained(place, state_dict=weights)
+        else:
+            write_tuned(place, tuned, checkpoint, output)
         # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
         # ends a text; and the text part of a model of several media by itself, which may not load as a model
         config = read_json(checkpoint / "config.json", dict)
@@ -43,7 +54,7 @@ def save_model(
 
 
 def scratch_place(output: Path, scratch: Path) -> Path:
-    """An empty folder on scratch for this output alone; what an attempt that was cut off has left there is removed."""
+    """Make an empty folder on scratch for this output; remove what an interrupted attempt left there."""
     place = scratch.resolve() / f"ripeness-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"
     if is_scratch_of(place, output):
         shutil.rmtree(place)
@@ -63,21 +74,22 @@ def scratch_place(output: Path, scratch: Path) -> Path:
 
 
 def is_scratch_of(place: Path, output: Path) -> bool:
-    """Whether a folder is one that was made on scratch for the files of `output`."""
+    """Return whether a folder was made on scratch for the files of `output`."""
     if place.is_symlink() or not place.name.startswith("ripeness-"):
         return False
     mark = mark_of(place)
     return mark is not None and mark["kind"] == SCRATCH and mark.get("output") == str(output.resolve())
 
 
-def check_is_tuned(folder: Path) -> None:
-    """Refuse to delete a model that was not tuned here: UserError."""
+def check_is_tuned(folder: Path) -> dict[str, Any]:
+    """Return the mark of a model that was tuned here; UserError for any other, which must not be deleted."""
     mark = None if folder.is_symlink() else mark_of(folder)
     if mark is None or mark["kind"] != TUNED:
         raise UserError(
-            f"{folder} is no model that was tuned here, and is not deleted\n"
+            f"{folder} was not tuned here, and is not deleted\n"
             "hint: leave out --delete-model; it is for folders that train_model wrote"
         )
+    return mark
 
 
 def drop_weights(folder: Path) -> None:
@@ -85,8 +97,7 @@ def drop_weights(folder: Path) -> None:
 
     Of links the links alone go, and whatever the mark does not name stays.
     """
-    check_is_tuned(folder)
-    names = [name for name in mark_of(folder)["files"] if Path(name).name == name]
+    names = [name for name in check_is_tuned(folder)["files"] if Path(name).name == name]
     for name in names:
         path = folder / name
         place = path.readlink().parent if path.is_symlink() else None

@@ -89,10 +89,10 @@ def facts_of(measurements: pl.DataFrame, cells: pl.DataFrame, perturbed: pl.Data
 
 
 def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Read every figure that was plotted, in the order of FIGURES."""
+    """Read every figure that was plotted, in the order of their register."""
     entries = []
-    for name, figure in FIGURES.items():
-        paths = {kind: folder / f"{name}.{kind}" for kind in ("json", "svg", "csv")}
+    for figure in FIGURES:
+        paths = {kind: folder / f"{figure.id}.{kind}" for kind in ("json", "svg", "csv")}
         if not all(path.exists() for path in paths.values()):
             continue
         spec = read_json(paths["json"], dict)
@@ -100,18 +100,17 @@ def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[d
         spec.pop("title", None)
         entries.append(
             {
-                "id": name,
+                "id": figure.id,
                 "question": figure.question,
-                "caption": caption_html(captions / f"{name}.rst", facts),
+                "caption": caption_html(captions / f"{figure.id}.rst", facts),
                 "spec": json_block(spec),
                 "svg": data_uri(paths["svg"].read_text(encoding="utf-8"), "image/svg+xml"),
                 "csv": data_uri(paths["csv"].read_text(encoding="utf-8"), "text/csv;charset=utf-8"),
             }
         )
     if not entries:
-        raise UserError(
-            f"no figures in {folder}; known are {', '.join(FIGURES)}\nhint: draw them with plot_figure first"
-        )
+        known = ", ".join(figure.id for figure in FIGURES)
+        raise UserError(f"no figures in {folder}; known are {known}\nhint: draw them with plot_figure first")
     return entries
 
 
@@ -127,9 +126,9 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
             f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
             "hint: judge_claims writes findings.json; run it again"
         )
-    low, effect, high = (finding.get(key) for key in ("low", "effect", "high"))
+    low, effect, high = finding.get("low"), finding.get("effect"), finding.get("high")
     row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}
-    if None not in (low, effect, high):
+    if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
         reach = max(abs(low), abs(high), 1e-9) * 1.1
         row["scale"] = {key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)}
@@ -150,8 +149,31 @@ def findings_of(findings: list[dict]) -> dict[str, list]:
     return {"findings": rows, "shared_caveats": sorted(shared)}
 
 
+def answers_of(entries: list[dict]) -> dict[str, Any] | None:
+    """Prepare the answer to which checkpoint is ripe: its sentence, and a row for every dataset and method.
+
+    None where the findings have no such entry, as those of published tables.
+    """
+    entry = next((one for one in entries if "answers" in one), None)
+    if entry is None:
+        return None
+    rows = []
+    for one in entry["answers"]:
+        worse = one["last_is_worse_by"]
+        is_open = worse is None or one["low"] is None or one["high"] is None
+        rows.append(
+            one
+            | {
+                "tied": ", ".join(name for name in one["may_be_best"] if name != one["checkpoint"]) or "none",
+                "worse": signed(worse) if worse is not None else "–",
+                "interval": "–" if is_open else f"{signed(one['low'])} to {signed(one['high'])}",
+            }
+        )
+    return {"statement": entry["statement"], "rows": rows, "confidence": entry["confidence"]}
+
+
 def audit_of(remarks: pl.DataFrame) -> dict[str, Any]:
-    """The remarks of the audit by check, the gravest first; the checks that saw nothing; and all of it in a line."""
+    """Group the remarks of the audit by check, the most severe first, with the passed checks and a summary."""
     checks: dict[str, dict[str, Any]] = {}
     for row in remarks.filter(pl.col("severity") != "passed").iter_rows(named=True):
         check = checks.setdefault(row["check"], row | {"places": []})
@@ -176,7 +198,7 @@ def are_alike(value: Mapping[str, Any]) -> bool:
 
 
 def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
+    """Tabulate primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
 
     One row for each dataset and treatment (the untouched model by number of shots, each method), one column
     for each checkpoint. `n_rows` is the number of rows; beyond MOST_ROWS none is given.
@@ -202,7 +224,7 @@ def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
 
 
 def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
-    """In how many measurements of choices some items have two best options, and the largest share of such items."""
+    """Count measurements of choices in which items have two best options, and find the largest share of such items."""
     ties = measurements.filter(HAS_VALUE, pl.col("metric") == "ties")
     return {"n": ties.height, "n_tied": (ties["value"] > 0).sum(), "most": ties["value"].max() or 0.0}
 
@@ -210,7 +232,7 @@ def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
 def rate_table(
     measurements: pl.DataFrame, cells: pl.DataFrame, choose_by: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Validation scores of every learning rate that was tried beside others, by checkpoint, and which was chosen.
+    """Tabulate validation scores of all candidate learning rates by checkpoint, with the chosen one.
 
     Losses of the methods of which `choose_by` says "loss". One row for each dataset, method, format and rate; a value
     is (text, whether the rate was chosen).
@@ -238,7 +260,7 @@ def rate_table(
 
 
 def reference_table(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Every metric of the tasks of lm-eval at every checkpoint: mean ± standard error; with who measured.
+    """Tabulate every metric of the tasks of lm-eval at every checkpoint: mean ± standard error, with the source.
 
     One row for each task, metric, number of shots and treatment (untouched, or tuned on a dataset by a method).
     """

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
@@ -104,18 +105,28 @@ def peak_cuda_mb() -> float:
 
 def json_option(text: str) -> dict:
     """Read an option's value that is a JSON object."""
+    return json_of_kind(text, dict, "object")
+
+
+def json_list_option(text: str) -> list:
+    """Read an option's value that is a JSON list."""
+    return json_of_kind(text, list, "list")
+
+
+def json_of_kind(text: str, kind: type, name: str) -> Any:
+    """Read a JSON value that must be of one kind; the error says why it is not."""
     try:
         value = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         value = error
-    if not isinstance(value, dict):
+    if not isinstance(value, kind):
         why = (
             f"{value.msg} at character {value.pos}"
             if isinstance(value, json.JSONDecodeError)
             else "that is another kind"
         )
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no JSON object: {why}\n"
+            f"{text!r} is no JSON {name}: {why}\n"
             "hint: names and texts in double quotes, the whole in single ones for the shell: '{\"epochs\": 3}'"
         )
     return value

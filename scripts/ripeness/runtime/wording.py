@@ -1,4 +1,6 @@
-"""Write numbers for people."""
+"""Word numbers and hints as people read them."""
+
+import difflib
 
 
 def human(tokens: int) -> str:
@@ -7,3 +9,9 @@ def human(tokens: int) -> str:
         if tokens >= size * 0.9995:
             return f"{tokens / size:.2g}{letter}" if tokens < 10 * size else f"{tokens / size:.0f}{letter}"
     return str(tokens)
+
+
+def hint(word: object, choices: list[str], *, otherwise: str) -> str:
+    """Point at the nearest known word, or say what else helps."""
+    near = difflib.get_close_matches(str(word), choices, n=1)
+    return f"hint: did you mean {near[0]!r}?" if near else f"hint: {otherwise}"

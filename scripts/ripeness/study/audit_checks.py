@@ -1,7 +1,7 @@
 """Define the checks of the audit: their severity, their reason, and what a study acknowledges.
 
-Light, since the Snakefile reads it: the checks themselves are in audit_grid, audit_items, audit_prompts and
-audit_results. Where a check has a source, it is in what Amuro and Char (arXiv 2408.06663) published.
+Light, since the Snakefile reads it: the checks themselves are in grid.py, items.py, prompts.py and results.py of
+`ripeness.audit`. Where a check has a source, it is in what Amuro and Char (arXiv 2408.06663) published.
 """
 
 from collections.abc import Iterable, Mapping

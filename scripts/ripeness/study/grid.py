@@ -206,8 +206,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         shots = [n for n in study.settings.base_shots if n or is_first]
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
     kind, probes = study.tasks[cell.dataset].kind, []
-    if recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.settings.keep_models == "best":
-        probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
+    probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.settings.suites.items():
         if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
             continue

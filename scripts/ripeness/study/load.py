@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
+from ripeness.runtime.wording import hint
 from ripeness.study.annealed_twins import check_texts_apart
 from ripeness.study.audit_checks import check_acknowledged
-from ripeness.study.grid import VALIDATION, Study, formats_used, methods_of, plan_cells, tuned_series
+from ripeness.study.grid import VALIDATION, Study, formats_used, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
-from ripeness.study.methods import check_recipe, on_dataset
-from ripeness.study.schema import check_config, hint
+from ripeness.study.methods.reading import check_method, on_dataset
+from ripeness.study.methods.replay import check_replay
+from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
 from ripeness.study.study_config import MODELS, StudyConfig, Suite, kind_of
 from ripeness.study.tasks import load_task
@@ -75,15 +77,17 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
             continue
         settings = on_dataset(settings, dataset)
         rates = settings["learning_rate"]
-        for rate in rates if isinstance(rates, list) else [rates]:
-            name = f"{method}-lr{rate:g}" if isinstance(rates, list) else method
+        rates = rates if isinstance(rates, list) else [rates]
+        is_grid = len(rates) > 1  # a list of one rate leaves nothing to choose
+        for rate in rates:
+            name = f"{method}-lr{rate:g}" if is_grid else method
             others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
             if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
                 raise UserError(
                     f"methods.{method}.learning_rate: {rate} makes a second method with the name {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
-            more = {"learning_rate": rate, "method": method, "is_grid": isinstance(rates, list)}
+            more = {"learning_rate": rate, "method": method, "is_grid": is_grid}
             recipes.setdefault(name, {})[dataset] = settings | more
     return recipes
 
@@ -96,38 +100,13 @@ def check_methods(study: Study) -> None:
                 if dataset not in study.settings.datasets:
                     raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.settings.datasets)
         if method != "base":
-            check_recipe(f"methods.{method}", settings)
+            check_method(f"methods.{method}", settings)
             check_replay(study, method)
     tuning = list(study.settings.tuning_methods)
     for series, given in study.settings.series.items():
         for method in given.methods or []:
             if method not in tuning:
                 raise unknown(f"series.{series}.methods", "method", method, tuning)
-
-
-def check_replay(study: Study, method: str) -> None:
-    """Refuse to replay no text, one that nothing reads, or one on which models are measured."""
-    replay, config = study.settings.methods[method].get("replay"), study.settings
-    if replay is None:
-        return
-    where = f"methods.{method}.replay"
-    tuned = [name for name in tuned_series(study) if method in methods_of(study, name)]
-    others = [name for name in tuned if config.series[name].pretrain is None]
-    if "text" not in replay and others:
-        raise UserError(
-            f"{where}: the training text of {', '.join(others)} is unknown, since it was not pre-trained here\n"
-            "hint: give a UTF-8 file of such text as `text`"
-        )
-    if "text" in replay and not others:
-        raise UserError(
-            f"{where}.text: all series were pre-trained here, and replay their own training text\nhint: remove `text`"
-        )
-    for name, text in config.texts.items():
-        if text.path and "text" in replay and Path(text.path).resolve() == Path(replay["text"]).resolve():
-            raise UserError(
-                f"{where}.text: {replay['text']} is the text {name!r}, on which models are measured\n"
-                "hint: give another file; forgetting must not be measured on text that was trained on"
-            )
 
 
 def check_suites(study: Study) -> None:

@@ -1,6 +1,5 @@
 """Read a study: check it against config.schema.yaml, fill in the schema's defaults, and say plainly what is wrong."""
 
-import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from jsonschema.validators import extend
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.project import ROOT
+from ripeness.runtime.wording import hint
 from ripeness.study.strict_yaml import MOST_DEEP, MOST_VALUES, read_yaml
 
 SCHEMA = ROOT / "config.schema.yaml"
@@ -158,9 +158,3 @@ def cut(text: str) -> str:
     """Return the start and the end of a long text."""
     half = MOST_CHARACTERS // 2
     return text if len(text) <= MOST_CHARACTERS else f"{text[:half]} ... {text[-half:]}"
-
-
-def hint(word: object, choices: list[str], *, otherwise: str) -> str:
-    """Point at the nearest known word, or say what else helps."""
-    near = difflib.get_close_matches(str(word), choices, n=1)
-    return f"hint: did you mean {near[0]!r}?" if near else f"hint: {otherwise}"

@@ -10,6 +10,7 @@ from ripeness.runtime.project import ROOT
 from ripeness.study.equal_options import composed, plain
 from ripeness.study.joined_sources import files_of, parts_of
 from ripeness.study.schema import check_config, hint, read_yaml
+from ripeness.study.scoring.metrics import BY_NAME, primary_metrics
 from ripeness.study.templates import check_escapes, check_template, check_value
 from ripeness.study.user_patterns import check_group
 
@@ -19,7 +20,7 @@ CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of t
 ROLES = ["train", "validation", "test"]
 SOURCES = {"train": ROLES, "hub": ["hub", "revision", "splits"], "world": ["world"]}
 SOURCES |= {"github": ["github", "revision", "files", *ROLES]}
-METRICS = {"choice": "accuracy", "generation": "rouge_l"}
+EXTRACTED = "exact_match"  # the primary metric of a task with `extract`
 VALUES = ("id", "cluster", "keep", "label", "options", "answer", "target")  # keys that name a column or an expression
 
 
@@ -116,10 +117,6 @@ def check_task(where: str, task: Task) -> None:
             f"{where}: a {task.kind} task needs {' or '.join(' and '.join(map(repr, way)) for way in ways)}\n"
             "hint: task.schema.yaml explains every key"
         )
-    if task.metric != METRICS[task.kind]:
-        raise UserError(
-            f"{where}: metric {task.metric!r} does not fit a {task.kind} task\nhint: it is {METRICS[task.kind]!r}"
-        )
     words = [plain(word) for word in (task.labels or {}).values()]  # a space before them is put where it lacks
     if not all(words):
         raise UserError(f"{where}: a label has an empty answer text: {task.labels}\nhint: this text is what is scored")
@@ -137,6 +134,21 @@ def check_task(where: str, task: Task) -> None:
     check_source(where, task.source)
     check_wording(where, task)
     check_extract(where, task)
+    check_metric(where, task)
+
+
+def check_metric(where: str, task: Task) -> None:
+    """Refuse a primary metric that is unknown, of another kind, or not that of the answer that `extract` finds."""
+    known = primary_metrics(task.kind) if task.extract is None else [EXTRACTED]
+    if task.metric in known:
+        return
+    if task.metric not in BY_NAME:
+        near = hint(task.metric, known, otherwise=f"it is {' or '.join(map(repr, known))}")
+        raise UserError(f"{where}: metric {task.metric!r} is not one of {', '.join(known)}\n{near}")
+    reason = f"a {task.kind} task" if task.extract is None else "a task with `extract`"
+    raise UserError(
+        f"{where}: metric {task.metric!r} does not fit {reason}\nhint: it is {' or '.join(map(repr, known))}"
+    )
 
 
 def check_wording(where: str, task: Task) -> None:

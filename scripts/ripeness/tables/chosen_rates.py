@@ -6,10 +6,13 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.study.scoring.metrics import METRICS
+from ripeness.tables.columns import IS_PRIMARY
+
 VALIDATION = "validation"  # the suite; the plan says the same, but what is collected does not depend on its code
 
-PRIMARY = {"choice": "accuracy", "generation": "rouge_l"}  # what is compared, by the kind of dataset
-LOSS = "answer_loss"  # what is compared instead where a method is chosen by its loss; less is better
+LOSS = "answer_loss"  # compared in place of the primary metric where a method is chosen by its loss
+LESS_IS_BETTER = [metric.name for metric in METRICS if metric.better == "lower"]
 RECIPE = ["series", "checkpoint", "dataset", "format", "method"]  # what has a rate of its own
 TRIED = [*RECIPE, "learning_rate"]
 
@@ -17,16 +20,14 @@ TRIED = [*RECIPE, "learning_rate"]
 def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ()) -> pl.DataFrame:
     """Return the rows that anything may be chosen by, on validation items, with the `merit` that is compared.
 
-    Accuracy of choices and ROUGE-L of texts; of the methods `by_loss`, the loss of right answers: less of it is better.
-    Both are null where the measurement is.
+    The primary metric of the task; of the methods `by_loss`, the loss of right answers. More merit is better: it is
+    minus the value of a metric of which less is better. Both are null where the measurement is.
     """
-    is_primary = pl.any_horizontal(
-        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
-    )
     is_loss = pl.col("method").is_in(list(by_loss))
-    rows = measurements.filter(pl.when(is_loss).then(pl.col("metric") == LOSS).otherwise(is_primary), suite=VALIDATION)
+    rows = measurements.filter(pl.when(is_loss).then(pl.col("metric") == LOSS).otherwise(IS_PRIMARY), suite=VALIDATION)
     rows = rows.with_columns(value=pl.when(pl.col("value").is_finite()).then("value"))
-    return rows.with_columns(merit=pl.when(is_loss).then(-pl.col("value")).otherwise(pl.col("value")))
+    is_less_better = pl.col("metric").is_in(LESS_IS_BETTER)
+    return rows.with_columns(merit=pl.when(is_less_better).then(-pl.col("value")).otherwise(pl.col("value")))
 
 
 def best_model(measurements: pl.DataFrame, dataset: str, method: str, choose_by: str = "score") -> dict[str, Any]:
@@ -46,8 +47,8 @@ def choose_rates(
 ) -> pl.DataFrame:
     """Return every learning rate that was tried among others, with its validation score; the best one `is_chosen`.
 
-    The score is the mean over seeds: accuracy of choices, ROUGE-L of generated text; or the loss of right answers for
-    the methods of which `choose_by` says "loss". A rate at which fewer trainings diverged, or have no number on
+    The score is the mean over seeds of the primary metric of the task; or of the loss of right answers for the methods
+    of which `choose_by` says "loss". A rate at which fewer trainings diverged, or have no number on
     validation items, goes before a better score, and the lower of two equal ones is taken. Where any has no number the
     mean is null. `is_at_edge` says that the chosen rate is the lowest or the highest one,
     beyond which a better one may lie. Nothing but validation items is read.

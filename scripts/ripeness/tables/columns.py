@@ -8,6 +8,7 @@ import polars as pl
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_text, whole
 from ripeness.storage.parquet import check_columns, read_table, scan_table
+from ripeness.study.scoring.metrics import METRICS
 
 # What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
 HARNESS = pl.List(pl.Struct({"metric": pl.String(), "value": pl.Float64(), "is_mean": pl.Boolean()}))
@@ -41,6 +42,7 @@ IDENTITY: dict[str, pl.DataType] = {
 
 MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
     "metric": pl.String(),
+    "is_primary": pl.Boolean(),
     "value": pl.Float64(),
     "se": pl.Float64(),
     "n_items": pl.Int64(),
@@ -51,23 +53,15 @@ MEASUREMENTS: dict[str, pl.DataType] = IDENTITY | {
     "reason": pl.String(),
 }
 
+# `score` is the item's value of the primary metric; then a column for each metric that is a mean over items.
 ITEM_SCORES: dict[str, pl.DataType] = IDENTITY | {
     "item": pl.String(),
     "cluster": pl.String(),
     "gold": pl.String(),
     "prediction": pl.String(),
-    "is_correct": pl.Boolean(),
-    "is_correct_raw": pl.Boolean(),
-    "is_correct_char": pl.Boolean(),
-    "is_correct_byte": pl.Boolean(),
-    "is_correct_token": pl.Boolean(),
-    "is_correct_pmi": pl.Boolean(),
-    "is_tie": pl.Boolean(),
-    "logp_gold": pl.Float64(),
-    "margin": pl.Float64(),
+    "score": pl.Float64(),
+    **{metric.column: pl.Boolean() if metric.is_flag else pl.Float64() for metric in METRICS if metric.column},
     "text": pl.String(),
-    "rouge_l": pl.Float64(),
-    "exact_match": pl.Boolean(),
     "nll": pl.Float64(),
     "n_tokens": pl.Int64(),
     "n_bytes": pl.Int64(),
@@ -204,6 +198,9 @@ IS_OWN = (pl.col("dataset") == pl.col("probe")) | (pl.col("suite") == OWN_DATASE
 
 # The measurements that came to a number; of the others the reason is in the table.
 HAS_VALUE = pl.col("value").is_finite()
+
+# The measurements by which a probe is judged and compared: those by the primary metric of its task.
+IS_PRIMARY = pl.col("is_primary")
 
 # The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
 REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")

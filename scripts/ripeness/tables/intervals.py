@@ -8,23 +8,19 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from ripeness.tables.columns import HAS_VALUE
+from ripeness.tables.columns import HAS_VALUE, IS_PRIMARY
 
-PRIMARY = {"choice": "accuracy", "generation": "rouge_l", "text": "bits_per_byte"}
 UNTUNED = ["text", "lm_eval"]  # "formats" in which nothing is tuned
 POINT = ["series", "checkpoint", "step", "tokens", "phase"]
 Z = 1.959964  # two-sided 95 % of a normal
 
 
 def scores(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Select rows of the primary metric of each probe kind, on test items (running text has no split).
+    """Keep rows of the primary metric of each probe on test items (running text has no split).
 
     Measurements without a number are left out, as those of a training that diverged are.
     """
-    primary = pl.any_horizontal(
-        (pl.col("probe_kind") == kind) & (pl.col("metric") == metric) for kind, metric in PRIMARY.items()
-    )
-    return measurements.filter(HAS_VALUE, primary, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
+    return measurements.filter(HAS_VALUE, IS_PRIMARY, (pl.col("split") == "test") | (pl.col("probe_kind") == "text"))
 
 
 def mean_or_null(name: str) -> pl.Expr:
@@ -139,11 +135,10 @@ def paired_variance_at(items: pl.LazyFrame, by: list[str]) -> pl.LazyFrame:
     (items that share a passage), as in the cluster-robust variance of a mean (Miller 2024, arXiv 2411.00640,
     equation 4).
     """
-    score = pl.when(pl.col("probe_kind") == "choice").then(pl.col("is_correct").cast(pl.Float64))
     rows = items.filter(
         pl.col("shots") == 0, pl.col("split") == "test", pl.col("probe_kind").is_in(["choice", "generation"])
     )
-    rows = rows.with_columns(score.otherwise("rouge_l").alias("score")).drop_nulls("score")
+    rows = rows.drop_nulls("score")
     item = ["series", "checkpoint", "probe", "probe_format", "item"]
     base = rows.filter(pl.col("method") == "base").group_by(item).agg(pl.col("score").mean().alias("base"))
     difference = pl.col("score") - pl.col("base")

@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from ripeness.runtime.errors import UserError
-from ripeness.tables.published_csv import COLUMNS, KINDS, Line, read_lines
+from ripeness.study.scoring.metrics import KINDS, METRICS, TEXT
+from ripeness.tables.published_csv import COLUMNS, Line, read_lines
 
-# By metric, what a probe is where the table does not say; the first kind that one of its metrics has.
-KIND_OF = {
-    "choice": ("accuracy", "accuracy_char", "accuracy_byte"),
-    "generation": ("rouge_l", "exact_match"),
-    "text": ("bits_per_byte", "loss", "ppl", "perplexity"),
-}
+# The metrics that tell the kind of a probe where the table does not: those of one kind, and published ones of text.
+KIND_OF = {kind: {metric.name for metric in METRICS if metric.kinds == (kind,)} for kind in KINDS}
+KIND_OF[TEXT] |= {"ppl", "perplexity"}
 
 
 def read_published(paths: list[Path], tokens_per_step: int | None) -> list[Line]:
@@ -92,7 +90,7 @@ def set_kinds(lines: list[Line]) -> None:
     for line in lines:
         probe = line.values["probe"]
         if probe not in kinds:
-            found = [kind for kind, names in KIND_OF.items() if metrics[probe] & set(names)]
+            found = [kind for kind, names in KIND_OF.items() if metrics[probe] & names]
             if not found:
                 raise UserError(
                     f"{line.where}: unknown kind of the probe {probe}, measured by {', '.join(metrics[probe])}\n"

@@ -11,16 +11,12 @@ from typing import Any, NamedTuple
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.schema import hint
+from ripeness.study.scoring.metrics import KINDS, METRICS
 
 REQUIRED = ("series", "checkpoint", "probe", "metric", "value")
-KINDS = ("choice", "generation", "text")
 PHASES = ("stable", "decayed", "annealed")
-# Other names under which scores are published.
-METRICS = {
-    "acc": "accuracy", "acc_norm": "accuracy_char", "acc_bytes": "accuracy_byte", "rougeL": "rouge_l",
-    "rouge-l": "rouge_l", "bpb": "bits_per_byte",
-}  # fmt: skip
-SHARES = {"accuracy", "accuracy_char", "accuracy_byte", "rouge_l", "exact_match", "ties"}  # metrics from 0 to 1
+OTHER_NAMES = {other: metric.name for metric in METRICS for other in metric.other_names}
+SHARES = {metric.name for metric in METRICS if (metric.lowest, metric.highest) == (0, 1)}
 
 
 class Line(NamedTuple):
@@ -148,7 +144,7 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
         raise UserError(
             f"{where}: neither step nor tokens is given\nhint: give one of them as the position of the checkpoint"
         )
-    row["metric"] = METRICS.get(row["metric"], row["metric"])
+    row["metric"] = OTHER_NAMES.get(row["metric"], row["metric"])
     if row["metric"] in SHARES and not 0 <= row["value"] <= 1:
         raise UserError(
             f"{where}: {row['metric']} is {row['value']:g}, which is not from 0 to 1\nhint: divide percentages by 100"

@@ -8,6 +8,7 @@ import polars as pl
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.schema import hint
+from ripeness.study.scoring.metrics import KINDS, primary_metrics
 from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, OTHER_DATASET, OWN_DATASET, conform
 from ripeness.tables.intervals import scores
 from ripeness.tables.published_csv import Line
@@ -33,7 +34,11 @@ def measurements_of(lines: list[Line], settings: Mapping[str, Any], study: str) 
         dataset=pl.when(IS_BASE).then("probe").otherwise("dataset"),
         **{name: pl.lit(value) for name, value in names.items()},
     )
-    rows = rows.with_columns(format=pl.when(IS_BASE | is_text).then("probe_format").otherwise(trained_in(settings)))
+    usual = {kind: primary_metrics(kind)[0] for kind in KINDS}
+    is_primary = pl.col("metric") == pl.col("probe_kind").replace_strict(usual, return_dtype=pl.String)
+    rows = rows.with_columns(
+        is_primary=is_primary, format=pl.when(IS_BASE | is_text).then("probe_format").otherwise(trained_in(settings))
+    )
     own = pl.DataFrame(own_probes(lines, settings), schema=["dataset", "probe"], orient="row")
     own = own.cast(pl.String).with_columns(own=pl.lit(OWN_DATASET))
     rows = rows.join(own, on=["dataset", "probe"], how="left", maintain_order="left")

@@ -16,12 +16,13 @@ from transformers import PreTrainedTokenizerBase
 from ripeness.data.corpus import MOST_REPEATS
 from ripeness.data.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.models.batching import IGNORED, Example
-from ripeness.models.load import encode, end_of_text
+from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.storage.arrays import read_array
 from ripeness.storage.parquet import read_table
-from ripeness.train.loop import TrainingSettings, rate_at
+from ripeness.study.methods.full import FullSettings
+from ripeness.train.loop import rate_at
 
 LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice by chance
 
@@ -44,7 +45,7 @@ class AnnealingSettings:
 
 
 def read_settings(values: dict[str, Any]) -> AnnealingSettings:
-    """Settings from a JSON object; UserError for a key that is unknown or missing, or a number that is none of it."""
+    """Return settings from a JSON object; UserError for an unknown or missing key, or an impossible number."""
     known = [field.name for field in fields(AnnealingSettings)]
     needed = [field.name for field in fields(AnnealingSettings) if field.default is MISSING]
     unknown, missing = sorted(values.keys() - set(known)), sorted(set(needed) - values.keys())
@@ -60,7 +61,7 @@ def read_settings(values: dict[str, Any]) -> AnnealingSettings:
 
 
 def complete_settings(settings: AnnealingSettings, facts: dict[str, Any], window: int) -> AnnealingSettings:
-    """Settings with the rate recorded at the checkpoint and the model's window (tokens) where they are not given."""
+    """Return settings with the checkpoint's rate and the model's window (tokens) where they are not given."""
     phase, rate, length = facts.get("phase", "stable"), settings.learning_rate, settings.sequence_length or window
     if phase != "stable":
         raise UserError(f"the checkpoint is {phase} already\nhint: only a stable one has a rate to fall from")
@@ -74,9 +75,9 @@ def complete_settings(settings: AnnealingSettings, facts: dict[str, Any], window
     return replace(settings, learning_rate=facts["lr"] if rate is None else rate, sequence_length=length)
 
 
-def training_settings(settings: AnnealingSettings) -> TrainingSettings:
-    """The same as settings of a training in one epoch."""
-    return TrainingSettings(
+def training_settings(settings: AnnealingSettings) -> FullSettings:
+    """Return the same as settings of a training in one epoch."""
+    return FullSettings(
         learning_rate=settings.learning_rate,
         epochs=1,
         batch_size=settings.batch_size,
@@ -88,12 +89,12 @@ def training_settings(settings: AnnealingSettings) -> TrainingSettings:
 
 
 def last_rate(settings: AnnealingSettings) -> float:
-    """The rate of the last update."""
+    """Return the rate of the last update."""
     return settings.learning_rate * rate_at(settings.steps - 1, settings.steps, training_settings(settings))
 
 
 def read_stream(source: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) -> np.ndarray:
-    """The tokens of a text file, with the end of text before each document, or of a corpus, shape (tokens,).
+    """Return the tokens of a text file, with the end of text before each document, or of a corpus, shape (tokens,).
 
     A text file is cut at line ends into documents of some thousand bytes, as a corpus is. UserError for a corpus whose
     tokenizer is not that of the checkpoint in `folder`.
@@ -110,7 +111,7 @@ def read_stream(source: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) 
 
 
 def windows(stream: np.ndarray, settings: AnnealingSettings) -> list[Example]:
-    """The sequences of all steps: windows of the stream without overlap, each epoch in an order drawn from the seed."""
+    """Return the sequences of all steps: windows without overlap, each epoch in an order from the seed."""
     length, wanted = settings.sequence_length, settings.steps * settings.batch_size
     n_windows = len(stream) // length
     if n_windows * MOST_REPEATS < wanted:

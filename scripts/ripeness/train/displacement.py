@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from ripeness.models.load import load_model
+from ripeness.models.tuned_state import is_small
 from ripeness.runtime.files import read_json
 from ripeness.stats.finite import finite
 from ripeness.storage.arrays import open_tensors
@@ -52,7 +53,7 @@ def checkpoint_weights(folder: Path, like: Mapping[str, torch.Tensor]) -> Iterat
     Files may leave the model's prefix out ("transformer.") or have it. Where transformers makes weights of several
     tensors of the files, the checkpoint is loaded as a second model.
     """
-    stored = stored_tensors(folder)
+    stored = {} if is_small(folder) else stored_tensors(folder)
     found = {name: key for name in like if (key := key_of(name, stored))}
     if any(name not in found or stored[found[name]][1] != list(like[name].shape) for name in like):
         yield from load_model(folder, on_gpu=False).named_parameters()
@@ -76,7 +77,7 @@ def stored_tensors(folder: Path) -> dict[str, tuple[Path, list[int]]]:
 
 
 def key_of(name: str, stored: Mapping[str, object]) -> str | None:
-    """The name in the files of a weight of the model; None where none or several fit."""
+    """Return the name in the files of a weight of the model; None where none or several fit."""
     if name in stored:
         return name
     near = [key for key in stored if key.endswith(f".{name}") or name.endswith(f".{key}")]

@@ -16,24 +16,26 @@ from ripeness.models.forward.packed_attention import packed_logits
 from ripeness.models.forward.packing import narrows_exactly, packing
 from ripeness.models.forward.padding import reads_together
 from ripeness.models.load import autocast, resolve_precision
+from ripeness.models.methods.attached import State
+from ripeness.models.methods.register import attach
 from ripeness.models.sharding import n_processes, rank, summed
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods import TrainingSettings
-from ripeness.train.methods.l2sp import clip_gradient, starting_point
-from ripeness.train.methods.lora import adapted
-from ripeness.train.methods.replay import PIECE_TOKENS, Replay
+from ripeness.study.methods.settings import TrainingSettings
+from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
+from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay
 from ripeness.train.resume import Progress
 
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
 
 
 class Outcome(NamedTuple):
-    """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", and how many
-    tokens were read at once at its end."""
+    """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", how many tokens
+    were read at once at its end, and the tuned state of a kind that has a smaller one than all weights."""
 
     losses: list[float]
     status: str
     row_tokens: int
+    state: State | None = None
 
 
 def train(
@@ -58,33 +60,54 @@ def train(
     A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
-    planned, start = batches(examples, settings), starting_point(model, settings)
+    start = starting_point(model, settings)
+    attached = attach(model, settings)
+    outcome = take_steps(
+        model, examples, settings, pad=pad, row_tokens=row_tokens, progress=progress, replay=replay, start=start
+    )
+    state = attached.state()
+    attached.merge()
+    return outcome._replace(state=state)
+
+
+def take_steps(
+    model: PreTrainedModel,
+    examples: list[Example],
+    settings: TrainingSettings,
+    *,
+    pad: int,
+    row_tokens: int,
+    progress: Progress | None,
+    replay: Replay | None,
+    start: list[torch.Tensor],
+) -> Outcome:
+    """Take all steps of a training; `start` has the weights that the model is pulled to, if any."""
+    planned = batches(examples, settings)
     longest = max(PIECE_TOKENS if replay else 0, *(len(example.tokens) for example in examples))
     limit, n_read, norm = 2 * math.log(text_config(model.config).vocab_size), 0, torch.tensor(1.0)
-    with adapted(model, settings):
-        optimizer, weights = make_optimizer(model, settings), list(model.parameters())
-        losses = progress.restore(model, optimizer) if progress else []
-        model.train()
-        with packing(model, longest) as is_packed:
-            how = {"pad": pad, "is_packed": is_packed}
-            for step, batch in enumerate(planned):
-                n_before, n_read = n_read, n_read + len(batch)
-                if step < len(losses):
-                    continue
-                for group in optimizer.param_groups:
-                    group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
-                text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
-                loss, row_tokens = backward_in_memory(model, batch, text, settings, row_tokens=row_tokens, **how)
-                losses.append(loss)
-                if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
-                    return Outcome(losses, "diverged", row_tokens)
-                norm = whole_tensor(clip_gradient(weights, start, settings))
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                if progress:
-                    progress.save(model, optimizer, losses)
-        model.eval()
-        return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
+    optimizer, weights = make_optimizer(model, settings), list(model.parameters())
+    losses = progress.restore(model, optimizer) if progress else []
+    model.train()
+    with packing(model, longest) as is_packed:
+        how = {"pad": pad, "is_packed": is_packed}
+        for step, batch in enumerate(planned):
+            n_before, n_read = n_read, n_read + len(batch)
+            if step < len(losses):
+                continue
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
+            text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
+            loss, row_tokens = backward_in_memory(model, batch, text, settings, row_tokens=row_tokens, **how)
+            losses.append(loss)
+            if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
+                return Outcome(losses, "diverged", row_tokens)
+            norm = whole_tensor(clip_gradient(weights, start, settings))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if progress:
+                progress.save(model, optimizer, losses)
+    model.eval()
+    return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
 
 
 def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -217,7 +240,7 @@ def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
 
 
 def whole_tensor(value: torch.Tensor) -> torch.Tensor:
-    """A value of a sharded model as each process sees it whole; any other as it is."""
+    """Return a value of a sharded model as each process sees it whole; any other as it is."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
@@ -233,7 +256,7 @@ def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Ex
 
 
 def rate_at(step: int, n_steps: int, settings: TrainingSettings) -> float:
-    """The share of the peak rate at one step: linear warm-up from zero, then linear, cosine or no decay to zero.
+    """Return the share of the peak rate at one step: linear warm-up from zero, then linear, cosine or no decay to zero.
 
     As `get_linear_schedule_with_warmup`, `get_cosine_schedule_with_warmup` and `get_constant_schedule_with_warmup` of
     transformers.

@@ -247,7 +247,7 @@ def load_state(path: Path, settings: PretrainingSettings, corpus: Path) -> Train
 
 
 def about_of(path: Path, metadata: dict[str, str] | None) -> dict:
-    """What a state says of itself; UserError for a file that is none."""
+    """Say what a state says of itself; UserError for a file that is none."""
     try:
         about = json.loads((metadata or {})["about"])
         return {"step": about["step"], "settings": dict(about["settings"])}
@@ -256,7 +256,7 @@ def about_of(path: Path, metadata: dict[str, str] | None) -> dict:
 
 
 def heldout_texts(corpus: Path) -> list[str]:
-    """The first held-out documents, on which the loss of every checkpoint of a pre-training is measured."""
+    """Return the first held-out documents, on which the loss of every checkpoint of a pre-training is measured."""
     return read_table(corpus / "heldout.parquet")["text"].head(50).to_list()
 
 

@@ -9,8 +9,10 @@ from statistics import mean
 from typing import Any
 
 from ripeness.runtime.files import read_json
-from ripeness.study.grid import Cell, Study, plan_cells, probes_of
-from ripeness.workflow.lookups.keep import kept_models
+from ripeness.study.grid import Cell, Study, plan_cells, probes_of, recipe_on
+from ripeness.study.methods.reading import on_dataset
+from ripeness.study.methods.register import KINDS
+from ripeness.workflow.lookups.keep import kept_choices
 from ripeness.workflow.lookups.shared import to_json
 from ripeness.workflow.operations import gpu_jobs, n_items_of, n_parameters
 from ripeness.workflow.resources import FLOPS
@@ -21,7 +23,7 @@ PRETRAINING = ("pretrain_state", "pretrain_checkpoint")
 KIND = dict.fromkeys(PRETRAINING, "pretraining") | dict.fromkeys(("keep_best", "anneal_checkpoint"), "train_model")
 START_SECONDS = 30.0  # of a job's start, where nothing has run
 CHEAP_SECONDS = 2.0  # of a job that needs no GPU, where none has run
-STATE_BYTES, WEIGHT_BYTES = 12, 4  # a parameter: weights and both moments in fp32; weights alone
+MOMENT_BYTES, WEIGHT_BYTES = 8, 4  # of a number that is trained: both moments in fp32; of one that is saved
 CELL_BYTES, ITEM_BYTES = 80_000, 100  # of small files with their logs and records, and of an item; measured
 
 
@@ -129,15 +131,23 @@ def forecast_against_use(usage: list[dict[str, Any]], calibration: dict[str, Any
 
 
 def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
-    """Estimate the bytes on disk at most, by what uses them, with so many jobs at once."""
+    """Return bytes at most, by what uses them, with so many jobs at once."""
     sizes = [n_parameters(study, series, name) for series, names in study.checkpoints.items() for name in names]
     largest, cells = max(sizes, default=0), plan_cells(study)
-    n_tuned = sum(cell.method != "base" for cell in cells)
-    n_kept = {"none": 0, "all": n_tuned, "best": len(kept_models(study, None))}
+    tuned = [recipe_on(study, cell.method, cell.dataset) for cell in cells if cell.method != "base"]
+    best = [on_dataset(study.settings.methods[method], dataset) for *_, dataset, method in kept_choices(study)]
+    kept = {"none": [], "all": tuned, "best": best}[study.settings.keep_models]
     n_items = sum(n_items_of(study, probe) for cell in cells for probe in probes_of(study, cell))
+    largest_state = max((state_size(settings, largest) for settings in tuned), default=0)
+    of_training = WEIGHT_BYTES * largest + (WEIGHT_BYTES + MOMENT_BYTES) * largest_state
     return {
         "checkpoints": WEIGHT_BYTES * sum(sizes),
-        "tuned models at once": (min(n_at_once, n_tuned) + 2) * (WEIGHT_BYTES + STATE_BYTES) * largest,
-        "tuned models kept": n_kept[study.settings.keep_models] * WEIGHT_BYTES * largest,
+        "tuned models at once": (min(n_at_once, len(tuned)) + 2) * of_training,
+        "tuned models kept": WEIGHT_BYTES * sum(state_size(settings, largest) for settings in kept),
         "tables and logs": CELL_BYTES * len(cells) + ITEM_BYTES * n_items,
     }
+
+
+def state_size(settings: dict[str, Any], n_parameters: int) -> int:
+    """Return the numbers that a tuned model keeps of a model of so many parameters."""
+    return KINDS[settings["kind"]].state_size(settings, n_parameters)

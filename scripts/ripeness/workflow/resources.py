@@ -3,10 +3,8 @@
 Estimates on the safe side, for a scheduler that ends jobs which exceed their request; every attempt requests more.
 """
 
-from typing import Any
-
-from ripeness.study.grid import Study, recipe_on
-from ripeness.study.methods import on_dataset
+from ripeness.study.grid import Study
+from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
     annealing_operations,
     annealing_tokens,
@@ -27,13 +25,6 @@ PERTURBATION_BYTES = 16  # weights in fp32, their exact copy, the noise of one s
 BATCH_MB = 1000  # activations and logits of a batch
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
-
-
-def training_settings(study: Study, wildcards: Wildcards) -> dict[str, Any]:
-    """Return the settings of a training's method: that of a cell, or of the best model that is tuned again."""
-    if hasattr(wildcards, "tuning"):
-        return on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
-    return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
 def wanted_gpus(study: Study) -> dict[str, int]:

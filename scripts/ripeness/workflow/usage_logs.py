@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.files import read_json
+from ripeness.workflow.result_keys import PLAN
 
 PEAKS = ("peak_memory_mb", "peak_cuda_mb")  # of a job: its whole process, and its tensors on the GPU
 LOST = "delete it; what this job used is then missing from the costs"
@@ -18,7 +19,7 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
     if folder is None:
         return []
     stages: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(folder.rglob("*.json")):
+    for path in logs_of_plan(folder):
         facts = path.stat()  # of a job that failed Snakemake leaves an empty file
         usage = read_json(path, advice=LOST) if facts.st_size and facts.st_mtime >= since else None
         if isinstance(usage, dict) and "compute_cpu_s" in usage:
@@ -34,6 +35,15 @@ def usage_table(folder: Path | None, *, since: float = 0.0) -> list[dict[str, An
         whole = {key: sum(row[key] for row in rows) for key in ("jobs", "compute_cpu_s", "startup_cpu_s", "wall_s")}
         rows.append({"stage": "all", **whole, **{key: max(row[key] for row in rows) for key in PEAKS}})
     return rows
+
+
+def logs_of_plan(folder: Path) -> list[Path]:
+    """List the logs of jobs that the study has as it is now; all logs where no plan has been written."""
+    found, plan = sorted(folder.rglob("*.json")), folder.parent / PLAN
+    if folder.name != "logs" or not plan.is_file():
+        return found
+    logs = set(read_json(plan, dict, keys=("logs",))["logs"])
+    return [path for path in found if str(path.relative_to(folder.parent)) in logs or path.parent == folder]
 
 
 def cost_lines(logs: Path, *, since: float, cpu_snakemake: float) -> list[str]:

@@ -100,7 +100,7 @@ CASES = {
         (weights(one="ab ac"), "share 1 of 2 matrices, and are not the same", weights(one="ab")),
         (
             weights(one="ab cd", two="ef ab"),
-            "at1000000000 of one and at2000000000 of two have the same weights (a), and are said to be of seed 0 at "
+            "at1000000000 of one and at2000000000 of two have the same weights (a), but are described as seed 0 at "
             "1,000,000,000 tokens and seed 0 at 2,000,000,000 tokens",
             weights(one="ab cd", two="ef gh"),
         ),
@@ -135,9 +135,13 @@ CASES = {
         ),
     ],
     "test-is-trained-on": [
-        (tasks(first=RTE, second=ON_TRAIN), "glue rte train, which second asks", tasks(first=OTHER, second=ON_TRAIN)),
+        (
+            tasks(first=RTE, second=ON_TRAIN),
+            "glue rte train, on which second is tested",
+            tasks(first=OTHER, second=ON_TRAIN),
+        ),
         (tasks(a=FILES, b={"train": "z", "test": "x"}), "x", tasks(a={"world": "m"}, b={"world": "m"})),
-        (tasks(a=LISTED, b=LISTED_ELSE), "a trains on me/mine y.json, which b asks", tasks(a=LISTED, b=LISTED)),
+        (tasks(a=LISTED, b=LISTED_ELSE), "a trains on me/mine y.json, on which b is tested", tasks(a=LISTED, b=LISTED)),
     ],
     "tests-share-rows": [(tasks(a=RTE, b=RTE), "glue rte validation", tasks(a=RTE, b=OTHER))],
     "no-stop": [

@@ -76,10 +76,10 @@ def of_labels(labels):
 # check -> (a drawing that raises it, words of the remark, one that nearly does)
 CASES = {
     "unlabelled-gold": [
-        (drawing(MAPPED, published=values(**{"-1": 12})), "'-1' stands in 12 of 12 (100%)", drawing(MAPPED)),
+        (drawing(MAPPED, published=values(**{"-1": 12})), "'-1' is in 12 of 12 (100%)", drawing(MAPPED)),
         (
             drawing(MAPPED, published=values(**{"-1": 3, "0": 9})),
-            "'-1' stands in 3 of 12 (25%) test rows and is taken for 'different'",
+            "'-1' is in 3 of 12 (25%) test rows and is taken for 'different'",
             drawing(SENTIMENT, published=values(**{"-1": 6, "1": 6})),
         ),
         (
@@ -89,7 +89,7 @@ CASES = {
         ),
         (
             drawing(GENERATED, published={"": (2, {}), "a summary": (10, {})}),
-            "'' stands in 2 of 12",
+            "'' is in 2 of 12",
             drawing(GENERATED, published={"-1": (1, {}), "none": (1, {}), "a summary": (10, {})}),
         ),
     ],
@@ -127,7 +127,11 @@ CASES = {
         (drawing(validation={3: TEST_0}), "1 of 5 (20%) validation", drawing(shots={3: TEST_0})),
     ],
     "near-duplicates": [
-        (drawing(train={3: in_capitals(TEST_0)}), "1 of 12 (8%) test items ask what a training item", drawing()),
+        (
+            drawing(train={3: in_capitals(TEST_0)}),
+            "1 of 12 (8%) test items have the question of a training item",
+            drawing(),
+        ),
         (drawing(validation={3: in_capitals(TEST_0)}), "a validation item", drawing(validation={3: TEST_0})),
     ],
     "duplicates": [
@@ -234,7 +238,7 @@ def test_what_one_dataset_asks_and_another_trains_on_is_seen_where_the_other_is_
     qqp = replace(drawing(), items=drawing().items | {"test": []})
     found = list(asked_elsewhere([qqp, other], ["qqp"]))
     assert [(row.check, row.where) for row in found] == [("asked-elsewhere", "qqp, paws")]
-    assert "1 of 12 (8%) test items of paws ask what qqp trains on" in found[0].seen
+    assert "1 of 12 (8%) test items of paws are questions that qqp trains on" in found[0].seen
     assert list(asked_elsewhere([qqp, other], [])) == []
     assert list(asked_elsewhere([qqp], ["qqp"])) == []
 

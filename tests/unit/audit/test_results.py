@@ -13,8 +13,8 @@ from ripeness.tables.columns import AUDIT, CELLS, IS_CHOSEN, ITEM_SCORES, MEASUR
 from ripeness.workflow.code_digest import modules_of
 
 PLACE = {"series": "one", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "format": "default", "seed": 1}
-CHOICE = {"probe_kind": "choice", "metric": "accuracy", "chance": 0.5, "majority": 0.55, "se": 0.01}
-TEXT = {"probe_kind": "generation", "metric": "rouge_l", "se": 0.01}
+CHOICE = {"probe_kind": "choice", "metric": "accuracy", "is_primary": True, "chance": 0.5, "majority": 0.55, "se": 0.01}
+TEXT = {"probe_kind": "generation", "metric": "rouge_l", "is_primary": True, "se": 0.01}
 RTE, XSUM = CHOICE | {"probe": "rte"}, TEXT | {"probe": "xsum"}
 
 
@@ -113,7 +113,7 @@ CASES = {
             results(
                 score(RTE, 0.5, dataset="rte"),
                 score(RTE, None, dataset="rte", seed=2, reason="1 of 9 items without a number: no finite x"),
-                score(RTE | {"metric": "margin"}, None, dataset="rte", seed=2, reason="the same"),
+                score(RTE | {"metric": "margin", "is_primary": False}, None, dataset="rte", seed=2, reason="the same"),
             ),
             "accuracy, margin without a number in 1 of 2 measurements of tuned models, e.g. one step8, rte (default, "
             "full at 0.001, seed 2): 1 of 9 items without a number: no finite x",
@@ -127,9 +127,9 @@ CASES = {
     ],
     "tied-options": [
         (
-            results(score(RTE | {"metric": "ties"}, 0.2)),
+            results(score(RTE | {"metric": "ties", "is_primary": False}, 0.2)),
             "in 1 of 1 measurements, up to 20%",
-            results(score(RTE | {"metric": "ties"}, 0.05)),
+            results(score(RTE | {"metric": "ties", "is_primary": False}, 0.05)),
         ),
     ],
     "perhaps-one-label": [

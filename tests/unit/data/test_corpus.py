@@ -108,8 +108,8 @@ def test_text_is_cut_at_line_ends():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_tokens": 10_000_000}, "10000000 are asked for"),
-        ({"n_heldout": 1000}, "1000 are asked for"),
+        ({"n_tokens": 10_000_000}, "10000000 are required"),
+        ({"n_heldout": 1000}, "1000 are required"),
         ({"vocabulary_size": 0}, "vocabulary_size"),
         ({"world": {"seed": 0}}, "exactly one"),
         ({"size": 3}, "size"),

@@ -138,8 +138,8 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         ("a.jsonl", '{"text": 1}\n\n{"text": \n', r"a\.jsonl:3: not JSON: .*\nhint: one JSON object a line"),
         ("a.jsonl", '{"text": 1}\n["text"]\n', r"a\.jsonl:2: '\[\"text\"\]' is not an object\nhint: one JSON object"),
         ("a.jsonl", b'{"text": "\xe9"}\n', r"a\.jsonl is not UTF-8: .*\nhint: convert it"),
-        ("a.csv", "a,b\n1,2,3\n", r"a\.csv:2: 3 cells stand under 2 columns\nhint: a text with a separator"),
-        ("a.csv", "a,b\n1,2\n3\n", r"a\.csv:3: 1 cells stand under 2 columns\nhint: a text with a separator"),
+        ("a.csv", "a,b\n1,2,3\n", r"a\.csv:2: 3 cells stand under 2 columns\nhint: put double quotes"),
+        ("a.csv", "a,b\n1,2\n3\n", r"a\.csv:3: 1 cells stand under 2 columns\nhint: put double quotes"),
         ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', r"a\.csv:3: a quote is opened and never closed\nhint: .* written twice"),
         ("a.csv", '"a,b\n1,2\n', r"a\.csv:1: a quote is opened and never closed\nhint: "),
         ("a.csv", 'a,b\n"x\ny",2\n"3"4,5\n', r"a\.csv:4: ',' expected after '\"', in line 4\nhint: "),
@@ -149,10 +149,10 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         ("a.csv", "a,a\n1,2\n", r"a\.csv:1: two columns are named 'a'\nhint: rename"),
         ("a.csv", b"a\n\xe9\n", r"a\.csv is not UTF-8: .*\nhint: convert it"),
         ("a.csv", "", r"a\.csv is empty\nhint: the first line of a table names its columns"),
-        ("a.parquet", "PAR1", r"a\.parquet cannot be read as parquet: .*\nhint: mend the file"),
+        ("a.parquet", "PAR1", r"a\.parquet cannot be read as parquet: .*\nhint: fix the file"),
         ("a.parquet.gz", packed(b"x"), r"a\.parquet\.gz: unknown kind of file\nhint: rows are read from .*gz"),
-        ("a.csv.gz", b"text\n", r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: mend the file"),
-        ("a.csv.gz", packed(b"text\nx\n")[:-9], r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: mend"),
+        ("a.csv.gz", b"text\n", r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: fix the file"),
+        ("a.csv.gz", packed(b"text\nx\n")[:-9], r"a\.csv\.gz cannot be read as csv\.gz: .*\nhint: fix"),
         (
             "a.csv",
             "a;b|c\n1;2|3\n",
@@ -161,9 +161,9 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         (
             "a.jsonl",
             '{"n": 1}\n{"n": 2, "t": ["\\ud83d"]}\n',
-            r"a\.jsonl:2: t holds half of a surrogate .*\nhint: mend",
+            r"a\.jsonl:2: t contains half of a surrogate .*\nhint: fix",
         ),
-        ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' holds half of a surrogate .*\nhint: mend"),
+        ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' contains half of a surrogate .*\nhint: fix"),
         ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_row_without_a_field_is_named_by_file_and_line(fetch, name, content, w
     task = replace(load_task("nursery-mood", ROOT / "tasks", overrides={"values": {1: "good"}}), id=None)
     good, bad = fetch(name, content)
     assert item_of(good, task, "1").target == "good"
-    with pytest.raises(UserError, match=rf"^{name}:3: {what}\nhint: mend the row"):
+    with pytest.raises(UserError, match=rf"^{name}:3: {what}\nhint: fix the row"):
         item_of(bad, task, "2")
 
 

@@ -1,7 +1,7 @@
 """Every task file against a dozen rows in the published shape, and against real rows where they are at hand.
 
-The rows of tests/rows/ are invented; their columns and types are those of the dataset on the hub. How prompts made from
-them must read is written out by hand.
+tests/rows/<task>.yaml has the invented rows, the columns and types of the dataset on the hub, and the prompts that are
+expected of some rows, written out by hand (tests/dataset_rows.py explains the keys).
 """
 
 import json
@@ -9,64 +9,25 @@ import os
 from pathlib import Path
 
 import pytest
-from task_rows import shape_of
-from worded import EXPECTED
+from dataset_rows import FOLDER, file_with_rows, read
 
 from ripeness.data.examples import examples
 from ripeness.data.items import draw_items, item_of, read_items
 from ripeness.data.nursery import world
 from ripeness.data.rows import Row
-from ripeness.measure.extraction import extracted
 from ripeness.runtime.errors import UserError
+from ripeness.study.scoring.extraction import extracted
 from ripeness.study.tasks import load_task
 
 ROOT = Path(__file__).parents[3]
-TASKS, ROWS = ROOT / "tasks", ROOT / "tests/rows"
+TASKS = ROOT / "tasks"
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", ROOT.parent / "shared")).resolve() / "data"
 NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
 PUBLISHED = [name for name in NAMES if not name.startswith("nursery-")]
+WITH_ROWS = [name for name in PUBLISHED if "rows" in read(name)]
 FORMATS = {"choice": ["default", "io", "instruct", "chat", "lettered"]}
 FORMATS["generation"] = FORMATS["choice"][:-1]
 SIZES = {"train": 4, "validation": 2, "test": 3, "shots": 1, "seed": 0}
-
-# columns and types as published; datasets of one shape stand together
-PAIR = {"label": int, "idx": int}
-ARC = {"id": str, "question": str, "choices": dict, "answerKey": str}
-LLMBAR = {"input": str, "output_1": str, "output_2": str, "label": int}
-MNLI = {"premise": str, "hypothesis": str} | PAIR
-COLUMNS = {
-    "anthropic-hh": {"chosen": str, "rejected": str},
-    "arc-challenge": ARC,
-    "arc-easy": ARC,
-    "boolq": {"question": str, "answer": bool, "passage": str},
-    "cnn-dailymail": {"article": str, "highlights": str, "id": str},
-    "gpt3nli": {"text_a": str, "text_b": str, "label": int, "guid": int},
-    "gsm8k": {"question": str, "answer": str},
-    "hellaswag": {"ind": int}
-    | dict.fromkeys(("activity_label", "ctx_a", "ctx_b", "ctx"), str)
-    | {"endings": list}
-    | dict.fromkeys(("source_id", "split", "split_type", "label"), str),
-    "llmbar-adversarial": LLMBAR,
-    "llmbar-natural": LLMBAR,
-    "mnli": MNLI,
-    "mnli-mismatched": MNLI,
-    "openbookqa": {"id": str, "question_stem": str, "choices": dict, "answerKey": str},
-    "paws": {"id": int, "sentence1": str, "sentence2": str, "label": int},
-    "piqa": {"goal": str, "sol1": str, "sol2": str, "label": int},
-    "qqp": {"question1": str, "question2": str} | PAIR,
-    "rte": {"sentence1": str, "sentence2": str} | PAIR,
-    "sciq": dict.fromkeys(("question", "distractor3", "distractor1", "distractor2", "correct_answer", "support"), str),
-    "socialiqa": dict.fromkeys(("context", "question", "answerA", "answerB", "answerC", "label"), str),
-    "stsb": {"sentence1": str, "sentence2": str, "label": float, "idx": int},
-    "tulu": {"dataset": str, "id": str, "messages": list},
-    "tweetqa": {"Question": str, "Answer": list, "Tweet": str, "qid": str},
-    "winogrande": dict.fromkeys(("sentence", "option1", "option2", "answer"), str),
-    "xlsum": dict.fromkeys(("id", "url", "title", "summary", "text"), str),
-    "xsum": dict.fromkeys(("document", "summary", "id"), str),
-}
-# the places of rows that a task leaves out: conversations without an answer, questions without a passage, a sentence
-# that begins with its gap
-LEFT_OUT = {"anthropic-hh": [9], "tulu": [10], "sciq-questions": [3, 8], "winogrande": [7]}
 
 
 def published(name):
@@ -75,8 +36,7 @@ def published(name):
     if "world" in task.source:
         made = world.rows(task.source["world"], n=12, split="test", seed=0)
     else:
-        text = (ROWS / f"{shape_of(name)}.jsonl").read_text(encoding="utf-8")
-        made = [json.loads(line) for line in text.splitlines()]
+        made = file_with_rows(name)["rows"]
     return [Row(values, f"{name}:{place}") for place, values in enumerate(made)]
 
 
@@ -86,24 +46,24 @@ def example(name, place, format_):
     return next(examples([item_of(published(name)[place], task, "1")], task, format_))
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("name", WITH_ROWS)
 def test_rows_have_the_columns_and_types_as_published(name):
-    rows = published(name)
+    rows = read(name)["rows"]
     assert len(rows) == 12
     for row in rows:
-        assert {column: type(value) for column, value in row.values.items()} == COLUMNS[name]
+        assert {column: type(value).__name__ for column, value in row.items()} == read(name)["columns"]
 
 
-def test_there_are_rows_for_every_task_and_no_others():
-    files = {path.stem for path in ROWS.glob("*.jsonl")}
-    assert files == set(COLUMNS) == {shape_of(name) for name in PUBLISHED}
+def test_every_task_has_its_file_and_no_other_is_there():
+    assert sorted(path.stem for path in FOLDER.iterdir()) == PUBLISHED
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_is_read_and_every_label_is_reached(name):
     task = load_task(name, TASKS, overrides={})
     items = read_items(published(name), task, "rows")
-    kept = [place for place in range(12) if place not in LEFT_OUT.get(name, [])]
+    left_out = read(name).get("left_out", []) if name in PUBLISHED else []
+    kept = [place for place in range(12) if place not in left_out]
     assert [item.id for item in items] == [f"rows:{place + 1}" for place in kept] or task.id
     golds = {item.gold for item in items}
     if task.kind == "generation":
@@ -134,35 +94,26 @@ def test_every_format_words_every_item_and_no_two_alike(name):
             assert format_ != "io" or row["prompt"].endswith(("\nOutput:", "\noutput :"))
 
 
-# what stands in unlabelled splits of these datasets
-UNLABELLED = dict.fromkeys(("boolq", "gpt3nli", "mnli", "mnli-mismatched", "paws", "piqa", "qqp", "rte"), -1)
-UNLABELLED |= dict.fromkeys(("arc-easy", "arc-challenge", "hellaswag", "openbookqa", "socialiqa", "winogrande"), "")
-UNLABELLED |= {"stsb": -1.0, "tweetqa": []}
-
-
-@pytest.mark.parametrize("name", UNLABELLED)
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if "unlabelled" in read(name)])
 def test_a_row_without_a_label_is_refused_and_has_no_gold(name):
     task, row = load_task(name, TASKS, overrides={}), published(name)[0]
-    (column,) = {"label", "answer", "answerKey", "Answer"} & row.values.keys()
+    ((column, value),) = read(name)["unlabelled"].items()
     assert item_of(row, task, "1").target
     with pytest.raises(UserError, match=rf"^{name}:0: .*\nhint: "):
-        item_of(Row(row.values | {column: UNLABELLED[name]}, row.where), task, "1")
-
-
-def test_every_task_is_written_out_by_hand_somewhere():
-    assert {name for name, _ in EXPECTED} == set(PUBLISHED)
+        item_of(Row(row.values | {column: value}, row.where), task, "1")
 
 
 @pytest.mark.parametrize(
-    ("name", "place", "format_"), [(*key, format_) for key, formats in EXPECTED.items() for format_ in formats]
+    ("name", "example_"), [(name, example_) for name in PUBLISHED for example_ in read(name)["expected"]]
 )
-def test_a_row_is_worded_as_written_out_by_hand(name, place, format_):
-    made, (prompt, answers) = example(name, place, format_), EXPECTED[name, place][format_]
-    read = "|".join(f"{turn['role']}: {turn['content']}" for turn in made["turns"]) or made["prompt"]
-    assert read == prompt
-    right = [answer.startswith(">") for answer in answers].index(True)
-    assert (made["choices"] or [made["target"]]) == [answer.removeprefix(">") for answer in answers]
-    assert made["target"] == answers[right].removeprefix(">") and made["gold"] == (right if made["choices"] else -1)
+def test_a_row_is_worded_as_written_out_by_hand(name, example_):
+    made, right = example(name, example_["row"], example_["format"]), example_.get("right", 0)
+    if example_["format"] == "chat":
+        assert [{turn["role"]: turn["content"]} for turn in made["turns"]] == example_["turns"]
+    else:
+        assert (made["prompt"], made["turns"]) == (example_["prompt"], [])
+    assert (made["choices"] or [made["target"]]) == example_["answers"]
+    assert made["target"] == example_["answers"][right] and made["gold"] == (right if made["choices"] else -1)
 
 
 def test_a_key_of_openbookqa_is_read_with_white_space_around_it():

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from overtrained import QUICK, Truth, planted
+from overtrained import QUICK, Truth, changed, planted
 from planted import AMURO, FAST, as_items, simulate
 
-from ripeness.figures import frames, overtraining_frames
+from ripeness.figures import sensitivity
+from ripeness.figures.register import FIGURES
 from ripeness.findings.decay_or_tokens.claim import tuning_damage
+from ripeness.findings.finding import Settings
 from ripeness.findings.mitigation.claim import tuned_losses
 from ripeness.findings.scores import Row, read_scores
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import noise_increases, text_losses
 from ripeness.report.page import reference_table, score_table, tie_counts
 from ripeness.tables.intervals import scores
@@ -29,7 +32,7 @@ LOST &= (pl.col("seed") == 1) & (pl.col("format") == "io") & (pl.col("probe") ==
 
 def test_a_model_whose_items_are_null_is_no_row_of_the_findings(tmp_path):
     truth = simulate(AMURO, 0)
-    items = null(as_items(truth), "is_correct", LOST)
+    items = null(as_items(truth), "score", LOST)
     items.write_parquet(tmp_path / "items.parquet")
     block = read_scores([tmp_path / "items.parquet"], FAST, tmp_path).blocks["classes", "test"]
     lost = {Row("run", "step3", "classes", "io", "full", 1, asked) for asked in ("default", "io")}
@@ -48,9 +51,9 @@ def test_figures_and_tables_of_scores_leave_out_what_has_no_number(synthetic_stu
     assert scores(some).equals(scores(gone))
     assert score_table(some) == score_table(gone)
     assert tie_counts(some) == tie_counts(gone)
-    for name in ("learned_in_pretraining", "saturation", "gain", "pretraining_text", "format_spread", "transfer"):
-        one, other = (getattr(frames, name)(frame, cells) for frame in (some, gone))
-        assert one.equals(other), name
+    for figure in [one for one in FIGURES if one.needs == ("measurements",) and one.id != "availability"]:
+        one, other = (figure.frame(Tables.of(measurements=frame, cells=cells), Settings()) for frame in (some, gone))
+        assert one.equals(other), figure.id
 
 
 def test_the_table_of_reference_tasks_leaves_out_what_has_no_number(synthetic_study):
@@ -81,9 +84,9 @@ def test_a_loss_under_noise_that_is_no_number_ranks_above_all_and_is_not_drawn(v
     tables = planted(Truth(noise={"init": 1.0}))
     here = (pl.col("checkpoint") == "step3") & (pl.col("perturbation") == "noise")
     for name in ("loss", "increase"):
-        tables = type(tables)(tables.measurements, tables.cells, null(tables.sensitivity, name, here, value))
+        tables = changed(tables, sensitivity=null(tables.sensitivity, name, here, value))
     assert all(np.isposinf(curve.values[3]).all() for curve in noise_increases(tables.sensitivity, QUICK))
-    drawn = overtraining_frames.sensitivity(tables, QUICK)
+    drawn = sensitivity.frame(tables, QUICK)
     assert drawn["value"].is_finite().all()
     assert set(drawn.filter(pl.col("kind") != "rounding", size="none", checkpoint="step3")["row"]) != set()
     assert drawn.filter(

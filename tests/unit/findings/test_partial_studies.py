@@ -10,17 +10,19 @@ import pytest
 from planted import (
     AMURO,
     FAST,
+    ON_ITEMS,
     QUICK,
     found,
-    limits,
     simulate,
+    tables_of,
     without,
 )
 
 from ripeness.findings.pairs import choice_floor
-from ripeness.findings.register import FINDINGS, all_findings, as_rows
+from ripeness.findings.register import all_findings, as_rows
 from ripeness.findings.scores import Scores
-from ripeness.tables.columns import MEASUREMENTS, conform
+from ripeness.findings.study_tables import Tables
+from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, conform
 
 PARTIAL = {
     "no cells": lambda row, block: True,
@@ -51,7 +53,7 @@ def test_a_partial_study_is_undecided_with_a_reason_and_never_fails(drop, tmp_pa
         assert finding.statement
         if finding.effect is None and finding.verdict == "undecided":
             assert len(finding.statement) > 40
-    json.dumps(as_rows(all_findings(limits(AMURO), scores, FAST)), allow_nan=False)
+    json.dumps(as_rows(all_findings(tables_of(AMURO, scores), FAST)), allow_nan=False)
 
 
 def test_what_a_partial_study_lacks_is_said():
@@ -66,9 +68,13 @@ def test_what_a_partial_study_lacks_is_said():
     assert "4 untouched checkpoints" in few["learned-in-pretraining"].statement
 
 
+def nothing():
+    return conform([], MEASUREMENTS | IS_CHOSEN)
+
+
 def test_a_study_without_anything_is_undecided_throughout():
-    got = all_findings(conform([], MEASUREMENTS), Scores(), FAST)
-    assert [finding.verdict for finding in got] == ["undecided"] * len(FINDINGS)
+    got = all_findings(Tables.of(measurements=nothing(), scores=Scores()), FAST)
+    assert [finding.verdict for finding in got] == ["undecided"] * len(ON_ITEMS)
 
 
 def test_too_few_items_decide_nothing():
@@ -77,7 +83,7 @@ def test_too_few_items_decide_nothing():
 
 
 def test_the_floor_is_the_majority_of_the_items_where_nothing_else_is_known():
-    finding = all_findings(conform([], MEASUREMENTS), simulate(AMURO, 0), FAST)[0]
+    finding = all_findings(Tables.of(measurements=nothing(), scores=simulate(AMURO, 0)), FAST)[0]
     floors = {row["dataset"]: (row["floor_name"], row["floor"]) for row in finding.details}
     assert floors["classes"] == ("majority", pytest.approx(0.5))
 

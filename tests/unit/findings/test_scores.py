@@ -59,7 +59,7 @@ def test_tables_of_items_give_the_same_scores_in_any_order_and_in_any_number_of_
 def test_an_item_that_was_not_asked_is_not_a_number_and_rates_are_averaged(tmp_path):
     items = as_items(simulate(replace(AMURO, n_items=4), 0))
     lost = (pl.col("checkpoint") == "step3") & (pl.col("item") == "classes-001")
-    other = items.filter(method="full", probe="classes").with_columns(learning_rate=1.0, is_correct=True)
+    other = items.filter(method="full", probe="classes").with_columns(learning_rate=1.0, score=1.0)
     scores = read(pl.concat([items.filter(~lost), other.filter(~lost)]), tmp_path, ["checkpoint"])
     block_ = scores.blocks["classes", "test"]
     values = block_.values[list(range(len(block_.rows)))]

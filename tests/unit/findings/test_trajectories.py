@@ -70,7 +70,15 @@ def test_it_lies_within_its_interval():
 
 
 def test_floors_errors_and_formats_are_read_from_the_measurements():
-    place = {"series": "s", "method": "base", "split": "test", "phase": "stable", "shots": 0, "suite": "base"}
+    place = {
+        "series": "s",
+        "is_primary": True,
+        "method": "base",
+        "split": "test",
+        "phase": "stable",
+        "shots": 0,
+        "suite": "base",
+    }
     rows = []
     for k in range(3):
         at = place | {"checkpoint": f"c{k}", "step": k, "tokens": k}

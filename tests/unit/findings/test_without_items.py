@@ -7,7 +7,8 @@ import pytest
 from amuro_rows import CHECKPOINTS, SETTINGS, TABLE_6, TABLE_6_DISTINCT, write_table
 
 from ripeness.findings.finding import settings_from
-from ripeness.findings.register import findings_without_items
+from ripeness.findings.register import all_findings
+from ripeness.findings.study_tables import Tables
 from ripeness.study.grid import Study
 from ripeness.study.load import NOTHING_RUNS
 from ripeness.tables.published_checks import read_published
@@ -58,7 +59,7 @@ def findings_on(folder, name: str, *, findings: dict | None = None, acknowledge=
     study = Study(config, {}, {}, {})
     lines = read_published([folder / name], published.get("tokens_per_step"))
     settings = settings_from(json.loads(finding_settings(study, None)))
-    found = findings_without_items(measurements_of(lines, published, "p"), settings)
+    found = all_findings(Tables.of(measurements=measurements_of(lines, published, "p")), settings)
     json.dumps([one.details for one in found], allow_nan=False)
     return {one.id: one for one in found}
 

@@ -141,7 +141,7 @@ def test_the_number_is_found_by_its_other_name(tiny_model):
 def test_a_config_that_says_nothing_of_its_initialisation_is_refused(tied):
     config = AutoConfig.for_model("llama")
     silent = SimpleNamespace(get_text_config=lambda **_: SimpleNamespace(model_type=config.model_type))
-    with pytest.raises(UserError, match=r"nothing of its initialisation.*\nhint: .*step 0"):
+    with pytest.raises(UserError, match=r"does not specify its initialisation.*\nhint: .*step 0"):
         initial_stds(silent, weights_of(tied))
 
 

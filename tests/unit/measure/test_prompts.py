@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.measure.prompts import build_prompts, draw_shots
-from ripeness.models.load import encode, encode_pairs, end_of_text
 from ripeness.models.token_healing import again_text
+from ripeness.models.tokens import encode, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.study.probes import read_probes
 
@@ -42,7 +42,7 @@ def test_shots_are_the_same_items_in_every_format_and_others_by_seed():
 
 
 def test_more_shots_than_the_pool_holds_are_refused():
-    with pytest.raises(UserError, match=r"21 shots are wanted, but the pool holds 20\nhint: "):
+    with pytest.raises(UserError, match=r"21 shots requested, but the pool has only 20\nhint: "):
         draw_shots(pool("question"), 21, seed=1)
 
 
@@ -132,7 +132,7 @@ def test_shots_are_not_read_again_for_every_option(tokenizer, monkeypatch):
         return encode(tokenizer, texts)
 
     monkeypatch.setattr("ripeness.measure.prompts.encode", encode_and_note)
-    monkeypatch.setattr("ripeness.models.load.encode", encode_and_note)
+    monkeypatch.setattr("ripeness.models.tokens.encode", encode_and_note)
     build(tokenizer)
     assert sum(SHOTS[0] in text for text in read) == 1
 

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 from ripeness.measure.prompts import build_prompts, draw_shots, unconditional_prompts
 from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.chat import TurnEnd, chat_prompt, chat_text, template_of, turn_end
-from ripeness.models.load import encode, end_of_text
 from ripeness.models.token_healing import again_text, text_of
+from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
 
 MARKS = ["<|im_start|>", "<|im_end|>", "<s>"]

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.models.gate.folder import INDEX, check_folder
-from ripeness.models.load import encode, load_tokenizer
+from ripeness.models.tokens import encode, load_tokenizer
 from ripeness.runtime.errors import UserError
 
 WEIGHTS = "model.safetensors"
@@ -94,7 +94,7 @@ def test_weights_that_are_no_numbers_are_named(folder, value):
         tensors["model.layers.0.mlp.up_proj.weight"][3, 4] = value
 
     change_tensors(folder, spoil)
-    assert "tensor model.layers.0.mlp.up_proj.weight holds infinite or undefined numbers" in refused(folder)
+    assert "tensor model.layers.0.mlp.up_proj.weight contains infinite or undefined numbers" in refused(folder)
 
 
 @pytest.mark.parametrize("n_bytes", [4, 300, -10])
@@ -297,7 +297,7 @@ def test_sizes_beyond_the_weights_are_refused_before_memory_is_claimed(folder, n
 def test_a_model_far_larger_than_its_weights_is_refused_before_memory_is_claimed(folder):
     change_config(folder, hidden_size=2048, intermediate_size=4096)
     message = refused(folder)
-    assert "config.json asks for " in message
+    assert "config.json describes " in message
     assert ": tensor model.layers." in message and ", but the model has (4096, 2048)" in message
 
 

@@ -10,15 +10,14 @@ from transformers import CONFIG_MAPPING, PreTrainedTokenizerFast
 
 from ripeness.models.context_limits import DEFAULT_WINDOW, NO_LIMIT, context_length, reach, text_window
 from ripeness.models.forward.likelihood import windows
-from ripeness.models.load import (
+from ripeness.models.load import load_config, load_model
+from ripeness.models.tokens import (
     contexts_of,
     document_start,
     encode,
     encode_pairs,
     end_of_text,
     end_tokens,
-    load_config,
-    load_model,
     load_tokenizer,
 )
 from ripeness.runtime.errors import UserError
@@ -118,7 +117,7 @@ def test_a_folder_without_a_model_is_refused_and_not_looked_for_on_the_hub(tmp_p
 
 def test_a_model_that_sees_later_words_is_refused(tmp_path, tiny_model):
     tiny_model("bert", pad_token_id=0).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match=f"{tmp_path} is no causal language model"):
+    with pytest.raises(UserError, match=f"{tmp_path} is not a causal language model"):
         load_model(tmp_path)
 
 

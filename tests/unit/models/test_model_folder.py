@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from ripeness.models.convert import read_pickled
-from ripeness.models.load import load_config, load_model, load_tokenizer
+from ripeness.models.load import load_config, load_model
 from ripeness.models.model_folder import check_json, check_links
+from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.errors import UserError
 
 

@@ -9,7 +9,6 @@ from transformers import PreTrainedTokenizerFast
 
 from ripeness.measure.prompts import build_prompts
 from ripeness.models.batching import IGNORED, encode_examples
-from ripeness.models.load import contexts_of, document_start, encode, encode_pairs, encode_with_places, end_of_text
 from ripeness.models.token_healing import (
     again_text,
     allowed,
@@ -20,6 +19,7 @@ from ripeness.models.token_healing import (
     text_after,
     text_of,
 )
+from ripeness.models.tokens import contexts_of, document_start, encode, encode_pairs, encode_with_places, end_of_text
 from ripeness.runtime.errors import UserError
 
 ENDINGS = [

@@ -7,7 +7,8 @@ import model_zoo
 import pytest
 import torch
 
-from ripeness.models.load import end_tokens, load_model, load_tokenizer, read_checkpoint
+from ripeness.models.load import load_model, read_checkpoint
+from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import drop_weights, save_model, scratch_place
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
@@ -145,7 +146,7 @@ def test_only_a_folder_that_was_made_as_a_tuned_model_is_emptied(checkpoint, tmp
     save_model(load_model(checkpoint), checkpoint, tmp_path / "tuned")
     make(tmp_path / "folder", tmp_path / "tuned")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match=r"no model that was tuned here, and is not deleted\nhint: "):
+    with pytest.raises(UserError, match=r"was not tuned here, and is not deleted\nhint: "):
         drop_weights(tmp_path / "folder")
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -8,9 +8,9 @@ import re
 import polars as pl
 import pytest
 import vl_convert
+from drawn import MEASURED as FIGURES
 
 import write_report
-from ripeness.figures.charts import FIGURES
 from ripeness.report import page as report
 from ripeness.runtime.errors import UserError
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
@@ -133,7 +133,8 @@ def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(syntheti
     place = {"series": "s", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "dataset": "film", "format": "io"}
     rows = [place | {"method": "full", "learning_rate": rate, "seed": 1, "status": "done"} for rate in (1e-4, 1e-3)]
     rows.append(rows[0] | {"learning_rate": 1e-2, "status": "diverged"})
-    scores = [row | {"suite": "validation", "probe_kind": "choice", "metric": "accuracy"} for row in rows[:2]]
+    accuracy = {"suite": "validation", "probe_kind": "choice", "metric": "accuracy", "is_primary": True}
+    scores = [row | accuracy for row in rows[:2]]
     scores = [row | {"value": value} for row, value in zip(scores, (0.5, 0.75), strict=True)]
     table = report.rate_table(conform([drop(row) for row in scores], MEASUREMENTS), conform(rows, CELLS))
     assert table["rows"] == [

@@ -5,7 +5,8 @@ import pytest
 import measure_sensitivity
 from ripeness.findings import finding
 from ripeness.runtime.errors import UserError
-from ripeness.study import methods, pretraining_settings, theory_settings
+from ripeness.study import pretraining_settings, theory_settings
+from ripeness.study.methods import reading as methods
 from ripeness.train import annealing
 
 TUNING = {"learning_rate": 1e-4, "epochs": 3, "batch_size": 32, "seed": 1}

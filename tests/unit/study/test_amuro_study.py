@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from task_rows import rows_of
+from amuro_datasets import rows_of
 
 from ripeness.audit.items import ITEM_CHECKS, Drawing
 from ripeness.data.examples import examples

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ripeness.measure.extraction import extracted
 from ripeness.runtime.errors import UserError
+from ripeness.study.scoring.extraction import extracted
 from ripeness.study.templates import check_template, check_value, evaluate, render
 from ripeness.study.user_patterns import PatternError, search
 
@@ -246,7 +246,7 @@ def test_a_pattern_that_takes_too_long_ends(pattern):
     except PatternError as error:
         assert "takes more than 2 s on a text of 201 characters" in str(error)  # noqa: PT017 (either is right)
     began = time.process_time()
-    with pytest.raises(UserError, match=r"takes more than 2 s .*\nhint: mend `extract`"):
+    with pytest.raises(UserError, match=r"takes more than 2 s .*\nhint: fix `extract`"):
         extracted("a" * 60 + "!", "((a|aa)+)$")
     assert time.process_time() - began < MOST_SECONDS / 2
 

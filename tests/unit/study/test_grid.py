@@ -203,8 +203,8 @@ def test_planning_imports_neither_torch_nor_transformers_nor_polars():
     code = f"""
 import sys, yaml
 from pathlib import Path
-from ripeness.workflow import code_digest, forecast, lookups, resources, snakemake_cache, start_order
-from ripeness.workflow.warm import start
+from ripeness.workflow import code_digest, forecast, lookups, resources, rule_values, run_conditions
+from ripeness.workflow.snakemake_patches import register
 from ripeness.study.grid import plan_cells
 from ripeness.study.load import load_study
 root = Path({str(ROOT)!r})

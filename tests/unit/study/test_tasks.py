@@ -53,7 +53,17 @@ MISTAKES = {
     "an unknown key": ({"lables": {}}, "unknown key 'lables'; known are", "did you mean 'labels'?"),
     "a missing metric": ({"metric": None}, "missing 'metric'; needed are name, title", "task.schema.yaml"),
     "a metric of another kind": ({"metric": "rouge_l"}, "'rouge_l' does not fit a choice task", "'accuracy'"),
-    "an unknown metric": ({"metric": "acuracy"}, "'acuracy' is not one of accuracy, rouge_l", "'accuracy'"),
+    "an unknown metric": ({"metric": "acuracy"}, "metric 'acuracy' is not one of accuracy", "'accuracy'"),
+    "an unknown metric of text": (
+        OPEN | {"metric": "bleu"},
+        "'bleu' is not one of rouge_l, exact_match",
+        "'exact_match'",
+    ),
+    "a metric of whole texts with `extract`": (
+        OPEN | {"extract": "is (.+)"},
+        "metric 'rouge_l' does not fit a task with `extract`",
+        "it is 'exact_match'",
+    ),
     "an unknown kind": ({"kind": "chioce"}, "kind: 'chioce' is not one of choice, generation", "'choice'"),
     "words of ROUGE-L for a choice": (
         {"rouge_words": "any"},

@@ -6,7 +6,8 @@ from ripeness.tables.chosen_rates import best_model, choose_rates, mark_chosen
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
 
 RECIPE = {"series": "s", "checkpoint": "step8", "dataset": "film", "format": "io", "method": "full"}
-VALIDATION = {"suite": "validation", "probe_kind": "choice", "metric": "accuracy", "n_items": 80}
+VALIDATION = {"suite": "validation", "probe_kind": "choice", "metric": "accuracy", "is_primary": True, "n_items": 80}
+LOSS = {"metric": "answer_loss", "is_primary": False}
 
 
 def rows_of(scores, **changes):
@@ -59,23 +60,32 @@ def test_a_rate_without_a_number_on_validation_items_goes_last_as_one_that_diver
 
 def test_test_items_other_suites_and_other_metrics_choose_nothing():
     measurements, cells = rows_of({1e-4: [0.9], 1e-3: [0.5]})
-    for change in ({"suite": "in-domain"}, {"metric": "accuracy_char"}, {"metric": "logp_gold"}):
+    others = [{"metric": name, "is_primary": False} for name in ("accuracy_char", "logp_gold")]
+    for change in ({"suite": "in-domain"}, *others):
         measurements += [row | change | {"value": 1 - row["value"]} for row in measurements[:2]]
         measurements += [row | change | {"value": 99.0} for row in measurements[1:2]]
     assert chosen(measurements, cells) == [1e-4]
 
 
-def test_generated_text_is_compared_by_rouge():
+@pytest.mark.parametrize(("primary", "best"), [("rouge_l", 1e-3), ("exact_match", 1e-4)])
+def test_generated_text_is_compared_by_the_primary_metric_of_its_task(primary, best):
     measurements, cells = rows_of({1e-4: [0.2], 1e-3: [0.3]})
     measurements = [row | {"probe_kind": "generation", "metric": "rouge_l"} for row in measurements]
     measurements += [row | {"metric": "exact_match", "value": 1 - row["value"]} for row in measurements]
-    assert chosen(measurements, cells) == [1e-3]
+    measurements = [row | {"is_primary": row["metric"] == primary} for row in measurements]
+    assert chosen(measurements, cells) == [best]
+
+
+def test_less_of_a_loss_is_better_also_as_the_primary_metric():
+    measurements, cells = rows_of({1e-4: [0.2], 1e-3: [0.3]})
+    losses = [row | {"metric": "answer_loss"} for row in measurements]
+    assert (chosen(measurements, cells), chosen(losses, cells)) == ([1e-3], [1e-4])
 
 
 def test_a_method_may_be_chosen_by_the_loss_of_right_answers_of_which_less_is_better():
     measurements, cells = rows_of({1e-4: [0.9, 0.9], 1e-3: [0.5, 0.6]})
     losses = rows_of({1e-4: [1.5, 2.5], 1e-3: [1.0, 1.2]})[0]
-    measurements += [row | {"metric": "answer_loss"} for row in losses]
+    measurements += [row | LOSS for row in losses]
     other = rows_of({1e-4: [0.9], 1e-3: [0.5]}, method="other")
     tables = conform(measurements + other[0], MEASUREMENTS), conform(cells + other[1], CELLS)
     for by, rates in [({}, [1e-4, 1e-4]), ({"full": "loss", "other": "score"}, [1e-3, 1e-4])]:

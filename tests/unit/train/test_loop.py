@@ -11,14 +11,13 @@ from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, Example, encode_examples, padded, rows_of, shared_tokens
 from ripeness.models.forward.packing import packs_exactly
-from ripeness.models.load import encode, end_of_text
+from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods import read_settings
-from ripeness.study.schema import SCHEMA, fill_defaults, read_schema
-from ripeness.train.loop import TrainingSettings, batches, is_alive, may_share, rate_at, train
+from ripeness.study.methods.full import FullSettings
+from ripeness.train.loop import batches, is_alive, may_share, rate_at, train
 from ripeness.train.resume import Progress, training_identity
 
-SETTINGS = TrainingSettings(
+SETTINGS = FullSettings(
     kind="full",
     learning_rate=3e-3,
     epochs=2,
@@ -44,7 +43,7 @@ def examples(tokenizer):
 def tune(tiny_model, examples, architecture="llama", **changes):
     """Tune a fresh model; the same model every time."""
     model = tiny_model(architecture)
-    losses, status, _ = train(model, examples, replace(SETTINGS, **changes), pad=0)
+    losses, status, *_ = train(model, examples, replace(SETTINGS, **changes), pad=0)
     return losses, status, model
 
 
@@ -169,7 +168,7 @@ def test_a_training_killed_at_any_step_goes_on_to_the_same_weights(
             train(model, examples, SETTINGS, pad=0, progress=progress)
     torch.manual_seed(99)
     model = tiny_model(architecture)
-    losses, status, _ = train(model, examples, SETTINGS, pad=0, progress=progress)
+    losses, status, *_ = train(model, examples, SETTINGS, pad=0, progress=progress)
     assert (losses, status) == expected[:2]
     assert same_weights(model, expected[2])
 
@@ -213,7 +212,7 @@ def test_rows_are_halved_until_they_fit_into_memory(tiny_model, examples, caplog
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(model), "forward", forward_in_memory)
-        losses, status, row_tokens = train(model, examples, SETTINGS, pad=0)
+        losses, status, row_tokens, _ = train(model, examples, SETTINGS, pad=0)
         assert (status, row_tokens <= most) == ("done", True)
         assert losses == pytest.approx(expected[0], abs=1e-5)
         assert "out of memory: from now on at most" in caplog.text
@@ -342,7 +341,7 @@ def test_a_training_ends_after_so_many_steps_and_so_does_its_schedule(tiny_model
     with pytest.MonkeyPatch.context() as patch:
         step = torch.optim.AdamW.step
         patch.setattr(torch.optim.AdamW, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self)))
-        losses, status, _ = train(tiny_model("llama"), examples, settings, pad=0)
+        losses, status, *_ = train(tiny_model("llama"), examples, settings, pad=0)
     assert (len(losses), status) == (n_done, "done")
     assert rates == [settings.learning_rate * rate_at(step, n_done, settings) for step in range(n_done)]
 
@@ -381,7 +380,7 @@ def test_a_checkpoint_that_starts_badly_has_not_diverged(tiny_model, examples):
     model = tiny_model("llama")
     with torch.no_grad():
         model.get_output_embeddings().weight.mul_(40)
-    losses, status, _ = train(model, examples, replace(SETTINGS, learning_rate=1e-5), pad=0)
+    losses, status, *_ = train(model, examples, replace(SETTINGS, learning_rate=1e-5), pad=0)
     assert losses[0] > 2 * math.log(384)
     assert status == "done"
 
@@ -402,34 +401,3 @@ def test_a_checkpoint_that_starts_badly_has_not_diverged(tiny_model, examples):
 def test_rates_follow_the_schedule(schedule, warmup_ratio, rates):
     settings = replace(SETTINGS, schedule=schedule, warmup_ratio=warmup_ratio)
     assert [rate_at(step, 5, settings) for step in range(5)] == pytest.approx(rates)
-
-
-def test_defaults_are_those_of_the_schema():
-    method = read_schema(SCHEMA)["$defs"]["method"]
-    given = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2}
-    filled = dict(given)
-    fill_defaults(filled, method, read_schema(SCHEMA))
-    assert filled.pop("gpu") == 1  # where it is trained is no setting of a training
-    assert filled.pop("choose_by") == "score"  # nor is what chooses among trainings
-    assert read_settings(filled | {"seed": 3}) == read_settings(given | {"seed": 3})
-    assert set(filled) | {"seed"} == {key for key, value in vars(SETTINGS).items() if value is not None}
-    assert set(method["properties"]) | {"seed"} == set(vars(SETTINGS)) | {"gpu", "choose_by", "datasets", "by_dataset"}
-
-
-def test_settings_are_read_from_json_and_checked():
-    values = {**vars(SETTINGS)}
-    assert read_settings(values) == SETTINGS
-    for change, message in [
-        ({"ranks": 8}, r"unknown \['ranks'\], missing none"),
-        ({"kind": "prefix"}, "unknown kind 'prefix'\nhint: known are full, lora"),
-        ({"schedule": "step"}, "unknown schedule 'step'\nhint: known are linear, constant, cosine"),
-        ({"kind": "lora", "rank": 8}, "kind lora lacks alpha\nhint: "),
-        ({"rank": 8, "modules": ["q_proj"]}, "rank, modules are of adapters, but kind is 'full'\nhint: "),
-        ({"kind": "lora", "rank": 8, "alpha": 8, "pull": 0.1}, "`pull` holds weights near .*\nhint: "),
-        ({"replay": 1.0}, "settings.replay: a share of 1.0 is not between 0 and 1\nhint: "),
-        ({"steps": 0}, "settings.steps: 0 is not above 0\nhint: "),
-    ]:
-        with pytest.raises(UserError, match=message):
-            read_settings(values | change)
-    with pytest.raises(UserError, match=r"missing \['seed'\]\nhint: the keys are learning_rate, "):
-        read_settings({key: value for key, value in values.items() if key != "seed"})

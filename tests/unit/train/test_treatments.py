@@ -12,19 +12,19 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, encode_examples
+from ripeness.models.methods.lora import attach, linear_modules
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods import TrainingSettings
+from ripeness.study.methods.full import FullSettings
+from ripeness.study.methods.lora import LoraSettings
 from ripeness.train.loop import batches, train
-from ripeness.train.methods.l2sp import clip_gradient, starting_point
-from ripeness.train.methods.lora import adapted, linear_modules
-from ripeness.train.methods.replay import PIECE_TOKENS, Replay, open_replay
+from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
+from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay, open_replay
 from ripeness.train.resume import Progress
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
-SETTINGS = TrainingSettings(
-    learning_rate=3e-3, epochs=2, batch_size=4, seed=1, schedule="constant", warmup_ratio=0.0, precision="fp32"
-)
-LORA = replace(SETTINGS, kind="lora", rank=4, alpha=8.0, learning_rate=1e-2)
+SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "schedule": "constant", "warmup_ratio": 0.0, "precision": "fp32"}
+SETTINGS = FullSettings(learning_rate=3e-3, **SHARED)
+LORA = LoraSettings(learning_rate=1e-2, rank=4, alpha=8.0, **SHARED)
 ROWS = [
     (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
     for n in range(10)
@@ -102,7 +102,7 @@ def test_a_pulled_training_is_that_of_the_loss_with_the_penalty_and_ends_nearer_
 
     expected = by_hand(reference, examples, settings, penalty=penalty)
     model, free = tiny_model("llama"), tiny_model("llama")
-    losses, status, _ = train(model, examples, settings, pad=0)
+    losses, status, *_ = train(model, examples, settings, pad=0)
     train(free, examples, SETTINGS, pad=0)
     assert status == "done"
     assert losses == pytest.approx(expected, abs=1e-4)
@@ -194,7 +194,7 @@ def test_a_training_of_adapters_is_that_of_peft_written_by_hand(tiny_model, exam
     expected = by_hand(reference, examples, LORA)
     model = tiny_model(architecture, **no_dropout)
     names = {name for name, _ in model.named_parameters()}
-    losses, status, _ = train(model, examples, LORA, pad=0, row_tokens=row_tokens)
+    losses, status, *_ = train(model, examples, LORA, pad=0, row_tokens=row_tokens)
     assert status == "done" and losses[-1] < losses[0] - 0.5
     assert losses == pytest.approx(expected, abs=1e-3)
     assert_same_answers(model, reference.merge_and_unload(), examples)
@@ -205,15 +205,16 @@ def test_merged_adapters_answer_as_they_did_beside_the_weights_and_nothing_else_
     model, start, tokens = tiny_model("llama"), tiny_model("llama"), torch.tensor([[5, 6, 7, 8]])
     linear = {f"{name}.weight" for name in linear_modules(model)}
     assert len(linear) == 2 * 7 and not any("embed" in name or "lm_head" in name for name in linear)
-    with adapted(model, LORA):
-        trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
-        assert {name.split(".lora_")[0] + ".weight" for name in trained} == linear
-        assert torch.equal(model(tokens).logits, start(tokens).logits)  # adapters start at nothing
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                if "lora_B" in name:
-                    weight.normal_(std=0.1)
-        apart = model(tokens).logits
+    attached = attach(model, LORA)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {name.split(".lora_")[0] + ".weight" for name in trained} == linear
+    assert torch.equal(model(tokens).logits, start(tokens).logits)  # adapters start at nothing
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+    apart = model(tokens).logits
+    attached.merge()
     assert torch.allclose(model(tokens).logits, apart, atol=1e-5)
     assert not torch.allclose(apart, start(tokens).logits, atol=1e-2)
     moved = {n for (n, a), b in zip(model.named_parameters(), start.parameters(), strict=True) if not torch.equal(a, b)}
@@ -241,8 +242,9 @@ def test_only_the_named_layers_get_adapters(tiny_model, examples):
 def test_layers_that_can_have_adapters_are_found(architecture, names):
     model = model_zoo.tiny_model(architecture)
     assert {name.rpartition(".")[2] for name in linear_modules(model)} == names
-    with adapted(model, LORA):
-        assert any("lora_A" in name for name, _ in model.named_parameters())
+    attached = attach(model, LORA)
+    assert any("lora_A" in name for name, _ in model.named_parameters())
+    attached.merge()
     assert not any("lora_A" in name for name, _ in model.named_parameters())
 
 
@@ -272,7 +274,11 @@ def test_a_treated_training_that_is_killed_goes_on_to_the_same_weights(
         train(tiny_model("llama"), examples, settings, pad=0, progress=progress, replay=pieces(0.3))
     torch.manual_seed(99)
     model = tiny_model("llama")
-    assert train(model, examples, settings, pad=0, progress=progress, replay=pieces(0.3)) == outcome
+    again = train(model, examples, settings, pad=0, progress=progress, replay=pieces(0.3))
+    assert again[:3] == outcome[:3]
+    states = [found.state or {} for found in (again, outcome)]
+    assert states[0].keys() == states[1].keys() and (settings is not LORA or states[0])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
 
 

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from harness_tasks import write_tasks
 
-from ripeness.figures import frames
-from ripeness.figures.charts import FIGURES
+from ripeness.figures.register import FIGURES
+from ripeness.findings.finding import Settings
+from ripeness.findings.study_tables import Tables
 from ripeness.measure.metrics import measure, score_harness
 from ripeness.report import page as report
 from ripeness.runtime.errors import UserError
@@ -165,6 +166,7 @@ def with_harness(synthetic_study):
     is_base = pl.col("method") == "base"
     place = [pl.when(is_base).then(pl.lit(to)).otherwise(name).alias(name) for name, to in NAMES.items()]
     task = task.with_columns(place).filter(~is_base | (pl.col("seed") == 1))
+    task = task.with_columns(is_primary=pl.lit(False))
     total = task.with_columns(metric=pl.lit("f1,none"), se=pl.lit(None, pl.Float64))
     cell = cells.filter(is_base, dataset="nursery-mood", format="default", seed=1).with_columns(place)
     item = items.filter(probe="nursery-mood", probe_format="default").with_columns(place)
@@ -179,12 +181,12 @@ NAMES = {"dataset": "arc_easy", "format": "lm_eval"}
 
 
 def test_figures_and_scores_do_not_see_tasks_of_the_harness(synthetic_study, with_harness):
-    for name in (name for name, figure in FIGURES.items() if not figure.uses_findings):
-        function = getattr(frames, name.replace("-", "_"))
+    for figure in [one for one in FIGURES if one.needs == ("measurements",)]:
         before, after = (
-            function(tables["measurements"], tables["cells"]) for tables in (synthetic_study, with_harness)
+            figure.frame(Tables.of(measurements=tables["measurements"], cells=tables["cells"]), Settings())
+            for tables in (synthetic_study, with_harness)
         )
-        assert before.equals(after), name
+        assert before.equals(after), figure.id
     facts, scores = (
         [function(tables) for tables in (synthetic_study, with_harness)]
         for function in (

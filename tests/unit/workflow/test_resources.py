@@ -13,7 +13,7 @@ from ripeness.runtime.files import write_json
 from ripeness.study.load import load_study
 from ripeness.train.pretraining import ARCHITECTURES
 from ripeness.workflow import operations, resources
-from ripeness.workflow.start_order import is_group
+from ripeness.workflow.snakemake_call import is_group
 
 ROOT = Path(__file__).parents[3]
 

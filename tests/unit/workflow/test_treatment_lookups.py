@@ -12,9 +12,9 @@ from nursery import tuned_nursery
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import plan_cells
 from ripeness.study.load import load_study
-from ripeness.study.methods import read_settings
+from ripeness.study.methods.reading import read_settings
 from ripeness.study.named_files import named_files
-from ripeness.workflow import resources
+from ripeness.workflow import forecast, resources
 from ripeness.workflow.lookups import collect, keep, measure
 from ripeness.workflow.lookups import train as train_lookups
 from ripeness.workflow.operations import training_operations
@@ -136,9 +136,11 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
     ("recipe", "said"),
     [
         ({"kind": "lora"}, "methods.treated: kind lora lacks rank and alpha\nhint: "),
-        ({"alpha": 8}, "methods.treated: alpha are of adapters, but kind is 'full'\nhint: "),
+        ({"alpha": 8}, "methods.treated: kind full has no alpha\nhint: kind: lora, or "),
         ({"kind": "lora", "rank": 4, "alpha": 8, "pull": 0.1}, "methods.treated: `pull` holds weights"),
         ({"kind": "lora", "rank": 4, "alpha": 8, "gpu": 2}, "methods.treated: .* not shared out to 2 GPUs\nhint: "),
+        ({"weigth_decay": 0.1}, "methods.treated: unknown key 'weigth_decay'.*\nhint: did you mean 'weight_decay'"),
+        ({"kind": "lora", "rank": 4, "alpa": 8}, "methods.treated: unknown key 'alpa'.*\nhint: did you mean 'alpha'"),
         ({"replay": {"share": 1.5}}, "methods.treated.replay.share: 1.5 is greater than or equal to the maximum"),
         ({"replay": 0.5}, "methods.treated.replay: 0.5 is not of type 'object'"),
         ({"pull": 0}, "methods.treated.pull: 0 is less than or equal to the minimum"),
@@ -221,3 +223,30 @@ def test_a_file_of_a_cell_that_is_not_planned_is_refused():
     study = study_of({"datasets": ["nursery-category"]})
     with pytest.raises(UserError, match=r"treated does not tune on nursery-mood, but on nursery-category\nhint: "):
         train_lookups.method_settings(study, cell())
+
+
+def test_a_small_state_is_measured_with_its_checkpoint_and_by_the_code_of_its_kind():
+    lora, full = study_of({"kind": "lora", "rank": 4, "alpha": 8}), study_of()
+    place = cell()
+    assert measure.checkpoint_of_state(lora, place) == [f"{RESULTS}/checkpoints/nursery/step64"]
+    assert measure.kind_modules(lora, place) == ["ripeness/models/methods/lora.py"]
+    for study, wildcards in ((full, place), (lora, cell(method="full")), (lora, cell(method="base"))):
+        assert measure.checkpoint_of_state(study, wildcards) == measure.kind_modules(study, wildcards) == []
+    for wildcards in (place, BEST):
+        assert train_lookups.kind_modules(lora, wildcards) == ["ripeness/models/methods/lora.py"]
+        assert train_lookups.kind_modules(full, wildcards) == ["ripeness/models/methods/full.py"]
+    kinds = {on["nursery-mood"]["kind"] for on in lora.recipes.values()}
+    assert all((ROOT / "scripts" / file).is_file() for kind in kinds for file in train_lookups.modules_of(kind))
+
+
+@pytest.mark.parametrize("keep_models", ["all", "best"])
+def test_small_states_take_less_of_the_disk(keep_models):
+    sizes = {}
+    for change in ({"kind": "full"}, {"kind": "lora", "rank": 8, "alpha": 16}):
+        study = study_of(change, keep_models=keep_models)
+        study.config["methods"].pop("full")
+        study.recipes.pop("full")
+        sizes[change["kind"]] = forecast.disk_bytes(study, 2)
+    full, lora = (sizes[kind]["tuned models kept"] for kind in ("full", "lora"))
+    assert full / 6 < lora < full / 2  # a sixth in truth; the estimate is on the safe side
+    assert sizes["lora"]["tuned models at once"] < sizes["full"]["tuned models at once"]

@@ -241,7 +241,7 @@ CONTENT_FIELDS: dict[str, tuple[str, ...]] = {
 def answer_text(task: str, row: Row) -> str:
     """Give the answer of a row as the word or words that follow the prompt and a space."""
     if task == "questions":
-        return row["options"][row["answer"]]  # type: ignore[index]
+        return row["options"][row["answer"]]  # type: ignore[index]  # values differ by column
     if task == "summary":
         return str(row["summary"])
     field = {"nli": "entailment"}.get(task, task)

@@ -9,38 +9,31 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, numbers, on_enough, signed, undecided, with_effect
+from ripeness.findings.needs import has_cells, has_noise_or_tuned_text, has_several_phases
 from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
 from ripeness.stats.resampling import Estimate, decide
 from ripeness.tables.intervals import mean_or_null
 
-DECAY = Finding(
-    id="decay-or-tokens",
-    claim="At equal tokens, a checkpoint whose learning rate has decayed loses more by the same change.",
-    source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
-    figure="sensitivity",
-    verdict="undecided",
-    statement="",
-    unit="doublings of the loss increase, decayed against stable at equal tokens",
-)
 CHANGES = {"noise": NOISE, "tuning": TREATED}  # what tells repeats of a change apart
 REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
 
 
-def decay_or_tokens(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Ratio of loss increases, on a log scale, of pairs of checkpoints with equal tokens; by noise, else by tuning.
 
     A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed.
     """
-    damages = {"noise": noise_damage(sensitivity), "tuning": tuning_damage(measurements)}
+    damages = {"noise": noise_damage(tables.sensitivity), "tuning": tuning_damage(tables.measurements)}
     found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items() if damage is not None}
     found = {name: pairs for name, pairs in found.items() if not pairs.is_empty()}
     if not found:
-        return undecided(DECAY, "no decayed or annealed checkpoint has a stable one with as many tokens beside it")
+        return undecided(Finding(), "no decayed or annealed checkpoint has a stable one with as many tokens beside it")
     name, pairs = next(iter(found.items()))
-    blank = replace(
-        DECAY,
+    blank = Finding(
         figure="sensitivity" if name == "noise" else "pretraining-text",
         n_checkpoints=pairs.select("series", "checkpoint").unique().height * 2,
         n_seeds=pairs["repeat"].n_unique(),
@@ -60,8 +53,19 @@ def decay_or_tokens(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None
     return on_enough(finding, finding.n_checkpoints, settings)
 
 
+CLAIM = Claim(
+    id="decay-or-tokens",
+    text="At equal tokens, a checkpoint whose learning rate has decayed loses more by the same change.",
+    source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
+    unit="doublings of the loss increase, decayed against stable at equal tokens",
+    figure="sensitivity",
+    needs=(has_cells, has_noise_or_tuned_text, has_several_phases),
+    judge=judge,
+)
+
+
 def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
-    """What noise added to the loss, a row a checkpoint, scale and draw."""
+    """Collect what noise added to the loss: a row for each checkpoint, scale and draw."""
     if sensitivity is None:
         return None
     rows_ = sensitivity.filter(pl.col("perturbation") == "noise")
@@ -69,7 +73,7 @@ def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
 
 
 def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
-    """What tuning added to the loss on running text, a row a checkpoint, cell and seed; formats are averaged."""
+    """Collect what tuning added to the loss on running text by checkpoint, cell and seed; formats are averaged."""
     losses = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
     base = losses.filter(pl.col("method") == "base").select("series", "checkpoint", "probe", base_loss="value")
     tuned = (
@@ -133,7 +137,7 @@ def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | Non
 
 
 def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
-    """What to keep in mind: few pairs, increases that have no ratio."""
+    """List caveats: few pairs, increases that have no ratio."""
     n_pairs = pairs.select("series", "checkpoint").unique().height
     found = [f"One pair of checkpoints: {pairs['checkpoint'][0]} against {pairs['stable'][0]}."] if n_pairs == 1 else []
     n_odd = damage.height - damage.filter(pl.col("increase") > 0, pl.col("increase").is_finite()).height
@@ -143,7 +147,7 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
 
 
 def rows(pairs: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
-    """A row a pair and size of change."""
+    """Make a row of `details` for each pair and size of change."""
     keys = ["series", "checkpoint", "stable", "tokens", *CHANGES[name]]
     found = []
     for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
@@ -17,34 +17,26 @@ from ripeness.findings.finding import (
     undecided,
     with_effect,
 )
+from ripeness.findings.needs import has_cells, has_tuned_text
 from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, displacements
 from ripeness.stats.resampling import Estimate, decide_equivalence, equivalence_p
 
 SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less counts as constant
-CONSTANCY = Finding(
-    id="displacement-constancy",
-    claim="At a fixed rate tuning moves the weights of every checkpoint equally far.",
-    source="Springer et al., arXiv 2503.19206, section 3.3, an assumption",
-    figure="tuning-loss",
-    verdict="undecided",
-    statement="",
-    unit="doublings of the displacement for a doubling of pre-training tokens",
-)
 
 
-def displacement_constancy(cells: pl.DataFrame, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Slope of log displacement against log tokens, the mean over datasets, methods and rates; an equivalence test."""
-    curves = [curve for curve in displacements(cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
+    curves = [curve for curve in displacements(tables.cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
     whole = [curve for curve in curves if curve.is_whole and (curve.values > 0).all()]
     if not whole:
         least = settings.min_checkpoints
-        return undecided(CONSTANCY, f"no displacement is known at {least} trained checkpoints or more of one cell")
+        return undecided(Finding(), f"no displacement is known at {least} trained checkpoints or more of one cell")
     by_run = slopes_by_run(whole)
     runs = {run for curve in whole for run in curve.runs}
     n_seeds = len({name[1] for curve in whole for name in curve.repeats if len(name) > 1}) or len(runs)
-    blank = replace(
-        CONSTANCY,
+    blank = Finding(
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in whole}.values()),
         n_seeds=n_seeds,
         covers=covers_runs(len(runs), n_seeds, "tuning seeds"),
@@ -61,6 +53,17 @@ def displacement_constancy(cells: pl.DataFrame, settings: Settings) -> Finding:
         statement=sentence(whole, result),
         caveats=tuple(caveats(curves, whole)),
     )
+
+
+CLAIM = Claim(
+    id="displacement-constancy",
+    text="At a fixed rate tuning moves the weights of every checkpoint equally far.",
+    source="Springer et al., arXiv 2503.19206, section 3.3, an assumption",
+    unit="doublings of the displacement for a doubling of pre-training tokens",
+    figure="tuning-loss",
+    needs=(has_cells, has_tuned_text),
+    judge=judge,
+)
 
 
 def slope(curve: Curve, columns: Sequence[int]) -> float:
@@ -89,7 +92,7 @@ def sentence(curves: Sequence[Curve], result: Estimate) -> str:
 
 
 def caveats(curves: Sequence[Curve], whole: Sequence[Curve]) -> list[str]:
-    """What to keep in mind."""
+    """List caveats: the shape of the curve, cells that are missing."""
     found = ["A slope against log tokens: a displacement that rises and falls again can have none."]
     if len(whole) < len(curves):
         found.append(
@@ -99,7 +102,7 @@ def caveats(curves: Sequence[Curve], whole: Sequence[Curve]) -> list[str]:
 
 
 def rows(curves: Sequence[Curve], settings: Settings) -> list[dict[str, object]]:
-    """A row a dataset, method, rate and group of runs: the slope and the ends."""
+    """Make a row of `details` for each dataset, method, rate and group of runs: the slope and the ends."""
     found = []
     for curve in curves:
         own = over_runs(slopes_by_run([curve]), confidence=settings.confidence)

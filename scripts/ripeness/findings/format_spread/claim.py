@@ -8,43 +8,37 @@ effect is taken on the standard deviation over formats with that noise removed.
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
 from ripeness.findings.caveats import covers, levels_of, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, undecided, with_effect
 from ripeness.findings.format_spread.models import Group, Models, Unit, early_minus_late, models_of
+from ripeness.findings.format_spread.without_items import judge as judge_without_items
+from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import generator
 from ripeness.findings.scores import Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.stats.resampling import Above, Estimate, decide, estimate, grouped_means, kendall, mean_of, ratio
 
-SPREAD = Finding(
-    id="format-spread",
-    claim="The more tokens of pre-training, the less the format of a question matters.",
-    source="Amuro and Char, arXiv 2408.06663, section 4.1",
-    figure="format-spread",
-    verdict="undecided",
-    statement="",
-    unit="fall of the score's standard deviation over formats, earlier minus later checkpoints",
-)
 CEILING = 0.95
 
 
-def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare the format's effect on the score at earlier and later checkpoints, after tuning and before.
 
     Only checkpoints at which some format is off the floor count: at chance there is nothing to be sensitive
     about, and a dataset that rises from chance would show a rising spread whatever the format does.
     """
+    measurements, scores = tables.floors, tables.scores
     conditions = {}
     for name in ("tuned", "untouched"):
         models = models_of(measurements, scores, settings, is_tuned=name == "tuned")
         if models is not None:
             conditions[name] = models
     if not conditions:
-        return undecided(SPREAD, "no dataset was asked in two formats or more")
+        return undecided(Finding(), "no dataset was asked in two formats or more")
     name, models = next(iter(conditions.items()))
-    finding = replace(
-        SPREAD,
+    finding = Finding(
         covers=covers(len(scores.checkpoints), n_seeds_of(models.rows) if name == "tuned" else 0),
         n_seeds=n_seeds_of(models.rows) if name == "tuned" else 0,
         n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in models.groups if g.is_off_floor}),
@@ -68,8 +62,20 @@ def format_spread(measurements: pl.DataFrame, scores: Scores, settings: Settings
     return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
 
 
+CLAIM = Claim(
+    id="format-spread",
+    text="The more tokens of pre-training, the less the format of a question matters.",
+    source="Amuro and Char, arXiv 2408.06663, section 4.1",
+    unit="fall of the score's standard deviation over formats, earlier minus later checkpoints",
+    figure="format-spread",
+    needs=(has_items,),
+    judge=judge,
+    judge_without_items=judge_without_items,
+)
+
+
 def in_any_format(scores: Scores) -> Scores:
-    """The scores with tuned models that say the same to all items in at least one of the formats asked."""
+    """Mark tuned models that give one answer to all items in at least one of the formats asked."""
     alike = {(row._replace(probe_format="all"), probe) for row, probe in scores.one_answer}
     return replace(scores, one_answer=frozenset(alike))
 
@@ -100,14 +106,14 @@ def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimat
         mean_of(np.stack([unit.fall for unit in units])),
         n_items=models.n_items,
         confidence=settings.confidence,
-        above=Above(statistic, levels_of(rows), generator(settings, SPREAD.id)),
+        above=Above(statistic, levels_of(rows), generator(settings, CLAIM.id)),
     )
     taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
     return result, float(mean_of(np.concatenate(taus)))
 
 
 def deviation_of(group: Group) -> float:
-    """Standard deviation over formats of the mean model, noise removed."""
+    """Take the standard deviation over formats of the mean model, noise removed."""
     return max(float(np.nanmean(group.variance)), 0.0) ** 0.5
 
 

@@ -3,15 +3,12 @@
 It is never decided: a spread is positive by sampling alone, and without items there is no null band to hold it against.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
 from ripeness.findings.finding import Finding, Settings, listed, signed, undecided
-from ripeness.findings.format_spread.claim import SPREAD
-from ripeness.findings.gain_by_learning.without_items import PLACE, method_caveats
-from ripeness.findings.without_items import caveats_of, covers_of, halves
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.without_items import PLACE, caveats_of, covers_of, halves, method_caveats
 from ripeness.stats.resampling import kendall, mean_of
 from ripeness.tables.columns import IS_OWN
 from ripeness.tables.intervals import compared, scores
@@ -41,12 +38,13 @@ def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
     return means.sort(by)
 
 
-def spread_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
-    """Say how far formats are apart at earlier and later checkpoints; see `format_spread.format_spread`."""
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Say how far formats are apart at earlier and later checkpoints; see claim.py."""
+    measurements = tables.reported
     caveats = (*caveats_of(measurements, settings), *method_caveats(measurements))
     spreads = spreads_of(measurements)
     if spreads.is_empty():
-        return undecided(SPREAD, "no dataset was asked in two formats or more", caveats=caveats)
+        return undecided(Finding(), "no dataset was asked in two formats or more", caveats=caveats)
     said = [trend_sentence(spreads.filter(condition=name), name, settings) for name in ("tuned", "untouched")]
     missing = sorted(
         set(spreads["probe"]) - set(spreads.filter(pl.col("n_formats") == spreads["n_formats"].max())["probe"])
@@ -56,8 +54,7 @@ def spread_without_items(measurements: pl.DataFrame, settings: Settings) -> Find
             *caveats,
             f"Asked in fewer formats than the others, which makes a spread smaller: {listed(missing)}.",
         )
-    return replace(
-        SPREAD,
+    return Finding(
         statement="Cannot be decided: without items there is no null band, and a spread is positive by sampling alone. "
         + " ".join(text for text in said if text),
         covers=covers_of(measurements, is_tuned=True),

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.caveats import covers, missing_cells, most_checkpoints, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
@@ -26,32 +27,25 @@ from ripeness.findings.gain_by_learning.gains import (
     mean_gain,
     n_items_of,
 )
+from ripeness.findings.gain_by_learning.without_items import judge as judge_without_items
+from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import late, trend
 from ripeness.findings.scores import Point, Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.stats.resampling import Estimate, decide
 
-GAIN = Finding(
-    id="gain-by-learning",
-    claim="Tuning gains more on datasets not learned in pre-training than on learned ones.",
-    source="Amuro and Char, arXiv 2408.06663, sections 5 and 6",
-    figure="gain-by-group",
-    verdict="undecided",
-    statement="",
-    unit="score gained by tuning, not learned minus learned",
-)
 
-
-def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare what tuning gains on datasets not learned in pre-training with what it gains on learned ones.
 
     Gain: tuned minus untouched, paired by item, asked in the format trained. The effect is the difference of
     mean gains over the late half of the checkpoints; `details` have every checkpoint.
     """
+    measurements, scores = tables.floors, tables.scores
     gains, main, last, details = collected(measurements, scores, settings)
     if not gains.found:
-        return undecided(GAIN, f"no model tuned by {settings.method!r} was measured beside its untouched one")
-    finding = replace(
-        GAIN,
+        return undecided(Finding(), f"no model tuned by {settings.method!r} was measured beside its untouched one")
+    finding = Finding(
         covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
         n_seeds=n_seeds_of(gains.rows),
         n_checkpoints=len({(row.series, row.checkpoint) for row in main.rows}),
@@ -77,6 +71,18 @@ def gain_by_learning(measurements: pl.DataFrame, scores: Scores, settings: Setti
     statement = sentence(main, result, difference(last, settings))
     finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
     return on_enough(with_effect(finding, result, settings), most_checkpoints(gains.rows), settings)
+
+
+CLAIM = Claim(
+    id="gain-by-learning",
+    text="Tuning gains more on datasets not learned in pre-training than on learned ones.",
+    source="Amuro and Char, arXiv 2408.06663, sections 5 and 6",
+    unit="score gained by tuning, not learned minus learned",
+    figure="gain-by-group",
+    needs=(has_items,),
+    judge=judge,
+    judge_without_items=judge_without_items,
+)
 
 
 def collected(

@@ -1,4 +1,4 @@
-"""Tuned minus untouched from measurements alone, as published tables have them, and what tuning gains there."""
+"""What tuning gains where there are measurements and no items."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,51 +17,21 @@ from ripeness.findings.finding import (
     undecided,
     with_effect,
 )
-from ripeness.findings.gain_by_learning.claim import GAIN
 from ripeness.findings.pairs import late, trend
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import points_of, trajectories_of
-from ripeness.findings.without_items import above_floor, caveats_of, covers_of, estimated
+from ripeness.findings.without_items import (
+    PLACE,
+    above_floor,
+    caveats_of,
+    covers_of,
+    estimated,
+    method_caveats,
+    missing_caveats,
+    pairs_of,
+)
 from ripeness.stats.resampling import decide
-from ripeness.tables.columns import IS_OWN
-from ripeness.tables.intervals import compared, mean_or_null, scores
-
-PLACE = ["series", "checkpoint", "tokens", "phase"]
-PAIR = [*PLACE, "dataset", "probe", "probe_kind", "is_own"]
-
-
-def pairs_of(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Change by tuning of every (checkpoint, dataset tuned on, probe): before, after, change, se, ratio.
-
-    Asked in the format tuned in, at the compared number of shots; averaged over methods and seeds. `se` takes the two
-    models as independent, which is conservative since they share items; it is null where one of theirs is.
-    """
-    rows = compared(scores(measurements)).filter(pl.col("probe_kind") != "text")
-    asked = ["series", "checkpoint", "probe", "probe_format", "shots", "metric"]
-    base = rows.filter(method="base").group_by(asked).agg(before=pl.col("value").mean(), se_before=mean_or_null("se"))
-    tuned = rows.filter(pl.col("method") != "base", pl.col("format") == pl.col("probe_format")).join(base, on=asked)
-    change = tuned.with_columns(is_own=IS_OWN, se=(pl.col("se") ** 2 + pl.col("se_before") ** 2).sqrt())
-    pairs = change.group_by(PAIR).agg(pl.col("before", "value").mean(), se=mean_or_null("se"))
-    change = pl.col("value") - pl.col("before")
-    ratio = pl.when(pl.col("before") > 0).then(change / pl.col("before"))
-    return pairs.with_columns(change=change, ratio=ratio).rename({"value": "after"}).sort(PAIR)
-
-
-def missing_caveats(pairs: pl.DataFrame) -> list[str]:
-    """Caveat on pairs that are measured at some checkpoints of a series and not at others."""
-    design = pairs.select("series", "dataset", "probe").unique()
-    planned = design.join(pairs.select("series", "checkpoint").unique(), on="series")
-    absent = planned.join(pairs, on=["series", "checkpoint", "dataset", "probe"], how="anti")
-    if absent.is_empty():
-        return []
-    named = [f"{d} on {p} at {c}" for d, p, c in absent.select("dataset", "probe", "checkpoint").sort(pl.all()).rows()]
-    more = f", and {len(named) - 5} more" if len(named) > 5 else ""
-    return [f"{len(named)} of {planned.height} measurements are missing: {', '.join(named[:5])}{more}."]
-
-
-def method_caveats(measurements: pl.DataFrame) -> list[str]:
-    """Caveat on methods that are averaged."""
-    methods = sorted(set(measurements["method"]) - {"base"})
-    return [f"Models tuned by {listed(methods)} are taken together."] if len(methods) > 1 else []
+from ripeness.tables.intervals import compared, mean_or_null
 
 
 def group_of(measurements: pl.DataFrame, settings: Settings) -> dict[tuple[str, str], str]:
@@ -90,24 +60,24 @@ def group_means(gains: pl.DataFrame) -> dict[str, tuple[float, float]]:
     return {name: (change, np.nan if se is None else se) for name, change, se in groups.iter_rows()}
 
 
-def gain_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
-    """Compare the gains of both groups at every checkpoint; see `gain_by_learning`.
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Compare the gains of both groups at every checkpoint; see claim.py.
 
     Decided only where the config names the groups and every number has its standard error: groups that are read off
     the same scores as the gains would make a difference by themselves.
     """
+    measurements = tables.reported
     pairs = pairs_of(measurements).filter("is_own")
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
         reason = "no tuned model was measured beside its untouched one on what it was tuned on"
-        return undecided(GAIN, reason, caveats=tuple(caveats))
+        return undecided(Finding(), reason, caveats=tuple(caveats))
     groups = [(*place, group) for place, group in group_of(measurements, settings).items()]
     pairs = pairs.join(named(groups, ["series", "probe", "group"]), on=["series", "probe"], how="left")
     ends = [(p.series, p.checkpoint) for found in points_of(measurements).values() for p in late(trend(found))]
     gains = pairs.filter(pl.col("group").is_not_null())
     main = gains.join(named(ends, ["series", "checkpoint"]), on=["series", "checkpoint"], how="semi")
-    finding = replace(
-        GAIN,
+    finding = Finding(
         covers=covers_of(measurements, is_tuned=True),
         n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
         n_checkpoints=main.select("series", "checkpoint").unique().height,

@@ -1,6 +1,5 @@
 """Which datasets are learned in pre-training, which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,21 +7,15 @@ import polars as pl
 from scipy import special
 
 from ripeness.findings.caveats import covers, shared_caveats
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_effect
+from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, n_datasets, sentence_on_learning
+from ripeness.findings.learned_in_pretraining.without_items import judge as judge_without_items
+from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import floors, measured_blocks, trend, weights_of
 from ripeness.findings.scores import Block, Scores
-from ripeness.runtime.wording import human
+from ripeness.findings.study_tables import Tables
 from ripeness.stats.resampling import decide, estimate, grouped_means, kendall, weighted_means
-
-LEARNED = Finding(
-    id="learned-in-pretraining",
-    claim="Some datasets are learned in pre-training and others never are.",
-    source="Amuro and Char, arXiv 2408.06663, section 5",
-    figure="learned-in-pretraining",
-    verdict="undecided",
-    statement="",
-    unit="score above the floor, learned minus never learned",
-)
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Curve:
     first_tokens: int | None
 
 
-def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Sort datasets into learned, never learned and unclear by the untouched checkpoints of the late half.
 
     Learned: the interval of the late score lies beyond the floor plus the margin, and late minus early beyond
@@ -47,6 +40,7 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
     claim is supported if there are both kinds and the gap between them is, contradicted if all of several datasets
     are of one kind.
     """
+    measurements, scores = tables.floors, tables.scores
     curves = [
         curve
         for block in measured_blocks(scores, settings)
@@ -54,13 +48,12 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
     ]
     if not curves:
         need = f"{settings.min_checkpoints} untouched checkpoints and {settings.min_items} test items"
-        return undecided(LEARNED, f"no dataset is measured at {need}")
+        return undecided(Finding(), f"no dataset is measured at {need}")
     rows = [learned_row(curve, len(curves), settings) for curve in curves]
     names: dict[str, list[str]] = {}
     for curve, row in zip(curves, rows, strict=True):
         names.setdefault(row["class"], []).append(label(curve, scores))
-    finding = replace(
-        LEARNED,
+    finding = Finding(
         statement=sentence_on_learning(rows, names),
         covers=covers(len(scores.checkpoints), 0),
         n_checkpoints=max(len(curve.scores) for curve in curves),
@@ -75,9 +68,16 @@ def learned_in_pretraining(measurements: pl.DataFrame, scores: Scores, settings:
     return replace(finding, verdict="contradicted" if names.keys() in ({"learned"}, {"never"}) else "undecided")
 
 
-def n_datasets(rows: list[dict]) -> int:
-    """Datasets, each of which may have a row for each of several series."""
-    return len({row["dataset"] for row in rows})
+CLAIM = Claim(
+    id="learned-in-pretraining",
+    text="Some datasets are learned in pre-training and others never are.",
+    source="Amuro and Char, arXiv 2408.06663, section 5",
+    unit="score above the floor, learned minus never learned",
+    figure="learned-in-pretraining",
+    needs=(has_items,),
+    judge=judge,
+    judge_without_items=judge_without_items,
+)
 
 
 def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], settings: Settings) -> Finding:
@@ -88,8 +88,7 @@ def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], setting
     verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
     # Both kinds must exist, so that the weaker of the two proofs counts, each the best among all datasets.
     weakest = max(min(row[f"p_{kind}"] for row in rows) for kind in ("learned", "never"))
-    chosen = "Datasets are grouped by the scores that the gap compares, which makes the gap a little too large."
-    finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, chosen))
+    finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, GROUPED_BY_GAP))
     return replace(with_effect(finding, gap, settings), p_value=min(1.0, weakest * len(curves)))
 
 
@@ -163,38 +162,6 @@ def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, ob
 def label(curve: Curve, scores: Scores) -> str:
     """Name a dataset, with its series where there are several."""
     return curve.block.probe if len(scores.checkpoints) < 2 else f"{curve.block.probe} ({curve.series})"
-
-
-def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
-    """Say how many datasets are learned, with their scores against the floors."""
-    kinds = {
-        "learned": "learned in pre-training",
-        "never": "never learned",
-        "high from the start": "above the floor from the first checkpoint on",
-        "unclear": "unclear",
-    }
-    parts = []
-    for kind, words in kinds.items():
-        found = [row for row in rows if row["class"] == kind]
-        scored = [
-            f"{name} {row['late']:.2f} against {row['floor']:.2f}{first_seen(row)}"
-            for name, row in zip(names.get(kind, []), found, strict=True)
-        ]
-        if found or kind in ("learned", "never"):
-            parts.append(f"{len(found)} {words}" + (f" ({listed(scored)})" if found else ""))
-    n = n_datasets(rows)
-    several = f"{n} dataset{'' if n == 1 else 's'}"
-    of = several if len(rows) == n else f"{len(rows)} trajectories of {several}"
-    head = f"Of {of} (score of the later untouched checkpoints against what needs no skill) "
-    return f"{head}{listed(parts)}."
-
-
-def first_seen(row: Mapping[str, object]) -> str:
-    """Where the first checkpoint of a dataset that is high there already stands; nothing of others."""
-    tokens = row["first_tokens"]
-    if row["class"] != "high from the start" or tokens is None:
-        return ""
-    return f", first measured at {human(int(tokens))} tokens"
 
 
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:

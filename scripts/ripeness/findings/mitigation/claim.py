@@ -5,25 +5,16 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, listed, numbers, on_enough, signed, undecided
+from ripeness.findings.needs import has_cells, has_several_methods, has_tuned_text
 from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE, TEXT, in_trend
 from ripeness.stats.resampling import Estimate, absence_p
 from ripeness.tables.intervals import mean_or_null
 
-MITIGATION = Finding(
-    id="mitigation",
-    claim="A gentler way of tuning keeps more of pre-training at no cost on what is tuned for.",
-    source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
-    figure="pareto",
-    verdict="undecided",
-    statement="",
-    unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
-)
-UNITS = {
-    "text": MITIGATION.unit,
-    "answer": "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning",
-}
+ON_ANSWERS = "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning"
 CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
 
 
@@ -36,28 +27,27 @@ class Change:
     answer: Estimate
 
 
-def mitigation(measurements: pl.DataFrame, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare every method with plain tuning on the same checkpoints, datasets, formats and seeds, at the chosen rates.
 
     Over the later half of the checkpoints. Intervals are simultaneous for all treatments (Bonferroni).
     """
-    losses = tuned_losses(measurements)
+    losses = tuned_losses(tables.measurements)
     methods = sorted(set(losses["method"]))
     if settings.method not in methods or len(methods) < 2:
-        return undecided(MITIGATION, f"no other method was measured beside {settings.method!r} on text and on answers")
+        return undecided(Finding(), f"no other method was measured beside {settings.method!r} on text and on answers")
     late = in_trend(losses).filter(pl.col("tokens") >= pl.col("tokens").unique().median().over("series"))
     others = [name for name in methods if name != settings.method]
     confidence = 1 - (1 - settings.confidence) / len(others)
     found = [change for name in others if (change := against_plain(late, name, settings.method, confidence))]
     if not found:
-        return undecided(MITIGATION, "one seed of one run says nothing of variation between seeds")
+        return undecided(Finding(), "one seed of one run says nothing of variation between seeds")
     limit = settings.smallest_loss
     # the least that it certainly buys, of those that certainly cost nothing; else of all
     best = min(found, key=lambda change: (change.answer.high >= limit, change.text.high))
     verdict, trend = verdict_of(found, limit), in_trend(losses)
     decides = "answer" if decided_by_answers(best, verdict, limit) else "text"
-    blank = replace(
-        MITIGATION,
+    blank = Finding(
         n_checkpoints=late.select("series", "tokens").unique().height,
         n_seeds=late["seed"].n_unique(),
         covers=covers_runs(late["series"].n_unique(), late["seed"].n_unique(), "tuning seeds"),
@@ -65,7 +55,7 @@ def mitigation(measurements: pl.DataFrame, settings: Settings) -> Finding:
         statement=sentence(found, best, limit, plain=settings.method),
         caveats=tuple(caveats(late, found, settings)),
         details=tuple(rows(losses, found)),
-        unit=UNITS[decides],
+        unit=ON_ANSWERS if decides == "answer" else "",
     )
     shown = best.answer if decides == "answer" else best.text
     p_value = absence_p(shown, smallest=limit) if decides == "answer" else shown.p_value
@@ -73,6 +63,17 @@ def mitigation(measurements: pl.DataFrame, settings: Settings) -> Finding:
     finding = replace(blank, **effect, confidence=confidence, p_value=min(1.0, p_value * len(found)))
     most = trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
     return on_enough(finding, int(most), settings)
+
+
+CLAIM = Claim(
+    id="mitigation",
+    text="A gentler way of tuning keeps more of pre-training at no cost on what is tuned for.",
+    source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
+    unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
+    figure="pareto",
+    needs=(has_cells, has_tuned_text, has_several_methods),
+    judge=judge,
+)
 
 
 def decided_by_answers(best: Change, verdict: str, limit: float) -> bool:
@@ -122,7 +123,7 @@ def verdict_of(found: list[Change], limit: float) -> str:
 
 
 def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> str:
-    """What every treatment buys and costs, the best first."""
+    """Say what every treatment buys and costs, the best first."""
     ordered = [best, *[change for change in found if change is not best]]
 
     def said(change: Change) -> str:
@@ -133,7 +134,7 @@ def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> 
 
 
 def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> list[str]:
-    """What to keep in mind: how many were compared, cells that are missing, the choice of the rate."""
+    """List caveats: how many treatments were compared, cells that are missing, the choice of the rate."""
     notes = []
     if len(found) > 1:
         notes.append(f"{len(found)} treatments were compared; the intervals hold for all of them at once.")
@@ -146,7 +147,7 @@ def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> li
 
 
 def rows(losses: pl.DataFrame, found: list[Change]) -> list[dict[str, object]]:
-    """A row a treatment, then the means of every method at every checkpoint."""
+    """Make a row of `details` for each treatment, then the means of every method at every checkpoint."""
     result: list[dict[str, object]] = []
     for change in found:
         answer: Mapping[str, float] = {f"answer_{name}": value for name, value in numbers(change.answer).items()}

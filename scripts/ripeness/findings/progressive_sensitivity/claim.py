@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.caveats import MIN_RUNS
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
+from ripeness.findings.needs import has_cells, has_noise
 from ripeness.findings.over_runs import RUN_ALONE
 from ripeness.findings.pairs import generator
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
 from ripeness.stats.resampling import Estimate, decide, kendall, redraw, with_interval
 
@@ -18,28 +21,20 @@ NORMALISATIONS = {  # the first that was measured decides, which is that of the 
     "relative": "relative to the weights",
     "absolute": "of the same absolute size",
 }
-SENSITIVITY = Finding(
-    id="progressive-sensitivity",
-    claim="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
-    source="Springer et al., arXiv 2503.19206, section 3",
-    figure="sensitivity",
-    verdict="undecided",
-    statement="",
-    unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
-)
 
 
-def progressive_sensitivity(sensitivity: pl.DataFrame, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Rank trend of the loss increase against tokens by normalisation, the mean over scales and texts.
 
     The interval covers the draws of the noise, redrawn alike at all checkpoints, the sampling of passages, taken as
     independent between checkpoints, and pre-training runs where there are enough of them.
     """
+    sensitivity = tables.sensitivity
     curves = noise_increases(sensitivity, settings)
     if not curves:
-        return undecided(SENSITIVITY, "no checkpoint was perturbed with noise")
+        return undecided(Finding(), "no checkpoint was perturbed with noise")
     longest = max(len(curve.tokens) for curve in curves)
-    blank = replace(SENSITIVITY, **counts(sensitivity, curves))
+    blank = Finding(**counts(sensitivity, curves))
     if longest < settings.min_checkpoints:
         return undecided(
             blank, f"{longest} trained checkpoints are too few for a trend (at least {settings.min_checkpoints})"
@@ -59,12 +54,23 @@ def progressive_sensitivity(sensitivity: pl.DataFrame, settings: Settings) -> Fi
         details=tuple(rows(curves, errors, settings)),
     )
     return replace(
-        with_effect(found, result, replace(settings, smallest_effect=0.0)), unit=f"{found.unit}; noise {main}"
+        with_effect(found, result, replace(settings, smallest_effect=0.0)), unit=f"{CLAIM.unit}; noise {main}"
     )
 
 
+CLAIM = Claim(
+    id="progressive-sensitivity",
+    text="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
+    source="Springer et al., arXiv 2503.19206, section 3",
+    unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
+    figure="sensitivity",
+    needs=(has_cells, has_noise),
+    judge=judge,
+)
+
+
 def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, object]:
-    """What the finding rests on."""
+    """Count what the finding rests on."""
     runs = {run for curve in curves for run in curve.runs}
     n_noise = sensitivity.filter(pl.col("perturbation") == "noise")["noise_seed"].n_unique()
     between_runs = f" and {len(runs)} pre-training runs" if len(runs) >= MIN_RUNS else ""
@@ -77,13 +83,13 @@ def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, obje
 
 
 def errors_of(sensitivity: pl.DataFrame, settings: Settings) -> dict[tuple, np.ndarray]:
-    """Standard errors of increases over passages [checkpoints], the mean over draws, by curve."""
+    """Average the standard errors of increases over passages [checkpoints] over draws, by curve."""
     rows_ = sensitivity.filter(pl.col("perturbation") == "noise").with_columns(value=pl.col("se").fill_null(0.0))
     return {identity(curve): curve.values.mean(axis=1) for curve in curves_of(rows_, NOISE, "noise_seed", settings)}
 
 
 def identity(curve: Curve) -> tuple:
-    """What tells one curve from all others."""
+    """Name a curve by what tells it from all others."""
     return (*curve.key.values(), curve.runs, len(curve.tokens))
 
 
@@ -121,7 +127,7 @@ def tau_of_run(curve: Curve, run: str) -> float:
 
 
 def sentence(trends: Mapping[str, Estimate]) -> str:
-    """What every normalisation says, and plainly whether they disagree."""
+    """Say what every normalisation shows, and whether they disagree."""
     signs = {name: decide(found.low, found.high, smallest=0.0) for name, found in trends.items()}
     main, *others = trends
     verbs = {"supported": "grows", "contradicted": "falls", "undecided": "has no clear trend"}
@@ -143,7 +149,7 @@ def sentence(trends: Mapping[str, Estimate]) -> str:
 
 
 def caveats(curves: Sequence[Curve], trends: Mapping[str, Estimate]) -> list[str]:
-    """What to keep in mind: runs, draws, ruin, the kind of noise."""
+    """List caveats: runs, normalisations, losses that are not finite, decay."""
     found = []
     runs = {run for curve in curves for run in curve.runs}
     if len(runs) < MIN_RUNS:
@@ -159,7 +165,7 @@ def caveats(curves: Sequence[Curve], trends: Mapping[str, Estimate]) -> list[str
 
 
 def rows(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> list[dict[str, object]]:
-    """A row a normalisation, scale, text and group of runs: the trend, the increases at the ends."""
+    """Make a row of `details` for each normalisation, scale, text and group of runs: the trend and both ends."""
     found = []
     order = list(NORMALISATIONS)
     for curve in sorted(curves, key=lambda c: (order.index(str(c.key["normalisation"])), c.key["scale"], str(c.runs))):

@@ -7,9 +7,9 @@ none). Only what an untouched checkpoint can do can be lost, so that pairs at th
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
 from ripeness.findings.caveats import levels_of, most_checkpoints, one_answer, shared_caveats, with_counts
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
@@ -21,38 +21,32 @@ from ripeness.findings.finding import (
     undecided,
     with_effect,
 )
-from ripeness.findings.pairs import generator
+from ripeness.findings.needs import has_items
+from ripeness.findings.pairs import SMALL_BASE, generator
 from ripeness.findings.scores import Point, Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
+from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
 from ripeness.stats.resampling import Above, Estimate, absence_p, decide, decide_absence, estimate, grouped_means, ratio
 
-TRANSFER = Finding(
-    id="transfer-between-types",
-    claim="Tuning on choices harms generated answers; tuning on generated answers does not harm choices.",
-    source="Amuro and Char, arXiv 2408.06663, section 4.3",
-    figure="transfer",
-    verdict="undecided",
-    statement="",
-    unit="score lost on the other type of task",
-)
 UNITS = {
     "choice": "score lost on generated answers by tuning on choices",
     "generation": "score lost on choices by tuning on generated answers",
 }
-SMALL_BASE = 0.05  # a ratio to less than this says nothing
 
 
-def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Judge both directions by the change of score, tuned minus untouched, on datasets of the other type.
 
     A loss is selected on other items than it is measured on: an untouched score that is high by chance would
     fall by itself. Supported where both parts of the claim are, contradicted where one is contradicted; the
     effect is that of the part that decides.
     """
+    measurements, scores = tables.floors, tables.scores
     losses = losses_of(measurements, scores, settings)
     if losses is None:
-        return undecided(TRANSFER, "no model was tuned on one type of task and measured on the other")
-    finding = with_counts(TRANSFER, scores, losses.rows, n_items=losses.n_items)
+        return undecided(Finding(), "no model was tuned on one type of task and measured on the other")
+    finding = with_counts(Finding(), scores, losses.rows, n_items=losses.n_items)
     measured = [kind for kind in DIRECTIONS if any(loss.kind == kind for loss in losses.found)]
     lost_by = {kind: lost(losses, kind, settings) for kind in measured}
     parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
@@ -76,8 +70,20 @@ def transfer_between_types(measurements: pl.DataFrame, scores: Scores, settings:
     return on_enough(finding, most_checkpoints(losses.rows), settings)
 
 
+CLAIM = Claim(
+    id="transfer-between-types",
+    text="Tuning on choices harms generated answers; tuning on generated answers does not harm choices.",
+    source="Amuro and Char, arXiv 2408.06663, section 4.3",
+    unit="score lost on the other type of task",
+    figure="transfer",
+    needs=(has_items,),
+    judge=judge,
+    judge_without_items=judge_without_items,
+)
+
+
 def deciding(parts: dict[str, dict[str, object]]) -> str:
-    """The direction that decides: one that is contradicted, else one that is undecided, else the claim of harm."""
+    """Choose the direction that decides: a contradicted one, else an undecided one, else the claim of harm."""
     for verdict in ("contradicted", "undecided"):
         for kind, part in parts.items():
             if part["verdict"] == verdict:
@@ -114,7 +120,7 @@ def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
         -ratio(*losses.sums[kind]),
         n_items=losses.n_items,
         confidence=settings.confidence,
-        above=Above(statistic, levels_of(losses.rows), generator(settings, TRANSFER.id)),
+        above=Above(statistic, levels_of(losses.rows), generator(settings, CLAIM.id)),
     )
 
 

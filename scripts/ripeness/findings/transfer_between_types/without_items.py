@@ -10,28 +10,24 @@ from dataclasses import replace
 import polars as pl
 
 from ripeness.findings.finding import Finding, Settings, listed, number, signed, undecided
-from ripeness.findings.gain_by_learning.without_items import PLACE, method_caveats, missing_caveats, pairs_of
+from ripeness.findings.pairs import SMALL_BASE
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import trajectories_of
-from ripeness.findings.transfer_between_types.claim import SMALL_BASE, TRANSFER
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS
-from ripeness.findings.without_items import caveats_of, covers_of
-from ripeness.tables.columns import IS_OWN
+from ripeness.findings.without_items import (
+    PLACE,
+    caveats_of,
+    covers_of,
+    kinds_of,
+    method_caveats,
+    missing_caveats,
+    pairs_of,
+)
 from ripeness.tables.intervals import compared
 
 WITHIN = {"choice": "choice to other choice", "generation": "generation to other generation"}
 HEADS = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}
 TYPES = {"choice": "choices", "generation": "generated answers"}
-
-
-def kinds_of(measurements: pl.DataFrame, settings: Settings) -> dict[str, str]:
-    """The type of every dataset tuned on: as the config says, else that of its own probes where they agree."""
-    own = measurements.filter(IS_OWN, pl.col("method") != "base")
-    found = {name: set(kinds) for name, kinds in own.group_by("dataset").agg("probe_kind").iter_rows()}
-    asked = {name: {kind} for name, kind in measurements.select("probe", "probe_kind").unique().iter_rows()}
-    tuned = set(measurements.filter(pl.col("method") != "base")["dataset"])
-    kinds = {name: found.get(name) or asked.get(name) or set() for name in tuned}
-    alone = {name: next(iter(kind)) for name, kind in kinds.items() if len(kind) == 1}
-    return alone | {name: kind for name, kind in settings.kinds.items() if name in tuned}
 
 
 def with_floors(pairs: pl.DataFrame, measurements: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -49,14 +45,15 @@ def with_floors(pairs: pl.DataFrame, measurements: pl.DataFrame, settings: Setti
     )
 
 
-def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
-    """Say what tuning changes on other datasets, by direction; see `type_transfer.transfer_between_types`."""
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Say what tuning changes on other datasets, by direction; see claim.py."""
+    measurements = tables.reported
     kinds = kinds_of(measurements, settings)
     pairs = pairs_of(measurements).filter(~pl.col("is_own"))
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
         reason = "no model was measured, beside its untouched one, on another dataset than it was tuned on"
-        return undecided(TRANSFER, reason, caveats=tuple(caveats))
+        return undecided(Finding(), reason, caveats=tuple(caveats))
     untyped = sorted(name for name in set(pairs["dataset"]) if kinds.get(name) not in HEADS)
     if untyped:
         caveats.append(f"Of no one type, and in no direction: {listed(untyped)}.")
@@ -67,8 +64,7 @@ def transfer_without_items(measurements: pl.DataFrame, settings: Settings) -> Fi
     parts = [direction_row(pairs, kind, name, is_across=True) for kind, name in DIRECTIONS.items()]
     parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
     said = " ".join(str(part["statement"]) for part in parts[: len(DIRECTIONS)] if part["n_pairs"])
-    finding = replace(
-        TRANSFER,
+    finding = Finding(
         statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
         f"from. {said}",
         covers=covers_of(measurements, is_tuned=True),

@@ -9,12 +9,10 @@ import polars as pl
 
 from ripeness.findings.caveats import most_checkpoints
 from ripeness.findings.finding import Finding, Settings, on_enough, undecided
-from ripeness.findings.gain_by_learning.without_items import method_caveats, missing_caveats, pairs_of
 from ripeness.findings.scores import Row, Scores
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import points_of
-from ripeness.findings.transfer_between_types.without_items import kinds_of
-from ripeness.findings.transfer_within_type.claim import (
-    CARRIED,
+from ripeness.findings.transfer_within_type.carried import (
     HALVES,
     UNLIKE,
     Carried,
@@ -24,25 +22,33 @@ from ripeness.findings.transfer_within_type.claim import (
     pair_rows,
     sentence,
 )
-from ripeness.findings.without_items import caveats_of, covers_of, estimated
+from ripeness.findings.without_items import (
+    caveats_of,
+    covers_of,
+    estimated,
+    kinds_of,
+    method_caveats,
+    missing_caveats,
+    pairs_of,
+)
 from ripeness.tables.intervals import mean_or_null
 
 
-def within_type_without_items(measurements: pl.DataFrame, settings: Settings) -> Finding:
-    """Compare later with earlier checkpoints; see `same_type_transfer.transfer_within_type`.
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Compare later with earlier checkpoints; see claim.py.
 
     Both halves are taken as independent, and the standard error of a mean as at most the mean of the standard errors,
     which is conservative since they share items.
     """
+    measurements = tables.reported
     points = Scores(points_of(measurements))
     pairs = alike_of(measurements, points, settings)
     caveats = (*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs), UNLIKE)
     if pairs.is_empty():
         reason = "no model was measured, beside its untouched one, on another dataset of the type that it was tuned on"
-        return undecided(CARRIED, reason, caveats=caveats)
+        return undecided(Finding(), reason, caveats=caveats)
     carried = Carried([change_of(pair) for pair in pairs.iter_rows(named=True)])
-    finding = replace(
-        CARRIED,
+    finding = Finding(
         covers=covers_of(measurements, is_tuned=True),
         n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
         n_checkpoints=pairs.select("series", "checkpoint").unique().height,

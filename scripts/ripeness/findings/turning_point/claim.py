@@ -4,35 +4,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 
-from ripeness.findings.degradation.claim import caveats, counts, size, turn_row, turning, with_peak
+from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, undecided
+from ripeness.findings.needs import has_cells, has_noise_or_tuned_text
+from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
+from ripeness.findings.turning_curves import caveats, counts, size, turn_row, turning, with_peak
 from ripeness.runtime.wording import human
 from ripeness.stats.turning_points import MIN_FOR_KINK, Found, Refused, Turn
 
-TURN = Finding(
-    id="turning-point",
-    claim="Past some point of pre-training, a model that is changed by a fixed amount only gets worse.",
-    source="Springer et al., arXiv 2503.19206, sections 1 and 3",
-    figure="sensitivity",
-    verdict="undecided",
-    statement="",
-    unit="doublings of tokens between the best checkpoint and the last, after the change",
-)
 CONTRAST = "nats a token after the change, last checkpoint minus the best before it"  # where nothing turns
 
 
-def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None, settings: Settings) -> Finding:
+def judge(tables: Tables, settings: Settings) -> Finding:
     """Look for a peak in the loss on pre-training text after noise and after tuning, for every size of the change.
 
     The verdict is on the mean over sizes of noise in the first normalisation where noise was measured, else on that
     over rates and datasets. Fewer than MIN_FOR_KINK checkpoints never show an inflection point, only a peak.
     """
-    noise = [] if sensitivity is None else noise_losses(sensitivity, settings)
+    noise = [] if tables.sensitivity is None else noise_losses(tables.sensitivity, settings)
     noise = [curve for curve in noise if curve.is_whole]
-    tuned = [curve for curve in text_losses(measurements, settings) if curve.is_whole]
+    tuned = [curve for curve in text_losses(tables.measurements, settings) if curve.is_whole]
     first = next(
         (name for name in ("init", "relative", "absolute") for c in noise if c.key["normalisation"] == name), None
     )
@@ -40,9 +33,9 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
     judged = [curve for curve in noise if curve.key["normalisation"] == first] or plain
     mean = averaged(judged)
     if mean is None:
-        return undecided(TURN, "no loss on running text was measured after noise or tuning")
+        return undecided(Finding(), "no loss on running text was measured after noise or tuning")
     found = turning(mean, settings)
-    blank = replace(TURN, figure="sensitivity" if noise else "tuning-loss", **counts(mean))
+    blank = Finding(figure="sensitivity" if noise else "tuning-loss", **counts(mean))
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
     details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
@@ -60,6 +53,17 @@ def turning_points(measurements: pl.DataFrame, sensitivity: pl.DataFrame | None,
     if found.kind != "peak" or found.turn is None:
         return replace(with_peak(blank, found, settings), unit=CONTRAST)
     return replace(blank, **doublings(mean, found.turn))
+
+
+CLAIM = Claim(
+    id="turning-point",
+    text="Past some point of pre-training, a model that is changed by a fixed amount only gets worse.",
+    source="Springer et al., arXiv 2503.19206, sections 1 and 3",
+    unit="doublings of tokens between the best checkpoint and the last, after the change",
+    figure="sensitivity",
+    needs=(has_cells, has_noise_or_tuned_text),
+    judge=judge,
+)
 
 
 def reach(curve: Curve, turn: Turn) -> tuple[float, float]:
@@ -110,7 +114,7 @@ def by_size(curves: Sequence[Curve], key: str, mean: Curve) -> dict[float, Curve
 
 
 def turned(curve: Curve, settings: Settings) -> str:
-    """The checkpoint at which a curve is lowest, and whether that is a peak."""
+    """Name the checkpoint at which a curve is lowest, and say whether that is a peak."""
     found = turning(curve, settings)
     where = human(round(curve.tokens[int(curve.mean.argmin())]))
     return f"{where}{'' if found.kind == 'peak' else ' (no clear turn)'}"

@@ -53,13 +53,16 @@ class Memory:
             states[: len(texts)] = states[texts]
 
     def attend(self, layer: int, query: torch.Tensor, scaling: float | None) -> torch.Tensor:
-        """Attention of the newest token of every text to it and all before: (1, H, n, D) gives (1, n, H, D)."""
+        """Attend from the newest token of every text to it and all before: (1, H, n, D) gives (1, n, H, D)."""
         _, n_heads, n, size = query.shape
-        keys, values = (states[:n, :, : self.bias.shape[-1]] for states in self.layers[layer])  # (n, K, s, D)
+        bias = self.bias
+        if bias is None:
+            raise ValueError("a newest token attends after `step`")
+        keys, values = (states[:n, :, : bias.shape[-1]] for states in self.layers[layer])  # (n, K, s, D)
         shared = keys.shape[1]  # K heads of keys, each for H / K of queries
         queries = query[0].transpose(0, 1).reshape(n, shared, -1, size) * (scaling or size**-0.5)
         # keys times queries, not the other way round: a product with one row is slower on CPUs than one with one column
-        scores = (keys @ queries.transpose(2, 3)).transpose(2, 3) + self.bias.to(query.dtype)  # (n, K, H / K, s)
+        scores = (keys @ queries.transpose(2, 3)).transpose(2, 3) + bias.to(query.dtype)  # (n, K, H / K, s)
         if self.prefix:
             before, values_before = (states[0] for states in self.prefix[layer])  # (K, P, D)
             flat = queries.transpose(0, 1).reshape(shared, -1, size)  # (K, n * H / K, D)

@@ -51,13 +51,14 @@ def ask(
     n_shared: int = 0,
     n_prefix: int = 0,
 ) -> Asked | None:
-    """The asked places of a row of sequences; None where they are not in order or a sequence has none.
+    """Describe the places of a row whose outputs are needed; None if unordered, or if a sequence has none.
 
     `parts` are the neighbours that attend in one call. `masks`, one a part, say what each token sees; without them, all
     of its sequence up to itself, and a prefix of `n_prefix` tokens that is not in the row. The first `n_shared` tokens
     of the row, in a part of its first sequence alone, come before every other sequence too.
     """
-    own, found = places_in(lengths, places.tolist()), []
+    own = places_in(lengths, places.tolist())
+    found: list[Part] = []
     if not all(own):
         return None
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
@@ -68,7 +69,7 @@ def ask(
 
 
 def places_in(lengths: list[int], places: list[int]) -> list[list[int]]:
-    """Places in a row as places in each of its sequences; all empty where they are not in order."""
+    """Convert places in a row to places in each of its sequences; all empty where they are not in order."""
     found: list[list[int]] = [[] for _ in lengths]
     if places != sorted(set(places)):
         return found
@@ -89,7 +90,7 @@ def part(
     n_shared: int = 0,
     n_prefix: int = 0,
 ) -> Part:
-    """A part of a row: sequences of these lengths, of which `own` places are asked.
+    """Describe a part of a row: sequences of these lengths, of which the places `own` are needed.
 
     `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself and all before it.
     """
@@ -104,7 +105,7 @@ def part(
 
 
 def spread(lengths: list[int], device: torch.device, n_shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the tokens of n sequences are that lie one after the other, (n, P + L): the last of a shorter one repeated.
+    """Locate the tokens of n sequences in a row, (n, P + L); the last token of a shorter one is repeated.
 
     P of them lie before the first sequence and are shared by all. And where the own tokens are when these rows are laid
     one after the other, (sum of lengths,).
@@ -116,17 +117,19 @@ def spread(lengths: list[int], device: torch.device, n_shared: int = 0) -> tuple
 
 
 def last_layer(model: PreTrainedModel) -> torch.nn.Module:
-    """The decoder layer that comes last."""
+    """Find the last decoder layer."""
     return [m for m in model.modules() if type(m).__name__ in (model._no_split_modules or ())][-1]
 
 
 def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
-    """A pre-hook of the last layer: give it the asked tokens alone, with the keys and values of all."""
+    """Reduce the input of the last layer (as its pre-hook) to the needed tokens, with the keys and values of all."""
     asked: Asked | None = kwargs.get("asked")
     if asked is None or "stop" in kwargs:
         return None
     with suppress(KeysAreKnown):
         layer(*args, **kwargs | {"stop": True})
+    if asked.keys is None:
+        raise ValueError("the last layer does not call its attention function")
     n_tokens = asked.keys[0].shape[2]
 
     def taken(value: Any) -> Any:
@@ -141,7 +144,7 @@ def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple
 def all_keys(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, prefix: tuple[torch.Tensor, torch.Tensor] | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys and values, (n, H, L, D), after those of a prefix that all share, with as many heads as queries have."""
+    """Join keys and values, (n, H, L, D), after those of a shared prefix, with as many heads as queries have."""
     if prefix:
         before = (states.expand(len(k), -1, -1, -1) for states in prefix)
         k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(before, (k, v), strict=True))
@@ -158,10 +161,12 @@ def attend(
     scaling: float | None,
     dropout: float,
 ) -> torch.Tensor:
-    """Attention of the asked tokens to what each sees: (1, H, N, D) gives (1, N, H, D).
+    """Attend from the needed tokens to what each sees: (1, H, N, D) gives (1, N, H, D).
 
     `prefix` holds keys and values, (1, H, P, D) each, before those of every sequence.
     """
+    if asked.keys is None:
+        raise ValueError("the keys of the last layer are not known yet")
     outputs, sizes = [], [part.n_tokens for part in asked.parts]
     queries = query[0].split([len(part.keep) for part in asked.parts], dim=1)
     keys, values = (states[0].split(sizes, dim=1) for states in asked.keys)

@@ -23,7 +23,7 @@ class Request:
 
 
 def by_length(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices in batches of at most `batch_tokens` padded tokens, longest first: little padding, early failure."""
+    """Batch indices into at most `batch_tokens` padded tokens, longest first: little padding, early failure."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if batch and (len(batch) + 1) * lengths[batch[0]] > batch_tokens:
@@ -48,7 +48,7 @@ class Batch:
 
 
 def in_batches(requests: list[Request], *, batch_tokens: int, device: torch.device) -> Iterator[Batch]:
-    """Requests sorted by length and padded on the right, where causal attention does not look.
+    """Sort requests by length and pad them on the right, which causal attention does not see.
 
     So the result does not depend on batch, order or padding beyond rounding.
     """
@@ -67,7 +67,7 @@ def in_batches(requests: list[Request], *, batch_tokens: int, device: torch.devi
 
 @torch.inference_mode()
 def read_batches(model: PreTrainedModel, batches: Iterable[Batch], n_requests: int) -> list[list[float]]:
-    """Log-probability (nats) of every completion token of every request, in the order of the requests."""
+    """Compute the log-probability (nats) of every completion token of every request, in the order of the requests."""
     results: list[list[float]] = [[] for _ in range(n_requests)]
     for batch in batches:
         kept = batch.targets.shape[1]
@@ -88,7 +88,7 @@ def token_logps(
     model: PreTrainedModel | None = None,
     chunk: int = CHUNK,
 ) -> torch.Tensor:
-    """Log-probability (nats) of each of the K `tokens` by one of the rows (`places`, K) of logits (N, V).
+    """Compute the log-probability (nats) of each of the K `tokens` from the rows (`places`, K) of logits (N, V).
 
     NaN where all logits of the row are equal: weights so large that activations overflow inside a normalisation make
     them all zero, and what looks like guessing evenly is no answer. A `model` whose output layer is zero, as some are
@@ -104,25 +104,25 @@ def token_logps(
 
 
 def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:
-    """Log-probability (nats) of every completion token of every request."""
+    """Compute the log-probability (nats) of every completion token of every request."""
     return read_batches(model, batches_for(model, requests, batch_tokens), len(requests))
 
 
 def batches_for(model: PreTrainedModel, requests: list[Request], batch_tokens: int) -> Iterator[Batch]:
-    """Requests in batches as this model reads them: each in one of its own where padding or others would change it."""
+    """Batch requests as this model requires: one at a time where padding or other rows would change the result."""
     longest = max((len(request.context) + len(request.completion) for request in requests), default=1) - 1
     room = batch_tokens if reads_together(model, longest) else 1
     return in_batches(requests, batch_tokens=room, device=model.device)
 
 
 def right_padded(sequences: list[list[int]], device: torch.device) -> torch.Tensor:
-    """Sequences as one tensor (B, T), filled up with token 0 on the right."""
+    """Make one tensor (B, T) of sequences, padded with token 0 on the right."""
     length = max(len(sequence) for sequence in sequences)
     return torch.tensor([sequence + [0] * (length - len(sequence)) for sequence in sequences], device=device)
 
 
 def windows(tokens: list[int], start: int, context_length: int) -> list[Request]:
-    """Requests that together score every token of a text once.
+    """Split a text into requests that together score every token once.
 
     As in the rolling log-likelihood of lm-evaluation-harness: disjoint windows, the first after the token `start`, each
     later one after the last token of the window before; the last one, being shorter, after as many as fit.

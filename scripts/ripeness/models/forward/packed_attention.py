@@ -40,19 +40,19 @@ class Group:
     n_shared: int = 0  # P
 
     def apart(self, states: torch.Tensor) -> torch.Tensor:
-        """The tokens of each sequence: (H, t, D) gives (n, H, L, D)."""
+        """Separate the sequences: (H, t, D) becomes (n, H, L, D)."""
         if self.gather is None:
             return states.unflatten(1, (len(self.lengths), -1)).transpose(0, 1)
         return states[:, self.gather].transpose(0, 1)
 
     def together(self, states: torch.Tensor) -> torch.Tensor:
-        """The tokens one after the other: (n, H, L, D) gives (t, H, D)."""
+        """Join the sequences in one row: (n, H, L, D) becomes (t, H, D)."""
         states = states.transpose(1, 2).flatten(0, 1)
         return states if self.keep is None else states[self.keep]
 
 
 def similar(lengths: list[int], most: float) -> Iterator[range]:
-    """Places of neighbours of which the longest is at most some times as long as the shortest."""
+    """Split into runs of neighbours of which the longest is at most so many times as long as the shortest."""
     start = 0
     for end in range(1, len(lengths) + 1):
         more = lengths[start : end + 1]
@@ -62,7 +62,7 @@ def similar(lengths: list[int], most: float) -> Iterator[range]:
 
 
 def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None, n_shared: int = 0) -> Group:
-    """The group of sequences of these lengths, without what they share."""
+    """Make the group of sequences of these lengths, not counting what they share."""
     if max(lengths) == min(lengths) and not n_shared:
         return Group(lengths, mask)
     gather, keep = spread(lengths, device, n_shared)
@@ -70,20 +70,20 @@ def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = 
 
 
 def parts_of(lengths: list[int], n_shared: int, most: float) -> list[range]:
-    """Neighbours of similar length; the first sequence alone where it begins with what the others share."""
+    """Split into neighbours of similar length; the first sequence alone where it begins with what others share."""
     if not n_shared:
         return list(similar(lengths, most))
     return [range(1), *(range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], most))]
 
 
 def shared_groups(lengths: list[int], device: torch.device, n_shared: int) -> list[Group]:
-    """Groups of sequences, each causal; the first begins with what comes before all others too."""
+    """Make groups of causal sequences; the first begins with what precedes all others too."""
     parts = parts_of(lengths, n_shared, SIMILAR[device.type])
     return [group(lengths[part.start : part.stop], device, n_shared=n_shared if part.start else 0) for part in parts]
 
 
 def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
-    """Groups of sequences each of whose tokens sees a prefix and the tokens of its own sequence up to itself."""
+    """Make groups of causal sequences that also see a prefix."""
     groups = []
     for some in similar(lengths, SIMILAR[device.type]):
         alike, mask = [lengths[index] for index in some], None
@@ -110,11 +110,11 @@ def packed_attention(
     scaling: float | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
+    """Attend inside each sequence, and to a prefix that all share: (1, H, T, D) gives (1, T, H, D).
 
     The signature is that of the attention functions of transformers. Heads of keys and values may be fewer than those
     of queries (grouped attention). A `memory` keeps the keys and values; without groups, each of the T tokens is one
-    more of a text in it. In the last layer what is `asked` attends alone (see narrowing.py). ValueError for a kind of
+    more of a text in it. In the last layer what is `asked` attends alone (see last_layer.py). ValueError for a kind of
     attention that this is not.
     """
     if unknown := [name for name, value in others.items() if value is not None and name not in NOT_NEEDED]:
@@ -124,10 +124,12 @@ def packed_attention(
         return attend(asked, query, before, scaling=scaling, dropout=dropout), None
     if memory:
         memory.write(module.layer_idx, key, value)
-    if stop:
+    if stop and asked:
         asked.keys = key, value
         raise KeysAreKnown
     if not groups:
+        if memory is None:
+            raise ValueError("attention without groups, and without a memory")
         return memory.attend(module.layer_idx, query, scaling), None
     outputs, sizes = [], [sum(group.lengths) for group in groups]
     parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)
@@ -160,7 +162,7 @@ def row_logits(
     memory: Memory | None = None,
     asked: Asked | None = None,
 ) -> torch.Tensor:
-    """Logits (N, V) at the N `wanted` places of a row of tokens with these positions; only these are projected.
+    """Compute logits (N, V) at the N `wanted` places of a row of tokens; only these are projected.
 
     The model must be `packing`.
     """
@@ -179,7 +181,7 @@ def row_logits(
 def packed_logits(
     model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
 ) -> torch.Tensor:
-    """Logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
+    """Compute logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
 
     The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
     begin with is read once. If `is_narrow`, only what is wanted goes all the way through the last layer. The model must

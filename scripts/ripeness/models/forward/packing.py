@@ -30,7 +30,7 @@ SEQUENCES = [[1, 2, 3, 4, 5], [1, 7, 6], [1, 2, 1, 3]]  # what is tried: they be
 
 @contextmanager
 def packing(model: PreTrainedModel, longest: int) -> Iterator[bool]:
-    """Let a model attend inside packed sequences of at most `longest` tokens for a while, and say whether it can.
+    """Let a model attend inside packed sequences of at most `longest` tokens for a while; yield whether it can.
 
     If not, it stays as it was.
     """
@@ -42,24 +42,24 @@ def packing(model: PreTrainedModel, longest: int) -> Iterator[bool]:
 
 
 def packs_exactly(model: PreTrainedModel, longest: int) -> bool:
-    """Whether packing sequences of at most `longest` tokens leaves logits as they are."""
+    """Return whether packing sequences of at most `longest` tokens leaves logits unchanged."""
     return longest <= reach(model) and WHOLE in ways_to_pack(model)
 
 
 def keeps_exactly(model: PreTrainedModel, longest: int) -> bool:
-    """Whether packing can also go on from what was read before: not where a layer runs more than once in a pass."""
+    """Return whether packing can continue from cached keys: not where a layer runs more than once in a pass."""
     return packs_exactly(model, longest) and goes_on(model)
 
 
 def narrows_exactly(model: PreTrainedModel) -> bool:
-    """Whether packing, with what is asked alone in the last layer, leaves logits as they are."""
+    """Return whether packing, with only the needed tokens in the last layer, leaves logits unchanged."""
     return NARROW in ways_to_pack(model)
 
 
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
 def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
-    """How a model may be packed so that logits stay as they are.
+    """Find how a model may be packed so that logits stay unchanged.
 
     Nothing is exact where a model adds distances to its scores or has no attention at all. A model that is spread over
     processes runs each of its layers once, so its last layer cannot be narrowed.
@@ -83,7 +83,7 @@ def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 @torch.no_grad()
 def goes_on(model: PreTrainedModel) -> bool:
-    """Whether logits stay as they are where a pass goes on from what others have read."""
+    """Return whether logits stay unchanged when a pass continues from the keys of earlier ones."""
     with as_it_is_read(model), suppress(*FAILURES):
         alone = separately(model)
         expected = torch.stack([logits[place] for place in (-2, -1) for logits in alone])
@@ -94,7 +94,7 @@ def goes_on(model: PreTrainedModel) -> bool:
 
 @contextmanager
 def as_it_is_read(model: PreTrainedModel) -> Iterator[None]:
-    """Without dropout, in full precision, for a while."""
+    """Switch off dropout and use full precision for a while."""
     was_training = model.training
     model.eval()
     try:
@@ -105,13 +105,13 @@ def as_it_is_read(model: PreTrainedModel) -> Iterator[None]:
 
 
 def separately(model: PreTrainedModel) -> list[torch.Tensor]:
-    """Logits (T, V) of each of SEQUENCES by the model's own attention."""
+    """Compute logits (T, V) of each of SEQUENCES by the model's own attention."""
     rows = (torch.tensor([sequence], device=model.device) for sequence in SEQUENCES)
     return [model(input_ids=row, use_cache=False).logits[0] for row in rows]
 
 
 def go_on(model: PreTrainedModel) -> torch.Tensor:
-    """Logits (2 n, V) at the last token but one of n sequences, then at the last: in three passes, each going on."""
+    """Compute logits (2 n, V) at the last two tokens of n sequences, in three passes that continue each other."""
     device = model.device
     beginning, middles = SEQUENCES[0][:1], [sequence[1:-1] for sequence in SEQUENCES]
     lengths = [len(middle) for middle in middles]

@@ -22,14 +22,14 @@ ROUNDING = {torch.float32: 0.01, torch.bfloat16: 0.25}
 
 
 def reads_together(model: PreTrainedModel, longest: int) -> bool:
-    """Whether texts of at most `longest` tokens, padded on the right to one length, are read as each alone."""
+    """Return whether texts of at most `longest` tokens, padded on the right, are read as each alone."""
     return longest <= steady(model.config) and ignores_padding(model)
 
 
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
 def ignores_padding(model: PreTrainedModel) -> bool:
-    """Whether logits stay as they are when texts are padded on the right with token 0."""
+    """Return whether logits stay unchanged when texts are padded on the right with token 0."""
     with as_it_is_read(model), suppress(*FAILURES):
         longest = max(map(len, SEQUENCES))
         rows = [sequence + [0] * (longest - len(sequence)) for sequence in SEQUENCES]
@@ -42,7 +42,7 @@ def ignores_padding(model: PreTrainedModel) -> bool:
 @lru_cache(maxsize=1)
 @torch.no_grad()
 def way_to_write(model: PreTrainedModel) -> str:
-    """How `generate` of transformers writes what single passes do: TOGETHER, padded on the left; ALONE; else ANEW."""
+    """Find how `generate` of transformers matches single passes: TOGETHER, padded on the left; ALONE; else ANEW."""
     starts, writer = [Start(sequence) for sequence in SEQUENCES], greedy(2)
     with as_it_is_read(model):
         for way, batches in ((TOGETHER, [starts]), (ALONE, [[start] for start in starts])):
@@ -54,7 +54,7 @@ def way_to_write(model: PreTrainedModel) -> str:
 
 
 def is_written_so(model: PreTrainedModel, writer: Writer, start: Start, new: list[int]) -> bool:
-    """Whether after one pass over the text the writer chooses each new token, or one as likely up to rounding."""
+    """Return whether single passes over the text choose the same tokens, or ones as likely up to rounding."""
     if NO_TOKEN in new:
         return True
     tokens = torch.tensor([start.context + new[:-1]], device=model.device)
@@ -71,7 +71,7 @@ def is_written_so(model: PreTrainedModel, writer: Writer, start: Start, new: lis
 def write_texts(
     model: PreTrainedModel, starts: list[Start], batches: list[list[int]], writer: Writer
 ) -> list[list[int]]:
-    """New tokens after every context; `batches` are places of contexts, the longest first.
+    """Generate tokens after every context; `batches` are indices of contexts, the longest first.
 
     What the first batch writes is held against one pass for each text, since what only long texts meet, such as the
     edge of a window, cannot be tried before.
@@ -97,7 +97,7 @@ def write_texts(
 
 
 def generated(model: PreTrainedModel, starts: list[Start], writer: Writer) -> list[list[int]]:
-    """New tokens after every context by `generate` of transformers, padded on the left to the longest."""
+    """Generate tokens with `generate` of transformers, padded on the left to the longest context."""
     length = max(len(start.context) for start in starts)
     rows = [[0] * (length - len(start.context)) + start.context for start in starts]
     mask = [[0] * (length - len(start.context)) + [1] * len(start.context) for start in starts]
@@ -148,7 +148,7 @@ def only_chosen(starts: list[Start], length: int, writer: Writer, lost: set[int]
 
 @contextmanager
 def plainly(model: PreTrainedModel) -> Iterator[None]:
-    """Without what generation_config.json asks for a while, such as penalties for repeated words or sampling."""
+    """Switch off settings of generation_config.json for a while, such as repetition penalties or sampling."""
     before = model.generation_config
     model.generation_config = GenerationConfig()
     try:
@@ -158,7 +158,7 @@ def plainly(model: PreTrainedModel) -> Iterator[None]:
 
 
 def written_anew(model: PreTrainedModel, start: Start, writer: Writer) -> list[int]:
-    """New tokens after a context by one pass over the whole text each: slow, and right for every model."""
+    """Generate with one pass over the whole text per token: slow, and right for every model."""
     new: list[int] = []
     while not new or not writer.is_over(start, new):
         text = torch.tensor([start.context + new], device=model.device)

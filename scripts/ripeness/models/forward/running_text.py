@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.models.context_limits import text_window
 from ripeness.models.forward.likelihood import Batch, batches_for, read_batches, windows
-from ripeness.models.load import contexts_of, encode
+from ripeness.models.tokens import contexts_of, encode
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_text
 from ripeness.storage.parquet import read_table
@@ -27,14 +27,14 @@ class Passages:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Passages (item, text) of a table, or the paragraphs of a UTF-8 text file, which an empty line parts."""
+    """Read passages (item, text) of a table, or the paragraphs of a UTF-8 text file, split at empty lines."""
     if path.suffix == ".parquet":
         return read_table(path, columns=["item", "text"]).to_dicts()
     text = read_text(path, advice="name a UTF-8 text file, or a table (.parquet)")
     paragraphs = [part.strip() for part in text.split("\n\n")]
     rows = [{"item": f"{path.stem}:{number}", "text": text} for number, text in enumerate(paragraphs, 1) if text]
     if not rows:
-        raise UserError(f"{path} holds no text\nhint: name a file with a few paragraphs")
+        raise UserError(f"{path} contains no text\nhint: name a file with a few paragraphs")
     return rows
 
 
@@ -55,6 +55,6 @@ def read_passages(
 
 
 def passage_losses(model: PreTrainedModel, passages: Passages) -> list[float]:
-    """Negative log-likelihood (nats) of every passage, summed over its tokens."""
+    """Compute the negative log-likelihood (nats) of every passage, summed over its tokens."""
     scores = iter(read_batches(model, passages.batches, sum(passages.n_windows)))
     return [-sum(logp for _ in range(n) for logp in next(scores)) for n in passages.n_windows]

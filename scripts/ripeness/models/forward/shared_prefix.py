@@ -1,6 +1,6 @@
 """Keys and values of a beginning that many prompts share, as few-shot prompts share their shots: read once."""
 
-from collections.abc import Sequence
+from os.path import commonprefix
 
 import torch
 from transformers import PreTrainedModel
@@ -12,23 +12,18 @@ from ripeness.models.forward.packed_attention import causal_groups, row_logits
 SHORTEST_PREFIX = 8
 
 
-def shared_prefix(contexts: Sequence[Sequence[int]]) -> list[int]:
-    """The tokens that all contexts begin with; at least one is left to each."""
+def shared_prefix(contexts: list[list[int]]) -> list[int]:
+    """Find the tokens that all contexts begin with; each keeps at least one of its own."""
     if not contexts:
         return []
-    first, last = min(contexts), max(contexts)  # in dictionary order these two differ first
-    length = 0
-    for a, b in zip(first, last, strict=False):
-        if a != b:
-            break
-        length += 1
-    length = min(length, min(len(context) for context in contexts) - 1)
-    return list(first[:length]) if length >= SHORTEST_PREFIX else []
+    common = commonprefix(contexts)
+    length = min(len(common), min(len(context) for context in contexts) - 1)
+    return list(common[:length]) if length >= SHORTEST_PREFIX else []
 
 
 @torch.no_grad()
 def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
-    """What every layer's attention is given of a prefix, read once for all that share it; None for an empty one.
+    """Compute the keys and values of a prefix in every layer, once for all prompts; None for an empty prefix.
 
     Taken where attention gets it: what models put into a cache may be something else, as the latents of DeepSeek are.
     The model must be `packing`.

@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ripeness.models.context_limits import LENGTH_KEYS, text_config
 from ripeness.models.convert import INDEX
-from ripeness.models.load import brief, encode, end_of_text, load_config, load_tokenizer, named_ends
+from ripeness.models.load import brief, load_config
+from ripeness.models.tokens import encode, end_of_text, load_tokenizer, named_ends
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
@@ -59,12 +60,12 @@ def check_folder(folder: Path) -> dict[str, int]:
 
 
 def refusal(folder: Path, what: str, advice: str) -> UserError:
-    """The error for a folder that is not a good checkpoint."""
+    """Make the error for a folder that is not a good checkpoint."""
     return UserError(f"the checkpoint {folder}: {what}\nhint: {advice}")
 
 
 def read_config(folder: Path) -> PretrainedConfig:
-    """The config of a folder, whatever is wrong with it said as for the rest of a checkpoint."""
+    """Read the config of a folder; any error is reported as for the rest of a checkpoint."""
     try:
         return load_config(folder)
     except UserError as error:
@@ -103,13 +104,13 @@ def check_sizes(folder: Path, model: PreTrainedModel, found: dict[str, tuple[int
     example = f": tensor {name} is {found[name]}, but the model has {expected[name]}" if name else ""
     raise refusal(
         folder,
-        f"config.json asks for {n_expected:,} numbers, and the weights are {n_numbers:,}{example}",
+        f"config.json describes {n_expected:,} numbers, but the weights have {n_numbers:,}{example}",
         "config.json is that of another model, or files of the weights are missing",
     )
 
 
 def empty_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    """The model that config.json describes, without weights."""
+    """Build the model that config.json describes, without weights."""
     try:
         with torch.device("meta"):
             return AutoModelForCausalLM.from_config(config)
@@ -119,7 +120,7 @@ def empty_model(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder, one or several; pickled weights are never read."""
+    """List the safetensors files of a folder; pickled weights are never read."""
     names = ["model.safetensors"]
     if (folder / INDEX).is_file():
         try:
@@ -144,7 +145,9 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
                 for name in file.keys():  # noqa: SIM118 (a safetensors file is no dict)
                     tensor = file.get_tensor(name)
                     if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                        raise refusal(folder, f"tensor {name} holds infinite or undefined numbers", "download it again")
+                        raise refusal(
+                            folder, f"tensor {name} contains infinite or undefined numbers", "download it again"
+                        )
                     shapes[name] = tuple(tensor.shape)
         except (SafetensorError, OSError) as error:
             raise refusal(
@@ -226,7 +229,7 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
             folder,
             f"of a text transformers makes {len(found)} tokens ({found[:9]}...), tokenizer.json {len(expected)} "
             f"({expected[:9]}...)",
-            "tokenizer_config.json or added_tokens.json changes the tokenizer; remove what tokenizer.json has not",
+            "tokenizer_config.json or added_tokens.json changes the tokenizer; remove what is not in tokenizer.json",
         )
     return {
         "n_vocabulary": len(vocabulary),

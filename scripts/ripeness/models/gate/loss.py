@@ -15,7 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.models.context_limits import context_length
 from ripeness.models.gate.folder import refusal
 from ripeness.models.gate.lowest_loss import check_not_too_low, relabelled
-from ripeness.models.load import encode, end_of_text, load_model, load_tokenizer
+from ripeness.models.load import load_weights
+from ripeness.models.tokens import encode, end_of_text, load_tokenizer
 from ripeness.runtime.errors import UserError
 
 MOST_TOKENS = 1024
@@ -55,13 +56,13 @@ She looked at the clock on the wall. It was a quarter past seven, and there was 
 
 
 def read_text(path: Path) -> str:
-    """The text of the user's own on which a series is tried."""
+    """Read the user's own text for testing a series."""
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"gate_text: {path} cannot be read: {error}\nhint: name a UTF-8 text file") from None
     if len(text) < 200:
-        raise UserError(f"gate_text: {path} holds {len(text)} characters\nhint: give some hundred words")
+        raise UserError(f"gate_text: {path} has {len(text)} characters\nhint: provide a few hundred words")
     return text
 
 
@@ -73,10 +74,10 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
-    model = load_model(folder, on_gpu=False, dtype=dtype)
+    model = load_weights(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
     if not math.isfinite(measured["loss"]):
-        raise refusal(folder, "its predictions are no numbers", "the weights overflow; convert the checkpoint again")
+        raise refusal(folder, "its predictions are not finite", "the weights overflow; convert the checkpoint again")
     if not accept:
         check_not_too_low(
             folder,
@@ -98,7 +99,7 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
 
 
 def highest(guessing: float, facts: dict[str, Any]) -> float | None:
-    """The highest loss that a checkpoint may have after its tokens; None where any may be right."""
+    """Compute the highest plausible loss of a checkpoint after its tokens; None where any loss is plausible."""
     if facts["tokens"] < TOKENS_TO_MOVE * facts["n_parameters"]:
         return None
     return guessing - MARGIN if facts["tokens"] >= TOKENS_TO_KNOW else guessing + MARGIN
@@ -108,7 +109,7 @@ def highest(guessing: float, facts: dict[str, Any]) -> float | None:
 def measure(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, relabelling: int | None = None
 ) -> dict[str, Any]:
-    """Loss of a text in nats a token, in the model's own tokens; that of guessing evenly among them; bits a byte.
+    """Measure the loss of a text in nats per token, that of a uniform guess, and bits per byte.
 
     The text is read in windows of the context's length, each text after the token that stands between documents. With
     `relabelling`, a seed, every token stands for another one of the vocabulary.

@@ -19,7 +19,7 @@ RELABELLINGS = 20  # an untrained model is below all of them, by that margin too
 # that read the 100 MB of enwik8 again and again to 0.95 on the rest of it, and on another kind of text to more.
 FEWEST_BITS = ((10**6, 1.6), (10**7, 1.3), (10**8, 0.9))
 HINT = (
-    "these are weights of a later step, or of the end: ask the hub what its branches hold with "
+    "these are weights of a later step, or of the end: list the branches of the hub with "
     "`python scripts/resolve_revisions.py --check <repository>`, and take another revision; where a run began from a "
     "trained model, count its tokens too, or say accept_loss: true"
 )
@@ -28,7 +28,7 @@ HINT = (
 def check_not_too_low(
     folder: Path, tokens: int, measured: dict[str, Any], loss_relabelled: Callable[[int], float], *, is_prose: bool
 ) -> None:
-    """Refuse a checkpoint that predicts better than it can after its tokens; `measured` is that of gate_loss.py.
+    """Refuse a checkpoint that predicts better than it can after its tokens; `measured` is that of loss.py.
 
     `is_prose` says that the text is the gate's own, which no series has learned by heart.
 
@@ -41,7 +41,7 @@ def check_not_too_low(
     if is_low and all(loss < loss_relabelled(seed) - MARGIN for seed in range(RELABELLINGS)):
         raise too_low(
             folder,
-            f"it predicts {measured['text']} with a loss of {loss:.2f} nats a token, and is said to be untrained; "
+            f"it predicts {measured['text']} with a loss of {loss:.2f} nats per token, but is described as untrained; "
             f"guessing evenly has {guessing:.2f}",
         )
     least = fewest_bits(tokens, measured) if is_prose else None
@@ -54,18 +54,18 @@ def check_not_too_low(
 
 
 def too_low(folder: Path, what: str) -> UserError:
-    """The error for a checkpoint that predicts too well."""
+    """Make the error for a checkpoint whose loss is implausibly low."""
     return UserError(f"the checkpoint {folder}: {what}\nhint: {HINT}")
 
 
 def fewest_bits(tokens: int, measured: dict[str, Any]) -> float | None:
-    """The fewest bits a byte in which prose can be predicted after so many tokens; None where any may be right."""
+    """Compute the fewest plausible bits per byte of prose after so many tokens; None where any are plausible."""
     bytes_per_token = measured["loss"] / math.log(2) / max(measured["bits_per_byte"], 1e-4)
     return next((bits for most, bits in FEWEST_BITS if tokens * bytes_per_token <= most), None)
 
 
 def relabelled(tokens: list[int], n_tokens: int, seed: int) -> list[int]:
-    """The tokens with every one of the vocabulary standing for another, as a seed chooses."""
+    """Permute the tokens of the vocabulary by seed."""
     names = list(range(n_tokens))
     random.Random(seed).shuffle(names)
     return [names[token] for token in tokens]

@@ -13,7 +13,7 @@ LOST_SHARE = 0.5
 
 
 def check_falling(rows: list[dict[str, Any]], *, may_refuse: bool) -> list[dict[str, Any]]:
-    """Rows (series, checkpoint, tokens, loss, guessing), with a remark where the loss is above an earlier one.
+    """Make rows (series, checkpoint, tokens, loss, guessing), with a remark where the loss is above an earlier one.
 
     UserError, if it may refuse, for one that has lost what earlier ones had learned; a training done here may do so.
     """

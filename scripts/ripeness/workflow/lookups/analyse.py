@@ -1,5 +1,6 @@
 """Rule inputs and parameters for rules/analyse.smk."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jinja2 import Template
@@ -7,6 +8,8 @@ from jinja2 import Template
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study, datasets_tuned_on
 from ripeness.study.seed_repeats import repeats
+from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
+from ripeness.workflow.figure_declarations import declared_figures
 from ripeness.workflow.lookups.shared import runs_models, to_script
 
 CAPTIONS = ROOT / "reports"
@@ -28,23 +31,37 @@ def finding_settings(study: Study, wildcards: Any) -> str:
     return to_script(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
-def figures_without_data(study: Study) -> set[str]:
-    """Figures of studies of models that this one has no data for.
+def has_texts(study: Study) -> bool:
+    """Say whether running text is read by tuned models."""
+    return any("texts" in suite for suite in study.config.get("suites", {}).values())
 
-    Nothing is perturbed, no text is read of tuned models, there are no several ways of tuning, or rates, to compare, or
-    no two datasets, so that none could be learned and another not.
-    """
-    config = study.config
-    is_read = any("texts" in suite for suite in config.get("suites", {}).values())
-    is_grid = any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
-    lacks = set() if "sensitivity" in config else {"sensitivity"}
-    lacks |= {"gain-by-group"} if runs_models(study) and len(datasets_tuned_on(study)) < 2 else set()
-    lacks |= set() if is_read else {"tuning-loss"}
-    lacks |= set() if is_read and len(study.recipes) > 1 else {"pareto"}
-    return lacks | (set() if is_read and is_grid else {"four-readings"})
+
+def has_rate_grid(study: Study) -> bool:
+    """Say whether a method has a list of learning rates."""
+    return any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
+
+
+# What a figure may need of a study: by the name that figures/<id>.py gives it in `needs`.
+NEEDS: Mapping[str, Callable[[Study], bool]] = {
+    "measurements": lambda study: study.settings.kind in (MODELS, PUBLISHED),
+    "models": runs_models,
+    "simulations": lambda study: study.settings.kind == THEORY,
+    "sensitivity": lambda study: "sensitivity" in study.config,
+    "texts": has_texts,
+    "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
+    "several rates": has_rate_grid,
+    "several recipes": lambda study: len(study.recipes) > 1,
+}
+
+
+def figures_of(study: Study) -> dict[str, str]:
+    """List the figures that a study has, each with the section of Snakemake's report that it stands in."""
+    return {
+        figure.id: figure.section for figure in declared_figures() if all(NEEDS[need](study) for need in figure.needs)
+    }
 
 
 def figure_caption(study: Study, wildcards: Any) -> str:
-    """The caption of a figure (reports/<figure>.rst) with the study's numbers, for Snakemake's own report."""
+    """Return the caption of a figure (reports/<figure>.rst) with the study's numbers, for Snakemake's own report."""
     text = (CAPTIONS / f"{wildcards.figure}.rst").read_text(encoding="utf-8")
     return Template(text).render(snakemake={"config": study.config})

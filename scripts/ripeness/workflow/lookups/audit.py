@@ -42,7 +42,7 @@ def weights_listed(study: Study) -> list[str]:
 
 
 def audit_plan(study: Study) -> str:
-    """Return the plan as the checks read it: series, tasks, probes, methods, seeds, items. See ripeness.audit.grid."""
+    """Return the plan as the checks read it: series, tasks, probes, methods, seeds, items. See audit/grid.py."""
     config = study.settings
     shots = config.base_shots
     probes = [
@@ -141,7 +141,7 @@ def acknowledged(study: Study) -> str:
 def weights_known(study: Study) -> dict[str, Any]:
     """Return for each series its seed, what its file says about equal weights, and digests of what is made here.
 
-    ripeness.audit.weights compares them, with records of what is fetched in their places.
+    audit/weights.py compares them, with records of what is fetched in their places.
     """
     return {series: known_of(study, series) for series in study.checkpoints}
 

@@ -1,6 +1,7 @@
 """Give inputs and parameters to the rules of rules/fetch.smk."""
 
 import shlex
+from functools import cache
 from pathlib import Path
 
 from ripeness.study.annealed_twins import is_twin
@@ -10,6 +11,8 @@ from ripeness.workflow.lookups.provenance import harness_folders
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
 from ripeness.workflow.lookups.texts import texts_on_hub
 from ripeness.workflow.wildcards import Wildcards
+
+OF_A_MODEL = (".safetensors", ".bin", ".json", ".model", ".txt", ".jinja")  # ends of the names of a model's files
 
 
 def fetched_checkpoint(study: Study, wildcards: Wildcards) -> str:
@@ -62,10 +65,18 @@ def refuse_option(study: Study, wildcards: Wildcards) -> str:
 
 
 def checkpoint_files(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the configuration of a checkpoint on disk and the gate's text, so that a replaced one is noticed."""
+    """Return the files of a checkpoint on disk and the gate's text, so that a replaced one is noticed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
     text = study.settings.series[wildcards.series].gate_text
-    return ([f"{entry['path'].rstrip('/')}/config.json"] if "path" in entry else []) + ([text] if text else [])
+    files = model_files(entry["path"]) if "path" in entry else []
+    return files + ([text] if text else [])
+
+
+@cache
+def model_files(folder: str) -> list[str]:
+    """List the files in a model's folder on which it depends; config.json always, whose lack Snakemake then names."""
+    there = sorted(path.name for path in Path(folder).glob("*") if path.name.endswith(OF_A_MODEL))
+    return [f"{folder.rstrip('/')}/{name}" for name in dict.fromkeys(["config.json", *there])]
 
 
 def ready_inputs(study: Study) -> list[str]:

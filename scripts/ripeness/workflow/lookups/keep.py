@@ -3,37 +3,45 @@
 from itertools import product
 from typing import Any
 
-from ripeness.study.grid import Study, tunes_on
-from ripeness.study.methods import on_dataset
+from ripeness.study.grid import Study, plan_cells, tunes_on
+from ripeness.study.methods.reading import on_dataset
 from ripeness.workflow.lookups.shared import results, to_json
 from ripeness.workflow.lookups.train import of_training
 
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
-    """The settings of a method without its learning rate and seed, which are chosen."""
-    settings = on_dataset(study.config["methods"][wildcards.tuning], wildcards.dataset)
+    """Return the settings of a method without its learning rate and seed, which are chosen."""
+    settings = on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
     return to_json(of_training(settings, "learning_rate"))
 
 
 def tuning_chosen_by(study: Study, wildcards: Any) -> str:
-    """What chooses among the trainings of one method."""
-    return study.config["methods"][wildcards.tuning]["choose_by"]
+    """Say what chooses among the trainings of one method."""
+    return study.settings.methods[wildcards.tuning]["choose_by"]
 
 
 def examples_of_dataset(study: Study, wildcards: Any) -> list[str]:
-    """The examples of a dataset in every format that models are tuned in."""
-    return [f"{results(study)}/examples/{wildcards.dataset}/{format_}" for format_ in study.config["formats"]]
+    """Return the examples of a dataset in every format that models are tuned in."""
+    return [f"{results(study)}/examples/{wildcards.dataset}/{format_}" for format_ in study.settings.formats]
 
 
-def kept_models(study: Study, wildcards: Any) -> list[str]:
-    """The models that are kept of every checkpoint, dataset and method, if the study wants the best."""
-    if study.config["keep_models"] != "best":
-        return []
-    pairs = list(product(study.config["datasets"], study.config["methods"]))
+def kept_choices(study: Study) -> list[tuple[str, str, str, str]]:
+    """Return (series, checkpoint, dataset, method) of all among whose trainings the best is chosen."""
+    pairs = list(product(study.settings.datasets, study.settings.methods))
     return [
-        f"{results(study)}/best/{series}/{checkpoint}/{dataset}/{method}/model"
+        (series, checkpoint, dataset, method)
         for series, checkpoints in study.checkpoints.items()
         for checkpoint in checkpoints
         for dataset, method in pairs
         if tunes_on(study, series, method, dataset)
     ]
+
+
+def kept_models(study: Study, wildcards: Any) -> list[str]:
+    """Return the models that are kept: of every cell, or the best of every checkpoint, dataset and method."""
+    if study.settings.keep_models == "all":
+        cells = [cell for cell in plan_cells(study) if cell.method != "base"]
+        return [f"{results(study)}/cells/{cell.path}/model" for cell in cells]
+    if study.settings.keep_models != "best":
+        return []
+    return [f"{results(study)}/best/{'/'.join(choice)}/model" for choice in kept_choices(study)]

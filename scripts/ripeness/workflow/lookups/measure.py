@@ -3,8 +3,11 @@
 from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
+from ripeness.study.methods.register import KINDS
+from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.lookups.train import modules_of
 from ripeness.workflow.wildcards import Wildcards, cell_of
 
 
@@ -14,6 +17,28 @@ def model_folder(study: Study, wildcards: Wildcards) -> str:
     if cell.method == "base":
         return f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
     return f"{results(study)}/cells/{cell.path}/model"
+
+
+def kind_with_state(study: Study, wildcards: Wildcards) -> str | None:
+    """Return the kind of a cell whose model is saved as a small state next to its checkpoint."""
+    cell = cell_of(wildcards)
+    if cell.method == "base":
+        return None
+    kind = recipe_on(study, cell.method, cell.dataset)["kind"]
+    return kind if KINDS[kind].has_small_state else None
+
+
+def checkpoint_of_state(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the checkpoint that the small state of a cell is put into; none where the model has all weights."""
+    cell = cell_of(wildcards)
+    checkpoint = f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
+    return [checkpoint] if kind_with_state(study, wildcards) else []
+
+
+def kind_modules(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the modules that put the small state of a cell into its checkpoint."""
+    kind = kind_with_state(study, wildcards)
+    return [] if kind is None else modules_of(kind)
 
 
 def training_record(study: Study, wildcards: Wildcards) -> list[str]:
@@ -61,15 +86,32 @@ def probe_extracts(study: Study, wildcards: Wildcards) -> str:
     return to_json({name: study.tasks[name].extract for name in sorted(asked) if study.tasks[name].extract})
 
 
+def probe_metrics(study: Study, wildcards: Wildcards) -> str:
+    """Name the primary metric by dataset, where it is not the usual one of its kind."""
+    found = {}
+    for probe in probes_of(study, cell_of(wildcards)):
+        if probe.kind in ("choice", "generation"):
+            metric = study.tasks[probe.probe].metric
+            if metric != primary_metrics(probe.kind)[0]:
+                found[probe.probe] = metric
+    return to_json(found)
+
+
 def probe_words(study: Study, wildcards: Wildcards) -> str:
-    """Return which words ROUGE-L compares, by dataset, if they are not those of English."""
+    """Name the words that ROUGE-L compares, by dataset, where they are not those of English."""
     probes = [probe.probe for probe in probes_of(study, cell_of(wildcards)) if probe.kind == "generation"]
     return to_json({name: words for name in probes if (words := study.tasks[name].rouge_words) != "english"})
 
 
 def probe_list(study: Study, wildcards: Wildcards) -> str:
-    """Return the probes of a cell as the option of predict."""
-    return to_json(probe_rows(study, wildcards))
+    """Return the probes of a cell as the option of predict; one that several suites want is measured once."""
+    rows = {to_json(row | {"suite": ""}): row for row in reversed(probe_rows(study, wildcards))}
+    return to_json([rows[key] for key in reversed(rows)])
+
+
+def scored_probes(study: Study, wildcards: Wildcards) -> str:
+    """Return the probes of a cell suite by suite, as the option of score."""
+    return to_json([vars(probe) for probe in probes_of(study, cell_of(wildcards))])
 
 
 def probe_files(study: Study, wildcards: Wildcards) -> list[str]:

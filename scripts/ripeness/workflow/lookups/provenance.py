@@ -1,7 +1,10 @@
 """Give inputs and parameters to the rules of rules/provenance.smk."""
 
+from pathlib import Path
+
 from ripeness.study.grid import HARNESS_FORMAT, Study, harness_tasks
 from ripeness.workflow.lookups.shared import results, runs_models, to_json
+from ripeness.workflow.result_keys import accepted_results
 
 
 def config_json(study: Study) -> str:
@@ -28,3 +31,8 @@ def checkpoint_folders(study: Study) -> list[str]:
 def harness_folders(study: Study) -> list[str]:
     """Return the fetched tasks."""
     return [f"{results(study)}/{HARNESS_FORMAT}/{task}" for task in harness_tasks(study)]
+
+
+def accepted_code(study: Study) -> str:
+    """List which results were accepted though other code made them: rule, code before and since, number of jobs."""
+    return to_json(accepted_results(Path(results(study))))

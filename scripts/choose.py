@@ -1,0 +1,96 @@
+"""Choose the checkpoint to tune from the results of a study.
+
+By hand: python scripts/choose.py results/mine --dataset rte --forget-at-most 0.05
+
+Prints, for each series and method, the checkpoint whose tuned models score best on validation items, those that cannot
+be told from it on test items, and what the last checkpoint costs against it. Constraints leave checkpoints out before
+the choice: by tokens of pre-training, or by what tuning on the dataset costs in loss on running text (nats a token,
+tuned minus untouched, mean over seeds and formats).
+"""
+
+import polars as pl
+
+from ripeness.findings.finding import settings_from
+from ripeness.findings.ripe import Answer, ripe_answers
+from ripeness.runtime.command_line import argument_parser, existing, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.storage.parquet import read_table
+from ripeness.tables.columns import by_checkpoint
+
+
+def forgotten(measurements: pl.DataFrame, datasets: list[str]) -> pl.DataFrame:
+    """Loss on running text that tuning on `datasets` adds, by series, checkpoint and method (nats a token)."""
+    text = measurements.filter(pl.col("probe_kind") == "text", pl.col("metric") == "loss", "is_chosen")
+    keys = ["series", "checkpoint", "probe"]
+    base = text.filter(pl.col("method") == "base").group_by(keys).agg(before=pl.col("value").mean())
+    tuned = text.filter(pl.col("method") != "base", pl.col("dataset").is_in(datasets))
+    change = tuned.join(base, on=keys).with_columns(forgotten=pl.col("value") - pl.col("before"))
+    return change.group_by("series", "checkpoint", "method").agg(pl.col("forgotten").mean())
+
+
+def kept_checkpoints(measurements: pl.DataFrame, options: dict) -> pl.DataFrame:
+    """Return the (series, checkpoint, method) that meet the constraints."""
+    tuned = measurements.filter(pl.col("method") != "base").select("series", "checkpoint", "method", "tokens").unique()
+    if (most := options["tokens_at_most"]) is not None:
+        tuned = tuned.filter(pl.col("tokens") <= most)
+    if (most := options["forget_at_most"]) is not None:
+        losses = forgotten(measurements, options["datasets"])
+        if losses.is_empty():
+            raise UserError(
+                "--forget-at-most needs the loss of tuned models on running text, and none was measured\n"
+                "hint: a suite with `texts: [...]` measures it; see docs/study.md"
+            )
+        tuned = tuned.join(losses.filter(pl.col("forgotten") <= most), on=["series", "checkpoint", "method"])
+    return tuned.select("series", "checkpoint", "method")
+
+
+def wanted_datasets(measurements: pl.DataFrame, named: list[str]) -> list[str]:
+    """Return the datasets to answer for: the named ones, or all that were tuned on. UserError for others."""
+    known = sorted(measurements.filter(pl.col("method") != "base")["dataset"].unique())
+    if unknown := sorted(set(named) - set(known)):
+        raise UserError(
+            f"no model was tuned on {', '.join(unknown)}\nhint: models were tuned on {', '.join(known) or 'nothing'}"
+        )
+    return named or known
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the answers."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("results", type=existing, help="the study's folder, such as results/mine")
+    parser.add_argument("--dataset", dest="datasets", action="append", default=[], help="default: all, and each")
+    parser.add_argument("--method", help="way of tuning; default: all")
+    parser.add_argument("--forget-at-most", type=float, help="nats a token that tuning may add on running text")
+    parser.add_argument("--tokens-at-most", type=float, help="tokens of pre-training")
+    options = parser.parse_args(argv)
+    measurements = read_table(options.results / "tables" / "measurements.parquet")
+    options.datasets = wanted_datasets(measurements, options.datasets)
+    study = read_json(options.results / "provenance.json", dict, keys=("study",))["study"]
+    kept = kept_checkpoints(measurements, vars(options))
+    tables = [
+        table.filter(pl.col("dataset").is_in(options.datasets)).join(
+            kept.lazy(), on=["series", "checkpoint", "method"], how="semi"
+        )
+        for table in by_checkpoint([options.results / "tables" / "items"]).values()
+    ]
+    answers = [
+        one for one in ripe_answers(tables, settings_from(study["findings"])) if options.method in (None, one.method)
+    ]
+    if not answers:
+        raise UserError(
+            "no two tuned checkpoints meet this\nhint: loosen --forget-at-most, --tokens-at-most or --method"
+        )
+    for one in answers:
+        print(line_of(one, answers))
+
+
+def line_of(one: Answer, answers: list[Answer]) -> str:
+    """Return the answer in words, with series and method where there are several."""
+    names = [name for name in ("series", "method") if len({getattr(other, name) for other in answers}) > 1]
+    prefix = ", ".join(getattr(one, name) for name in names)
+    return f"{prefix}: {one.statement}" if prefix else one.statement
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Write a tuned model as a plain model folder, which transformers loads without this project.
+
+By hand: python scripts/export_model.py results/nursery/best/.../model FOLDER
+
+A model of a kind with a small state (such as LoRA) is saved as that state next to its checkpoint. Here the state is
+merged into the weights of the checkpoint. Any other model folder is written as it is loaded, in single precision.
+"""
+
+from ripeness.models.load import load_model
+from ripeness.models.tuned_weights import save_model
+from ripeness.runtime.command_line import argument_parser, existing, output_folder, run
+from ripeness.runtime.made_here import check_no_overlap
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the folder, whole or not at all."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("model", type=existing, help="folder of the tuned model")
+    parser.add_argument("output", type=output_folder, help="folder to write")
+    options = parser.parse_args(argv)
+    check_no_overlap(options.output, options.model)
+    save_model(load_model(options.model), options.model, options.output)
+
+
+if __name__ == "__main__":
+    run(main)

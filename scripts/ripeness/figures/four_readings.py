@@ -1,0 +1,62 @@
+"""Loss on running text as four readings of one grid of rates have it."""
+
+import altair as alt
+import numpy as np
+import polars as pl
+from scipy import special
+
+from ripeness.figures.figure import Figure
+from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.panels import METHOD_COLOURS, colours, titled, trend
+from ripeness.findings.finding import Settings
+from ripeness.findings.rate_grids import grids_of, readings
+from ripeness.findings.study_tables import Tables
+
+READINGS = ["fixed", "tuned", "equal displacement", "equal answer loss", "tuned, answers"]
+
+
+def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """Loss on running text after tuning, as four readings of one grid of rates have it; one with one rate has none."""
+    grids = [grid for grid in grids_of(tables.measurements, tables.cells, settings) if len(grid.rates) > 1]
+    rows = []
+    for name, curves in readings(grids, tables.cells).items():
+        for curve in curves:
+            own = {key: curve.key[key] for key in ("probe", "dataset", "method")}
+            place = {"row": name, "series": settings.runs.get(curve.runs[0], curve.runs[0]), "phase": "in the trend"}
+            rows += [
+                place | own | {"checkpoint": str(tokens), "tokens": int(tokens), "repeat": repeat, "value": value}
+                for tokens, values in zip(curve.tokens, curve.values, strict=True)
+                for repeat, value in enumerate(values)
+            ]
+    if not rows:
+        return pl.DataFrame()
+    keys = ["row", "series", "checkpoint", "tokens", "phase", "probe", "dataset", "method"]
+    value, n = pl.col("value"), pl.len()
+    # rates of one reading are averaged within a repeat
+    frame = pl.DataFrame(rows).group_by(*keys, "repeat").agg(value.mean())
+    frame = frame.group_by(keys).agg(value.mean(), se=(value.var() / n).sqrt(), n_seeds=n)
+    quantile = special.stdtrit(np.maximum(frame["n_seeds"].to_numpy() - 1, 1).astype(float), 0.975)
+    reach = pl.lit(pl.Series(quantile)) * pl.col("se")
+    frame = frame.with_columns(low=value - reach, high=value + reach).drop("se")
+    return tidy(with_labels(frame, "row").with_columns(row=pl.col("dataset")), ["method", "probe"])
+
+
+def chart(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Draw a strip for each dataset, a panel for each reading and a line for each method."""
+    names = set(frame["panel"])
+    panels = sorted(names, key=lambda name: (READINGS.index(name.split(": ")[-1]), name))
+    colour = colours(frame["method"], METHOD_COLOURS)
+    look = {"panels": panels, "colour": colour, "title": "nats a token", "detail": ["method"]}
+    return alt.vconcat(
+        *[titled(trend(part, **look), row) for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0])]
+    )
+
+
+FIGURE = Figure(
+    id="four-readings",
+    section="Does more pre-training make a model brittle?",
+    question="Does the loss turn at a fixed rate, or however the rate is chosen?",
+    needs=("models", "texts", "several rates"),
+    frame=frame,
+    chart=chart,
+)

@@ -1,0 +1,57 @@
+"""What tuning adds on datasets learned in pre-training and on others."""
+
+import altair as alt
+import polars as pl
+
+from ripeness.figures.figure import Figure
+from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.panels import GROUP_COLOURS, colours, level_line, panels_of, titled, trend
+from ripeness.findings.finding import Settings
+from ripeness.findings.study_tables import Tables
+
+
+def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """Mean gain at each checkpoint of datasets learned in pre-training and of others, and the difference.
+
+    From the rows of the finding `gain-by-learning`, which classes datasets; the difference has its interval.
+    """
+    groups, rows = {"not_learned": "not learned", "learned": "learned"}, []
+    details = [row for one in tables.findings if one["id"] == "gain-by-learning" for row in one["details"]]
+    for row in details:
+        if row["level"] != "groups":
+            continue
+        place = {key: row[key] for key in ("series", "checkpoint", "tokens", "phase")}
+        place |= {"panel": "mean of the datasets of a group", "low": None, "high": None}
+        for key, name in groups.items():
+            if row[key] is not None:
+                rows.append({"row": "gain", "group": name, "value": row[key]} | place)
+        if row.get("effect") is not None:
+            ends = {end: row[end] for end in ("low", "high")}
+            rows.append({"row": "difference", "group": "difference", "value": row["effect"]} | place | ends)
+    if not rows:
+        return pl.DataFrame()
+    frame = pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64}, infer_schema_length=None)
+    return tidy(with_labels(frame, "panel"), ["group"])
+
+
+def chart(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
+    """Mean gains of both groups of datasets, and their difference: below, or beside where there is one series."""
+    colour = colours(frame["group"], GROUP_COLOURS)
+    titles = {"gain": "score gained by tuning", "difference": "not learned minus learned"}
+    strips = []
+    for row, title in titles.items():
+        strip = frame.filter(row=row)
+        if not strip.is_empty():
+            look = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": [level_line(0)]}
+            strips.append(titled(trend(strip, **look, detail=["group"]), title))
+    return alt.hconcat(*strips) if frame["panel"].n_unique() == 1 else alt.vconcat(*strips)
+
+
+FIGURE = Figure(
+    id="gain-by-group",
+    section="What does tuning add?",
+    question="Does tuning add more where pre-training taught nothing?",
+    needs=("measurements", "several datasets"),
+    frame=frame,
+    chart=chart,
+)

@@ -1,0 +1,39 @@
+"""What a pull towards the start does to fine-tuned networks."""
+
+import altair as alt
+import polars as pl
+
+from ripeness.figures.figure import Figure
+from ripeness.figures.network_frames import labelled, tuned
+from ripeness.figures.network_panels import ORDERED, by_target
+from ripeness.findings.finding import Settings
+from ripeness.findings.study_tables import Tables
+
+
+def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """Fine-tuning under each pull: at the highest fixed rate, and at the rate chosen for each checkpoint."""
+    rows = tables.simulated["tuned_networks"]
+    highest = rows.filter("is_fixed")["rate"].max()
+    fixed, chosen = (
+        tuned(part, ["target", "pull"]) for part in (rows.filter("is_fixed", rate=highest), rows.filter("is_chosen"))
+    )
+    parts = [
+        fixed.with_columns(pl.format("{}, rate {}", "row", pl.lit(f"{highest:g}")).alias("row")),
+        chosen.with_columns(pl.format("{}, tuned rate", "row").alias("row")),
+    ]
+    return pl.concat(parts).with_columns(panel=pl.col("target"), line=labelled("pull", "pull"))
+
+
+def chart(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Lines are pulls."""
+    return by_target(frame, ORDERED, with_untouched=False)
+
+
+FIGURE = Figure(
+    id="theory-regularisation",
+    section="What does fine-tuning cost?",
+    question="Does a pull towards the start help?",
+    needs=("simulations",),
+    frame=frame,
+    chart=chart,
+)

@@ -1,0 +1,35 @@
+"""What noise adds to the loss of simulated networks."""
+
+import altair as alt
+import polars as pl
+
+from ripeness.figures.figure import Figure
+from ripeness.figures.network_frames import labelled, over_seeds
+from ripeness.figures.network_panels import ORDERED, line_colours, points, time_axis
+from ripeness.figures.panels import WIDTH
+from ripeness.findings.finding import Settings
+from ripeness.findings.study_tables import Tables
+
+
+def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """Average what noise adds to the loss over time: Monte Carlo, and `expected` in closed form."""
+    noisy = tables.simulated["noisy_networks"]
+    found = over_seeds(noisy, ["gamma", "time"], "increase", "expected_increase", "n_learned")
+    return found.rename({"expected_increase": "expected"}).with_columns(line=labelled("γ", "gamma"))
+
+
+def chart(frame: pl.DataFrame) -> alt.LayerChart:
+    """Points of Monte Carlo on the lines of the closed form."""
+    colour = line_colours(frame, ORDERED)
+    look = {"title": "loss that noise adds", "scale": alt.Scale(type="log", nice=False, padding=8)}
+    return alt.layer(*points(frame, time_axis(), colour, **look)).properties(width=0.6 * WIDTH, height=320)
+
+
+FIGURE = Figure(
+    id="theory-sensitivity",
+    section="What does noise cost?",
+    question="Does what noise costs grow with what is learned?",
+    needs=("simulations",),
+    frame=frame,
+    chart=chart,
+)

@@ -1,0 +1,42 @@
+"""What fine-tuning simulated networks at a rate chosen for each checkpoint costs."""
+
+import altair as alt
+import polars as pl
+
+from ripeness.figures.figure import Figure
+from ripeness.figures.network_frames import over_seeds, tuned
+from ripeness.figures.network_panels import TARGETS, bands, line_colours
+from ripeness.figures.panels import WIDTH, titled
+from ripeness.findings.finding import Settings
+from ripeness.findings.study_tables import Tables
+
+
+def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """Fine-tuning at the rate chosen for each checkpoint, without a pull; and that rate (geometric mean)."""
+    rows = tables.simulated["tuned_networks"].filter("is_chosen", pull=0.0)
+    rates = over_seeds(rows.with_columns(pl.col("rate").log()), ["target", "time"], "rate", "n_learned")
+    rates = rates.with_columns(pl.col("value", "low", "high").exp(), row=pl.lit("rate that was chosen"))
+    found = pl.concat([tuned(rows, ["target"]), rates], how="diagonal")
+    return found.with_columns(panel=pl.col("row"), line=pl.col("target"))
+
+
+def chart(frame: pl.DataFrame) -> alt.HConcatChart:
+    """Both losses and the rate side by side; lines are targets."""
+    colour = line_colours(frame, TARGETS, title="target")
+    charts = []
+    for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
+        chart = bands(part, colour, alt.Scale(type="log", nice=False, padding=8)).properties(
+            width=WIDTH / 3 - 62, height=260
+        )
+        charts.append(titled(chart, name))
+    return alt.hconcat(*charts)
+
+
+FIGURE = Figure(
+    id="theory-tuned-rate",
+    section="What does fine-tuning cost?",
+    question="Does a rate tuned for every checkpoint help?",
+    needs=("simulations",),
+    frame=frame,
+    chart=chart,
+)

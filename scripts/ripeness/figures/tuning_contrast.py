@@ -1,0 +1,40 @@
+"""Tuned against untouched models: the change by tuning above both levels, as data and as a chart."""
+
+import altair as alt
+import polars as pl
+
+from ripeness.figures.frames import Items
+from ripeness.figures.panels import METHOD_COLOURS, colours, level_line, panels_of, titled, trend
+from ripeness.tables.intervals import POINT, changes, compared, paired_variance, pooled, scores, with_interval
+
+
+def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str) -> pl.DataFrame:
+    """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
+
+    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
+    """
+    is_share = kinds != ["text"]
+    by = ["series", *POINT[1:], "dataset", "probe", "method"]
+    rows = compared(measurements)
+    frames = []
+    for scope in ([], ["format"]):
+        paired = None if items is None or not is_share else paired_variance(items, by + scope)
+        change = changes(rows, by + scope, paired, kinds=kinds).with_columns(pl.lit(f"change in {name}").alias("row"))
+        level = scores(rows).filter(pl.col("probe_kind").is_in(kinds))
+        level = with_interval(pooled(level, by + scope), is_share=is_share)
+        level = level.with_columns(pl.lit(name).alias("row"), pl.lit("none: one model").alias("items"))
+        both = pl.concat([change, level.select(change.columns)])
+        frames.append(both if scope else both.with_columns(pl.lit("all").alias("format")))
+    return pl.concat([frame.select(frames[0].columns) for frame in frames])
+
+
+def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
+    """Draw the change by tuning above both levels: bold the mean over formats, thin each format."""
+    colour = colours(frame["method"], METHOD_COLOURS)
+    strips = []
+    for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: not pair[0][0].startswith("change")):
+        overlay = [level_line(0)] if row.startswith("change") else None
+        look = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
+        chart = trend(strip, **look, detail=["method", "format"], is_bold="datum.format == 'all'")
+        strips.append(titled(chart, f"{row}, tuned minus untouched" if overlay else row))
+    return alt.vconcat(*strips)

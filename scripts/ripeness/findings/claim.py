@@ -1,0 +1,48 @@
+"""A published claim, with all that it takes to test it on a study."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.needs import Need, is_without_items
+from ripeness.findings.study_tables import Tables
+
+Judge = Callable[[Tables, Settings], Finding]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: its words, what a study must have measured for it to be tested, and the test.
+
+    `figure` is the id of the figure that it belongs to. A judge leaves the claim's words out of its finding; it sets
+    `unit` or `figure` only where its number is another one than the claim names. `judge_without_items` is the form for
+    measurements alone, as published tables have them.
+    """
+
+    id: str
+    text: str
+    source: str
+    unit: str
+    figure: str
+    needs: tuple[Need, ...]
+    judge: Judge
+    judge_without_items: Judge | None = None
+
+    def form_for(self, tables: Tables) -> Judge | None:
+        """Choose the form of the test that these tables allow; None where they allow none."""
+        if all(is_met(tables) for is_met in self.needs):
+            return self.judge
+        return self.judge_without_items if is_without_items(tables) else None
+
+    def worded(self, found: Finding) -> Finding:
+        """Put the claim's words into what a judge found."""
+        words = {"id": self.id, "claim": self.text, "source": self.source}
+        return replace(found, **words, figure=found.figure or self.figure, unit=found.unit or self.unit)
+
+    def test(self, tables: Tables, settings: Settings) -> Finding:
+        """Test the claim on tables that allow it."""
+        judge = self.form_for(tables)
+        if judge is None:
+            needs = ", ".join(need.__name__ for need in self.needs)
+            raise ValueError(f"{self.id} cannot be tested on these tables; it needs: {needs}")
+        return self.worded(judge(tables, settings))

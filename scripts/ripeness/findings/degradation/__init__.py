@@ -1,1 +1,0 @@
-"""Does more pre-training make the tuned model worse?"""

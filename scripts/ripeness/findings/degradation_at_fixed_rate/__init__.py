@@ -1,0 +1,1 @@
+"""Does tuning at a fixed rate cost later checkpoints more?"""

@@ -1,0 +1,81 @@
+"""Does tuning at a fixed rate cost later checkpoints more? (arXiv 2503.19206, section 3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ripeness.findings.claim import Claim
+from ripeness.findings.finding import Finding, Settings, undecided
+from ripeness.findings.needs import has_cells, has_tuned_text
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
+from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
+from ripeness.runtime.wording import human
+from ripeness.stats.resampling import decide
+from ripeness.stats.turning_points import TurningPoint
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Contrast the last checkpoint with the best before it, on text and on answers, the mean over datasets and rates.
+
+    Of the method of the settings, which is plain tuning; `details` have all. The best is picked, which the interval
+    knows of (see stats/peaks.py). Rates at which a cell is missing are left out.
+    """
+    every = text_losses(tables.measurements, settings)
+    curves = [curve for curve in every if curve.key["method"] == settings.method]
+    whole = [curve for curve in curves if curve.is_whole]
+    mean = averaged(whole)
+    if mean is None:
+        return undecided(Finding(), "no loss on running text was measured of tuned models at every checkpoint")
+    found = turning(mean, settings)
+    blank = Finding(**counts(mean))
+    if found.peak is None:
+        return undecided(blank, found.reason)
+    answers = [curve for curve in answer_losses(tables.measurements, settings) if curve.is_whole]
+    inside = averaged([c for c in answers if c.runs == mean.runs and c.key["method"] == settings.method])
+    own = turning(inside, settings) if inside else None
+    details = [turn_row(curve, TREATED, settings, loss="text") for curve in every if curve.is_whole]
+    details += [turn_row(curve, TREATED, settings, loss="answer") for curve in answers]
+    verdict = decide(found.peak.low, found.peak.high, smallest=settings.smallest_loss)
+    return replace(
+        with_peak(blank, found, settings),
+        verdict=verdict,
+        statement=fixed_sentence(mean, found, own, whole, settings),
+        caveats=tuple(caveats(curves, mean, whole)),
+        details=tuple(details),
+    )
+
+
+CLAIM = Claim(
+    id="degradation-at-fixed-rate",
+    text="Tuned at a fixed rate, late checkpoints end up worse on pre-training text than earlier ones do.",
+    source="Springer et al., arXiv 2503.19206, section 3.3",
+    unit="nats a token of pre-training text after tuning, last checkpoint minus the best before it",
+    figure="tuning-loss",
+    needs=(has_cells, has_tuned_text),
+    judge=judge,
+)
+
+
+def fixed_sentence(
+    mean: Curve, found: TurningPoint, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
+) -> str:
+    """Say what happens to the text and to the answers, and at which rates."""
+    best = human(round(mean.tokens[found.peak.best]))
+    text = (
+        f"After tuning, the last checkpoint ({human(round(mean.tokens[-1]))} tokens) is at {mean.mean[-1]:.2f} nats a "
+        f"token of pre-training text and the best before it ({best}) at {mean.mean[found.peak.best]:.2f}, "
+        f"{size(found)}"
+    )
+    rates = sorted({float(curve.key["learning_rate"]) for curve in whole})
+    worse = []
+    for rate in rates:
+        at = averaged([c for c in whole if c.key["learning_rate"] == rate and c.runs == mean.runs])
+        turn = turning(at, settings) if at else None
+        if turn and turn.peak and turn.peak.low > settings.smallest_loss:
+            worse.append(f"{rate:g}")
+    if len(rates) > 1:
+        text += f"; by itself at {len(worse)} of {len(rates)} rates" + (f" ({', '.join(worse)})" if worse else "")
+    text += of_other_runs(whole, mean, settings)
+    if own and own.peak:
+        text += f". On the answers tuned for the same contrast is {size(own)}"
+    return f"{text}."

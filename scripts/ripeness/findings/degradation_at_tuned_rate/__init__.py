@@ -1,0 +1,1 @@
+"""Does choosing the rate for each checkpoint remove this cost?"""

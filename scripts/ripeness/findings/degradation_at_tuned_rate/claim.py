@@ -1,0 +1,95 @@
+"""Does choosing the rate for each checkpoint remove the cost of later ones? (arXiv 2503.19206, section 3.4)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from ripeness.findings.claim import Claim
+from ripeness.findings.finding import Finding, Settings, listed, undecided
+from ripeness.findings.needs import has_cells, has_several_rates, has_tuned_text
+from ripeness.findings.rate_grids import chosen_rates, grids_of, readings
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.treated_curves import TREATED, Curve, averaged
+from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
+from ripeness.stats.resampling import decide_absence
+from ripeness.stats.turning_points import TurningPoint
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Contrast the last checkpoint with the best before it where each has the rate that is best on validation items.
+
+    Beside it the three other readings of the same grid: fixed rate, equal displacement, equal answer loss.
+    """
+    cells = tables.cells
+    grids = [grid for grid in grids_of(tables.measurements, cells, settings) if len(grid.rates) > 1]
+    grids = [grid for grid in grids if grid.text[0].key["method"] == settings.method]
+    if not grids:
+        return undecided(Finding(), f"{settings.method!r} was not tried at several rates with running text measured")
+    found = readings(grids, cells)
+    mean = averaged(found["tuned"])
+    if mean is None or not mean.is_whole:
+        return undecided(Finding(), "the cells of the chosen rates are not all there")
+    turn = turning(mean, settings)
+    blank = Finding(**counts(mean))
+    if turn.peak is None:
+        return undecided(blank, turn.reason)
+    details = [
+        turn_row(curve, [key for key in TREATED if key in curve.key], settings, reading=name)
+        | ({"rate_slope": rate_slope(cells, curve)} if name == "tuned" else {})
+        for name, curves in found.items()
+        for curve in curves
+    ]
+    verdict = decide_absence(turn.peak.low, turn.peak.high, smallest=settings.smallest_loss)
+    return replace(
+        with_peak(blank, turn, settings),
+        verdict=verdict,
+        statement=tuned_sentence(found, turn, mean, cells, settings),
+        caveats=tuple(caveats([c for grid in grids for c in grid.text], mean, found["fixed"])),
+        details=tuple(details),
+    )
+
+
+CLAIM = Claim(
+    id="degradation-at-tuned-rate",
+    text="Choosing the rate for each checkpoint removes this degradation.",
+    source="Springer et al., arXiv 2503.19206, section 3.4",
+    unit="nats a token of pre-training text after tuning at the chosen rate, last checkpoint minus the best before it",
+    figure="tuning-loss",
+    needs=(has_cells, has_tuned_text, has_several_rates),
+    judge=judge,
+)
+
+
+def tuned_sentence(
+    found: Mapping[str, Sequence[Curve]], turn: TurningPoint, mean: Curve, cells: pl.DataFrame, settings: Settings
+) -> str:
+    """Say what the four readings give, and how the chosen rate moves."""
+    parts = []
+    for name in ("fixed", "equal displacement", "equal answer loss"):
+        other = averaged([curve for curve in found[name] if curve.runs == mean.runs])
+        own = turning(other, settings) if other else None
+        if own and own.peak:
+            parts.append(f"{size(own)} at {'fixed rates' if name == 'fixed' else name}")
+    text = f"At the rate chosen for each checkpoint the contrast is {size(turn)}"
+    text += f", against {listed(parts)}" if parts else ""
+    slopes = [slope for curve in found["tuned"] if (slope := rate_slope(cells, curve)) is not None]
+    if slopes:
+        slope = float(np.mean(slopes))
+        verb = "falls" if slope < 0 else "rises"
+        text += f"; the chosen rate {verb} by {abs(slope):.2f} doublings for each doubling of tokens"
+    return f"{text}{of_other_runs(found['tuned'], mean, settings)}."
+
+
+def rate_slope(cells: pl.DataFrame, curve: Curve) -> float | None:
+    """Doublings of the chosen rate for a doubling of tokens, of one dataset, method and kind of run.
+
+    The paper sorts datasets by it: where the rate falls fast, it makes up for what checkpoints grow sensitive by.
+    """
+    own = {name: curve.key[name] for name in ("dataset", "method")}
+    chosen = chosen_rates(cells).filter(pl.col("series").is_in(curve.runs), **own)
+    logs = chosen.group_by("tokens").agg(rate=pl.col("learning_rate").log(2).mean()).sort("tokens")
+    if logs.height < 2:
+        return None
+    return float(np.polyfit(np.log2(logs["tokens"].to_numpy()), logs["rate"].to_numpy(), 1)[0])

@@ -1,0 +1,1 @@
+"""Does fine-tuning networks at a fixed rate cost later checkpoints more?"""

@@ -1,0 +1,1 @@
+"""Are small features learned at a loss after noise?"""

@@ -1,0 +1,63 @@
+"""What a study must have measured for a claim to be tested: conditions on its tables, which claims name."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.treated_curves import TEXT
+
+Need = Callable[[Tables], bool]
+
+
+def has_items(tables: Tables) -> bool:
+    """Say whether scores of single items are there."""
+    return tables.has("scores")
+
+
+def is_without_items(tables: Tables) -> bool:
+    """Say whether there are measurements and no items, as in published tables."""
+    return tables.has("measurements") and not has_items(tables)
+
+
+def has_networks(tables: Tables) -> bool:
+    """Say whether linear networks were simulated."""
+    return tables.has("simulated")
+
+
+def has_cells(tables: Tables) -> bool:
+    """Say whether the study ran models of its own, cell by cell; numbers that are read from tables have no items."""
+    return has_items(tables) and tables.has("cells")
+
+
+def has_noise(tables: Tables) -> bool:
+    """Say whether a checkpoint was perturbed with noise."""
+    return tables.sensitivity is not None and "noise" in tables.sensitivity["perturbation"]
+
+
+def has_tuned_text(tables: Tables) -> bool:
+    """Say whether a tuned model was measured on running text."""
+    tuned = pl.col("method") != "base"
+    return not tables.measurements.filter(tuned, pl.col("probe_kind") == TEXT).is_empty()
+
+
+def has_noise_or_tuned_text(tables: Tables) -> bool:
+    """Say whether the loss on running text was measured after some change of the weights."""
+    return has_noise(tables) or has_tuned_text(tables)
+
+
+def has_several_rates(tables: Tables) -> bool:
+    """Say whether a method was tried at several learning rates."""
+    rates = tables.cells.group_by("method", "dataset").agg(pl.col("learning_rate").n_unique())["learning_rate"]
+    return (rates.max() or 0) > 1
+
+
+def has_several_methods(tables: Tables) -> bool:
+    """Say whether models were tuned in several ways."""
+    return len(set(tables.cells["method"]) - {"base"}) > 1
+
+
+def has_several_phases(tables: Tables) -> bool:
+    """Say whether checkpoints of several phases of pre-training were tuned, or perturbed with noise."""
+    changed = [tables.cells.select("phase")] + ([tables.sensitivity.select("phase")] if has_noise(tables) else [])
+    return pl.concat(changed)["phase"].n_unique() > 1

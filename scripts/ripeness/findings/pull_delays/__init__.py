@@ -1,0 +1,1 @@
+"""Does a pull towards the start delay the degradation?"""

@@ -1,0 +1,55 @@
+"""Does a pull towards the start delay the degradation?"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ripeness.findings.claim import Claim
+from ripeness.findings.finding import Finding, Settings, signed, undecided
+from ripeness.findings.needs import has_networks
+from ripeness.findings.network_tuning import left_out, series_of, turns
+from ripeness.findings.networks import BLANK, SOURCE, judged, known, over_seeds
+from ripeness.findings.study_tables import Tables
+from ripeness.stats.resampling import decide
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Doublings of time from the best checkpoint without a pull to that with one, for every target, rate and pull."""
+    rows = tables.simulated["tuned_networks"].filter("is_fixed")
+    series = series_of(rows, ["target", "rate", "pull"])
+    finding = replace(
+        BLANK, n_checkpoints=rows["checkpoint"].n_unique(), caveats=left_out(rows, ["target", "rate", "pull"])
+    )
+    later: dict[float, list[np.ndarray]] = {}
+    costs: dict[float, list[float]] = {}
+    for (target, rate, pull), part in series.items():
+        without = series.get((target, rate, 0.0))
+        if pull and without is not None:
+            later.setdefault(pull, []).append(np.log2(turns(part, "loss") / turns(without, "loss")))
+            costs.setdefault(pull, []).append(part["task_loss"].mean() - without["task_loss"].mean())
+    if not later:
+        return undecided(finding, "the study has no pull beside 0")
+    means = {pull: np.mean(found, axis=0) for pull, found in sorted(later.items())}
+    details = [
+        {"pull": pull, "task_loss_change": float(np.mean(costs[pull]))} | known(over_seeds(found, settings))
+        for pull, found in means.items()
+    ]
+    said = "; ".join(
+        f"{row['pull']:g}: {signed(row['effect'])} doublings, loss on the task {signed(row['task_loss_change'])}"
+        for row in details
+    )
+    statement = f"How much later the pre-training loss after fine-tuning is least under a pull of {said}."
+    finding = replace(finding, statement=statement, details=tuple(details))
+    values = np.mean(list(means.values()), axis=0)
+    return judged(finding, values, settings, decide, smallest=settings.smallest_effect)
+
+
+CLAIM = Claim(
+    id="pull-delays",
+    text="A pull towards the start delays the degradation",
+    source=SOURCE,
+    unit="doublings of time to the best checkpoint",
+    figure="theory-regularisation",
+    needs=(has_networks,),
+    judge=judge,
+)

@@ -1,0 +1,1 @@
+"""Does a pull towards the start cure the degradation?"""

@@ -1,0 +1,1 @@
+"""Does noise cost simulated networks more, the more they have learned?"""

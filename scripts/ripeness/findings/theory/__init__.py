@@ -1,1 +1,0 @@
-"""Do simulated linear networks show what theory predicts?"""

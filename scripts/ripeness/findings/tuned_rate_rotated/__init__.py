@@ -1,0 +1,1 @@
+"""Does a tuned rate remove the degradation for rotated tasks?"""

@@ -1,0 +1,90 @@
+"""Where losses after a change turn over pre-training, in numbers and words; what findings on a turn share."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ripeness.findings.caveats import MIN_RUNS
+from ripeness.findings.finding import Finding, Settings, between, listed, signed
+from ripeness.findings.over_runs import RUN_ALONE
+from ripeness.findings.treated_curves import Curve, averaged
+from ripeness.runtime.wording import human
+from ripeness.stats.turning_points import TurningPoint, turning_point
+
+
+def turning(curve: Curve, settings: Settings) -> TurningPoint:
+    """Where a loss turns over log tokens."""
+    return turning_point(
+        np.log(curve.tokens),
+        curve.values,
+        better="lower",
+        floor=0.0,
+        confidence=settings.confidence,
+        seed=settings.seed,
+        shown=lambda place: f"{human(round(float(np.exp(place))))} tokens",
+    )
+
+
+def size(found: TurningPoint) -> str:
+    """Write the contrast of the last checkpoint with the best before it."""
+    return f"{signed(found.peak.effect)} {between(found.peak.low, found.peak.high)}"
+
+
+def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> str:
+    """Write the same contrast of runs of another kind, such as another schedule; empty where there are none."""
+    parts = []
+    for runs in dict.fromkeys(curve.runs for curve in curves if curve.runs != mean.runs):
+        other = averaged([curve for curve in curves if curve.runs == runs])
+        found = turning(other, settings) if other else None
+        if found and found.peak:
+            parts.append(f"{size(found)} of {listed(list(runs))}")
+    return f"; {'; '.join(parts)}" if parts else ""
+
+
+def with_peak(finding: Finding, found: TurningPoint, settings: Settings) -> Finding:
+    """Put the contrast of a turning point into a finding."""
+    peak = found.peak
+    return replace(
+        finding,
+        effect=peak.effect,
+        low=peak.low,
+        high=peak.high,
+        confidence=settings.confidence,
+        p_value=peak.p_value,
+    )
+
+
+def counts(curve: Curve) -> dict[str, object]:
+    """Count what a contrast of checkpoints rests on."""
+    n_runs = len(curve.runs)
+    runs = f"{n_runs} pre-training runs" if n_runs >= MIN_RUNS else "the pre-training run is taken as it is"
+    return {
+        "n_checkpoints": len(curve.tokens) * n_runs,
+        "n_seeds": len(curve.repeats),
+        "covers": f"how checkpoints scatter about a smooth curve, and that the best was picked; {runs}",
+    }
+
+
+def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> list[str]:
+    """List caveats: cells that are missing, runs, decay."""
+    found = []
+    if len(whole) < len(curves):
+        left = [curve for curve in curves if not curve.is_whole]
+        rates = sorted({f"{curve.key['learning_rate']:g}" for curve in left})
+        found.append(f"Left out, since cells diverged or are missing: {len(left)} curves (rates {listed(rates)}).")
+    if len(mean.runs) < MIN_RUNS:
+        found.append(RUN_ALONE)
+    found.append("The learning rate of pre-training may fall with tokens: where it does, its decay is in this too.")
+    return found
+
+
+def turn_row(curve: Curve, keys: Sequence[str], settings: Settings, **more: object) -> dict[str, object]:
+    """Make a row of `details`: the contrast of one curve, and where it turns."""
+    found = turning(curve, settings)
+    row: dict[str, object] = {**more, **{key: curve.key.get(key) for key in keys}, "runs": listed(list(curve.runs))}
+    row |= {"shape": found.kind} | dict.fromkeys(("effect", "low", "high", "turns_at", "not_before", "not_after"))
+    if found.peak:
+        row |= {"effect": found.peak.effect, "low": found.peak.low, "high": found.peak.high}
+    places = {"turns_at": found.place, "not_before": found.low, "not_after": found.high}
+    return row | {name: None if place is None else round(float(np.exp(place))) for name, place in places.items()}

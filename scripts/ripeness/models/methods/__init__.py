@@ -1,0 +1,1 @@
+"""Define what each kind of tuning does to a model, one module for each kind."""

@@ -1,0 +1,24 @@
+"""List what each kind of tuning does to a model, by the class of its settings."""
+
+from collections.abc import Callable
+
+from transformers import PreTrainedModel
+
+from ripeness.models.methods import full, lora
+from ripeness.models.methods.attached import Attached
+from ripeness.study.methods.full import FullSettings
+from ripeness.study.methods.lora import LoraSettings
+from ripeness.study.methods.settings import TrainingSettings
+
+# The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
+NEUTRAL = True
+
+ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
+    FullSettings: full.attach,
+    LoraSettings: lora.attach,
+}
+
+
+def attach(model: PreTrainedModel, settings: TrainingSettings) -> Attached:
+    """Put what a kind trains into a model; what is not trained is frozen until `merge`."""
+    return ATTACH[type(settings)](model, settings)

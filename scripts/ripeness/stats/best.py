@@ -1,0 +1,105 @@
+"""Tell which of several candidates may be the best, from scores of repeats on the same items.
+
+A candidate is chosen on other items than it is judged on. The difference of two candidates varies by the items, on
+which they are paired, and by the repeats (training seeds), of which each candidate has its own. Item variance comes
+from the differences item by item. Repeat variance is pooled over all candidates, so that two repeats each are enough. A
+candidate leaves the confidence set when another one is better than it by more than a one-sided t bound at
+1 - alpha / (k - 1) (Hsu 1996, Multiple Comparisons, with Bonferroni's bound): the best of k candidates is in the set
+with probability 1 - alpha or more.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from ripeness.stats.resampling import Estimate, with_interval
+
+
+@dataclass(frozen=True)
+class Best:
+    """The candidate that was chosen, which candidates may be the best, and how each differs from the chosen one.
+
+    `differences` are chosen minus candidate in the units of the scores, with intervals of the confidence asked for;
+    None for the chosen one itself. `can_tell` is false where there is one repeat each: nothing can be left out then.
+    """
+
+    chosen: int
+    may_be_best: tuple[bool, ...]
+    differences: tuple[Estimate | None, ...]
+    can_tell: bool
+
+
+def choose(scores: np.ndarray) -> int:
+    """Choose the candidate with the highest mean of `scores` [candidates, repeats, items]; the first of equal ones.
+
+    NaN marks what was not measured.
+    """
+    return int(np.nanargmax(np.nanmean(scores, axis=(1, 2))))
+
+
+def judge_best(parts: list[np.ndarray], weights: list[float], chosen: int, *, confidence: float) -> Best:
+    """Judge the candidates on `parts`, each [candidates, repeats, items], averaged with `weights`.
+
+    Parts are datasets: their items are independent of each other. A repeat that failed is NaN. An item that one
+    candidate has not answered counts for none.
+    """
+    shares = np.asarray(weights, float) / np.sum(weights)
+    by_repeat = np.sum([share * mean_over_items(part) for share, part in zip(shares, parts, strict=True)], axis=0)
+    means, n_candidates = np.nanmean(by_repeat, axis=1), len(by_repeat)
+    repeats, repeat_df = repeat_variance(by_repeat)
+    terms = [(repeats[:, None] + repeats[None, :], repeat_df)]
+    terms += [item_variance(share, part) for share, part in zip(shares, parts, strict=True)]
+    se, df = combined(terms)
+    bound = student.ppf(1 - (1 - confidence) / max(n_candidates - 1, 1), df) * se
+    is_beaten = np.any(means[None, :] - means[:, None] > bound, axis=1)
+    differences = [
+        None
+        if other == chosen
+        else with_interval(means[chosen] - means[other], se[chosen, other], df=df[chosen, other], confidence=confidence)
+        for other in range(n_candidates)
+    ]
+    return Best(chosen, tuple(map(bool, ~is_beaten)), tuple(differences), can_tell=repeat_df > 0)
+
+
+def mean_over_items(part: np.ndarray) -> np.ndarray:
+    """Mean score of each repeat [candidates, repeats]; NaN for one that failed."""
+    is_there = np.isfinite(part).any(axis=2)
+    means = np.full(is_there.shape, np.nan)
+    means[is_there] = np.nanmean(part[is_there], axis=1)
+    return means
+
+
+def repeat_variance(by_repeat: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of each candidate's mean that comes from its repeats, pooled over candidates, and degrees of freedom.
+
+    Infinite where no candidate has two repeats.
+    """
+    counts = np.isfinite(by_repeat).sum(axis=1)
+    several = counts > 1
+    df = int((counts[several] - 1).sum())
+    if not df:
+        return np.full(len(by_repeat), np.inf), 0
+    centred = by_repeat[several] - np.nanmean(by_repeat[several], axis=1, keepdims=True)
+    return np.nansum(centred**2) / df / np.maximum(counts, 1), df
+
+
+def item_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of every difference of two candidates that comes from the items, and degrees of freedom."""
+    answers = np.stack([np.nanmean(one[np.isfinite(one).any(axis=1)], axis=0) for one in part])
+    answers = answers[:, np.isfinite(answers).all(axis=0)]
+    n_items = answers.shape[1]
+    if n_items < 2:
+        return np.full((len(part), len(part)), np.inf), 0
+    covariance = np.atleast_2d(np.cov(answers))
+    spread = np.diag(covariance)
+    return share**2 * np.maximum(spread[:, None] + spread[None, :] - 2 * covariance, 0) / n_items, n_items - 1
+
+
+def combined(terms: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard error and degrees of freedom (Satterthwaite) of independent variances."""
+    variance = np.sum([term for term, _ in terms], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below = np.sum([term**2 / max(df, 1) for term, df in terms], axis=0)
+        df = np.where((below > 0) & np.isfinite(below), variance**2 / below, 1.0)
+    return np.sqrt(variance), df

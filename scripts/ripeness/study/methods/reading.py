@@ -1,0 +1,105 @@
+"""Read the settings of a method or a training: of its kind, with a reason and a hint for those that cannot be.
+
+Nothing heavy is imported: the config is checked by the same code, and every job of a cluster parses it.
+"""
+
+import operator
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.typed_settings import check_types
+from ripeness.runtime.wording import hint
+from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import Kind, TrainingSettings
+
+# It passes values on or refuses them; the defaults are those of the dataclasses.
+NEUTRAL = True
+
+LIMITS = {
+    "minimum": (operator.ge, "less than"),
+    "exclusiveMinimum": (operator.gt, "not above"),
+    "maximum": (operator.le, "more than"),
+    "exclusiveMaximum": (operator.lt, "not below"),
+}
+SHARED = {"steps": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
+
+
+def read_settings(values: dict[str, Any]) -> TrainingSettings:
+    """Return the settings in a JSON object; UserError for an unknown or missing key, or a value that cannot be."""
+    name = values.get("kind", "full")
+    if name not in list(KINDS):  # which may be of any type
+        raise UserError(f"settings: unknown kind {name!r}\n{hint(name, list(KINDS), otherwise=known(KINDS))}")
+    kind = KINDS[name]
+    given = {key: value for key, value in values.items() if value is not None}
+    check_method("settings", given)
+    names = [field.name for field in fields(kind.settings)]
+    missing = [field.name for field in fields(kind.settings) if field.default is MISSING and field.name not in given]
+    if unknown := sorted(values.keys() - set(names) - keys_of_others(kind)):
+        near = hint(unknown[0], names, otherwise=known(names))
+        raise UserError(f"settings: unknown key {', '.join(map(repr, unknown))}\n{near}")
+    if missing:
+        raise UserError(f"settings: missing {', '.join(map(repr, missing))}\nhint: {known(names)}")
+    given = {key: value for key, value in given.items() if key in names}
+    for key, choices in choices_of(kind.settings).items():
+        if given.get(key, choices[0]) not in choices:
+            near = hint(given[key], list(choices), otherwise=known(choices))
+            raise UserError(f"settings: unknown {key} {given[key]!r}\n{near}")
+    check_types("settings", kind.settings, given)
+    check_limits("settings", dict(SHARED) | dict(kind.keys), given)
+    found: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return kind.settings(**found)
+
+
+def known(names: Any) -> str:
+    """Return the part of a hint that lists what is known."""
+    return f"known are {', '.join(names)}"
+
+
+def on_dataset(settings: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """Return a method's settings as they are on one dataset."""
+    general = {key: value for key, value in settings.items() if key != "by_dataset"}
+    return general | settings.get("by_dataset", {}).get(dataset, {})
+
+
+def check_method(where: str, given: Mapping[str, Any]) -> None:
+    """Refuse settings that do not go with a kind, in a method of the config or in one training."""
+    name = given.get("kind", "full")
+    kind = KINDS[name]
+    for key in given.keys() & kind.refused.keys():
+        raise UserError(f"{where}: {kind.refused[key]}")
+    if strange := [key for key in given if key in keys_of_others(kind)]:
+        owners = [other for other in KINDS if set(strange) & KINDS[other].keys.keys()]
+        raise UserError(
+            f"{where}: kind {name} has no {', '.join(strange)}\nhint: kind: {' or '.join(owners)}, or leave the key out"
+        )
+    if lacking := [key for key in required_by(kind) if key not in given]:
+        raise UserError(f"{where}: kind {name} lacks {' and '.join(lacking)}\nhint: e.g. {kind.example}")
+    kind.check(where, given)
+
+
+def keys_of_others(kind: Kind) -> set[str]:
+    """Return the settings that only other kinds have."""
+    return {key for other in KINDS.values() for key in other.keys} - kind.keys.keys()
+
+
+def required_by(kind: Kind) -> list[str]:
+    """Return a kind's own settings that have no default."""
+    return [field.name for field in fields(kind.settings) if field.name in kind.keys and field.default is MISSING]
+
+
+def choices_of(settings: type) -> dict[str, tuple[str, ...]]:
+    """Return the settings that are one of some words, with these."""
+    hints = get_type_hints(settings)
+    return {key: get_args(kind) for key, kind in hints.items() if get_origin(kind) is Literal}
+
+
+def check_limits(where: str, keys: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> None:
+    """Refuse numbers outside the limits that the schema of their key names."""
+    for key, schema in keys.items():
+        for limit, (holds, words) in LIMITS.items():
+            if limit in schema and given.get(key) is not None and not holds(given[key], schema[limit]):
+                raise UserError(
+                    f"{where}.{key}: {given[key]} is {words} {schema[limit]}\nhint: config.schema.yaml explains the key"
+                )

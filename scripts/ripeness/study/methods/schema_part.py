@@ -1,0 +1,64 @@
+"""Write the part of config.schema.yaml that the kinds of tuning define: `kind` and the settings that are not shared.
+
+After a change of a kind: PYTHONPATH=scripts python -m ripeness.study.methods.schema_part (or `make schema`).
+"""
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+
+from ripeness.runtime.project import ROOT
+from ripeness.study.methods.register import KINDS
+
+SCHEMA = ROOT / "config.schema.yaml"
+FIRST, LAST = "# kinds of tuning, written by `make schema`", "# end of the kinds"
+TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
+WIDTH = 118
+
+
+def schema_of(hint: Any) -> dict[str, Any]:
+    """Return the JSON schema of a type; None as a value is a key that is left out."""
+    inner = [one for one in get_args(hint) if one is not NoneType]
+    if get_origin(hint) is Literal:
+        return {"enum": inner}
+    if get_origin(hint) is tuple:
+        return {"type": "array"}
+    return {"type": TYPES[hint]} if hint in TYPES else schema_of(inner[0])
+
+
+def kinds_part() -> dict[str, Any]:
+    """Return the properties of a method that its kind decides: `kind`, and each key of any kind."""
+    trained = "; ".join(f"{name}: {kind.trains}" for name, kind in KINDS.items())
+    part: dict[str, Any] = {"kind": {"enum": list(KINDS), "description": f"The weights that are trained. {trained}."}}
+    for kind in KINDS.values():
+        hints = get_type_hints(kind.settings)
+        for field in (field for field in fields(kind.settings) if field.name in kind.keys):
+            owners = [name for name, other in KINDS.items() if field.name in other.keys]
+            said = kind.keys[field.name]
+            more = {} if field.default in (MISSING, None) else {"default": field.default}
+            description = f"{said['description']} For kind {' and '.join(owners)}."
+            new = schema_of(hints[field.name]) | more | dict(said) | {"description": description}
+            if part.setdefault(field.name, new) != new:
+                raise ValueError(f"{field.name} of kind {kind.name} is not that of another kind")
+    return part
+
+
+def with_part(text: str) -> str:
+    """Return the text of config.schema.yaml with the part of the kinds as it should be."""
+    before, _, rest = text.partition(FIRST)
+    _, _, after = rest.partition(LAST)
+    indent = before.rpartition("\n")[2]
+    lines = yaml.safe_dump(kinds_part(), sort_keys=False, width=WIDTH - len(indent), default_flow_style=False)
+    return before + "".join(f"{line}\n{indent}" for line in [FIRST, *lines.splitlines()]) + LAST + after
+
+
+def main(path: Path = SCHEMA) -> None:
+    """Write the part into config.schema.yaml."""
+    path.write_text(with_part(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

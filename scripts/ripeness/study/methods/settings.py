@@ -1,0 +1,63 @@
+"""Define the settings that all kinds of tuning share, and what the plan knows of a kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a model is tuned, whatever the kind; config.schema.yaml explains the values and has the same defaults.
+
+    What is None is not done. `replay` is the share of pre-training text, which lies elsewhere. The class of a kind has
+    the kind's name as the default of `kind`, and its own settings.
+    """
+
+    kind: str
+    learning_rate: float
+    epochs: int
+    batch_size: int
+    seed: int
+    schedule: Literal["linear", "constant", "cosine"] = "linear"
+    warmup_ratio: float = 0.03
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    steps: int | None = None
+    replay: float | None = None
+
+
+def no_check(where: str, given: Mapping[str, Any]) -> None:
+    """Accept all settings."""
+
+
+def all_weights(given: Mapping[str, Any], n_parameters: int) -> int:
+    """Return the numbers in the tuned state of a kind that trains all weights."""
+    return n_parameters
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the config and the plan know of a kind of tuning.
+
+    `settings` has a field `kind` whose default is the kind's name. `keys` is the JSON schema of the settings that are
+    the kind's own, without types and defaults, which the dataclass has. `example` shows values of required ones.
+    `refused` gives the reason and a hint for settings of other kinds that this one cannot have. `check(where, given)`
+    raises UserError for a method of the config, or settings of a training, that cannot be. With `has_small_state` a
+    tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
+    numbers that is.
+    """
+
+    settings: type[TrainingSettings]
+    trains: str
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    example: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[str, Mapping[str, Any]], None] = no_check
+    has_small_state: bool = False
+    state_size: Callable[[Mapping[str, Any], int], int] = all_weights
+
+    @property
+    def name(self) -> str:
+        """Return the kind's name."""
+        return str(vars(self.settings)["kind"])

@@ -1,1 +1,0 @@
-"""Define the ways of tuning, one module for each."""

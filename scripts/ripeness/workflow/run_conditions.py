@@ -1,0 +1,60 @@
+"""Set and check the conditions of a run: environment variables, the Python of jobs, GPUs; end a refused study."""
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.study_config import StudyConfig
+
+AUDITING = ("list_weights", "audit_inputs", "audit_results")
+STARTED = time.time()
+
+
+def end_refused(logs: Path) -> None:
+    """End with status 2 and the errors of the audit, if it has refused the study in this run."""
+    for path in [logs / f"{rule}.log" for rule in AUDITING]:
+        text = path.read_text(encoding="utf-8") if path.is_file() and path.stat().st_mtime >= STARTED else ""
+        if match := re.search(r"^error: .*", text, re.MULTILINE | re.DOTALL):
+            print(match[0].strip(), file=sys.stderr)
+            sys.exit(2)
+
+
+def check_python(executable: str) -> None:
+    """Refuse a Python whose path has a space: Snakemake writes it into the jobs of a cluster as it is."""
+    if " " in executable:
+        raise UserError(
+            f"jobs of a cluster cannot start {executable}: its path has a space\n"
+            "hint: call Snakemake by a link without one: "
+            f"ln -s '{Path(executable).parents[1]}' ~/ripeness-venv && ~/ripeness-venv/bin/snakemake --profile slurm"
+        )
+
+
+def go_offline() -> None:
+    """Let only fetch_* ask a network: compute nodes have none, and hubs turn away hundreds of jobs that start at once.
+
+    Jobs inherit HF_HUB_OFFLINE; the rules that fetch have back what the user had said, which is in FETCH_OFFLINE.
+    """
+    os.environ.setdefault("FETCH_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def place_models(config: StudyConfig, *, is_group: bool) -> None:
+    """Say to jobs where tuned weights lie, and whether they go as soon as they are measured.
+
+    Snakemake deletes those of a group's members only when all have ended, and none on the scratch of a node.
+    """
+    is_early = (config.scratch or is_group) and config.keep_models != "all"
+    os.environ |= {"TUNED_SCRATCH": config.scratch, "DELETE_MEASURED": "--delete-model" if is_early else ""}
+
+
+def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
+    """Refuse methods that want more GPUs than a job may use: Snakemake would give them fewer without a word."""
+    for method, n in wanted.items():
+        if allowed is not None and n > allowed:
+            raise UserError(
+                f"methods.{method}.gpu: {n} GPUs are wanted, but jobs may use {allowed}\n"
+                f"hint: say resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
+            )

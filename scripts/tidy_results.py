@@ -1,0 +1,60 @@
+"""List what a study's folder holds that the study no longer has; with --move, move it aside.
+
+By hand: python scripts/tidy_results.py --study studies/x.yaml --move
+
+After a checkpoint, a dataset or a seed was removed from the study, its results stay until they are moved. They go to
+results/STUDY/removed/, from where they can be moved back: results are known by their keys, so nothing is run again.
+"""
+
+from pathlib import Path
+
+from ripeness.runtime.command_line import argument_parser, run
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.given_config import LAST
+from ripeness.workflow.result_keys import CONTENTS, KEYS, PLAN, Keys
+from ripeness.workflow.snakemake_call import ROOT, ask_plan
+
+REMOVED = "removed"
+OWN = {KEYS, CONTENTS, PLAN, LAST}  # of the study's folder itself
+
+
+def not_in_plan(results: Path, plan: dict[str, list[str]]) -> list[Path]:
+    """Files and folders below `results` that no job of the plan makes; a folder of which all is left over, as one."""
+    wanted = {Path(path) for paths in plan.values() for path in paths}
+    above = {parent for path in wanted for parent in path.parents}
+    found, waiting = [], [results]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            place = path.relative_to(results)
+            if place in wanted or str(place) in (*OWN, REMOVED) or path.name.startswith("."):
+                continue
+            if place in above and path.is_dir():
+                waiting.append(path)
+            elif place.parts[0] != "logs" or path.is_dir() or path.parent != results / "logs":
+                found.append(path)
+    return sorted(found)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """List what is left over, or move it."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
+    parser.add_argument("--move", action="store_true", help="move it to results/STUDY/removed/")
+    options = parser.parse_args(argv)
+    results = Path("results") / load_study(read_yaml(options.study), ROOT / "tasks").settings.study
+    left = not_in_plan(results, ask_plan(options.study, "RIPENESS_PLAN")) if results.is_dir() else []
+    keys = Keys(results)
+    for path in left:
+        print(path)
+        if options.move:
+            target = results / REMOVED / path.relative_to(results)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+            keys.follow(path.relative_to(results), Path(REMOVED))
+    verb = f"moved to {results / REMOVED}" if options.move else "in the folder and not in the study; --move moves them"
+    print(f"{len(left)} files and folders {verb}" if left else f"{results} holds nothing that the study does not have")
+
+
+if __name__ == "__main__":
+    run(main)

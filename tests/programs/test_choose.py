@@ -1,0 +1,95 @@
+"""Choosing a checkpoint from the results of a study, with constraints."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import choose
+from ripeness.runtime.errors import UserError
+from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, conform, write_table
+
+STEPS = {64: 0.4, 512: 0.8, 1024: 0.7, 2048: 0.5}  # how often a tuned model is right
+FORGOTTEN = {64: 0.0, 512: 0.3, 1024: 0.01, 2048: 0.02}  # nats a token on running text
+
+
+def identity(step, method, dataset, seed=1):
+    return {
+        "study": "mine",
+        "series": "one",
+        "checkpoint": f"step{step}",
+        "step": step,
+        "tokens": step * 1000,
+        "phase": "stable",
+        "method": method,
+        "dataset": dataset,
+        "format": "default",
+        "seed": seed,
+        "is_chosen": True,
+    }
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("results") / "mine", np.random.default_rng(0)
+    items, measurements = [], []
+    for step, right in STEPS.items():
+        probe = {"probe": "mood", "probe_kind": "choice", "probe_format": "default", "shots": 0}
+        for seed in (1, 2, 3):
+            for split, suite, n in (("validation", "validation", 200), ("test", "own", 300)):
+                items += [
+                    identity(step, "full", "mood", seed)
+                    | probe
+                    | {"suite": suite, "split": split, "item": f"{split}{number}", "score": float(value)}
+                    for number, value in enumerate(rng.random(n) < right)
+                ]
+        for method, loss in (("base", 3.0), ("full", 3.0 + FORGOTTEN[step])):
+            text = {"probe": "web", "probe_kind": "text", "probe_format": "text", "shots": 0, "split": "test"}
+            dataset = "web" if method == "base" else "mood"
+            measurements.append(identity(step, method, dataset) | text | {"metric": "loss", "value": loss})
+    write_table(
+        folder / "tables/items/one/all.parquet", conform(items, ITEM_SCORES | IS_CHOSEN), ITEM_SCORES | IS_CHOSEN
+    )
+    table = conform(measurements, MEASUREMENTS | IS_CHOSEN)
+    write_table(folder / "tables/measurements.parquet", table, MEASUREMENTS | IS_CHOSEN)
+    (folder / "provenance.json").write_text(json.dumps({"study": {"findings": {}}}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "checkpoint"),
+    [
+        ([], "step 512"),
+        (["--dataset", "mood", "--forget-at-most", "0.05"], "step 1,024"),
+        (["--tokens-at-most", "600000"], "step 512"),
+        (["--method", "full"], "step 512"),
+    ],
+)
+def test_the_best_checkpoint_that_meets_the_constraints_is_named(results, capsys, options, checkpoint):
+    choose.main([str(results), *options])
+    said = capsys.readouterr().out
+    assert said.startswith(f"For mood: tune {checkpoint} (") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dataset", "rte"], "no model was tuned on rte\nhint: models were tuned on mood"),
+        (["--tokens-at-most", "1"], "no two tuned checkpoints meet this\nhint: loosen"),
+        (["--method", "lora"], "no two tuned checkpoints meet this"),
+    ],
+)
+def test_what_cannot_be_met_is_said(results, options, message):
+    with pytest.raises(UserError, match=message):
+        choose.main([str(results), *options])
+
+
+def test_forgetting_that_was_not_measured_is_said(results, tmp_path):
+    table = pl.read_parquet(results / "tables/measurements.parquet")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "provenance.json").write_text((results / "provenance.json").read_text())
+    tuned = table.with_columns(probe_kind=pl.lit("choice"))
+    write_table(tmp_path / "tables/measurements.parquet", tuned, MEASUREMENTS | IS_CHOSEN)
+    with pytest.raises(UserError, match="needs the loss of tuned models on running text, and none was measured\nhint"):
+        choose.main([str(tmp_path), "--forget-at-most", "0.05"])

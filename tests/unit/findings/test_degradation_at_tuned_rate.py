@@ -1,0 +1,27 @@
+"""What later checkpoints lose at chosen rates, on planted tables."""
+
+from dataclasses import replace
+
+from overtrained import BRITTLE, found
+
+
+def test_a_chosen_rate_that_falls_removes_the_degradation():
+    rates = tuple(1e-3 / 2**k for k in range(11, -1, -1))
+    helped = found(replace(BRITTLE, rates=rates, tuned_helps=True), "degradation-at-tuned-rate")
+    assert helped.verdict == "supported"
+    assert "the chosen rate falls by" in helped.statement
+    kept = found(replace(BRITTLE, rates=rates), "degradation-at-tuned-rate")
+    assert kept.verdict == "contradicted"
+
+
+def test_the_four_readings_of_a_grid_stand_side_by_side():
+    one = found(replace(BRITTLE, rates=(1e-4, 3e-4, 1e-3)), "degradation-at-tuned-rate")
+    assert {row["reading"] for row in one.details} == {
+        "fixed",
+        "tuned",
+        "tuned, answers",
+        "equal displacement",
+        "equal answer loss",
+    }
+    assert "fixed rates" in one.statement
+    assert "equal displacement" in one.statement

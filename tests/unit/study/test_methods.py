@@ -1,0 +1,108 @@
+"""Kinds of tuning: settings that are read and checked, and the part of the schema that follows from them."""
+
+from dataclasses import MISSING, fields
+from typing import get_type_hints
+
+import pytest
+
+from ripeness.models.methods.register import ATTACH
+from ripeness.runtime.errors import UserError
+from ripeness.study.methods.full import FullSettings
+from ripeness.study.methods.lora import LoraSettings
+from ripeness.study.methods.reading import choices_of, read_settings
+from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
+from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.schema import fill_defaults, read_schema, resolve
+
+SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]
+NOT_OF_A_TRAINING = {"gpu", "choose_by", "datasets", "by_dataset"}
+FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2, "seed": 3}
+LORA = FULL | {"kind": "lora", "rank": 8, "alpha": 16}
+
+
+def test_the_schema_has_the_part_of_the_kinds_as_make_schema_writes_it():
+    text = SCHEMA.read_text(encoding="utf-8")
+    assert with_part(text) == text, "run `make schema`"
+    assert kinds_part().items() <= SCHEMA_OF_METHOD["properties"].items()
+
+
+def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
+    properties = SCHEMA_OF_METHOD["properties"]
+    of_kinds = {field.name: field for kind in KINDS.values() for field in fields(kind.settings)}
+    assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed"}
+    shared = [field for field in fields(TrainingSettings) if field.name not in ("seed", "kind", "replay")]
+    hints = get_type_hints(TrainingSettings)
+    for field in shared:
+        found = resolve(properties[field.name], read_schema(SCHEMA))
+        assert found.get("default") == (None if field.default is MISSING else field.default), field.name
+        wanted = schema_of(hints[field.name])
+        if field.name == "learning_rate":  # of which a method has a list
+            wanted = {"type": ["number", "array"]}
+        assert wanted.items() <= found.items(), field.name
+    assert set(SCHEMA_OF_METHOD["required"]) == {
+        field.name for field in [*shared, *fields(TrainingSettings)[:1]] if field.default is MISSING
+    }
+
+
+@pytest.mark.parametrize("given", [FULL, LORA], ids=["full", "lora"])
+def test_a_method_that_leaves_defaults_out_is_the_same_as_one_with_those_of_the_schema(given):
+    filled = dict(given)
+    fill_defaults(filled, SCHEMA_OF_METHOD, read_schema(SCHEMA))
+    training = {key: value for key, value in filled.items() if key not in NOT_OF_A_TRAINING}
+    assert read_settings(training) == read_settings(given)
+
+
+def test_both_registers_have_the_same_kinds_each_with_its_own_settings():
+    assert {kind.settings for kind in KINDS.values()} == ATTACH.keys()
+    shared = {field.name for field in fields(TrainingSettings)}
+    for name, kind in KINDS.items():
+        assert choices_of(kind.settings)["kind"] == (name,)
+        assert {field.name for field in fields(kind.settings)} == shared | kind.keys.keys()
+
+
+def test_settings_are_read_as_those_of_their_kind():
+    assert read_settings(FULL | {"pull": 1}) == FullSettings(learning_rate=1e-3, epochs=1, batch_size=2, seed=3, pull=1)
+    assert read_settings(LORA | {"modules": ["q_proj"], "pull": None}) == LoraSettings(
+        learning_rate=1e-3, epochs=1, batch_size=2, seed=3, rank=8, alpha=16, modules=("q_proj",)
+    )
+    without = {key: value for key, value in FULL.items() if key != "kind"}
+    assert read_settings(without) == read_settings(FULL)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (FULL | {"epoch": 8}, "settings: unknown key 'epoch'\nhint: did you mean 'epochs'?"),
+        (LORA | {"ranks": 8}, "settings: unknown key 'ranks'\nhint: did you mean 'rank'?"),
+        (FULL | {"kind": "lor"}, "settings: unknown kind 'lor'\nhint: did you mean 'lora'?"),
+        (FULL | {"kind": "prefix"}, "settings: unknown kind 'prefix'\nhint: known are full, lora"),
+        (FULL | {"kind": ["lora"]}, r"settings: unknown kind \['lora'\]\nhint: did you mean 'lora'"),
+        (FULL | {"schedule": "step"}, "unknown schedule 'step'\nhint: known are linear, constant, cosine"),
+        (FULL | {"schedule": ["linear"]}, r"unknown schedule \['linear'\]\nhint: "),
+        (FULL | {"learning_rate": None}, "settings: missing 'learning_rate'\nhint: known are "),
+        (FULL | {"learning_rate": "fast"}, "settings: learning_rate is 'fast', not a number"),
+        (LORA | {"alpha": None}, "kind lora lacks alpha\nhint: e.g. rank: 8 and alpha: 16; "),
+        (FULL | {"rank": 8, "modules": ["q_proj"]}, "kind full has no rank, modules\nhint: kind: lora, or leave "),
+        (LORA | {"pull": 0.1}, "`pull` holds weights near .*\nhint: "),
+        (FULL | {"replay": 1.0}, "settings.replay: 1.0 is not below 1\nhint: "),
+        (FULL | {"replay": "much"}, "settings: replay is 'much', not a number"),
+        (FULL | {"steps": 0}, "settings.steps: 0 is less than 1\nhint: "),
+        (FULL | {"pull": 0.0}, "settings.pull: 0.0 is not above 0\nhint: "),
+        (LORA | {"rank": 0}, "settings.rank: 0 is less than 1\nhint: "),
+        (LORA | {"rank": 20000}, "settings.rank: 20000 is more than 10000\nhint: "),
+        ({key: value for key, value in FULL.items() if key != "seed"}, "missing 'seed'\nhint: known are "),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_with_a_hint(values, message):
+    with pytest.raises(UserError, match=message):
+        read_settings(values)
+
+
+def test_the_estimate_of_a_small_state_is_on_the_safe_side_and_small_for_large_models():
+    size = KINDS["lora"].state_size
+    # all linear layers of Llama-2-7B at rank 8: 32 blocks of 4 x (4096 + 4096) and 3 x (4096 + 11008), each times 8
+    real = 32 * 8 * (4 * 8192 + 3 * 15104)
+    assert real < size({"rank": 8}, 6_738_415_616) < 6_738_415_616 / 50
+    assert size({"rank": 1000}, 1000) == 1000
+    assert KINDS["full"].state_size({}, 1000) == 1000

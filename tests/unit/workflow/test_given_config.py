@@ -1,0 +1,58 @@
+"""How a study is given: whole, with numbers, and as the one whose results are in the folder."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ripeness.runtime.errors import UserError
+from ripeness.study.load import load_study
+from ripeness.workflow.given_config import check_same_study, check_whole, note_study, with_numbers
+
+ROOT = Path(__file__).parents[3]
+CONFIG = yaml.safe_load((ROOT / "tests/workflow/cut.yaml").read_text())
+
+
+def study_of(**changes):
+    return load_study(copy.deepcopy(CONFIG) | changes, ROOT / "tasks")
+
+
+def test_a_part_of_a_study_is_refused(tmp_path):
+    check_whole([ROOT / "config.yaml"])
+    check_whole([tmp_path / "mine.yaml"])
+    with pytest.raises(UserError, match=r"part\.yaml has no `study:`.*\nhint: copy config\.yaml"):
+        check_whole([tmp_path / "part.yaml", ROOT / "config.yaml"])
+
+
+def test_numbers_in_lists_of_the_command_line_are_numbers():
+    given = {"seeds": ["1", "2"], "methods": {"full": {"learning_rate": ["1e-3", "0.5"]}}, "title": "7", "study": "x"}
+    read = {"seeds": [1, 2], "methods": {"full": {"learning_rate": [0.001, 0.5]}}, "title": "7", "study": "x"}
+    assert with_numbers(given) == read
+
+
+def test_what_has_changed_since_the_last_run_is_said(tmp_path):
+    file = tmp_path / "cut.yaml"
+    file.touch()
+    assert check_same_study(study_of(), tmp_path, file) == []
+    note_study(study_of(), tmp_path, file)
+    assert check_same_study(study_of(), tmp_path, file) == []
+    changed = study_of(seeds=[1, 2], title="Another title")
+    assert check_same_study(changed, tmp_path, file)[1:] == [
+        "  seeds: [1] -> [1, 2]",
+        "  title: A cut of the nursery -> Another title",
+    ]
+
+
+def test_another_study_of_the_same_name_is_refused_and_a_changed_copy_is_not(tmp_path):
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.touch()
+    second.touch()
+    note_study(study_of(), tmp_path, first)
+    assert check_same_study(study_of(seeds=[3]), tmp_path, second)
+    settings = CONFIG["series"]["nursery"]
+    other = {"mine": settings | {"pretrain": settings["pretrain"] | {"hidden_size": 64}}}
+    with pytest.raises(UserError, match=r"holds another study of this name, that of .*first\.yaml\nhint: give"):
+        check_same_study(study_of(series=other), tmp_path, second)
+    first.unlink()  # the file was renamed, or the folder was moved
+    assert check_same_study(study_of(series=other), tmp_path, second)
