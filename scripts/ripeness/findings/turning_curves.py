@@ -10,7 +10,7 @@ from ripeness.findings.finding import Finding, Settings, between, listed, signed
 from ripeness.findings.over_runs import RUN_ALONE
 from ripeness.findings.treated_curves import Curve, averaged
 from ripeness.runtime.wording import human
-from ripeness.stats.turning_points import TurningPoint, turning_point
+from ripeness.stats.turning_points import Found, Refused, TurningPoint, turning_point
 
 
 def turning(curve: Curve, settings: Settings) -> TurningPoint:
@@ -26,7 +26,7 @@ def turning(curve: Curve, settings: Settings) -> TurningPoint:
     )
 
 
-def size(found: TurningPoint) -> str:
+def size(found: Found) -> str:
     """Write the contrast of the last checkpoint with the best before it."""
     return f"{signed(found.peak.effect)} {between(found.peak.low, found.peak.high)}"
 
@@ -37,12 +37,12 @@ def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> s
     for runs in dict.fromkeys(curve.runs for curve in curves if curve.runs != mean.runs):
         other = averaged([curve for curve in curves if curve.runs == runs])
         found = turning(other, settings) if other else None
-        if found and found.peak:
+        if isinstance(found, Found):
             parts.append(f"{size(found)} of {listed(list(runs))}")
     return f"; {'; '.join(parts)}" if parts else ""
 
 
-def with_peak(finding: Finding, found: TurningPoint, settings: Settings) -> Finding:
+def with_peak(finding: Finding, found: Found, settings: Settings) -> Finding:
     """Put the contrast of a turning point into a finding."""
     peak = found.peak
     return replace(
@@ -84,7 +84,10 @@ def turn_row(curve: Curve, keys: Sequence[str], settings: Settings, **more: obje
     found = turning(curve, settings)
     row: dict[str, object] = {**more, **{key: curve.key.get(key) for key in keys}, "runs": listed(list(curve.runs))}
     row |= {"shape": found.kind} | dict.fromkeys(("effect", "low", "high", "turns_at", "not_before", "not_after"))
-    if found.peak:
-        row |= {"effect": found.peak.effect, "low": found.peak.low, "high": found.peak.high}
-    places = {"turns_at": found.place, "not_before": found.low, "not_after": found.high}
+    if isinstance(found, Refused):
+        return row
+    row |= {"effect": found.peak.effect, "low": found.peak.low, "high": found.peak.high}
+    if found.turn is None:
+        return row
+    places = {"turns_at": found.turn.place, "not_before": found.turn.low, "not_after": found.turn.high}
     return row | {name: None if place is None else round(float(np.exp(place))) for name, place in places.items()}

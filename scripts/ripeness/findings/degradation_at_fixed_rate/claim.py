@@ -11,7 +11,7 @@ from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, aver
 from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
 from ripeness.runtime.wording import human
 from ripeness.stats.resampling import decide
-from ripeness.stats.turning_points import TurningPoint
+from ripeness.stats.turning_points import Found, Refused, TurningPoint
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -28,7 +28,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(Finding(), "no loss on running text was measured of tuned models at every checkpoint")
     found = turning(mean, settings)
     blank = Finding(**counts(mean))
-    if found.peak is None:
+    if isinstance(found, Refused):
         return undecided(blank, found.reason)
     answers = [curve for curve in answer_losses(tables.measurements, settings) if curve.is_whole]
     inside = averaged([c for c in answers if c.runs == mean.runs and c.key["method"] == settings.method])
@@ -57,7 +57,7 @@ CLAIM = Claim(
 
 
 def fixed_sentence(
-    mean: Curve, found: TurningPoint, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
+    mean: Curve, found: Found, own: TurningPoint | None, whole: Sequence[Curve], settings: Settings
 ) -> str:
     """Say what happens to the text and to the answers, and at which rates."""
     best = human(round(mean.tokens[found.peak.best]))
@@ -71,11 +71,11 @@ def fixed_sentence(
     for rate in rates:
         at = averaged([c for c in whole if c.key["learning_rate"] == rate and c.runs == mean.runs])
         turn = turning(at, settings) if at else None
-        if turn and turn.peak and turn.peak.low > settings.smallest_loss:
+        if isinstance(turn, Found) and turn.peak.low > settings.smallest_loss:
             worse.append(f"{rate:g}")
     if len(rates) > 1:
         text += f"; by itself at {len(worse)} of {len(rates)} rates" + (f" ({', '.join(worse)})" if worse else "")
     text += of_other_runs(whole, mean, settings)
-    if own and own.peak:
+    if isinstance(own, Found):
         text += f". On the answers tuned for the same contrast is {size(own)}"
     return f"{text}."

@@ -14,7 +14,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, averaged
 from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
 from ripeness.stats.resampling import decide_absence
-from ripeness.stats.turning_points import TurningPoint
+from ripeness.stats.turning_points import Found, Refused
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -33,7 +33,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(Finding(), "the cells of the chosen rates are not all there")
     turn = turning(mean, settings)
     blank = Finding(**counts(mean))
-    if turn.peak is None:
+    if isinstance(turn, Refused):
         return undecided(blank, turn.reason)
     details = [
         turn_row(curve, [key for key in TREATED if key in curve.key], settings, reading=name)
@@ -63,14 +63,14 @@ CLAIM = Claim(
 
 
 def tuned_sentence(
-    found: Mapping[str, Sequence[Curve]], turn: TurningPoint, mean: Curve, cells: pl.DataFrame, settings: Settings
+    found: Mapping[str, Sequence[Curve]], turn: Found, mean: Curve, cells: pl.DataFrame, settings: Settings
 ) -> str:
     """Say what the four readings give, and how the chosen rate moves."""
     parts = []
     for name in ("fixed", "equal displacement", "equal answer loss"):
         other = averaged([curve for curve in found[name] if curve.runs == mean.runs])
         own = turning(other, settings) if other else None
-        if own and own.peak:
+        if isinstance(own, Found):
             parts.append(f"{size(own)} at {'fixed rates' if name == 'fixed' else name}")
     text = f"At the rate chosen for each checkpoint the contrast is {size(turn)}"
     text += f", against {listed(parts)}" if parts else ""
