@@ -34,7 +34,8 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
         judge_claims.main([str(word) for pair in arguments.items() for word in pair])
         written.append((tmp_path / f"{name}.json").read_text())
     assert written[0] == written[1] == written[2]
-    findings = read_json(tmp_path / "one.json")
+    ripe, *findings = read_json(tmp_path / "one.json")
+    assert ripe["id"] == "ripe" and "no validation items were measured" in ripe["statement"]
     assert [finding["id"] for finding in findings] == ON_ITEMS
     assert findings[1]["details"][0]["level"] == "groups"
     assert all(finding["p_holm"] >= finding["p_value"] for finding in findings if finding["p_value"] is not None)

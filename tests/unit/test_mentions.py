@@ -16,7 +16,7 @@ RULE = re.compile(r"\b(?:rule `?|forcerun |until |hint: (?!lm_eval))([a-z]+(?:_[
 RECIPE = re.compile(r"^```\w+ (\S+)\n.*?^```$", re.MULTILINE | re.DOTALL)
 TARGET = re.compile(r"\bmake ([a-z][\w-]*)")
 # After "make" in a hint, not a target
-PROSE = {"a", "it", "room", "two"}
+PROSE = {"a", "it", "one", "room", "two"}
 # Named as what a user might have or write, or as a file of another project
 ELSEWHERE = {
     "studies/x.yaml", "studies/mine.yaml", "rules/x.smk",  # any study, any chapter

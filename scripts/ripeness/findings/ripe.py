@@ -15,6 +15,7 @@ import polars as pl
 from ripeness.findings.finding import Settings, number
 from ripeness.runtime.wording import human
 from ripeness.stats.best import Best, choose, judge_best
+from ripeness.tables.columns import REPORTED
 
 ALL = "all datasets"
 ID = "ripe"
@@ -67,7 +68,7 @@ def ripe_answers(tables: Iterable[pl.LazyFrame], settings: Settings) -> list[Ans
 def own_scores(table: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
     """Mean score over formats of each tuned model on each item of the dataset that it was tuned on."""
     own = table.filter(
-        "is_chosen",
+        REPORTED | (pl.col("is_chosen") & (pl.col("split") == "validation")),
         pl.col("method") != "base",
         pl.col("dataset") == pl.col("probe"),
         pl.col("format") == pl.col("probe_format"),

@@ -35,6 +35,7 @@ def table(level, *, dataset="mood", seeds=(1, 2, 3), series="one", splits=SPLITS
                             "shots": 0,
                             "seed": training_seed,
                             "split": split,
+                            "suite": "validation" if split == "validation" else "own",
                             "item": f"{split}{number}",
                             "score": float(value),
                             "is_chosen": True,

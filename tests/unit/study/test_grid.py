@@ -184,6 +184,7 @@ def test_a_tuned_model_is_measured_in_all_formats_elsewhere_and_on_text(config):
     study = study_of(config)
     cell = next(c for c in plan_cells(study) if c.method == "full" and c.dataset == "nursery-summary")
     assert [(p.suite, p.probe, p.format, p.shots) for p in probes_of(study, cell)] == [
+        ("validation", "nursery-summary", "default", 0),
         ("in-domain", "nursery-summary", "default", 0),
         ("in-domain", "nursery-summary", "io", 0),
         ("transfer", "nursery-sentiment", "default", 0),

@@ -41,6 +41,11 @@ def asked(**wildcards):
 def test_a_tuned_cell_is_asked_its_dataset_in_all_formats_others_in_one_and_running_text(study):
     rows = json.loads(measure.probe_list(study, TUNED))
     others = ["nursery-sentiment", "nursery-summary", "nursery-category"]
+    validation, *rows = rows
+    assert (validation["suite"], validation["examples"]) == (
+        "validation",
+        f"{RESULTS}/examples/nursery-mood/io/validation.parquet",
+    )
     assert [(row["suite"], row["probe"], row["format"]) for row in rows] == [
         *(("in-domain", "nursery-mood", format_) for format_ in FORMATS),
         *(("transfer", dataset, "default") for dataset in others),
@@ -75,7 +80,8 @@ def test_a_tuned_cell_is_asked_the_very_items_that_the_untouched_checkpoint_is(s
     def questions(method):
         keys = ("probe", "format", "shots", "examples")
         cells = [cell for cell in cells_at(study, "nursery", "step64") if cell.method == method]
-        return [{tuple(row[key] for key in keys) for row in measure.probe_rows(study, cell)} for cell in cells]
+        rows = [[row for row in measure.probe_rows(study, cell) if row["split"] == "test"] for cell in cells]
+        return [{tuple(row[key] for key in keys) for row in some} for some in rows]
 
     untouched = set().union(*questions("base"))
     assert all(some and some <= untouched for some in questions("full"))
@@ -90,7 +96,7 @@ def test_a_cell_waits_for_the_folders_that_rules_make_and_for_texts(name):
     others = [f"{examples}/nursery-{other}/default" for other in ("sentiment", "summary", "category")]
     own = [f"{examples}/nursery-mood/{format_}" for format_ in FORMATS]
     texts = [f"results/{name}/corpus/nursery", f"results/{name}/texts/novel.parquet"]
-    assert measure.probe_files(study, TUNED) == own + others + texts
+    assert sorted(measure.probe_files(study, TUNED)) == sorted(own + others + texts)
     assert measure.probe_files(study, BASE) == [f"{examples}/nursery-summary/default"]
 
 

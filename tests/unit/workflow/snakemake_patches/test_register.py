@@ -10,9 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from snakemake.api import Workflow
 
 from ripeness.runtime.errors import UserError
+from ripeness.study.load import load_study
 from ripeness.workflow.snakemake_patches import plain_paths
 from ripeness.workflow.snakemake_patches.patch import PLAIN, SNAKEMAKE, installed
 from ripeness.workflow.snakemake_patches.register import PATCHES, at_start, warning, while_reading
@@ -185,11 +187,10 @@ def test_a_package_that_is_not_installed_is_no_mismatch():
 
 
 def test_a_path_that_would_be_a_pattern_is_refused_without_its_patch(monkeypatch):
-    study = SimpleNamespace(
-        config={"texts": {"web": {"path": "a {b}.txt"}}, "methods": {}, "series": {}, "lm_eval": {}},
-        tasks={},
-        checkpoints={},
-    )
+    config = yaml.safe_load((ROOT / "tests/workflow/cut.yaml").read_text())
+    config["texts"]["web"] = {"path": "a {b}.txt"}
+    config["suites"]["pretraining"]["texts"].append("web")
+    study = load_study(config, ROOT / "tasks")
     plain_paths.check_study(study)
     (path,) = plain_paths.as_written(["a {b}.txt"])
     assert isinstance(path, plain_paths.PlainPath) and plain_paths.as_written("{b}") == "{b}"
