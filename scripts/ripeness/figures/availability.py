@@ -65,8 +65,8 @@ def chart(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
         color=alt.Color("status:N", scale=scale, title="cell"), tooltip=tooltips(signs)
     )
     marks = grid.mark_text(fontSize=11, fontWeight="bold").encode(text="sign:N", tooltip=tooltips(signs))
-    layered = alt.layer(squares, marks, data=signs).properties(width=alt.Step(step), height=alt.Step(13))
-    return layered.facet(alt.Facet("panel:N", title=None), columns=columns)
+    cells = alt.layer(squares, marks, data=signs).properties(width=alt.Step(step), height=alt.Step(13))
+    return cells.facet(alt.Facet("panel:N", title=None), columns=columns)
 
 
 def counts_of_cells(frame: pl.DataFrame) -> alt.LayerChart:

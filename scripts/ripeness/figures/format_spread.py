@@ -21,6 +21,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import IS_OWN
 from ripeness.tables.intervals import POINT, pooled, scores, with_interval
+from ripeness.tables.single_numbers import as_number
 
 # Expected range of k independent standard normal numbers (d2 of control charts; ASTM E2587, table 49).
 EXPECTED_RANGE = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
@@ -73,9 +74,15 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     )  # fmt: skip
     strips = []
     if not spread.is_empty():
-        look = {"panels": panels_of(frame), "colour": colour, "title": "highest - lowest format"}
-        fewest = spread["shots"].min()
-        lines = trend(spread, **look, detail=["treatment"], is_bold=f"datum.shots == {fewest}", overlay=[floor])
+        lines = trend(
+            spread,
+            panels=panels_of(frame),
+            colour=colour,
+            title="highest - lowest format",
+            detail=["treatment"],
+            is_bold=f"datum.shots == {int(as_number(spread['shots'].min()))}",
+            overlay=[floor],
+        )
         title = "spread of the score over formats (dotted: expected from sampling alone, at most)"
         strips.append(titled(lines, title))
     matrix = frame.filter(pl.col("row") == "matrix").drop("row", "n_formats", "expected", "chance", "majority")

@@ -46,10 +46,11 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     names = set(frame["panel"])
     panels = sorted(names, key=lambda name: (READINGS.index(name.split(": ")[-1]), name))
     colour = colours(frame["method"], METHOD_COLOURS)
-    look = {"panels": panels, "colour": colour, "title": "nats a token", "detail": ["method"]}
-    return alt.vconcat(
-        *[titled(trend(part, **look), row) for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0])]
-    )
+    strips = []
+    for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0]):
+        chart = trend(part, panels=panels, colour=colour, title="nats a token", detail=["method"])
+        strips.append(titled(chart, row))
+    return alt.vconcat(*strips)
 
 
 FIGURE = Figure(

@@ -42,8 +42,9 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
     for row, title in titles.items():
         strip = frame.filter(row=row)
         if not strip.is_empty():
-            look = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": [level_line(0)]}
-            strips.append(titled(trend(strip, **look, detail=["group"]), title))
+            panels, zero = panels_of(frame), [level_line(0)]
+            chart = trend(strip, panels=panels, colour=colour, title=title, detail=["group"], overlay=zero)
+            strips.append(titled(chart, title))
     return alt.hconcat(*strips) if frame["panel"].n_unique() == 1 else alt.vconcat(*strips)
 
 

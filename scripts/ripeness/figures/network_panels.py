@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.network_frames import BASE
-from ripeness.figures.panels import METHOD_COLOURS, SIDE_BY_SIDE, WIDTH, titled
+from ripeness.figures.panels import METHOD_COLOURS, SIDE_BY_SIDE, WIDTH, layered, titled
 
 # Viridis without its yellow end, dark for much: lines are ordered by a number.
 ORDERED = ["#5ec962", "#21918c", "#3b528b", "#440154"]
@@ -47,10 +47,10 @@ def tips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     return [alt.Tooltip(name, title=TIPS[name], format="" if name in whole else ".3~g") for name in names]
 
 
-def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, **look: object) -> list[alt.Chart]:
-    """Draw the closed form as a line and each mean as a point with its interval; `look` is that of the y axis."""
+def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, *, title: str, scale: alt.Scale) -> list[alt.Chart]:
+    """Draw the closed form as a line and each mean as a point with its interval; title and scale are of y."""
     base = alt.Chart(frame).encode(x=x, color=colour)
-    low, value, expected = (alt.Y(f"{name}:Q", **look) for name in ("low", "value", "expected"))
+    low, value, expected = (alt.Y(f"{name}:Q", title=title, scale=scale) for name in ("low", "value", "expected"))
     return [
         base.mark_line(strokeWidth=1.3, opacity=0.8).encode(y=expected),
         base.mark_rule(strokeWidth=1.4).encode(y=low, y2="high:Q"),
@@ -60,8 +60,7 @@ def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, **look: object) -> 
 
 def bands(frame: pl.DataFrame, colour: alt.Color, scale: alt.Scale, *, with_untouched: bool = False) -> alt.LayerChart:
     """Lines over time with their intervals; dotted what the checkpoint has before fine-tuning."""
-    look = {"title": None, "scale": scale}
-    low, value, before = (alt.Y(f"{name}:Q", **look) for name in ("low", "value", "mean(untouched)"))
+    low, value, before = (alt.Y(f"{name}:Q", title=None, scale=scale) for name in ("low", "value", "mean(untouched)"))
     base = alt.Chart().encode(x=time_axis(), color=colour)
     layers = [
         base.mark_area(opacity=0.15, line=False).encode(y=low, y2="high:Q"),
@@ -71,7 +70,7 @@ def bands(frame: pl.DataFrame, colour: alt.Color, scale: alt.Scale, *, with_unto
     if with_untouched:
         dotted = alt.Chart().mark_line(strokeDash=[2, 3], strokeWidth=1.4, color="#222")
         layers.insert(0, dotted.encode(x=time_axis(), y=before))
-    return alt.layer(*layers, data=frame)
+    return layered(*layers, data=frame)
 
 
 def by_target(frame: pl.DataFrame, shades: list[str], *, with_untouched: bool) -> alt.VConcatChart:

@@ -3,8 +3,15 @@
 A colour means the same in every figure.
 """
 
+from typing import Any, TypeVar
+
 import altair as alt
 import polars as pl
+from altair.typing import ChannelColor
+
+from ripeness.tables.single_numbers import as_number
+
+Strip = TypeVar("Strip", alt.FacetChart, alt.LayerChart)  # of a figure
 
 # Okabe and Ito (2008), told apart under all common forms of colour blindness; grey is the untouched model.
 METHOD_COLOURS = {
@@ -87,7 +94,7 @@ def colours(present: pl.Series, known: dict[str, str]) -> alt.Color:
 def tokens_axis(tokens: pl.Series) -> alt.X:
     """Tokens on a logarithmic axis that shows 0: symlog, bent at a third of the first count above 0."""
     positive = tokens.filter(tokens > 0)
-    first, last = (int(positive.min()), int(positive.max())) if len(positive) else (1, 1)
+    first, last = (int(as_number(end)) for end in (positive.min(), positive.max())) if len(positive) else (1, 1)
     steps = (1,) if last / first > 1000 else (1, 3)
     ticks = [m * 10**k for k in range(len(str(last)) + 1) for m in steps if first <= m * 10**k <= last]
     ticks = ticks[:: -(-len(ticks) // 5)] if ticks else [first]
@@ -152,8 +159,8 @@ def trend(
         alone = bold.transform_filter("datum.is_alone")
         layers += [alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends)] if has_ends else []
         layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
-    layered = alt.layer(*layers, data=frame).properties(width=width, height=width * 0.62)
-    return layered.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
+    panel = layered(*layers, data=frame).properties(width=width, height=width * 0.62)
+    return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
 
 
 def shape_by_phase(phases: pl.Series) -> alt.Shape:
@@ -181,7 +188,15 @@ def reference_lines() -> list[alt.Chart]:
     ]  # fmt: skip
 
 
-def titled(chart: alt.FacetChart, text: str) -> alt.FacetChart:
+def layered(*charts: alt.Chart, **settings: Any) -> alt.LayerChart:
+    """Lay charts over each other; TypeError where they have facets of their own, which altair would make one chart."""
+    found = alt.layer(*charts, **settings)
+    if not isinstance(found, alt.LayerChart):
+        raise TypeError("layers with a row, column or facet make no layered chart")
+    return found
+
+
+def titled(chart: Strip, text: str) -> Strip:
     """Name one strip of a figure."""
     return chart.properties(title=alt.TitleParams(text, fontSize=12, fontWeight="bold", color="#444444"))
 
@@ -192,7 +207,7 @@ def maps(frame: pl.DataFrame) -> alt.FacetChart:
     after = pl.col("tokens").shift(-1).over("series", "panel", "format")
     frame = frame.sort("series", "panel", "format", "tokens").with_columns(after.alias("until"))
     frame = frame.with_columns(
-        pl.concat_str("probe", *form).alias("panel"), pl.col("until").fill_null(1.06 * frame["tokens"].max())
+        pl.concat_str("probe", *form).alias("panel"), pl.col("until").fill_null(1.06 * as_number(frame["tokens"].max()))
     )
     columns = min(SIDE_BY_SIDE - 1, frame["panel"].n_unique())
     squares = alt.Chart(frame).mark_rect().encode(
@@ -207,7 +222,14 @@ def maps(frame: pl.DataFrame) -> alt.FacetChart:
 
 
 def heat(
-    frame: pl.DataFrame, *, x: alt.X, y: alt.Y, colour: alt.Color, digits: str, side: float, height: float | None = None
+    frame: pl.DataFrame,
+    *,
+    x: alt.X,
+    y: alt.Y,
+    colour: ChannelColor,
+    digits: str,
+    side: float,
+    height: float | None = None,
 ) -> alt.LayerChart:
     """Grid of coloured squares (or of that height) with `digits` (an expression giving the text) written in them."""
     square = alt.Chart(frame).encode(x=x, y=y)
@@ -216,7 +238,7 @@ def heat(
     # The text lies over the square, so it needs the square's tooltip.
     text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5)
     text = text.encode(text="digits:N", color=ink, tooltip=tooltips(frame))
-    return alt.layer(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(height or side))
+    return layered(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(height or side))
 
 
 def side_of(frame: pl.DataFrame, n: int) -> float:

@@ -28,8 +28,8 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 def chart(frame: pl.DataFrame) -> alt.FacetChart:
     """Loss on running text against loss on answers: a panel a dataset and checkpoint, a line a method's rates."""
     n_methods = pl.col("method").n_unique().over("label")
-    order = frame.filter(n_methods == n_methods.max()).select("label", "order").unique().sort("order")["label"]
-    order = order.unique(maintain_order=True).to_list()
+    labels = frame.filter(n_methods == n_methods.max()).select("label", "order").unique().sort("order")["label"]
+    order = labels.unique(maintain_order=True).to_list()
     kept = [order[round(k * (len(order) - 1) / max(MOST_COLUMNS - 1, 1))] for k in range(MOST_COLUMNS)]
     frame = frame.filter(pl.col("label").is_in(kept)).sort("learning_rate")
     base = alt.Chart().encode(

@@ -10,6 +10,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import AT_FLOOR, CHANGES, SHORT, row_of, trajectories_of
 from ripeness.runtime.wording import human
+from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
@@ -17,9 +18,10 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     rows = [row_of(curve, settings) for curve in trajectories_of(tables.reported)]
     if not rows:
         return pl.DataFrame()
-    tokens = dict.fromkeys(("saturation_tokens", "earliest_tokens", "latest_tokens"), pl.Int64)
-    more = {"step": pl.Int64, "saturates_at": pl.String, "se": pl.Float64, "floor": pl.Float64, "tau": pl.Float64}
-    frame = pl.DataFrame(rows, schema_overrides=tokens | more, infer_schema_length=None).with_columns(
+    counts = ("step", "saturation_tokens", "earliest_tokens", "latest_tokens")
+    types: dict[str, type[pl.DataType]] = {"saturates_at": pl.String, **dict.fromkeys(counts, pl.Int64)}
+    types |= dict.fromkeys(("se", "floor", "tau"), pl.Float64)
+    frame = pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None).with_columns(
         row=pl.concat_str(pl.lit("untouched, "), "shots", pl.lit(" shots"))
     )
     return tidy(with_labels(frame, "probe"), ["probe", "format", "shots"])
@@ -32,7 +34,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         pl.col("saturation_tokens").map_elements(human, return_dtype=pl.String)
     ).otherwise(pl.col("status").replace_strict(signs, default=""))  # fmt: skip
     tokens = frame["saturation_tokens"].drop_nulls()
-    ends = [float(max(tokens.min() or 1, 1)), float(max(tokens.max() or 10, 10))]
+    ends = [max(as_number(tokens.min() or 1), 1.0), max(as_number(tokens.max() or 10), 10.0)]
     middle = (ends[0] * ends[1]) ** 0.5
     frame = frame.with_columns(
         text.alias("sign"),

@@ -51,8 +51,9 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         for own in (part.filter(~is_rounding), part.filter(is_rounding)):
             if own.is_empty():
                 continue
-            look = {"panels": panels_of(own), "colour": by_size(own["size"]), "title": "nats a token"}
-            strips.append(titled(trend(own, **look, detail=["size"], is_log=is_increase), row))
+            panels, colour = panels_of(own), by_size(own["size"])
+            chart = trend(own, panels=panels, colour=colour, title="nats a token", detail=["size"], is_log=is_increase)
+            strips.append(titled(chart, row))
     return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
 
 

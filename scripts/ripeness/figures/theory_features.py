@@ -6,9 +6,10 @@ import polars as pl
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import BASE, labelled, over_seeds
 from ripeness.figures.network_panels import ORDERED, line_colours, points, time_axis
-from ripeness.figures.panels import WIDTH, titled
+from ripeness.figures.panels import WIDTH, layered, titled
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
+from ripeness.tables.single_numbers import as_number
 
 LEAST = 0.6  # of the least loss after noise, below which the loss without noise is not drawn
 
@@ -44,8 +45,9 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart:
     """Two panels; a dashed rule is where learning one more feature begins to cost."""
     colour = line_colours(frame, ORDERED)
     # without noise the loss falls to 0, which has no logarithm and would flatten all turns
-    frame = frame.filter(pl.col("value") > LEAST * frame.filter(pl.col("line") != BASE)["value"].min())
-    look = {"title": "pre-training loss after noise", "scale": alt.Scale(type="log", nice=False, padding=8)}
+    noisy = frame.filter(pl.col("line") != BASE)
+    frame = frame.filter(pl.col("value") > LEAST * as_number(noisy["value"].min()))
+    scale = alt.Scale(type="log", nice=False, padding=8)
     charts = []
     for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
         by_feature = part["n_learned"].is_not_null().any()
@@ -55,12 +57,12 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart:
             else time_axis()
         )
         part = part.drop([column for column in part.columns if part[column].is_null().all()])
-        layers = points(part, x, colour, **look)
+        layers = points(part, x, colour, title="pre-training loss after noise", scale=scale)
         if by_feature:
             turns = part.filter(pl.col("turn").is_not_null()).unique(["line", "turn"], maintain_order=True)
             turn = alt.Chart(turns.select("line", "turn")).mark_rule(strokeDash=[5, 3], strokeWidth=1.4)
             layers.insert(0, turn.encode(x="turn:Q", color=colour))
-        charts.append(titled(alt.layer(*layers).properties(width=WIDTH / 2 - 70, height=300), name))
+        charts.append(titled(layered(*layers).properties(width=WIDTH / 2 - 70, height=300), name))
     return alt.hconcat(*charts)
 
 

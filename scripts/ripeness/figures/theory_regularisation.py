@@ -8,12 +8,13 @@ from ripeness.figures.network_frames import labelled, tuned
 from ripeness.figures.network_panels import ORDERED, by_target
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
+from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     """Fine-tuning under each pull: at the highest fixed rate, and at the rate chosen for each checkpoint."""
     rows = tables.simulated["tuned_networks"]
-    highest = rows.filter("is_fixed")["rate"].max()
+    highest = as_number(rows.filter("is_fixed")["rate"].max())
     fixed, chosen = (
         tuned(part, ["target", "pull"]) for part in (rows.filter("is_fixed", rate=highest), rows.filter("is_chosen"))
     )

@@ -6,7 +6,7 @@ import polars as pl
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import labelled, over_seeds
 from ripeness.figures.network_panels import ORDERED, line_colours, points, time_axis
-from ripeness.figures.panels import WIDTH
+from ripeness.figures.panels import WIDTH, layered
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 
@@ -21,8 +21,9 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 def chart(frame: pl.DataFrame) -> alt.LayerChart:
     """Points of Monte Carlo on the lines of the closed form."""
     colour = line_colours(frame, ORDERED)
-    look = {"title": "loss that noise adds", "scale": alt.Scale(type="log", nice=False, padding=8)}
-    return alt.layer(*points(frame, time_axis(), colour, **look)).properties(width=0.6 * WIDTH, height=320)
+    scale = alt.Scale(type="log", nice=False, padding=8)
+    layers = points(frame, time_axis(), colour, title="loss that noise adds", scale=scale)
+    return layered(*layers).properties(width=0.6 * WIDTH, height=320)
 
 
 FIGURE = Figure(

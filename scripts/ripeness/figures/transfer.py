@@ -10,6 +10,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import OWN_DATASET
 from ripeness.tables.intervals import POINT, changes, paired_variance
+from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
@@ -33,7 +34,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     The diagonal, the gain on the dataset itself, is grey: it has a figure of its own and would set the scale.
     """
     others = frame.filter(pl.col("dataset") != pl.col("probe"))
-    size = max(0.05, float(others["value"].abs().max() or 0))
+    size = max(0.05, as_number(others["value"].abs().max() or 0))
     is_dark = (pl.col("value").abs() > 0.65 * size) & (pl.col("dataset") != pl.col("probe"))
     frame = frame.with_columns(is_dark.alias("is_dark"))
     n = frame["probe"].n_unique()

@@ -36,8 +36,8 @@ class Claim:
 
     def worded(self, found: Finding) -> Finding:
         """Put the claim's words into what a judge found."""
-        words = {"id": self.id, "claim": self.text, "source": self.source}
-        return replace(found, **words, figure=found.figure or self.figure, unit=found.unit or self.unit)
+        figure, unit = found.figure or self.figure, found.unit or self.unit
+        return replace(found, id=self.id, claim=self.text, source=self.source, figure=figure, unit=unit)
 
     def test(self, tables: Tables, settings: Settings) -> Finding:
         """Test the claim on tables that allow it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Finding:
     details: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
 
 
-def settings_from(values: Mapping[str, object]) -> Settings:
+def settings_from(values: Mapping[str, Any]) -> Settings:
     """Make settings from the study's key `findings`; UserError for a key that is not known."""
     known = [entry.name for entry in fields(Settings)]
     for key in values:
@@ -78,9 +79,9 @@ def settings_from(values: Mapping[str, object]) -> Settings:
     return Settings(**values)
 
 
-def undecided(blank: Finding, reason: str, **known: object) -> Finding:
+def undecided(blank: Finding, reason: str) -> Finding:
     """Say that the claim cannot be decided, and why."""
-    return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.", **known)
+    return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.")
 
 
 def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:

@@ -49,7 +49,7 @@ def has_noise_or_tuned_text(tables: Tables) -> bool:
 def has_several_rates(tables: Tables) -> bool:
     """Say whether a method was tried at several learning rates."""
     rates = tables.cells.group_by("method", "dataset").agg(pl.col("learning_rate").n_unique())["learning_rate"]
-    return (rates.max() or 0) > 1
+    return bool((rates > 1).any())
 
 
 def has_several_methods(tables: Tables) -> bool:
@@ -59,5 +59,7 @@ def has_several_methods(tables: Tables) -> bool:
 
 def has_several_phases(tables: Tables) -> bool:
     """Say whether checkpoints of several phases of pre-training were tuned, or perturbed with noise."""
-    changed = [tables.cells.select("phase")] + ([tables.sensitivity.select("phase")] if has_noise(tables) else [])
+    changed = [tables.cells.select("phase")]
+    if tables.sensitivity is not None and has_noise(tables):
+        changed.append(tables.sensitivity.select("phase"))
     return pl.concat(changed)["phase"].n_unique() > 1

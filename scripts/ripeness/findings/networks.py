@@ -36,7 +36,8 @@ def judged(
     result = over_seeds(values, settings)
     if np.isnan(result.low):
         lack = "one seed has no spread" if len(values) < 2 else "a seed has no such number"
-        return undecided(finding, f"{lack}. {finding.statement}".rstrip("."), effect=number(result.effect))
+        finding = replace(finding, effect=number(result.effect))
+        return undecided(finding, f"{lack}. {finding.statement}".rstrip("."))
     verdict = judge(result.low, result.high, smallest=smallest)
     finding = with_effect(replace(finding, verdict=verdict), result, settings)
     if not result.se:  # no study of such seeds says what another would see

@@ -15,6 +15,7 @@ import polars as pl
 from ripeness.findings.finding import Settings
 from ripeness.findings.scores import Block, Point, Row, Scores
 from ripeness.stats.resampling import mean_of, redraw_items
+from ripeness.tables.single_numbers import as_number
 
 FOLDS = 5
 SMALL_BASE = 0.05  # a ratio to a smaller score says nothing
@@ -112,8 +113,8 @@ def choice_floor(block: Block, measurements: pl.DataFrame) -> tuple[str, float]:
     rows = measurements.filter(pl.col("probe") == block.probe)
     if "probe_format" in rows.columns:
         rows = rows.filter(pl.col("probe_format") == block.format)
-    known = {name: rows[name].max() for name in ("chance", "majority") if name in rows.columns}
-    known = {name: float(value) for name, value in known.items() if value is not None}
+    largest = {name: rows[name].max() for name in ("chance", "majority") if name in rows.columns}
+    known = {name: as_number(value) for name, value in largest.items() if value is not None}
     if not known:
         known = {"majority": float(np.bincount(block.gold).max() / len(block.gold))}
     name = max(known, key=lambda key: known[key])

@@ -37,7 +37,7 @@ class Grid:
     @property
     def rates(self) -> np.ndarray:
         """The learning rates, increasing."""
-        return np.array([curve.key["learning_rate"] for curve in self.text], float)
+        return np.array([curve.rate for curve in self.text], float)
 
 
 def grids_of(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings) -> list[Grid]:
@@ -47,7 +47,7 @@ def grids_of(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings
     cases = grouped(texts, lambda curve: str(([curve.key[name] for name in CASE], curve.runs, curve.tokens.tolist())))
     grids = []
     for curves in cases.values():
-        curves = sorted(curves, key=lambda curve: float(curve.key["learning_rate"]))
+        curves = sorted(curves, key=lambda curve: curve.rate)
         others = [[matching(kind, curve, TREATED[1:]) for curve in curves] for kind in (answers, moved)]
         grids.append(Grid(curves, *others))
     return grids
@@ -71,9 +71,16 @@ def tuned_answer(grid: Grid, chosen: pl.DataFrame) -> Curve | None:
     return by_choice(grid, grid.answer, chosen)
 
 
+def stacked(curves: Sequence[Curve | None]) -> np.ndarray | None:
+    """Values of the curves of a grid [rates, checkpoints, repeats]; None where one is not known."""
+    known = [curve.values for curve in curves if curve is not None]
+    return np.stack(known) if len(known) == len(curves) else None
+
+
 def by_choice(grid: Grid, curves: Sequence[Curve | None], chosen: pl.DataFrame) -> Curve | None:
     """One of the kinds of curve at the chosen rate; formats that chose differently are averaged by their number."""
-    if any(curve is None for curve in curves):
+    values = stacked(curves)
+    if values is None:
         return None
     first, shares = grid.text[0], np.zeros((len(grid.rates), *grid.text[0].values.shape))
     own = chosen.filter(dataset=first.key["dataset"], method=first.key["method"])
@@ -85,7 +92,6 @@ def by_choice(grid: Grid, curves: Sequence[Curve | None], chosen: pl.DataFrame) 
     total = shares.sum(axis=0)
     if (total == 0).any():
         return None
-    values = np.stack([curve.values for curve in curves])
     weighted = np.where(shares > 0, values * shares, 0.0).sum(axis=0) / total
     return replace(first, key={name: first.key[name] for name in CASE}, values=weighted)
 
@@ -102,9 +108,10 @@ def at_equal_displacement(grid: Grid) -> tuple[Curve, float] | None:
 
     The distance is the middle (on a log scale) of what every checkpoint and repeat reaches within the grid.
     """
-    if len(grid.rates) < 2 or any(curve is None for curve in grid.displacement):
+    moved = stacked(grid.displacement)
+    if len(grid.rates) < 2 or moved is None:
         return None
-    moved = np.log(np.stack([curve.values for curve in grid.displacement]))  # [rates, checkpoints, repeats]
+    moved = np.log(moved)
     low, high = moved.min(axis=0).max(), moved.max(axis=0).min()
     if not low < high:
         return None
@@ -117,9 +124,9 @@ def at_equal_answer_loss(grid: Grid) -> tuple[Curve, float] | None:
     The loss is the least that every checkpoint and repeat reaches (as in arXiv 2605.02105); the smallest rate counts
     that gets there, since beyond the best one a rate only destroys.
     """
-    if len(grid.rates) < 2 or any(curve is None for curve in grid.answer):
+    losses = stacked(grid.answer)
+    if len(grid.rates) < 2 or losses is None:
         return None
-    losses = np.stack([curve.values for curve in grid.answer])
     if not np.isfinite(losses).all():
         return None
     target = float(losses.min(axis=0).max())

@@ -53,7 +53,7 @@ def ripe_answers(tables: Iterable[pl.LazyFrame], settings: Settings) -> list[Ans
     """
     frames = [own_scores(table, settings) for table in tables]
     scores = pl.concat(frames) if frames else pl.DataFrame()
-    answers = []
+    answers: list[Answer] = []
     if scores.is_empty():
         return answers
     methods = sorted(scores["method"].unique(), key=lambda name: (name != settings.method, name))

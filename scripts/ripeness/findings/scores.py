@@ -185,7 +185,8 @@ def matrix_of(answers: pl.DataFrame, columns: pl.DataFrame) -> tuple[list[Row], 
     total = np.bincount(place, places["score"].to_numpy(), minlength=shape[0] * shape[1])
     count = np.bincount(place, minlength=shape[0] * shape[1])
     models = [
-        Row(*(intern(name) if isinstance(name, str) else name for name in row)) for row in rows.select(ROW).iter_rows()
+        Row._make(intern(name) if isinstance(name, str) else name for name in row)
+        for row in rows.select(ROW).iter_rows()
     ]
     return models, np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape)
 

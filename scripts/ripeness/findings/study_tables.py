@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Tables:
     @classmethod
     def of(cls, **tables: object) -> "Tables":
         """Hold tables that are in memory; None stands for one that the study does not have."""
-        return cls({name: lambda table=table: table for name, table in tables.items() if table is not None})
+        return cls({name: partial(itself, table) for name, table in tables.items() if table is not None})
 
     def has(self, name: str) -> bool:
         """Say whether the study has a table."""
@@ -101,6 +101,11 @@ class Tables:
         return [entry for entry in found if "answers" not in entry]
 
 
+def itself(table: Any) -> Any:
+    """Return a table that is in memory already."""
+    return table
+
+
 def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | None = None) -> Tables:
     """Make the tables of files by name of the table, where there are any; matrices of scores are kept in `folder`.
 
@@ -110,16 +115,16 @@ def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | Non
     for name, schema in SCHEMAS.items():
         if path := paths.get(name):
             check_table(path, schema)
-            found[name] = lambda path=path, schema=schema: read_table(path, schema=schema)
+            found[name] = partial(read_table, path, schema=schema)
     if places := paths.get("items"):
-        found["items"] = lambda: items_by_checkpoint(places)
+        found["items"] = partial(items_by_checkpoint, places)
         found["all_items"] = lambda: list(by_checkpoint(places).values())
         if folder is not None:
             found["scores"] = lambda: read_scores(places, settings, folder)
     if simulated := paths.get("simulated"):
         found["simulated"] = lambda: simulated_by_name(simulated)
     if path := paths.get("findings"):
-        found["findings"] = lambda path=path: read_entries(path, FINDING)
+        found["findings"] = partial(read_entries, path, FINDING)
     return Tables(found)
 
 

@@ -15,6 +15,7 @@ from ripeness.findings.pairs import trend
 from ripeness.findings.scores import Point, in_order
 from ripeness.stats.resampling import kendall
 from ripeness.tables.intervals import mean_or_null, scores
+from ripeness.tables.single_numbers import as_number
 
 SATURATES, CHANGES, AT_FLOOR, SHORT = "saturates", "still changing", "at the floor", "too few checkpoints"
 
@@ -78,7 +79,7 @@ def trajectory(key: tuple, curve: pl.DataFrame, points: list[Point]) -> Trajecto
     se = np.array([rows[point.checkpoint]["se"] for point in found], float)  # null becomes NaN
     level = curve["floor"].max()
     if level is not None:
-        floor = ("chance or majority", float(level), 0.0)
+        floor = ("chance or majority", as_number(level), 0.0)
     else:
         floor = (
             ("unknown", np.nan, np.nan) if kind == "choice" else ("first checkpoint", float(values[0]), float(se[0]))

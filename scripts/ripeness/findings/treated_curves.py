@@ -13,6 +13,7 @@ import polars as pl
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.finding import Settings
 from ripeness.tables.intervals import mean_or_null
+from ripeness.tables.single_numbers import as_number
 
 PLACE = ["series", "checkpoint", "tokens", "phase"]
 TREATED = ["probe", "dataset", "method", "learning_rate"]  # what tells curves of tuned models apart
@@ -32,6 +33,11 @@ class Curve:
     tokens: np.ndarray
     values: np.ndarray
     repeats: tuple[tuple[str, ...], ...]
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of a curve of tuned models."""
+        return as_number(self.key["learning_rate"])
 
     @property
     def mean(self) -> np.ndarray:

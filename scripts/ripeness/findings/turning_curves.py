@@ -55,15 +55,15 @@ def with_peak(finding: Finding, found: Found, settings: Settings) -> Finding:
     )
 
 
-def counts(curve: Curve) -> dict[str, object]:
-    """Count what a contrast of checkpoints rests on."""
+def counted(curve: Curve) -> Finding:
+    """Start a finding with the counts that a contrast of checkpoints rests on."""
     n_runs = len(curve.runs)
     runs = f"{n_runs} pre-training runs" if n_runs >= MIN_RUNS else "the pre-training run is taken as it is"
-    return {
-        "n_checkpoints": len(curve.tokens) * n_runs,
-        "n_seeds": len(curve.repeats),
-        "covers": f"how checkpoints scatter about a smooth curve, and that the best was picked; {runs}",
-    }
+    return Finding(
+        n_checkpoints=len(curve.tokens) * n_runs,
+        n_seeds=len(curve.repeats),
+        covers=f"how checkpoints scatter about a smooth curve, and that the best was picked; {runs}",
+    )
 
 
 def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> list[str]:
@@ -71,7 +71,7 @@ def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> lis
     found = []
     if len(whole) < len(curves):
         left = [curve for curve in curves if not curve.is_whole]
-        rates = sorted({f"{curve.key['learning_rate']:g}" for curve in left})
+        rates = sorted({f"{curve.rate:g}" for curve in left})
         found.append(f"Left out, since cells diverged or are missing: {len(left)} curves (rates {listed(rates)}).")
     if len(mean.runs) < MIN_RUNS:
         found.append(RUN_ALONE)

@@ -14,6 +14,7 @@ from ripeness.findings.trajectories import Trajectory, points_of
 from ripeness.stats.resampling import Estimate, with_interval
 from ripeness.tables.columns import IS_OWN
 from ripeness.tables.intervals import compared, mean_or_null, scores
+from ripeness.tables.single_numbers import as_number
 
 MANY = 1e9  # degrees of freedom of a standard error over items, of which the number is not known
 UNEVEN = 3.0  # times the median distance between checkpoints, in tokens and in their logarithm
@@ -38,10 +39,11 @@ def caveats_of(measurements: pl.DataFrame, settings: Settings) -> list[str]:
 def covers_of(measurements: pl.DataFrame, *, is_tuned: bool) -> str:
     """Say in words what an interval covers."""
     tuned = measurements.filter(pl.col("method") != "base")
-    n_seeds = tuned.group_by("series", "dataset").agg(n=pl.col("seed").drop_nulls().n_unique())["n"].min() or 0
+    n_seeds = tuned.group_by("series", "dataset").agg(n=pl.col("seed").drop_nulls().n_unique())["n"].min()
     text = covers(measurements["series"].n_unique(), 1 if is_tuned else 0)
     seeds = {0: "no tuning seeds are named:", 1: "one tuning seed:"}
-    return text.replace(seeds[1], seeds.get(n_seeds, f"{n_seeds} tuning seeds, of which the mean is taken:"))
+    n_least = int(as_number(n_seeds or 0))
+    return text.replace(seeds[1], seeds.get(n_least, f"{n_least} tuning seeds, of which the mean is taken:"))
 
 
 def uneven_caveats(checkpoints: dict[str, list[Point]]) -> list[str]:
@@ -95,8 +97,8 @@ def pairs_of(measurements: pl.DataFrame) -> pl.DataFrame:
     asked = ["series", "checkpoint", "probe", "probe_format", "shots", "metric"]
     base = rows.filter(method="base").group_by(asked).agg(before=pl.col("value").mean(), se_before=mean_or_null("se"))
     tuned = rows.filter(pl.col("method") != "base", pl.col("format") == pl.col("probe_format")).join(base, on=asked)
-    change = tuned.with_columns(is_own=IS_OWN, se=(pl.col("se") ** 2 + pl.col("se_before") ** 2).sqrt())
-    pairs = change.group_by(PAIR).agg(pl.col("before", "value").mean(), se=mean_or_null("se"))
+    changed = tuned.with_columns(is_own=IS_OWN, se=(pl.col("se") ** 2 + pl.col("se_before") ** 2).sqrt())
+    pairs = changed.group_by(PAIR).agg(pl.col("before", "value").mean(), se=mean_or_null("se"))
     change = pl.col("value") - pl.col("before")
     ratio = pl.when(pl.col("before") > 0).then(change / pl.col("before"))
     return pairs.with_columns(change=change, ratio=ratio).rename({"value": "after"}).sort(PAIR)

@@ -63,3 +63,12 @@ def test_one_seed_decides_nothing(networks):
     found = all_findings(Tables.of(simulated=one), Settings())
     assert {finding.verdict for finding in found} == {"undecided"}
     assert "one seed has no spread" in found[0].statement and json.dumps(as_rows(found), allow_nan=False)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_delay_that_no_logarithm_has_is_undefined_in_the_sentence(networks):
+    at_the_start = turned(networks, "tuned_networks", "time", pl.lit(0.0))
+    found = ON_NETWORKS["pull-delays"].test(Tables.of(simulated=at_the_start), Settings())
+    assert found.verdict == "undecided"
+    assert "undefined doublings" in found.statement
+    assert all(row["effect"] is None for row in found.details)

@@ -17,6 +17,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
 from ripeness.stats.resampling import Estimate, decide
 from ripeness.tables.intervals import mean_or_null
+from ripeness.tables.single_numbers import as_number
 
 CHANGES = {"noise": NOISE, "tuning": TREATED}  # what tells repeats of a change apart
 REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
@@ -27,8 +28,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
     A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed.
     """
-    damages = {"noise": noise_damage(tables.sensitivity), "tuning": tuning_damage(tables.measurements)}
-    found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items() if damage is not None}
+    damages = {} if tables.sensitivity is None else {"noise": noise_damage(tables.sensitivity)}
+    damages["tuning"] = tuning_damage(tables.measurements)
+    found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items()}
     found = {name: pairs for name, pairs in found.items() if not pairs.is_empty()}
     if not found:
         return undecided(Finding(), "no decayed or annealed checkpoint has a stable one with as many tokens beside it")
@@ -64,10 +66,8 @@ CLAIM = Claim(
 )
 
 
-def noise_damage(sensitivity: pl.DataFrame | None) -> pl.DataFrame | None:
+def noise_damage(sensitivity: pl.DataFrame) -> pl.DataFrame:
     """Collect what noise added to the loss: a row for each checkpoint, scale and draw."""
-    if sensitivity is None:
-        return None
     rows_ = sensitivity.filter(pl.col("perturbation") == "noise")
     return rows_.select(*PLACE, "pretraining_seed", *NOISE, "base_loss", "increase", repeat="noise_seed")
 
@@ -125,13 +125,14 @@ def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | Non
     parts = []
     for name, pairs in found.items():
         result = contrast(pairs, settings)
-        times = 2 ** float(pairs["ratio"].mean())
+        times = 2 ** as_number(pairs["ratio"].mean())
         reach = f", {signed(result.effect)} {between(result.low, result.high)} doublings" if result else ""
         text = f"by {name} a decayed checkpoint loses {times:.2f} times what a stable one of equal tokens does{reach}"
-        if trends[name] is not None:
-            text += f" (tokens alone: {signed(trends[name])} doublings for a doubling of tokens, late in pre-training)"
+        trend = trends[name]
+        if trend is not None:
+            text += f" (tokens alone: {signed(trend)} doublings for a doubling of tokens, late in pre-training)"
         parts.append(text)
-    change = float(next(iter(found.values()))["base_change"].mean())
+    change = as_number(next(iter(found.values()))["base_change"].mean())
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}. Its own loss, unchanged, differs by {signed(change)} nats a token."
 
@@ -152,7 +153,7 @@ def rows(pairs: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, o
     found = []
     for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):
         result = contrast(part, settings)
-        interval = numbers(result) if result else {"effect": float(part["ratio"].mean()), "low": None, "high": None}
-        levels = {"increase": float(part["increase"].mean()), "stable_increase": float(part["before"].mean())}
+        interval = numbers(result) if result else {"effect": as_number(part["ratio"].mean()), "low": None, "high": None}
+        levels = {"increase": as_number(part["increase"].mean()), "stable_increase": as_number(part["before"].mean())}
         found.append({"change": name, **dict(zip(keys, key, strict=True)), **interval, **levels})
     return found

@@ -8,7 +8,7 @@ from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.needs import has_cells, has_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
-from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
+from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning, with_peak
 from ripeness.runtime.wording import human
 from ripeness.stats.resampling import decide
 from ripeness.stats.turning_points import Found, Refused, TurningPoint
@@ -27,7 +27,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None:
         return undecided(Finding(), "no loss on running text was measured of tuned models at every checkpoint")
     found = turning(mean, settings)
-    blank = Finding(**counts(mean))
+    blank = counted(mean)
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
     answers = [curve for curve in answer_losses(tables.measurements, settings) if curve.is_whole]
@@ -66,10 +66,10 @@ def fixed_sentence(
         f"token of pre-training text and the best before it ({best}) at {mean.mean[found.peak.best]:.2f}, "
         f"{size(found)}"
     )
-    rates = sorted({float(curve.key["learning_rate"]) for curve in whole})
+    rates = sorted({curve.rate for curve in whole})
     worse = []
     for rate in rates:
-        at = averaged([c for c in whole if c.key["learning_rate"] == rate and c.runs == mean.runs])
+        at = averaged([c for c in whole if c.rate == rate and c.runs == mean.runs])
         turn = turning(at, settings) if at else None
         if isinstance(turn, Found) and turn.peak.low > settings.smallest_loss:
             worse.append(f"{rate:g}")

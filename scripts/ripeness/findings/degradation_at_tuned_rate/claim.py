@@ -12,7 +12,7 @@ from ripeness.findings.needs import has_cells, has_several_rates, has_tuned_text
 from ripeness.findings.rate_grids import chosen_rates, grids_of, readings
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, averaged
-from ripeness.findings.turning_curves import caveats, counts, of_other_runs, size, turn_row, turning, with_peak
+from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning, with_peak
 from ripeness.stats.resampling import decide_absence
 from ripeness.stats.turning_points import Found, Refused
 
@@ -32,7 +32,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None or not mean.is_whole:
         return undecided(Finding(), "the cells of the chosen rates are not all there")
     turn = turning(mean, settings)
-    blank = Finding(**counts(mean))
+    blank = counted(mean)
     if isinstance(turn, Refused):
         return undecided(blank, turn.reason)
     details = [

@@ -46,10 +46,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         details=tuple(row for one in conditions for row in spread_rows(one, conditions[one])),
     )
     falls = {one: fall(found, found.units, settings) for one, found in conditions.items()}
-    if falls[name] is None:
+    main = falls[name]
+    if main is None:
         need = f"{settings.min_checkpoints} checkpoints at which a dataset is off its floor"
         return undecided(finding, f"a trend needs {need}, and no dataset has as many")
-    result, tau = falls[name]
+    result, tau = main
     finding = replace(
         finding,
         verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
@@ -173,13 +174,13 @@ def spread_caveats(
             f"Ceiling: at later checkpoints the score is {CEILING:.2f} or more in every format, which leaves "
             f"no room for a spread ({listed(high)})."
         )
-    other = falls.get("untouched")
+    main, other = falls[name], falls.get("untouched")
     if name == "untouched":
         caveats.append("Untouched checkpoints only: no tuned model was asked in several formats.")
-    elif other is None:
+    elif main is None or other is None:
         caveats.append("The untouched checkpoints do not allow the same comparison.")
     else:
-        verdicts = [decide(one.low, one.high, smallest=settings.smallest_effect) for one in (falls[name][0], other[0])]
+        verdicts = [decide(one.low, one.high, smallest=settings.smallest_effect) for one in (main[0], other[0])]
         if verdicts[0] != verdicts[1]:
             caveats.append(f"Before tuning the same claim is {verdicts[1]}.")
     return caveats

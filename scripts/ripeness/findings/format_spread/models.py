@@ -100,7 +100,8 @@ def asked_in_all_formats(block: Block, settings: Settings, *, is_tuned: bool) ->
 def answers_of(block: Block, asked: Asked) -> np.ndarray:
     """Scores [models, formats, items]."""
     keys = [key for found in asked.values() for key in found]
-    values = block.values[keys] if isinstance(keys[0], int) else np.stack([block.base[key] for key in keys])
+    tuned = [key for key in keys if isinstance(key, int)]
+    values = block.values[tuned] if tuned else np.stack([block.base[key] for key in keys if isinstance(key, tuple)])
     return values.reshape(len(asked), -1, block.n_items)
 
 

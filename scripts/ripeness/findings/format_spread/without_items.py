@@ -12,6 +12,7 @@ from ripeness.findings.without_items import PLACE, caveats_of, covers_of, halves
 from ripeness.stats.resampling import kendall, mean_of
 from ripeness.tables.columns import IS_OWN
 from ripeness.tables.intervals import compared, scores
+from ripeness.tables.single_numbers import as_number
 
 
 def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +45,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     caveats = (*caveats_of(measurements, settings), *method_caveats(measurements))
     spreads = spreads_of(measurements)
     if spreads.is_empty():
-        return undecided(Finding(), "no dataset was asked in two formats or more", caveats=caveats)
+        return undecided(Finding(caveats=caveats), "no dataset was asked in two formats or more")
     said = [trend_sentence(spreads.filter(condition=name), name, settings) for name in ("tuned", "untouched")]
     missing = sorted(
         set(spreads["probe"]) - set(spreads.filter(pl.col("n_formats") == spreads["n_formats"].max())["probe"])
@@ -79,7 +80,8 @@ def trend_sentence(spreads: pl.DataFrame, name: str, settings: Settings) -> str:
         taus.append(kendall(ordered["deviation"].to_numpy()[:, None])[0])
     head = "After tuning" if name == "tuned" else "Before tuning"
     if not early:
-        return f"{head} the best and the worst format are {spreads['spread'].mean():.2f} apart at one checkpoint."
+        apart = as_number(spreads["spread"].mean())
+        return f"{head} the best and the worst format are {apart:.2f} apart at one checkpoint."
     tau = float(mean_of(np.array(taus)))
     return (
         f"{head} the best and the worst format are {np.mean(early):.2f} apart at earlier checkpoints and "

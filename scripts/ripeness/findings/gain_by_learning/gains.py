@@ -80,7 +80,8 @@ class Gains:
 
     def __or__(self, other: "Gains") -> "Gains":
         """Join the gains at different checkpoints; the draws take no more room."""
-        sums = {unit: self.sums.get(unit, 0) + other.sums.get(unit, 0) for unit in self.sums | other.sums}
+        none = np.zeros(())
+        sums = {unit: self.sums.get(unit, none) + other.sums.get(unit, none) for unit in self.sums | other.sums}
         return Gains(self.found + other.found, sums, self.n_items | other.n_items)
 
 
@@ -216,12 +217,12 @@ def mean_gain(gains: Gains, settings: Settings) -> Estimate:
     share = np.array([gain.share for gain in gains.found])[:, None]
     alone = np.zeros(len(share), int)
     shares = {gain.part: gain.share for gain in gains.found}
-    replicates = ratio(*sum(shares[unit[0]] * sums for unit, sums in gains.sums.items()))
+    total, n = sum((shares[unit[0]] * sums for unit, sums in gains.sums.items()), start=np.zeros((2, 1)))
 
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return grouped_means(values, weights * share, alone)[0]
 
-    return estimated(statistic, gains, replicates=replicates, settings=settings)
+    return estimated(statistic, gains, replicates=ratio(total, n), settings=settings)
 
 
 def n_items_of(gains: Gains) -> int:

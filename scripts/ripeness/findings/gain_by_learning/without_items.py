@@ -32,6 +32,7 @@ from ripeness.findings.without_items import (
 )
 from ripeness.stats.resampling import decide
 from ripeness.tables.intervals import compared, mean_or_null
+from ripeness.tables.single_numbers import as_number
 
 
 def group_of(measurements: pl.DataFrame, settings: Settings) -> dict[tuple[str, str], str]:
@@ -71,7 +72,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
         reason = "no tuned model was measured beside its untouched one on what it was tuned on"
-        return undecided(Finding(), reason, caveats=tuple(caveats))
+        return undecided(Finding(caveats=tuple(caveats)), reason)
     groups = [(*place, group) for place, group in group_of(measurements, settings).items()]
     pairs = pairs.join(named(groups, ["series", "probe", "group"]), on=["series", "probe"], how="left")
     ends = [(p.series, p.checkpoint) for found in points_of(measurements).values() for p in late(trend(found))]
@@ -91,7 +92,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         what = f"every dataset is {only} ({probes})" if only else "no dataset is in a group"
         return undecided(finding, f"at the later checkpoints {what}, which leaves nothing to compare")
     most = gains.group_by("series").agg(n=pl.col("checkpoint").n_unique())["n"].max()
-    return on_enough(judged_gain(finding, means, main, settings), int(most), settings)
+    return on_enough(judged_gain(finding, means, main, settings), int(as_number(most)), settings)
 
 
 def judged_gain(

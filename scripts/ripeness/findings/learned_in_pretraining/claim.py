@@ -52,7 +52,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     rows = [learned_row(curve, len(curves), settings) for curve in curves]
     names: dict[str, list[str]] = {}
     for curve, row in zip(curves, rows, strict=True):
-        names.setdefault(row["class"], []).append(label(curve, scores))
+        names.setdefault(str(row["class"]), []).append(label(curve, scores))
     finding = Finding(
         statement=sentence_on_learning(rows, names),
         covers=covers(len(scores.checkpoints), 0),

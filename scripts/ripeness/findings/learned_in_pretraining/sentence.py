@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ripeness.findings.finding import listed
 from ripeness.runtime.wording import human
+from ripeness.tables.single_numbers import as_number
 
 GROUPED_BY_GAP = "Datasets are grouped by the scores that the gap compares, which makes the gap a little too large."
 
@@ -42,4 +43,4 @@ def first_seen(row: Mapping[str, object]) -> str:
     tokens = row["first_tokens"]
     if row["class"] != "high from the start" or tokens is None:
         return ""
-    return f", first measured at {human(int(tokens))} tokens"
+    return f", first measured at {human(int(as_number(tokens)))} tokens"

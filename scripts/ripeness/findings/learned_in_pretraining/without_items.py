@@ -26,10 +26,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     curves = [c for c in every if len(c.values) >= settings.min_checkpoints and not np.isnan(c.floor)]
     if not curves:
         return undecided(
-            Finding(),
+            Finding(caveats=tuple(caveats_of(measurements, settings))),
             f"no dataset is measured at {settings.min_checkpoints} untouched checkpoints, with its chance level or as "
             "generated text",
-            caveats=tuple(caveats_of(measurements, settings)),
         )
     details = [learned_row(curve, len(curves), settings) for curve in curves]
     names: dict[str, list[str]] = {}

@@ -13,6 +13,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE, TEXT, in_trend
 from ripeness.stats.resampling import Estimate, absence_p
 from ripeness.tables.intervals import mean_or_null
+from ripeness.tables.single_numbers import as_number
 
 ON_ANSWERS = "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning"
 CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
@@ -59,10 +60,17 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     shown = best.answer if decides == "answer" else best.text
     p_value = absence_p(shown, smallest=limit) if decides == "answer" else shown.p_value
-    effect = {"effect": shown.effect, "low": shown.low, "high": shown.high, "mde": shown.mde}
-    finding = replace(blank, **effect, confidence=confidence, p_value=min(1.0, p_value * len(found)))
+    finding = replace(
+        blank,
+        effect=shown.effect,
+        low=shown.low,
+        high=shown.high,
+        mde=shown.mde,
+        confidence=confidence,
+        p_value=min(1.0, p_value * len(found)),
+    )
     most = trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
-    return on_enough(finding, int(most), settings)
+    return on_enough(finding, int(as_number(most)), settings)
 
 
 CLAIM = Claim(
@@ -100,11 +108,11 @@ def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
 def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: float) -> Change | None:
     """Paired differences of a method from plain tuning; None where nothing varies to have an interval from."""
     pairs = losses.filter(method=method).join(losses.filter(method=plain), on=CELL, suffix="_plain")
-    found = [
+    text, answer = (
         difference(pairs.with_columns(change=pl.col(kind) - pl.col(f"{kind}_plain")), confidence)
         for kind in ("text", "answer")
-    ]
-    return Change(method, *found) if all(found) else None
+    )
+    return None if text is None or answer is None else Change(method, text, answer)
 
 
 def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:

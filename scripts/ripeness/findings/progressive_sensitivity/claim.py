@@ -15,6 +15,7 @@ from ripeness.findings.pairs import generator
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
 from ripeness.stats.resampling import Estimate, decide, kendall, redraw, with_interval
+from ripeness.tables.single_numbers import as_number
 
 NORMALISATIONS = {  # the first that was measured decides, which is that of the paper; then what the others say
     "init": "in units of the initialisation",
@@ -30,11 +31,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     independent between checkpoints, and pre-training runs where there are enough of them.
     """
     sensitivity = tables.sensitivity
-    curves = noise_increases(sensitivity, settings)
-    if not curves:
+    curves = [] if sensitivity is None else noise_increases(sensitivity, settings)
+    if sensitivity is None or not curves:
         return undecided(Finding(), "no checkpoint was perturbed with noise")
     longest = max(len(curve.tokens) for curve in curves)
-    blank = Finding(**counts(sensitivity, curves))
+    blank = counted(sensitivity, curves)
     if longest < settings.min_checkpoints:
         return undecided(
             blank, f"{longest} trained checkpoints are too few for a trend (at least {settings.min_checkpoints})"
@@ -69,17 +70,17 @@ CLAIM = Claim(
 )
 
 
-def counts(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> dict[str, object]:
-    """Count what the finding rests on."""
+def counted(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> Finding:
+    """Start a finding with the counts that it rests on."""
     runs = {run for curve in curves for run in curve.runs}
     n_noise = sensitivity.filter(pl.col("perturbation") == "noise")["noise_seed"].n_unique()
     between_runs = f" and {len(runs)} pre-training runs" if len(runs) >= MIN_RUNS else ""
-    return {
-        "n_checkpoints": sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in curves}.values()),
-        "n_seeds": n_noise,
-        "n_items": int(sensitivity["n_items"].max()),
-        "covers": f"{n_noise} draws of the noise, the sampling of passages{between_runs}",
-    }
+    return Finding(
+        n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in curves}.values()),
+        n_seeds=n_noise,
+        n_items=int(as_number(sensitivity["n_items"].max())),
+        covers=f"{n_noise} draws of the noise, the sampling of passages{between_runs}",
+    )
 
 
 def errors_of(sensitivity: pl.DataFrame, settings: Settings) -> dict[tuple, np.ndarray]:

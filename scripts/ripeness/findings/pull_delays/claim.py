@@ -11,6 +11,7 @@ from ripeness.findings.network_tuning import left_out, series_of, turns
 from ripeness.findings.networks import BLANK, SOURCE, judged, known, over_seeds
 from ripeness.findings.study_tables import Tables
 from ripeness.stats.resampling import decide
+from ripeness.tables.single_numbers import as_number
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -26,17 +27,18 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         without = series.get((target, rate, 0.0))
         if pull and without is not None:
             later.setdefault(pull, []).append(np.log2(turns(part, "loss") / turns(without, "loss")))
-            costs.setdefault(pull, []).append(part["task_loss"].mean() - without["task_loss"].mean())
+            costs.setdefault(pull, []).append(
+                as_number(part["task_loss"].mean()) - as_number(without["task_loss"].mean())
+            )
     if not later:
         return undecided(finding, "the study has no pull beside 0")
     means = {pull: np.mean(found, axis=0) for pull, found in sorted(later.items())}
-    details = [
-        {"pull": pull, "task_loss_change": float(np.mean(costs[pull]))} | known(over_seeds(found, settings))
-        for pull, found in means.items()
-    ]
+    delays = {pull: over_seeds(found, settings) for pull, found in means.items()}
+    changes = {pull: float(np.mean(costs[pull])) for pull in means}
+    details = [{"pull": pull, "task_loss_change": changes[pull], **known(delay)} for pull, delay in delays.items()]
     said = "; ".join(
-        f"{row['pull']:g}: {signed(row['effect'])} doublings, loss on the task {signed(row['task_loss_change'])}"
-        for row in details
+        f"{pull:g}: {signed(delay.effect)} doublings, loss on the task {signed(changes[pull])}"
+        for pull, delay in delays.items()
     )
     statement = f"How much later the pre-training loss after fine-tuning is least under a pull of {said}."
     finding = replace(finding, statement=statement, details=tuple(details))

@@ -8,6 +8,7 @@ from ripeness.findings.needs import has_networks
 from ripeness.findings.network_tuning import RISE, decide_rise, rise_after_best
 from ripeness.findings.networks import BLANK, SOURCE
 from ripeness.findings.study_tables import Tables
+from ripeness.tables.single_numbers import as_number
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -18,7 +19,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(BLANK, "the study has no pull beside 0")
     rows = rows.filter(pull=strongest)
     finding = rise_after_best(rows, settings, key=["target", "rate"], value="loss", decide=decide_rise)
-    return replace(finding, statement=f"Under a pull of {strongest:g}: {finding.statement}")
+    return replace(finding, statement=f"Under a pull of {as_number(strongest):g}: {finding.statement}")
 
 
 CLAIM = Claim(

@@ -28,6 +28,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
 from ripeness.stats.resampling import Above, Estimate, absence_p, decide, decide_absence, estimate, grouped_means, ratio
+from ripeness.tables.single_numbers import as_number
 
 UNITS = {
     "choice": "score lost on generated answers by tuning on choices",
@@ -218,9 +219,12 @@ def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> lis
         )
     for kind, part in parts.items():
         mean, median = part["ratio_mean"], part["ratio_median"]
-        if mean is not None and median is not None and abs(mean - median) > 0.1:
+        if mean is None or median is None:
+            continue
+        apart = abs(as_number(mean) - as_number(median))
+        if apart > 0.1:
             caveats.append(
-                f"{DIRECTIONS[kind]}: mean and median ratio differ by {abs(mean - median):.0%}; "
+                f"{DIRECTIONS[kind]}: mean and median ratio differ by {apart:.0%}; "
                 "a few small untouched scores weigh much in the mean."
             )
     datasets = {kind: {loss.row.dataset for loss in losses.found if loss.kind == kind} for kind in DIRECTIONS}

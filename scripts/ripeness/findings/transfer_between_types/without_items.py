@@ -24,6 +24,7 @@ from ripeness.findings.without_items import (
     pairs_of,
 )
 from ripeness.tables.intervals import compared
+from ripeness.tables.single_numbers import as_number
 
 WITHIN = {"choice": "choice to other choice", "generation": "generation to other generation"}
 HEADS = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}
@@ -53,7 +54,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
         reason = "no model was measured, beside its untouched one, on another dataset than it was tuned on"
-        return undecided(Finding(), reason, caveats=tuple(caveats))
+        return undecided(Finding(caveats=tuple(caveats)), reason)
     untyped = sorted(name for name in set(pairs["dataset"]) if kinds.get(name) not in HEADS)
     if untyped:
         caveats.append(f"Of no one type, and in no direction: {listed(untyped)}.")
@@ -74,7 +75,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         details=(*({k: v for k, v in part.items() if k != "statement"} for part in parts), *pair_rows(pairs)),
     )
     changes = [part["effect"] for part in parts[:2]]
-    return finding if None in changes else replace(finding, effect=float(changes[1]) - float(changes[0]))
+    return finding if None in changes else replace(finding, effect=as_number(changes[1]) - as_number(changes[0]))
 
 
 def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool) -> dict[str, object]:
@@ -90,8 +91,8 @@ def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool)
     large = ratios.filter(~pl.col("is_tiny"))["ratio"]
     n_tiny, n_floor = int(found["is_tiny"].sum()), int(found["is_at_floor"].sum())
     row |= {
-        "effect": float(found["change"].mean()),
-        "median": float(found["change"].median()),
+        "effect": as_number(found["change"].mean()),
+        "median": as_number(found["change"].median()),
         "n_ratios": ratios.height,  # an untouched score of 0 has none
         "ratio_mean": ratios["ratio"].mean(),
         "ratio_median": ratios["ratio"].median(),
@@ -107,7 +108,7 @@ def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool)
 
 def sentence(row: Mapping[str, object], head: str) -> str:
     """Say what changes, with what the numbers cannot say."""
-    text = f"{head} by {signed(float(row['effect']))} over {row['n_pairs']} pairs"
+    text = f"{head} by {signed(as_number(row['effect']))} over {row['n_pairs']} pairs"
     if row["ratio_mean"] is not None:
         text += f", {row['ratio_mean']:+.1%} of the untouched score in the mean"
         text += f" and {row['ratio_median']:+.1%} in the median"

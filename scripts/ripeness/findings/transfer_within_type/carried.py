@@ -52,7 +52,7 @@ def judged(finding: Finding, carried: Carried, result: Estimate, settings: Setti
 
 def halves_of(scores: Scores) -> dict[Point, str]:
     """Say which half of its series' trend a checkpoint is in; the middle one of an odd number is in none."""
-    halves = {}
+    halves: dict[Point, str] = {}
     for points in map(trend, scores.checkpoints.values()):
         halves |= dict.fromkeys(points[: len(points) // 2], "earlier")
         halves |= dict.fromkeys(late(points) if len(points) > 1 else [], "later")
@@ -91,7 +91,7 @@ def pair_rows(carried: Carried, scores: Scores) -> list[dict[str, object]]:
         members.setdefault((row.series, row.dataset, change.probe, row.checkpoint), []).append(change)
     rows = []
     for (series, dataset, probe, checkpoint), found in members.items():
-        before, change = (float(np.mean([getattr(one, name) for one in found])) for name in ("before", "change"))
+        before, changed = (float(np.mean([getattr(one, name) for one in found])) for name in ("before", "change"))
         rows.append(
             {
                 "level": "pair",
@@ -102,8 +102,8 @@ def pair_rows(carried: Carried, scores: Scores) -> list[dict[str, object]]:
                 "dataset": dataset,
                 "probe": probe,
                 "before": number(before),
-                "change": number(change),
-                "ratio": number(change / before) if before >= SMALL_BASE else None,
+                "change": number(changed),
+                "ratio": number(changed / before) if before >= SMALL_BASE else None,
             }
         )
     return rows

@@ -46,7 +46,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     caveats = (*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs), UNLIKE)
     if pairs.is_empty():
         reason = "no model was measured, beside its untouched one, on another dataset of the type that it was tuned on"
-        return undecided(Finding(), reason, caveats=caveats)
+        return undecided(Finding(caveats=caveats), reason)
     carried = Carried([change_of(pair) for pair in pairs.iter_rows(named=True)])
     finding = Finding(
         covers=covers_of(measurements, is_tuned=True),

@@ -10,7 +10,7 @@ from ripeness.findings.finding import Finding, Settings, listed, undecided
 from ripeness.findings.needs import has_cells, has_noise_or_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
-from ripeness.findings.turning_curves import caveats, counts, size, turn_row, turning, with_peak
+from ripeness.findings.turning_curves import caveats, counted, size, turn_row, turning, with_peak
 from ripeness.runtime.wording import human
 from ripeness.stats.turning_points import MIN_FOR_KINK, Found, Refused, Turn
 
@@ -35,7 +35,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None:
         return undecided(Finding(), "no loss on running text was measured after noise or tuning")
     found = turning(mean, settings)
-    blank = Finding(figure="sensitivity" if noise else "tuning-loss", **counts(mean))
+    blank = replace(counted(mean), figure="sensitivity" if noise else "tuning-loss")
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
     details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
@@ -52,7 +52,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     if found.kind != "peak" or found.turn is None:
         return replace(with_peak(blank, found, settings), unit=CONTRAST)
-    return replace(blank, **doublings(mean, found.turn))
+    effect, low, high = doublings(mean, found.turn)
+    return replace(blank, effect=effect, low=low, high=high)
 
 
 CLAIM = Claim(
@@ -74,12 +75,14 @@ def reach(curve: Curve, turn: Turn) -> tuple[float, float]:
     return float(curve.tokens[max(first, 0)]), float(curve.tokens[min(last, len(places) - 1)])
 
 
-def doublings(curve: Curve, turn: Turn) -> dict[str, float]:
-    """How many doublings of tokens before the last checkpoint a curve turns."""
-    low, high = reach(curve, turn)
+def doublings(curve: Curve, turn: Turn) -> tuple[float, float, float]:
+    """Count the doublings of tokens between the turn of a curve and the last checkpoint, with the least and the most.
+
+    The least is that of a turn as late as possible.
+    """
+    first, last = reach(curve, turn)
     end = np.log2(curve.tokens[-1])
-    places = turn.place / np.log(2), np.log2(high), np.log2(low)
-    return {name: float(end - place) for name, place in zip(("effect", "low", "high"), places, strict=True)}
+    return float(end - turn.place / np.log(2)), float(end - np.log2(last)), float(end - np.log2(first))
 
 
 def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settings: Settings, *, change: str) -> str:
