@@ -23,7 +23,7 @@ from ripeness.tables.intervals import UNTUNED
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Every cell of the study with its status (done, diverged, missing) and facts of its training.
+    """List every cell of the study with its status (done, diverged, missing) and facts of its training.
 
     Running text and tasks of lm-eval, on which only the untouched model has a cell, are shown where not done.
     """
@@ -40,7 +40,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
-    """One square a cell: what is done, what diverged, what is missing; of many series, counts of them."""
+    """Draw one square per cell: done, diverged or missing; for many series, counts of cells instead."""
     if frame["panel"].n_unique() > MANY:
         return counts_of_cells(frame)
     columns = min(SIDE_BY_SIDE, frame["panel"].n_unique())
@@ -70,7 +70,7 @@ def chart(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
 
 
 def counts_of_cells(frame: pl.DataFrame) -> alt.LayerChart:
-    """How many cells of each series and dataset are done, and of how many."""
+    """Draw how many cells of each series and dataset are done, and out of how many."""
     counts = frame.group_by("series", "dataset").agg(
         pl.len().alias("n"), (pl.col("status") == "done").sum().alias("done"), pl.lit(False).alias("is_dark")
     )

@@ -15,7 +15,7 @@ NONE = "none"  # the size of no change, and the recipe of the untouched model
 
 
 def over_repeats(rows: pl.DataFrame, by: list[str], repeat: str, settings: Settings) -> pl.DataFrame:
-    """Mean of `value` by checkpoint and `by`, with `low` and `high`; the series becomes what its runs share.
+    """Average `value` by checkpoint and `by`, with `low` and `high`; series become the name that their runs share.
 
     Repeats without a number are left out.
     """

@@ -28,7 +28,7 @@ EXPECTED_RANGE = {2: 1.128, 3: 1.693, 4: 2.059, 5: 2.326, 6: 2.534}
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Highest minus lowest score over the formats a model is asked in, and the score of each pair of formats.
+    """Compute highest minus lowest score over the formats a model is asked in, and the score of each pair of formats.
 
     `row` is `spread` (tuned: the mean over training formats; `expected` is what sampling alone would give if
     the formats were equal and their items independent, an upper bound) or `matrix` (trained in `format`,
@@ -63,7 +63,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Spread over formats against tokens, then every pair of training format and format asked in."""
+    """Draw the spread over formats against tokens, then each pair of training format and format asked in."""
     treatment = pl.when(pl.col("method") == "base").then(pl.format("base, {} shots", "shots")).otherwise("method")
     spread = frame.filter(pl.col("row") == "spread").with_columns(treatment.alias("treatment"))
     few_shots = {f"base, {shots} shots": "#909090" for shots in spread["shots"].unique().sort() if shots}

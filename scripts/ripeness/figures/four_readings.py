@@ -16,7 +16,7 @@ READINGS = ["fixed", "tuned", "equal displacement", "equal answer loss", "tuned,
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Loss on running text after tuning, as four readings of one grid of rates have it; one with one rate has none."""
+    """Collect the loss on running text after tuning under four readings of each grid with several rates."""
     grids = [grid for grid in grids_of(tables.measurements, tables.cells, settings) if len(grid.rates) > 1]
     rows = []
     for name, curves in readings(grids, tables.cells).items():

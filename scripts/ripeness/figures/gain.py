@@ -11,7 +11,7 @@ from ripeness.tables.columns import IS_OWN
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Score gained by tuning on the dataset itself, and the scores before and after."""
+    """Compute the score gained by tuning on the dataset itself, and the scores before and after."""
     # measured on the dataset and in the format that the model was tuned in
     as_trained = pl.col("format") == pl.col("probe_format")
     in_domain = (pl.col("dataset") == pl.col("probe")) & as_trained

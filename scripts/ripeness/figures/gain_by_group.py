@@ -11,7 +11,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Mean gain at each checkpoint of datasets learned in pre-training and of others, and the difference.
+    """Average the gain at each checkpoint over datasets learned in pre-training and over others, with the difference.
 
     From the rows of the finding `gain-by-learning`, which classes datasets; the difference has its interval.
     """
@@ -35,7 +35,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
-    """Mean gains of both groups of datasets, and their difference: below, or beside where there is one series."""
+    """Draw the mean gain of both groups and their difference: below it, or at its right where there is one series."""
     colour = colours(frame["group"], GROUP_COLOURS)
     titles = {"gain": "score gained by tuning", "difference": "not learned minus learned"}
     strips = []

@@ -13,7 +13,7 @@ from ripeness.tables.intervals import POINT, pooled, scores, with_interval
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Scores of untouched checkpoints by format and number of shots, and the log-probability of the gold."""
+    """Collect scores of untouched checkpoints by format and number of shots, and the log-probability of the gold."""
     by = ["series", *POINT[1:], "probe", "probe_format", "shots"]
     base = tables.reported.filter(pl.col("method") == "base", pl.col("probe_kind").is_in(["choice", "generation"]))
     shots = pl.concat_str(pl.lit("score, "), "shots", pl.lit(" shots"))
@@ -27,7 +27,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Scores of the untouched checkpoints: one strip for each number of shots, then the log-probability."""
+    """Draw the scores of untouched checkpoints: a strip for each number of shots, then the log-probability."""
     if frame["panel"].n_unique() > MANY:
         return alt.vconcat(
             *[titled(maps(part), row) for (row,), part in sorted(frame.group_by("row"), key=lambda p: p[0])]

@@ -16,7 +16,7 @@ AS_ASKED = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == p
 
 
 def losses_after_tuning(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Loss on running text (also before) and on answers after tuning, and how far it has moved the weights, by rate."""
+    """Collect losses after tuning (running text, also before; answers) and the displacement of weights, by rate."""
     measured = tables.measurements
     tuned = pl.col("method") != "base"
     text = measured.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")

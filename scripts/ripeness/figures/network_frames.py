@@ -13,7 +13,7 @@ LOSSES = {"loss": "pre-training loss", "task_loss": "loss on the task"}
 
 
 def over_seeds(rows: pl.DataFrame, key: list[str], value: str, *more: str) -> pl.DataFrame:
-    """Mean of `value` by key with Student's interval over seeds (null for one seed), and the means of `more`."""
+    """Average `value` by key with Student's interval over seeds (null for one seed), and average `more`."""
     found = rows.group_by(key).agg(
         pl.col(value).mean().alias("value"), pl.col(value).std().alias("std"), pl.len().alias("n_seeds"),
         *[pl.col(name).mean() for name in more],
@@ -30,7 +30,7 @@ def labelled(prefix: str, name: str) -> pl.Expr:
 
 
 def tuned(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Both losses after fine-tuning against time, one row of panels each; diverged fine-tunings are left out."""
+    """Collect both losses after fine-tuning over time, one row of panels each; leave out diverged fine-tunings."""
     rows = rows.filter(pl.col("loss").is_not_null())
     parts = [
         over_seeds(rows, [*key, "time"], loss, "n_learned", untouched).rename({untouched: "untouched"}).with_columns(

@@ -17,7 +17,7 @@ TIPS = {
 
 
 def time_axis() -> alt.X:
-    """Time of pre-training on a logarithmic axis."""
+    """Make the logarithmic axis of pre-training time."""
     scale, axis = alt.Scale(type="log", nice=False, padding=10), alt.Axis(grid=False, tickCount=4, format="~s")
     return alt.X("time:Q", scale=scale, axis=axis, title="time of pre-training")
 
@@ -59,7 +59,7 @@ def points(frame: pl.DataFrame, x: alt.X, colour: alt.Color, *, title: str, scal
 
 
 def bands(frame: pl.DataFrame, colour: alt.Color, scale: alt.Scale, *, with_untouched: bool = False) -> alt.LayerChart:
-    """Lines over time with their intervals; dotted what the checkpoint has before fine-tuning."""
+    """Draw lines over time with their intervals; dotted is the loss of the checkpoint before fine-tuning."""
     low, value, before = (alt.Y(f"{name}:Q", title=None, scale=scale) for name in ("low", "value", "mean(untouched)"))
     base = alt.Chart().encode(x=time_axis(), color=colour)
     layers = [

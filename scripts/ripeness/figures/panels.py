@@ -77,7 +77,7 @@ TOOLTIPS = {
 
 
 def in_order(present: pl.Series, known: dict) -> list[str]:
-    """Distinct names in the order of `known`, then the others by the alphabet."""
+    """Order distinct names as in `known`, then the others alphabetically."""
     names = set(present)
     return [name for name in known if name in names] + sorted(names - set(known))
 
@@ -92,7 +92,7 @@ def colours(present: pl.Series, known: dict[str, str]) -> alt.Color:
 
 
 def tokens_axis(tokens: pl.Series) -> alt.X:
-    """Tokens on a logarithmic axis that shows 0: symlog, bent at a third of the first count above 0."""
+    """Make a logarithmic axis of tokens that shows 0: symlog, bent at a third of the first count above 0."""
     positive = tokens.filter(tokens > 0)
     first, last = (int(as_number(end)) for end in (positive.min(), positive.max())) if len(positive) else (1, 1)
     steps = (1,) if last / first > 1000 else (1, 3)
@@ -121,7 +121,7 @@ def tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
 
 
 def panels_of(frame: pl.DataFrame) -> list[str]:
-    """Small multiples of a figure in order: first those that are in most strips, so that strips align."""
+    """Order the small multiples of a figure: first those that are in most strips, so that strips align."""
     counted = frame.group_by("panel").agg(pl.col("row").n_unique())
     return counted.sort(pl.col("row"), "panel", descending=[True, False])["panel"].to_list()
 
@@ -130,7 +130,7 @@ def trend(
     frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
     is_bold: str = "true", overlay: list[alt.Chart] | None = None, is_log: bool = False,
 ) -> alt.FacetChart:  # fmt: skip
-    """Small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
+    """Draw small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
 
     `panels` are those of the whole figure and `detail` names the columns that tell lines apart. Rows for
     which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath.
@@ -177,7 +177,7 @@ def level_line(y: float) -> alt.Chart:
 
 
 def reference_lines() -> list[alt.Chart]:
-    """Chance and the share of the most frequent answer, one line a panel, told apart by their dashes."""
+    """Draw chance and the share of the most frequent answer, one line per panel, told apart by their dashes."""
     scale = alt.Scale(domain=list(REFERENCES), range=list(REFERENCES.values()))
     dash = alt.StrokeDash("reference:N", scale=scale, title="reference")
     return [
@@ -231,7 +231,7 @@ def heat(
     side: float,
     height: float | None = None,
 ) -> alt.LayerChart:
-    """Grid of coloured squares (or of that height) with `digits` (an expression giving the text) written in them."""
+    """Draw a grid of coloured squares (or of that height) with `digits` (an expression giving the text) in them."""
     square = alt.Chart(frame).encode(x=x, y=y)
     fills = square.mark_rect(stroke="white").encode(color=colour, tooltip=tooltips(frame))
     ink = alt.condition("datum.is_dark", alt.value("white"), alt.value("#222"))
@@ -242,7 +242,7 @@ def heat(
 
 
 def side_of(frame: pl.DataFrame, n: int) -> float:
-    """Side of the squares, in pixels, for heat maps of all checkpoints, `n` wide, to stand in one row."""
+    """Compute the side of squares, in pixels, so that heat maps of all checkpoints, `n` wide, fit in one row."""
     return min(27.0, max(23.0, ((WIDTH - 120) / frame["label"].n_unique() - 10) / n))
 
 

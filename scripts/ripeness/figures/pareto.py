@@ -26,7 +26,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.FacetChart:
-    """Loss on running text against loss on answers: a panel a dataset and checkpoint, a line a method's rates."""
+    """Draw loss on running text against loss on answers: a panel per dataset and checkpoint, a line per method."""
     n_methods = pl.col("method").n_unique().over("label")
     labels = frame.filter(n_methods == n_methods.max()).select("label", "order").unique().sort("order")["label"]
     order = labels.unique(maintain_order=True).to_list()

@@ -10,7 +10,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
+    """Collect bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
     text = tables.reported.filter(pl.col("probe_kind") == "text")
     tuned = text.filter(pl.col("method") != "base")
     # The untouched model belongs beside every dataset and format that the series was tuned in.

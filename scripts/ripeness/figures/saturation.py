@@ -14,7 +14,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """When each untouched trajectory saturates; see trajectories.py. A point is its last checkpoint."""
+    """Find when each untouched trajectory saturates; see trajectories.py. A point is its last checkpoint."""
     rows = [row_of(curve, settings) for curve in trajectories_of(tables.reported)]
     if not rows:
         return pl.DataFrame()
@@ -28,7 +28,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Series by dataset: the tokens at which an untouched trajectory saturates, or why none are named."""
+    """Draw series by dataset: the tokens at which an untouched trajectory saturates, or why none are given."""
     signs = {CHANGES: "…", AT_FLOOR: "floor", SHORT: "few"}
     text = pl.when(pl.col("saturation_tokens").is_not_null()).then(
         pl.col("saturation_tokens").map_elements(human, return_dtype=pl.String)

@@ -15,7 +15,7 @@ def blank(text: str) -> alt.Chart:
 
 
 def specification(chart: alt.TopLevelMixin, *, title: str, subtitle: list[str]) -> dict:
-    """Vega-Lite specification of a chart with the theme, a title and a subtitle (wrapped to the width)."""
+    """Build the Vega-Lite specification of a chart with theme, title and subtitle (wrapped to the width)."""
     lines = [line for text in subtitle for line in wrap(text, 150)]
     # Checked against the schema by the tests, which would take half of the time here.
     with alt.data_transformers.disable_max_rows():  # a study may have more than 5000 cells

@@ -15,7 +15,7 @@ LEAST = 0.6  # of the least loss after noise, below which the loss without noise
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Loss after noise against features learned, and against time; `expected` is the closed form.
+    """Average the loss after noise by features learned and by time; `expected` is the closed form.
 
     `turn` is the last feature that is learned at a gain: those with a singular value above 2 gamma^2 d.
     """
@@ -42,7 +42,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart:
-    """Two panels; a dashed rule is where learning one more feature begins to cost."""
+    """Draw two panels; a dashed rule is where learning one more feature begins to cost."""
     colour = line_colours(frame, ORDERED)
     # without noise the loss falls to 0, which has no logarithm and would flatten all turns
     noisy = frame.filter(pl.col("line") != BASE)

@@ -11,13 +11,13 @@ from ripeness.findings.study_tables import Tables
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Fine-tuning at each fixed rate, without a pull."""
+    """Average losses after fine-tuning at each fixed rate, without a pull."""
     found = tuned(tables.simulated["tuned_networks"].filter("is_fixed", pull=0.0), ["target", "rate"])
     return found.with_columns(panel=pl.col("target"), line=labelled("rate", "rate"))
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Lines are rates."""
+    """Draw one line per rate."""
     return by_target(frame, ORDERED, with_untouched=True)
 
 

@@ -12,7 +12,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Fine-tuning under each pull: at the highest fixed rate, and at the rate chosen for each checkpoint."""
+    """Average losses after fine-tuning under each pull, at the highest fixed rate and at the chosen rates."""
     rows = tables.simulated["tuned_networks"]
     highest = as_number(rows.filter("is_fixed")["rate"].max())
     fixed, chosen = (
@@ -26,7 +26,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Lines are pulls."""
+    """Draw one line per pull."""
     return by_target(frame, ORDERED, with_untouched=False)
 
 

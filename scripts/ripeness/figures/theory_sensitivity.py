@@ -19,7 +19,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.LayerChart:
-    """Points of Monte Carlo on the lines of the closed form."""
+    """Draw Monte Carlo estimates as points on the lines of the closed form."""
     colour = line_colours(frame, ORDERED)
     scale = alt.Scale(type="log", nice=False, padding=8)
     layers = points(frame, time_axis(), colour, title="loss that noise adds", scale=scale)

@@ -12,7 +12,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Fine-tuning at the rate chosen for each checkpoint, without a pull; and that rate (geometric mean)."""
+    """Average losses after fine-tuning at the chosen rates, without a pull, and those rates (geometric mean)."""
     rows = tables.simulated["tuned_networks"].filter("is_chosen", pull=0.0)
     rates = over_seeds(rows.with_columns(pl.col("rate").log()), ["target", "time"], "rate", "n_learned")
     rates = rates.with_columns(pl.col("value", "low", "high").exp(), row=pl.lit("rate that was chosen"))
@@ -21,7 +21,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart:
-    """Both losses and the rate side by side; lines are targets."""
+    """Draw both losses and the rate next to each other; lines are targets."""
     colour = line_colours(frame, TARGETS, title="target")
     charts = []
     for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():

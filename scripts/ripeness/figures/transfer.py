@@ -14,7 +14,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Change on every dataset after tuning on each; `is_clear` where the interval excludes no change."""
+    """Compute the change on every dataset by tuning on each; `is_clear` where the interval excludes no change."""
     by = ["series", *POINT[1:], "dataset", "method", "probe"]
     matched = pl.col("dataset") != pl.col("probe")
     matched = matched | (pl.col("format") == pl.col("probe_format"))
@@ -29,7 +29,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Heat map of changes, trained on against measured on, one for each checkpoint; strips are methods.
+    """Draw heat maps of changes, trained on against measured on, one per checkpoint; strips are methods.
 
     The diagonal, the gain on the dataset itself, is grey: it has a figure of its own and would set the scale.
     """

@@ -9,7 +9,7 @@ from ripeness.tables.intervals import POINT, changes, compared, paired_variance,
 
 
 def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str) -> pl.DataFrame:
-    """Tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
+    """Compute tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
     `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
     """

@@ -24,7 +24,7 @@ def levels_of(rows: list[Row]) -> list[Level]:
 
 
 def n_seeds_of(rows: list[Row]) -> int:
-    """Fewest tuning seeds of any dataset."""
+    """Count the tuning seeds of the dataset with the fewest."""
     seeds: dict[tuple[str, str], set[int]] = {}
     for row in rows:
         seeds.setdefault((row.series, row.dataset), set()).add(row.seed)
@@ -61,10 +61,10 @@ def covers(n_series: int, n_seeds: int) -> str:
 
 
 def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[str]:
-    """Caveats on runs, seeds, annealed checkpoints and learning rates where these tuned rows are used."""
+    """List caveats on runs, seeds, annealed checkpoints and learning rates of these tuned rows."""
     caveats = []
     if len(scores.checkpoints) < MIN_RUNS:
-        caveats.append("Checkpoints of one pre-training run share its seed: a statement about the run, not its kind.")
+        caveats.append("Checkpoints of one pre-training run share its seed: the result is about this run alone.")
     seeds = n_seeds_of(rows)
     if seeds == 1:
         caveats.append("One tuning seed: the interval covers items only, and seeds may differ by more than that.")
@@ -82,7 +82,7 @@ def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[
 
 
 def missing_cells(scores: Scores, rows: list[Row], points: Iterable[Point]) -> list[str]:
-    """Caveat on tuned cells of these checkpoints that should be there and are not (missing or diverged)."""
+    """Warn of tuned cells that these checkpoints should have and lack (missing or diverged)."""
     points = list(points)
     there = {(row.series, row.checkpoint, row.dataset, row.format, row.seed) for row in rows}
     designs = {(row.series, row.dataset, row.format, row.seed) for row in rows}
@@ -102,7 +102,7 @@ def missing_cells(scores: Scores, rows: list[Row], points: Iterable[Point]) -> l
 
 
 def one_answer(scores: Scores, asked: Iterable[tuple[Row, str]]) -> list[str]:
-    """Caveat on tuned models, each with a probe, that give one answer to every item of it."""
+    """Warn of tuned models, each with a probe, that give one answer to all items of the probe."""
     asked = set(asked)
     found = asked & scores.one_answer
     if not found:
@@ -110,5 +110,5 @@ def one_answer(scores: Scores, asked: Iterable[tuple[Row, str]]) -> list[str]:
     probes = listed(sorted({probe for _, probe in found}))
     return [
         f"Warning: in {len(found)} of {len(asked)} measurements of tuned models all answers are the same ({probes}): "
-        "such a score is the share of one answer, whatever was learned, and its change says nothing of skill."
+        "such a score is the share of one answer, whatever was learned, and its change does not measure skill."
     ]

@@ -99,7 +99,7 @@ def with_effect(finding: Finding, result: Estimate, settings: Settings) -> Findi
     if -settings.smallest_effect < result.low and result.high < settings.smallest_effect:
         caveats.append(
             f"The whole interval lies within ±{settings.smallest_effect:g}: "
-            "an effect, if there is one, is smaller than what was set to matter."
+            "an effect, if there is one, is smaller than the smallest effect of interest."
         )
     return replace(
         finding,

@@ -24,7 +24,7 @@ def decide_rise(low: float, high: float, *, smallest: float) -> str:
 
 
 def rises(values: np.ndarray) -> np.ndarray:
-    """Relative rise from the best checkpoint to the last for every seed; the other seeds say which is best. [seeds]."""
+    """Compute the relative rise from the best checkpoint (chosen on the other seeds) to the last. [seeds]."""
     n = len(values)
     others = (values.sum(axis=0) - values) / (n - 1) if n > 1 else values
     best = others.argmin(axis=1)
@@ -33,7 +33,7 @@ def rises(values: np.ndarray) -> np.ndarray:
 
 
 def turns(rows: pl.DataFrame, value: str) -> np.ndarray:
-    """Time of the least value for every seed, [seeds]."""
+    """Find the time of the least value for every seed, [seeds]."""
     times = rows.select("checkpoint", "time").unique().sort("checkpoint")["time"].to_numpy()
     return times[grid(rows, value).argmin(axis=1)]
 
@@ -88,8 +88,8 @@ def rise_after_best(
     result, second = over_seeds(mean, settings), float(np.mean([row[f"{other}_rise"] for row in details]))
     interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
     statement = (
-        f"After its best checkpoint the {names[own]} rises by {signed(result.effect)} of itself{interval}: {parts}. "
-        f"The {names[other]} rises by {signed(second)}."
+        f"After its best checkpoint the {names[own]} rises by {signed(result.effect)} relative to the best{interval}: "
+        f"{parts}. The {names[other]} rises by {signed(second)}."
     )
     finding = replace(finding, caveats=(*finding.caveats, shapes(details, own, rows)))
     finding = replace(finding, statement=statement, details=tuple(details))
@@ -103,5 +103,5 @@ def at_ends(rows: pl.DataFrame, rates: pl.Series) -> tuple[str, ...]:
 
 
 def tuned_rows_of(networks: pl.DataFrame, is_wanted: pl.Expr) -> pl.DataFrame:
-    """Fine-tuning at the rate chosen for each checkpoint, without a pull."""
+    """Select fine-tuning at the rate chosen for each checkpoint, without a pull."""
     return networks.filter(is_wanted, pl.col("is_chosen"), pl.col("pull") == 0)

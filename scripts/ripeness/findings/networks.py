@@ -15,7 +15,7 @@ NO_WIDTH = "All seeds agree to the last digit: the interval has no width."
 
 
 def over_seeds(values: np.ndarray, settings: Settings) -> Estimate:
-    """Mean over seeds with Student's interval; none for a single seed."""
+    """Average over seeds with Student's interval; no interval for a single seed."""
     n = len(values)
     if n < 2 or np.isnan(values).any():
         return Estimate(float(np.mean(values)), *[np.nan] * 6)
@@ -35,7 +35,7 @@ def judged(
     finding = replace(finding, n_seeds=len(values))
     result = over_seeds(values, settings)
     if np.isnan(result.low):
-        lack = "one seed has no spread" if len(values) < 2 else "a seed has no such number"
+        lack = "one seed has no spread" if len(values) < 2 else "a seed has no value"
         finding = replace(finding, effect=number(result.effect))
         return undecided(finding, f"{lack}. {finding.statement}".rstrip("."))
     verdict = judge(result.low, result.high, smallest=smallest)
@@ -46,6 +46,6 @@ def judged(
 
 
 def grid(rows: pl.DataFrame, value: str) -> np.ndarray:
-    """Values [seeds, checkpoints] of one series, both rising; NaN where there is none."""
+    """Arrange the values of one series as [seeds, checkpoints], both increasing; NaN where there is none."""
     wide = rows.pivot("seed", index="checkpoint", values=value, sort_columns=True).sort("checkpoint")
     return wide.drop("checkpoint").to_numpy().astype(float).T

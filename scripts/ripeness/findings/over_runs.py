@@ -7,7 +7,7 @@ import numpy as np
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.stats.resampling import Estimate, with_interval
 
-RUN_ALONE = "Checkpoints of one pre-training run share its seed: a statement about the run, not its kind."
+RUN_ALONE = "Checkpoints of one pre-training run share its seed: the result is about this run alone."
 
 
 def over_runs(values: Mapping[str, Sequence[float]], *, confidence: float) -> Estimate | None:

@@ -62,7 +62,7 @@ def strata_of(block: Block) -> np.ndarray:
 
 
 def weights_of(block: Block, settings: Settings) -> np.ndarray:
-    """Item weights of a block, [1 + draws, items]; the same for every row, so that pairing survives."""
+    """Draw item weights of a block, [1 + draws, items]; the same for every row, so that pairing survives."""
     key = settings.draws, settings.seed
     if key not in block.redrawn:
         rng = generator(settings, "items", block.probe)
@@ -144,7 +144,7 @@ def folds(scores: Scores, probe: str, settings: Settings) -> list[Fold]:
 def above_floor(
     block: Block, floor: tuple[str, np.ndarray], *, keys: list[tuple[str, str, str]], items: np.ndarray
 ) -> float:
-    """Mean score of untouched models (series, checkpoint, probe format) above the floor on masked `items`.
+    """Average scores of untouched models (series, checkpoint, probe format) above the floor on masked `items`.
 
     NaN where none of `keys` was measured.
     """
@@ -153,7 +153,7 @@ def above_floor(
 
 
 def pairs(block: Block, settings: Settings, *, is_own: bool) -> dict[tuple[str, str], list[int]]:
-    """Numbers of the rows of tuned models that have an untouched one beside them, by (series, checkpoint).
+    """Find the rows of tuned models whose untouched model was measured too, by (series, checkpoint).
 
     Models tuned on the probe itself (asked as trained), or else on others.
     """

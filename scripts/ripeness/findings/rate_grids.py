@@ -41,7 +41,7 @@ class Grid:
 
 
 def grids_of(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings) -> list[Grid]:
-    """Every grid of the study; a method with one rate is a grid of one."""
+    """Collect every grid of the study; a method with one rate is a grid of one."""
     texts, answers = text_losses(measurements, settings), answer_losses(measurements, settings)
     moved = displacements(cells, settings)
     cases = grouped(texts, lambda curve: str(([curve.key[name] for name in CASE], curve.runs, curve.tokens.tolist())))
@@ -54,12 +54,12 @@ def grids_of(measurements: pl.DataFrame, cells: pl.DataFrame, settings: Settings
 
 
 def fixed(grid: Grid) -> list[Curve]:
-    """Text loss at every rate that was measured everywhere."""
+    """Take the text loss at every rate that was measured at every checkpoint."""
     return [curve for curve in grid.text if curve.is_whole]
 
 
 def tuned(grid: Grid, chosen: pl.DataFrame) -> Curve | None:
-    """Text loss at the rate that was chosen on validation items at each checkpoint; None where one was not.
+    """Take the text loss at the rate chosen on validation items at each checkpoint; None where one was not.
 
     `chosen` has a row for every checkpoint, dataset, method, seed and chosen rate.
     """
@@ -72,13 +72,13 @@ def tuned_answer(grid: Grid, chosen: pl.DataFrame) -> Curve | None:
 
 
 def stacked(curves: Sequence[Curve | None]) -> np.ndarray | None:
-    """Values of the curves of a grid [rates, checkpoints, repeats]; None where one is not known."""
+    """Stack the curves of a grid as [rates, checkpoints, repeats]; None where one of them is not known."""
     known = [curve.values for curve in curves if curve is not None]
     return np.stack(known) if len(known) == len(curves) else None
 
 
 def by_choice(grid: Grid, curves: Sequence[Curve | None], chosen: pl.DataFrame) -> Curve | None:
-    """One of the kinds of curve at the chosen rate; formats that chose differently are averaged by their number."""
+    """Take one kind of curve at the chosen rate; formats that chose different rates are averaged by their number."""
     values = stacked(curves)
     if values is None:
         return None
@@ -104,7 +104,7 @@ def chosen_rates(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def at_equal_displacement(grid: Grid) -> tuple[Curve, float] | None:
-    """Text loss where tuning has moved the weights by the same distance, and that distance; log scale between rates.
+    """Interpolate the text loss at one distance moved by the weights, and return that distance; log scale of rates.
 
     The distance is the middle (on a log scale) of what every checkpoint and repeat reaches within the grid.
     """
@@ -119,7 +119,7 @@ def at_equal_displacement(grid: Grid) -> tuple[Curve, float] | None:
 
 
 def at_equal_answer_loss(grid: Grid) -> tuple[Curve, float] | None:
-    """Text loss where tuning has learned the answers equally well, and that loss.
+    """Interpolate the text loss at which tuning has learned the answers equally well, and return that answer loss.
 
     The loss is the least that every checkpoint and repeat reaches (as in arXiv 2605.02105); the smallest rate counts
     that gets there, since beyond the best one a rate only destroys.
@@ -137,7 +137,7 @@ def at_equal_answer_loss(grid: Grid) -> tuple[Curve, float] | None:
 
 
 def interpolated(grid: Grid, position: np.ndarray, target: float) -> Curve:
-    """Text loss where `position` [rates, checkpoints, repeats] first rises to the target, linear between rates."""
+    """Interpolate text loss where `position` [rates, checkpoints, repeats] first reaches the target, linear in rate."""
     first = grid.text[0]
     values = np.stack([curve.values for curve in grid.text])
     found = np.full(first.values.shape, np.nan)

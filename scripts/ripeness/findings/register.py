@@ -127,7 +127,8 @@ def adjusted(found: list[Finding], settings: Settings) -> list[Finding]:
         if p_holm is not None and finding.verdict != "undecided" and p_holm > 1 - settings.confidence:
             caveats = (
                 *caveats,
-                f"Corrected for {len(tested)} claims (Holm) p is {p_holm:.2f}: the verdict is on this alone.",
+                f"After Holm correction for {len(tested)} claims p = {p_holm:.2f}: "
+                "the verdict does not survive the correction.",
             )
         result.append(replace(finding, p_holm=p_holm, caveats=caveats))
     return result

@@ -66,7 +66,7 @@ def ripe_answers(tables: Iterable[pl.LazyFrame], settings: Settings) -> list[Ans
 
 
 def own_scores(table: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
-    """Mean score over formats of each tuned model on each item of the dataset that it was tuned on."""
+    """Average each tuned model's scores over formats on each item of the dataset that it was tuned on."""
     own = table.filter(
         REPORTED | (pl.col("is_chosen") & (pl.col("split") == "validation")),
         pl.col("method") != "base",
@@ -99,7 +99,7 @@ def answers_of(scores: pl.DataFrame, series: str, method: str, settings: Setting
 
 
 def matrices(scores: pl.DataFrame, checkpoints: list[str]) -> dict[str, np.ndarray]:
-    """Scores [checkpoints, seeds, items] by split; NaN where a model failed in a format or was not measured."""
+    """Arrange scores as [checkpoints, seeds, items] by split; NaN where a format failed or was not measured."""
     n_formats, seeds = scores["format"].n_unique(), sorted(scores["seed"].unique())
     found = {}
     for (split,), part in scores.group_by("split"):
@@ -158,7 +158,7 @@ def answer(
 
 
 def mean_scores(values: np.ndarray) -> np.ndarray:
-    """Mean score of each checkpoint."""
+    """Average the scores of each checkpoint."""
     return np.nanmean(values, axis=(1, 2))
 
 

@@ -51,7 +51,7 @@ ROW, POINT = list(Row._fields), list(Point._fields)
 
 @dataclass(frozen=True)
 class Stored:
-    """A matrix in a file; rows are read when they are asked for."""
+    """A matrix in a file; rows are read when they are used."""
 
     path: Path
     shape: tuple[int, int]
@@ -155,7 +155,7 @@ def outline(tables: list[pl.LazyFrame]) -> tuple[list[Point], dict[tuple[str, st
 
 
 def partitioned(frame: pl.DataFrame) -> dict[tuple[str, str], pl.DataFrame]:
-    """Parts of a frame by probe and split."""
+    """Split a frame by probe and split."""
     parts = frame.partition_by("probe", "split", as_dict=True)
     return {(str(probe), str(split)): part for (probe, split), part in parts.items()}
 
@@ -168,7 +168,7 @@ def columns_of(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def in_order(points: list[Point]) -> dict[str, list[Point]]:
-    """Checkpoints by series in order of tokens; an annealed one may have the tokens and the step of another."""
+    """Order checkpoints of each series by tokens; an annealed one may have the tokens and step of another."""
     checkpoints = defaultdict(list)
     for point in sorted(points, key=lambda point: (point.series, point.tokens or 0, point.step or 0, point.checkpoint)):
         checkpoints[point.series].append(point)
@@ -176,7 +176,7 @@ def in_order(points: list[Point]) -> dict[str, list[Point]]:
 
 
 def matrix_of(answers: pl.DataFrame, columns: pl.DataFrame) -> tuple[list[Row], np.ndarray]:
-    """Models asked in a format, sorted, and their scores [models, items] on one probe in one split."""
+    """Arrange the scores of models asked in a format as [models, items] on one probe in one split."""
     rows = answers.select(ROW).unique().sort(ROW).with_row_index("row")
     places = answers.select(*ROW, "item", "score").join(rows, on=ROW, nulls_equal=True)
     places = places.join(columns.select("item", "column"), on="item").select("row", "column", "score")

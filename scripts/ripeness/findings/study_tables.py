@@ -22,7 +22,7 @@ SCHEMAS = {"measurements": MEASUREMENTS | IS_CHOSEN, "cells": CELLS | IS_CHOSEN,
 
 @dataclass(frozen=True)
 class Tables:
-    """A study's tables: each is read when it is first asked for, and then kept.
+    """A study's tables: each is read when it is first used, and then kept.
 
     `sources` says by name how to read those that the study has.
     """

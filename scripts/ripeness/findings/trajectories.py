@@ -49,7 +49,7 @@ def points_of(measurements: pl.DataFrame) -> dict[str, list[Point]]:
 
 
 def trajectories_of(measurements: pl.DataFrame) -> list[Trajectory]:
-    """Every trajectory of the primary score of untouched models, averaged over seeds; sorted by name."""
+    """Collect every trajectory of the primary score of untouched models, averaged over seeds; sorted by name."""
     rows = scores(measurements).filter(method="base")
     formats = pl.col("probe_format")
     judged = pl.when((formats == "default").any()).then(pl.lit("default")).otherwise(formats.min()).over("probe")
@@ -88,7 +88,7 @@ def trajectory(key: tuple, curve: pl.DataFrame, points: list[Point]) -> Trajecto
 
 
 def saturation(curve: Trajectory, settings: Settings) -> dict[str, object]:
-    """When a trajectory saturates: the first checkpoint from which it stays within a tolerance of its last value.
+    """Find when a trajectory saturates: the first checkpoint from which it stays within a tolerance of the last.
 
     The tolerance is the smallest effect of interest. With standard errors, `earliest` is the first checkpoint from
     which no later value is clearly outside the tolerance, and `latest` the first from which all are clearly inside, at
@@ -126,7 +126,7 @@ def first_of(inside: np.ndarray) -> int:
 
 
 def interval(curve: Trajectory, distance: np.ndarray, settings: Settings) -> dict[str, int | None]:
-    """Tokens between which the saturation lies; None where standard errors are missing, or for an open end."""
+    """Find the tokens between which saturation lies; None where standard errors are missing, or for an open end."""
     if np.isnan(curve.se).any():
         return {}
     z = NormalDist().inv_cdf(1 - (1 - settings.confidence) / 2 / max(len(distance) - 1, 1))
@@ -140,7 +140,7 @@ def interval(curve: Trajectory, distance: np.ndarray, settings: Settings) -> dic
 
 
 def row_of(curve: Trajectory, settings: Settings) -> dict[str, object]:
-    """One row of the table behind the figure of saturation."""
+    """Make one row of the table behind the figure of saturation."""
     last = curve.points[-1]
     return {
         "series": curve.series,

@@ -51,14 +51,14 @@ class Curve:
 
 
 def in_trend(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows of trained checkpoints of one phase: stable where a series has two of them, else all but annealed."""
+    """Select trained checkpoints of one phase: stable where a series has two of them, else all but annealed."""
     stable = pl.col("checkpoint").filter(pl.col("phase") == "stable").n_unique().over("series") >= 2
     kept = pl.when(stable).then(pl.col("phase") == "stable").otherwise(pl.col("phase") != "annealed")
     return frame.filter(kept, pl.col("tokens") > 0)
 
 
 def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: Settings) -> list[Curve]:
-    """Curves of `value` by `keys` from rows with series, checkpoint, tokens, phase; several rows of a repeat average.
+    """Make curves of `value` by `keys` from rows with series, checkpoint, tokens, phase; average rows of a repeat.
 
     The average is NaN where one of them has no number. Runs that the settings call repeats of each other (`runs`) and
     that have the same tokens make one curve.
@@ -79,7 +79,7 @@ def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: S
 
 
 def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], parts: list[pl.DataFrame], repeat: str) -> Curve:
-    """One curve of runs with the same tokens: a column a run and repeat, or a run where there are MIN_RUNS."""
+    """Make one curve of runs with the same tokens: a column per run and repeat, or per run where MIN_RUNS exist."""
     columns: dict[tuple[str, ...], np.ndarray] = {}
     place = {count: row for row, count in enumerate(tokens)}
     for part in parts:
@@ -96,13 +96,13 @@ def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], parts: list[pl.
 
 
 def text_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """Loss on running text after tuning, by text, dataset, method and rate; formats are averaged."""
+    """Collect loss on running text after tuning, by text, dataset, method and rate; formats are averaged."""
     rows = measurements.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss", pl.col("method") != "base")
     return curves_of(rows, TREATED, "seed", settings)
 
 
 def answer_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """Loss of right answers after tuning, on test items of the dataset tuned on in the format tuned in."""
+    """Collect loss of right answers after tuning, on test items of the dataset and in the format tuned on."""
     own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
     rows = measurements.filter(
         own, pl.col("metric") == "answer_loss", pl.col("method") != "base", pl.col("split") == "test"
@@ -113,7 +113,7 @@ def answer_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]
 
 
 def displacements(cells: pl.DataFrame, settings: Settings) -> list[Curve]:
-    """How far tuning has moved the weights, by dataset, method and rate."""
+    """Collect how far tuning moved the weights, by dataset, method and rate."""
     rows = cells.filter(pl.col("displacement").is_not_null(), pl.col("status") == "done")
     return curves_of(rows.rename({"displacement": "value"}), TREATED[1:], "seed", settings)
 
@@ -129,7 +129,7 @@ def noise_losses(sensitivity: pl.DataFrame, settings: Settings) -> list[Curve]:
 
 
 def noise_curves(sensitivity: pl.DataFrame, column: str, settings: Settings) -> list[Curve]:
-    """Curves of a column of perturbation by noise; a loss that is no number (null) is larger than any."""
+    """Make curves of a column of perturbation by noise; a loss that is not a number (null) is larger than any."""
     value = pl.col(column)
     rows = sensitivity.filter(pl.col("perturbation") == "noise")
     rows = rows.with_columns(value=pl.when(value.is_finite()).then(value).otherwise(np.inf))
@@ -168,12 +168,12 @@ def words(curve: Curve, keys: Sequence[str]) -> str:
 
 
 def by_rank(values: np.ndarray) -> np.ndarray:
-    """Values in which what is not finite is larger than all else, and equal."""
+    """Replace values that are not finite by one that is larger than all else."""
     return np.where(np.isfinite(values), values, np.finfo(float).max)
 
 
 def grouped(curves: Sequence[Curve], key: Callable[[Curve], str]) -> dict[str, list[Curve]]:
-    """Curves by a name that each has, in order of appearance."""
+    """Group curves by a name that each has, in order of appearance."""
     found: dict[str, list[Curve]] = {}
     for curve in curves:
         found.setdefault(key(curve), []).append(curve)

@@ -14,7 +14,7 @@ from ripeness.stats.turning_points import Found, Refused, TurningPoint, turning_
 
 
 def turning(curve: Curve, settings: Settings) -> TurningPoint:
-    """Where a loss turns over log tokens."""
+    """Find where a loss turns over log tokens."""
     return turning_point(
         np.log(curve.tokens),
         curve.values,

@@ -47,7 +47,7 @@ def covers_of(measurements: pl.DataFrame, *, is_tuned: bool) -> str:
 
 
 def uneven_caveats(checkpoints: dict[str, list[Point]]) -> list[str]:
-    """Name the series whose checkpoints are uneven in tokens, and neighbours that are all but the same."""
+    """Name the series whose checkpoints are uneven in tokens, and neighbours that are almost the same."""
     uneven, twins = [], []
     for series, points in checkpoints.items():
         found = [point for point in points if point.tokens]
@@ -83,15 +83,16 @@ def halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def above_floor(curve: Trajectory) -> float:
-    """Mean score of the later half of the checkpoints above the floor."""
+    """Average the later half of the checkpoints' scores above the floor."""
     return float(curve.sign * (halves(curve.values)[1].mean() - curve.floor))
 
 
 def pairs_of(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Change by tuning of every (checkpoint, dataset tuned on, probe): before, after, change, se, ratio.
+    """Compare tuned with untouched models by checkpoint, dataset tuned on and probe.
 
-    Asked in the format tuned in, at the compared number of shots; averaged over methods and seeds. `se` takes the two
-    models as independent, which is conservative since they share items; it is null where one of theirs is.
+    Columns: before, after, change, se, ratio. Measured in the format tuned in, at the compared number of shots;
+    averaged over methods and seeds. `se` takes the two models as independent, which is conservative since they share
+    items; it is null where one of theirs is.
     """
     rows = compared(scores(measurements)).filter(pl.col("probe_kind") != "text")
     asked = ["series", "checkpoint", "probe", "probe_format", "shots", "metric"]
@@ -105,7 +106,7 @@ def pairs_of(measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def missing_caveats(pairs: pl.DataFrame) -> list[str]:
-    """Caveat on pairs that are measured at some checkpoints of a series and not at others."""
+    """Warn of pairs that are measured at some checkpoints of a series and not at others."""
     design = pairs.select("series", "dataset", "probe").unique()
     planned = design.join(pairs.select("series", "checkpoint").unique(), on="series")
     absent = planned.join(pairs, on=["series", "checkpoint", "dataset", "probe"], how="anti")
@@ -117,7 +118,7 @@ def missing_caveats(pairs: pl.DataFrame) -> list[str]:
 
 
 def method_caveats(measurements: pl.DataFrame) -> list[str]:
-    """Caveat on methods that are averaged."""
+    """Warn of methods that are averaged."""
     methods = sorted(set(measurements["method"]) - {"base"})
     return [f"Models tuned by {listed(methods)} are taken together."] if len(methods) > 1 else []
 

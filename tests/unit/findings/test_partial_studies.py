@@ -59,7 +59,7 @@ def test_a_partial_study_is_undecided_with_a_reason_and_never_fails(drop, tmp_pa
 def test_what_a_partial_study_lacks_is_said():
     full = simulate(AMURO, 0)
     base_only = found(AMURO, without(full, PARTIAL["untouched checkpoints only"]))
-    assert base_only["gain-by-learning"].statement.startswith("Cannot be decided: no model tuned by 'full'")
+    assert base_only["gain-by-learning"].statement.startswith("Cannot be decided: no pair of a model tuned by 'full'")
     one_format = found(AMURO, without(full, lambda row, block: row.probe_format == "io"))
     assert "two formats" in one_format["format-spread"].statement
     no_generation = found(AMURO, without(full, PARTIAL["no generation"]))

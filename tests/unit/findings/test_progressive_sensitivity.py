@@ -10,7 +10,7 @@ def test_the_trend_is_that_of_trained_stable_checkpoints():
     one = found(BRITTLE, "progressive-sensitivity")
     assert one.effect == pytest.approx(1, abs=0.05)
     assert one.n_checkpoints == 3 * 12
-    assert "so it does under relative noise" in one.statement
+    assert "the same holds under relative noise" in one.statement
     assert {row["normalisation"] for row in one.details} == {"init", "relative"}
 
 

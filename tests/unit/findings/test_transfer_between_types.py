@@ -40,6 +40,6 @@ def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verd
     (name,) = [name for name, part in parts.items() if part["effect"] == pytest.approx(-finding.effect)]
     assert parts[name]["verdict"] == verdict and (shown is None or name == shown)
     assert (finding.low, finding.high) == pytest.approx((-parts[name]["high"], -parts[name]["low"]))
-    assert f"What decides is {name}" in finding.statement and finding.p_value < 0.05
+    assert f"The effect shown is that of {name}, which decides." in finding.statement and finding.p_value < 0.05
     end = " by tuning on choices" if name.startswith("choice") else " by tuning on generated answers"
     assert finding.unit.endswith(end)

@@ -149,7 +149,7 @@ def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path)
     assert given.high - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
     by_curve = findings_on(tmp_path, "small.csv", tokens_per_step=1000)["gain-by-learning"]
     assert by_curve.verdict == "undecided" and by_curve.low is None
-    assert "read off the scores that the gains start from" in by_curve.statement
+    assert "the groups come from the same scores that the gains start from" in by_curve.statement
 
 
 def test_every_verdict_says_what_its_table_lacks(found):
@@ -181,7 +181,7 @@ def test_untouched_curves_with_errors_are_sorted_and_decided(tmp_path):
     assert "1 above the floor from the first checkpoint on (bare 0.90 against 0.25, first measured at 1 tokens)" in (
         finding.statement
     )
-    assert any(caveat.startswith("High from the first row of the table on: bare; ") for caveat in finding.caveats)
+    assert any(caveat.startswith("High already in the first row of the table: bare; ") for caveat in finding.caveats)
     assert any("(`majority`) for bare, flat, near, rises: a probe that" in caveat for caveat in finding.caveats)
     (row,) = rows(finding, dataset="rises")
     assert (row["status"], row["saturation_tokens"]) == ("saturates", 100)
@@ -214,7 +214,7 @@ def test_the_mean_ratios_of_change_of_the_paper_are_found_again(amuro):
     assert back["ratio_mean"] == pytest.approx(0.003, abs=0.002)
     assert there["n_tiny"] == 2 * 3  # SocialIQA at the first and third checkpoint, XSum at the fourth
     assert back["n_at_floor"] == 32
-    assert any("would not show that nothing is forgotten" in caveat for caveat in finding.caveats)
+    assert any("would not show that nothing was forgotten" in caveat for caveat in finding.caveats)
     assert any("mnli on paws at 342000" in caveat for caveat in finding.caveats)
 
 

@@ -24,7 +24,7 @@ REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Ratio of loss increases, on a log scale, of pairs of checkpoints with equal tokens; by noise, else by tuning.
+    """Compare loss increases (log ratio) between checkpoints with equal tokens; by noise, else by tuning.
 
     A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed.
     """
@@ -33,7 +33,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items()}
     found = {name: pairs for name, pairs in found.items() if not pairs.is_empty()}
     if not found:
-        return undecided(Finding(), "no decayed or annealed checkpoint has a stable one with as many tokens beside it")
+        return undecided(Finding(), "no decayed or annealed checkpoint has a stable one with equal tokens")
     name, pairs = next(iter(found.items()))
     blank = Finding(
         figure="sensitivity" if name == "noise" else "pretraining-text",
@@ -44,7 +44,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     result = contrast(pairs, settings)
     if result is None:
-        return undecided(blank, "a single pair and repeat says nothing of variation")
+        return undecided(blank, "a single pair and repeat give no estimate of variation")
     trends = {kind: slope(damages[kind], CHANGES[kind]) for kind in found}
     finding = replace(
         with_effect(blank, result, replace(settings, smallest_effect=0.0)),
@@ -86,7 +86,7 @@ def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.DataFrame:
-    """Pairs of a decayed and a stable checkpoint with equal tokens: `ratio` in doublings, `base` of the base losses."""
+    """Pair decayed with stable checkpoints of equal tokens: `ratio` in doublings, `base` of the base losses."""
     family = pl.col("series").replace_strict(dict(settings.families), default=pl.col("series"))
     rows_ = damage.with_columns(family=family).filter(pl.col("tokens") > 0, pl.col("increase") > 0)
     rows_ = rows_.filter(pl.col("increase").is_finite())
@@ -102,14 +102,14 @@ def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.Data
 
 
 def contrast(pairs: pl.DataFrame, settings: Settings) -> Estimate | None:
-    """Mean ratio over repeats and pre-training runs; see `over_runs`."""
+    """Estimate the mean ratio over repeats and pre-training runs; see `over_runs`."""
     means = pairs.group_by("pretraining_seed", "repeat").agg(pl.col("ratio").mean()).sort("pretraining_seed", "repeat")
     runs = {str(run): own["ratio"].to_list() for (run,), own in means.group_by("pretraining_seed")}
     return over_runs(runs, confidence=settings.confidence)
 
 
 def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
-    """Doublings of the increase for a doubling of tokens among checkpoints of one phase: mean least-squares slope."""
+    """Average the least-squares slopes of log increase against log tokens among checkpoints of one phase."""
     rows_ = in_trend(damage).filter(pl.col("increase") > 0, pl.col("increase").is_finite())
     slopes = []
     for _, part in rows_.group_by("series", *keys):
@@ -121,7 +121,7 @@ def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
 
 
 def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | None], settings: Settings) -> str:
-    """How much more decayed checkpoints lose, and what tokens alone do."""
+    """Say how much more decayed checkpoints lose, and what tokens alone do."""
     parts = []
     for name, pairs in found.items():
         result = contrast(pairs, settings)
@@ -134,7 +134,7 @@ def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | Non
         parts.append(text)
     change = as_number(next(iter(found.values()))["base_change"].mean())
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. Its own loss, unchanged, differs by {signed(change)} nats a token."
+    return f"{text[0].upper()}{text[1:]}. Before the change its loss differs by {signed(change)} nats a token."
 
 
 def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
@@ -143,7 +143,7 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
     found = [f"One pair of checkpoints: {pairs['checkpoint'][0]} against {pairs['stable'][0]}."] if n_pairs == 1 else []
     n_odd = damage.height - damage.filter(pl.col("increase") > 0, pl.col("increase").is_finite()).height
     if n_odd:
-        found.append(f"{n_odd} changes did not raise the loss, or beyond all bounds, and have no ratio.")
+        found.append(f"{n_odd} changes did not raise the loss, or made it infinite, and have no ratio.")
     return found
 
 

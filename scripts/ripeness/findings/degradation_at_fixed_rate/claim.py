@@ -74,7 +74,7 @@ def fixed_sentence(
         if isinstance(turn, Found) and turn.peak.low > settings.smallest_loss:
             worse.append(f"{rate:g}")
     if len(rates) > 1:
-        text += f"; by itself at {len(worse)} of {len(rates)} rates" + (f" ({', '.join(worse)})" if worse else "")
+        text += f"; clear at {len(worse)} of {len(rates)} single rates" + (f" ({', '.join(worse)})" if worse else "")
     text += of_other_runs(whole, mean, settings)
     if isinstance(own, Found):
         text += f". On the answers tuned for the same contrast is {size(own)}"

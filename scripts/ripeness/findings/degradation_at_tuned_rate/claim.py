@@ -20,7 +20,7 @@ from ripeness.stats.turning_points import Found, Refused
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Contrast the last checkpoint with the best before it where each has the rate that is best on validation items.
 
-    Beside it the three other readings of the same grid: fixed rate, equal displacement, equal answer loss.
+    With it the three other readings of the same grid: fixed rate, equal displacement, equal answer loss.
     """
     cells = tables.cells
     grids = [grid for grid in grids_of(tables.measurements, cells, settings) if len(grid.rates) > 1]
@@ -83,7 +83,7 @@ def tuned_sentence(
 
 
 def rate_slope(cells: pl.DataFrame, curve: Curve) -> float | None:
-    """Doublings of the chosen rate for a doubling of tokens, of one dataset, method and kind of run.
+    """Fit the doublings of the chosen rate per doubling of tokens, for one dataset, method and kind of run.
 
     The paper sorts datasets by it: where the rate falls fast, it makes up for what checkpoints grow sensitive by.
     """

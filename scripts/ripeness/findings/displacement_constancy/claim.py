@@ -27,7 +27,7 @@ SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less c
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Slope of log displacement against log tokens, the mean over datasets, methods and rates; an equivalence test."""
+    """Test that the slope of log displacement against log tokens, averaged over cells, is equivalent to zero."""
     curves = [curve for curve in displacements(tables.cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
     whole = [curve for curve in curves if curve.is_whole and (curve.values > 0).all()]
     if not whole:
@@ -44,7 +44,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     result = over_runs(by_run, confidence=settings.confidence)
     if result is None:
-        return undecided(blank, "one seed of one run says nothing of variation between seeds")
+        return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
     limits = replace(settings, smallest_effect=SMALLEST)
     return replace(
         with_effect(blank, result, limits),
@@ -67,12 +67,12 @@ CLAIM = Claim(
 
 
 def slope(curve: Curve, columns: Sequence[int]) -> float:
-    """Doublings of the mean displacement of some repeats for a doubling of tokens, by least squares."""
+    """Fit the doublings of the mean displacement of some repeats per doubling of tokens, by least squares."""
     return float(np.polyfit(np.log2(curve.tokens), np.log2(curve.values[:, columns]).mean(axis=1), 1)[0])
 
 
 def slopes_by_run(curves: Sequence[Curve]) -> dict[str, list[float]]:
-    """Mean slope over curves of every repeat, by run."""
+    """Average the slope over curves for every repeat, by run."""
     found: dict[str, dict[str, list[float]]] = {}
     for curve in curves:
         for column, (run, *seed) in enumerate(curve.repeats):
@@ -81,7 +81,7 @@ def slopes_by_run(curves: Sequence[Curve]) -> dict[str, list[float]]:
 
 
 def sentence(curves: Sequence[Curve], result: Estimate) -> str:
-    """How far tuning moves, first against last."""
+    """Say how far tuning moves the weights, last checkpoint against first."""
     ratios = [curve.mean[-1] / curve.mean[0] for curve in curves]
     times = float(np.exp(np.mean(np.log(ratios))))
     return (

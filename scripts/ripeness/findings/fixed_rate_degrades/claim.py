@@ -9,7 +9,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Pre-training loss after fine-tuning at each fixed rate, without a pull."""
+    """Judge the pre-training loss after fine-tuning at each fixed rate, without a pull."""
     rows = tables.simulated["tuned_networks"].filter("is_fixed", pull=0.0)
     return rise_after_best(rows, settings, key=["target", "rate"], value="loss", decide=decide_rise)
 

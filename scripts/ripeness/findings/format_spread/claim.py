@@ -1,7 +1,7 @@
 """Does the format matter less with more pre-training? (Amuro and Char, arXiv 2408.06663, section 4.1).
 
 A model asked for the same items in several formats has a spread: highest minus lowest score. It is positive
-by sampling alone, so that each spread stands beside its null band (formats permuted within items) and the
+by sampling alone, so that each spread is given with its null band (formats permuted within items) and the
 effect is taken on the standard deviation over formats with that noise removed.
 """
 
@@ -119,7 +119,7 @@ def deviation_of(group: Group) -> float:
 
 
 def halves(units: list[Unit]) -> dict[str, tuple[float, float]]:
-    """Mean spread and null spread of the earlier and the later half."""
+    """Average the spread and the null spread over the earlier and the later half."""
     values: dict[str, list[tuple[float, float]]] = {"early": [], "late": []}
     for unit in units:
         half = len(unit.groups) // 2
@@ -155,7 +155,7 @@ def spread_caveats(
     models: Models,
     settings: Settings,
 ) -> list[str]:
-    """Caveats on the floor, the ceiling, and on readings that disagree."""
+    """List caveats on the floor, the ceiling, and readings that disagree."""
     caveats = []
     on_floor = [group for group in models.groups if not group.is_off_floor]
     if on_floor:
@@ -197,7 +197,7 @@ def ceiling(units: list[Unit]) -> list[str]:
 
 
 def spread_rows(name: str, models: Models) -> list[dict[str, object]]:
-    """Rows of `details`: one for each condition, dataset and checkpoint."""
+    """Make the rows of `details`: one for each condition, dataset and checkpoint."""
     return [
         {
             "condition": name,

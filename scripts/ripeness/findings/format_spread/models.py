@@ -98,7 +98,7 @@ def asked_in_all_formats(block: Block, settings: Settings, *, is_tuned: bool) ->
 
 
 def answers_of(block: Block, asked: Asked) -> np.ndarray:
-    """Scores [models, formats, items]."""
+    """Read the scores [models, formats, items] of models asked in all formats."""
     keys = [key for found in asked.values() for key in found]
     tuned = [key for key in keys if isinstance(key, int)]
     values = block.values[tuned] if tuned else np.stack([block.base[key] for key in keys if isinstance(key, tuple)])
@@ -146,6 +146,6 @@ def unit_of(groups: list[Group], deviations: list[np.ndarray], wanted: list[bool
 
 
 def early_minus_late(deviation: np.ndarray) -> np.ndarray:
-    """Mean of the earlier half minus that of the later half of the checkpoints: [checkpoints, n] to [n]."""
+    """Subtract the mean of the later half of checkpoints from that of the earlier: [checkpoints, n] to [n]."""
     half = len(deviation) // 2
     return mean_of(deviation[:half]) - mean_of(deviation[-half:])

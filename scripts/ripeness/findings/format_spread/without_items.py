@@ -16,7 +16,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def spreads_of(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Highest minus lowest score over formats asked in, and its standard deviation, of every model; then their means.
+    """Compute each model's highest minus lowest score over formats and its standard deviation, then the means.
 
     One row for each condition (tuned, on what it was tuned on, or untouched), probe and checkpoint; the mean is over
     formats tuned in, methods and seeds. The standard deviation has n - 1 below.

@@ -44,7 +44,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     measurements, scores = tables.floors, tables.scores
     gains, main, last, details = collected(measurements, scores, settings)
     if not gains.found:
-        return undecided(Finding(), f"no model tuned by {settings.method!r} was measured beside its untouched one")
+        reason = f"no pair of a model tuned by {settings.method!r} and its untouched checkpoint was measured"
+        return undecided(Finding(), reason)
     finding = Finding(
         covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
         n_seeds=n_seeds_of(gains.rows),
@@ -53,7 +54,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         details=details,
     )
     if max(len(trend(found)) for found in scores.checkpoints.values()) < 2:
-        return undecided(finding, "one checkpoint of a series says nothing of what pre-training teaches")
+        return undecided(finding, "one checkpoint of a series cannot show what pre-training teaches")
     result = difference(main, settings)
     if result is None:
         kinds = [kind for kind, names in classed(main).items() if names]
@@ -88,7 +89,7 @@ CLAIM = Claim(
 def collected(
     measurements: pl.DataFrame, scores: Scores, settings: Settings
 ) -> tuple[Gains, Gains, Gains, tuple[dict[str, object], ...]]:
-    """Gains at all checkpoints, at those of the late half and at the last ones, and the rows of `details`."""
+    """Collect gains at all checkpoints, at the later half and at the last ones, and the rows of `details`."""
     late_half = {point for found in scores.checkpoints.values() for point in late(trend(found))}
     ends = {point for found in scores.checkpoints.values() for point in trend(found)[-1:]}
     gains, main, last = NO_GAINS, NO_GAINS, NO_GAINS
@@ -126,7 +127,7 @@ def sentence(gains: Gains, result: Estimate, last: Estimate | None) -> str:
 
 
 def gain_caveats(gains: Gains) -> list[str]:
-    """Caveats on the ceiling, on the classes and on how few datasets there are."""
+    """List caveats on the ceiling, the classes and the number of datasets."""
     caveats = []
     unlearned, _ = group_means(gains)
     room = 1 - float(np.mean([gain.before for gain in gains.found if gain.is_learned]))
@@ -145,13 +146,13 @@ def gain_caveats(gains: Gains) -> list[str]:
     if min(map(len, names.values())) < 3:
         caveats.append(
             f"{len(names['not learned'])} and {len(names['learned'])} datasets: "
-            "what else sets the two groups apart cannot be told."
+            "other differences between the two groups cannot be ruled out."
         )
     return caveats
 
 
 def gain_rows(point: Point, gains: Gains, settings: Settings) -> list[dict[str, object]]:
-    """Rows of `details` of one checkpoint: the difference of the groups, and the gain of each dataset."""
+    """Make the rows of `details` of one checkpoint: the difference of the groups, and the gain of each dataset."""
     rows = []
     gap = difference(gains, settings)
     if gap is not None:
@@ -174,7 +175,7 @@ def place(point: Point) -> dict[str, object]:
 
 
 def dataset_row(gains: Gains, settings: Settings) -> dict[str, object]:
-    """Gain of one dataset at one checkpoint, and the share of what was left to gain."""
+    """Estimate the gain of one dataset at one checkpoint, and the share of what was left to gain."""
     gain = mean_gain(gains, settings)
     share = np.array([one.share for one in gains.found])
     before = float(np.average([one.before for one in gains.found], weights=share))

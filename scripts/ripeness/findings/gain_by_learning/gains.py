@@ -1,4 +1,4 @@
-"""What tuning gains on its own dataset, beside whether the dataset is learned in pre-training.
+"""What tuning gains on its own dataset, and whether the dataset is learned in pre-training.
 
 The class of a dataset is judged on other items than those that measure its gain: an untouched score that is
 low by chance would otherwise both class the dataset as not learned and raise its gain.
@@ -68,7 +68,7 @@ class Gains:
 
     @property
     def rows(self) -> list[Row]:
-        """The tuned models; one stands there once for each part."""
+        """The tuned models, one entry for each part."""
         return [gain.row for gain in self.found]
 
     def on(self, dataset: str) -> "Gains":
@@ -166,7 +166,7 @@ def learned_on(
 
 
 def by_group(gains: Gains, units: list[Unit], means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean gain on datasets not learned and learned, [n] each, from that of units, [units, n].
+    """Average gains on datasets not learned and on learned ones, [n] each, from those of units [units, n].
 
     NaN where no part of the items has both. Within a part every dataset counts the same; parts count by their share.
     """
@@ -185,13 +185,13 @@ def by_group(gains: Gains, units: list[Unit], means: np.ndarray) -> tuple[np.nda
 
 
 def groups_of(gains: Gains) -> tuple[np.ndarray, np.ndarray]:
-    """Mean gain on datasets not learned and learned, as measured and from redrawn items: [1 + n] each."""
+    """Average gains on datasets not learned and on learned ones, as measured and redrawn: [1 + n] each."""
     units = sorted(gains.sums)
     return by_group(gains, units, np.stack([ratio(*gains.sums[unit]) for unit in units]))
 
 
 def group_means(gains: Gains) -> tuple[float, float]:
-    """Mean gain as measured on datasets not learned and learned."""
+    """Average the measured gains on datasets not learned and on learned ones."""
     unlearned, learned = groups_of(gains)
     return float(unlearned[0]), float(learned[0])
 
@@ -226,7 +226,7 @@ def mean_gain(gains: Gains, settings: Settings) -> Estimate:
 
 
 def n_items_of(gains: Gains) -> int:
-    """Items of all datasets."""
+    """Count the items of all datasets."""
     return sum(gains.n_items.values())
 
 

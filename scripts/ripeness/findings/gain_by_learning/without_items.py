@@ -36,7 +36,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def group_of(measurements: pl.DataFrame, settings: Settings) -> dict[tuple[str, str], str]:
-    """Whether each (series, probe) is learned in pre-training: as the config says, else by the late half of its curve.
+    """Class each (series, probe) as learned or not: as the config says, else by the later half of its curve.
 
     Probes in no group of the config, and those whose floor is not known, are left out.
     """
@@ -55,7 +55,7 @@ def named(rows: list[tuple], columns: list[str]) -> pl.DataFrame:
 
 
 def group_means(gains: pl.DataFrame) -> dict[str, tuple[float, float]]:
-    """(Mean gain, its standard error at most) of each group: every probe counts the same."""
+    """Average the gain of each group, with an upper bound of its standard error; every probe counts the same."""
     probes = gains.group_by("group", "probe").agg(pl.col("change").mean(), se=mean_or_null("se"))
     groups = probes.group_by("group").agg(pl.col("change").mean(), se=mean_or_null("se"))
     return {name: (change, np.nan if se is None else se) for name, change, se in groups.iter_rows()}
@@ -71,7 +71,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     pairs = pairs_of(measurements).filter("is_own")
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
-        reason = "no tuned model was measured beside its untouched one on what it was tuned on"
+        reason = "no pair of a tuned model and its untouched checkpoint was measured on the dataset tuned on"
         return undecided(Finding(caveats=tuple(caveats)), reason)
     groups = [(*place, group) for place, group in group_of(measurements, settings).items()]
     pairs = pairs.join(named(groups, ["series", "probe", "group"]), on=["series", "probe"], how="left")
@@ -105,7 +105,7 @@ def judged_gain(
     is_given = bool(settings.learned or settings.not_learned)
     reasons = []
     if not is_given:
-        reasons.append("the groups are read off the scores that the gains start from, for want of items")
+        reasons.append("without items, the groups come from the same scores that the gains start from")
     if np.isnan(result.low):
         reasons.append("some numbers have no standard error")
     interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
@@ -123,7 +123,7 @@ def judged_gain(
 
 
 def gain_rows(pairs: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:
-    """Rows of `details`: at each checkpoint the mean gain of both groups, then that of each dataset."""
+    """Make the rows of `details`: at each checkpoint the mean gain of both groups, then that of each dataset."""
     rows: list[dict[str, object]] = []
     for place, part in sorted(pairs.group_by(PLACE), key=lambda one: (one[0][0], one[0][2], one[0][1])):
         where = dict(zip(PLACE, place, strict=True))

@@ -16,7 +16,7 @@ TOLERANCE = 3.0  # percent of the derived threshold
 
 
 def measured_threshold(rows: pl.DataFrame) -> float:
-    """Singular value at which learning a feature neither lowers nor raises the loss after noise, by Monte Carlo.
+    """Estimate the singular value at which learning a feature leaves the loss after noise as it was (Monte Carlo).
 
     The root of the weighted line through change / strength against strength; NaN where the line does not fall.
     """
@@ -46,8 +46,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         for keys in (("above", "below"), ("above_lower_the_loss", "below_raise_the_loss"))
     )
     statement = (
-        f"Thresholds by Monte Carlo, and as derived: {said}. {right} of {n} features move the loss after noise as the "
-        "derived one says."
+        f"Thresholds, measured by Monte Carlo and derived: {said}. {right} of {n} features change the loss after noise "
+        "in the direction that the derived threshold predicts."
     )
     finding = replace(BLANK, statement=statement, details=tuple(details))
     mean = np.mean(ratios, axis=0)

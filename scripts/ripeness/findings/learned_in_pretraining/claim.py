@@ -165,7 +165,7 @@ def label(curve: Curve, scores: Scores) -> str:
 
 
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:
-    """Caveats on floors and on datasets that fit neither kind."""
+    """List caveats on floors and on datasets that fit neither kind."""
     caveats = []
     if n_datasets(rows) == 1:
         caveats.append("One dataset cannot show that there are two kinds.")

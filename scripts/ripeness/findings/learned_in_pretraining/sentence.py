@@ -10,7 +10,7 @@ GROUPED_BY_GAP = "Datasets are grouped by the scores that the gap compares, whic
 
 
 def n_datasets(rows: list[dict]) -> int:
-    """Datasets, each of which may have a row for each of several series."""
+    """Count the datasets, each of which may have a row for each of several series."""
     return len({row["dataset"] for row in rows})
 
 
@@ -39,7 +39,7 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
 
 
 def first_seen(row: Mapping[str, object]) -> str:
-    """Where the first checkpoint of a dataset that is high there already stands; nothing of others."""
+    """Say where the first checkpoint of a dataset that is high from the start is; empty for other datasets."""
     tokens = row["first_tokens"]
     if row["class"] != "high from the start" or tokens is None:
         return ""

@@ -67,18 +67,18 @@ def short(details: list[dict], names: dict[str, list[str]]) -> str:
 
 
 def left_out(every: list[Trajectory], used: list[Trajectory]) -> list[str]:
-    """Caveat on trajectories that could not be judged."""
+    """Warn of trajectories that could not be judged."""
     n = len(every) - len(used)
     why = "too few checkpoints, or no known chance level"
     return [f"{n} of {len(every)} trajectories are not judged: {why}."] if n else []
 
 
 def from_first_row(details: list[dict]) -> list[str]:
-    """Caveat on probes that are high in their first row: what was before it no table says."""
+    """Warn of probes that are high in their first row: the table cannot show what came before it."""
     names = sorted({row["dataset"] for row in details if row["class"] == "high from the start"})
     if not names:
         return []
-    return [f"High from the first row of the table on: {listed(names)}; what was learned before it cannot be told."]
+    return [f"High already in the first row of the table: {listed(names)}; what was learned before is not known."]
 
 
 def learned_row(curve: Trajectory, n_curves: int, settings: Settings) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a treatment of tuning buys in pre-training text kept, and what it costs on the dataset tuned on."""
+"""How much pre-training text a treatment of tuning keeps, and what it costs on the dataset tuned on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,13 +36,13 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     losses = tuned_losses(tables.measurements)
     methods = sorted(set(losses["method"]))
     if settings.method not in methods or len(methods) < 2:
-        return undecided(Finding(), f"no other method was measured beside {settings.method!r} on text and on answers")
+        return undecided(Finding(), f"no method other than {settings.method!r} was measured on text and on answers")
     late = in_trend(losses).filter(pl.col("tokens") >= pl.col("tokens").unique().median().over("series"))
     others = [name for name in methods if name != settings.method]
     confidence = 1 - (1 - settings.confidence) / len(others)
     found = [change for name in others if (change := against_plain(late, name, settings.method, confidence))]
     if not found:
-        return undecided(Finding(), "one seed of one run says nothing of variation between seeds")
+        return undecided(Finding(), "one seed of one run gives no estimate of variation between seeds")
     limit = settings.smallest_loss
     # the least that it certainly buys, of those that certainly cost nothing; else of all
     best = min(found, key=lambda change: (change.answer.high >= limit, change.text.high))
@@ -85,14 +85,14 @@ CLAIM = Claim(
 
 
 def decided_by_answers(best: Change, verdict: str, limit: float) -> bool:
-    """Whether it is the answers of the best treatment that decide, or leave open, what the text alone would not."""
+    """Say whether the answers of the best treatment decide, or leave open, what the text alone would not."""
     if verdict == "contradicted":
         return best.text.low <= -limit
     return verdict == "undecided" and best.text.high < -limit
 
 
 def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Loss on running text and on right answers (nats a token) of every tuned model at its chosen rate."""
+    """Collect losses on running text and on right answers (nats a token) of tuned models at their chosen rates."""
     tuned = measurements.filter(pl.col("method") != "base", pl.col("is_chosen"))
     keys = [*PLACE, *[name for name in (*CELL, "method") if name not in PLACE]]
     text = tuned.filter(pl.col("probe_kind") == TEXT, pl.col("metric") == "loss")
@@ -106,7 +106,7 @@ def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: float) -> Change | None:
-    """Paired differences of a method from plain tuning; None where nothing varies to have an interval from."""
+    """Estimate paired differences of a method from plain tuning; None where nothing varies to give an interval."""
     pairs = losses.filter(method=method).join(losses.filter(method=plain), on=CELL, suffix="_plain")
     text, answer = (
         difference(pairs.with_columns(change=pl.col(kind) - pl.col(f"{kind}_plain")), confidence)
@@ -116,13 +116,13 @@ def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: flo
 
 
 def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:
-    """Mean change over tuning seeds and pre-training runs; see `over_runs`."""
+    """Estimate the mean change over tuning seeds and pre-training runs; see `over_runs`."""
     means = pairs.group_by("series", "seed").agg(pl.col("change").mean()).sort("series", "seed")
     return over_runs({run: own["change"].to_list() for (run,), own in means.group_by("series")}, confidence=confidence)
 
 
 def verdict_of(found: list[Change], limit: float) -> str:
-    """Supported by one treatment that buys something for nothing; contradicted where each buys nothing, or costs."""
+    """Support a treatment that keeps text at no cost; contradict where each keeps nothing, or costs on answers."""
     if any(change.text.high < -limit and change.answer.high < limit for change in found):
         return "supported"
     if all(change.text.low > -limit or change.answer.low > limit for change in found):
@@ -131,7 +131,7 @@ def verdict_of(found: list[Change], limit: float) -> str:
 
 
 def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> str:
-    """Say what every treatment buys and costs, the best first."""
+    """Say what every treatment keeps and costs, the best first."""
     ordered = [best, *[change for change in found if change is not best]]
 
     def said(change: Change) -> str:
@@ -149,7 +149,7 @@ def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> li
     sizes = {name: losses.filter(method=name).height for name in (settings.method, *[c.method for c in found])}
     if len(set(sizes.values())) > 1:
         few = listed([f"{name} has {n}" for name, n in sizes.items()])
-        notes.append(f"Not all methods have the same cells ({few}): pairs alone are compared.")
+        notes.append(f"Not all methods have the same cells ({few}): only pairs are compared.")
     notes.append("Each method is at its own learning rate; what a treatment saves, a smaller rate may save as well.")
     return notes
 

@@ -95,7 +95,7 @@ def identity(curve: Curve) -> tuple:
 
 
 def trend_of(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> Estimate:
-    """Mean rank trend of some curves with its interval; curves of one run share their draws of noise and passages."""
+    """Estimate the mean rank trend of curves; those of one run share their draws of noise and passages."""
     draws = np.mean([taus(curve, errors[identity(curve)], settings) for curve in curves], axis=0)
     parts = [(float(np.nanvar(draws[1:], ddof=1)), max(min(curve.values.shape[1] for curve in curves) - 1, 1))]
     by_run = {
@@ -144,7 +144,7 @@ def sentence(trends: Mapping[str, Estimate]) -> str:
     if not others:
         return f"{text}."
     if not apart:
-        return f"{text}; so it does {listed([f'under {name} noise ({said(name)})' for name in others])}."
+        return f"{text}; the same holds {listed([f'under {name} noise ({said(name)})' for name in others])}."
     parts = listed([f"under {name} noise it {verbs[signs[name]]} ({said(name)})" for name in apart])
     return f"{text}. The normalisations disagree: {parts}. Weights change their size in training, so the scale decides."
 

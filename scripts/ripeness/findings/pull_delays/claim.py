@@ -15,7 +15,7 @@ from ripeness.tables.single_numbers import as_number
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Doublings of time from the best checkpoint without a pull to that with one, for every target, rate and pull."""
+    """Measure by how many doublings of time a pull delays the best checkpoint, for every target, rate and pull."""
     rows = tables.simulated["tuned_networks"].filter("is_fixed")
     series = series_of(rows, ["target", "rate", "pull"])
     finding = replace(
@@ -31,16 +31,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
                 as_number(part["task_loss"].mean()) - as_number(without["task_loss"].mean())
             )
     if not later:
-        return undecided(finding, "the study has no pull beside 0")
+        return undecided(finding, "the study has no pull other than 0")
     means = {pull: np.mean(found, axis=0) for pull, found in sorted(later.items())}
     delays = {pull: over_seeds(found, settings) for pull, found in means.items()}
     changes = {pull: float(np.mean(costs[pull])) for pull in means}
     details = [{"pull": pull, "task_loss_change": changes[pull], **known(delay)} for pull, delay in delays.items()]
     said = "; ".join(
-        f"{pull:g}: {signed(delay.effect)} doublings, loss on the task {signed(changes[pull])}"
+        f"{signed(delay.effect)} doublings under a pull of {pull:g} (loss on the task {signed(changes[pull])})"
         for pull, delay in delays.items()
     )
-    statement = f"How much later the pre-training loss after fine-tuning is least under a pull of {said}."
+    statement = f"Delay of the lowest pre-training loss after fine-tuning: {said}."
     finding = replace(finding, statement=statement, details=tuple(details))
     values = np.mean(list(means.values()), axis=0)
     return judged(finding, values, settings, decide, smallest=settings.smallest_effect)

@@ -16,7 +16,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     rows = tables.simulated["tuned_networks"].filter("is_fixed")
     strongest = rows["pull"].max()
     if not strongest:
-        return undecided(BLANK, "the study has no pull beside 0")
+        return undecided(BLANK, "the study has no pull other than 0")
     rows = rows.filter(pull=strongest)
     finding = rise_after_best(rows, settings, key=["target", "rate"], value="loss", decide=decide_rise)
     return replace(finding, statement=f"Under a pull of {as_number(strongest):g}: {finding.statement}")

@@ -66,7 +66,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         p_value = p_of(lost_by, kind, verdict, settings)
         finding = with_effect(replace(finding, unit=UNITS[kind]), lost_by[kind], settings)
         finding = replace(
-            finding, p_value=p_value, statement=f"{finding.statement} What decides is {DIRECTIONS[kind]}, shown beside."
+            finding,
+            p_value=p_value,
+            statement=f"{finding.statement} The effect shown is that of {DIRECTIONS[kind]}, which decides.",
         )
     return on_enough(finding, most_checkpoints(losses.rows), settings)
 
@@ -93,7 +95,7 @@ def deciding(parts: dict[str, dict[str, object]]) -> str:
 
 
 def p_of(lost_by: dict[str, Estimate], kind: str, verdict: str, settings: Settings) -> float:
-    """p of the verdict: of both directions the weaker proof supports, and either of two may contradict."""
+    """Compute p of the verdict: the weaker of two proofs supports, and either of two may contradict."""
     found = {
         name: float(loss.p_value) if name == "choice" else absence_p(loss, smallest=settings.smallest_effect)
         for name, loss in lost_by.items()
@@ -143,11 +145,9 @@ def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Se
         [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
     )
     mean, median = (float(ratios.mean()), float(np.median(ratios))) if len(ratios) else (None, None)
-    relative = (
-        "" if mean is None else f", {mean:+.0%} of the untouched score in the mean and {median:+.0%} in the median"
-    )
+    relative = "" if mean is None else f", on average {mean:+.0%} of the untouched score (median {median:+.0%})"
     what = {"generation": "generated answers", "choice": "choices"}[other]
-    bound = "" if kind == "choice" else f" (a loss of less than {settings.smallest_effect:g} counts as none)"
+    bound = "" if kind == "choice" else f"; a loss of less than {settings.smallest_effect:g} counts as none"
     return row | {
         "verdict": judge(loss.low, loss.high, smallest=settings.smallest_effect),
         "effect": -loss.effect,
@@ -169,7 +169,7 @@ def without_sentence(part: dict[str, object]) -> dict[str, object]:
 
 
 def cells_of(losses: Losses) -> list[dict[str, object]]:
-    """Change of each pair of datasets at each checkpoint, averaged over formats and seeds."""
+    """Average the change of each pair of datasets at each checkpoint over formats and seeds."""
     members: dict[tuple[str, str, str, str, str], list[Loss]] = {}
     for loss in losses.found:
         row = loss.row
@@ -195,7 +195,7 @@ def cells_of(losses: Losses) -> list[dict[str, object]]:
 
 
 def pair_rows(losses: Losses, scores: Scores) -> list[dict[str, object]]:
-    """Rows of `details` for each pair of datasets and checkpoint."""
+    """Make the rows of `details` for each pair of datasets and checkpoint."""
     points: dict[tuple[str, str], Point] = {
         (point.series, point.checkpoint): point for found in scores.checkpoints.values() for point in found
     }
@@ -209,7 +209,7 @@ def pair_rows(losses: Losses, scores: Scores) -> list[dict[str, object]]:
 
 
 def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> list[str]:
-    """Caveats on what was left out and on ratios that mislead."""
+    """List caveats on what was left out and on ratios that mislead."""
     caveats = []
     total = len(losses.found) + sum(losses.at_floor.values())
     if skipped := sum(losses.at_floor.values()):
@@ -225,7 +225,7 @@ def transfer_caveats(losses: Losses, parts: dict[str, dict[str, object]]) -> lis
         if apart > 0.1:
             caveats.append(
                 f"{DIRECTIONS[kind]}: mean and median ratio differ by {apart:.0%}; "
-                "a few small untouched scores weigh much in the mean."
+                "a few small untouched scores dominate the mean."
             )
     datasets = {kind: {loss.row.dataset for loss in losses.found if loss.kind == kind} for kind in DIRECTIONS}
     few = [DIRECTIONS[kind] for kind, names in datasets.items() if len(names) == 1]

@@ -54,7 +54,7 @@ class Losses:
 
     @property
     def rows(self) -> list[Row]:
-        """The tuned models; one stands there once for each dataset that it was measured on."""
+        """The tuned models, one entry for each dataset that a model was measured on."""
         return [loss.row for loss in self.found]
 
 
@@ -108,7 +108,7 @@ def add_losses(
 def off_floor(
     block: Block, rows: list[Row], *, measurements: pl.DataFrame, scores: Scores, settings: Settings
 ) -> dict[tuple[str, str, str], np.ndarray]:
-    """Items that measure each untouched model: those for which the items that sort place it off the floor."""
+    """Mask the items that measure each untouched model: those whose sorting items place it off the floor."""
     masks = {key_of(row): np.zeros(block.n_items, bool) for row in rows}
     for fold in folds(scores, block.probe, settings):
         sorting = scores.blocks[block.probe, fold.split]

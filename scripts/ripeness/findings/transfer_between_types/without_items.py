@@ -1,7 +1,7 @@
 """Transfer between types of task where there are measurements and no items.
 
-It is never decided: without items what was lost cannot be told from a score that was high by chance. The numbers stand
-beside the reason, a ratio never alone.
+It is never decided: without items what was lost cannot be told from a score that was high by chance. The numbers are
+given with the reason, a ratio never alone.
 """
 
 from collections.abc import Mapping
@@ -53,11 +53,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     pairs = pairs_of(measurements).filter(~pl.col("is_own"))
     caveats = [*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs)]
     if pairs.is_empty():
-        reason = "no model was measured, beside its untouched one, on another dataset than it was tuned on"
+        reason = "no pair of a tuned model and its untouched checkpoint was measured on a dataset not tuned on"
         return undecided(Finding(caveats=tuple(caveats)), reason)
     untyped = sorted(name for name in set(pairs["dataset"]) if kinds.get(name) not in HEADS)
     if untyped:
-        caveats.append(f"Of no one type, and in no direction: {listed(untyped)}.")
+        caveats.append(f"Without a single type, and left out of both directions: {listed(untyped)}.")
     kind = pl.col("dataset").replace_strict(kinds, default=None, return_dtype=pl.String)
     pairs = (
         with_floors(pairs, measurements, settings).with_columns(kind=kind).sort("series", "tokens", "dataset", "probe")
@@ -66,8 +66,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     parts += [direction_row(pairs, kind, name, is_across=False) for kind, name in WITHIN.items()]
     said = " ".join(str(part["statement"]) for part in parts[: len(DIRECTIONS)] if part["n_pairs"])
     finding = Finding(
-        statement="Cannot be decided: without items what could be lost is judged by the score that the loss starts "
-        f"from. {said}",
+        statement="Cannot be decided: without items, what could be lost is judged by the same score that the loss "
+        f"starts from. {said}",
         covers=covers_of(measurements, is_tuned=True),
         n_seeds=measurements.filter(pl.col("method") != "base")["seed"].drop_nulls().n_unique(),
         n_checkpoints=pairs.select("series", "checkpoint").unique().height,
@@ -79,7 +79,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 
 def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool) -> dict[str, object]:
-    """Difference and ratios of all pairs in one direction: the row of `details`, with a sentence."""
+    """Average difference and ratios of all pairs in one direction: the row of `details`, with a sentence."""
     is_other = (pl.col("probe_kind") != kind) if is_across else (pl.col("probe_kind") == kind)
     found = pairs.filter((pl.col("kind") == kind) & is_other)
     other = {"choice": "generation", "generation": "choice"}[kind] if is_across else kind
@@ -110,15 +110,14 @@ def sentence(row: Mapping[str, object], head: str) -> str:
     """Say what changes, with what the numbers cannot say."""
     text = f"{head} by {signed(as_number(row['effect']))} over {row['n_pairs']} pairs"
     if row["ratio_mean"] is not None:
-        text += f", {row['ratio_mean']:+.1%} of the untouched score in the mean"
-        text += f" and {row['ratio_median']:+.1%} in the median"
+        text += f", on average {row['ratio_mean']:+.1%} of the untouched score (median {row['ratio_median']:+.1%})"
     if row["n_tiny"]:
         without = row["ratio_mean_without_tiny"]
-        text += f" ({row['n_tiny']} of them start below {SMALL_BASE:g}"
-        text += f"; without these the mean is {without:+.1%})" if without is not None else ")"
+        text += f"; {row['n_tiny']} of them start below {SMALL_BASE:g}"
+        text += f", and without these the average is {without:+.1%}" if without is not None else ""
     if row["n_at_floor"]:
         text += (
-            f"; in {row['n_at_floor']} of them the untouched score is close to its floor, with next to nothing to lose"
+            f"; in {row['n_at_floor']} of them the untouched score is close to its floor and has almost nothing to lose"
         )
     if row["n_floor_unknown"]:
         text += f"; for {row['n_floor_unknown']} no floor is known, nor whether there was something to lose"
@@ -126,24 +125,24 @@ def sentence(row: Mapping[str, object], head: str) -> str:
 
 
 def ratio_caveats(parts: list[dict[str, object]]) -> list[str]:
-    """Caveats on ratios to tiny scores and on "no forgetting" where nothing is known."""
+    """List caveats on ratios to tiny scores and on "no forgetting" where nothing is known."""
     caveats = []
     for part in parts:
         if part["n_pairs"] and part["n_tiny"]:
             caveats.append(
-                f"{part['direction']}: a ratio to a score below {SMALL_BASE:g} says nothing, and {part['n_tiny']} of "
-                f"{part['n_pairs']} are; the mean ratio is theirs more than the others'."
+                f"{part['direction']}: a ratio to a score below {SMALL_BASE:g} is not meaningful, and {part['n_tiny']} "
+                f"of {part['n_pairs']} are such ratios; they dominate the mean."
             )
         if part["n_pairs"] and part["n_at_floor"] == part["n_pairs"]:
             caveats.append(
                 f"{part['direction']}: every untouched score is close to its floor (chance, the most frequent answer, "
-                "or the first checkpoint), so that no change would not show that nothing is forgotten."
+                "or the first checkpoint), so that an unchanged score would not show that nothing was forgotten."
             )
     return caveats
 
 
 def pair_rows(pairs: pl.DataFrame) -> list[dict[str, object]]:
-    """Rows of `details` for each pair of datasets and checkpoint."""
+    """Make the rows of `details` for each pair of datasets and checkpoint."""
     shown = [*PLACE, "dataset", "probe", "before", "after", "change", "ratio", "floor", "is_tiny", "is_at_floor"]
     arrow = pl.format("{} to {}", pl.col("kind").fill_null("no type"), "probe_kind")
     return pairs.select(pl.lit("pair").alias("level"), arrow.alias("direction"), *shown).to_dicts()

@@ -34,7 +34,7 @@ class Carried:
 
     @property
     def rows(self) -> list[Row]:
-        """The tuned models; one stands there once for each dataset that it was measured on."""
+        """The tuned models, one entry for each dataset that a model was measured on."""
         return [change.row for change in self.found]
 
     def values(self, half: str) -> np.ndarray:
@@ -83,7 +83,7 @@ def by_pair(carried: Carried) -> dict[tuple[str, str], list[float]]:
 
 
 def pair_rows(carried: Carried, scores: Scores) -> list[dict[str, object]]:
-    """Rows of `details`: each pair of datasets at each checkpoint, averaged over formats and seeds."""
+    """Make the rows of `details`: each pair of datasets at each checkpoint, averaged over formats and seeds."""
     points = {(p.series, p.checkpoint): p for found in scores.checkpoints.values() for p in found}
     members: dict[tuple[str, str, str, str], list[Change]] = {}
     for change in carried.found:

@@ -45,7 +45,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     pairs = alike_of(measurements, points, settings)
     caveats = (*caveats_of(measurements, settings), *method_caveats(measurements), *missing_caveats(pairs), UNLIKE)
     if pairs.is_empty():
-        reason = "no model was measured, beside its untouched one, on another dataset of the type that it was tuned on"
+        models = "a tuned model and its untouched checkpoint"
+        reason = f"no pair of {models} was measured on another dataset of the type tuned on"
         return undecided(Finding(caveats=caveats), reason)
     carried = Carried([change_of(pair) for pair in pairs.iter_rows(named=True)])
     finding = Finding(
@@ -70,13 +71,13 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 
 def change_of(pair: Mapping[str, Any]) -> Change:
-    """One row of the table of pairs; format, method and seed are averaged there."""
+    """Make a change of one row of the table of pairs; format, method and seed are averaged there."""
     row = Row(pair["series"], pair["checkpoint"], pair["dataset"], "", "", 0, "")
     return Change(row, pair["probe"], pair["half"], pair["change"], pair["before"])
 
 
 def alike_of(measurements: pl.DataFrame, points: Scores, settings: Settings) -> pl.DataFrame:
-    """Pairs of datasets of one type at the checkpoints of the trend, each with its half of them."""
+    """Select pairs of datasets of one type at the checkpoints of the trend, each with its half of them."""
     kinds = kinds_of(measurements, settings)
     halves = [(point.series, point.checkpoint, half) for point, half in halves_of(points).items()]
     places = pl.DataFrame(halves, schema=dict.fromkeys(["series", "checkpoint", "half"], pl.String), orient="row")

@@ -14,7 +14,7 @@ from ripeness.stats.resampling import decide_absence
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Targets with the directions of pre-training and the same signs."""
+    """Judge targets with the directions of pre-training and the same signs."""
     networks = tables.simulated["tuned_networks"]
     rows = tuned_rows_of(networks, (pl.col("rotation") == 0) & ~pl.col("is_opposed"))
     finding = rise_after_best(rows, settings, key=["target"], value="task_loss", decide=decide_absence)

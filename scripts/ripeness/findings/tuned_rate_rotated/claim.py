@@ -21,7 +21,7 @@ from ripeness.findings.study_tables import Tables
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Targets with rotated directions and the same signs; opposed ones are no rotation and stand beside it."""
+    """Judge targets with rotated directions and the same signs; opposed targets are reported and not counted."""
     networks = tables.simulated["tuned_networks"]
     rows = tuned_rows_of(networks, (pl.col("rotation") > 0) & ~pl.col("is_opposed"))
     finding = rise_after_best(rows, settings, key=["target"], value="task_loss", decide=decide_rise)

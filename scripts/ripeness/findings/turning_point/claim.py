@@ -68,7 +68,7 @@ CLAIM = Claim(
 
 
 def reach(curve: Curve, turn: Turn) -> tuple[float, float]:
-    """Tokens between which a curve turns: the neighbours of all checkpoints that may be the best, or the ends."""
+    """Find the tokens between which a curve turns: neighbours of all checkpoints that may be best, or the ends."""
     places = np.log(curve.tokens)
     first = 0 if turn.low is None else int(np.abs(places - turn.low).argmin()) - 1
     last = len(places) - 1 if turn.high is None else int(np.abs(places - turn.high).argmin()) + 1
@@ -86,7 +86,7 @@ def doublings(curve: Curve, turn: Turn) -> tuple[float, float, float]:
 
 
 def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settings: Settings, *, change: str) -> str:
-    """Where the mean turns, and where that of each size does."""
+    """Say where the mean curve turns, and where that of each size does."""
     found = turning(mean, settings)
     if isinstance(found, Found) and found.kind == "peak" and found.turn:
         where = human(round(float(np.exp(found.turn.place))))
@@ -94,7 +94,7 @@ def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settin
         text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}; "
         text += f"at the last checkpoint it is {size(found)} nats a token above the best"
     else:
-        text = f"After {change} no turning point can be told from noise"
+        text = f"After {change} no turning point can be distinguished from noise"
     parts = []
     for name, curves in (("noise", by_size(noise, "scale", mean)), ("tuning", by_size(tuned, "learning_rate", mean))):
         places = [f"{size:g} at {turned(curve, settings)}" for size, curve in curves.items()]
@@ -104,7 +104,7 @@ def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settin
 
 
 def by_size(curves: Sequence[Curve], key: str, mean: Curve) -> dict[float, Curve]:
-    """Mean curves by size of the change, of the first normalisation."""
+    """Average curves by size of the change, in the first normalisation that was measured."""
     if not curves:
         return {}
     kind = curves[0].key.get("normalisation")
@@ -124,10 +124,8 @@ def turned(curve: Curve, settings: Settings) -> str:
 
 
 def notes(curves: Sequence[Curve], mean: Curve) -> list[str]:
-    """Caveats of a place."""
+    """List caveats on the turning point."""
     found = caveats(curves, mean, curves)
     if len(mean.tokens) < MIN_FOR_KINK:
-        found.append(
-            f"Fewer than {MIN_FOR_KINK} checkpoints: a curve that bends or has a peak, not an inflection point."
-        )
+        found.append(f"Fewer than {MIN_FOR_KINK} checkpoints: they can show a bend or a peak, not an inflection point.")
     return found
