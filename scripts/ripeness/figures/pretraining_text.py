@@ -13,7 +13,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     """Collect bits per byte of running text before and after tuning, by dataset tuned on (not paired)."""
     text = tables.reported.filter(pl.col("probe_kind") == "text")
     tuned = text.filter(pl.col("method") != "base")
-    # The untouched model belongs beside every dataset and format that the series was tuned in.
+    # The untouched model belongs to every dataset and format that the series was tuned in.
     owners = tuned.select("series", "dataset", "format").unique()
     base = text.filter(pl.col("method") == "base")
     if tuned.height:

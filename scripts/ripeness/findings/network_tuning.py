@@ -1,7 +1,7 @@
 """What findings on fine-tuned networks share.
 
 A rise is from the best checkpoint to the last, relative to the best; for each seed the best one is that of the mean
-over the other seeds, so that no seed's own chance makes a rise.
+over the other seeds, so that chance in one seed cannot produce a rise by itself.
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ from ripeness.stats.resampling import mean_of, redraw_items
 from ripeness.tables.single_numbers import as_number
 
 FOLDS = 5
-SMALL_BASE = 0.05  # a ratio to a smaller score says nothing
+SMALL_BASE = 0.05  # a ratio to a smaller score is not meaningful
 
 
 @dataclass(frozen=True)
