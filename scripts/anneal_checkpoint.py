@@ -31,7 +31,6 @@ from ripeness.runtime.made_here import check_no_overlap
 from ripeness.train.annealing import (
     AnnealingSettings,
     check_apart,
-    complete_settings,
     last_rate,
     read_settings,
     read_stream,
@@ -111,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     record = options.checkpoint / "checkpoint.json"
     known = read_facts(record) if record.is_file() else {}
     window = text_window(load_config(options.checkpoint))
-    settings = complete_settings(read_settings(options.settings), known, window)
+    settings = read_settings(options.settings, known, window)
     logging.info("settings: %s", settings)
     keep_freed_memory()
     model, used, progress = anneal(options, settings)

@@ -88,7 +88,8 @@ def settings_of(record: dict[str, Any], path: Path) -> TrainingSettings:
             f"{path}: the settings have {', '.join(words)}\n"
             "hint: another version of this project has written it; take that one, or tune the model again"
         )
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return kind(**given)
 
 
 def checkpoint_of(folder: Path) -> Path:

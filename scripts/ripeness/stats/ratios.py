@@ -1,9 +1,12 @@
 """Estimate a ratio of sums, with its standard error over items that may come in clusters."""
 
 import math
+from collections.abc import Sequence
 
 
-def ratio_with_error(above: list[float], below: list[float], clusters: list[str]) -> tuple[float, float | None]:
+def ratio_with_error(
+    above: Sequence[float], below: Sequence[float], clusters: Sequence[str]
+) -> tuple[float, float | None]:
     """Sum of `above` over sum of `below`, and its standard error over clusters of items.
 
     The error is the linearised (sandwich) one with the factor C/(C-1) for C clusters (Miller, arXiv 2411.00640, section

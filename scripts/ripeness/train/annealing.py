@@ -6,7 +6,7 @@ the rate, whatever the gradient.
 """
 
 import math
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,50 +29,55 @@ LONG_ENOUGH = 100  # characters; shorter documents of a small world come twice b
 
 @dataclass(frozen=True)
 class AnnealingSettings:
-    """How a checkpoint is annealed; config.schema.yaml explains the values.
-
-    Without a `sequence_length` sequences are as long as the model's window, without a `learning_rate` the rate falls
-    from the one that is recorded at the checkpoint.
-    """
+    """How a checkpoint is annealed; config.schema.yaml explains the values."""
 
     steps: int
     batch_size: int
-    sequence_length: int | None = None
-    learning_rate: float | None = None
+    sequence_length: int
+    learning_rate: float
     warmup_ratio: float = 0.1
     weight_decay: float = 0.1
     seed: int = 0
 
 
-def read_settings(values: dict[str, Any]) -> AnnealingSettings:
-    """Return settings from a JSON object; UserError for an unknown or missing key, or an impossible number."""
+FROM_CHECKPOINT = ("sequence_length", "learning_rate")
+
+
+def read_settings(values: dict[str, Any], facts: dict[str, Any], window: int) -> AnnealingSettings:
+    """Return settings from a JSON object; UserError for an unknown or missing key, or an impossible number.
+
+    Without a `sequence_length` sequences are as long as the model's window (tokens). Without a `learning_rate` the rate
+    falls from the one that the checkpoint's `facts` record.
+    """
     known = [field.name for field in fields(AnnealingSettings)]
-    needed = [field.name for field in fields(AnnealingSettings) if field.default is MISSING]
-    unknown, missing = sorted(values.keys() - set(known)), sorted(set(needed) - values.keys())
+    needed = {field.name for field in fields(AnnealingSettings) if field.default is MISSING} - {*FROM_CHECKPOINT}
+    unknown, missing = sorted(values.keys() - set(known)), sorted(needed - values.keys())
     if unknown or missing:
         raise UserError(
             f"settings: unknown {unknown or 'none'}, missing {missing or 'none'}\nhint: the keys are {', '.join(known)}"
         )
+    values = {key: value for key, value in values.items() if value is not None or key not in FROM_CHECKPOINT}
     check_types("settings", AnnealingSettings, values)
     for key in ("steps", "batch_size"):
-        if not isinstance(values[key], int) or values[key] < 1:
+        if values[key] < 1:
             raise UserError(f"settings: {key} is {values[key]!r}\nhint: give a whole number above zero")
-    return AnnealingSettings(**values)
+    return AnnealingSettings(**completed(values, facts, window))
 
 
-def complete_settings(settings: AnnealingSettings, facts: dict[str, Any], window: int) -> AnnealingSettings:
+def completed(values: dict[str, Any], facts: dict[str, Any], window: int) -> dict[str, Any]:
     """Return settings with the checkpoint's rate and the model's window (tokens) where they are not given."""
-    phase, rate, length = facts.get("phase", "stable"), settings.learning_rate, settings.sequence_length or window
+    phase = facts.get("phase", "stable")
     if phase != "stable":
         raise UserError(f"the checkpoint is {phase} already\nhint: only a stable one has a rate to fall from")
-    if rate is None and not facts.get("lr"):
+    if "learning_rate" not in values and not facts.get("lr"):
         raise UserError(
             f"the checkpoint records {facts.get('lr')!r} as its learning rate\n"
             "hint: give learning_rate, that of its pre-training at its step"
         )
-    if not 2 <= length <= window:
+    whole: dict[str, Any] = {"sequence_length": window, "learning_rate": facts.get("lr"), **values}
+    if not 2 <= (length := whole["sequence_length"]) <= window:
         raise UserError(f"sequence_length {length}, but the model reads {window} tokens\nhint: give at most as many")
-    return replace(settings, learning_rate=facts["lr"] if rate is None else rate, sequence_length=length)
+    return whole
 
 
 def training_settings(settings: AnnealingSettings) -> FullSettings:

@@ -67,7 +67,8 @@ def checkpoint_weights(folder: Path, like: Mapping[str, torch.Tensor]) -> Iterat
 
 def stored_tensors(folder: Path) -> dict[str, tuple[Path, list[int]]]:
     """File and shape of every tensor of a checkpoint, by its name there; nothing is read but the files' heads."""
-    index, names, found = folder / SAFE_WEIGHTS_INDEX_NAME, [SAFE_WEIGHTS_NAME], {}
+    index, names = folder / SAFE_WEIGHTS_INDEX_NAME, [SAFE_WEIGHTS_NAME]
+    found: dict[str, tuple[Path, list[int]]] = {}
     if index.is_file():
         names = sorted(set(read_json(index, dict, keys=("weight_map",))["weight_map"].values()))
     for path in (folder / name for name in names):

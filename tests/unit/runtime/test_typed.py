@@ -1,5 +1,7 @@
 """Settings of another type than a number, a text or a list that is wanted are refused by name."""
 
+from functools import partial
+
 import pytest
 
 import measure_sensitivity
@@ -17,7 +19,7 @@ PRETRAINING = {
 }
 READERS = {
     "tuning": (methods.read_settings, TUNING),
-    "annealing": (annealing.read_settings, {"steps": 9, "batch_size": 2}),
+    "annealing": (partial(annealing.read_settings, facts={"lr": 0.1}, window=64), {"steps": 9, "batch_size": 2}),
     "pretraining": (pretraining_settings.read_settings, PRETRAINING),
     "findings": (finding.settings_from, {}),
     "sensitivity": (measure_sensitivity.with_defaults, {}),
