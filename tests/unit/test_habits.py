@@ -41,7 +41,7 @@ def test_a_commit_is_linted_by_what_make_lint_runs():
 
 def test_every_linter_is_pinned_for_developers():
     pinned = re.findall(r"^([\w-]+)==", (ROOT / "requirements-dev.in").read_text(), re.MULTILINE)
-    assert {"ruff", "snakefmt", "codespell", "import-linter"} <= set(pinned)
+    assert {"ruff", "mypy", "snakefmt", "codespell", "import-linter"} <= set(pinned)
 
 
 def test_continuous_integration_runs_what_a_user_runs_on_every_python():

@@ -116,7 +116,7 @@ def check_suites(study: Study) -> None:
         where = f"suites.{name}"
         if sum(getattr(suite, kind) is not None for kind in KINDS) != 1:
             kinds = ", ".join(f"`{kind}`" for kind in KINDS)
-            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: make one suite for each")
+            raise UserError(f"{where}: a suite has exactly one of {kinds}\nhint: write one suite for each")
         if name in ("base", VALIDATION):
             raise UserError(f"{where}: the name {name!r} is reserved\nhint: give the suite another name")
         check_shots(where, suite, config)
