@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -117,3 +118,25 @@ def test_targets_of_make_exist():
     found = {(name, target) for name, span in spans for target in TARGET.findall(span)}
     missing = sorted((name, target) for name, target in found if target not in targets | PROSE)
     assert not missing, missing
+
+
+def tree_of_the_readme(folder, indent=""):
+    """(Name, what is said of it) of all that the README's tree has directly in a folder."""
+    tree = (ROOT / "README.md").read_text().partition("\n## Repository\n")[2]
+    below = re.search(rf"^{indent}{folder}/ .*\n((?:{indent}  .*\n)+)", tree, re.MULTILINE)[1]
+    return re.findall(rf"^{indent}  (\S+) +(.*)$", below, re.MULTILINE)
+
+
+def test_the_tree_of_the_readme_has_every_package_in_its_layer_with_its_own_sentence():
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    names = [name for layer in contract["layers"] for name in layer.split(" | ")]
+    said = [ast.get_docstring(ast.parse((ROOT / f"scripts/ripeness/{name}/__init__.py").read_text())) for name in names]
+    expected = [
+        (f"{name}/", said[0].lower() + said[1:].removesuffix(".")) for name, said in zip(names, said, strict=True)
+    ]
+    assert tree_of_the_readme("ripeness", indent="  ") == expected
+    assert {place.parent.name for place in (ROOT / "scripts/ripeness").glob("*/__init__.py")} == set(names)
+
+
+def test_the_tree_of_the_readme_has_every_file_of_rules():
+    assert {name for name, _ in tree_of_the_readme("rules")} == {place.name for place in (ROOT / "rules").glob("*.smk")}

@@ -1,1 +1,1 @@
-"""Put everything on one page."""
+"""Write the report: the answer, verdicts, figures, audit and provenance on one page."""

@@ -1,1 +1,1 @@
-"""Give every program its options, log, error messages and complete files; no measured number depends on it."""
+"""Give every program options, a log, error messages and complete files; no number depends on it."""

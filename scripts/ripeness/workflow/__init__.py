@@ -1,1 +1,1 @@
-"""Give the rules their paths, settings, resources and code digests, and start their jobs."""
+"""Give the rules paths, settings, resources and keys of results; start and forecast their jobs."""
