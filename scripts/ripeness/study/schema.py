@@ -137,12 +137,8 @@ def describe(error: ValidationError, schema_name: str) -> str:
     types = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     if error.validator == "type" and {"number", "integer"} & set(types) and is_number(error.instance):
         more = "hint: YAML reads 1e-3 and 1.0e3 as text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
-        if isinstance(error.absolute_path[-1], int) and re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
-            key = next(part for part in reversed(error.absolute_path) if isinstance(part, str))
-            more = (
-                "hint: a number in quotes is text, and Snakemake reads numbers in a list of --config as text, too: "
-                f"write `{key}` into a file of its own and give that last: --configfile config.yaml FILE"
-            )
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
+            more = "hint: a number in quotes is text; write it without quotes"
     return f"{where}: {cut(error.message)}\n{more}"
 
 
