@@ -28,6 +28,7 @@ PROBES = "probes"  # its parameter
 READ_BY_PROBES = "examples"  # the input that holds what probes read
 DELETED = "its model was deleted"
 KNOWN = "known.json"  # next to predictions that are made anew: which of the former ones still hold
+KNOWN_ROWS = "known.parquet"  # the former ones
 PROBE_NAMES = ("probe", "kind", "format", "shots", "split")
 
 
@@ -70,7 +71,8 @@ class Reruns:
         if job.rule.name == BY_PROBE:
             read = {path: key for path, (name, key) in inputs.items() if name == READ_BY_PROBES}
             inputs = {path: entry for path, entry in inputs.items() if path not in read}
-            probes = tuple(sorted(self.probe_key(probe, read) for probe in json.loads(job.params[PROBES])))
+            seed = wildcards.pop("seed")  # it draws shots and nothing else
+            probes = tuple(sorted(self.probe_key(probe, read, seed) for probe in json.loads(job.params[PROBES])))
         elif PROBES in dict(job.params.items()):
             params[PROBES] = self.placeless(job.params[PROBES])
         return Key(
@@ -81,13 +83,15 @@ class Reruns:
             probes=probes,
         )
 
-    def probe_key(self, probe: dict[str, Any], read: dict[str, str]) -> str:
-        """Return the key of a probe: what is asked, whatever suite asks it, and the keys of the files that hold it."""
+    def probe_key(self, probe: dict[str, Any], read: dict[str, str], seed: str) -> str:
+        """Return the key of a probe: what is asked, whatever suite asks it, and the keys of the files that hold it.
+
+        The seed counts where it draws shots.
+        """
         asked = {name: self.placeless(value) for name, value in probe.items() if name != "suite"}
         texts = [value for value in probe.values() if isinstance(value, str)]
-        return digest_of(
-            [asked, sorted({key for path, key in read.items() if any(is_in(text, path) for text in texts)})]
-        )
+        files = sorted({key for path, key in read.items() if any(is_in(text, path) for text in texts)})
+        return digest_of([asked, files, *([seed] if probe.get("shots") else [])])
 
     def content(self, file: Any) -> str:
         """Return the key of an input that no job makes: of its content."""
@@ -132,6 +136,10 @@ class Reruns:
                 self.keys.add(replace(self.planned[job], probes=made.key.probes), [output])
         return reasons
 
+    def begin(self, job: Job) -> None:
+        """Forget the keys of what a job makes anew, so that a run that is broken off leaves none of before to it."""
+        self.keys.forget(self.outputs(job))
+
     def note(self, job: Job) -> None:
         """Note the key of a job that has ended well."""
         if outputs := self.outputs(job):
@@ -161,16 +169,18 @@ class Reruns:
         """Keep what is known of predictions that are made anew for more probes; predict takes them from there."""
         (output,) = self.outputs(job)
         path, made, planned = Path(self.results) / output, self.keys.of(output), self.key_of(job)
+        for former in (path.with_name(KNOWN), path.with_name(KNOWN_ROWS)):
+            former.unlink(missing_ok=True)  # of a run that was broken off, for what was planned then
         if not (made and path.exists() and planned.without_probes == made.key.without_probes):
             return
         reads = {str(file): file for name, file in named(job) if name == READ_BY_PROBES}
         makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
         read = {file: self.planned[makers[file]].digest if file in makers else self.content(file) for file in reads}
-        probes = [probe for probe in json.loads(job.params[PROBES]) if self.probe_key(probe, read) in made.key.probes]
+        seed, asked = str(job.wildcards.seed), json.loads(job.params[PROBES])
+        probes = [probe for probe in asked if self.probe_key(probe, read, seed) in made.key.probes]
         if probes:
-            kept = path.with_name("known.parquet")
-            kept.unlink(missing_ok=True)
-            os.link(path, kept)
+            kept = path.with_name(KNOWN_ROWS)
+            link_or_copy(str(path), str(kept))
             names = [[probe.get(name, "test") for name in PROBE_NAMES] for probe in probes]
             path.with_name(KNOWN).write_text(json.dumps({"predictions": str(kept), "probes": names}))
 

@@ -5,7 +5,7 @@ inputs. The key of a file that no job makes is a digest of its content. So a key
 tokenizer and the rows, and it is the same in every folder, on every machine and after any copy.
 
 `keys.jsonl` in the study's folder has one line for every job that ended well: its key and the parts of it, and its
-outputs with their sizes. The last line about an output counts. Paths are relative to the study's folder, so that the
+outputs with their sizes. A line "begun" names outputs that a job began to make. The last line about an output counts. Paths are relative to the study's folder, so that the
 folder can be moved. `contents.jsonl` next to it remembers digests of files that no job makes, with their size, time and
 inode, so that an unchanged file is not read again.
 """
@@ -87,6 +87,10 @@ class Keys:
         self.made: dict[str, Made] = {}
         self.by_key: dict[tuple[Key, str], list[str]] | None = None
         for line in read_lines(self.path):
+            if "begun" in line:
+                for output in line["begun"]:
+                    self.made.pop(output, None)
+                continue
             key = Key(line["rule"], line["settings"], line["code"], line["inputs"], tuple(line["probes"]))
             self.made |= {output: Made(key, size) for output, size in line["outputs"].items()}
 
@@ -112,6 +116,11 @@ class Keys:
         for output, made in list(self.made.items()):
             if Path(output) == place or place in Path(output).parents:
                 self.add(made.key, [str(into / output)])
+
+    def forget(self, outputs: Iterable[str]) -> None:
+        """Note that outputs are being made anew: until they are, nothing is known of them."""
+        if known := [output for output in outputs if self.made.pop(output, None)]:
+            append(self.path, {"begun": known})
 
     def add(self, key: Key, outputs: Iterable[str], *, accepted: str | None = None) -> None:
         """Note the key of outputs that have just been made, or that were accepted though other code made them."""

@@ -25,9 +25,15 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
     reruns = Reruns(str(logs.parent), accepts_code=os.environ.get("RIPENESS_ACCEPT") == "code")
     postprocess, update_needrun, missing_output = Job.postprocess, DAG.update_needrun, Job.missing_output
+    register = Job.register
 
     async def no_time(job: Job) -> None:
         return None
+
+    def begin(job: Job, *arguments: Any, **options: Any) -> None:
+        register(job, *arguments, **options)
+        if not job.dag.workflow.dryrun:
+            reruns.begin(job)
 
     async def postprocess_and_note(job: Job, *arguments: Any, **options: Any) -> None:
         await postprocess(job, *arguments, **options)
@@ -63,7 +69,7 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
     DAG.update_needrun, Job.missing_output = update, missing
     Job.output_mintime = property(no_time)
-    Job.postprocess = postprocess_and_note
+    Job.register, Job.postprocess = begin, postprocess_and_note
     PersistenceBase.has_metadata = lambda persistence, job: True
     PersistenceBase.has_outdated_metadata = lambda persistence, job: False
     PersistenceBase.params_changed = params_changed
@@ -73,7 +79,7 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
 PATCH = Patch(
     id="rerun_by_keys",
-    changes="DAG.update_needrun; Job.postprocess, missing_output, output_mintime; what PersistenceBase answers",
+    changes="DAG.update_needrun; Job.register, postprocess, missing_output, output_mintime; what PersistenceBase answers",
     reason="metadata and times of files say nothing of results that were moved, copied or replaced in place",
     without="Snakemake's metadata and times of files decide what runs again, and results get no key",
     relies_on=(
@@ -82,6 +88,7 @@ PATCH = Patch(
         "snakemake.jobs:Job.missing_output",
         "snakemake.jobs:Job.output_mintime",
         "snakemake.jobs:Job.postprocess",
+        "snakemake.jobs:Job.register",
         "snakemake.persistence:PersistenceBase.code_changed",
         "snakemake.persistence:PersistenceBase.has_metadata",
         "snakemake.persistence:PersistenceBase.has_outdated_metadata",

@@ -1,0 +1,135 @@
+"""A simple model of what results know: which jobs of a study of the nursery are to run, and how many."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+Config = dict[str, Any]
+Probes = frozenset[tuple]
+
+
+def recipes_of(config: Config) -> dict[str, dict]:
+    """Settings of tuning by recipe; a list of several rates is not part of the walks."""
+    found = {}
+    for name, settings in config["methods"].items():
+        if name != "base":
+            rate = settings["learning_rate"]
+            found[name] = settings | {"learning_rate": rate[0] if isinstance(rate, list) else rate}
+    return found
+
+
+def pairs_of(config: Config, suite: dict, own: list[str], trained: list[str], *, but: str = "") -> Iterator[tuple]:
+    """Datasets and formats that a suite measures."""
+    datasets, formats = suite.get("datasets") or [], suite.get("formats") or []
+    names = own if datasets == "own" else [name for name in datasets if name != but]
+    yield from product(
+        names, {"all": config["formats"], "trained": trained}[formats] if isinstance(formats, str) else formats
+    )
+
+
+def tuned_probes(config: Config, dataset: str, format_: str, seed: int) -> Probes:
+    """What a tuned model is measured on; the seed draws shots."""
+    found = {("validation", dataset, format_, 0, None)}
+    for suite in config["suites"].values():
+        found |= {("text", name) for name in suite.get("texts") or []}
+        for pair, n in product(pairs_of(config, suite, [dataset], [format_], but=dataset), suite.get("shots", [0])):
+            found.add(("test", *pair, n, seed if n else None))
+    return frozenset(found)
+
+
+def base_cells(config: Config) -> Iterator[tuple[tuple, Probes]]:
+    """Cells of an untouched checkpoint with their probes."""
+    seeds, shots = config["seeds"], config["methods"]["base"]["shots"]
+    texts = {name for suite in config["suites"].values() for name in suite.get("texts") or []}
+    for name in texts:
+        yield (name, "text", "base", seeds[0]), frozenset({("text", name)})
+    pairs = {
+        pair
+        for suite in config["suites"].values()
+        for pair in pairs_of(config, suite, list(config["datasets"]), config["formats"])
+    }
+    for pair in pairs:
+        for seed in seeds if max(shots) else seeds[:1]:
+            asked = [n for n in shots if n or seed == seeds[0]]
+            yield (*pair, "base", seed), frozenset(("test", *pair, n, seed if n else None) for n in asked)
+
+
+class Model:
+    """Results by place, with what they were made from."""
+
+    def __init__(self) -> None:
+        self.checkpoints: dict[str, str] = {}
+        self.trained: dict[tuple, tuple] = {}
+        self.predicted: dict[tuple, tuple[tuple, Probes]] = {}
+        self.datasets: set[str] = set()
+        self.code = 0
+
+    def cells(self, config: Config) -> Iterator[tuple[tuple, tuple, Probes]]:
+        """Place, what the model is made from, and probes of every cell."""
+        for entry in config["series"]["nursery"]["checkpoints"]:
+            made = self.checkpoint(config, entry)
+            for place, probes in base_cells(config):
+                yield (str(entry), *place), ("base", made), probes
+            for dataset, format_, (name, recipe), seed in product(
+                config["datasets"], config["formats"], recipes_of(config).items(), config["seeds"]
+            ):
+                source = ("tuned", made, dataset, format_, str(sorted(recipe.items())), seed, self.code)
+                yield (str(entry), dataset, format_, name, seed), source, tuned_probes(config, dataset, format_, seed)
+
+    def checkpoint(self, config: Config, entry: dict) -> str:
+        return str((entry, sorted(config["series"]["nursery"]["pretrain"].items(), key=str)))
+
+    def used_datasets(self, config: Config) -> set[str]:
+        listed = {name for suite in config["suites"].values() for name in suite.get("datasets") or [] if "-" in name}
+        return set(config["datasets"]) | listed
+
+    def holds(self, place: tuple, source: tuple, probes: Probes) -> tuple[tuple, Probes] | None:
+        """Predictions that serve a cell: its own, or where it has none those of another place."""
+        others = [self.predicted[place]] if place in self.predicted else self.predicted.values()
+        return next((one for one in others if one[0] == source and one[1] >= probes), None)
+
+    def planned(self, config: Config) -> dict[str, int]:
+        """Jobs that are to run, by rule."""
+        trained = predicted = 0
+        for place, source, probes in self.cells(config):
+            predicts = self.holds(place, source, probes) is None
+            predicted += predicts
+            known = self.trained.get(place)
+            others = self.trained.values() if known is None else [known]
+            trained += source[0] == "tuned" and (predicts or source not in others)
+        entries = config["series"]["nursery"]["checkpoints"]
+        new = [entry for entry in entries if self.checkpoints.get(str(entry)) != self.checkpoint(config, entry)]
+        n_new = len(self.used_datasets(config) - self.datasets)
+        return {
+            "pretrain_checkpoint": len(new),
+            "train_model": trained,
+            "predict": predicted,
+            "make_dataset": n_new,
+            "prepare_items": n_new,
+        }
+
+    def run(self, config: Config) -> None:
+        """Note what is there after a run."""
+        found = [
+            (place, source, self.holds(place, source, probes) or (source, probes))
+            for place, source, probes in self.cells(config)
+        ]
+        for place, source, predicted in found:
+            self.predicted[place] = predicted
+            if source[0] == "tuned":
+                self.trained[place] = source
+        for entry in config["series"]["nursery"]["checkpoints"]:
+            self.checkpoints[str(entry)] = self.checkpoint(config, entry)
+        self.datasets |= self.used_datasets(config)
+
+    def accept(self, config: Config) -> None:
+        """Take results of the plan that differ in the code of training only."""
+        self.code += 1
+        for place, source, probes in self.cells(config):
+            if source[0] != "tuned":
+                continue
+            trained, predicted = self.trained.get(place), self.predicted.get(place)
+            if trained and trained[:-1] == source[:-1]:
+                self.trained[place] = source
+            if predicted and predicted[0][:-1] == source[:-1] and predicted[1] >= probes:
+                self.predicted[place] = (source, predicted[1])
