@@ -11,7 +11,7 @@ min_version("9.27")
 # A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
 if "study" not in config or not workflow.configfiles:
 
-    configfile: f"{workflow.basedir}/config.yaml"
+    configfile: f"{workflow.current_basedir.get_path_or_uri(secret_free=False)}/config.yaml"
 
 
 include: "rules/common.smk"

@@ -173,3 +173,18 @@ def test_a_checkpoint_that_is_replaced_in_place_is_fetched_again(edited):
     content[-4:] = b"\0\0\0\0"
     weights.write_bytes(content)
     assert edited.planned()["fetch_checkpoint"] == 1
+
+
+def test_predictions_that_a_broken_off_run_kept_for_another_plan_are_not_taken(edited):
+    cell = edited.folder / "results/cut/cells/nursery/step0/nursery-sentiment/default/full/seed1"
+    shutil.copy(cell / "predictions.parquet", cell / "known.parquet")
+    place = "results/cut/cells/nursery/step0/nursery-sentiment/default/full/seed1"
+    probe = ["nursery-sentiment", "choice", "default", 0, "test"]
+    (cell / "known.json").write_text(json.dumps({"predictions": f"{place}/known.parquet", "probes": [probe]}))
+    config = edited.config()
+    config["methods"]["full"]["learning_rate"] = 3e-3
+    edited.write(config)
+    run = edited.snakemake("--", f"{place}/predictions.parquet")
+    assert run.returncode == 0, run.stdout + run.stderr
+    (log,) = (edited.folder / "results/cut/logs/predict/nursery/step0/nursery-sentiment/default/full").glob("*.log")
+    assert "former predictions" not in log.read_text() and not list(cell.glob("known.*"))

@@ -96,7 +96,7 @@ EDITS: list[Callable[[random.Random, dict], object]] = [
     lambda draw, c: c.update(suites=shuffled(draw, c["suites"]), datasets=shuffled(draw, c["datasets"])),
     lambda draw, c: c.update(formats=draw.choice([["default"], ["default", "io"], ["io", "default"], ["io"]])),
     lambda draw, c: c.update(seeds=draw.choice([[1], [2], [1, 2], [2, 1]])),
-    lambda draw, c: c["methods"].update(base={"shots": draw.choice([[0], [0, 1], [1]])}),
+    lambda draw, c: c["methods"].update(base={"shots": draw.choice([[0], [0, 1], [1, 0]])}),
     lambda draw, c: c["series"]["nursery"]["pretrain"].update(learning_rate=draw.choice([3e-3, 4e-3])),
     lambda draw, c: c.update(title=f"Title {draw.random()}"),
 ]

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ def whole(path: Path, kind: str = "", *, must_last: bool = True) -> Iterator[Pat
 
     The block may make a file or a folder at the yielded path; a folder gets a mark of this `kind` (see
     `made_here`).
+    Others may read what is made as the umask says.
     On an error the temporary is removed and `path` is left as it was. Rename is atomic on one file system, which a
     sibling guarantees, and what is renamed is on the disk before, unless it need not last, as a log. UserError where
     `path` holds what was not made here.
@@ -41,6 +43,7 @@ def whole(path: Path, kind: str = "", *, must_last: bool = True) -> Iterator[Pat
         check_place(path, is_folder=is_folder)
         if is_folder:
             write_mark(temporary, kind)
+        let_read(temporary)
         if must_last:
             sync(temporary)
         if is_folder and path.exists():
@@ -51,6 +54,16 @@ def whole(path: Path, kind: str = "", *, must_last: bool = True) -> Iterator[Pat
     finally:
         _open.remove(scratch)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def let_read(path: Path) -> None:
+    """Give a file, or every file in a folder, the mode of the umask where a library made it for its owner alone."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        status = file.lstat()
+        if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o600 and status.st_nlink == 1:
+            file.chmod(0o666 & ~umask)
 
 
 def sync(path: Path) -> None:

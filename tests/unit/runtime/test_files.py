@@ -130,6 +130,21 @@ def test_an_output_apart_from_what_is_read(tmp_path, pair):
     check_no_overlap(tmp_path / "ab", tmp_path / "a")
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_what_a_library_writes_for_its_owner_alone_is_readable_as_the_umask_says(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with whole(tmp_path / "state.safetensors") as temporary:
+            save_file({"weight": torch.zeros(2)}, temporary)
+        with whole(tmp_path / "model") as temporary:
+            temporary.mkdir()
+            save_file({"weight": torch.zeros(2)}, temporary / "model.safetensors")
+    finally:
+        os.umask(before)
+    for path in ("state.safetensors", "model/model.safetensors"):
+        assert (tmp_path / path).stat().st_mode & 0o777 == 0o666 & ~umask
+
+
 def test_all_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     """Content, the list of what is in the folder, the rename, the list of the folder around: in this order."""
     events = []

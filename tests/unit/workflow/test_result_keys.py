@@ -116,3 +116,12 @@ def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
     monkeypatch.undo()
     assert len((folder / result_keys.KEYS).read_text().splitlines()) == 1
     assert json.loads((folder / result_keys.KEYS).read_text())["rule"] == "predict"
+
+
+def test_what_a_run_that_was_broken_off_began_to_make_has_no_key_of_before(folder):
+    Keys(folder).forget(["cells/predictions.parquet", "cells/other.parquet"])
+    (folder / "cells" / "predictions.parquet").write_text("anew")  # of the size that was noted
+    assert Keys(folder).of("cells/predictions.parquet") is None
+    assert Keys(folder).of("cells").key == KEY
+    Keys(folder).add(KEY, ["cells/predictions.parquet"])
+    assert Keys(folder).of("cells/predictions.parquet").key == KEY
