@@ -5,9 +5,9 @@ inputs. The key of a file that no job makes is a digest of its content. So a key
 tokenizer and the rows, and it is the same in every folder, on every machine and after any copy.
 
 `keys.jsonl` in the study's folder has one line for every job that ended well: its key and the parts of it, and its
-outputs with their sizes. A line "begun" names outputs that a job began to make. The last line about an output counts. Paths are relative to the study's folder, so that the
-folder can be moved. `contents.jsonl` next to it remembers digests of files that no job makes, with their size, time and
-inode, so that an unchanged file is not read again.
+outputs with their sizes. A line "begun" names outputs that a job began to make again. The last line about an output
+counts. Paths are relative to the study's folder, so that the folder can be moved. `contents.jsonl` next to it remembers
+digests of files that no job makes, with their size, time and inode, so that an unchanged file is not read again.
 """
 
 import hashlib

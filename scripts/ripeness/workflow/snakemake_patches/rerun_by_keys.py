@@ -17,8 +17,8 @@ from ripeness.workflow.snakemake_patches.patch import Patch
 
 def decide_by_keys(workflow: Any, logs: Path) -> None:
     """Have Snakemake ask the keys of results which jobs are to run, and note the key of each job that ends well."""
-    if not workflow.is_main_process:
-        return
+    if not workflow.is_main_process or workflow.storage_settings.default_storage_provider is not None:
+        return  # results in an object store have no folder in which keys could be
     from snakemake.dag import DAG
     from snakemake.jobs import Job
     from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
@@ -79,7 +79,7 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
 PATCH = Patch(
     id="rerun_by_keys",
-    changes="DAG.update_needrun; Job.register, postprocess, missing_output, output_mintime; what PersistenceBase answers",
+    changes="DAG.update_needrun; Job.register, postprocess, missing_output, output_mintime; PersistenceBase",
     reason="metadata and times of files say nothing of results that were moved, copied or replaced in place",
     without="Snakemake's metadata and times of files decide what runs again, and results get no key",
     relies_on=(

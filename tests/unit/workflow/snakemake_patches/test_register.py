@@ -45,6 +45,7 @@ SOURCES = {
     "snakemake.jobs:Job.missing_output": "1a98e312dbe4",
     "snakemake.jobs:Job.output_mintime": "b7b45c26508f",
     "snakemake.jobs:Job.postprocess": "6c242cdd6b93",
+    "snakemake.jobs:Job.register": "426740ac8d2f",
     "snakemake.jobs:Job.shellcmd": "73ec1b845055",
     "snakemake.persistence:ParamsChange": "5bbe6e7e37c2",
     "snakemake.persistence:PersistenceBase.code_changed": "d80128a2ea34",
@@ -140,7 +141,15 @@ def test_nothing_else_imports_snakemake_or_writes_to_its_workflow():
 
 def test_what_the_rules_read_of_the_workflow_is_there():
     names = {name for path in SNAKEFILES for name in re.findall(r"(?<![./\w])workflow\.(\w+)", path.read_text())}
-    known = {"basedir", "config_settings", "configfiles", "is_main_process", "local_exec", "remote_exec", "scheduler"}
+    known = {
+        "current_basedir",
+        "config_settings",
+        "configfiles",
+        "is_main_process",
+        "local_exec",
+        "remote_exec",
+        "scheduler",
+    }
     assert known == names
     # instance attributes are set in __init__
     source = inspect.getsource(Workflow)
