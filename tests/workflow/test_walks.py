@@ -111,7 +111,6 @@ class Walk:
         self.now = study.config()
         self.model.run(self.now)
         self.former, self.said, self.code = [copy.deepcopy(self.now)], ["start"], 0
-        self.fresh: dict[str, dict[str, str]] = {}
 
     @property
     def results(self):
@@ -195,8 +194,8 @@ class Walk:
         assert run.returncode == 0, "\n".join([*self.said, run.stdout, run.stderr])
         self.model.run(self.now)
         assert self.study.planned(self.now) == {}, "\n".join(self.said)
-        fresh = self.from_nothing()
-        assert {path: digest for path, digest in digests(self.results).items() if path in fresh} == fresh, self.said
+        fresh, here = self.from_nothing(), digests(self.results)
+        assert not [path for path, digest in fresh.items() if here.get(path) != digest], "\n".join(self.said)
 
     def from_nothing(self) -> dict[str, str]:
         folder = self.study.folder.with_name("from nothing")
