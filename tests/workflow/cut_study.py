@@ -37,7 +37,7 @@ class Study:
         return cls(folder)
 
     def write(self, config: dict) -> None:
-        (self.folder / "cut.yaml").write_text(yaml.safe_dump(config))
+        (self.folder / "cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def config(self) -> dict:
         return yaml.safe_load((self.folder / "cut.yaml").read_text())
@@ -51,7 +51,7 @@ class Study:
 
     def planned(self, config: dict | None = None) -> dict[str, int]:
         """Jobs that a dry run plans, by rule, with another config than the one that ran."""
-        (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config()))
+        (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config(), sort_keys=False))
         command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", "other.yaml"]
         run = subprocess.run(
             command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS

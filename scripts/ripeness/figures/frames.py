@@ -46,4 +46,5 @@ def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Put the identity first, sort by it and round, so that the CSV is the same in every run."""
     first = [name for name in ("row", "panel", *POINT, "label", *keys, "value", "low", "high") if name in frame.columns]
     rounded = frame.select(*first, pl.exclude(first)).with_columns(selectors.float().round(5))
-    return rounded.sort([name for name in first if name not in ("value", "low", "high", "label")])
+    keys = [name for name in first if name not in ("value", "low", "high", "label")]
+    return rounded.sort([*keys, *(name for name in rounded.columns if name not in keys)])  # no two rows tie
