@@ -198,7 +198,7 @@ DATA_MISTAKES = {
     "an unlabelled split": (lambda made: made["test"][2].update(sentiment=-1), ("test.jsonl:3", "unlabelled")),
     "a row without a field": (lambda made: made["validation"][4].pop("text"), ("validation.jsonl:5", "'text'")),
     "a line that is not JSON": (lambda made: made.update(train='{"text": \n'), ("train.jsonl:1", "JSON")),
-    "the same id twice": (lambda made: made["test"][1].update(id="test0"), ("'test0'", "twice")),
+    "the same id twice": (lambda made: made["test"][1].update(id="test0"), ("duplicate id 'test0'",)),
     "overlapping splits": (
         lambda made: made["train"].__setitem__(slice(0, 100), [r | {"id": f"x{r['id']}"} for r in made["test"]]),
         ("training rows", "overlap: drop"),

@@ -34,7 +34,7 @@ def test_nothing_is_to_do_after_editing_comments_and_docstrings(edited):
     scripts = edited.folder / "scripts"
     replace(scripts / "ripeness/train/loop.py", "import math", "# a comment\n\nimport math")
     replace(scripts / "train_model.py", "def main(", "# another\ndef main(")
-    replace(scripts / "ripeness/measure/options.py", '"""The summed log-probability', '"""The added-up log-probability')
+    replace(scripts / "ripeness/measure/options.py", "Compute the summed log-probability", "Add up the log-probability")
     assert edited.planned() == {}
 
 
