@@ -206,7 +206,6 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         shots = [n for n in study.settings.base_shots if n or is_first]
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
     kind, probes = study.tasks[cell.dataset].kind, []
-    probes.append(Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     for name, suite in study.settings.suites.items():
         if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
             continue
@@ -222,6 +221,10 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             Probe(name, dataset, study.tasks[dataset].kind, format_, n)
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
+    # by validation items rates, the models that are kept and the ripe checkpoint are chosen
+    is_chosen = recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.settings.keep_models == "best"
+    if is_chosen or any((probe.probe, probe.format) == (cell.dataset, cell.format) for probe in probes):
+        probes.insert(0, Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     return probes
 
 
