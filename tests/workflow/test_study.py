@@ -113,7 +113,7 @@ def test_a_program_started_by_hand_gives_the_same_weights_and_predictions_as_the
 def test_planning_loads_none_of_the_large_libraries(finished):  # how long it takes: benchmarks/bounds.py
     config = finished.config()
     config["seeds"] = list(range(4))
-    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config))
+    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     code = """
 import sys
 from snakemake.cli import main
@@ -135,7 +135,7 @@ def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretel
     command = [sys.executable, "scripts/forecast.py", "--study", "large.yaml", "--gpus", "2"]
     config = finished.config()
     config["seeds"] = [1, 2]
-    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config))
+    (finished.folder / "large.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     run = subprocess.run(
         command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
     )

@@ -11,7 +11,7 @@ with probability 1 - alpha or more.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy import special
 
 from ripeness.stats.resampling import Estimate, with_interval
 
@@ -51,7 +51,7 @@ def judge_best(parts: list[np.ndarray], weights: list[float], chosen: int, *, co
     terms = [(repeats[:, None] + repeats[None, :], repeat_df)]
     terms += [item_variance(share, part) for share, part in zip(shares, parts, strict=True)]
     se, df = combined(terms)
-    bound = student.ppf(1 - (1 - confidence) / max(n_candidates - 1, 1), df) * se
+    bound = special.stdtrit(df, 1 - (1 - confidence) / max(n_candidates - 1, 1)) * se
     is_beaten = np.any(means[None, :] - means[:, None] > bound, axis=1)
     differences = [
         None
