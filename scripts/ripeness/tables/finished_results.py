@@ -43,12 +43,12 @@ def check_finished(results: Path) -> None:
     if not found:
         return
     first, *others = map(str, found)
-    beside = [str(path) for path in dict.fromkeys(also for path in found for also in made_from(results, path))]
-    named = [first if others or beside else "it", *others[:MOST_NAMED]]
+    also_gone = [str(path) for path in dict.fromkeys(also for path in found for also in made_from(results, path))]
+    named = [first if others or also_gone else "it", *others[:MOST_NAMED]]
     more = f"\nneither can {len(others):,} more" if others else ""
     rest = f", and {len(others) - MOST_NAMED:,} more that the next run names" if len(others) > MOST_NAMED else ""
-    names = ", ".join(dict.fromkeys([*named, *beside]))
-    again = "the next run makes them again" if len(named) + len(beside) > 1 else "the next run makes it again"
+    names = ", ".join(dict.fromkeys([*named, *also_gone]))
+    again = "the next run makes them again" if len(named) + len(also_gone) > 1 else "the next run makes it again"
     raise UserError(f"{found[Path(first)]}{more}\nhint: delete {names}{rest}; {again}")
 
 

@@ -88,9 +88,9 @@ def said_of(path, results):
     with pytest.raises(UserError) as error:
         check_finished(results)
     first, _, rest = str(error.value).partition("\n")
-    beside = [str(other) for other in made_from(results, path) if other != path]
-    again = f"hint: delete {', '.join([str(path), *beside])}; the next run makes them again"
-    assert first.startswith(f"{path} cannot be read: ") and rest == (again if beside else AGAIN)
+    also_gone = [str(other) for other in made_from(results, path) if other != path]
+    again = f"hint: delete {', '.join([str(path), *also_gone])}; the next run makes them again"
+    assert first.startswith(f"{path} cannot be read: ") and rest == (again if also_gone else AGAIN)
     return first
 
 
@@ -114,8 +114,8 @@ def test_with_a_file_that_others_are_made_from_goes_what_snakemake_is_asked_for(
             "tables/measurements.parquet",
         ],
     }
-    for name, beside in expected.items():
-        assert made_from(tmp_path, tmp_path / name) == [tmp_path / other for other in beside]
+    for name, also_gone in expected.items():
+        assert made_from(tmp_path, tmp_path / name) == [tmp_path / other for other in also_gone]
 
 
 def test_nothing_is_asked_of_a_study_that_has_not_run(tmp_path):

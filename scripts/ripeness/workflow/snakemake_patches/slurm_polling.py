@@ -25,7 +25,7 @@ FIRST_PAUSE_S, MOST_PAUSE_S = 5.0, 60.0  # between questions without an answer: 
 WAITED_S = 300.0  # for one of the reasons below, before it is said
 AGAIN_S = 3600.0  # after which it is said again
 FORGOTTEN = 3  # answers in a row without a job: SLURM does not know it
-# What a node says of an interpreter that it does not have, or that does not find what is installed beside it.
+# What a node says of an interpreter that it does not have, or that does not find what is installed next to it.
 NO_PYTHON = re.compile(r"^.*(python[\d.]*'?: (not found|No such file|Permission denied|cannot execute)|"
                        r"No module named '?snakemake|Exec format error).*$", re.MULTILINE)  # fmt: skip
 

@@ -17,7 +17,7 @@ COMMAND = "squeue --format='%i|%T' --states=all --noheader --name run"
 
 
 class Executor:
-    """Stands for the plugin's: two jobs that it asks about, and what it is told."""
+    """Stands for the plugin's: two jobs that it asks about, and the answers."""
 
     def __init__(self):
         self.logger, self.said = self, []
