@@ -12,7 +12,9 @@ and downloads nothing but lists of files. Status 0 if every branch has weights o
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ripeness.hub.resolve import resolve
 from ripeness.runtime.command_line import argument_parser, run
@@ -52,7 +54,7 @@ def lines_of(study: Study) -> list[str]:
     return lines
 
 
-def known_lines(facts: dict, entries: dict[str, dict]) -> list[str]:
+def known_lines(facts: dict, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """List the known defects of the checkpoints that are used, and the steps that are left out."""
     lines = []
     for fact, names in same_weights_known(facts, entries):

@@ -11,6 +11,7 @@ from ripeness.study.lock_file import COMMIT, LOCK_FILE, Lock, Wanted, dataset_re
 from ripeness.study.published_runs import branches_of, is_by_tokens, known_steps, series_facts, step_of
 from ripeness.study.schema import check_config, hint
 from ripeness.study.series import nearest
+from ripeness.study.study_config import Checkpoint
 
 KIND: dict[str, Literal["model", "dataset"]] = {"models": "model", "datasets": "dataset"}  # of the hub's routes
 
@@ -92,7 +93,7 @@ def refs_of(kind: str, repo: str, refs: dict[tuple[str, str], dict[str, str]]) -
     return refs[kind, repo]
 
 
-def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, dict[str, Any], dict[str, Any]]]:
+def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, Checkpoint, dict[str, Any]]]:
     """Return the checkpoints to resolve, each with its line and the facts of its series."""
     for series, checkpoints in study.checkpoints.items():
         facts = series_facts(series, study.settings.series[series].mapping)
@@ -106,7 +107,7 @@ def wanted_models(study: Study, *, update: bool) -> Iterator[tuple[Wanted, dict[
                 yield Wanted("models", entry["repo"], entry["revision"], f"series.{series}: {name}"), entry, facts
 
 
-def choose(wanted: Wanted, entry: dict[str, Any], facts: dict[str, Any], found: dict[str, str]) -> tuple[str, str]:
+def choose(wanted: Wanted, entry: Checkpoint, facts: dict[str, Any], found: dict[str, str]) -> tuple[str, str]:
     """Return the one branch that a checkpoint's line means, and its commit."""
     names = branches_of(facts, entry, found)
     if len(names) > 1:

@@ -5,6 +5,7 @@ it needs no moments of the optimiser, so the checkpoint that it names may come f
 """
 
 import filecmp
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ SETTINGS = {"steps", "batch_size", "sequence_length", "learning_rate", "warmup_r
 KNOWN = NEEDED | SETTINGS | {"name", "text"}
 
 
-def is_twin(entry: Entry) -> bool:
+def is_twin(entry: Mapping[str, Any]) -> bool:
     """Tell whether a checkpoint's line is that of an annealed twin."""
     return "anneal" in entry
 
@@ -103,7 +104,7 @@ def is_pretrained(config: StudyConfig, series: str) -> bool:
     return series in config.series and config.series[series].pretrain is not None
 
 
-def corpus_of(config: StudyConfig, series: str, entry: Entry) -> str | None:
+def corpus_of(config: StudyConfig, series: str, entry: Mapping[str, Any]) -> str | None:
     """Return the pre-trained series whose training text a twin of `series` is annealed on; None if it is a file."""
     text = entry.get("text", series)
     return text if is_pretrained(config, text) else None

@@ -11,7 +11,7 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import is_twin
 from ripeness.study.pretraining_steps import kept_steps
-from ripeness.study.study_config import Pretrain, Sensitivity, StudyConfig, typed_config
+from ripeness.study.study_config import Checkpoint, Pretrain, Recipe, Sensitivity, StudyConfig, typed_config
 from ripeness.study.tasks import Task
 
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
@@ -59,8 +59,8 @@ class Study:
 
     config: dict[str, Any]  # as it is written down, with defaults
     tasks: dict[str, Task]
-    checkpoints: dict[str, dict[str, dict[str, Any]]]
-    recipes: dict[str, dict[str, dict[str, Any]]]  # recipe -> dataset -> settings
+    checkpoints: dict[str, dict[str, Checkpoint]]
+    recipes: dict[str, dict[str, Recipe]]  # recipe -> dataset -> settings
     lock: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # see ripeness.study.lock_file
     settings: StudyConfig = field(init=False, compare=False)  # the config as code reads it
 
@@ -86,7 +86,7 @@ def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
     return [name for name, on in study.recipes.items() if dataset in on and on[dataset]["method"] in methods]
 
 
-def recipe_on(study: Study, recipe: str, dataset: str) -> dict[str, Any]:
+def recipe_on(study: Study, recipe: str, dataset: str) -> Recipe:
     """Return a recipe's settings on a dataset.
 
     Raises UserError if it does not tune on it, for a file that a user requests.

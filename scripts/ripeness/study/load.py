@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
@@ -16,7 +16,7 @@ from ripeness.study.methods.reading import check_method, on_dataset
 from ripeness.study.methods.replay import check_replay
 from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
-from ripeness.study.study_config import MODELS, StudyConfig, Suite, kind_of
+from ripeness.study.study_config import MODELS, Checkpoint, Recipe, StudyConfig, Suite, kind_of
 from ripeness.study.tasks import load_task
 from ripeness.study.theory_settings import settings_from
 
@@ -45,7 +45,14 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     }
     lock = read_lock(lock_file)
     checkpoints = {name: name_checkpoints(name, settings, lock) for name, settings in config["series"].items()}
-    study = Study(config, tasks, checkpoints, name_recipes(config["methods"], config["datasets"]), lock)
+    recipes = name_recipes(config["methods"], config["datasets"])
+    study = Study(
+        config,
+        tasks,
+        cast(dict[str, dict[str, Checkpoint]], checkpoints),  # checked by now
+        cast(dict[str, dict[str, Recipe]], recipes),
+        lock,
+    )
     check_methods(study)
     check_suites(study)
     check_texts(study.settings)
@@ -95,10 +102,10 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
 def check_methods(study: Study) -> None:
     """Refuse methods that tune on what is no dataset of the study, and series that name what is none of its methods."""
     for method, settings in study.settings.methods.items():
-        for key in ("datasets", "by_dataset"):
-            for dataset in settings.get(key, []):
-                if dataset not in study.settings.datasets:
-                    raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.settings.datasets)
+        named = {"datasets": settings.get("datasets", []), "by_dataset": list(settings.get("by_dataset", {}))}
+        for key, dataset in [(key, dataset) for key, datasets in named.items() for dataset in datasets]:
+            if dataset not in study.settings.datasets:
+                raise unknown(f"methods.{method}.{key}", "dataset", dataset, study.settings.datasets)
         if method != "base":
             check_method(f"methods.{method}", settings)
             check_replay(study, method)

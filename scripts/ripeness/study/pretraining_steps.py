@@ -5,7 +5,7 @@ Pure functions of a series' `pretrain` and of a checkpoint's line in it. Four sc
 as in the controlled experiments of arXiv 2503.19206.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,7 @@ class Place:
     decay_steps: int = 0
 
 
-def place_of(settings: Settings, entry: dict[str, Any]) -> Place:
+def place_of(settings: Settings, entry: Mapping[str, Any]) -> Place:
     """Find the place of a line in a pre-trained series: {step}, or {anneal_from, steps}.
 
     `decayed` is the end of a run whose rate has fallen, or a step of its decay; `annealed`, a branch off a run.
@@ -66,7 +66,7 @@ def tokens_per_step(settings: Settings) -> int:
     return settings["batch_size"] * settings["sequence_length"]
 
 
-def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> dict[str, Any]:
+def schedule_for(settings: Settings, entry: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the settings of the schedule for the run of a checkpoint, or the shared run (None).
 
     A `wsd` run is constant until its decay, which only its decayed checkpoints know of: a later end changes no other.
@@ -79,7 +79,7 @@ def schedule_for(settings: Settings, entry: dict[str, Any] | None) -> dict[str, 
     return {}
 
 
-def kept_steps(settings: Settings, entries: Iterable[dict[str, Any]]) -> list[int]:
+def kept_steps(settings: Settings, entries: Iterable[Mapping[str, Any]]) -> list[int]:
     """List the steps at which the training state of a shared run is kept: powers of two up to the last shared step.
 
     Fixed by the grid and not by the checkpoints, so that a new checkpoint starts from the state before it and changes

@@ -4,7 +4,7 @@ No network is used: which branches a repository really has is in the lock file (
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -77,15 +77,15 @@ def left_out(facts: dict[str, Any]) -> dict[int, str]:
 
 
 def same_weights_known(
-    facts: dict[str, Any] | None, entries: dict[str, dict[str, Any]]
+    facts: dict[str, Any] | None, entries: Mapping[str, Mapping[str, Any]]
 ) -> list[tuple[dict[str, Any], list[str]]]:
     """List what is published about equal weights, each fact with the names of the study's checkpoints concerned."""
     facts = facts or {}
     steps = {entry.get("step"): name for name, entry in entries.items() if name not in facts.get("named", {})}
-    found = []
+    found: list[tuple[dict[str, Any], list[str]]] = []
     for fact in facts.get("same_weights", []):
         names = [key if isinstance(key, str) else steps.get(key) for key in fact["checkpoints"]]
-        found.append((fact, [name for name in names if name in entries]))
+        found.append((fact, [name for name in names if name is not None and name in entries]))
     return [(fact, names) for fact, names in found if names]
 
 
@@ -167,7 +167,7 @@ def branch_name(facts: dict[str, Any], step: int) -> str:
     return facts["branches"][-1].replace("{step}", str(step))
 
 
-def branches_of(facts: dict[str, Any], entry: dict[str, Any], branches: Iterable[str]) -> list[str]:
+def branches_of(facts: dict[str, Any], entry: Mapping[str, Any], branches: Iterable[str]) -> list[str]:
     """Return the branches that a checkpoint's line means, among those given."""
     if entry.get("by_step"):
         return [branch for branch in branches if step_of(facts, branch) == entry["step"]]

@@ -47,6 +47,61 @@ class Pretrain(_ScheduledPretrain):
     seed: int
 
 
+class _SharedMethod(TypedDict, total=False):
+    """Settings of tuning that every kind has; a kind's own are read by its own module."""
+
+    kind: str
+    epochs: int
+    batch_size: int
+    schedule: str
+    warmup_ratio: float
+    weight_decay: float
+    clip: float
+    precision: str
+    steps: int
+    replay: dict[str, Any]
+    gpu: int
+    choose_by: str
+    datasets: list[str]
+    shots: list[int]  # of `base`
+
+
+class Method(_SharedMethod, total=False):
+    """A method (`methods.NAME`)."""
+
+    learning_rate: float | list[float]
+    by_dataset: dict[str, dict[str, Any]]
+
+
+class Recipe(_SharedMethod, total=False):
+    """A method with one learning rate, as it is on one dataset; `method` names the method."""
+
+    learning_rate: float
+    method: str
+    is_grid: bool
+
+
+class Checkpoint(TypedDict, total=False):
+    """A checkpoint of a series (a line of `series.NAME.checkpoints`), with what its series file knows of it."""
+
+    step: int
+    tokens: int
+    lr: float
+    phase: str
+    path: str
+    repo: str
+    revision: str
+    commit: str | None
+    by_step: bool
+    anneal_from: int  # of a pre-training done here: the step, with `steps` of decay
+    anneal: str  # of an annealed twin: the checkpoint it starts from, and how it is annealed
+    steps: int
+    batch_size: int
+    sequence_length: int
+    learning_rate: float
+    text: str
+
+
 @dataclass(frozen=True)
 class Series:
     """A series of checkpoints (`series.NAME`); `mapping` holds all its keys, for the facts of published runs.
@@ -133,8 +188,7 @@ class Prediction:
 class StudyConfig:
     """A checked config with its defaults. What belongs to models is empty in a study that runs none.
 
-    `methods` and `findings` hold mappings, which train/ and findings/ read. `sensitivity` is None where nothing is
-    perturbed.
+    `sensitivity` is None where nothing is perturbed.
     """
 
     study: str
@@ -143,7 +197,7 @@ class StudyConfig:
     series: dict[str, Series]
     datasets: dict[str, dict[str, Any] | None]
     formats: list[str]
-    methods: dict[str, dict[str, Any]]
+    methods: dict[str, Method]
     seeds: list[int]
     items: ItemSizes
     suites: dict[str, Suite]
@@ -163,7 +217,7 @@ class StudyConfig:
         return self.methods[BASE]["shots"]
 
     @property
-    def tuning_methods(self) -> dict[str, dict[str, Any]]:
+    def tuning_methods(self) -> dict[str, Method]:
         """Give the methods that tune: all but `base`."""
         return {name: settings for name, settings in self.methods.items() if name != BASE}
 

@@ -4,6 +4,7 @@ Where no job for a GPU has run, seconds follow from a stated throughput. One cel
 operation count for all jobs of its kind. The report shows how well that would have done.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -136,7 +137,8 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     largest, cells = max(sizes, default=0), plan_cells(study)
     tuned = [recipe_on(study, cell.method, cell.dataset) for cell in cells if cell.method != "base"]
     best = [on_dataset(study.settings.methods[method], dataset) for *_, dataset, method in kept_choices(study)]
-    kept = {"none": [], "all": tuned, "best": best}[study.settings.keep_models]
+    choices: dict[str, Sequence[Mapping[str, Any]]] = {"none": [], "all": tuned, "best": best}
+    kept = choices[study.settings.keep_models]
     n_items = sum(n_items_of(study, probe) for cell in cells for probe in probes_of(study, cell))
     largest_state = max((state_size(settings, largest) for settings in tuned), default=0)
     of_training = WEIGHT_BYTES * largest + (WEIGHT_BYTES + MOMENT_BYTES) * largest_state
@@ -148,6 +150,6 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     }
 
 
-def state_size(settings: dict[str, Any], n_parameters: int) -> int:
+def state_size(settings: Mapping[str, Any], n_parameters: int) -> int:
     """Return the numbers that a tuned model keeps of a model of so many parameters."""
     return KINDS[settings["kind"]].state_size(settings, n_parameters)

@@ -4,7 +4,7 @@ The operations are those of the matrix products: two a parameter and token forwa
 2020, arXiv 2001.08361, section 2.1).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from ripeness.study.grid import (
 )
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
-from ripeness.study.study_config import Pretrain
+from ripeness.study.study_config import Checkpoint, Pretrain
 from ripeness.study.tasks import sizes_of
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
@@ -70,7 +70,7 @@ def tokens_an_item(study: Study, series: str) -> int:
     return TOKENS_AN_ITEM if design is None else min(TOKENS_AN_ITEM, design["sequence_length"])
 
 
-def training_operations(study: Study, place: Any, settings: dict[str, Any]) -> int:
+def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -> int:
     """Count the operations of tuning the checkpoint at `place` (a cell or wildcards) with a method's settings."""
     task = study.tasks[place.dataset]
     n_rows = (task.rows or {}).get("train", 10**9)
@@ -115,7 +115,7 @@ def pretraining_operations(study: Study, series: str, n_steps: int) -> int:
     return TRAINING * designed_parameters(design) * n_steps * tokens_per_step(design)
 
 
-def annealing_tokens(entry: dict[str, Any]) -> int:
+def annealing_tokens(entry: Checkpoint) -> int:
     """Count the tokens that an annealed twin reads; with a guess for a window that is not known yet."""
     return entry["steps"] * entry["batch_size"] * entry.get("sequence_length", TOKENS_A_WINDOW)
 

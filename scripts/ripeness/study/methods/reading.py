@@ -57,7 +57,7 @@ def known(names: Any) -> str:
     return f"known are {', '.join(names)}"
 
 
-def on_dataset(settings: dict[str, Any], dataset: str) -> dict[str, Any]:
+def on_dataset(settings: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Return a method's settings as they are on one dataset."""
     general = {key: value for key, value in settings.items() if key != "by_dataset"}
     return general | settings.get("by_dataset", {}).get(dataset, {})

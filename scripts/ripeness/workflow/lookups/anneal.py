@@ -23,7 +23,7 @@ def twin_text(study: Study, wildcards: Wildcards) -> str:
 def twin_settings(study: Study, wildcards: Wildcards) -> str:
     """Return the settings with which a twin is annealed."""
     entry = study.checkpoints[wildcards.series][wildcards.checkpoint]
-    return to_json({key: entry[key] for key in SETTINGS & entry.keys()})
+    return to_json({key: value for key, value in entry.items() if key in SETTINGS})
 
 
 def twin_identity(study: Study, wildcards: Wildcards) -> str:

@@ -1,6 +1,7 @@
 """Give inputs and parameters to the rules of rules/audit.smk."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
@@ -101,7 +102,7 @@ def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
     return {"checkpoints": points, "tokenizer": tokenizer, "window": recipe["sequence_length"]}
 
 
-def facts_of(entry: dict[str, Any]) -> dict[str, Any]:
+def facts_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the config says about the place of a checkpoint; the folder's own record has the rest."""
     return {key: entry[key] for key in ("step", "tokens", "phase") if key in entry}
 

@@ -1,6 +1,7 @@
 """Rule inputs and parameters for rules/train.smk."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from ripeness.study.grid import Study, recipe_on
@@ -10,7 +11,7 @@ from ripeness.workflow.lookups.shared import made_for, results, text_file, to_js
 APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
 
 
-def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
+def training_settings(study: Study, wildcards: Any) -> Mapping[str, Any]:
     """Return settings of the method of a training: that of a cell, or of the best model that is tuned again."""
     if hasattr(wildcards, "tuning"):
         return on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
@@ -19,7 +20,7 @@ def training_settings(study: Study, wildcards: Any) -> dict[str, Any]:
 
 def method_settings(study: Study, wildcards: Any) -> str:
     """Return the recipe of a cell, with its seed."""
-    recipe = recipe_on(study, wildcards.method, wildcards.dataset) | {"seed": int(wildcards.seed)}
+    recipe = {**recipe_on(study, wildcards.method, wildcards.dataset), "seed": int(wildcards.seed)}
     return to_json(of_training(recipe, "method", "is_grid"))
 
 
@@ -38,7 +39,7 @@ def modules_of_full(study: Study, wildcards: Any) -> list[str]:
     return modules_of("full")
 
 
-def of_training(settings: dict[str, Any], *others: str) -> dict[str, Any]:
+def of_training(settings: Mapping[str, Any], *others: str) -> dict[str, Any]:
     """Those of a method's settings that a training depends on, without `others`; of replay the share, not the file."""
     kept = {key: value for key, value in settings.items() if key not in (*others, *APART)}
     return kept | ({"replay": kept["replay"]["share"]} if "replay" in kept else {})
