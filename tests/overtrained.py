@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import polars as pl
 
+from ripeness.findings.deciding import adjusted
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.needs import has_cells
 from ripeness.findings.register import CLAIMS
@@ -79,9 +80,9 @@ def changed(tables: Tables, **others: pl.DataFrame | None) -> Tables:
 
 
 def on_overtraining(tables: Tables, settings: Settings = SETTINGS) -> dict[str, Finding]:
-    """Every finding on overtraining that the tables allow."""
+    """Every finding on overtraining that the tables allow, each tested alone."""
     claims = [claim for claim in CLAIMS if has_cells in claim.needs and claim.form_for(tables)]
-    return {claim.id: claim.test(tables, settings) for claim in claims}
+    return {claim.id: adjusted([claim.test(tables, settings)], settings)[0] for claim in claims}
 
 
 def found(truth: Truth, name: str, settings: Settings = SETTINGS) -> Finding:

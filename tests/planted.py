@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from scipy import special
 
+from ripeness.findings.deciding import adjusted
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.needs import has_items
 from ripeness.findings.register import CLAIMS, all_findings
@@ -108,7 +109,8 @@ def found(world: World, scores: Scores, settings: Settings = FAST) -> dict[str, 
 
 
 def judged(name: str, world: World, seed: int, settings: Settings = FAST) -> Finding:
-    return CLAIM_OF[name].test(tables_of(world, simulate(world, seed)), settings)
+    """Test one claim alone."""
+    return adjusted([CLAIM_OF[name].test(tables_of(world, simulate(world, seed)), settings)], settings)[0]
 
 
 def verdicts(world: World, seeds: range, name: str) -> list[str]:

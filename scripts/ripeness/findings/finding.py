@@ -9,6 +9,7 @@ import numpy as np
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.stats.resampling import Estimate
+from ripeness.stats.verdicts import UNDECIDED, Part, Tested, outcome_of
 
 
 @dataclass(frozen=True)
@@ -36,34 +37,50 @@ class Settings:
     )  # series -> what it shares with those that differ by seed alone
     families: Mapping[str, str] = field(default_factory=dict)  # and with those that differ by seed and schedule alone
 
+    @property
+    def level(self) -> float:
+        """The p up to which a claim is decided, without the rounding error of 1 - 0.9."""
+        return round(1 - self.confidence, 12)
+
 
 @dataclass(frozen=True)
 class Finding:
     """One claim, tested. Effects are None where they cannot be computed; `statement` then says why.
 
-    The words of the claim (`id`, `claim`, `source`, `figure`, `unit`) are put in by `Claim.test`.
+    The words of the claim (`id`, `claim`, `source`, `figure`, `unit`) are put in by `Claim.test`, the verdict and all
+    that rests on it (`p_value` to `decided_confidence`, `parts`) by `deciding.adjusted`. A judge gives the `tests` that
+    decide: alternatives, of one of which all parts must hold; none where the claim may not be decided.
     """
 
     id: str = ""
     claim: str = ""
     source: str = ""
     figure: str = ""
-    verdict: str = "undecided"
+    verdict: str = UNDECIDED
     statement: str = ""
     unit: str = ""
     effect: float | None = None
     low: float | None = None
     high: float | None = None
     confidence: float = 0.95
+    smallest: float | None = None
+    expects: str = ""
+    part: str = ""
     covers: str = "nothing"
     n_checkpoints: int = 0
     n_seeds: int = 0
     n_items: int = 0
     mde: float | None = None
+    power_at_zero: float | None = None
     p_value: float | None = None
     p_holm: float | None = None
+    decided_low: float | None = None
+    decided_high: float | None = None
+    decided_confidence: float | None = None
+    parts: tuple[Mapping[str, object], ...] = ()
     caveats: tuple[str, ...] = ()
     details: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
+    tests: tuple[tuple[Part, ...], ...] = field(default=(), repr=False, compare=False)
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -80,36 +97,42 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
 
 
 def undecided(blank: Finding, reason: str) -> Finding:
-    """Say that the claim cannot be decided, and why."""
-    return replace(blank, verdict="undecided", statement=f"Cannot be decided: {reason}.")
+    """Say that the claim cannot be decided, and why; the numbers stay."""
+    return replace(blank, tests=(), statement=f"Cannot be decided: {reason}.")
 
 
 def on_enough(finding: Finding, n_checkpoints: int, settings: Settings) -> Finding:
     """Make the finding undecided where it rests on too few checkpoints for a statement about pre-training."""
     least = settings.min_checkpoints
-    if finding.verdict == "undecided" or n_checkpoints >= least:
+    if not finding.tests or n_checkpoints >= least:
         return finding
     few = "one checkpoint is" if n_checkpoints == 1 else f"{n_checkpoints} checkpoints are"
     return undecided(finding, f"{few} too few (at least {least}). {finding.statement}".rstrip("."))
 
 
-def with_effect(finding: Finding, result: Estimate, settings: Settings) -> Finding:
-    """Put an estimate and what its size alone calls for into a finding."""
-    caveats = list(finding.caveats)
-    if -settings.smallest_effect < result.low and result.high < settings.smallest_effect:
-        caveats.append(
-            f"The whole interval lies within ±{settings.smallest_effect:g}: "
-            "an effect, if there is one, is smaller than the smallest effect of interest."
-        )
+def with_effect(finding: Finding, result: Tested, settings: Settings, *, smallest: float | None = None) -> Finding:
+    """Let an estimate decide the claim; `smallest` is the effect that matters, else that of scores."""
+    least = settings.smallest_effect if smallest is None else smallest
+    return with_parts(finding, ((Part(result, least),),), settings)
+
+
+def with_parts(finding: Finding, tests: Sequence[Sequence[Part]], settings: Settings) -> Finding:
+    """Let parts decide the claim: all of any alternative must hold. The numbers are those of the part that decides."""
+    alternatives = tuple(map(tuple, tests))
+    is_joint = sum(map(len, alternatives)) > 1
+    part = outcome_of(alternatives).part if is_joint else alternatives[0][0]
+    low, high = part.interval(settings.level)
     return replace(
         finding,
-        effect=result.effect,
-        low=result.low,
-        high=result.high,
-        confidence=settings.confidence,
-        mde=result.mde,
-        p_value=result.p_value,
-        caveats=tuple(caveats),
+        effect=part.result.effect,
+        low=low,
+        high=high,
+        confidence=1 - settings.level / part.tries,
+        smallest=part.smallest,
+        expects=part.expects,
+        part=part.label,
+        unit=part.unit or finding.unit,
+        tests=() if np.isnan(low) else alternatives,
     )
 
 

@@ -4,7 +4,6 @@ A rise is from the best checkpoint to the last, relative to the best; for each s
 over the other seeds, so that chance in one seed cannot produce a rise by itself.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +11,8 @@ import polars as pl
 
 from ripeness.findings.finding import Finding, Settings, between, number, signed, undecided
 from ripeness.findings.networks import BLANK, grid, judged, over_seeds
-from ripeness.stats.resampling import decide_absence
 
 RISE = "relative rise after the best checkpoint"
-
-
-def decide_rise(low: float, high: float, *, smallest: float) -> str:
-    """Read the verdict on the claim of a rise, which is 0 at least: contradicted where none that matters is left."""
-    opposite = {"supported": "contradicted", "contradicted": "supported", "undecided": "undecided"}
-    return opposite[decide_absence(low, high, smallest=smallest)]
 
 
 def rises(values: np.ndarray) -> np.ndarray:
@@ -61,9 +53,7 @@ def shapes(details: list[dict], loss: str, rows: pl.DataFrame) -> str:
     )
 
 
-def rise_after_best(
-    rows: pl.DataFrame, settings: Settings, *, key: list[str], value: str, decide: Callable[..., str]
-) -> Finding:
+def rise_after_best(rows: pl.DataFrame, settings: Settings, *, key: list[str], value: str) -> Finding:
     """Judge the mean rise over all series; details have both losses and where each turns."""
     series = series_of(rows, key)
     finding = replace(BLANK, caveats=left_out(rows, key), n_checkpoints=rows["checkpoint"].n_unique())
@@ -93,7 +83,7 @@ def rise_after_best(
     )
     finding = replace(finding, caveats=(*finding.caveats, shapes(details, own, rows)))
     finding = replace(finding, statement=statement, details=tuple(details))
-    return judged(finding, mean, settings, decide, smallest=settings.smallest_effect)
+    return judged(finding, mean, settings, smallest=settings.smallest_effect)
 
 
 def at_ends(rows: pl.DataFrame, rates: pl.Series) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
 """What the findings of the theory share: claims on simulated networks, with intervals over seeds."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from ripeness.findings.finding import Finding, Settings, number, numbers, undecided, with_effect
-from ripeness.stats.resampling import Estimate, decide, equivalence_p, with_interval
+from ripeness.stats.resampling import Estimate, with_interval
 
 SOURCE = "Springer et al. 2025, section 4"
 BLANK = Finding(covers="seeds (task, start, noise, examples)")
@@ -28,21 +27,16 @@ def known(result: Estimate) -> dict[str, float | None]:
     return {key: number(value) for key, value in numbers(result).items()}
 
 
-def judged(
-    finding: Finding, values: np.ndarray, settings: Settings, judge: Callable[..., str], *, smallest: float
-) -> Finding:
-    """Put the mean over seeds and its verdict into a finding."""
+def judged(finding: Finding, values: np.ndarray, settings: Settings, *, smallest: float) -> Finding:
+    """Let the mean over seeds decide the claim."""
     finding = replace(finding, n_seeds=len(values))
     result = over_seeds(values, settings)
     if np.isnan(result.low):
         lack = "one seed has no spread" if len(values) < 2 else "a seed has no value"
         finding = replace(finding, effect=number(result.effect))
         return undecided(finding, f"{lack}. {finding.statement}".rstrip("."))
-    verdict = judge(result.low, result.high, smallest=smallest)
-    finding = with_effect(replace(finding, verdict=verdict), result, settings)
-    if not result.se:  # no study of such seeds says what another would see
-        finding = replace(finding, caveats=(*finding.caveats, NO_WIDTH), mde=None)
-    return finding if judge is decide else replace(finding, p_value=equivalence_p(result, smallest=smallest))
+    caveats = finding.caveats if result.se else (*finding.caveats, NO_WIDTH)
+    return with_effect(replace(finding, caveats=caveats), result, settings, smallest=smallest)
 
 
 def grid(rows: pl.DataFrame, value: str) -> np.ndarray:

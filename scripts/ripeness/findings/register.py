@@ -6,6 +6,7 @@ import polars as pl
 
 from ripeness.findings.claim import Claim
 from ripeness.findings.decay_or_tokens.claim import CLAIM as DECAY_OR_TOKENS
+from ripeness.findings.deciding import adjusted
 from ripeness.findings.degradation_at_fixed_rate.claim import CLAIM as DEGRADATION_AT_FIXED_RATE
 from ripeness.findings.degradation_at_tuned_rate.claim import CLAIM as DEGRADATION_AT_TUNED_RATE
 from ripeness.findings.displacement_constancy.claim import CLAIM as DISPLACEMENT_CONSTANCY
@@ -28,7 +29,6 @@ from ripeness.findings.transfer_within_type.claim import CLAIM as TRANSFER_WITHI
 from ripeness.findings.tuned_rate_aligned.claim import CLAIM as TUNED_RATE_ALIGNED
 from ripeness.findings.tuned_rate_rotated.claim import CLAIM as TUNED_RATE_ROTATED
 from ripeness.findings.turning_point.claim import CLAIM as TURNING_POINT
-from ripeness.stats.resampling import holm
 from ripeness.tables.published_rows import lacks_of, shots_apart
 from ripeness.tables.published_suspects import one_label
 
@@ -56,7 +56,7 @@ CLAIMS: tuple[Claim, ...] = (
 
 
 def all_findings(tables: Tables, settings: Settings) -> list[Finding]:
-    """Test every claim that the tables allow to be tested, and adjust the p values for their number (Holm)."""
+    """Test every claim that the tables allow to be tested, and decide all of them together (Holm)."""
     if has_items(tables):
         found = on_items(tables, settings)
     elif is_without_items(tables):
@@ -95,19 +95,22 @@ def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> lis
     found = findings_on(Tables.of(measurements=used), settings)
     if suspects:
         others = findings_on(Tables.of(measurements=other), settings)
-        found = [with_suspects(*pair, suspects, settings) for pair in zip(found, others, strict=True)]
+        pairs = zip(found, adjusted(found, settings), adjusted(others, settings), strict=True)
+        found = [with_suspects(one, here, other, suspects, settings) for one, here, other in pairs]
     if apart := shots_apart(measurements):
         found = [f if f.effect is not None else replace(f, statement=" ".join([f.statement, *apart])) for f in found]
     found = [finding if finding.low is not None else replace(finding, covers="nothing") for finding in found]
     return [replace(finding, caveats=(*lacks, *finding.caveats)) for finding in found]
 
 
-def with_suspects(finding: Finding, other: Finding, suspects: dict[str, str], settings: Settings) -> Finding:
-    """Say in the finding what probes that may have one label for all answers do to its verdict."""
+def with_suspects(
+    finding: Finding, here: Finding, other: Finding, suspects: dict[str, str], settings: Settings
+) -> Finding:
+    """Say in the finding what probes that may have one label for all answers do to its verdict, `here` and `other`."""
     named = "; ".join(f"{probe}: {seen}" for probe, seen in suspects.items())
     is_, with_ = ("taken in", "Without") if settings.is_one_label_meant else ("left out", "With")
     caveat = f"All answers may be one label, and {is_}: {named}. {with_} them the claim is {other.verdict}"
-    return replace(finding, caveats=(f"{caveat}, here it is {finding.verdict}.", *finding.caveats))
+    return replace(finding, caveats=(f"{caveat}, here it is {here.verdict}.", *finding.caveats))
 
 
 def with_measured_method(scores: Scores, settings: Settings) -> Settings:
@@ -116,24 +119,7 @@ def with_measured_method(scores: Scores, settings: Settings) -> Settings:
     return settings if settings.method in methods or not methods else replace(settings, method=methods[0])
 
 
-def adjusted(found: list[Finding], settings: Settings) -> list[Finding]:
-    """Put Holm's p value into each finding that has one; a caveat where a verdict does not outlive it."""
-    tested = [finding for finding in found if finding.p_value is not None]
-    corrected = dict(zip([f.id for f in tested], holm([float(f.p_value or 0.0) for f in tested]), strict=True))
-    result = []
-    for finding in found:
-        p_holm = corrected.get(finding.id)
-        caveats = finding.caveats
-        if p_holm is not None and finding.verdict != "undecided" and p_holm > 1 - settings.confidence:
-            caveats = (
-                *caveats,
-                f"After Holm correction for {len(tested)} claims p = {p_holm:.2f}: "
-                "the verdict does not survive the correction.",
-            )
-        result.append(replace(finding, p_holm=p_holm, caveats=caveats))
-    return result
-
-
 def as_rows(found: list[Finding]) -> list[dict[str, object]]:
     """Make findings fit for JSON."""
-    return [asdict(finding) for finding in found]
+    rows = [asdict(replace(finding, tests=())) for finding in found]
+    return [{name: value for name, value in row.items() if name != "tests"} for row in rows]

@@ -1,7 +1,6 @@
 """Where losses after a change turn over pre-training, in numbers and words; what findings on a turn share."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -40,19 +39,6 @@ def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> s
         if isinstance(found, Found):
             parts.append(f"{size(found)} of {listed(list(runs))}")
     return f"; {'; '.join(parts)}" if parts else ""
-
-
-def with_peak(finding: Finding, found: Found, settings: Settings) -> Finding:
-    """Put the contrast of a turning point into a finding."""
-    peak = found.peak
-    return replace(
-        finding,
-        effect=peak.effect,
-        low=peak.low,
-        high=peak.high,
-        confidence=settings.confidence,
-        p_value=peak.p_value,
-    )
 
 
 def counted(curve: Curve) -> Finding:

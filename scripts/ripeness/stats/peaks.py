@@ -4,7 +4,7 @@ Means [checkpoints] are over seeds, and of them less is better; turn the sign of
 others at all checkpoints drops out of every difference, so that averaging pairs the seeds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +27,8 @@ class Peak:
     """How much worse the last checkpoint is than the best before it (positive: worse), with its interval.
 
     `candidates` are the places that may be the best of all: the lower limit of their own contrast is not above 0.
-    `p_value` is two-sided.
+    `p_value` is two-sided, against 0. `low_errors` and `high_errors` [draws] are by how much the effect is too large by
+    chance, for a lower and for an upper limit; a verdict is read from them.
     """
 
     effect: float
@@ -38,6 +39,24 @@ class Peak:
     candidates: tuple[int, ...]
     p_monotone: float
     sd: float
+    low_errors: np.ndarray = field(repr=False, compare=False)
+    high_errors: np.ndarray = field(repr=False, compare=False)
+    se: float = np.nan  # errors are drawn
+    df: float = np.nan
+
+    def p_above(self, limit: float) -> float:
+        """Compute the one-sided p of the claim that the contrast is above a limit."""
+        return float(p_from_draws(self.low_errors >= self.effect - limit))
+
+    def p_below(self, limit: float) -> float:
+        """Compute the one-sided p of the claim that the contrast is below a limit."""
+        return float(p_from_draws(self.high_errors <= self.effect - limit))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Give the interval at a confidence, from the draws."""
+        tail = significance(confidence) / 2
+        low = np.quantile(self.low_errors, 1 - tail, method="weibull")
+        return self.effect - float(low), self.effect - float(np.quantile(self.high_errors, tail, method="weibull"))
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,8 @@ def peak_contrast(
         candidates=candidates_of(noise, tail),
         p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
         sd=noise.sd,
+        low_errors=low * noise.sd,
+        high_errors=high * noise.sd,
     )
 
 

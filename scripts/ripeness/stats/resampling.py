@@ -1,4 +1,4 @@
-"""Estimate numbers with intervals: resampling of items and seeds, format variance, ranks and verdicts.
+"""Estimate numbers with intervals: resampling of items and seeds, format variance and ranks.
 
 Arrays of draws have one column a draw; column 0 is the value as measured, the others are bootstrap
 replicates.
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-POWER = 0.8  # of the smallest detectable effect
+from ripeness.stats.verdicts import POWER
+
 AT_ONCE = 200_000  # numbers of a matrix that is made and used up part by part
 
 
@@ -25,6 +26,20 @@ class Estimate:
     df: float
     mde: float
     p_value: float
+
+    def p_above(self, limit: float) -> float:
+        """Compute the one-sided p of the claim that the effect is above a limit, on Student's t."""
+        return self.p_below(limit, sign=-1)
+
+    def p_below(self, limit: float, sign: int = 1) -> float:
+        """Compute the one-sided p of the claim that the effect is below a limit."""
+        distance = sign * (self.effect - limit)
+        return float(special.stdtr(self.df, distance / self.se)) if self.se > 0 else float(distance >= 0)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Give the t interval at a confidence."""
+        reach = float(special.stdtrit(self.df, (1 + confidence) / 2)) * self.se
+        return self.effect - reach, self.effect + reach
 
 
 @dataclass(frozen=True)
@@ -235,55 +250,3 @@ def kendall(values: np.ndarray) -> np.ndarray:
     untied = np.count_nonzero(signs, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(untied > 0, signs.sum(axis=0) / np.sqrt(untied * max(len(first), 1)), np.nan)
-
-
-def decide(low: float, high: float, *, smallest: float) -> str:
-    """Read the verdict on the claim that an effect is positive off its interval.
-
-    Supported: the whole interval lies beyond the smallest effect of interest. Contradicted: it lies below 0.
-    """
-    if low > smallest:
-        return "supported"
-    return "contradicted" if high < 0 else "undecided"
-
-
-def decide_absence(low: float, high: float, *, smallest: float) -> str:
-    """Read the verdict on the claim that there is no effect of interest off an interval (one-sided)."""
-    if high < smallest:
-        return "supported"
-    return "contradicted" if low > smallest else "undecided"
-
-
-def decide_equivalence(low: float, high: float, *, smallest: float) -> str:
-    """Read the verdict on the claim that there is no effect of interest in either direction off an interval.
-
-    Supported: the whole interval lies within the smallest effect of interest, which is at least as strict as two
-    one-sided tests (Schuirmann 1987) at the same confidence. Contradicted: it lies beyond.
-    """
-    if -smallest < low and high < smallest:
-        return "supported"
-    return "contradicted" if low > smallest or high < -smallest else "undecided"
-
-
-def absence_p(result: Estimate, *, smallest: float) -> float:
-    """Compute p of an effect at `smallest`; `decide_absence` supports below it and contradicts above it."""
-    distance = abs(smallest - result.effect)
-    return float(2 * special.stdtr(result.df, -distance / result.se)) if result.se > 0 else float(distance == 0)
-
-
-def equivalence_p(result: Estimate, *, smallest: float) -> float:
-    """Compute p of an effect at the nearer of the bounds +-`smallest`, on either side of which a claim is decided.
-
-    Below 1 minus the confidence just where `decide_equivalence` decides, as a verdict and its p should.
-    """
-    distance = abs(smallest - abs(result.effect))
-    return float(2 * special.stdtr(result.df, -distance / result.se)) if result.se > 0 else float(distance == 0)
-
-
-def holm(p_values: list[float]) -> list[float]:
-    """Adjust p values for the number of hypotheses tested (Holm 1979), in the order given."""
-    order = np.argsort(p_values)
-    stepped = np.asarray(p_values, float)[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
-    return adjusted.tolist()

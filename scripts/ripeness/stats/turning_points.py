@@ -11,7 +11,7 @@ import numpy as np
 from ripeness.stats.broken_stick import Stick, broken_stick, line_p
 from ripeness.stats.curves import MIN_CHECKPOINTS, ROUNDING, Design, design_of, residual_sd, significance
 from ripeness.stats.peaks import Peak, peak_contrast
-from ripeness.stats.resampling import holm
+from ripeness.stats.verdicts import holm
 
 MIN_FOR_KINK = 12  # with fewer a kink and a smooth curve fit alike: curvature is all that may be said
 ERRORS = 2  # standard errors from the end of a scale within which nothing is judged

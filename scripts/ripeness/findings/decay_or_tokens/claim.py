@@ -15,7 +15,7 @@ from ripeness.findings.needs import has_cells, has_noise_or_tuned_text, has_seve
 from ripeness.findings.over_runs import covers_runs, over_runs
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
-from ripeness.stats.resampling import Estimate, decide
+from ripeness.stats.resampling import Estimate
 from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
 
@@ -47,8 +47,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, "a single pair and repeat give no estimate of variation")
     trends = {kind: slope(damages[kind], CHANGES[kind]) for kind in found}
     finding = replace(
-        with_effect(blank, result, replace(settings, smallest_effect=0.0)),
-        verdict=decide(result.low, result.high, smallest=0.0),
+        with_effect(blank, result, settings, smallest=0.0),
         statement=sentence(found, trends, settings),
         caveats=tuple(caveats(pairs, damages[name])),
     )

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, undecided
+from ripeness.findings.finding import Finding, Settings, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
-from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning, with_peak
+from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning
 from ripeness.runtime.wording import human
-from ripeness.stats.resampling import decide
 from ripeness.stats.turning_points import Found, Refused, TurningPoint
 
 
@@ -35,10 +34,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     own = turning(inside, settings) if inside else None
     details = [turn_row(curve, TREATED, settings, loss="text") for curve in every if curve.is_whole]
     details += [turn_row(curve, TREATED, settings, loss="answer") for curve in answers]
-    verdict = decide(found.peak.low, found.peak.high, smallest=settings.smallest_loss)
     return replace(
-        with_peak(blank, found, settings),
-        verdict=verdict,
+        with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=fixed_sentence(mean, found, own, whole, settings),
         caveats=tuple(caveats(curves, mean, whole)),
         details=tuple(details),

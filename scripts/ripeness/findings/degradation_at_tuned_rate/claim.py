@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, listed, undecided
+from ripeness.findings.finding import Finding, Settings, listed, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_several_rates, has_tuned_text
 from ripeness.findings.rate_grids import chosen_rates, grids_of, readings
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, averaged
-from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning, with_peak
-from ripeness.stats.resampling import decide_absence
+from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning
 from ripeness.stats.turning_points import Found, Refused
+from ripeness.stats.verdicts import NO_HARM
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -41,10 +41,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         for name, curves in found.items()
         for curve in curves
     ]
-    verdict = decide_absence(turn.peak.low, turn.peak.high, smallest=settings.smallest_loss)
     return replace(
-        with_peak(blank, turn, settings),
-        verdict=verdict,
+        with_effect(blank, turn.peak, settings, smallest=settings.smallest_loss),
         statement=tuned_sentence(found, turn, mean, cells, settings),
         caveats=tuple(caveats([c for grid in grids for c in grid.text], mean, found["fixed"])),
         details=tuple(details),
@@ -59,6 +57,7 @@ CLAIM = Claim(
     figure="tuning-loss",
     needs=(has_cells, has_tuned_text, has_several_rates),
     judge=judge,
+    expects=NO_HARM,
 )
 
 

@@ -21,7 +21,8 @@ from ripeness.findings.needs import has_cells, has_tuned_text
 from ripeness.findings.over_runs import covers_runs, over_runs
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, displacements
-from ripeness.stats.resampling import Estimate, decide_equivalence, equivalence_p
+from ripeness.stats.resampling import Estimate
+from ripeness.stats.verdicts import NO_EFFECT
 
 SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less counts as constant
 
@@ -45,11 +46,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     result = over_runs(by_run, confidence=settings.confidence)
     if result is None:
         return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
-    limits = replace(settings, smallest_effect=SMALLEST)
     return replace(
-        with_effect(blank, result, limits),
-        verdict=decide_equivalence(result.low, result.high, smallest=SMALLEST),
-        p_value=equivalence_p(result, smallest=SMALLEST),
+        with_effect(blank, result, settings, smallest=SMALLEST),
         statement=sentence(whole, result),
         caveats=tuple(caveats(curves, whole)),
     )
@@ -63,6 +61,7 @@ CLAIM = Claim(
     figure="tuning-loss",
     needs=(has_cells, has_tuned_text),
     judge=judge,
+    expects=NO_EFFECT,
 )
 
 

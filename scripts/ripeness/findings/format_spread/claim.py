@@ -18,7 +18,8 @@ from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import generator
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import Above, Estimate, decide, estimate, grouped_means, kendall, mean_of, ratio
+from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, kendall, mean_of, ratio
+from ripeness.stats.verdicts import verdict_of
 
 CEILING = 0.95
 
@@ -53,7 +54,6 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     result, tau = main
     finding = replace(
         finding,
-        verdict=decide(result.low, result.high, smallest=settings.smallest_effect),
         statement=sentence(name, halves(models.units), result=result, tau=tau)
         + before_tuning(falls.get("untouched") if name == "tuned" else None),
         caveats=tuple(shared_caveats(scores, rows := models.rows if name == "tuned" else [], settings))
@@ -180,9 +180,9 @@ def spread_caveats(
     elif main is None or other is None:
         caveats.append("The untouched checkpoints do not allow the same comparison.")
     else:
-        verdicts = [decide(one.low, one.high, smallest=settings.smallest_effect) for one in (main[0], other[0])]
+        verdicts = [verdict_of(one.low, one.high, smallest=settings.smallest_effect) for one in (main[0], other[0])]
         if verdicts[0] != verdicts[1]:
-            caveats.append(f"Before tuning the same claim is {verdicts[1]}.")
+            caveats.append(f"Tested alone, the claim is {verdicts[0]} after tuning and {verdicts[1]} before.")
     return caveats
 
 

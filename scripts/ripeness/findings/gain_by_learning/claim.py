@@ -32,7 +32,7 @@ from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import late, trend
 from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import Estimate, decide
+from ripeness.stats.resampling import Estimate
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -68,9 +68,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         *one_answer(scores, [(row, row.dataset) for row in main.rows]),
         *gain_caveats(main),
     ]
-    verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
     statement = sentence(main, result, difference(last, settings))
-    finding = replace(finding, verdict=verdict, statement=statement, caveats=tuple(caveats))
+    finding = replace(finding, statement=statement, caveats=tuple(caveats))
     return on_enough(with_effect(finding, result, settings), most_checkpoints(gains.rows), settings)
 
 

@@ -30,7 +30,6 @@ from ripeness.findings.without_items import (
     missing_caveats,
     pairs_of,
 )
-from ripeness.stats.resampling import decide
 from ripeness.tables.intervals import compared, mean_or_null
 from ripeness.tables.single_numbers import as_number
 
@@ -118,8 +117,7 @@ def judged_gain(
     finding = replace(finding, caveats=(*finding.caveats, f"Datasets are grouped {source}; groups are taken as given."))
     if reasons:
         return replace(finding, statement=f"Cannot be decided: {listed(reasons)}. {statement}", effect=result.effect)
-    verdict = decide(result.low, result.high, smallest=settings.smallest_effect)
-    return with_effect(replace(finding, verdict=verdict, statement=statement), result, settings)
+    return with_effect(replace(finding, statement=statement), result, settings)
 
 
 def gain_rows(pairs: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.needs import has_networks
 from ripeness.findings.networks import BLANK, SOURCE, judged, known, over_seeds
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import decide_equivalence
+from ripeness.stats.verdicts import NO_EFFECT
 
 TOLERANCE = 3.0  # percent of the derived threshold
 
@@ -51,7 +51,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     finding = replace(BLANK, statement=statement, details=tuple(details))
     mean = np.mean(ratios, axis=0)
-    return judged(finding, mean, settings, decide_equivalence, smallest=TOLERANCE)
+    return judged(finding, mean, settings, smallest=TOLERANCE)
 
 
 CLAIM = Claim(
@@ -62,4 +62,5 @@ CLAIM = Claim(
     figure="theory-features",
     needs=(has_networks,),
     judge=judge,
+    expects=NO_EFFECT,
 )

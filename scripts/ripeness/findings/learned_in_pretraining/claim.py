@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ripeness.findings.caveats import covers, shared_caveats
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
+from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
 from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, n_datasets, sentence_on_learning
 from ripeness.findings.learned_in_pretraining.without_items import judge as judge_without_items
 from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import floors, measured_blocks, trend, weights_of
 from ripeness.findings.scores import Block, Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import decide, estimate, grouped_means, kendall, weighted_means
+from ripeness.stats.resampling import Estimate, estimate, grouped_means, kendall, weighted_means
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     """Sort datasets into learned, never learned and unclear by the untouched checkpoints of the late half.
 
     Learned: the interval of the late score lies beyond the floor plus the margin, and late minus early beyond
-    0. Never: it lies below floor plus margin. Intervals are simultaneous over datasets (Bonferroni). The
-    claim is supported if there are both kinds and the gap between them is, contradicted if all of several datasets
-    are of one kind.
+    0. Never: it lies below floor plus margin. Intervals are simultaneous over datasets (Bonferroni). That both kinds
+    exist cannot fall to datasets that are of one kind.
     """
     measurements, scores = tables.floors, tables.scores
     curves = [
@@ -49,7 +48,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if not curves:
         need = f"{settings.min_checkpoints} untouched checkpoints and {settings.min_items} test items"
         return undecided(Finding(), f"no dataset is measured at {need}")
-    rows = [learned_row(curve, len(curves), settings) for curve in curves]
+    classes = [class_of(curve, len(curves), settings) for curve in curves]
+    rows = [learned_row(curve, one) for curve, one in zip(curves, classes, strict=True)]
     names: dict[str, list[str]] = {}
     for curve, row in zip(curves, rows, strict=True):
         names.setdefault(str(row["class"]), []).append(label(curve, scores))
@@ -61,11 +61,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
     )
-    if n_datasets(rows) == 1:
+    if n_datasets(rows) == 1 or not {"learned", "never"} <= names.keys():
         return finding
-    if {"learned", "never"} <= names.keys():
-        return with_gap(finding, curves, rows=rows, settings=settings)
-    return replace(finding, verdict="contradicted" if names.keys() in ({"learned"}, {"never"}) else "undecided")
+    gap = gap_of(curves, rows, n_items=finding.n_items, settings=settings)
+    finding = replace(finding, caveats=(*finding.caveats, GROUPED_BY_GAP))
+    return with_parts(finding, [kinds_apart(classes, gap, settings)], settings)
 
 
 CLAIM = Claim(
@@ -80,16 +80,11 @@ CLAIM = Claim(
 )
 
 
-def with_gap(finding: Finding, curves: list[Curve], *, rows: list[dict], settings: Settings) -> Finding:
-    """Put the gap between learned and never learned datasets into the finding, and the verdict."""
+def gap_of(curves: list[Curve], rows: list[dict], *, n_items: int, settings: Settings) -> Estimate:
+    """Estimate the gap between learned and never learned datasets."""
     groups = np.array([{"learned": 1, "never": 0}.get(row["class"], 2) for row in rows])
     means = grouped_means(np.stack([curve.above for curve in curves]), np.ones((len(curves), 1)), groups)
-    gap = estimate(means[1] - means[0], n_items=finding.n_items, confidence=settings.confidence)
-    verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
-    # Both kinds must exist, so that the weaker of the two proofs counts, each the best among all datasets.
-    weakest = max(min(row[f"p_{kind}"] for row in rows) for kind in ("learned", "never"))
-    finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, GROUPED_BY_GAP))
-    return replace(with_effect(finding, gap, settings), p_value=min(1.0, weakest * len(curves)))
+    return estimate(means[1] - means[0], n_items=n_items, confidence=settings.confidence)
 
 
 def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, settings: Settings) -> list[Curve]:
@@ -124,37 +119,38 @@ def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, setti
     return result
 
 
-def learned_row(curve: Curve, n_curves: int, settings: Settings) -> dict[str, object]:
-    """Classify one dataset; the row of `details`."""
-
+def class_of(curve: Curve, n_curves: int, settings: Settings) -> Class:
+    """Classify one dataset."""
     confidence, n_items = 1 - (1 - settings.confidence) / n_curves, curve.block.n_items
     above = estimate(curve.above, n_items=n_items, confidence=confidence)
     rise = estimate(curve.rise, n_items=n_items, confidence=confidence)
-    distance = (above.effect - settings.learned_margin) / above.se  # se is never 0, see `estimate`
     if above.low > settings.learned_margin:
         kind = "learned" if rise.low > 0 else "high from the start"
     else:
         kind = "never" if above.high < settings.learned_margin else "unclear"
+    return Class(curve.block.probe, kind, above, rise)
+
+
+def learned_row(curve: Curve, found: Class) -> dict[str, object]:
+    """Make the row of `details` of one dataset."""
     return {
         "series": curve.series,
         "dataset": curve.block.probe,
         "kind": curve.block.kind,
-        "class": kind,
+        "class": found.kind,
         "late": float(curve.above[0] + curve.floor),
         "floor": curve.floor,
         "floor_name": curve.floor_name,
-        "above": above.effect,
-        "low": above.low,
-        "high": above.high,
-        "rise": rise.effect,
-        "rise_low": rise.low,
-        "rise_high": rise.high,
+        "above": found.above.effect,
+        "low": found.above.low,
+        "high": found.above.high,
+        "rise": found.rise.effect,
+        "rise_low": found.rise.low,
+        "rise_high": found.rise.high,
         "tau": number(kendall(curve.scores[:, None])[0]),
         "first": float(curve.scores[0]),
         "first_tokens": curve.first_tokens,
         "last": float(curve.scores[-1]),
-        "p_learned": float(special.stdtr(above.df, -distance)),
-        "p_never": float(special.stdtr(above.df, distance)),
         "n_items": curve.block.n_items,
     }
 

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy import special
 
-from ripeness.findings.finding import Finding, Settings, listed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
+from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
 from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, sentence_on_learning
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import Trajectory, row_of, trajectories_of
 from ripeness.findings.without_items import caveats_of, covers_of, estimated, halves
-from ripeness.stats.resampling import decide
+from ripeness.stats.resampling import Estimate
 from ripeness.tables.intervals import compared
 
 
@@ -30,7 +30,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
             f"no dataset is measured at {settings.min_checkpoints} untouched checkpoints, with its chance level or as "
             "generated text",
         )
-    details = [learned_row(curve, len(curves), settings) for curve in curves]
+    classes = [class_of(curve, len(curves), settings) for curve in curves]
+    details = [learned_row(curve, one, settings) for curve, one in zip(curves, classes, strict=True)]
     names: dict[str, list[str]] = {}
     several = len({curve.series for curve in curves}) > 1
     for curve, row in zip(curves, details, strict=True):
@@ -42,17 +43,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         caveats=(*caveats_of(measurements, settings), *left_out(every, curves), *from_first_row(details)),
         details=tuple(details),
     )
-    sure = [row for row in details if row["se_above"] is not None]
+    sure = [one for one in classes if not np.isnan(one.above.se)]
     if len(sure) < len(details):
         note = f"{len(details) - len(sure)} of {len(details)} trajectories lack standard errors and are not counted."
         finding = replace(finding, caveats=(*finding.caveats, note))
     if not sure:
         return replace(finding, statement=f"Cannot be decided: there are no standard errors. {finding.statement}")
-    kinds = {row["class"] for row in sure}
-    if {"learned", "never"} <= kinds:
-        return with_gap(finding, sure, settings)
-    is_uniform = len(sure) > 1 and kinds in ({"learned"}, {"never"})
-    return replace(finding, verdict="contradicted" if is_uniform else "undecided")
+    if not {"learned", "never"} <= {one.kind for one in sure}:
+        return finding
+    finding = replace(finding, caveats=(*finding.caveats, GROUPED_BY_GAP))
+    return with_parts(finding, [kinds_apart(sure, gap_of(sure, settings), settings)], settings)
 
 
 def short(details: list[dict], names: dict[str, list[str]]) -> str:
@@ -81,46 +81,47 @@ def from_first_row(details: list[dict]) -> list[str]:
     return [f"High already in the first row of the table: {listed(names)}; what was learned before is not known."]
 
 
-def learned_row(curve: Trajectory, n_curves: int, settings: Settings) -> dict[str, object]:
-    """Classify one dataset of one series; the row of `details`, with its saturation."""
+def class_of(curve: Trajectory, n_curves: int, settings: Settings) -> Class:
+    """Classify one dataset of one series; without standard errors by its scores alone."""
     early, later = (float(half.mean()) for half in halves(curve.values))
     se_early, se_late = (float(half.mean()) for half in halves(curve.se))
-    z = special.ndtri(1 - (1 - settings.confidence) / n_curves / 2)
-    above, se_above = later - curve.floor, se_late + curve.floor_se
-    reach, reach_rise = (0.0 if np.isnan(se) else z * se for se in (se_above, se_early + se_late))
-    margin = settings.learned_margin
-    if above - reach > margin:
-        kind = "learned" if later - early - reach_rise > 0 else "high from the start"
+    shared = replace(settings, confidence=1 - (1 - settings.confidence) / n_curves)
+    above = estimated(later - curve.floor, se_late + curve.floor_se, shared)
+    rise = estimated(later - early, se_early + se_late, shared)
+    low, high, rise_low = (known if not np.isnan(known) else seen for known, seen in ends(above, rise))
+    if low > settings.learned_margin:
+        kind = "learned" if rise_low > 0 else "high from the start"
     else:
-        kind = "never" if above + reach < margin else "unclear"
-    distance = (above - margin) / se_above if se_above > 0 else np.inf * np.sign(above - margin)
-    is_known = not np.isnan(se_above)
+        kind = "never" if high < settings.learned_margin else "unclear"
+    return Class(curve.probe, kind, above, rise)
+
+
+def ends(above: Estimate, rise: Estimate) -> list[tuple[float, float]]:
+    """List the limits that class a dataset, each with the value that stands in where it is not known."""
+    return [(above.low, above.effect), (above.high, above.effect), (rise.low, rise.effect)]
+
+
+def learned_row(curve: Trajectory, found: Class, settings: Settings) -> dict[str, object]:
+    """Make the row of `details` of one dataset of one series, with its saturation."""
     return row_of(curve, settings) | {
         "dataset": curve.probe,
         "kind": curve.kind,
-        "class": kind,
-        "late": later,
-        "above": above,
-        "low": above - reach if is_known else None,
-        "high": above + reach if is_known else None,
-        "rise": later - early,
+        "class": found.kind,
+        "late": float(halves(curve.values)[1].mean()),
+        "above": found.above.effect,
+        "low": number(found.above.low),
+        "high": number(found.above.high),
+        "rise": found.rise.effect,
         "first_tokens": curve.points[0].tokens,
-        "p_learned": float(special.ndtr(-distance)) if is_known else None,
-        "p_never": float(special.ndtr(distance)) if is_known else None,
-        "se_above": se_above if is_known else None,
+        "se_above": number(found.above.se),
     }
 
 
-def with_gap(finding: Finding, details: list[dict], settings: Settings) -> Finding:
-    """Put the gap between learned and never learned datasets into the finding, and the verdict."""
-    means, errors = {}, {}
+def gap_of(classes: list[Class], settings: Settings) -> Estimate:
+    """Estimate the gap between learned and never learned datasets; the error of a mean is at most their mean error."""
+    means = {}
     for kind in ("learned", "never"):
-        rows = [row for row in details if row["class"] == kind]
-        means[kind] = float(np.mean([row["above"] for row in rows]))
-        errors[kind] = float(np.mean([row["se_above"] for row in rows]))
-    gap = estimated(means["learned"] - means["never"], errors["learned"] + errors["never"], settings)
-    # Both kinds must exist, so that the weaker of the two proofs counts, each the best among all datasets.
-    weakest = max(min(row[f"p_{kind}"] for row in details) for kind in ("learned", "never"))
-    verdict = decide(gap.low, gap.high, smallest=settings.smallest_effect)
-    finding = replace(finding, verdict=verdict, caveats=(*finding.caveats, GROUPED_BY_GAP))
-    return replace(with_effect(finding, gap, settings), p_value=min(1.0, weakest * len(details)))
+        own = [one.above for one in classes if one.kind == kind]
+        means[kind] = [float(np.mean([getattr(above, name) for above in own])) for name in ("effect", "se")]
+    (learned, se_learned), (never, se_never) = means["learned"], means["never"]
+    return estimated(learned - never, se_learned + se_never, settings)

@@ -6,26 +6,45 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, listed, numbers, on_enough, signed, undecided
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    numbers,
+    on_enough,
+    signed,
+    undecided,
+    with_parts,
+)
 from ripeness.findings.needs import has_cells, has_several_methods, has_tuned_text
 from ripeness.findings.over_runs import covers_runs, over_runs
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE, TEXT, in_trend
-from ripeness.stats.resampling import Estimate, absence_p
+from ripeness.stats.resampling import Estimate
+from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
 
-ON_ANSWERS = "nats a token of the answers tuned for, which decide here, the best treatment minus plain tuning"
+ON_ANSWERS = "nats a token of the answers tuned for, which decide here, the treatment minus plain tuning"
 CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one treatment changes against plain tuning: on pre-training text, and on the answers tuned for."""
+    """What one treatment does against plain tuning: the loss it saves on pre-training text, and adds on answers."""
 
     method: str
-    text: Estimate
-    answer: Estimate
+    kept: Estimate
+    cost: Estimate
+
+    def parts(self, smallest: float, tries: int) -> tuple[Part, Part]:
+        """Say what must hold of a treatment: it keeps text, and costs nothing on the answers."""
+        kept, cost = (f"{self.method}: {what}" for what in ("pre-training text kept", "cost on the answers"))
+        return (
+            Part(self.kept, smallest, EFFECT, label=kept, tries=tries),
+            Part(self.cost, smallest, NO_HARM, label=cost, unit=ON_ANSWERS, tries=tries),
+        )
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -44,32 +63,18 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if not found:
         return undecided(Finding(), "one seed of one run gives no estimate of variation between seeds")
     limit = settings.smallest_loss
-    # the least that it certainly buys, of those that certainly cost nothing; else of all
-    best = min(found, key=lambda change: (change.answer.high >= limit, change.text.high))
-    verdict, trend = verdict_of(found, limit), in_trend(losses)
-    decides = "answer" if decided_by_answers(best, verdict, limit) else "text"
+    # the most that it certainly keeps, of those that certainly cost nothing; else of all
+    found.sort(key=lambda change: (change.cost.high >= limit, -change.kept.low))
     blank = Finding(
         n_checkpoints=late.select("series", "tokens").unique().height,
         n_seeds=late["seed"].n_unique(),
         covers=covers_runs(late["series"].n_unique(), late["seed"].n_unique(), "tuning seeds"),
-        verdict=verdict,
-        statement=sentence(found, best, limit, plain=settings.method),
+        statement=sentence(found, plain=settings.method),
         caveats=tuple(caveats(late, found, settings)),
         details=tuple(rows(losses, found)),
-        unit=ON_ANSWERS if decides == "answer" else "",
     )
-    shown = best.answer if decides == "answer" else best.text
-    p_value = absence_p(shown, smallest=limit) if decides == "answer" else shown.p_value
-    finding = replace(
-        blank,
-        effect=shown.effect,
-        low=shown.low,
-        high=shown.high,
-        mde=shown.mde,
-        confidence=confidence,
-        p_value=min(1.0, p_value * len(found)),
-    )
-    most = trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
+    finding = with_parts(blank, [change.parts(limit, len(others)) for change in found], settings)
+    most = in_trend(losses).group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
     return on_enough(finding, int(as_number(most)), settings)
 
 
@@ -77,18 +82,11 @@ CLAIM = Claim(
     id="mitigation",
     text="A gentler way of tuning keeps more of pre-training at no cost on what is tuned for.",
     source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
-    unit="nats a token of pre-training text after tuning, the best treatment minus plain tuning",
+    unit="nats a token of pre-training text that the treatment keeps: plain tuning minus the treatment",
     figure="pareto",
     needs=(has_cells, has_tuned_text, has_several_methods),
     judge=judge,
 )
-
-
-def decided_by_answers(best: Change, verdict: str, limit: float) -> bool:
-    """Say whether the answers of the best treatment decide, or leave open, what the text alone would not."""
-    if verdict == "contradicted":
-        return best.text.low <= -limit
-    return verdict == "undecided" and best.text.high < -limit
 
 
 def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
@@ -112,7 +110,12 @@ def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: flo
         difference(pairs.with_columns(change=pl.col(kind) - pl.col(f"{kind}_plain")), confidence)
         for kind in ("text", "answer")
     )
-    return None if text is None or answer is None else Change(method, text, answer)
+    return None if text is None or answer is None else Change(method, negated(text), answer)
+
+
+def negated(result: Estimate) -> Estimate:
+    """Turn the sign of an estimate."""
+    return replace(result, effect=-result.effect, low=-result.high, high=-result.low)
 
 
 def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:
@@ -121,24 +124,14 @@ def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:
     return over_runs({run: own["change"].to_list() for (run,), own in means.group_by("series")}, confidence=confidence)
 
 
-def verdict_of(found: list[Change], limit: float) -> str:
-    """Support a treatment that keeps text at no cost; contradict where each keeps nothing, or costs on answers."""
-    if any(change.text.high < -limit and change.answer.high < limit for change in found):
-        return "supported"
-    if all(change.text.low > -limit or change.answer.low > limit for change in found):
-        return "contradicted"
-    return "undecided"
-
-
-def sentence(found: list[Change], best: Change, limit: float, *, plain: str) -> str:
-    """Say what every treatment keeps and costs, the best first."""
-    ordered = [best, *[change for change in found if change is not best]]
+def sentence(found: list[Change], *, plain: str) -> str:
+    """Say what every treatment keeps and costs."""
 
     def said(change: Change) -> str:
-        text, answer = (f"{signed(e.effect)} {between(e.low, e.high)}" for e in (change.text, change.answer))
-        return f"{change.method} {text} on pre-training text and {answer} on the answers"
+        kept, cost = (f"{signed(e.effect)} {between(e.low, e.high)}" for e in (change.kept, change.cost))
+        return f"{change.method} keeps {kept} on pre-training text and costs {cost} on the answers"
 
-    return f"Against {plain}, in nats a token over the later half of the checkpoints: {'; '.join(map(said, ordered))}."
+    return f"Against {plain}, in nats a token over the later half of the checkpoints: {'; '.join(map(said, found))}."
 
 
 def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> list[str]:
@@ -158,7 +151,7 @@ def rows(losses: pl.DataFrame, found: list[Change]) -> list[dict[str, object]]:
     """Make a row of `details` for each treatment, then the means of every method at every checkpoint."""
     result: list[dict[str, object]] = []
     for change in found:
-        answer: Mapping[str, float] = {f"answer_{name}": value for name, value in numbers(change.answer).items()}
-        result.append({"level": "treatment", "method": change.method, **numbers(change.text), **answer})
+        answer: Mapping[str, float] = {f"answer_{name}": value for name, value in numbers(change.cost).items()}
+        result.append({"level": "treatment", "method": change.method, **numbers(change.kept), **answer})
     means = losses.group_by(*PLACE, "dataset", "method").agg(pl.col("text", "answer").mean())
     return result + [{"level": "checkpoint", **row} for row in means.sort(means.columns[:6]).iter_rows(named=True)]

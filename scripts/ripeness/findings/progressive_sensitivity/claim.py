@@ -8,13 +8,14 @@ import polars as pl
 
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, listed, numbers, signed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, between, listed, numbers, signed, undecided, with_parts
 from ripeness.findings.needs import has_cells, has_noise
 from ripeness.findings.over_runs import RUN_ALONE
 from ripeness.findings.pairs import generator
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
-from ripeness.stats.resampling import Estimate, decide, kendall, redraw, with_interval
+from ripeness.stats.resampling import Estimate, kendall, redraw, with_interval
+from ripeness.stats.verdicts import REVERSED, SUPPORTED, TOO_SMALL, UNDECIDED, Part, verdict_of
 from ripeness.tables.single_numbers import as_number
 
 NORMALISATIONS = {  # the first that was measured decides, which is that of the paper; then what the others say
@@ -49,14 +50,12 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     main, result = next(iter(trends.items()))
     found = replace(
         blank,
-        verdict=decide(result.low, result.high, smallest=0.0),
         statement=sentence(trends),
         caveats=tuple(caveats(curves, trends)),
         details=tuple(rows(curves, errors, settings)),
     )
-    return replace(
-        with_effect(found, result, replace(settings, smallest_effect=0.0)), unit=f"{CLAIM.unit}; noise {main}"
-    )
+    tau = Part(result, smallest=0.0, unit=f"{CLAIM.unit}; noise {main}", bounds=(-1.0, 1.0))
+    return with_parts(found, ((tau,),), settings)
 
 
 CLAIM = Claim(
@@ -129,9 +128,9 @@ def tau_of_run(curve: Curve, run: str) -> float:
 
 def sentence(trends: Mapping[str, Estimate]) -> str:
     """Say what every normalisation shows, and whether they disagree."""
-    signs = {name: decide(found.low, found.high, smallest=0.0) for name, found in trends.items()}
+    signs = {name: verdict_of(found.low, found.high, smallest=0.0) for name, found in trends.items()}
     main, *others = trends
-    verbs = {"supported": "grows", "contradicted": "falls", "undecided": "has no clear trend"}
+    verbs = {SUPPORTED: "grows", REVERSED: "falls"} | dict.fromkeys((TOO_SMALL, UNDECIDED), "has no clear trend")
 
     def said(name: str) -> str:
         found = trends[name]

@@ -10,7 +10,6 @@ from ripeness.findings.needs import has_networks
 from ripeness.findings.network_tuning import left_out, series_of, turns
 from ripeness.findings.networks import BLANK, SOURCE, judged, known, over_seeds
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import decide
 from ripeness.tables.single_numbers import as_number
 
 
@@ -43,7 +42,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     statement = f"Delay of the lowest pre-training loss after fine-tuning: {said}."
     finding = replace(finding, statement=statement, details=tuple(details))
     values = np.mean(list(means.values()), axis=0)
-    return judged(finding, values, settings, decide, smallest=settings.smallest_effect)
+    return judged(finding, values, settings, smallest=settings.smallest_effect)
 
 
 CLAIM = Claim(

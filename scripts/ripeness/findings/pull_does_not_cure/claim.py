@@ -5,7 +5,7 @@ from dataclasses import replace
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.needs import has_networks
-from ripeness.findings.network_tuning import RISE, decide_rise, rise_after_best
+from ripeness.findings.network_tuning import RISE, rise_after_best
 from ripeness.findings.networks import BLANK, SOURCE
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.single_numbers import as_number
@@ -18,7 +18,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if not strongest:
         return undecided(BLANK, "the study has no pull other than 0")
     rows = rows.filter(pull=strongest)
-    finding = rise_after_best(rows, settings, key=["target", "rate"], value="loss", decide=decide_rise)
+    finding = rise_after_best(rows, settings, key=["target", "rate"], value="loss")
     return replace(finding, statement=f"Under a pull of {as_number(strongest):g}: {finding.statement}")
 
 

@@ -9,7 +9,7 @@ from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.needs import has_networks
 from ripeness.findings.networks import BLANK, SOURCE, grid, judged, known, over_seeds
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import decide, kendall
+from ripeness.stats.resampling import kendall
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -30,7 +30,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         f"{100 * off:.1f} % off the closed form."
     )
     finding = replace(BLANK, statement=statement, details=tuple(details), n_checkpoints=noisy["checkpoint"].n_unique())
-    return judged(finding, np.mean(trends, axis=0), settings, decide, smallest=settings.smallest_effect)
+    return judged(finding, np.mean(trends, axis=0), settings, smallest=settings.smallest_effect)
 
 
 CLAIM = Claim(

@@ -19,7 +19,7 @@ from ripeness.findings.finding import (
     on_enough,
     signed,
     undecided,
-    with_effect,
+    with_parts,
 )
 from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import SMALL_BASE, generator
@@ -27,21 +27,22 @@ from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
-from ripeness.stats.resampling import Above, Estimate, absence_p, decide, decide_absence, estimate, grouped_means, ratio
+from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, ratio
+from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.single_numbers import as_number
 
 UNITS = {
     "choice": "score lost on generated answers by tuning on choices",
     "generation": "score lost on choices by tuning on generated answers",
 }
+EXPECTS = {"choice": EFFECT, "generation": NO_HARM}
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Judge both directions by the change of score, tuned minus untouched, on datasets of the other type.
 
     A loss is selected on other items than it is measured on: an untouched score that is high by chance would
-    fall by itself. Supported where both parts of the claim are, contradicted where one is contradicted; the
-    effect is that of the part that decides.
+    fall by itself. Both parts of the claim must hold; a part that could not be measured is not shown to.
     """
     measurements, scores = tables.floors, tables.scores
     losses = losses_of(measurements, scores, settings)
@@ -53,24 +54,23 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
     alike = one_answer(scores, [(loss.row, loss.probe) for loss in losses.found])
     caveats = [*shared_caveats(scores, losses.rows, settings), *alike, *transfer_caveats(losses, parts)]
-    verdict = verdict_of([str(part["verdict"]) for part in parts.values()])
     finding = replace(
         finding,
-        verdict=verdict,
         statement=" ".join(str(part["statement"]) for part in parts.values()),
         caveats=tuple(caveats),
         details=(*(without_sentence(part) for part in parts.values()), *pair_rows(losses, scores)),
     )
-    kind = deciding(parts)
-    if kind in lost_by:
-        p_value = p_of(lost_by, kind, verdict, settings)
-        finding = with_effect(replace(finding, unit=UNITS[kind]), lost_by[kind], settings)
-        finding = replace(
-            finding,
-            p_value=p_value,
-            statement=f"{finding.statement} The effect shown is that of {DIRECTIONS[kind]}, which decides.",
-        )
-    return on_enough(finding, most_checkpoints(losses.rows), settings)
+    if not lost_by:
+        return finding
+    is_whole = len(lost_by) == len(DIRECTIONS)
+    tests = [part_of(kind, loss, settings, may_hold=is_whole) for kind, loss in lost_by.items()]
+    return on_enough(with_parts(finding, [tests], settings), most_checkpoints(losses.rows), settings)
+
+
+def part_of(kind: str, loss: Estimate, settings: Settings, *, may_hold: bool) -> Part:
+    """Say what one direction must show; the claim may not hold where the other one was not measured."""
+    label, smallest = DIRECTIONS[kind], settings.smallest_effect
+    return Part(loss, smallest, EXPECTS[kind], label=label, unit=UNITS[kind], may_hold=may_hold)
 
 
 CLAIM = Claim(
@@ -83,31 +83,6 @@ CLAIM = Claim(
     judge=judge,
     judge_without_items=judge_without_items,
 )
-
-
-def deciding(parts: dict[str, dict[str, object]]) -> str:
-    """Choose the direction that decides: a contradicted one, else an undecided one, else the claim of harm."""
-    for verdict in ("contradicted", "undecided"):
-        for kind, part in parts.items():
-            if part["verdict"] == verdict:
-                return kind
-    return "choice"
-
-
-def p_of(lost_by: dict[str, Estimate], kind: str, verdict: str, settings: Settings) -> float:
-    """Compute p of the verdict: the weaker of two proofs supports, and either of two may contradict."""
-    found = {
-        name: float(loss.p_value) if name == "choice" else absence_p(loss, smallest=settings.smallest_effect)
-        for name, loss in lost_by.items()
-    }
-    return max(found.values()) if verdict == "supported" else min(1.0, len(found) * found[kind])
-
-
-def verdict_of(parts: list[str]) -> str:
-    """Join the verdicts on the two parts of the claim: both must hold."""
-    if "contradicted" in parts:
-        return "contradicted"
-    return "supported" if set(parts) == {"supported"} else "undecided"
 
 
 def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
@@ -130,8 +105,8 @@ def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
 def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Settings) -> dict[str, object]:
     """Judge one direction by its loss, None where nothing could be lost: the row of `details`, with a sentence."""
     other = "generation" if kind == "choice" else "choice"
-    row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind], "verdict": "undecided"}
-    row |= dict.fromkeys(("effect", "low", "high", "mde", "ratio_mean", "ratio_median"))
+    row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind]}
+    row |= dict.fromkeys(("effect", "low", "high", "ratio_mean", "ratio_median"))
     head = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}[kind]
     if loss is None:
         reason = (
@@ -140,7 +115,6 @@ def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Se
             else f"no model tuned on a {kind} dataset was measured on a {other} dataset"
         )
         return row | {"n_pairs": 0, "reason": reason, "statement": f"{head} decides nothing: {reason}."}
-    judge = decide if kind == "choice" else decide_absence
     ratios = np.array(
         [cell["ratio"] for cell in cells_of(losses) if cell["kind"] == kind and cell["ratio"] is not None]
     )
@@ -149,11 +123,9 @@ def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Se
     what = {"generation": "generated answers", "choice": "choices"}[other]
     bound = "" if kind == "choice" else f"; a loss of less than {settings.smallest_effect:g} counts as none"
     return row | {
-        "verdict": judge(loss.low, loss.high, smallest=settings.smallest_effect),
         "effect": -loss.effect,
         "low": -loss.high,
         "high": -loss.low,
-        "mde": loss.mde,
         "ratio_mean": mean,
         "ratio_median": median,
         "n_pairs": len(ratios),

@@ -83,7 +83,7 @@ def direction_row(pairs: pl.DataFrame, kind: str, name: str, *, is_across: bool)
     is_other = (pl.col("probe_kind") != kind) if is_across else (pl.col("probe_kind") == kind)
     found = pairs.filter((pl.col("kind") == kind) & is_other)
     other = {"choice": "generation", "generation": "choice"}[kind] if is_across else kind
-    row: dict[str, object] = {"level": "direction", "direction": name, "verdict": "undecided", "n_pairs": found.height}
+    row: dict[str, object] = {"level": "direction", "direction": name, "n_pairs": found.height}
     row |= dict.fromkeys(("effect", "median", "ratio_mean", "ratio_median", "ratio_mean_without_tiny"))
     if found.is_empty():
         return row | {"reason": "not measured", "statement": ""}

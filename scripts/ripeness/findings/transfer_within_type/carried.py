@@ -8,7 +8,7 @@ import numpy as np
 from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, with_effect
 from ripeness.findings.pairs import SMALL_BASE, late, trend
 from ripeness.findings.scores import Point, Row, Scores
-from ripeness.stats.resampling import Estimate, decide_equivalence, equivalence_p
+from ripeness.stats.resampling import Estimate
 
 HALVES = ("earlier", "later")
 UNLIKE = "Datasets of a type are related to different degrees; the mean over them may hide both gains and losses."
@@ -43,11 +43,8 @@ class Carried:
 
 
 def judged(finding: Finding, carried: Carried, result: Estimate, settings: Settings) -> Finding:
-    """Put the difference of both halves into the finding, with its verdict and its sentence."""
-    smallest = settings.smallest_effect
-    verdict = decide_equivalence(result.low, result.high, smallest=smallest)
-    finding = replace(finding, verdict=verdict, statement=sentence(carried, result))
-    return replace(with_effect(finding, result, settings), p_value=equivalence_p(result, smallest=smallest))
+    """Let the difference of both halves decide the claim, and say it in a sentence."""
+    return with_effect(replace(finding, statement=sentence(carried, result)), result, settings)
 
 
 def halves_of(scores: Scores) -> dict[Point, str]:

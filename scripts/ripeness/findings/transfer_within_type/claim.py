@@ -1,7 +1,6 @@
 """Does more pre-training change how tuning carries over to others of its type? (Amuro and Char, section 4.2.)
 
-The claim is that there is no effect, so it is an equivalence that is tested: supported where the whole interval lies
-within the smallest effect of interest, contradicted where it lies beyond on either side.
+The claim is that there is no effect, so it is an equivalence that is tested.
 """
 
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_within_type.carried import HALVES, UNLIKE, Carried, Change, halves_of, judged, pair_rows
 from ripeness.findings.transfer_within_type.without_items import judge as judge_without_items
 from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, ratio, weighted_means
+from ripeness.stats.verdicts import NO_EFFECT
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -55,6 +55,7 @@ CLAIM = Claim(
     needs=(has_items,),
     judge=judge,
     judge_without_items=judge_without_items,
+    expects=NO_EFFECT,
 )
 
 

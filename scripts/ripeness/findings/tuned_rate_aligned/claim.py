@@ -10,14 +10,14 @@ from ripeness.findings.needs import has_networks
 from ripeness.findings.network_tuning import RISE, at_ends, rise_after_best, tuned_rows_of
 from ripeness.findings.networks import SOURCE
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import decide_absence
+from ripeness.stats.verdicts import NO_HARM
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Judge targets with the directions of pre-training and the same signs."""
     networks = tables.simulated["tuned_networks"]
     rows = tuned_rows_of(networks, (pl.col("rotation") == 0) & ~pl.col("is_opposed"))
-    finding = rise_after_best(rows, settings, key=["target"], value="task_loss", decide=decide_absence)
+    finding = rise_after_best(rows, settings, key=["target"], value="task_loss")
     return replace(finding, caveats=(*finding.caveats, *at_ends(rows, networks["rate"])))
 
 
@@ -29,4 +29,5 @@ CLAIM = Claim(
     figure="theory-tuned-rate",
     needs=(has_networks,),
     judge=judge,
+    expects=NO_HARM,
 )

@@ -10,7 +10,6 @@ from ripeness.findings.needs import has_networks
 from ripeness.findings.network_tuning import (
     RISE,
     at_ends,
-    decide_rise,
     rise_after_best,
     rises,
     series_of,
@@ -24,7 +23,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     """Judge targets with rotated directions and the same signs; opposed targets are reported and not counted."""
     networks = tables.simulated["tuned_networks"]
     rows = tuned_rows_of(networks, (pl.col("rotation") > 0) & ~pl.col("is_opposed"))
-    finding = rise_after_best(rows, settings, key=["target"], value="task_loss", decide=decide_rise)
+    finding = rise_after_best(rows, settings, key=["target"], value="task_loss")
     opposed = series_of(tuned_rows_of(networks, pl.col("is_opposed")), ["target"])
     more = [f"{name} {signed(float(rises(grid(part, 'task_loss')).mean()))}" for (name,), part in opposed.items()]
     note = (f"Targets of opposite strengths are not counted; their rise at tuned rates: {', '.join(more)}.",)

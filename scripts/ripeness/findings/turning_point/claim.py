@@ -6,15 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, listed, undecided
+from ripeness.findings.finding import Finding, Settings, listed, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_noise_or_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
-from ripeness.findings.turning_curves import caveats, counted, size, turn_row, turning, with_peak
+from ripeness.findings.turning_curves import caveats, counted, size, turn_row, turning
 from ripeness.runtime.wording import human
 from ripeness.stats.turning_points import MIN_FOR_KINK, Found, Refused, Turn
-
-CONTRAST = "nats a token after the change, last checkpoint minus the best before it"  # where nothing turns
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -40,27 +38,19 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, found.reason)
     details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
     details += [turn_row(curve, TREATED, settings, change="tuning") for curve in tuned]
-    verdict = "supported" if found.kind == "peak" else "contradicted" if found.peak.high < 0 else "undecided"
-    blank = replace(
-        blank,
-        verdict=verdict,
+    return replace(
+        with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=sentence(mean, noise, plain, settings, change=f"noise ({first})" if noise else "tuning"),
-        p_value=found.peak.p_value,
-        confidence=settings.confidence,
         caveats=tuple(notes(judged, mean)),
         details=tuple(details),
     )
-    if found.kind != "peak" or found.turn is None:
-        return replace(with_peak(blank, found, settings), unit=CONTRAST)
-    effect, low, high = doublings(mean, found.turn)
-    return replace(blank, effect=effect, low=low, high=high)
 
 
 CLAIM = Claim(
     id="turning-point",
     text="Past some point of pre-training, a model that is changed by a fixed amount only gets worse.",
     source="Springer et al., arXiv 2503.19206, sections 1 and 3",
-    unit="doublings of tokens between the best checkpoint and the last, after the change",
+    unit="nats a token after the change, last checkpoint minus the best before it",
     figure="sensitivity",
     needs=(has_cells, has_noise_or_tuned_text),
     judge=judge,
@@ -85,14 +75,21 @@ def doublings(curve: Curve, turn: Turn) -> tuple[float, float, float]:
     return float(end - turn.place / np.log(2)), float(end - np.log2(last)), float(end - np.log2(first))
 
 
+def apart(curve: Curve, turn: Turn) -> str:
+    """Write the doublings between the turn and the last checkpoint with its reach."""
+    effect, low, high = doublings(curve, turn)
+    return f"{effect:.1f} [{low:.1f}, {high:.1f}]"
+
+
 def sentence(mean: Curve, noise: Sequence[Curve], tuned: Sequence[Curve], settings: Settings, *, change: str) -> str:
     """Say where the mean curve turns, and where that of each size does."""
     found = turning(mean, settings)
     if isinstance(found, Found) and found.kind == "peak" and found.turn:
         where = human(round(float(np.exp(found.turn.place))))
         low, high = (human(round(end)) for end in reach(mean, found.turn))
-        text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}; "
-        text += f"at the last checkpoint it is {size(found)} nats a token above the best"
+        text = f"After {change} the loss is lowest at {where} tokens, and turns between {low} and {high}, "
+        text += f"{apart(mean, found.turn)} doublings of tokens before the last checkpoint; "
+        text += f"there it is {size(found)} nats a token above the best"
     else:
         text = f"After {change} no turning point can be distinguished from noise"
     parts = []

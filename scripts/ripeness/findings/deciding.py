@@ -1,0 +1,58 @@
+"""Verdicts of all claims that a study tests together: one rule, and Holm's correction decides."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ripeness.findings.finding import Finding, Settings
+from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, Outcome, Part, holm, holm_levels, outcome_of
+
+
+def adjusted(found: Sequence[Finding], settings: Settings) -> list[Finding]:
+    """Decide every claim that may be decided, with p corrected for their number (Holm)."""
+    outcomes = [outcome_of(finding.tests) if finding.tests else None for finding in found]
+    p_values = [outcome.p_value for outcome in outcomes if outcome]
+    steps = iter(zip(holm(p_values), holm_levels(p_values, settings.level), strict=True))
+    return [
+        decided(finding, outcome, *next(steps), settings) if outcome else replace(finding, p_value=None, p_holm=None)
+        for finding, outcome in zip(found, outcomes, strict=True)
+    ]
+
+
+def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, settings: Settings) -> Finding:
+    """Put the verdict into a finding, with the interval that it is read from: that at the level of Holm's step."""
+    part = outcome.part
+    low, high = part.interval(level / outcome.share)
+    is_joint = sum(map(len, finding.tests)) > 1
+    return replace(
+        finding,
+        verdict=outcome.verdict if outcome.p_value <= level else UNDECIDED,
+        p_value=outcome.p_value,
+        p_holm=p_holm,
+        mde=part.detectable(level),
+        power_at_zero=part.power_at_zero(level),
+        decided_low=low,
+        decided_high=high,
+        decided_confidence=1 - level / outcome.share / part.tries,
+        parts=tuple(part_row(one, len(parts), level, settings) for parts in finding.tests for one in parts if is_joint),
+    )
+
+
+def part_row(part: Part, n_parts: int, level: float, settings: Settings) -> dict[str, object]:
+    """Describe one of several parts of a claim: its own numbers, and its verdict at the level of the claim."""
+    p_support, (p_against, against) = part.p_values()[SUPPORTED], part.against()
+    is_held, is_fallen = p_support <= level, p_against * n_parts <= level
+    low, high = part.interval(settings.level)
+    return {
+        "label": part.label,
+        "unit": part.unit,
+        "effect": part.result.effect,
+        "low": low,
+        "high": high,
+        "confidence": 1 - settings.level / part.tries,
+        "smallest": part.smallest,
+        "expects": part.expects,
+        "p_value": min(1.0, p_support, p_against * n_parts),
+        "verdict": SUPPORTED if is_held else against if is_fallen else UNDECIDED,
+        "mde": part.detectable(level),
+        "power_at_zero": part.power_at_zero(level),
+    }
