@@ -12,14 +12,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from ripeness.audit.terminal import warning_lines
 from ripeness.hub.resolve import resolve, unresolved
 from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
+from ripeness.runtime.wording import deciding_interval
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
@@ -32,6 +35,7 @@ from ripeness.workflow.usage_logs import cost_lines
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
+VERDICT_WIDTH = len("too small to matter")  # the longest
 FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 
 
@@ -95,6 +99,13 @@ def explain(progress: Progress) -> tuple[str, bool]:
     return "\n".join(unique[:MOST_ERRORS] + rest), is_user
 
 
+def verdict_line(finding: Mapping[str, Any]) -> str:
+    """Write a finding for the terminal, with the interval that decides where the sentence has another one."""
+    interval = deciding_interval(finding)
+    decided = f" Decided, with all claims tested, on {interval}." if interval else ""
+    return f"{finding['verdict']:<{VERDICT_WIDTH}} {finding['statement']}{decided}"
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the study and print the verdicts."""
     parser = argument_parser(__doc__)
@@ -130,7 +141,7 @@ def main(argv: list[str] | None = None) -> None:
         print(line)
     print()
     for entry in read_json(results / "findings.json", list):
-        print(f"{entry['statement']}\n" if "answers" in entry else f"{entry['verdict']:<13} {entry['statement']}")
+        print(f"{entry['statement']}\n" if "answers" in entry else verdict_line(entry))
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")
     print(f"\n{results / 'report.html'}")

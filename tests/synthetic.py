@@ -188,10 +188,43 @@ GROUPS = [
 
 FINDINGS = [
     finding("supported", "learned-in-pretraining"),
-    finding("contradicted", "gain", id="gain-by-learning", effect=-0.05, low=-0.09, high=-0.01, details=GROUPS),
+    finding(
+        "reversed",
+        "gain",
+        id="gain-by-learning",
+        effect=-0.05,
+        low=-0.09,
+        high=-0.03,
+        details=GROUPS,
+        smallest=0.02,
+        decided_low=-0.095,
+        decided_high=-0.025,
+        decided_confidence=0.9875,
+    ),
     finding("undecided", "format-spread", caveats=["One pre-training run.", "Only <b>three</b> formats."]),
     finding("undecided", "transfer", effect=None, low=None, high=None, mde=None, details=[]),
-    finding("supported", "transfer", id="about-more-transfer", effect=0.0, low=-0.01, high=0.01),
+    finding(
+        "too small to matter",
+        "transfer",
+        id="about-more-transfer",
+        effect=0.0,
+        low=-0.01,
+        high=0.01,
+        part="there",
+        power_at_zero=0.93,
+        parts=[
+            {
+                "label": name,
+                "unit": "points",
+                "effect": 0.0,
+                "low": -0.01,
+                "high": 0.01,
+                "confidence": 0.95,
+                "verdict": verdict,
+            }
+            for name, verdict in (("there", "too small to matter"), ("and back", "supported"))
+        ],
+    ),
 ]
 
 PROMPTS = [

@@ -9,6 +9,8 @@ import pytest
 from drawn import MEASURED as FIGURES
 from waiting import MOMENT_SECONDS, wait_for
 
+from ripeness.stats.verdicts import VERDICTS
+
 pytestmark = pytest.mark.browser
 
 FLAGS = [
@@ -135,7 +137,7 @@ def test_first_screen_holds_the_answer(browser):
     assert len(rows) == 5
     for row in rows:
         assert row.rect["y"] + row.rect["height"] < height
-        assert row.find_element("css selector", ".badge").text in ("supported", "contradicted", "undecided")
+        assert row.find_element("css selector", ".badge").text in VERDICTS
     question = browser.find_element("css selector", ".question")
     assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
 

@@ -19,7 +19,7 @@ def test_program_writes_specification_picture_and_data(synthetic_folder, tmp_pat
             *("--output-svg", str(out["svg"]), "--output-csv", str(out["csv"])),
         ]
     )
-    assert json.loads(out["json"].read_text())["title"]["subtitle"] == ["contradicted: What was measured on gain."]
+    assert json.loads(out["json"].read_text())["title"]["subtitle"] == ["reversed: What was measured on gain."]
     assert out["svg"].read_text().startswith("<svg")
     assert {"value", "low", "high", "n_seeds"} <= set(pl.read_csv(out["csv"]).columns)
 

@@ -24,7 +24,7 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
     assert said.strip().endswith("results/cut/report.html")
     assert len(findings) >= 4 and ripe["id"] == "ripe"
     assert said.index(ripe["statement"]) < said.index(findings[0]["statement"])
-    assert all(f"{finding['verdict']:<13} {finding['statement']}" in said for finding in findings)
+    assert all(f"{finding['verdict']:<19} {finding['statement']}" in said for finding in findings)
     assert re.search(r"start-up is \d+%", said)
     assert (finished.folder / "results/cut/report.html").stat().st_size > 100_000
 

@@ -19,7 +19,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     rows = tables.reported.filter(IS_OWN & as_trained)
     tuned = rows.filter(pl.col("method") != "base").select("series", "probe").unique()
     rows = rows.join(tuned, on=["series", "probe"], how="semi")
-    frame = contrast(rows, own, kinds=["choice", "generation"], name="score")
+    frame = contrast(rows, own, kinds=["choice", "generation"], name="score", smallest=settings.smallest_effect)
     return tidy(with_labels(frame, "probe"), ["method", "format"])
 
 

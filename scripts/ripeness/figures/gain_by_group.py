@@ -5,7 +5,7 @@ import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import GROUP_COLOURS, colours, level_line, panels_of, titled, trend
+from ripeness.figures.panels import GROUP_COLOURS, colours, level_line, panels_of, titled, trend, zone
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 
@@ -21,16 +21,18 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
         if row["level"] != "groups":
             continue
         place = {key: row[key] for key in ("series", "checkpoint", "tokens", "phase")}
-        place |= {"panel": "mean of the datasets of a group", "low": None, "high": None}
+        place |= {"panel": "mean of the datasets of a group", "low": None, "high": None, "smallest": None}
         for key, name in groups.items():
             if row[key] is not None:
                 rows.append({"row": "gain", "group": name, "value": row[key]} | place)
         if row.get("effect") is not None:
             ends = {end: row[end] for end in ("low", "high")}
             rows.append({"row": "difference", "group": "difference", "value": row["effect"]} | place | ends)
+            rows[-1]["smallest"] = settings.smallest_effect
     if not rows:
         return pl.DataFrame()
-    frame = pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64}, infer_schema_length=None)
+    floats = dict.fromkeys(("low", "high", "smallest"), pl.Float64)
+    frame = pl.DataFrame(rows, schema_overrides=floats, infer_schema_length=None)
     return tidy(with_labels(frame, "panel"), ["group"])
 
 
@@ -42,7 +44,7 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
     for row, title in titles.items():
         strip = frame.filter(row=row)
         if not strip.is_empty():
-            panels, zero = panels_of(frame), [level_line(0)]
+            panels, zero = panels_of(frame), zone() if row == "difference" else [level_line(0)]
             chart = trend(strip, panels=panels, colour=colour, title=title, detail=["group"], overlay=zero)
             strips.append(titled(chart, title))
     return alt.hconcat(*strips) if frame["panel"].n_unique() == 1 else alt.vconcat(*strips)

@@ -176,6 +176,13 @@ def level_line(y: float) -> alt.Chart:
     return alt.Chart().mark_rule(color="#888888", strokeWidth=1).encode(y=alt.datum(y))
 
 
+def zone() -> list[alt.Chart]:
+    """Shade the changes that are too small to matter, as far as the data say (column `smallest`), and draw 0."""
+    ends = {"y": alt.Y("min(zone_low):Q"), "y2": alt.Y2("max(smallest):Q")}
+    shade = alt.Chart().transform_calculate(zone_low="-datum.smallest").mark_rect(color="#888888", opacity=0.15)
+    return [shade.encode(**ends), level_line(0)]
+
+
 def reference_lines() -> list[alt.Chart]:
     """Draw chance and the share of the most frequent answer, one line per panel, told apart by their dashes."""
     scale = alt.Scale(domain=list(REFERENCES), range=list(REFERENCES.values()))

@@ -4,14 +4,17 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.frames import Items
-from ripeness.figures.panels import METHOD_COLOURS, colours, level_line, panels_of, titled, trend
+from ripeness.figures.panels import METHOD_COLOURS, colours, level_line, panels_of, titled, trend, zone
 from ripeness.tables.intervals import POINT, changes, compared, paired_variance, pooled, scores, with_interval
 
 
-def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str) -> pl.DataFrame:
+def contrast(
+    measurements: pl.DataFrame, items: Items | None, *, kinds: list[str], name: str, smallest: float | None = None
+) -> pl.DataFrame:
     """Compute tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
-    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`.
+    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`. `smallest` is the least change that
+    matters, a column of the changes where it is given.
     """
     is_share = kinds != ["text"]
     by = ["series", *POINT[1:], "dataset", "probe", "method"]
@@ -25,7 +28,11 @@ def contrast(measurements: pl.DataFrame, items: Items | None, *, kinds: list[str
         level = level.with_columns(pl.lit(name).alias("row"), pl.lit("none: one model").alias("items"))
         both = pl.concat([change, level.select(change.columns)])
         frames.append(both if scope else both.with_columns(pl.lit("all").alias("format")))
-    return pl.concat([frame.select(frames[0].columns) for frame in frames])
+    every = pl.concat([frame.select(frames[0].columns) for frame in frames])
+    if smallest is None:
+        return every
+    is_change = pl.col("row").str.starts_with("change")
+    return every.with_columns(smallest=pl.when(is_change).then(pl.lit(smallest, pl.Float64)))
 
 
 def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
@@ -33,7 +40,9 @@ def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
     colour = colours(frame["method"], METHOD_COLOURS)
     strips = []
     for (row,), strip in sorted(frame.group_by("row"), key=lambda pair: not pair[0][0].startswith("change")):
-        overlay = [level_line(0)] if row.startswith("change") else None
+        overlay = None
+        if row.startswith("change"):
+            overlay = zone() if "smallest" in strip.columns else [level_line(0)]
         look = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
         chart = trend(strip, **look, detail=["method", "format"], is_bold="datum.format == 'all'")
         strips.append(titled(chart, f"{row}, tuned minus untouched" if overlay else row))

@@ -23,14 +23,14 @@ from ripeness.figures.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.figures.register import FIGURES
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.wording import human
+from ripeness.runtime.wording import deciding_interval, human
+from ripeness.stats.verdicts import VERDICTS
 from ripeness.study.audit_checks import SEVERITIES
 from ripeness.tables.chosen_rates import choose_rates
 from ripeness.tables.columns import HAS_VALUE, IS_OWN
 from ripeness.tables.intervals import POINT, UNTUNED, pooled, scores
 
 MOST_ROWS = 300  # of the table of scores; more are for a program to read
-VERDICTS = ("supported", "contradicted", "undecided")
 
 
 def data_uri(content: str, kind: str) -> str:
@@ -119,6 +119,28 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
+def badge(verdict: str) -> str:
+    """Name the look of a verdict in the style sheet."""
+    return verdict.replace(" ", "-")
+
+
+def scale_of(finding: Mapping[str, Any]) -> dict[str, float]:
+    """Place an interval on a scale from 0 to 100: the effect, both intervals, and the effects too small to matter."""
+    smallest = finding.get("smallest") or 0.0
+    ends = {key: finding.get(f"decided_{key}") for key in ("low", "high")}
+    places = {
+        "low": finding["low"],
+        "effect": finding["effect"],
+        "high": finding["high"],
+        "decided_low": finding["low"] if ends["low"] is None else ends["low"],
+        "decided_high": finding["high"] if ends["high"] is None else ends["high"],
+        "zone_low": -smallest,
+        "zone_high": smallest,
+    }
+    reach = max(*map(abs, places.values()), 1e-9) * 1.1
+    return {key: 50 + 50 * value / reach for key, value in places.items()}
+
+
 def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     """Prepare one finding: its numbers as text, its interval as places on a scale (0 to 100)."""
     if finding["verdict"] not in VERDICTS:
@@ -127,11 +149,12 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
             "hint: judge_claims writes findings.json; run it again"
         )
     low, effect, high = finding.get("low"), finding.get("effect"), finding.get("high")
-    row = dict(finding) | {"text": signed(effect), "interval": None, "scale": None}
+    row = dict(finding) | {"text": signed(effect), "badge": badge(finding["verdict"]), "interval": None, "scale": None}
+    row["parts"] = [dict(part) | {"badge": badge(part["verdict"])} for part in finding.get("parts") or []]
+    row["decided"] = deciding_interval(finding)
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
-        reach = max(abs(low), abs(high), 1e-9) * 1.1
-        row["scale"] = {key: 50 + 50 * value / reach for key, value in zip("leh", (low, effect, high), strict=True)}
+        row["scale"] = scale_of(finding)
     counts = ((finding.get(f"n_{noun}s"), noun) for noun in ("checkpoint", "seed", "item"))
     row["counts"] = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
     columns = dict.fromkeys(key for detail in finding.get("details") or [] for key in detail)

@@ -1,6 +1,8 @@
 """Word numbers and hints as people read them."""
 
 import difflib
+from collections.abc import Mapping
+from typing import Any
 
 
 def human(tokens: int) -> str:
@@ -9,6 +11,18 @@ def human(tokens: int) -> str:
         if tokens >= size * 0.9995:
             return f"{tokens / size:.2g}{letter}" if tokens < 10 * size else f"{tokens / size:.0f}{letter}"
     return str(tokens)
+
+
+def deciding_interval(finding: Mapping[str, Any]) -> str:
+    """Write the interval that a verdict is read from, where it is not the one that is shown anyway: else nothing.
+
+    Claims are tested together, so that it is wider for most of them (Holm).
+    """
+    low, high, confidence = (finding.get(f"decided_{name}") for name in ("low", "high", "confidence"))
+    if low is None or high is None or confidence is None or abs(confidence - finding["confidence"]) < 1e-9:
+        return ""
+    ends = " to ".join(f"{end:+.2f}".replace("-", "−") for end in (low, high))
+    return f"{ends} ({100 * confidence:.4g} %)"
 
 
 def hint(word: object, choices: list[str], *, otherwise: str) -> str:

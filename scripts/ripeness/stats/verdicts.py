@@ -112,19 +112,20 @@ class Part:
     def detectable(self, level: float) -> float | None:
         """Compute the true effect at which 80 % of such studies would support the claim, tested at a level.
 
-        None where it claims that there is none, or errors are not Student's.
+        Noncentral t, with the standard error as found; for many degrees of freedom smallest + (t_{1-level/2} + t_{.8})
+        se. None where the claim is that there is no effect, or errors are not Student's.
         """
         se, df = self.result.se, self.result.df
         if self.expects != EFFECT or not se > 0 or not self.may_hold:
             return None
-        return float(self.smallest + (quantile(df, level / self.tries) + special.stdtrit(df, POWER)) * se)
+        return float(self.smallest + special.nctdtrinc(df, 1 - POWER, quantile(df, level / self.tries)) * se)
 
     def power_at_zero(self, level: float) -> float | None:
         """Compute the share of such studies that would support a claim of no effect, or no harm, if the truth is 0."""
         se, df = self.result.se, self.result.df
         if self.expects == EFFECT or not se > 0 or not self.may_hold:
             return None
-        below = float(special.stdtr(df, self.smallest / se - quantile(df, level / self.tries)))
+        below = 1 - float(special.nctdtr(df, self.smallest / se, quantile(df, level / self.tries)))
         return below if self.expects == NO_HARM else max(0.0, 2 * below - 1)
 
 

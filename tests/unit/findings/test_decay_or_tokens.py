@@ -12,7 +12,7 @@ def test_a_decayed_twin_is_compared_at_equal_tokens():
     even = found(replace(BRITTLE, decay=1.0), "decay-or-tokens")
     assert even.verdict == "undecided"
     assert even.low < 0 < even.high
-    assert found(replace(BRITTLE, decay=0.5), "decay-or-tokens").verdict == "contradicted"
+    assert found(replace(BRITTLE, decay=0.5), "decay-or-tokens").verdict == "reversed"
 
 
 def test_without_noise_decay_is_told_by_tuning():

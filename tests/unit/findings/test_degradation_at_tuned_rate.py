@@ -11,7 +11,7 @@ def test_a_chosen_rate_that_falls_removes_the_degradation():
     assert helped.verdict == "supported"
     assert "the chosen rate falls by" in helped.statement
     kept = found(replace(BRITTLE, rates=rates), "degradation-at-tuned-rate")
-    assert kept.verdict == "contradicted"
+    assert kept.verdict == "reversed"
 
 
 def test_the_four_readings_of_a_grid_stand_side_by_side():

@@ -26,8 +26,8 @@ def test_one_dataset_shows_no_two_kinds_in_however_many_series():
     both = {"run": points, "again": [point._replace(series="again") for point in points]}
     finding = found(world, Scores(both, blocks))["learned-in-pretraining"]
     assert {(row["series"], row["class"]) for row in finding.details} == {("run", "learned"), ("again", "never")}
-    assert finding.verdict == "undecided" and "One dataset cannot show that there are two kinds." in finding.caveats
-    assert finding.statement.startswith("Of 2 trajectories of 1 dataset (")
+    assert finding.verdict == "undecided" and "one dataset cannot show that there are two kinds. " in finding.statement
+    assert finding.effect is None and "Of 2 trajectories of 1 dataset (" in finding.statement
 
 
 def test_datasets_are_sorted_as_planted_with_the_numbers_in_the_sentence():

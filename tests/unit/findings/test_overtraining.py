@@ -1,4 +1,4 @@
-"""All findings on overtraining on planted tables: each can come out supported, contradicted and undecided."""
+"""All findings on overtraining on planted tables: each can come out supported, reversed and undecided."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from overtrained import BRITTLE, SETTINGS, changed, found, on_overtraining, planted
 
+from ripeness.findings.deciding import adjusted
 from ripeness.findings.mitigation.claim import CLAIM
 from ripeness.findings.study_tables import Tables
 
@@ -21,10 +22,10 @@ def test_brittle_models_are_found_brittle():
     }
 
 
-def test_models_that_grow_robust_contradict():
+def test_models_that_grow_robust_reverse_the_claims():
     robust = replace(BRITTLE, noise={"init": -1.5}, harm=-1.0)
-    assert found(robust, "progressive-sensitivity").verdict == "contradicted"
-    assert found(robust, "degradation-at-fixed-rate").verdict == "contradicted"  # the last is the best
+    assert found(robust, "progressive-sensitivity").verdict == "reversed"
+    assert found(robust, "degradation-at-fixed-rate").verdict == "reversed"  # the last is the best
     assert found(robust, "turning-point").verdict != "supported"
 
 
@@ -40,9 +41,9 @@ def test_few_checkpoints_are_undecided_and_never_an_inflection_point():
 def test_one_checkpoint_decides_nothing_about_pre_training():
     tables = planted(replace(BRITTLE, n_runs=1, treatments=(("costly", -0.2, 0.3),)))
     last = tables.measurements["tokens"].max()
-    for n, verdict in [(1, "undecided"), (3, "undecided"), (4, "contradicted")]:
+    for n, verdict in [(1, "undecided"), (3, "undecided"), (4, "reversed")]:
         few = tables.measurements.filter(pl.col("tokens") > last / 2 ** (n - 0.5))
-        one = CLAIM.judge(Tables.of(measurements=few), SETTINGS)
+        one = adjusted([CLAIM.worded(CLAIM.judge(Tables.of(measurements=few), SETTINGS))], SETTINGS)[0]
         assert one.verdict == verdict and one.effect == pytest.approx(0.3, abs=0.03), one
         few = "one checkpoint is" if n == 1 else f"{n} checkpoints are"
         assert one.statement.startswith(f"Cannot be decided: {few} too few (at") == (verdict == "undecided")

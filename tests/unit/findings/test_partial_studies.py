@@ -22,6 +22,7 @@ from ripeness.findings.pairs import choice_floor
 from ripeness.findings.register import all_findings, as_rows
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
+from ripeness.stats.verdicts import VERDICTS
 from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, conform
 
 PARTIAL = {
@@ -49,7 +50,7 @@ PARTIAL = {
 def test_a_partial_study_is_undecided_with_a_reason_and_never_fails(drop, tmp_path):
     scores = without(simulate(replace(AMURO, n_items=40), 0), drop)
     for finding in found(AMURO, scores).values():
-        assert finding.verdict in ("supported", "contradicted", "undecided")
+        assert finding.verdict in VERDICTS
         assert finding.statement
         if finding.effect is None and finding.verdict == "undecided":
             assert len(finding.statement) > 40

@@ -15,33 +15,37 @@ def test_a_planted_truth_is_supported(finding):
     n_items = 3000 if finding == "transfer-within-type" else 300  # that nothing changes takes more to show
     got = verdicts(replace(AMURO, n_items=n_items), range(8), finding)
     assert got.count("supported") >= 6
-    assert "contradicted" not in got
+    assert set(got) <= {"supported", "undecided"}
 
 
-def test_nothing_is_rarely_supported_or_contradicted():
+def test_nothing_is_rarely_supported_or_reversed():
     """In the long run 0.2 % and 0.3 % of verdicts; intervals of 95 % allow 2.5 % (4 of 160) each."""
     got = [one.verdict for seed in range(40) for one in found(NOTHING, simulate(NOTHING, seed), QUICK).values()]
     assert got.count("supported") <= 4
-    assert got.count("contradicted") <= 4
+    assert got.count("reversed") <= 4
 
 
 @pytest.mark.parametrize(
     ("finding", "truth"),
     [
-        ("learned-in-pretraining", {"base": {name: [0.5] * 6 for name in AMURO.kinds}}),
         ("gain-by-learning", {"gain": {"sentiment": 0.1, "classes": -0.2, "summary": 0.1}}),
         ("format-spread", {"format_effect": [0.0, 0.0, 0.0, 0.0, 0.2, 0.2]}),
         ("transfer-between-types", {"harm": {("choice", "generation"): -0.1, ("generation", "choice"): 0.2}}),
         ("transfer-within-type", {"harm": {("choice", "choice"): -0.4}}),  # later there is less left to gain
     ],
 )
-def test_the_opposite_truth_is_contradicted(finding, truth):
+def test_the_opposite_truth_is_reversed(finding, truth):
     world = replace(AMURO, **truth)
     if finding == "format-spread":
         world = replace(world, base={name: [0.3, 0.6, 0.6, 0.6, 0.6, 0.6] for name in world.kinds})
     got = verdicts(world, range(5), finding)
-    assert got.count("contradicted") >= 4
+    assert got.count("reversed") >= 4
     assert "supported" not in got
+
+
+def test_that_both_kinds_exist_cannot_fall_to_datasets_of_one_kind():
+    got = verdicts(replace(AMURO, base={name: [0.5] * 6 for name in AMURO.kinds}), range(5), "learned-in-pretraining")
+    assert set(got) == {"undecided"}
 
 
 @pytest.mark.parametrize("name", ["gain-by-learning", "transfer-between-types"])
@@ -50,7 +54,8 @@ def test_few_checkpoints_decide_no_claim_and_keep_their_numbers(name):
     for n, verdict in [(4, "supported"), (3, "undecided")]:
         kept = without(simulate(AMURO, 0), lambda row, block, n=n: row.method == "full" and row[1] not in steps[-n:])
         finding = found(AMURO, kept)[name]
-        assert finding.verdict == verdict and finding.low > 0, (n, finding)
+        assert finding.verdict == verdict and finding.effect is not None, (n, finding)
+        assert (finding.p_value is None) == (finding.decided_low is None) == (n < 4)
         assert finding.statement.startswith("Cannot be decided: 3 checkpoints are too few (at least 4). ") == (n < 4)
 
 

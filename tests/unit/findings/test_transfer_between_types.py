@@ -9,9 +9,12 @@ from planted import AMURO, found, simulate
 def test_nothing_can_be_lost_where_nothing_is_known():
     world = replace(AMURO, base=AMURO.base | {"summary": [0.3] * 6}, harm={("choice", "generation"): 0.3})
     finding = found(world, simulate(world, 0))["transfer-between-types"]
-    assert finding.verdict == "undecided"
-    assert finding.effect is None
+    assert finding.verdict == "undecided" and finding.mde is None and finding.power_at_zero is None
+    assert finding.part == "generation to choice" and finding.high < 0.02  # what would be supported were it alone
     assert "nothing to lose" in finding.statement
+    harmful = replace(world, harm={("generation", "choice"): 0.3})
+    fallen = found(harmful, simulate(harmful, 0))["transfer-between-types"]
+    assert fallen.verdict == "reversed" and fallen.decided_low > 0.02  # one part is enough for a claim to fall
 
 
 def test_transfer_gives_difference_and_ratio_and_median():
@@ -28,18 +31,20 @@ def test_transfer_gives_difference_and_ratio_and_median():
     ("harm", "verdict", "shown"),
     [
         ({("choice", "generation"): 0.4}, "supported", None),
-        ({("choice", "generation"): 0.4, ("generation", "choice"): 0.2}, "contradicted", "generation to choice"),
-        ({("choice", "generation"): -0.2}, "contradicted", "choice to generation"),
+        ({("choice", "generation"): 0.4, ("generation", "choice"): 0.2}, "reversed", "generation to choice"),
+        ({("choice", "generation"): -0.2}, "reversed", "choice to generation"),
     ],
 )
 def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verdict, shown):
     world = replace(AMURO, harm=harm)
     finding = found(world, simulate(world, 0))["transfer-between-types"]
-    parts = {row["direction"]: row for row in finding.details if row["level"] == "direction"}
-    assert finding.verdict == verdict
-    (name,) = [name for name, part in parts.items() if part["effect"] == pytest.approx(-finding.effect)]
-    assert parts[name]["verdict"] == verdict and (shown is None or name == shown)
-    assert (finding.low, finding.high) == pytest.approx((-parts[name]["high"], -parts[name]["low"]))
-    assert f"The effect shown is that of {name}, which decides." in finding.statement and finding.p_value < 0.05
+    assert finding.verdict == verdict and finding.p_holm < 0.05
+    parts = {part["label"]: part for part in finding.parts}
+    assert parts.keys() == {"choice to generation", "generation to choice"}
+    name, part = finding.part, parts[finding.part]
+    assert part["verdict"] == verdict and (shown is None or name == shown)
+    assert all(part[key] == getattr(finding, key) for key in ("effect", "low", "high", "smallest", "expects", "unit"))
+    against = [one["p_value"] for one in parts.values() if one["verdict"] == verdict]
+    assert finding.p_value == (max(against) if verdict == "supported" else min(against))
     end = " by tuning on choices" if name.startswith("choice") else " by tuning on generated answers"
     assert finding.unit.endswith(end)

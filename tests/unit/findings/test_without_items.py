@@ -173,9 +173,14 @@ def test_untouched_curves_with_errors_are_sorted_and_decided(tmp_path):
     classes = {row["dataset"]: row["class"] for row in finding.details}
     assert classes == {"rises": "learned", "flat": "never", "near": "unclear", "bare": "high from the start"}
     assert finding.verdict == "supported"
-    assert finding.effect == exactly((0.61 - 0.25) - (0.255 - 0.25))
+    (gap,) = [part for part in finding.parts if part["label"] == "the gap between them"]
+    assert gap["effect"] == exactly((0.61 - 0.25) - (0.255 - 0.25))
     # the mean of the errors of the late half, of both groups: 0.01 + 0.01
-    assert finding.effect - finding.low == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    assert gap["effect"] - gap["low"] == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    # the weakest proof decides: the clearest of three datasets
+    assert (finding.part, finding.expects) == ("flat is never learned", "no harm")
+    assert finding.effect == exactly(0.255 - 0.25) and finding.confidence == pytest.approx(1 - 0.05 / 3)
+    assert finding.p_value == max(part["p_value"] for part in finding.parts)
     assert any("1 of 4 trajectories lack standard errors" in caveat for caveat in finding.caveats)
     # the first row may be late: the words say where it stands, and which floor is not known
     assert "1 above the floor from the first checkpoint on (bare 0.90 against 0.25, first measured at 1 tokens)" in (
@@ -223,7 +228,7 @@ def test_the_mean_ratios_of_change_of_the_paper_are_found_again(amuro):
     [
         ((0.1, 0.1, 0.1, 0.1), 0.002, "supported", 0.0),
         ((0.1, 0.1, 0.1, 0.1), 0.05, "undecided", 0.0),
-        ((-0.1, -0.1, 0.1, 0.2), 0.01, "contradicted", 0.25),
+        ((-0.1, -0.1, 0.1, 0.2), 0.01, "reversed", 0.25),
     ],
 )
 def test_what_is_carried_over_is_compared_between_halves(tmp_path, changes, se, verdict, effect):
@@ -302,12 +307,14 @@ def test_a_probe_that_may_have_one_label_for_all_answers_is_left_out_unless_it_i
         assert not warned and left_out.verdict == meant.verdict
         return
     other = meant.verdict
-    assert left_out.verdict == "contradicted"  # all of several are learned
+    assert left_out.verdict == "undecided"  # all of several are learned
     assert (
         len(warned) == 1 and seen in warned[0] and warned[0].startswith("All answers may be one label, and left out: ")
     )
-    assert warned[0].endswith(f"With them the claim is {other}, here it is contradicted.")
-    assert any("taken in: odd" in caveat and "Without them the claim is contra" in caveat for caveat in meant.caveats)
+    assert warned[0].endswith(f"With them the claim is {other}, here it is undecided.")
+    assert any(
+        "taken in: odd" in caveat and "Without them the claim is undecided" in caveat for caveat in meant.caveats
+    )
 
 
 def test_probes_that_the_number_of_shots_leaves_out_are_named_with_the_key(tmp_path):

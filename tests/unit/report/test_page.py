@@ -39,14 +39,27 @@ def section(page: str, name: str) -> str:
 
 def test_findings_come_first_with_verdicts_and_intervals(page):
     findings = page[page.index('id="findings"') : page.index("</tbody>")]
-    assert re.findall(r'class="badge (\w+)"', findings) == [
-        "supported",
-        "contradicted",
-        "undecided",
-        "supported",
-        "undecided",  # without a number, so last
+    assert re.findall(r'class="claim"><span class="badge ([\w-]+)">([\w ]+)<', findings) == [
+        ("supported", "supported"),
+        ("reversed", "reversed"),
+        ("undecided", "undecided"),
+        ("too-small-to-matter", "too small to matter"),
+        ("undecided", "undecided"),  # without a number, so last
     ]
-    assert "−0.09 to −0.01" in findings
+    assert "−0.09 to −0.03" in findings
+    # the interval that decides stands next to it, and the zone that it must leave or stay in is drawn
+    assert findings.count("decided, with all claims tested, on −0.10 to −0.03 (98.75 %)") == 1
+    assert findings.count('class="zone"') == 4 and findings.count("less than 0.02 is too small to matter") == 1
+
+
+def test_each_part_of_a_joint_claim_has_its_own_verdict_and_interval(page):
+    parts = page[page.index('class="list parts"') :].split("</table>")[0]
+    assert re.findall(r"<tr><td>([\w ]+)</td><td><span class=\"badge [\w-]+\">([\w ]+)<", parts) == [
+        ("there", "too small to matter"),
+        ("and back", "supported"),
+    ]
+    assert page.count("93 % of such studies would support this part of the claim") == 1
+    assert "80 % would support the claim at a true effect of 0.10" in page
     assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
 
 
@@ -182,7 +195,8 @@ def test_captions_cannot_include_files_or_raw_html(tmp_path):
 
 
 def test_unknown_verdict_is_an_error():
-    with pytest.raises(UserError, match="(?s)unknown verdict 'perhaps'.*supported, contradicted, undecided.*hint: "):
+    known = "supported, too small to matter, reversed, undecided"
+    with pytest.raises(UserError, match=f"(?s)unknown verdict 'perhaps'.*{known}\n.*hint: "):
         report.finding_row({"id": "x", "verdict": "perhaps"})
 
 
@@ -193,4 +207,10 @@ def test_folder_without_figures_is_an_error(tmp_path):
 
 def test_interval_is_placed_around_zero_in_the_middle():
     row = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
-    assert row["scale"]["e"] == 50 and row["scale"]["l"] == pytest.approx(100 - row["scale"]["h"])
+    scale = row["scale"]
+    assert scale["effect"] == scale["zone_low"] == scale["zone_high"] == 50
+    assert scale["low"] == scale["decided_low"] == pytest.approx(100 - scale["high"])
+    ends = {"decided_low": -0.2, "decided_high": 0.2, "decided_confidence": 0.99, "smallest": 0.1, "confidence": 0.95}
+    wider = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends)
+    assert wider["decided"] == "−0.20 to +0.20 (99 %)"
+    assert wider["scale"]["decided_low"] < wider["scale"]["low"] == pytest.approx(wider["scale"]["zone_low"])

@@ -7,14 +7,9 @@ from scipy import stats
 from ripeness.stats.resampling import (
     Above,
     Level,
-    decide,
-    decide_absence,
-    decide_equivalence,
-    equivalence_p,
     estimate,
     format_variance,
     grouped_means,
-    holm,
     kendall,
     mean_of,
     null_spread,
@@ -24,7 +19,6 @@ from ripeness.stats.resampling import (
     redraw_items,
     spread,
     weighted_means,
-    with_interval,
 )
 
 
@@ -226,54 +220,3 @@ def test_rank_correlation_agrees_with_scipy(seed):
 
 def test_ranks_that_all_tie_have_no_correlation():
     assert np.isnan(kendall(np.ones((5, 1)))[0])
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.03, 0.09, "supported"),
-        (0.01, 0.09, "undecided"),
-        (-0.05, 0.01, "undecided"),
-        (-0.09, -0.001, "contradicted"),
-        (float("nan"), float("nan"), "undecided"),
-    ],
-)
-def test_a_verdict_needs_the_whole_interval(low, high, verdict):
-    assert decide(low, high, smallest=0.02) == verdict
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(-0.2, 0.01, "supported"), (-0.01, 0.03, "undecided"), (0.03, 0.2, "contradicted")],
-)
-def test_no_effect_is_shown_by_an_interval_that_excludes_one(low, high, verdict):
-    assert decide_absence(low, high, smallest=0.02) == verdict
-
-
-def test_holm_corrects_the_smallest_p_value_most():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-
-
-@pytest.mark.parametrize(
-    ("effect", "se", "verdict"),
-    [
-        (0.0, 0.005, "supported"),
-        (0.0, 0.012, "undecided"),
-        (-0.015, 0.005, "undecided"),
-        (0.05, 0.005, "contradicted"),
-        (-0.05, 0.005, "contradicted"),
-        (-0.025, 0.005, "undecided"),
-    ],
-)
-def test_no_effect_is_supported_within_both_bounds_and_contradicted_beyond_either(effect, se, verdict):
-    result = with_interval(effect, se, df=200, confidence=0.95)
-    assert decide_equivalence(result.low, result.high, smallest=0.02) == verdict
-    assert (equivalence_p(result, smallest=0.02) < 0.05) == (verdict != "undecided")
-
-
-def test_the_p_of_an_equivalence_is_that_of_a_t_test_against_the_nearer_bound():
-    sample = np.random.default_rng(3).normal(0.004, 0.05, 60)
-    found = stats.ttest_1samp(sample, 0.02)
-    result = with_interval(sample.mean(), sample.std(ddof=1) / np.sqrt(60), df=59, confidence=0.95)
-    assert equivalence_p(result, smallest=0.02) == pytest.approx(found.pvalue, rel=1e-9)

@@ -9,7 +9,12 @@ from ripeness.findings.caveats import covers, shared_caveats
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
 from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
-from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, n_datasets, sentence_on_learning
+from ripeness.findings.learned_in_pretraining.sentence import (
+    GROUPED_BY_GAP,
+    kind_lacking,
+    n_datasets,
+    sentence_on_learning,
+)
 from ripeness.findings.learned_in_pretraining.without_items import judge as judge_without_items
 from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import floors, measured_blocks, trend, weights_of
@@ -61,8 +66,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
     )
-    if n_datasets(rows) == 1 or not {"learned", "never"} <= names.keys():
-        return finding
+    alone = "one dataset cannot show that there are two kinds" if n_datasets(rows) == 1 else ""
+    if lacking := alone or kind_lacking(names):
+        return undecided(finding, f"{lacking}. {finding.statement}".rstrip("."))
     gap = gap_of(curves, rows, n_items=finding.n_items, settings=settings)
     finding = replace(finding, caveats=(*finding.caveats, GROUPED_BY_GAP))
     return with_parts(finding, [kinds_apart(classes, gap, settings)], settings)
@@ -163,8 +169,6 @@ def label(curve: Curve, scores: Scores) -> str:
 def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scores) -> list[str]:
     """List caveats on floors and on datasets that fit neither kind."""
     caveats = []
-    if n_datasets(rows) == 1:
-        caveats.append("One dataset cannot show that there are two kinds.")
     below = sorted({row["dataset"] for row in rows if row["high"] < 0 and row["kind"] == "choice"})
     if below:
         caveats.append(f"{listed(below)} below the floor: a fixed preference among answers, which is not ignorance.")

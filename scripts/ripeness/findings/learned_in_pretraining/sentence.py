@@ -1,6 +1,6 @@
 """The sentence on what is learned in pre-training, of scores with items and without."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ripeness.findings.finding import listed
 from ripeness.runtime.wording import human
@@ -12,6 +12,13 @@ GROUPED_BY_GAP = "Datasets are grouped by the scores that the gap compares, whic
 def n_datasets(rows: list[dict]) -> int:
     """Count the datasets, each of which may have a row for each of several series."""
     return len({row["dataset"] for row in rows})
+
+
+def kind_lacking(kinds: Iterable[str]) -> str:
+    """Say that a kind has no dataset, which does not show that there is none anywhere; empty if both have one."""
+    named = {"learned": "learned", "never": "never learned"}
+    lacking = [words for kind, words in named.items() if kind not in kinds]
+    return f"no dataset is shown to be {' or '.join(lacking)}" if lacking else ""
 
 
 def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:

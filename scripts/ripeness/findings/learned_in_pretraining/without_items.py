@@ -6,7 +6,7 @@ import numpy as np
 
 from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
 from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
-from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, sentence_on_learning
+from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, kind_lacking, sentence_on_learning
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import Trajectory, row_of, trajectories_of
 from ripeness.findings.without_items import caveats_of, covers_of, estimated, halves
@@ -49,8 +49,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         finding = replace(finding, caveats=(*finding.caveats, note))
     if not sure:
         return replace(finding, statement=f"Cannot be decided: there are no standard errors. {finding.statement}")
-    if not {"learned", "never"} <= {one.kind for one in sure}:
-        return finding
+    if lacking := kind_lacking({one.kind for one in sure}):
+        return undecided(finding, f"{lacking}. {finding.statement}".rstrip("."))
     finding = replace(finding, caveats=(*finding.caveats, GROUPED_BY_GAP))
     return with_parts(finding, [kinds_apart(sure, gap_of(sure, settings), settings)], settings)
 
