@@ -13,8 +13,8 @@ def contrast(
 ) -> pl.DataFrame:
     """Compute tuned minus untouched and both levels, by dataset tuned on: for each format and for their mean.
 
-    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`. `smallest` is the least change that
-    matters, a column of the changes where it is given.
+    `row` is `change in <name>` or `<name>`; `format` is the training format or `all`. `smallest` is the least
+    change that matters, a column of the changes where it is given.
     """
     is_share = kinds != ["text"]
     by = ["series", *POINT[1:], "dataset", "probe", "method"]
