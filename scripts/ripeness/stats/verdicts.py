@@ -113,12 +113,13 @@ class Part:
         """Compute the true effect at which 80 % of such studies would support the claim, tested at a level.
 
         Noncentral t, with the standard error as found; for many degrees of freedom smallest + (t_{1-level/2} + t_{.8})
-        se. None where the claim is that there is no effect, or errors are not Student's.
+        se. None where the claim is that there is no effect, errors are not Student's, or no effect is large enough.
         """
         se, df = self.result.se, self.result.df
         if self.expects != EFFECT or not se > 0 or not self.may_hold:
             return None
-        return float(self.smallest + special.nctdtrinc(df, 1 - POWER, quantile(df, level / self.tries)) * se)
+        effect = float(self.smallest + special.nctdtrinc(df, 1 - POWER, quantile(df, level / self.tries)) * se)
+        return effect if effect <= self.bounds[1] else None
 
     def power_at_zero(self, level: float) -> float | None:
         """Compute the share of such studies that would support a claim of no effect, or no harm, if the truth is 0."""
