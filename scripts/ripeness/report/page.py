@@ -119,11 +119,6 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
-def badge(verdict: str) -> str:
-    """Name the look of a verdict in the style sheet."""
-    return verdict.replace(" ", "-")
-
-
 def scale_of(finding: Mapping[str, Any]) -> dict[str, float]:
     """Place an interval on a scale from 0 to 100: the effect, both intervals, and the effects too small to matter."""
     smallest = finding.get("smallest") or 0.0
@@ -149,8 +144,13 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
             "hint: judge_claims writes findings.json; run it again"
         )
     low, effect, high = finding.get("low"), finding.get("effect"), finding.get("high")
-    row = dict(finding) | {"text": signed(effect), "badge": badge(finding["verdict"]), "interval": None, "scale": None}
-    row["parts"] = [dict(part) | {"badge": badge(part["verdict"])} for part in finding.get("parts") or []]
+    row = dict(finding) | {
+        "text": signed(effect),
+        "badge": finding["verdict"].replace(" ", "-"),
+        "interval": None,
+        "scale": None,
+    }
+    row["parts"] = finding.get("parts") or []
     row["decided"] = deciding_interval(finding)
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
