@@ -244,8 +244,8 @@ def imports(node: Import, path: Path) -> dict[str, Target] | None:
 
 
 def root_of(path: Path) -> Path:
-    """Return the folder that holds the package: that of a program, or the one above the package."""
-    return next((folder.parent for folder in path.parents if folder.name == PACKAGE), path.parent)
+    """Return the folder that holds the package: the nearest, as a copy of the project may have the package's name."""
+    return next((folder for folder in path.parents if (folder / PACKAGE).is_dir()), path.parent)
 
 
 def target_of(module: str, name: str | None, path: Path) -> Target:

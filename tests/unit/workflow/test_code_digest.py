@@ -177,6 +177,16 @@ def test_an_import_that_leads_nowhere_is_an_error(scripts, before, after):
         digest()
 
 
+def test_a_digest_does_not_depend_on_the_folder_of_the_project(tmp_path):
+    """As `git clone` names it: after the package."""
+    copy = tmp_path / "ripeness" / "scripts"
+    shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    programs = sorted(program.name for program in SCRIPTS.glob("*.py"))
+    assert {name: code_digest.digest(copy / name) for name in programs} == {
+        name: code_digest.digest(SCRIPTS / name) for name in programs
+    }
+
+
 def test_libraries_are_those_of_all_files_that_a_program_reads(scripts):
     folder, digest = scripts
     (folder / "ripeness" / "c.py").write_text(
