@@ -39,9 +39,17 @@ def check_config(config: Mapping[str, Any], schema_path: Path = SCHEMA) -> dict[
     check_json(study, "")
     errors = list(Validator(schema).iter_errors(study))
     if errors:
-        raise UserError(describe(best_match(errors) or errors[0], schema_path.name))
+        raise UserError(describe(plainest(errors), schema_path.name))
     fill_defaults(study, schema, schema)
     return study
+
+
+def plainest(errors: list[ValidationError]) -> ValidationError:
+    """Choose the error to show: of a key that is missing and one that is unknown in the same place, the unknown one."""
+    best = best_match(errors) or errors[0]
+    place = best.absolute_path
+    unknown = [one for one in errors if one.validator == "additionalProperties" and one.absolute_path == place]
+    return unknown[0] if unknown and best.validator == "required" else best
 
 
 def unshared(value: Any, where: str, counter: Iterator[int], depth: int = 0) -> Any:

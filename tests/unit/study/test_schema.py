@@ -105,6 +105,12 @@ def test_a_key_like_no_other_points_at_the_schema():
     assert refusal("zzz: 1").endswith("\nhint: config.schema.yaml explains every key")
 
 
+def test_a_misspelt_key_is_named_rather_than_the_right_one_that_is_missing():
+    study = {"sereis" if key == "series" else key: value for key, value in CUT.items()}
+    with pytest.raises(UserError, match=r"^the top level: unknown key 'sereis'(.|\n)*\nhint: did you mean 'series'"):
+        check_config(study)
+
+
 @pytest.mark.parametrize("written", ["1e-3", "1.0e3"])
 def test_a_number_that_yaml_takes_for_text_is_refused_with_how_to_write_it(written):
     said = refusal(f"methods: {{full: {{learning_rate: {written}}}}}")

@@ -1,7 +1,6 @@
 """What the front end says after a failure of Snakemake itself."""
 
 import run_study
-
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs
 
