@@ -41,12 +41,13 @@ def ask_plan(study: Path, question: str, **environment: str) -> Any:
     with TemporaryDirectory(prefix="ripeness-plan-") as folder:
         answer = Path(folder) / "answer.json"
         done = subprocess.run(
-            snakemake_command(study, "-n", "-q"),
+            snakemake_command(study, "-n", "-q", "--rerun-incomplete"),  # as `make study` after a run was killed
             env=snakemake_environment() | environment | {question: str(answer)},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode or not answer.is_file():
-            raise UserError(f"Snakemake cannot plan the study:\n{(done.stdout + done.stderr).strip()}")
+            said = (done.stdout + done.stderr).partition("Building DAG of jobs...\n")
+            raise UserError(f"Snakemake cannot plan the study:\n{(said[2] or said[0]).strip()}")
         return json.loads(answer.read_text(encoding="utf-8"))
