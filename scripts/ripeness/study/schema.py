@@ -21,6 +21,15 @@ from ripeness.study.strict_yaml import MOST_DEEP, MOST_VALUES, read_yaml
 SCHEMA = ROOT / "config.schema.yaml"
 MOST_CHARACTERS = 200  # of a value in a message
 UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list [..]",
+    "object": "a mapping {key: value}",
+    "boolean": "true or false",
+    "null": "empty (null)",
+}
 # 1.0 is a whole number for JSON Schema, but not in a path; true is one for Python.
 WHOLE = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
 Validator = extend(Draft202012Validator, type_checker=WHOLE)
@@ -147,6 +156,8 @@ def describe(error: ValidationError, schema_name: str) -> str:
         more = "hint: YAML reads 1e-3 and 1.0e3 as text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
         if re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
             more = "hint: a number in quotes is text; write it without quotes"
+    if error.validator == "type":
+        return f"{where}: {value} is not {' or '.join(TYPES[name] for name in types)}\n{more}"
     return f"{where}: {cut(error.message)}\n{more}"
 
 

@@ -120,6 +120,19 @@ def test_a_number_that_yaml_takes_for_text_is_refused_with_how_to_write_it(writt
     assert "hint: YAML reads 1e-3" in refusal("seeds: [1e3]")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seeds: 2", "seeds: 2 is not a list [..]"),
+        ("datasets: [rte]", "datasets: ['rte'] is not a mapping {key: value}"),
+        ("items: {test: many}", "items.test: 'many' is not a whole number"),
+        ("title: 3", "title: 3 is not text"),
+    ],
+)
+def test_a_wrong_type_is_refused_in_plain_words(text, said):
+    assert refusal(text).startswith(f"{said}\nhint: ")
+
+
 def test_a_number_in_quotes_is_refused_with_how_to_write_it():
     for study, said in (("seeds: [1, '2']", "seeds.1: '2'"), ("methods: {full: {learning_rate: '0.001'}}", "'0.001'")):
         assert re.search(rf"{said} .*\nhint: a number in quotes is text; write it without quotes$", refusal(study))

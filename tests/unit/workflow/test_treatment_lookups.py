@@ -142,7 +142,7 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
         ({"weigth_decay": 0.1}, "methods.treated: unknown key 'weigth_decay'.*\nhint: did you mean 'weight_decay'"),
         ({"kind": "lora", "rank": 4, "alpa": 8}, "methods.treated: unknown key 'alpa'.*\nhint: did you mean 'alpha'"),
         ({"replay": {"share": 1.5}}, "methods.treated.replay.share: 1.5 is greater than or equal to the maximum"),
-        ({"replay": 0.5}, "methods.treated.replay: 0.5 is not of type 'object'"),
+        ({"replay": 0.5}, "methods.treated.replay: 0.5 is not a mapping {key: value}"),
         ({"pull": 0}, "methods.treated.pull: 0 is less than or equal to the minimum"),
         ({"steps": 0}, "methods.treated.steps: 0 is less than the minimum"),
         ({"choose_by": "perplexity"}, "methods.treated.choose_by: 'perplexity' is not one of score, loss"),
