@@ -89,7 +89,8 @@ def explain(progress: Progress) -> tuple[str, bool]:
         else:
             errors.append("\n".join([f"a job failed; the end of {path}:", *text.splitlines()[-20:]]))
     if not errors:
-        said = [line for line in progress.lines if line.strip() and not line.startswith("  File ")]  # of a traceback
+        # without the lines of a traceback
+        said = [line for line in progress.lines if line.strip() and not line.startswith(("  File ", "    "))]
         locked = any("LockException" in line for line in progress.lines)
         advice = "hint: another run is at work in this folder; if it was killed: make unlock" if locked else ""
         errors = ["\n".join([*said[-8:], advice]).strip()]

@@ -15,6 +15,7 @@ import polars as pl
 from ripeness.findings.finding import Settings, number
 from ripeness.runtime.wording import human
 from ripeness.stats.best import Best, choose, judge_best
+from ripeness.stats.resampling import Estimate
 from ripeness.tables.columns import REPORTED
 
 ALL = "all datasets"
@@ -144,7 +145,7 @@ def answer(
         series,
         method,
         dataset,
-        statement(dataset, points, best),
+        statement(dataset, points, best, int(np.isclose(validation, validation[chosen], rtol=0).sum())),
         checkpoint=points[chosen]["checkpoint"],
         may_be_best=tuple(p["checkpoint"] for p, may in zip(points, best.may_be_best, strict=True) if may),
         last=points[-1]["checkpoint"],
@@ -167,13 +168,17 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def statement(dataset: str, points: list[dict], best: Best) -> str:
-    """Say which checkpoint to tune, which cannot be told from it, and what the last one costs."""
+def statement(dataset: str, points: list[dict], best: Best, n_equal: int) -> str:
+    """Say which checkpoint to tune, which cannot be told from it, and what the last one costs.
+
+    `n_equal` checkpoints score as the chosen one does on validation items; it is the first of them.
+    """
     chosen, last = points[best.chosen], best.differences[-1]
     name = f"{named(chosen)} ({human(chosen['tokens'])} tokens)" if chosen["tokens"] is not None else named(chosen)
     others = [place for place, may in enumerate(best.may_be_best) if may and place != best.chosen]
     if best.can_tell and len(others) == len(points) - 1:
-        text = f"For {dataset}: no checkpoint can be told from another; {name} scored best on validation items."
+        scored = "scored best" if n_equal == 1 else f"is the first of the {n_equal} that scored best"
+        text = f"For {dataset}: no checkpoint can be told from another; {name} {scored} on validation items."
     else:
         text = f"For {dataset}: tune {name}."
     if not best.can_tell:
@@ -184,9 +189,18 @@ def statement(dataset: str, points: list[dict], best: Best) -> str:
         text += f" Not to be told from it: {ranges(points, others)}."
     if last is None:
         return f"{text} It is the last one."
+    return f"{text} {cost_of_last(last)}"
+
+
+def cost_of_last(last: Estimate) -> str:
+    """Say how much worse or better the last checkpoint is; `last` is chosen minus last, in shares of 1."""
     sign, verb = (100, "worse") if last.effect >= 0 else (-100, "better")
-    low, high = sorted((sign * last.low, sign * last.high))
-    return f"{text} The last checkpoint is {sign * last.effect:.1f} points [{low:.1f}, {high:.1f}] {verb}."
+    # + 0.0 makes zero of minus zero
+    low, effect, high = (round(sign * value, 1) + 0.0 for value in (last.low, last.effect, last.high))
+    low, high = sorted((low, high))
+    if not effect:
+        return f"The last checkpoint scores the same (difference 0.0 points [{low:.1f}, {high:.1f}])."
+    return f"The last checkpoint is {effect:.1f} points [{low:.1f}, {high:.1f}] {verb}."
 
 
 def named(point: dict) -> str:

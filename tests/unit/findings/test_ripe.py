@@ -68,6 +68,15 @@ def test_where_nothing_differs_that_is_the_sentence():
     assert found.statement.startswith("For mood: no checkpoint can be told from another; step ")
 
 
+def test_equal_scores_are_called_equal():
+    found = only([table([1.5, 1.5, 1.5, 1.5])])  # every answer is right
+    assert found.checkpoint == "step64"
+    assert found.statement == (
+        "For mood: no checkpoint can be told from another; step 64 (64k tokens) is the first of the 4 that scored best on "
+        "validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
+    )
+
+
 def test_test_items_do_not_choose():
     level = {"validation": [0.9, 0.5, 0.5, 0.5], "test": [0.5, 0.5, 0.5, 0.9]}
     found = only([table(level)])
