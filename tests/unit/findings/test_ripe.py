@@ -72,8 +72,8 @@ def test_equal_scores_are_called_equal():
     found = only([table([1.5, 1.5, 1.5, 1.5])])  # every answer is right
     assert found.checkpoint == "step64"
     assert found.statement == (
-        "For mood: no checkpoint can be told from another; step 64 (64k tokens) is the first of the 4 that scored best on "
-        "validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
+        "For mood: no checkpoint can be told from another; step 64 (64k tokens) is the first of the 4 that scored best "
+        "on validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
     )
 
 
