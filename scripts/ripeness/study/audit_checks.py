@@ -17,11 +17,12 @@ MOST_PLACES = 5  # that an error lists of one check
 
 
 class Check(NamedTuple):
-    """What a check looks at, how grave it is if something is seen, and why it matters."""
+    """What a check looks at, how grave it is if something is seen, why it matters, and what to do where it is fatal."""
 
     stage: str
     severity: str
     why: str
+    way: str = "fix it"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,12 @@ CHECKS = {
         "warning",
         "ROUGE-L of English words ignores these texts: even an exact copy scores 0; use `rouge_words: any`",
     ),
-    "fewer-items": Check("items", "warning", "intervals are wider, and trainings shorter, than the study says"),
+    "fewer-items": Check(
+        "items",
+        "warning",
+        "intervals are wider, and trainings shorter, than the study says",
+        way="give it more rows, ask for fewer with `items`",
+    ),
     # prompts as models read them
     "constant-prompt": Check(
         "prompts",
@@ -228,7 +234,8 @@ def refusal(rows: Iterable[Remark]) -> UserError | None:
             places.append(f"and {len(remarks) - MOST_PLACES} more")
         errors.append(
             f"the audit stops the study at {check!r}: {'; '.join(places)}; {CHECKS[check].why}\n"
-            f'hint: fix it, or acknowledge it with a reason: audit: {{acknowledge: {{{check}: "the reason"}}}}'
+            f"hint: {CHECKS[check].way}, or acknowledge it with a reason: "
+            f'audit: {{acknowledge: {{{check}: "the reason"}}}}'
         )
     # each further error begins like the first, before which the program puts the word
     return UserError("\nerror: ".join(errors)) if errors else None

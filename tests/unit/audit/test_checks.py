@@ -103,3 +103,11 @@ def test_a_run_ends_with_what_the_audit_warns_of_and_the_study_does_not_acknowle
         assert lines[-1].endswith("(and 1 more)") and "qqp: 3 of 12" in lines[-1] and max(map(len, lines)) < 185
     write_table(tmp_path / "tables/audit.parquet", as_rows(with_passed(seen[-1:], [], {})), AUDIT)
     assert warning_lines(tmp_path) == []
+
+
+def test_an_error_says_what_to_do_about_its_own_check():
+    few = remark("fewer-items", "rte", "5 of 20 train items", severity="fatal")
+    gold = remark("constant-gold", "rte", "'yes' is right in all 20 test items")
+    error = str(refusal([few, gold]))
+    assert "hint: give it more rows, ask for fewer with `items`, or acknowledge it with a reason: audit: " in error
+    assert 'hint: fix it, or acknowledge it with a reason: audit: {acknowledge: {constant-gold: "the reason"}}' in error
