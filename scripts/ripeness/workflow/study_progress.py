@@ -104,11 +104,11 @@ class Progress:
             return seconds_left(self.took, running, self.waiting(), cores=self.cores)
 
     def text(self) -> str:
-        """Write jobs done, total, elapsed time and time left."""
+        """Write jobs done, total and elapsed time; the time left and the rule at work once they are known."""
         left = self.seconds_left()
-        said = "?" if left is None else clock(left)
-        gone = clock(self.now() - self.started)
-        return f"{self.done} of {self.total} jobs, {gone} gone, about {said} left ({self.rule})"
+        said = "" if left is None else f", about {clock(left)} left"
+        at_work = f" ({self.rule})" if self.rule else ""
+        return f"{self.done} of {self.total} jobs, {clock(self.now() - self.started)} gone{said}{at_work}"
 
 
 def clock(seconds: float) -> str:
