@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64encode as b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from threading import Thread
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from cut_study import TUNED, Study
-from project import ENVIRONMENT
+from project import ENVIRONMENT, copy_project
 from waiting import HANG_SECONDS, Together, files_below, wait_for
 
 pytestmark = pytest.mark.slow
@@ -40,6 +41,27 @@ def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished
     run = study.snakemake("--rerun-incomplete")
     assert run.returncode == 0, run.stdout + run.stderr
     assert study.digests() == finished.digests()
+
+
+def test_what_would_run_is_explained_also_where_a_killed_run_left_a_part_of_a_file(tmp_path):
+    project = copy_project(tmp_path / "a study")
+    part = project / "results/nursery/provenance.json"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    note = project / ".snakemake/incomplete" / b64encode(str(part.relative_to(project)).encode()).decode()
+    note.parent.mkdir(parents=True)
+    note.touch()
+
+    def run(*words: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, *words]
+        return subprocess.run(
+            command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+        )
+
+    plain = run("-m", "snakemake", "-n", "-q")
+    assert plain.returncode and "IncompleteFilesException" in plain.stdout + plain.stderr
+    explained = run("scripts/explain_reruns.py")
+    assert explained.returncode == 0 and "record_provenance" in explained.stdout, explained.stderr
 
 
 @pytest.fixture
