@@ -57,8 +57,8 @@ def describe(
     losses = {
         (row["series"], row["checkpoint"]): {
             "loss (nats a token)": row["loss"],
-            "of guessing": row["guessing"],
-            "on": row["text"],
+            "loss of guessing": row["guessing"],
+            "loss measured on": row["text"],
             "remark": row["remark"],
         }
         for path in gates
