@@ -35,6 +35,7 @@ from ripeness.workflow.usage_logs import cost_lines
 
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
+TRACEBACK = ("  File ", "    ")  # what its lines begin with
 VERDICT_WIDTH = len("too small to matter")  # the longest
 FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 
@@ -73,8 +74,7 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
 
 def explain(progress: Progress) -> tuple[str, bool]:
     """Say why Snakemake failed, and whether the user must act: the errors of its jobs, or its own last words."""
-    errors: list[str] = []
-    is_user = False
+    errors, is_user = list[str](), False
     if full := next((line.strip() for line in progress.lines if disk_hint(line)), ""):
         return f"{full}\nhint: {disk_hint(full)}", True
     for folder in {Path(log.split(", ")[0]).parent for log in progress.logs}:  # what a job said may not have fitted
@@ -84,20 +84,18 @@ def explain(progress: Progress) -> tuple[str, bool]:
         path = Path(log.split(", ")[0])
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         if match := re.search(r"^error: .*", text, re.MULTILINE | re.DOTALL):
-            errors.insert(0, match[0].strip())
-            is_user = True
+            errors, is_user = [match[0].strip(), *errors], True
         else:
             errors.append("\n".join([f"a job failed; the end of {path}:", *text.splitlines()[-20:]]))
     if not errors:
-        # without the lines of a traceback
-        said = [line for line in progress.lines if line.strip() and not line.startswith(("  File ", "    "))]
+        said = [line for line in progress.lines if line.strip() and not line.startswith(TRACEBACK)]
         locked = any("LockException" in line for line in progress.lines)
         advice = "hint: another run is at work in this folder; if it was killed: make unlock" if locked else ""
-        errors = ["\n".join([*said[-8:], advice]).strip()]
-        is_user = locked
-    unique = list(dict.fromkeys(errors))
-    rest = [f"... and {len(unique) - MOST_ERRORS} more"] if len(unique) > MOST_ERRORS else []
-    return "\n".join(unique[:MOST_ERRORS] + rest), is_user
+        refused = [place for place, line in enumerate(said) if line.startswith("error: ")]  # by the Snakefile
+        errors = ["\n".join([*said[refused[0] if refused else -8 :], advice]).strip()]
+        is_user = locked or bool(refused)
+    first, more = (unique := list(dict.fromkeys(errors)))[:MOST_ERRORS], len(unique) - MOST_ERRORS
+    return "\n".join([*first, f"... and {more} more"] if more > 0 else first), is_user
 
 
 def verdict_line(finding: Mapping[str, Any]) -> str:

@@ -52,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
             keys.follow(path.relative_to(results), Path(REMOVED))
-    verb = f"moved to {results / REMOVED}" if options.move else "in the folder and not in the study; --move moves them"
+    away = "in the folder and not in the study; --move (make tidy: MOVE=1) moves them"
+    verb = f"moved to {results / REMOVED}" if options.move else away
     print(f"{len(left)} files and folders {verb}" if left else f"{results} holds nothing that the study does not have")
 
 

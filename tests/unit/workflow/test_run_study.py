@@ -20,10 +20,29 @@ Traceback:
   File "/a study/scripts/ripeness/workflow/code_digest.py", line 258, in target_of (rule write_report, line 73)"""
 
 
-def test_the_reason_is_said_although_snakemake_indents_it():
+REFUSED = """\
+Job stats:
+job                   count
+------------------  -------
+write_report              1
+total                     1
+
+error: results/mine holds another study of this name, that of /a study/studies/mine.yaml
+hint: give /a study/studies/other.yaml another name at `study:`; or move results/mine away"""
+
+
+def said(text: str) -> tuple[str, bool]:
     progress = Progress(Costs({}, {}, {}, {}), 2)
-    for line in SAID.splitlines():
+    for line in text.splitlines():
         progress.read(line)
-    why, is_user = run_study.explain(progress)
+    return run_study.explain(progress)
+
+
+def test_what_the_snakefile_refuses_is_an_error_of_the_user_alone():
+    assert said(REFUSED) == ("\n".join(REFUSED.splitlines()[-2:]), True)
+
+
+def test_the_reason_is_said_although_snakemake_indents_it():
+    why, is_user = said(SAID)
     assert "UnresolvedImport: write_report.py: `from ripeness.report import page`" in why and not is_user
     assert "line 82" not in why
