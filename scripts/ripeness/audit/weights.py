@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 from ripeness.study.audit_checks import Remark, remark
-from ripeness.study.same_weights import Alike, partly, same, shared_words
+from ripeness.study.same_weights import Alike, partly, same, same_words, shared_words
 
 CHECK = "same-weights"
 MOST_NAMES = 8
@@ -52,7 +52,7 @@ def within_series(alike: Alike, weights: dict[str, Any]) -> Iterator[Remark]:
         if len(names) > 1:
             known = [fact["source"] for fact in weights[series].get("known", []) if set(names) <= set(fact["names"])]
             source = f"; known: {known[0]}" if known else ""
-            seen = f"{listed([(series, name) for name in names], plain=True)} have the same weights ({alike.digest})"
+            seen = f"{listed([(series, name) for name in names], plain=True)} have {same_words(alike)}"
             yield remark(CHECK, series, seen + source)
 
 
@@ -68,7 +68,7 @@ def across_series(equal: list[Alike], labels: dict[Owner, tuple[Any, ...]]) -> I
         said = list(dict.fromkeys(labels[owner] for owner in owners))
         if len(owners) > 1 and len(said) > 1:
             told = " and ".join(label_words(label) for label in said)
-            seen = f"{listed(owners)} have the same weights ({alike.digest}), but are described as {told}"
+            seen = f"{listed(owners)} have {same_words(alike)}, but are described as {told}"
             yield remark(CHECK, ", ".join(series for series, _ in owners), seen)
         elif len(owners) > 1 and said[0][2] != 0:
             twice.setdefault(tuple(series for series, _ in owners), []).append(owners[0])

@@ -2,7 +2,8 @@
 
 A copied or linked folder, a file under another name, other shards, another header, names without the prefix of the
 model, and a cast that loses nothing (bfloat16 or float16 to float32, float32 to float64) give the same digests, since
-models are loaded in float32. A cast that rounds does not.
+models are loaded in float32. Digests of numbers after rounding are kept as well, so that a copy in bfloat16 or float16
+is recognised (same_weights.py). They are of every STRIDE-th number, since rounding takes longer than reading.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ import numpy as np
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
+NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
+
 FILE = "weights.json"  # in the folder of a checkpoint
 BLOCK = 2**22  # values that are read at a time
 LENGTH = 32  # hexadecimal digits that are kept of a digest
@@ -26,6 +29,9 @@ FLOATS: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
 }
+ROUNDED = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}  # what numbers are rounded to, as torch calls it
+STRIDE = 16  # numbers of a large tensor of which one is rounded
+SMALL = 2**16  # numbers of a tensor that is rounded whole
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
@@ -39,20 +45,28 @@ def digests_of(files: Iterable[Path]) -> dict[str, Any]:
     """Compute the digests of all tensors in some safetensors files, without names.
 
     `parts` are those of matrices, each once, since tied ones may be saved twice; `rest` those of everything else,
-    as often as they occur: vectors, constants, masks, which different checkpoints of one model may share.
+    as often as they occur: vectors, constants, masks, which different checkpoints of one model may share. `rounded` has
+    both for every STRIDE-th number: as it is, and after rounding to bfloat16 and to float16.
     """
-    parts, rest = set(), []
+    whole: tuple[set[str], list[str]] = (set(), [])
+    samples: dict[str, tuple[set[str], list[str]]] = {form: (set(), []) for form in ROUNDED}
     for path in files:
-        for digest, is_matrix in tensor_digests(path):
-            if is_matrix:
-                parts.add(digest)
-            else:
-                rest.append(digest)
-    return {"kind": "tensors", "parts": sorted(parts), "rest": sorted(rest)}
+        for digest, rounded, is_matrix in tensor_digests(path):
+            for (parts, rest), found in [(whole, digest), *((samples[form], rounded[form]) for form in ROUNDED)]:
+                if is_matrix:
+                    parts.add(found)
+                else:
+                    rest.append(found)
+    return {"kind": "tensors"} | listed(*whole) | {"rounded": {form: listed(*samples[form]) for form in ROUNDED}}
 
 
-def tensor_digests(path: Path) -> Iterator[tuple[str, bool]]:
-    """Compute the digest of each tensor of a safetensors file, and whether it is a matrix of unequal numbers."""
+def listed(parts: set[str], rest: list[str]) -> dict[str, list[str]]:
+    """Write digests in order."""
+    return {"parts": sorted(parts), "rest": sorted(rest)}
+
+
+def tensor_digests(path: Path) -> Iterator[tuple[str, dict[str, str], bool]]:
+    """Compute the digests of each tensor of a safetensors file, as `digests_of_tensor` does."""
     try:
         with path.open("rb") as file:
             n_header = int.from_bytes(file.read(HEADER), "little")
@@ -61,17 +75,21 @@ def tensor_digests(path: Path) -> Iterator[tuple[str, bool]]:
         for name, entry in header.items():
             if name != "__metadata__":
                 start, end = entry["data_offsets"]
-                yield digest_of(content[start:end], entry["dtype"], entry["shape"])
+                yield digests_of_tensor(content[start:end], entry["dtype"], entry["shape"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} cannot be read: {error}\nhint: it is cut short or damaged; copy it again") from None
 
 
-def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, bool]:
-    """Compute the digest of one tensor's bytes (1-D, uint8), and whether it is a matrix of unequal numbers."""
+def digests_of_tensor(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, dict[str, str], bool]:
+    """Compute the digest of one tensor's bytes (1-D, uint8), and those of its rounded numbers.
+
+    Also tell whether it is a matrix of unequal numbers.
+    """
     is_float = dtype in FLOATS
-    kind = "F" if is_float else dtype
-    digest = hashlib.sha256(f"{kind} {shape}".encode())
+    begun = hashlib.sha256(f"{'F' if is_float else dtype} {shape}".encode())
+    digest, rounded = begun.copy(), {form: begun.copy() for form in ROUNDED}
     values = content.view(FLOATS[dtype]) if is_float else content
+    stride = STRIDE if len(values) > SMALL else 1
     first, varies = None, False
     for start in range(0, len(values), BLOCK):
         block = values[start : start + BLOCK]
@@ -79,7 +97,18 @@ def digest_of(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, b
         first = block[0] if first is None else first
         varies = varies or bool((block != first).any())
         digest.update(block.data)
-    return digest.hexdigest()[:LENGTH], is_float and varies and len(shape) in (2, 3)
+        sample = np.ascontiguousarray(block[::stride])
+        for form, sampled in rounded.items():
+            sampled.update((round_to(sample, form) if is_float else sample).data)
+    found = {form: sampled.hexdigest()[:LENGTH] for form, sampled in rounded.items()}
+    return digest.hexdigest()[:LENGTH], found, is_float and varies and len(shape) in (2, 3)
+
+
+def round_to(numbers: np.ndarray, form: str) -> np.ndarray:
+    """Round float32 numbers to those that a form has; they stay float32."""
+    import torch  # late, as who reads digests that are kept needs none of it
+
+    return torch.from_numpy(numbers).to(getattr(torch, ROUNDED[form])).float().numpy() + np.float32(0)
 
 
 def as_numbers(block: np.ndarray, dtype: str) -> np.ndarray:

@@ -3,6 +3,9 @@
 Weights are known in one of three ways, and only what is known in the same way is compared: `files`, the sha256 that the
 hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a pre-training here makes them of. A record
 is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's.
+
+A record of `tensors` also has `rounded`: digests of a sample of its numbers as they are (F32) and rounded (BF16, F16).
+If of two checkpoints with equal rounded samples one is rounded already, it is a copy of the other, and so the same.
 """
 
 from collections import Counter
@@ -23,17 +26,20 @@ class Alike:
     digest: str
     n_shared: int
     n_parts: int
-
-    @property
-    def is_same(self) -> bool:
-        """Tell whether everything is shared."""
-        return self.n_shared == 0
+    is_rounded: bool = False  # whether some are copies of others that were saved with fewer digits
 
 
 def same(records: Mapping[Any, Record]) -> list[Alike]:
     """Return the groups of two or more owners whose weights are the same, in the order of their first members."""
     return [
-        Alike(tuple(owners), records[owners[0]]["kind"], short(records[owners[0]]), 0, 0)
+        Alike(
+            owners=tuple(owners),
+            kind=records[owners[0]]["kind"],
+            digest=short(records[owners[0]]),
+            n_shared=0,
+            n_parts=0,
+            is_rounded=len({tuple(records[owner]["parts"]) for owner in owners}) > 1,
+        )
         for owners in groups(records)
         if len(owners) > 1
     ]
@@ -55,7 +61,36 @@ def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
         else:
             alike.append([owner])
     place = {owner: number for number, owner in enumerate(records)}
-    return sorted((group for alike in found.values() for group in alike), key=lambda group: place[group[0]])
+    exact = sorted((group for alike in found.values() for group in alike), key=lambda group: place[group[0]])
+    joined = (sorted(group, key=place.__getitem__) for group in with_rounded(exact, records))
+    return sorted(joined, key=lambda group: place[group[0]])
+
+
+def with_rounded(found: list[list[Any]], records: Mapping[Any, Record]) -> list[list[Any]]:
+    """Join groups of equal weights of which one is a rounded copy of another."""
+    joined = list(range(len(found)))  # the number of a group that each one belongs to
+    copies: dict[tuple[str, frozenset[str]], list[int]] = {}
+    originals: dict[tuple[str, frozenset[str]], list[int]] = {}
+    for number, group in enumerate(found):
+        samples = records[group[0]].get("rounded", {})
+        for form in samples.keys() - {"F32"}:
+            parts = frozenset(samples[form]["parts"])
+            is_copy = parts == frozenset(samples["F32"]["parts"])
+            (copies if is_copy else originals).setdefault((form, parts), []).append(number)
+    for (form, parts), numbers in originals.items():
+        for number in numbers if parts else ():
+            for copy in copies.get((form, parts), []):
+                if has_rest_of(records[found[copy][0]], records[found[number][0]], form):
+                    joined = [joined[number] if one == joined[copy] else one for one in joined]
+    return [
+        [owner for number, group in enumerate(found) if joined[number] == which for owner in group]
+        for which in dict.fromkeys(joined)
+    ]
+
+
+def has_rest_of(copy: Record, original: Record, form: str) -> bool:
+    """Tell whether a rounded copy also has the vectors of its original, rounded or as they were."""
+    return is_within(copy["rounded"][form], original["rounded"][form]) or is_within(copy, original)
 
 
 def is_within(one: Record, other: Record) -> bool:
@@ -69,9 +104,8 @@ def partly(records: Mapping[Any, Record]) -> list[Alike]:
     """Group owners that share parts without being the same: one entry for all that share the same parts."""
     holders: dict[tuple[str, str], list[list[Any]]] = {}
     for group in groups(records):
-        record = records[group[0]]
-        for part in record["parts"]:
-            holders.setdefault((record["kind"], part), []).append(group)
+        for kind, part in {(records[owner]["kind"], part): None for owner in group for part in records[owner]["parts"]}:
+            holders.setdefault((kind, part), []).append(group)
     shared: dict[tuple[Any, ...], list[str]] = {}
     for (_, part), several in holders.items():
         if len(several) > 1:
@@ -90,6 +124,11 @@ def n_parts(records: Mapping[Any, Record], owners: Iterable[Any]) -> list[int]:
 def short(record: Record) -> str:
     """Return the beginning of a digest of the weights, for people: that of the first part."""
     return sorted(record["parts"] or record["rest"])[0][:12]
+
+
+def same_words(alike: Alike) -> str:
+    """Say that weights are the same: the same weights (0123abcd), some of them rounded."""
+    return f"the same weights ({alike.digest}){', some of them rounded' if alike.is_rounded else ''}"
 
 
 def shared_words(alike: Alike) -> str:

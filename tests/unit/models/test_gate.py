@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from ripeness.models.gate.folder import INDEX, check_folder
+from ripeness.models.gate.folder import INDEX, PROBE, check_folder
 from ripeness.models.tokens import encode, load_tokenizer
 from ripeness.runtime.errors import UserError
 
@@ -181,6 +181,34 @@ def test_the_tokenizer_is_that_of_its_file_whatever_class_is_named(folder, chang
     text = "the film WAS 2024 long"
     expected = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text, add_special_tokens=False).ids
     assert encode(load_tokenizer(folder), [text]) == [expected]
+
+
+@pytest.mark.parametrize(("normalizer", "is_said"), [("Lowercase", True), ("NFC", True), (None, False)])
+def test_the_gate_says_where_autotokenizer_would_read_another_tokenizer(folder, caplog, normalizer, is_said):
+    own = {"normalizer": normalizer and {"type": normalizer}}
+    write_tokenizer(folder, lambda data: data.update(own), tokenizer_class="GPT2Tokenizer")
+    check_folder(folder)
+    assert ("AutoTokenizer of transformers makes" in caplog.text) == is_said
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"truncation": {"direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0}},
+        {
+            "padding": {
+                "strategy": {"Fixed": 512}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                "pad_type_id": 0, "pad_token": "<|endoftext|>",
+            },
+        },
+    ],
+)  # fmt: skip
+def test_a_length_that_a_tokenizer_was_saved_with_does_not_count(folder, caplog, limit):
+    before = encode(load_tokenizer(folder), [PROBE])
+    write_tokenizer(folder, lambda data: data.update(limit))
+    check_folder(folder)
+    assert encode(load_tokenizer(folder), [PROBE]) == before and len(before[0]) > 100
+    assert "AutoTokenizer" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from nursery import tuned_nursery
 from safetensors.torch import load_file, save_file
 
 from ripeness.audit.weights import same_weights
-from ripeness.models.fingerprints import BLOCK, digests_of, read_weights
+from ripeness.models.fingerprints import BLOCK, SMALL, digests_of, read_weights
 from ripeness.study.annealed_twins import is_twin
 from ripeness.study.load import load_study
 from ripeness.study.same_weights import partly, same
@@ -110,12 +110,85 @@ def test_the_same_weights_are_the_same_in_whatever_form_they_are_saved(folder, m
     assert [group.owners for group in equal] == [("0", "1")] and not shared
 
 
+def as_type(dtype):
+    return lambda tensors: {name: tensor.to(dtype) for name, tensor in tensors.items()}
+
+
+def with_other_norms(tensors):
+    return {name: tensor * 1.5 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()}
+
+
+def nudged(tensors):
+    tensors["model.layers.1.mlp.up_proj.weight"][3, 4] += 1e-6
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_cast_that_loses_nothing_is_the_same_and_one_that_rounds_is_not(folder, dtype):
-    half = changed(folder, "half", lambda tensors: {name: tensor.to(dtype) for name, tensor in tensors.items()})
-    back = changed(half, "back", lambda tensors: {name: tensor.float() for name, tensor in tensors.items()})
-    equal, _ = alike(folder, half, back)
-    assert [group.owners for group in equal] == [("1", "2")]
+def test_a_copy_that_was_saved_with_fewer_digits_is_the_same_checkpoint(folder, dtype):
+    half = changed(folder, "half", as_type(dtype))
+    back = changed(half, "back", as_type(torch.float32))
+    equal, shared = alike(folder, half, back)
+    assert [(group.owners, group.is_rounded) for group in equal] == [(("0", "1", "2"), True)] and not shared
+    (exact,), _ = alike(half, back)
+    assert not exact.is_rounded
+
+
+def test_copies_of_two_precisions_are_recognised_by_what_they_were_made_from(folder):
+    copies = [changed(folder, str(dtype), as_type(dtype)) for dtype in (torch.float16, torch.bfloat16)]
+    assert alike(*copies)[0] == []
+    (equal,), _ = alike(*copies, folder)
+    assert equal.owners == ("0", "1", "2")
+
+
+def test_vectors_that_were_not_rounded_with_the_matrices_do_not_hide_a_copy(folder):
+    def halve_matrices(tensors):
+        return {name: tensor.bfloat16() if tensor.ndim == 2 else tensor for name, tensor in tensors.items()}
+
+    spread = changed(folder, "spread", lambda t: {name: x * 1.001 if x.ndim == 1 else x for name, x in t.items()})
+    (equal,), _ = alike(spread, changed(spread, "half", halve_matrices))
+    assert equal.owners == ("0", "1")
+
+
+def test_rounding_hides_no_difference(folder):
+    # near in float32, or with other norms: neither is a rounded copy of the other
+    half = changed(folder, "half", as_type(torch.bfloat16))
+    assert alike(folder, changed(folder, "near", nudged))[0] == []
+    assert alike(folder, changed(half, "normed", with_other_norms))[0] == []
+
+
+def test_what_is_rounded_already_is_compared_number_by_number(folder):
+    half = changed(folder, "half", as_type(torch.bfloat16))
+
+    def move(tensors):
+        tensors["model.layers.1.mlp.up_proj.weight"][3, 4] *= 1.5
+
+    equal, (shared,) = alike(half, changed(half, "moved", move))
+    assert not equal and shared.n_shared == shared.n_parts - 1
+
+
+@pytest.mark.parametrize("n", [1000, SMALL + 3, BLOCK + 7])
+def test_a_rounded_copy_has_the_digests_of_its_original(tmp_path, n):
+    torch.manual_seed(0)
+    numbers = torch.randn(n) * 10.0 ** torch.randint(-45, 38, (n,))
+    numbers[-3:] = torch.tensor([3e38, -0.0, 65520.0])
+    for name, dtype in (("whole", torch.float32), ("BF16", torch.bfloat16), ("F16", torch.float16)):
+        save_file({"x": numbers.to(dtype).reshape(1, -1)}, tmp_path / f"{name}.safetensors")
+    whole, *copies = (digests_of([tmp_path / f"{name}.safetensors"])["rounded"] for name in ("whole", "BF16", "F16"))
+    for form, copy in zip(("BF16", "F16"), copies, strict=True):
+        assert copy["F32"] == copy[form] == whole[form] != whole["F32"]
+
+
+def test_a_rounded_copy_as_another_step_is_fatal_and_said():
+    def record(exact, rounded):
+        samples = {"F32": exact, "BF16": rounded, "F16": f"{exact}h"}
+        return {"kind": "tensors", "parts": [exact], "rest": []} | {
+            "rounded": {form: {"parts": [digest], "rest": []} for form, digest in samples.items()}
+        }
+
+    points = [{"checkpoint": f"step{step}", "step": step, "tokens": step} for step in (1, 2, 3)]
+    weights = {"step1": record("a", "b"), "step2": record("c", "d"), "step3": record("b", "b")}
+    plan = {"series": {"s": {"checkpoints": points}}, "weights": {"s": {"seed": 1, "checkpoints": weights}}}
+    (row,) = same_weights(plan)
+    assert row.severity == "fatal" and row.seen == "step1 and step3 have the same weights (a), some of them rounded"
 
 
 def test_double_precision_of_the_same_numbers_is_the_same(folder):
@@ -125,10 +198,7 @@ def test_double_precision_of_the_same_numbers_is_the_same(folder):
 
 
 def test_one_number_that_differs_makes_other_weights_that_share_the_rest(folder):
-    def move(tensors):
-        tensors["model.layers.1.mlp.up_proj.weight"][3, 4] += 1e-6
-
-    equal, (shared,) = alike(folder, changed(folder, "b", move))
+    equal, (shared,) = alike(folder, changed(folder, "b", nudged))
     matrices = {name for name, tensor in load_file(folder / FILE).items() if tensor.ndim == 2}
     assert not equal
     assert shared.owners == ("0", "1") and (shared.n_shared, shared.n_parts) == (len(matrices) - 1, len(matrices))
