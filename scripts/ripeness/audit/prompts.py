@@ -9,6 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from ripeness.audit.items import share, texts_of
 from ripeness.measure.prompts import build_prompts, draw_shots, encode_questions
+from ripeness.models.token_healing import beginnings
+from ripeness.models.tokens import document_start, encode_pairs
 from ripeness.runtime.errors import UserError
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.tasks import CHAT, Task
@@ -16,6 +18,7 @@ from ripeness.study.tasks import CHAT, Task
 SAMPLE = 50  # items whose prompts are measured with shots; items are drawn in random order, so these are as any
 LONGEST = 20  # items of a role that are tried alone
 MOSTLY = 0.9  # of a sample, for what is a matter of the template
+SHORT = 24  # characters of a prompt that may be one token
 MIN_CHARACTERS = 3  # of two texts together that are looked for in a prompt as one
 
 
@@ -194,6 +197,33 @@ def shared_first_token(wording: Wording, reader: Reader) -> Iterator[Remark]:
             yield remark("shared-first-token", place(reader, wording), seen)
 
 
+def merged_prompt(wording: Wording, reader: Reader) -> Iterator[Remark]:
+    """Find short prompts that merge whole with the beginning of some answers and not of others.
+
+    Where a tokenizer puts nothing before a document, the end-of-text token is then read before the former only.
+    """
+    tokenizer, rows = reader.tokenizer, [*wording.test, *wording.train]
+    if (wording.format == CHAT and tokenizer.chat_template) or document_start(tokenizer):
+        return
+    begun = beginnings(answer for row in rows for answer in row["choices"] or [row["target"]])[:SAMPLE]
+    short = list(dict.fromkeys(row["prompt"] for row in rows if len(row["prompt"]) <= SHORT))[:SAMPLE]
+    merged = [prompt for prompt in short if len({context == [] for context, _ in pairs_of(reader, prompt, begun)}) > 1]
+    if merged:
+        seen = (
+            f"{counted(len(merged), 'prompt')} such as {merged[0]!r} and the beginning of some answers are one token; "
+            "begin every prompt with a word, such as Text:"
+        )
+        yield remark("merged-prompt", place(reader, wording), seen)
+
+
+def pairs_of(reader: Reader, prompt: str, begun: tuple[str, ...]) -> list[tuple[list[int], list[int]]]:
+    """Tokenize a prompt with each beginning of an answer; nothing where the tokenizer has no token for one."""
+    try:
+        return encode_pairs(reader.tokenizer, [(prompt, answer) for answer in begun])
+    except UserError:
+        return []
+
+
 PROMPT_CHECKS: dict[str, Callable[[Wording], Iterator[Remark]]] = {
     "constant-prompt": constant_prompt,
     "glued-prompt": glued_prompt,
@@ -205,4 +235,5 @@ READING_CHECKS: dict[str, Callable[[Wording, Reader], Iterator[Remark]]] = {
     "item-too-long": item_too_long,
     "context-overflow": context_overflow,
     "shared-first-token": shared_first_token,
+    "merged-prompt": merged_prompt,
 }

@@ -147,6 +147,11 @@ CHECKS = {
     "shared-first-token": Check(
         "prompts", "note", "these answers share their first token; whole answers are scored, which tells them apart"
     ),
+    "merged-prompt": Check(
+        "prompts",
+        "warning",
+        "the end-of-text token is read before some answers to a prompt and not before others: they do not compare",
+    ),
     "trailing-space": Check(
         "prompts", "note", "a space at the end of a prompt belongs to the first token of the answer, and is moved there"
     ),

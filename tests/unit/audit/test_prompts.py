@@ -1,5 +1,6 @@
 """Checks of prompts: each on a wording that raises it, and on one that nearly does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def read(tokenizer):
         return list(READING_CHECKS[check](made, Reader(["a", "b"], tokenizer, window, seed=1)))
 
     return ask
+
+
+def short(prompt, *choices):
+    """A dataset of one short prompt, whose answers follow without a space."""
+    made = wording()
+    choices = [*choices, " no"][:2]
+    rows = [row | {"prompt": prompt, "choices": choices, "target": choices[0]} for row in made.test]
+    return replace(made, test=rows, train=rows[:10])
 
 
 QUESTION = "Input_1: {{ first }}\nInput_2: {{ second }}\nSame: "
@@ -101,6 +110,11 @@ CASES = {
             lambda: wording(QUESTION, times=80, shots=[0, 1]),
         ),
         (lambda: wording(QUESTION, times=400), "lose 4.0 shots", lambda: wording(QUESTION, times=10)),
+    ],
+    "merged-prompt": [
+        (lambda: short("t", "he"), "1 prompt such as 't' and the beginning of some answers", lambda: short("t", " he")),
+        (lambda: short("t", "he"), "begin every prompt with a word", lambda: short("Text: t", "he")),
+        (lambda: short("t", "he"), "are one token", lambda: short("t", "he", "he cat")),  # before both
     ],
     "shared-first-token": [
         (
