@@ -37,6 +37,7 @@ SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
 TRACEBACK = ("  File ", "    ")  # what its lines begin with
 VERDICT_WIDTH = len("too small to matter")  # the longest
+PLANS = ("--dry-run", "--dryrun", "--summary", "-S", "--detailed-summary", "-D", "--dag", "--rulegraph", "--filegraph")
 FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 
 
@@ -70,6 +71,11 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     if sys.stdout.isatty():
         print()
     return process.returncode, progress
+
+
+def only_plans(more: list[str]) -> bool:
+    """Say whether options of Snakemake ask what would be done, so that nothing is: -n, -np, --summary."""
+    return any(word in PLANS or re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*", word) is not None for word in more)
 
 
 def explain(progress: Progress) -> tuple[str, bool]:
@@ -132,7 +138,7 @@ def main(argv: list[str] | None = None) -> None:
             raise UserError(why.removeprefix("error: "))
         print(why, file=sys.stderr)
         sys.exit(1)
-    if not (results / "findings.json").is_file():  # a dry run, or other targets than the report
+    if only_plans(options.more) or not (results / "findings.json").is_file():  # or other targets than the report
         print(*progress.lines, sep="\n")
         return
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -42,6 +42,18 @@ def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_pa
     assert (study.folder / target).is_dir()
 
 
+@pytest.mark.parametrize("option", ["-nq", "--dry-run"])
+def test_a_dry_run_of_a_finished_study_shows_the_plan_and_no_verdicts(finished, option):
+    text = (finished.folder / "cut.yaml").read_text().replace("seeds: [1]", "seeds: [1, 2]")
+    (finished.folder / "more.yaml").write_text(text)
+    command = [sys.executable, "scripts/run_study.py", "--study", "more.yaml", "--cores", "1", "--", option]
+    run = subprocess.run(
+        command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
+    )
+    assert run.returncode == 0, run.stderr
+    assert "train_model" in run.stdout and "undecided" not in run.stdout and "report.html" not in run.stdout
+
+
 @pytest.mark.skipif(not CAN_CUT_OFF, reason="only root may take the network away")
 def test_a_study_needs_no_network(finished):
     interfaces = (finished.folder / "interfaces.txt").read_text().splitlines()[2:]

@@ -122,7 +122,9 @@ def text_of(content: bytes, path: Path) -> str:
 def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
     """Read the objects of a file that is one JSON list, numbered from 1."""
     try:
-        rows = json.loads(text)
+        rows = json.loads(text, object_pairs_hook=once)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a JSON list: {error}\nhint: a list of objects, or one object a line") from None
     for place, row in enumerate(rows, 1):
@@ -136,7 +138,9 @@ def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:
 def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     """Read one line of a JSONL file."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=once)
+    except UserError as error:
+        raise UserError(f"{path}:{number}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}:{number}: not JSON: {error}\nhint: one JSON object a line") from None
     if not isinstance(row, dict):
@@ -144,6 +148,16 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     if HALF.search(line):
         check_whole(row, f"{path}:{number}")
     return row
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object of JSON; UserError for a name that occurs twice, of which json would keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{twice!r} is given twice\nhint: rename or remove one of them")
+    return found
 
 
 def check_whole(row: dict[str, Any], where: str) -> None:

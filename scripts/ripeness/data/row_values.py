@@ -27,7 +27,7 @@ def lacking(row: Row, name: str, *, is_named: bool) -> str:
     """Describe a missing or null column, with a hint; without `is_named` an expression reads the column."""
     if name in row.values:
         keep = f"keep: '{{{{ {asked_for(name)} is not none }}}}'"
-        way = f"fix the row (an empty cell of a table is null), or leave out such rows: {keep}"
+        way = f"fix the row (an empty cell of a table is null, and so is NaN), or leave out such rows: {keep}"
         return f"{shown(name)} is null\nhint: {way}"
     there = ", ".join(map(shown, sorted(row.values))) or "nothing"
     way = "fix the row, or the column names in the task file"

@@ -56,6 +56,12 @@ def read_sources(folder: Path) -> dict[str, list[Row]]:
         if table.height != entry["rows"]:
             raise damaged(folder / entry["file"], f"it has {table.height} rows, {entry['rows']} were written")
         sources[entry["name"]] = [
-            Row(json.loads(text), f"{entry['name']}:{line}") for line, text in table.select("line", "row").iter_rows()
+            Row(json.loads(text, parse_constant=as_null), f"{entry['name']}:{line}")
+            for line, text in table.select("line", "row").iter_rows()
         ]
     return sources
+
+
+def as_null(constant: str) -> float | None:
+    """Read NaN as null: dataframes write it for a value that is missing. Infinity stays."""
+    return None if constant == "NaN" else float(constant)

@@ -164,6 +164,8 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
             r"a\.jsonl:2: t contains half of a surrogate .*\nhint: fix",
         ),
         ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' contains half of a surrogate .*\nhint: fix"),
+        ("a.jsonl", '{"t": 1}\n{"t": "x", "t": "y"}\n', r"a\.jsonl:2: 't' is given twice\nhint: rename or remove one"),
+        ("a.json", '[{"n": {"t": "x", "t": "y"}}]', r"a\.json: 't' is given twice\nhint: rename or remove one"),
         ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
@@ -188,6 +190,8 @@ def test_a_file_without_rows_gives_none(fetch, name, content):
     [
         ("a.jsonl", '{"text": "x", "mood": 1}\n\n{"mood": 1}\n', "the row has no 'text'; it has mood"),
         ("a.jsonl", '\n{"text": "x", "mood": 1}\n{"text": null, "mood": 1}\n', "text is null"),
+        ("a.jsonl", '\n{"text": "x", "mood": 1}\n{"text": NaN, "mood": 1}\n', "text is null"),
+        ("a.jsonl", '\n{"text": "x", "mood": 1.0}\n{"text": "y", "mood": NaN}\n', "mood is null"),
         ("a.csv", "text,mood\nx,1\n,1\n", "text is null"),
     ],
 )
