@@ -62,6 +62,16 @@ def diverged_cells(results: Results) -> Iterator[Remark]:
         yield remark("diverged-cells", where, f"{row['n']} of {row['len']} trainings diverged")
 
 
+def not_tuned(results: Results) -> Iterator[Remark]:
+    """Find trainings after which every weight is as before, by method and dataset; warm-up begins at rate 0."""
+    group = ["method", "dataset"]
+    done = results.cells.filter(pl.col("method") != "base", pl.col("status") == "done")
+    counts = done.group_by(group).agg(pl.len(), n=(pl.col("displacement") == 0).sum())
+    for row in counts.filter(pl.col("n") > 0).sort(group).iter_rows(named=True):
+        seen = f"{row['n']} of {row['len']} trainings changed no weight; more items or epochs make more steps"
+        yield remark("not-tuned", f"{row['method']}, {row['dataset']}", seen)
+
+
 def missing_cells(results: Results) -> Iterator[Remark]:
     """Find cells that other checkpoints of the series have, and cells without a result."""
     design = ["dataset", "format", "method", "learning_rate", "seed"]
@@ -197,6 +207,7 @@ def by_probe(rows: pl.DataFrame) -> list[tuple[tuple, pl.DataFrame]]:
 
 RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "diverged-cells": diverged_cells,
+    "not-tuned": not_tuned,
     "missing-cells": missing_cells,
     "tiny-base": tiny_base,
     "no-forgetting-at-chance": no_forgetting_at_chance,

@@ -157,6 +157,11 @@ CHECKS = {
     ),
     # results
     "diverged-cells": Check("results", "warning", "only cells that did not diverge represent the method"),
+    "not-tuned": Check(
+        "results",
+        "warning",
+        "a training of a single step, which warm-up takes at rate 0, leaves the untouched model: its gains say nothing",
+    ),
     "missing-cells": Check(
         "results", "warning", "an average over the available cells compares different sets of cells"
     ),

@@ -56,6 +56,13 @@ CASES = {
     "diverged-cells": [
         (results(cells=[cell(), cell(seed=2, status="diverged")]), "1 of 2 trainings", results(cells=[cell()])),
     ],
+    "not-tuned": [
+        (
+            results(cells=[cell(displacement=0.0), cell(seed=2, displacement=0.5), cell(method="base", seed=3)]),
+            "1 of 2 trainings changed no weight",
+            results(cells=[cell(displacement=1e-9), cell(seed=2), cell(seed=3, status="diverged", displacement=0.0)]),
+        ),
+    ],
     "missing-cells": [
         (
             results(cells=[cell(), cell(checkpoint="step9"), cell(seed=2)]),
