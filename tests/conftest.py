@@ -1,6 +1,7 @@
 """A tiny model with its tokenizer, and a dozen examples; torch is imported only where it is used."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # lm-eval's bootstrap forks, and a fork of a process that has threads may wait for ever.
 os.environ["DISABLE_MULTIPROC"] = "1"
+
+# Programs that a script starts with `&` ignore Ctrl-C, and so does what they start: tests could interrupt nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something about the machine only.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

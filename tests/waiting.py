@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 HANG_SECONDS = 1800 * float(os.environ.get("TEST_PATIENCE", "1"))  # of a whole run; a quiet machine takes one minute
-MOMENT_SECONDS = HANG_SECONDS / 6  # of what takes a moment
+MOMENT_SECONDS = HANG_SECONDS / 3  # of what takes a moment
 FOREVER_SECONDS = 2 * HANG_SECONDS  # a process of a test that sleeps so long never ends by itself while one waits
 
 

@@ -127,10 +127,23 @@ class Cluster:
     def lose(self, node: str) -> None:
         """Have a node lose power; `start` brings it back."""
         process = self.processes[node]
-        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-            if "slurmd" in Path(f"/proc/{child}/comm").read_text():
-                os.kill(int(child), signal.SIGKILL)
+        for child in children_of(process.pid):
+            if "slurmd" in named(child):
+                os.kill(child, signal.SIGKILL)
         process.wait()
+
+    def cut_off(self, node: str) -> None:
+        """Have SLURM lose a node whose jobs work on there, as where its network is cut; `start` brings it back."""
+        process = self.processes[node]
+        (slurmd,) = [child for child in children_of(process.pid) if named(child) == "slurmd"]
+        process.kill()  # first, since it would kill all that it has below it
+        process.wait()
+        os.kill(slurmd, signal.SIGKILL)
+
+    def steps(self, job: str) -> list[int]:
+        """Processes that SLURM started for a job on the nodes that it reaches: the last of a job to end."""
+        nodes = [self.processes[node].pid for node in NODES]
+        return [child for node in nodes for child in children_of(node) if f"[{job}." in title(child)]
 
     def stop_controller(self) -> None:
         """End the controller, which saves what it knows; nodes and jobs go on, and `start` brings it back."""
@@ -153,6 +166,27 @@ class Cluster:
                 process.wait(MOMENT_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes whose parent is this one; none where it has gone."""
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def named(pid: int) -> str:
+    """Name of a process's program; nothing where it has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def title(pid: int) -> str:
+    """What a process says of itself; nothing where it has gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def write_config(folder: Path) -> None:

@@ -1,5 +1,8 @@
 """The cluster, which the tests of this folder share; without SLURM they skip and say why."""
 
+import contextlib
+import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,3 +26,18 @@ def cluster():
             yield cluster
         finally:
             cluster.stop()
+
+
+@pytest.fixture
+def workflow(tmp_path, cluster):
+    from one_job import Workflow
+
+    workflow = Workflow(tmp_path / "a study", cluster)
+    yield workflow
+    if workflow.process and workflow.process.poll() is None:
+        os.killpg(workflow.process.pid, signal.SIGKILL)
+        workflow.process.wait()
+    cluster.ask("scancel", "--user=root")
+    for pid in workflow.at_work() if workflow.process else []:  # on a node that SLURM does not reach
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cut_study import CUT, Study
-from waiting import HANG_SECONDS
+from waiting import HANG_SECONDS, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +145,24 @@ def test_plain_snakemake_gives_the_same_files(tmp_path):
         assert bool(servers) is not bool(plain)
     patched, plain = (study.digests() for study in studies.values())
     assert patched == plain and {"findings.json", "tables/measurements.parquet"} <= plain.keys()
+
+
+LATE = """
+rule late:
+    output: "made"
+    shell: "touch begun; setsid sh -c 'while [ ! -e may ]; do sleep 0.1; done; touch made' >/dev/null 2>&1 &"
+"""
+
+
+def test_a_run_that_waits_for_a_late_file_ends_once_it_is_asked_to(tmp_path):
+    (tmp_path / "Snakefile").write_text(f"IS_WARM = False\n{HEAD}{LATE}")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--latency-wait", "10"]
+    log = tmp_path / "said.txt"
+    with log.open("w") as said, subprocess.Popen(command, cwd=tmp_path, stdout=said, stderr=said) as run:
+        try:
+            wait_for(lambda: "for missing files" in log.read_text() or run.poll() is not None)
+            run.terminate()
+            (tmp_path / "may").touch()
+            assert run.wait(HANG_SECONDS) in (0, 1), log.read_text()  # 1 where the file came too late
+        finally:
+            run.kill()

@@ -11,8 +11,10 @@ from ripeness.workflow.snakemake_patches import (
     other_clocks,
     plain_paths,
     plan_cache,
+    prompt_end,
     rerun_by_keys,
     slurm_submission,
+    superseded_jobs,
     warm_starts,
 )
 from ripeness.workflow.snakemake_patches.patch import PLAIN, Patch, is_plain
@@ -25,6 +27,8 @@ PATCHES: tuple[Patch, ...] = (
     fetch_limit.PATCH,
     few_weighed.PATCH,
     slurm_submission.PATCH,
+    superseded_jobs.PATCH,
+    prompt_end.PATCH,
     checks_first.PATCH,  # wraps the selection of `few_weighed`
     warm_starts.PATCH,
 )
