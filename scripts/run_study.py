@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,8 +85,8 @@ def explain(progress: Progress) -> tuple[str, bool]:
     if full := next((line.strip() for line in progress.lines if disk_hint(line)), ""):
         return f"{full}\nhint: {disk_hint(full)}", True
     for folder in {Path(log.split(", ")[0]).parent for log in progress.logs}:  # what a job said may not have fitted
-        if folder.is_dir() and shutil.disk_usage(folder).free < FULL_BYTES:
-            return f"jobs failed, and the disk of {folder} is full\nhint: {MAKE_ROOM}", True
+        if folder.is_dir() and (full := no_room(folder)):
+            return f"jobs failed, and {full}", True
     for log in dict.fromkeys(progress.logs):
         path = Path(log.split(", ")[0])
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -109,6 +110,20 @@ def verdict_line(finding: Mapping[str, Any]) -> str:
     interval = deciding_interval(finding)
     decided = f" Decided, with all claims tested, on {interval}." if interval else ""
     return f"{finding['verdict']:<{VERDICT_WIDTH}} {finding['statement']}{decided}"
+
+
+def no_room(folder: Path) -> str:
+    """Say why nothing can be written in a folder, with a hint; nothing where something can."""
+    if shutil.disk_usage(folder).free < FULL_BYTES:
+        return f"the disk of {folder} is full\nhint: {MAKE_ROOM}"
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:  # a quota shows only where one writes
+            file.write(bytes(4096))
+    except OSError as error:
+        return f"nothing can be written in {folder}: {error.strerror}\nhint: {disk_hint(error)}".removesuffix(
+            "\nhint: "
+        )
+    return ""
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -18,6 +18,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,7 @@ KillWait=30
 MinJobAge=600
 MessageTimeout=100
 JobRequeue=1
+Epilog={folder}/bin/epilog
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PreemptExemptTime=00:00:00
@@ -145,6 +147,15 @@ class Cluster:
         nodes = [self.processes[node].pid for node in NODES]
         return [child for node in nodes for child in children_of(node) if f"[{job}." in title(child)]
 
+    @contextlib.contextmanager
+    def when_a_job_ends(self, script: str) -> Iterator[None]:
+        """Have nodes run some lines of shell when a job has ended, before SLURM says that it has."""
+        (self.folder / "epilog").write_text(script)
+        try:
+            yield
+        finally:
+            (self.folder / "epilog").unlink()
+
     def stop_controller(self) -> None:
         """End the controller, which saves what it knows; nodes and jobs go on, and `start` brings it back."""
         self.processes["slurmctld"].terminate()
@@ -210,6 +221,9 @@ def write_config(folder: Path) -> None:
         (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     config = CONFIG.format(host=host, port=ports[0], folder=folder, nodes="\n".join(lines))
     (folder / "slurm.conf").write_text(config)
+    epilog = folder / "bin" / "epilog"
+    epilog.write_text(f"#!/bin/sh\n[ ! -e {folder}/epilog ] || . {folder}/epilog\n")
+    epilog.chmod(0o755)
     for program in PROGRAMS:  # Snakemake's job step takes SLURM_CONF from the environment
         path = folder / "bin" / program
         path.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which(program)} "$@"\n')

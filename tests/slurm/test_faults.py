@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import sys
 
@@ -75,11 +76,21 @@ def test_a_python_that_is_not_on_the_node_is_said(workflow, cluster, tmp_path):
     assert len(re.findall(said, workflow.said)) == 1, workflow.said
 
 
-def test_files_that_show_up_late_are_waited_for(workflow):
-    late = "cp seed hidden; setsid sh -c 'sleep 10; mv hidden grown' >/dev/null 2>&1 &"
+@pytest.mark.parametrize("where", ["to all", "where Snakemake runs"])
+def test_files_that_show_up_late_are_waited_for(workflow, cluster, where):
+    folder, later = (
+        shlex.quote(str(workflow.folder)),
+        "setsid sh -c 'sleep 30; mv hidden grown' >/dev/null 2>&1 </dev/null &",
+    )
+    on_node, at_end = f"touch hidden; {later}", ""
+    if where == "where Snakemake runs":
+        on_node, at_end = "touch grown", f"cd {folder} && mv grown hidden && {later}\n"
     snakefile, profile = workflow.folder / "Snakefile", workflow.folder / "slurm" / "config.yaml"
-    snakefile.write_text(re.sub(r"shell: .*", f'shell: "touch seed; {late}"', snakefile.read_text()))
+    snakefile.write_text(re.sub(r"shell: .*", f'shell: "{on_node}"', snakefile.read_text()))
     profile.write_text(profile.read_text().replace("latency-wait: 5", "latency-wait: 60"))  # as shipped
-    workflow.start()
-    assert workflow.process.wait(HANG_SECONDS) == 0, workflow.said
-    assert workflow.said.count("SLURM jobid") == 1
+    with cluster.when_a_job_ends(at_end):
+        workflow.start()
+        wait_for((workflow.folder / "hidden").exists)
+        assert workflow.process.wait(HANG_SECONDS) == 0, workflow.said
+    assert "Waiting at most 60 seconds for missing files:" in workflow.said or where == "to all"
+    assert workflow.said.count("SLURM jobid") == 1 and (workflow.folder / "grown").exists()

@@ -1,7 +1,9 @@
 """A disk that is full or may not be written to ends a run with a hint, and the next run goes on."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +16,23 @@ pytestmark = pytest.mark.slow
 # in a namespace of its own, so that nobody else sees what is mounted
 MOUNTED = ["unshare", "--mount", "sh", "-c"]
 CAN_MOUNT = subprocess.run([*MOUNTED, "mount -t tmpfs none /mnt"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+STUDY = [sys.executable, "scripts/run_study.py", "--study", "study.yaml", "--cores", "2"]
+
+
+def run(command, folder, **environment):
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=HANG_SECONDS
+    )
+
+
+def check_error(done, why, hint):
+    """One error with a reason and a hint, status 2, no traceback."""
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert done.stderr.count("error: ") == 1 and done.stderr.startswith("error: "), said
+    assert why in done.stderr and "hint: " in done.stderr and hint in done.stderr and "Traceback" not in said
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +54,33 @@ def project(tmp_path_factory):
         ("results", "ro", "Read-only file system", "hint: nothing can be written there"),
         ("results/paper/logs", "ro", "Read-only file system", "hint: nothing can be written there"),
         (".snakemake", "ro", "Read-only file system", "hint: nothing can be written there"),
+        ("results/paper/logs", "size=8k", "", "make room"),
         ("results", "size=8k", "", "make room"),  # polars has words of its own for it
         (".snakemake", "size=8k", "No space left on device", "make room"),
     ],
 )
 def test_a_disk_that_cannot_be_written_is_said_with_a_hint(project, folder, options, why, hint):
-    run = [sys.executable, "scripts/run_study.py", "--study", "study.yaml", "--cores", "2"]
-    command = [*MOUNTED, f'mount -t tmpfs -o {options} none {folder} && exec "$@"', "sh", *run]
-    done = subprocess.run(
-        command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
-    )  # fmt: skip
-    said = done.stdout + done.stderr
-    assert done.returncode == 2, said
-    assert done.stderr.count("error: ") == 1 and done.stderr.startswith("error: "), said
-    assert why in done.stderr and "hint: " in done.stderr and hint in done.stderr and "Traceback" not in said
+    command = [*MOUNTED, f'mount -t tmpfs -o {options} none {folder} && exec "$@"', "sh", *STUDY]
+    check_error(run(command, project), why, hint)
+
+
+@pytest.fixture(scope="module")
+def full_quota(tmp_path_factory):
+    """Give a library that, preloaded, has a quota be used up: few kernels have quotas on what a test can mount."""
+    library = tmp_path_factory.mktemp("quota") / "full_quota.so"
+    source = Path(__file__).with_name("full_quota.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True)
+    return library
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (cc)")
+@pytest.mark.parametrize("folder", ["results", "results/paper/logs", ".snakemake"])
+def test_a_quota_that_is_used_up_is_said_with_a_hint_and_the_next_run_goes_on(project, full_quota, tmp_path, folder):
+    copy = tmp_path / "a study"
+    shutil.copytree(project, copy, symlinks=True)
+    quota = {"LD_PRELOAD": str(full_quota), "FULL_QUOTA": str(copy / folder)}
+    check_error(
+        run(STUDY, copy, **quota), "Disk quota exceeded", "`quota` or the site's own command shows what is left"
+    )
+    done = run(STUDY, copy)
+    assert done.returncode == 0 and (copy / "results/paper/report.html").is_file(), done.stdout + done.stderr
