@@ -45,17 +45,7 @@ CHECKPOINTS = (4, 26, 260)  # of 38,400 item rows each
 ROWS_A_CELL = 800
 LINEAR, BOUNDED = "<= 1.2", "<= 3"
 SCRIPTS = PROJECT / "scripts"
-# Stands for every program: makes what it is told to write, with nothing in it.
-STAND_IN = """#!/bin/sh
-for word; do
-    case $word in results/*)
-        [ -e "$word" ] || case ${word##*/} in
-            *.*) [ -d "${word%/*}" ] || mkdir -p "${word%/*}"; : >"$word" ;;
-            *) mkdir -p "$word" ;;
-        esac ;;
-    esac
-done
-"""
+STAND_IN = Path(__file__).with_name("stand_in.sh")
 
 
 # Linux counts the memory of the parent at the time of the start as a process's own; so a small parent stands between.
@@ -132,7 +122,7 @@ def workflow_costs(folder: Path, n_cells: int) -> dict[str, Used]:
     for part in [*PARTS, "task.schema.yaml"]:
         copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy
         copy(PROJECT / part, folder / part)
-    (folder / "scripts" / "warm" / "python").write_text(STAND_IN, encoding="utf-8")
+    (folder / "scripts" / "warm" / "python").write_bytes(STAND_IN.read_bytes())
     (folder / "study.yaml").write_text(yaml.safe_dump(study_of(n_cells)), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "2", "--scheduler", "greedy"]
     found = {"DAG": measured([*command, "-n", "-q", "rules"], folder), "run without work": measured(command, folder)}

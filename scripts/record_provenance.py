@@ -12,6 +12,7 @@ from typing import Any
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.runtime.command_line import argument_parser, json_list_option, json_option, output_file, run
 from ripeness.runtime.files import read_json, write_json
+from ripeness.workflow.result_keys import NO_KEY
 
 PACKAGES = (
     "snakemake", "torch", "transformers", "tokenizers", "huggingface-hub", "datasets", "rouge-score", "polars", "numpy",
@@ -96,16 +97,18 @@ def describe(
         },
         **({"tasks of lm_eval": tasks} if tasks else {}),
         **({"published tables": tables} if tables else {}),
-        **({"accepted though made by other code": of_rules(accepted)} if accepted else {}),
+        **({"accepted as they are": of_rules(accepted)} if accepted else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
     }
 
 
 def of_rules(accepted: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """One line for each rule and pair of codes."""
+    """One line for each rule and pair of codes; of what was made without a key the code is not known."""
     return {
-        f"{row['rule']}, code {row['code_before']}": f"taken for code {row['code_since']} in {row['jobs']} notes"
+        f"{row['rule']}, {row['code_before'] if row['code_before'] == NO_KEY else 'code ' + row['code_before']}": (
+            f"taken for code {row['code_since']} in {row['jobs']} notes"
+        )
         for row in accepted
     }
 
@@ -119,9 +122,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gates", type=Path, nargs="*", default=[], help="files of check_series")
     parser.add_argument("--published", type=Path, nargs="*", default=[], help="tables of published numbers")
     parser.add_argument("--config", required=True, type=json_option, help="the study's config as JSON")
-    parser.add_argument(
-        "--accepted", type=json_list_option, default=[], help="results of other code that were accepted"
-    )
+    parser.add_argument("--accepted", type=json_list_option, default=[], help="results that were accepted as they are")
     parser.add_argument("--output", required=True, type=output_file, help="JSON file to write")
     options = parser.parse_args(argv)
     more = {name: getattr(options, name) for name in ("harness", "gates", "published", "accepted")}

@@ -21,6 +21,13 @@ CUT_OFF = ["unshare", "--net", "sh", "-c", 'cat /proc/net/dev >interfaces.txt; e
 WITHOUT_NETWORK = CUT_OFF if CAN_CUT_OFF else []
 
 
+def jobs_of(said: str) -> dict[str, int]:
+    """Numbers of jobs by rule from what Snakemake says of a plan."""
+    stats = said.partition("Job stats:")[2].partition("\n\n")[0]
+    jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+    return {rule: n for rule, n in jobs.items() if rule not in ("all", "total")}
+
+
 class Study:
     """A copy of the project in a folder with a space in its name, and its study's config."""
 
@@ -39,6 +46,9 @@ class Study:
     def write(self, config: dict) -> None:
         (self.folder / "cut.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
+    def write_other(self, config: dict) -> None:
+        (self.folder / "other.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
     def config(self) -> dict:
         return yaml.safe_load((self.folder / "cut.yaml").read_text())
 
@@ -51,15 +61,13 @@ class Study:
 
     def planned(self, config: dict | None = None) -> dict[str, int]:
         """Jobs that a dry run plans, by rule, with another config than the one that ran."""
-        (self.folder / "other.yaml").write_text(yaml.safe_dump(config or self.config(), sort_keys=False))
+        self.write_other(config or self.config())
         command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "--configfile", "other.yaml"]
         run = subprocess.run(
             command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
         )
         assert run.returncode == 0, run.stdout + run.stderr
-        stats = (run.stdout + run.stderr).partition("Job stats:")[2].partition("\n\n")[0]
-        jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
-        return {rule: n for rule, n in jobs.items() if rule not in ("all", "total")}
+        return jobs_of(run.stdout + run.stderr)
 
     def digests(self) -> dict[str, str]:
         """A digest of every result that is a function of the config: no logs, no costs."""

@@ -124,7 +124,6 @@ class Model:
 
     def accept(self, config: Config) -> None:
         """Take results of the plan that differ in the code of training only."""
-        self.code += 1
         for place, source, probes in self.cells(config):
             if source[0] != "tuned":
                 continue

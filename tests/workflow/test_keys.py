@@ -5,9 +5,10 @@ import shutil
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 import yaml
-from cut_study import GPU_RULES, TUNED
+from cut_study import GPU_RULES, TUNED, UNTOUCHED
 from project import ENVIRONMENT
 from test_reruns import replace
 from waiting import HANG_SECONDS
@@ -102,9 +103,8 @@ def test_a_new_probe_is_measured_alone_and_a_renamed_method_is_found(edited, tmp
 def test_accepted_code_runs_nothing_and_is_on_record(edited):
     replace(edited.folder / "scripts/ripeness/train/loop.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.9990)")
     said = program(edited, "explain_reruns")
-    assert [line.split() for line in said.splitlines() if line.startswith("train_model")] == [
-        ["train_model", str(TUNED), "code"]
-    ]
+    (line,) = [line for line in said.splitlines() if line.startswith("train_model")]
+    assert line.split()[1:3] == [str(TUNED), "code"] and "(train/loop.py: " in line, said
     assert "predict" in said
     said = program(edited, "explain_reruns", "--accept", "code")
     assert "train_model" not in said and "predict" not in said
@@ -113,7 +113,7 @@ def test_accepted_code_runs_nothing_and_is_on_record(edited):
     run = edited.snakemake()
     assert run.returncode == 0, run.stdout + run.stderr
     record = json.loads((edited.folder / "results/cut/provenance.json").read_text())
-    assert any(name.startswith("train_model, code ") for name in record["accepted though made by other code"])
+    assert any(name.startswith("train_model, code ") for name in record["accepted as they are"])
     config = edited.config()
     config["methods"]["full"]["learning_rate"] = 3e-3
     assert edited.planned(config)["train_model"] == TUNED
@@ -188,3 +188,32 @@ def test_predictions_that_a_broken_off_run_kept_for_another_plan_are_not_taken(e
     assert run.returncode == 0, run.stdout + run.stderr
     (log,) = (edited.folder / "results/cut/logs/predict/nursery/step0/nursery-sentiment/default/full").glob("*.log")
     assert "former predictions" not in log.read_text() and not list(cell.glob("known.*"))
+
+
+def test_results_without_a_key_are_taken_as_they_are_where_this_is_asked_for(edited):
+    """Those of models and what they were made from; a training by another rate and a missing probe are made again."""
+    results = edited.folder / "results/cut"
+    (results / "keys.jsonl").unlink()
+    said = program(edited, "explain_reruns", "--accept", "no-key")
+    planned = edited.planned()
+    assert not (GPU_RULES | {"prepare_items"}) & set(planned) and planned["score"] == TUNED + UNTOUCHED, said
+    assert "train_model" not in said and "results are taken as they are" in said
+
+    (results / "keys.jsonl").unlink()
+    cell = results / "cells/nursery/step0/nursery-sentiment/default/full/seed1"
+    replace(cell / "training.json", '"learning_rate": 0.001', '"learning_rate": 0.003')
+    path = results / "cells/nursery/step100/nursery-sentiment/default/full/seed1/predictions.parquet"
+    rows = pl.read_parquet(path)
+    rows.filter(pl.col("probe") != "heldout").write_parquet(path)
+    said = program(edited, "explain_reruns", "--accept", "no-key")
+    assert "1 predictions lack probes" in said
+    planned = edited.planned()
+    assert (planned["train_model"], planned["predict"]) == (2, 2), said
+
+
+@pytest.mark.release
+def test_touch_gives_no_key(edited):
+    (edited.folder / "results/cut/keys.jsonl").unlink()
+    run = edited.snakemake("--touch")
+    assert run.returncode == 0 and "--touch gives them no key" in run.stderr, run.stdout + run.stderr
+    assert edited.planned()["train_model"] == TUNED

@@ -1,247 +1,49 @@
 """Walks of random edits of a study: after each step a dry run plans what a simple model of the keys says.
 
 RIPENESS_WALKS walks of random length are run, from RIPENESS_FIRST_WALK on; each is drawn from its number alone. After
-some steps the study is run, and its tables are those of a run from nothing.
+some steps the study is run, and its tables are those of a run from nothing; in a walk that pretends, no job computes.
 """
 
-import copy
-import hashlib
-import json
 import os
-import random
-import shutil
-from collections.abc import Callable
 
 import pytest
 from cut_study import Study
-from keys_model import Model
-from project import PARTS
-from test_keys import program
+from forked_snakemake import ForkedSnakemake, ForkedStudy
+from walk import MOST_STEPS, Walk, toy_study
 
-N_WALKS, FIRST = int(os.environ.get("RIPENESS_WALKS", "2")), int(os.environ.get("RIPENESS_FIRST_WALK", "0"))
-MOST_STEPS, RUNS = 8, 0.3
-RATES = (1e-3, 2e-3, [1e-3])
-DATASETS = ("nursery-sentiment", "nursery-summary", "nursery-mood")
-SMALL = {"n_tokens": 20_000, "hidden_size": 8, "n_layers": 1, "n_heads": 2, "intermediate_size": 16, "batch_size": 2}
-SMALL |= {"sequence_length": 64, "vocabulary_size": 300, "warmup_steps": 1}
+FIRST, N_WALKS = int(os.environ.get("RIPENESS_FIRST_WALK", "0")), int(os.environ.get("RIPENESS_WALKS", "2"))
+OFTEN, NOW_AND_THEN = 0.5, 0.3
 
 pytestmark = pytest.mark.slow
 
 
-def shuffled(draw: random.Random, mapping: dict) -> dict:
-    return dict(draw.sample(list(mapping.items()), len(mapping)))
+def steps(walk: Walk, *, runs: float) -> None:
+    """All steps of a walk, with a run after some of them and at the end."""
+    for _ in range(walk.draw.randint(2, MOST_STEPS)):
+        walk.step()
+        if walk.draw.random() < runs:
+            walk.run()
+    walk.run()
 
 
-def renamed(draw: random.Random, mapping: dict, names: list[str]) -> None:
-    old = draw.choice([name for name in mapping if name != "base"])
-    mapping[draw.choice([name for name in names if name not in mapping])] = mapping.pop(old)
-
-
-def removed(draw: random.Random, mapping: dict, least: int = 1) -> None:
-    if len(others := [name for name in mapping if name != "base"]) > least:
-        del mapping[draw.choice(others)]
-
-
-def rate(draw: random.Random, c: dict) -> None:
-    c["methods"][draw.choice([name for name in c["methods"] if name != "base"])]["learning_rate"] = draw.choice(RATES)
-
-
-def method(draw: random.Random, c: dict) -> None:
-    name = draw.choice(["full", "mine", "third"])
-    c["methods"][name] = {"kind": "full", "learning_rate": draw.choice(RATES), "epochs": 1, "batch_size": 4}
-
-
-def suite(draw: random.Random, c: dict) -> None:
-    some = {"datasets": "own", "formats": draw.choice(["all", "trained", ["io"]])}
-    listed = {"datasets": draw.sample(list(c["datasets"]), 1), "formats": ["default"], "shots": draw.choice([[0], [1]])}
-    c["suites"][draw.choice(["first", "second"])] = draw.choice([some, listed])
-
-
-def datasets(draw: random.Random, c: dict) -> None:
-    c["datasets"] = {name: {} for name in draw.sample(DATASETS, draw.choice([1, 2]))}
-    for one in c["suites"].values():
-        if isinstance(one.get("datasets"), list):
-            one["datasets"] = list(c["datasets"])
-
-
-def checkpoints(draw: random.Random, c: dict) -> None:
-    first, *others = c["series"]["nursery"]["checkpoints"]
-    if len(others) > 1 and draw.random() < 0.5:
-        others.remove(draw.choice(others))
-    else:
-        others += [entry for entry in [{"step": draw.choice([2, 3, 5])}] if entry not in others]
-    c["series"]["nursery"]["checkpoints"] = [first, *sorted(others, key=lambda entry: entry.get("step", 9999))]
-
-
-def keep_valid(c: dict) -> None:
-    """Tuned models are measured with numbers of shots that untouched ones are measured with."""
-    known = c["methods"]["base"]["shots"]
-    for one in c["suites"].values():
-        if "datasets" in one:
-            one["shots"] = [n for n in one.get("shots", [0]) if n in known] or known[:1]
-
-
-EDITS: list[Callable[[random.Random, dict], object]] = [
-    rate,
-    rate,
-    method,
-    suite,
-    datasets,
-    checkpoints,
-    lambda draw, c: renamed(draw, c["methods"], ["full", "mine", "third", "fourth"]),
-    lambda draw, c: removed(draw, c["methods"]),
-    lambda draw, c: c.update(methods=shuffled(draw, c["methods"])),
-    lambda draw, c: renamed(draw, c["suites"], ["a", "b", "c", "d", "e"]),
-    lambda draw, c: removed(draw, c["suites"]),
-    lambda draw, c: c.update(suites=shuffled(draw, c["suites"]), datasets=shuffled(draw, c["datasets"])),
-    lambda draw, c: c.update(formats=draw.choice([["default"], ["default", "io"], ["io", "default"], ["io"]])),
-    lambda draw, c: c.update(seeds=draw.choice([[1], [2], [1, 2], [2, 1]])),
-    lambda draw, c: c["methods"].update(base={"shots": draw.choice([[0], [0, 1], [1, 0]])}),
-    lambda draw, c: c["series"]["nursery"]["pretrain"].update(learning_rate=draw.choice([3e-3, 4e-3])),
-    lambda draw, c: c.update(title=f"Title {draw.random()}"),
-]
-
-
-class Walk:
-    """A study that is edited step by step, and the model of what its results know."""
-
-    def __init__(self, study: Study, number: int) -> None:
-        self.study, self.draw = study, random.Random(number)
-        self.model = Model()
-        self.now = study.config()
-        self.model.run(self.now)
-        self.former, self.said, self.code = [copy.deepcopy(self.now)], ["start"], 0
-
-    @property
-    def results(self):
-        return self.study.folder / "results" / self.now["study"]
-
-    def edit(self) -> None:
-        """Change the study by one edit or two, or go back to what it was."""
-        if self.draw.random() < 0.15:
-            self.now = copy.deepcopy(self.draw.choice(self.former)) | {"study": self.now["study"]}
-            self.said.append("restored")
-        else:
-            for edit in self.draw.sample(EDITS, self.draw.choice([1, 1, 2])):
-                before = copy.deepcopy(self.now)
-                edit(self.draw, self.now)
-                keep_valid(self.now)
-                changes = {key: value for key, value in self.now.items() if before.get(key) != value}
-                self.said.append(json.dumps(changes.get("series", changes)))
-        self.former.append(copy.deepcopy(self.now))
-        self.study.write(self.now)
-
-    def move(self) -> None:
-        """Rename the study with its folder."""
-        before = self.results
-        self.now["study"] = f"moved{len(self.said)}"
-        before.rename(self.results)
-        self.study.write(self.now)
-
-    def copy(self) -> None:
-        """Go on in a copy without times and without Snakemake's metadata."""
-        folder = self.study.folder.with_name(f"copy {len(self.said)}")
-        shutil.copytree(self.study.folder, folder, copy_function=shutil.copyfile, symlinks=True)
-        shutil.rmtree(folder / ".snakemake")
-        shutil.rmtree(self.study.folder)
-        self.study = Study(folder)
-
-    def touch(self) -> None:
-        """Give all sources the time of now."""
-        for part in PARTS:
-            for path in [self.study.folder / part, *(self.study.folder / part).rglob("*")]:
-                path.touch()
-
-    def accept(self) -> None:
-        """Change the code of training in a way that changes no number, and accept the results."""
-        loop = self.study.folder / "scripts/ripeness/train/loop.py"
-        before = f"betas=(0.9, 0.999{'0' * self.code})"
-        assert before in loop.read_text()
-        self.code += 1
-        loop.write_text(loop.read_text().replace(before, f"betas=(0.9, 0.999{'0' * self.code})"))
-        program(self.study, "explain_reruns", "--accept", "code")
-        self.model.accept(self.now)
-
-    def lose(self) -> None:
-        """Delete findings."""
-        (self.results / "findings.json").unlink()
-        assert self.study.planned(self.now)["judge_claims"] == 1
-
-    def step(self) -> None:
-        """Take one step, and compare what a dry run plans with the model."""
-        others = [self.move, self.copy, self.touch, self.accept, self.lose]
-        if self.draw.random() < 0.3:
-            other = self.draw.choice(
-                [one for one in others if one != self.lose or (self.results / "findings.json").exists()]
-            )
-            self.said.append(other.__name__)
-            other()
-        else:
-            self.edit()
-        self.compare()
-
-    def compare(self) -> None:
-        planned = self.study.planned(self.now)
-        wanted = self.model.planned(self.now)
-        assert {rule: planned.get(rule, 0) for rule in wanted} == wanted, "\n".join(self.said)
-        if not wanted["pretrain_checkpoint"]:
-            assert not planned.get("pretrain_state"), "\n".join(self.said)
-
-    def run(self) -> None:
-        """Run the study: its tables are those of a run from nothing, and then nothing is to do."""
-        self.said.append("run")
-        run = self.study.snakemake()
-        assert run.returncode == 0, "\n".join([*self.said, run.stdout, run.stderr])
-        self.model.run(self.now)
-        assert self.study.planned(self.now) == {}, "\n".join(self.said)
-        fresh, here = self.from_nothing(), digests(self.results)
-        assert not [path for path, digest in fresh.items() if here.get(path) != digest], "\n".join(self.said)
-
-    def from_nothing(self) -> dict[str, str]:
-        folder = self.study.folder.with_name("from nothing")
-        fresh = Study(folder)
-        shutil.copytree(self.study.folder / "scripts", folder / "scripts", dirs_exist_ok=True)
-        fresh.write(self.now)
-        run = fresh.snakemake()
-        assert run.returncode == 0, run.stdout + run.stderr
-        found = digests(folder / "results" / self.now["study"])
-        shutil.rmtree(folder)
-        return found
-
-
-def digests(results) -> dict[str, str]:
-    """Digests of tables, scores, findings and the data of figures."""
-    files = [*results.rglob("*.parquet"), *results.glob("figures/*.csv"), results / "findings.json"]
-    return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+@pytest.fixture(scope="module")
+def pretended(tmp_path_factory) -> Study:
+    ForkedStudy.server = ForkedSnakemake()
+    yield toy_study(tmp_path_factory.mktemp("pretended") / "a study", pretends=True)
+    ForkedStudy.server.end()
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory) -> Study:
-    """The smallest study, once run."""
-    study = Study(tmp_path_factory.mktemp("toy") / "a study")
-    config = study.config()
-    config["series"]["nursery"]["pretrain"] |= SMALL
-    config["series"]["nursery"]["checkpoints"] = [{"step": 0}, {"step": 3}]
-    config |= {"items": {"train": 8, "validation": 4, "test": 4, "shots": 2}, "formats": ["default"]}
-    config["methods"] = {"base": {"shots": [0]}, "full": config["methods"]["full"] | {"batch_size": 4}}
-    study.write(config)
-    run = study.snakemake()
-    assert run.returncode == 0, run.stdout + run.stderr
-    return study
+    return toy_study(tmp_path_factory.mktemp("toy") / "a study")
 
 
-def test_edits_plan_what_the_model_of_keys_says(first_run, tmp_path):
-    walk = Walk(Study.copy(first_run, tmp_path / "a study"), number=20)
-    for _ in range(3):
-        walk.step()
+@pytest.mark.parametrize("number", range(FIRST, FIRST + N_WALKS))
+def test_edits_plan_what_the_model_of_keys_says(number, pretended, tmp_path):
+    steps(Walk(ForkedStudy.copy(pretended, tmp_path / "a study"), number, pretends=True), runs=OFTEN)
 
 
 @pytest.mark.release
 @pytest.mark.parametrize("number", range(FIRST, FIRST + N_WALKS))
 def test_tables_after_a_walk_of_edits_are_those_of_a_run_from_nothing(number, toy, tmp_path):
-    walk = Walk(Study.copy(toy, tmp_path / "a study"), number)
-    for _ in range(walk.draw.randint(2, MOST_STEPS)):
-        walk.step()
-        if walk.draw.random() < RUNS:
-            walk.run()
-    walk.run()
+    steps(Walk(Study.copy(toy, tmp_path / "a study"), number), runs=NOW_AND_THEN)

@@ -64,13 +64,18 @@ class Module:
     is_neutral: bool
 
 
+PROGRAMS: dict[str, Path] = {}  # by the digest that this process has computed
+
+
 @cache
 def digest(program: Path) -> str:
     """Compute the digest of a program in scripts/ with all that it uses of the package: 12 hex digits.
 
     UnresolvedImport for an import of the package that leads nowhere.
     """
-    return digest_of(Target(program, None))[:12]
+    found = digest_of(Target(program, None))[:12]
+    PROGRAMS[found] = program
+    return found
 
 
 @cache
@@ -182,7 +187,13 @@ def read_module(path: Path) -> Module:
 @cache
 def parse(path: Path) -> ast.Module:
     """Return the syntax of a file."""
-    return ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+    return syntax_of(path.read_text(encoding="utf-8"), path.name)
+
+
+@cache
+def syntax_of(source: str, name: str) -> ast.Module:
+    """Return the syntax of a source text; copies of a file share it."""
+    return ast.parse(source, filename=name)
 
 
 def is_for_types(node: ast.stmt) -> bool:
@@ -196,16 +207,35 @@ def read_statement(node: ast.stmt, tokens: dict[int, str], path: Path) -> Statem
     lines = set(range(first, (node.end_lineno or node.lineno) + 1))
     targets: dict[str, Target] = {}
     names: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in names_and_imports(node):
         if isinstance(inner, ast.Name):
             names.add(inner.id)
-        elif isinstance(inner, Import) and (found := imports(inner, path)) is not None:
+        elif (found := imports(inner, path)) is not None:
             targets |= found
             lines -= set(range(inner.lineno, (inner.end_lineno or inner.lineno) + 1))
     # what comes before may have been indented, which is nothing of this statement
     text = "\n".join(tokens[line] for line in sorted(lines) if line in tokens).lstrip("\x02\0")
     is_change = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
     return Statement(frozenset(defined(node)), frozenset(names), text, targets, is_change)
+
+
+@cache
+def names_and_imports(node: ast.AST) -> list[ast.Name | Import]:
+    """List the names and the imports within a statement."""
+    found: list[ast.Name | Import] = []
+    waiting = [node]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, ast.Name | Import):
+            found.append(inner)
+            continue
+        for name in inner._fields:
+            value = getattr(inner, name, None)
+            if isinstance(value, ast.AST):
+                waiting.append(value)
+            elif isinstance(value, list):
+                waiting += [one for one in value if isinstance(one, ast.AST)]
+    return found
 
 
 def defined(node: ast.stmt) -> set[str]:
@@ -271,6 +301,7 @@ def meaning(source: str) -> str:
     return "\n".join(text for _, text in sorted(meaning_by_line(source).items()))
 
 
+@cache
 def meaning_by_line(source: str) -> dict[int, str]:
     """Return the tokens of every logical line by the row it begins in, without comments, docstrings and layout."""
     lines: dict[int, str] = {}

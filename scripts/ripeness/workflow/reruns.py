@@ -4,29 +4,30 @@ A job of Snakemake runs where an output has no key, or another key than the plan
 `snakemake_patches/rerun_by_keys.py` has Snakemake ask this.
 
 A result that was made under another name (of a method, a dataset, a format) is found by its key, and linked to where
-the plan wants it. RIPENESS_ACCEPT=code takes results that differ from the plan in their code only, and
-RIPENESS_EXPLAIN=FILE writes why jobs would run.
+the plan wants it. RIPENESS_EXPLAIN=FILE writes why jobs would run. With RIPENESS_ACCEPT a dry run takes results as they
+are: `code` those that differ from the plan in their code only, `no-key` those of which nothing is known. It writes them
+to that file too; scripts/explain_reruns.py looks at them and notes their keys.
 """
 
 import json
 import os
 import shutil
-import sys
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.files import write_json
-from ripeness.workflow.result_keys import Contents, Key, Keys, digest_of
+from ripeness.workflow.code_parts import Codes
+from ripeness.workflow.result_keys import NO_KEY, Contents, Key, Keys, digest_of
+from ripeness.workflow.snakemake_patches.checks_first import EXPENSIVE
 
 Job = Any  # of Snakemake, which is not imported
 CODE = "code"  # the parameter of a rule that holds the digest of its code
 BY_PROBE = "predict"  # the rule whose result serves every plan that wants some of its probes
 PROBES = "probes"  # its parameter
 READ_BY_PROBES = "examples"  # the input that holds what probes read
-DELETED = "its model was deleted"
+ACCEPT_CODE, ACCEPT_NO_KEY = ACCEPTS = ("code", "no-key")  # results that a dry run may take as they are
 KNOWN = "known.json"  # next to predictions that are made anew: which of the former ones still hold
 KNOWN_ROWS = "known.parquet"  # the former ones
 PROBE_NAMES = ("probe", "kind", "format", "shots", "split")
@@ -35,12 +36,16 @@ PROBE_NAMES = ("probe", "kind", "format", "shots", "split")
 class Reruns:
     """The keys of one study: those that its results have, and those that its plan gives."""
 
-    def __init__(self, results: str, *, accepts_code: bool = False) -> None:
+    def __init__(self, results: str, *, accepts: str = "") -> None:
         """Read the keys in the folder `results`."""
-        self.results, self.accepts_code = results, accepts_code
-        self.keys, self.contents = Keys(Path(results)), Contents(Path(results))
+        self.results, self.accepts = results, accepts
+        self.keys, self.contents, self.codes = Keys(Path(results)), Contents(Path(results)), Codes(Path(results))
         self.planned: dict[Job, Key] = {}
-        self.compared: dict[Job, Key] = {}  # with `accepts_code` the key as it would be by the code of the results
+        self.compared: dict[Job, Key] = {}  # with `accepts` the key as it would be by the code of the results
+        self.places: dict[Job, list[str]] = {}  # outputs relative to the study's folder
+        self.probe_keys: dict[tuple, tuple[str, ...]] = {}
+        self.worth: set[Job] | None = None
+        self.taken: set[str] = set()  # outputs that are taken as they are
         self.found: dict[str, str] = {}  # outputs that are linked from elsewhere in the study's folder
 
     def key_of(self, job: Job) -> Key:
@@ -54,7 +59,7 @@ class Reruns:
                 else:
                     waiting.pop()
                     self.planned[one] = self.made_key(one, self.planned)
-                    self.compared[one] = self.accepted_key(one) if self.accepts_code else self.planned[one]
+                    self.compared[one] = self.accepted_key(one) if self.accepts else self.planned[one]
         return self.planned[job]
 
     def made_key(self, job: Job, keys: dict[Job, Key]) -> Key:
@@ -72,7 +77,7 @@ class Reruns:
             read = {path: key for path, (name, key) in inputs.items() if name == READ_BY_PROBES}
             inputs = {path: entry for path, entry in inputs.items() if path not in read}
             seed = wildcards.pop("seed")  # it draws shots and nothing else
-            probes = tuple(sorted(self.probe_key(probe, read, seed) for probe in json.loads(job.params[PROBES])))
+            probes = self.keys_of_probes(job.params[PROBES], read, seed)
         elif PROBES in dict(job.params.items()):
             params[PROBES] = self.placeless(job.params[PROBES])
         return Key(
@@ -82,6 +87,14 @@ class Reruns:
             inputs=digest_of(sorted(set(inputs.values()))),
             probes=probes,
         )
+
+    def keys_of_probes(self, asked: str, read: dict[str, str], seed: str) -> tuple[str, ...]:
+        """Return the keys of all probes of a job in order; most jobs ask the same of the same files."""
+        known = (asked, tuple(read.items()), seed)
+        if known not in self.probe_keys:
+            keys = (self.probe_key(probe, read, seed) for probe in json.loads(asked))
+            self.probe_keys[known] = tuple(sorted(keys))
+        return self.probe_keys[known]
 
     def probe_key(self, probe: dict[str, Any], read: dict[str, str], seed: str) -> str:
         """Return the key of a probe: what is asked, whatever suite asks it, and the keys of the files that hold it.
@@ -100,7 +113,7 @@ class Reruns:
     def accepted_key(self, job: Job) -> Key:
         """Return the key of a job by the code of its results, where these differ from the plan in their code only."""
         key = self.made_key(job, self.compared)
-        for output in self.outputs(job):
+        for output in self.outputs(job) if self.accepts == ACCEPT_CODE and job in self.costly(job.dag) else []:
             made = self.keys.of(output)
             if made and not replace(key, code=made.key.code).difference(made.key):
                 return replace(key, code=made.key.code)
@@ -118,22 +131,36 @@ class Reruns:
 
     def outputs(self, job: Job) -> list[str]:
         """Return the outputs of a job relative to the study's folder; of a job that makes something elsewhere none."""
-        paths = [Path(str(file)) for file in job.output]
-        return [str(path.relative_to(self.results)) for path in paths if path.is_relative_to(self.results)]
+        if job not in self.places:
+            above = f"{self.results}/"
+            paths = map(str, job.output)
+            self.places[job] = [path.removeprefix(above) for path in paths if path.startswith(above)]
+        return self.places[job]
+
+    def costly(self, dag: Any) -> set[Job]:
+        """Return the jobs that need a GPU, and all whose results these are made from."""
+        if self.worth is None:
+            self.worth, waiting = set(), [job for job in dag.jobs if job.rule.name in EXPENSIVE]
+            while waiting:
+                job = waiting.pop()
+                if job not in self.worth:
+                    self.worth.add(job)
+                    waiting += dag.dependencies[job]
+        return self.worth
+
+    def there(self, job: Job) -> list[str]:
+        """Return the outputs of a job that exist, relative to the study's folder."""
+        return [output for output in self.outputs(job) if os.path.exists(f"{self.results}/{output}")]
 
     def change(self, job: Job) -> set[str]:
         """Say what differs between the plan's key of a job and those of its outputs; empty for nothing."""
         reasons: set[str] = set()
         self.key_of(job)
-        for output in self.outputs(job):
-            if not (Path(self.results) / output).exists():
-                continue  # Snakemake knows whether it is needed
+        for output in self.there(job):  # Snakemake knows whether others are needed
+            if output in self.taken:
+                continue
             made = self.keys.of(output)
-            reasons |= {self.compared[job].difference(made.key) if made else "no key"} - {""}
-            if made and not reasons and self.accepts_code and self.planned[job].code != made.key.code:
-                self.keys.add(replace(self.planned[job], probes=made.key.probes), [output], accepted=made.key.code)
-            elif made and not reasons and self.accepts_code and self.planned[job] != made.key:
-                self.keys.add(replace(self.planned[job], probes=made.key.probes), [output])
+            reasons |= {self.compared[job].difference(made.key) if made else NO_KEY} - {""}
         return reasons
 
     def begin(self, job: Job) -> None:
@@ -143,12 +170,16 @@ class Reruns:
     def note(self, job: Job) -> None:
         """Note the key of a job that has ended well."""
         if outputs := self.outputs(job):
-            self.keys.add(self.key_of(job), outputs)
+            key = self.key_of(job)
+            self.keys.add(key, outputs)
+            self.codes.note(key.code)
 
     def find_elsewhere(self, jobs: Iterable[Job], *, is_dry: bool) -> None:
         """Link results that were made under another name to where the plan wants them; a dry run only notes them."""
         for job in jobs:
-            wanted = [output for output in self.outputs(job) if not (Path(self.results) / output).exists()]
+            wanted = [output for output in self.outputs(job) if not os.path.exists(f"{self.results}/{output}")]
+            if not wanted:
+                continue
             temporary = {str(file) for file in job.temp_output}
             kept = [output for output in self.outputs(job) if f"{self.results}/{output}" not in temporary]
             if not kept or any(output not in wanted for output in kept):
@@ -173,16 +204,21 @@ class Reruns:
             former.unlink(missing_ok=True)  # of a run that was broken off, for what was planned then
         if not (made and path.exists() and planned.without_probes == made.key.without_probes):
             return
-        reads = {str(file): file for name, file in named(job) if name == READ_BY_PROBES}
-        makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
-        read = {file: self.planned[makers[file]].digest if file in makers else self.content(file) for file in reads}
-        seed, asked = str(job.wildcards.seed), json.loads(job.params[PROBES])
-        probes = [probe for probe in asked if self.probe_key(probe, read, seed) in made.key.probes]
+        probes = [names for names, key in self.named_probes(job) if key in made.key.probes]
         if probes:
             kept = path.with_name(KNOWN_ROWS)
             link_or_copy(str(path), str(kept))
-            names = [[probe.get(name, "test") for name in PROBE_NAMES] for probe in probes]
-            path.with_name(KNOWN).write_text(json.dumps({"predictions": str(kept), "probes": names}))
+            path.with_name(KNOWN).write_text(json.dumps({"predictions": str(kept), "probes": probes}))
+
+    def named_probes(self, job: Job) -> list[tuple[list[Any], str]]:
+        """Return the probes of a prediction by the names that they have in its table, with their keys."""
+        reads = [str(file) for name, file in named(job) if name == READ_BY_PROBES]
+        makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
+        read = {file: self.planned[makers[file]].digest if file in makers else self.content(file) for file in reads}
+        return [
+            ([probe.get(name, "test") for name in PROBE_NAMES], self.probe_key(probe, read, str(job.wildcards.seed)))
+            for probe in json.loads(job.params[PROBES])
+        ]
 
 
 def named(job: Job) -> list[tuple[str, Any]]:
@@ -213,40 +249,6 @@ def link_or_copy(source: str, target: str) -> None:
         os.link(source, target, follow_symlinks=False)
     except OSError:
         shutil.copy2(source, target, follow_symlinks=False)
-
-
-def is_gone(reruns: Reruns, job: Job) -> bool:
-    """Say whether a job has all outputs but some that are deleted once they were used."""
-    gone = {output for output in reruns.outputs(job) if not (Path(reruns.results) / output).exists()}
-    return any(output.endswith("/model") for output in gone) and len(gone) < len(job.output)
-
-
-def reason_of(reruns: Reruns, job: Job) -> str:
-    """Say why a job runs: what differs in its key, or that its output is missing."""
-    if changed := reruns.change(job):
-        return "; ".join(sorted(changed))
-    outputs = reruns.outputs(job)
-    if any((Path(reruns.results) / output).exists() for output in outputs):
-        return DELETED if is_gone(reruns, job) else "an input runs"
-    return "missing"
-
-
-def explain(reruns: Reruns, jobs: list[Job], planned: list[Job]) -> None:
-    """Write why jobs run, and what the study has, to the files that the environment names."""
-    if path := os.environ.get("RIPENESS_EXPLAIN"):
-        reasons = Counter((job.rule.name, reason_of(reruns, job)) for job in planned)
-        Path(path).write_text(json.dumps([[*pair, n] for pair, n in reasons.items()]), encoding="utf-8")
-    if path := os.environ.get("RIPENESS_PLAN"):
-        write_plan(Path(path), reruns, jobs)
-
-
-def say_again(reruns: Reruns, planned: list[Job]) -> None:
-    """Say how many models are tuned again only since they were deleted once measured."""
-    if n_again := sum(reason_of(reruns, job) == DELETED for job in planned):
-        print(
-            f"note: {n_again} models are tuned again: they were deleted once measured, and more is wanted of them",
-            file=sys.stderr,
-        )
 
 
 def write_plan(path: Path, reruns: Reruns, jobs: list[Job]) -> None:

@@ -15,8 +15,10 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 KEYS = "keys.jsonl"
@@ -25,6 +27,8 @@ PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all i
 BLOCK_BYTES = 2**20
 MOST_BLOCKS = 256  # that are read of one file
 KEY_LETTERS = 20
+NO_KEY = "no key"  # of a result of which nothing is known
+WEIGHTS = "model"  # the folder of a tuned model
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,10 @@ class Key:
     inputs: str
     probes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """One digest of all parts."""
-        return digest_of(astuple(self))
+        return digest_of([self.rule, self.settings, self.code, self.inputs, self.probes])
 
     @property
     def without_probes(self) -> "Key":
@@ -60,7 +64,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Made:
-    """What is known of an output: the key of the job that made it, and its size in bytes (None for a folder)."""
+    """What is known of an output: the key of the job that made it, and its size in bytes.
+
+    No size was noted of what was deleted at once, or that of a folder from which weights are deleted once measured.
+    """
 
     key: Key
     size: int | None
@@ -72,9 +79,16 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:KEY_LETTERS]
 
 
-def size_of(path: Path) -> int | None:
-    """Size of a file in bytes; None for a folder and for what is not there."""
-    return path.stat().st_size if path.is_file() else None
+def size_of(path: str) -> int | None:
+    """Size in bytes of a file, or of all files in a folder; None for what is not there."""
+    try:
+        status = os.stat(path)
+        if not S_ISDIR(status.st_mode):
+            return status.st_size
+        with os.scandir(path) as entries:
+            return sum(size_of(entry.path) or 0 for entry in entries)
+    except OSError:
+        return None
 
 
 class Keys:
@@ -84,6 +98,7 @@ class Keys:
         """Read the keys in a study's folder."""
         self.folder = folder
         self.path = folder / KEYS
+        self.place = f"{folder}/"
         self.made: dict[str, Made] = {}
         self.by_key: dict[tuple[Key, str], list[str]] | None = None
         for line in read_lines(self.path):
@@ -97,7 +112,9 @@ class Keys:
     def of(self, output: str) -> Made | None:
         """Say what is known of an output that is there now; None where its size is no longer the one that was noted."""
         made = self.made.get(output)
-        return made if made and made.size == size_of(self.folder / output) else None
+        if made is None or made.size is None:
+            return made
+        return made if made.size == size_of(self.place + output) else None
 
     def elsewhere(self, key: Key, output: str) -> str | None:
         """Find another output with the name and the key of `output`, which has been made in another folder."""
@@ -107,9 +124,13 @@ class Keys:
                 self.by_key.setdefault((made.key.without_probes, Path(other).name), []).append(other)
         for other in self.by_key.get((key.without_probes, Path(output).name), []):
             there = self.of(other)
-            if there and not key.difference(there.key) and (self.folder / other).exists():
+            if there and not key.difference(there.key) and os.path.exists(self.place + other):
                 return other
         return None
+
+    def noted_size(self, output: str) -> int | None:
+        """Return the size by which a change is noticed; None for weights, which are deleted once measured."""
+        return None if Path(output).name == WEIGHTS else size_of(self.place + output)
 
     def follow(self, place: Path, into: Path) -> None:
         """Note that an output, or all outputs in a folder, have been moved to the folder `into`."""
@@ -123,8 +144,11 @@ class Keys:
             append(self.path, {"begun": known})
 
     def add(self, key: Key, outputs: Iterable[str], *, accepted: str | None = None) -> None:
-        """Note the key of outputs that have just been made, or that were accepted though other code made them."""
-        sizes = {output: size_of(self.folder / output) for output in outputs}
+        """Note the key of outputs that have just been made, or that were accepted as they are.
+
+        `accepted` is the code that made them, or NO_KEY where nothing is known of it.
+        """
+        sizes = {output: self.noted_size(output) for output in outputs}
         self.made |= {output: Made(key, size) for output, size in sizes.items()}
         append(self.path, asdict(key) | {"outputs": sizes} | ({"accepted": accepted} if accepted else {}))
 
@@ -140,7 +164,7 @@ class Contents:
     def digest(self, path: Path) -> str:
         """Digest of the content of a file, or of all files in a folder with their names; links are followed."""
         if path.is_dir():
-            inner = sorted(one for one in path.rglob("*") if one.is_file())
+            inner = sorted(Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
             return digest_of([[str(one.relative_to(path)), self.digest(one)] for one in inner])
         try:
             status = path.stat()
@@ -175,7 +199,7 @@ def content_digest(path: Path, size: int) -> str:
 
 
 def accepted_results(folder: Path) -> list[dict[str, Any]]:
-    """Count, by rule, results that were accepted though other code made them: rule, code before, code since, jobs."""
+    """Count, by rule, results that were accepted as they are: rule, code before (or NO_KEY), code since, jobs."""
     counts = Counter(
         (line["rule"], line["accepted"], line["code"]) for line in read_lines(folder / KEYS) if "accepted" in line
     )

@@ -6,13 +6,20 @@ whether the parameters have changed is answered by the keys of its outputs.
 """
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from ripeness.workflow.reruns import BY_PROBE, Reruns, explain, say_again, write_plan
+from ripeness.workflow.rerun_reasons import explain, say_again, take_as_they_are
+from ripeness.workflow.reruns import BY_PROBE, Reruns, write_plan
 from ripeness.workflow.result_keys import PLAN
 from ripeness.workflow.snakemake_patches.patch import Patch
+
+NO_TOUCH = (
+    "note: results are known by their keys and not by their times, and --touch gives them no key\n"
+    "hint: make explain STUDY=... ACCEPT=no-key takes results as they are of which nothing is known"
+)
 
 
 def decide_by_keys(workflow: Any, logs: Path) -> None:
@@ -23,7 +30,8 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
     from snakemake.jobs import Job
     from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
 
-    reruns = Reruns(str(logs.parent), accepts_code=os.environ.get("RIPENESS_ACCEPT") == "code")
+    is_asked = "RIPENESS_EXPLAIN" in os.environ  # by a dry run
+    reruns = Reruns(str(logs.parent), accepts=os.environ.get("RIPENESS_ACCEPT", "") if is_asked else "")
     postprocess, update_needrun, missing_output = Job.postprocess, DAG.update_needrun, Job.missing_output
     register = Job.register
 
@@ -32,12 +40,12 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
     def begin(job: Job, *arguments: Any, **options: Any) -> None:
         register(job, *arguments, **options)
-        if not job.dag.workflow.dryrun:
+        if not (workflow.dryrun or workflow.touch):
             reruns.begin(job)
 
     async def postprocess_and_note(job: Job, *arguments: Any, **options: Any) -> None:
         await postprocess(job, *arguments, **options)
-        if not options.get("error"):
+        if not (options.get("error") or workflow.touch):
             reruns.note(job)
 
     async def missing(job: Job, requested: Any) -> AsyncIterator[Any]:
@@ -49,12 +57,17 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         if not create_inventory:
             await update_needrun(dag, create_inventory)
             return
-        jobs, is_dry = [job for level in dag.toposorted() for job in level], dag.workflow.dryrun
+        jobs, is_dry = [job for level in dag.toposorted() for job in level], workflow.dryrun or workflow.touch
         reruns.find_elsewhere(jobs, is_dry=is_dry)
+        accepted = list(take_as_they_are(reruns, jobs)) if reruns.accepts else []
         await update_needrun(dag, create_inventory)
         planned = [job for job in dag.needrun_jobs() if job.output]
-        explain(reruns, jobs, planned)
+        explain(reruns, planned, accepted)
         say_again(reruns, planned)
+        if path := os.environ.get("RIPENESS_PLAN"):
+            write_plan(Path(path), reruns, jobs)
+        if workflow.touch:
+            print(NO_TOUCH, file=sys.stderr)
         if is_dry:
             return
         for job in planned:
