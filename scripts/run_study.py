@@ -27,9 +27,11 @@ from ripeness.runtime.wording import deciding_interval
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
-from ripeness.tables.finished_results import check_finished
+from ripeness.tables.finished_results import check_finished, damaged_files, is_cheap
+from ripeness.workflow.result_keys import Keys
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.workflow.snakemake_patches import register as patches
+from ripeness.workflow.snakemake_patches import rerun_by_keys
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs, costs_of
 from ripeness.workflow.usage_logs import cost_lines
@@ -126,6 +128,18 @@ def no_room(folder: Path) -> str:
     return ""
 
 
+def look_at_finished(results: Path) -> None:
+    """Let damaged tables, and those of other columns, be made again; UserError where that would need a GPU."""
+    found = damaged_files(results)
+    again = [path for path in found if rerun_by_keys.PATCH.is_made() and is_cheap(path)]
+    check_finished(results, {path: why for path, why in found.items() if path not in again})
+    Keys(results).forget(str(path.relative_to(results)) for path in again)
+    for path in again[:MOST_ERRORS]:
+        print(f"{found[path]}; it is made again", file=sys.stderr)
+    if len(again) > MOST_ERRORS:
+        print(f"... and {len(again) - MOST_ERRORS:,} more files", file=sys.stderr)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run the study and print the verdicts."""
     parser = argument_parser(__doc__)
@@ -141,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
         study = resolve(config, ROOT / "tasks")
     check_files(study)
     results = Path("results") / study.settings.study
-    check_finished(results)
+    look_at_finished(results)
     if warning := patches.warning():  # Snakemake says it too, but its output is not shown
         print(warning, file=sys.stderr)
     started = time.time()

@@ -1,10 +1,12 @@
 """Call Snakemake many times at the price of one start: a process that has imported it forks for each call.
 
 The project's modules are those of the checkout, imported once; the digests of code are those of the study's own copy.
+For every program of a job stands a script that makes its outputs, with nothing in them.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,8 @@ from pathlib import Path
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.workflow import code_digest, forecast, lookups, reruns, resources
+from ripeness.workflow.snakemake_patches import register
+register.PATCHES = [patch for patch in register.PATCHES if patch.id != "warm_starts"]  # whose programs are real
 for program in Path(sys.argv[1]).glob("*.py"):
     code_digest.digest(program)
 for call in sys.stdin:
@@ -45,12 +49,17 @@ for call in sys.stdin:
 
 
 class ForkedSnakemake:
-    """A process that has imported Snakemake."""
+    """A process that has imported Snakemake; its jobs find the stand-in for `python` in `folder`."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-c", SERVER, str(ROOT / "scripts")]
+    def __init__(self, folder: Path) -> None:
+        shutil.copy(ROOT / "benchmarks/stand_in.sh", folder / "python")
+        (folder / "python").chmod(0o755)
         self.server = subprocess.Popen(
-            command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", SERVER, str(ROOT / "scripts")],
+            env=ENVIRONMENT | {"PATH": f"{folder}:{ENVIRONMENT['PATH']}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def end(self) -> None:

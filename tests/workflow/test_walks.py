@@ -28,7 +28,7 @@ def steps(walk: Walk, *, runs: float) -> None:
 
 @pytest.fixture(scope="module")
 def pretended(tmp_path_factory) -> Study:
-    ForkedStudy.server = ForkedSnakemake()
+    ForkedStudy.server = ForkedSnakemake(tmp_path_factory.mktemp("stand in"))
     yield toy_study(tmp_path_factory.mktemp("pretended") / "a study", pretends=True)
     ForkedStudy.server.end()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from cut_study import Study
 from forked_snakemake import ForkedStudy
 from keys_model import Model
-from project import PARTS, ROOT
+from project import PARTS
 from test_keys import program
 from test_reruns import replace
 
@@ -30,7 +30,6 @@ def toy_study(folder: Path, *, pretends: bool = False) -> Study:
     """The smallest study, once run."""
     study = ForkedStudy(folder) if pretends else Study(folder)
     if pretends:
-        (folder / "scripts/warm/python").write_text((ROOT / "benchmarks/stand_in.sh").read_text())
         replace(folder / "rules/audit.smk", "terminal.say_warnings(Path(study_folder(None)))", "pass")
     config = study.config()
     config["series"]["nursery"]["pretrain"] |= SMALL

@@ -1,8 +1,8 @@
 """Check the finished files of a study before the next run, so that no damaged file is skipped.
 
-Snakemake looks at times only and counts such a file as done, and also a whole one that is another's: a table of other
-columns, or of another checkpoint. What costs little is looked at: the two ends of a cell's tables, the columns of all
-others.
+Neither Snakemake nor the keys of results look into a file, and count such a one as done, and also a whole one that is
+another's: a table of other columns, or of another checkpoint. What costs little is looked at: the two ends of a cell's
+tables, the columns of all others.
 """
 
 import csv
@@ -32,14 +32,24 @@ MADE_FROM = {
 }  # files from which others are made -> those that Snakemake is to make, or that lie between
 
 
-def check_finished(results: Path) -> None:
-    """Raise UserError that names a damaged or foreign file among tables, findings, figures and pages of a study."""
+def damaged_files(results: Path) -> dict[Path, str]:
+    """Find damaged and foreign files among tables, findings, figures and pages of a study, with what is wrong."""
     found = {}
     for path, check in checks_of(results):
         try:
             check(path)
         except UserError as error:
             found[path] = str(error).partition("\n")[0]
+    return found
+
+
+def is_cheap(path: Path) -> bool:
+    """Say whether a finished file is made again without a GPU."""
+    return path.name != "predictions.parquet" and "sensitivity" not in path.parts[-3:-1]
+
+
+def check_finished(results: Path, found: dict[Path, str]) -> None:
+    """Raise UserError that names `found` of damaged_files, unless there are none, and what else must be deleted."""
     if not found:
         return
     first, *others = map(str, found)

@@ -21,9 +21,17 @@ from ripeness.tables.columns import (
     read_tables,
     write_table,
 )
-from ripeness.tables.finished_results import check_finished, made_from
+from ripeness.tables.finished_results import check_finished as check_these
+from ripeness.tables.finished_results import damaged_files, is_cheap, made_from
+from ripeness.workflow.result_keys import Key, Keys
 
 ROOT = Path(__file__).parents[3]
+
+
+def check_finished(folder):
+    check_these(folder, damaged_files(folder))
+
+
 AGAIN = "hint: delete it; the next run makes it again"
 PLACE = {"study": "a", "series": "s", "checkpoint": "c"}
 TABLES = {
@@ -176,24 +184,53 @@ def test_all_such_files_are_named_at_once(results):
         check_finished(results)
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("tables/measurements.parquet", b"PAR1 and no end"),
-        ("findings.json", b"[]"),
-        ("provenance.json", b"{}"),
-        ("figures/gain.csv", b""),
-        ("audit/inputs.parquet", b"PAR1"),
-    ],
-)
-def test_make_study_does_not_pass_over_such_a_file(tmp_path, monkeypatch, name, content):
-    path = tmp_path / "results/nursery" / name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
+DAMAGED = {
+    "tables/measurements.parquet": b"PAR1 and no end",
+    "findings.json": b"[]",
+    "provenance.json": b"{}",
+    "figures/gain.csv": b"",
+    "audit/inputs.parquet": b"PAR1",
+}
+
+
+@pytest.fixture
+def damaged(tmp_path, monkeypatch):
+    """The folder of a study with a damaged file, and what `make study` would start in place of Snakemake."""
+    folder = tmp_path / "results/nursery"
     monkeypatch.chdir(tmp_path)
+
+    def damage(name, content):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+        Keys(folder).add(Key("rule", "settings", "code", "inputs"), [name])
+        return folder
+
+    return damage
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_make_study_has_a_damaged_file_made_again(damaged, capsys, name):
+    folder = damaged(name, DAMAGED[name])
+    run_study.look_at_finished(Path("results/nursery"))
+    assert f"results/nursery/{name} cannot be read: " in capsys.readouterr().err
+    assert Keys(folder).of(name) is None
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_make_study_does_not_pass_over_such_a_file_where_results_have_no_keys(damaged, monkeypatch, name):
+    damaged(name, DAMAGED[name])
+    monkeypatch.setenv("RIPENESS_PLAIN", "1")
     monkeypatch.setattr(run_study, "run_snakemake", lambda *_: pytest.fail("was started all the same"))
     with pytest.raises(UserError, match=rf"results/nursery/{name} cannot be read: .*\nhint: delete .*makes"):
         run_study.main(["--study", str(ROOT / "config.yaml")])
+
+
+@pytest.mark.parametrize("name", ["cells/s/c/d/io/full/seed1/predictions.parquet", "sensitivity/s/c.parquet"])
+def test_what_needs_a_gpu_is_not_made_again_unasked(damaged, name):
+    damaged(name, b"PAR1 and no end")
+    with pytest.raises(UserError, match=rf"results/nursery/{name} cannot be read: "):
+        run_study.look_at_finished(Path("results/nursery"))
+    assert is_cheap(Path("results/nursery/tables/sensitivity.parquet"))
 
 
 def test_cells_of_other_columns_or_of_another_checkpoint_are_not_collected(tmp_path):
