@@ -51,6 +51,7 @@ rule all:
     input:
         "<results>/report.html",
         rules.write_report.input,  # whatever of them is missing is made again
+        from_plan(lookups.collect.item_tables),
         from_plan(lookups.keep.kept_models),
 
 

@@ -1,6 +1,8 @@
 """A study in another folder than the project, with a title of signs that shells, rules and pages take up."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -61,6 +63,68 @@ def test_another_title_runs_the_report_alone(elsewhere):
     said = snakemake(elsewhere, "--cores", "2", "-n")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", said[said.index("Job stats:") :].split("\n\n")[0], re.MULTILINE))
     assert planned.keys() == {"record_provenance", "write_report", "all", "total"}
+
+
+# root writes everywhere, unless it gives this up
+WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.skipif(bool(WITHOUT_RIGHTS) and not shutil.which("setpriv"), reason="root needs setpriv to give up rights")
+def test_a_clone_that_cannot_be_written_serves_a_folder_of_ones_own(elsewhere, tmp_path):
+    clone, mine = elsewhere / "a clone", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "toy.yaml").write_text(yaml.safe_dump({"study": "toy", "title": TITLE, "theory": THEORY}))
+    shutil.copytree(elsewhere / "the results/results", mine / "results", copy_function=shutil.copyfile)
+    subprocess.run(["chmod", "-R", "a-w", str(clone)], check=True)
+    try:
+        command = [*WITHOUT_RIGHTS, sys.executable, "-m", "snakemake", "--cores", "2", "-s", str(clone / "Snakefile")]
+        command += ["--configfile", str(mine / "toy.yaml")]
+        options = {"env": ENVIRONMENT, "capture_output": True, "text": True, "timeout": HANG_SECONDS}
+        refused = subprocess.run([*command, "-n"], cwd=clone, check=False, **options)
+        assert refused.returncode == 2 and refused.stderr.count("hint: ") == 1, refused.stderr
+        assert "cannot be written, and Snakemake needs it even to plan" in refused.stderr
+        done = subprocess.run([*command, "--directory", str(mine)], cwd=tmp_path, check=False, **options)
+        assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr, done.stdout + done.stderr
+        (mine / "results/toy/findings.json").unlink()
+        done = subprocess.run([*command, "--directory", str(mine)], cwd=tmp_path, check=False, **options)
+        assert done.returncode == 0 and (mine / "results/toy/findings.json").exists(), done.stdout + done.stderr
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", str(clone)], check=True)
+
+
+MODULE = """
+configfile: "toy.yaml"
+
+
+module ripeness:
+    snakefile: {snakefile!r}
+    config: config
+
+
+use rule * from ripeness
+
+
+rule own:
+    default_target: True
+    input: "results/toy/findings.json"
+    output: "own.json"
+    shell: "cp {{input}} {{output}}"
+"""
+
+
+def test_a_module_of_another_workflow_takes_what_is_there_and_makes_what_has_changed(elsewhere, tmp_path):
+    """Without the times of files and Snakemake's metadata, as after a copy."""
+    shutil.copytree(elsewhere / "the results/results", tmp_path / "results", copy_function=shutil.copyfile)
+    (tmp_path / "Snakefile").write_text(MODULE.format(snakefile=str(elsewhere / "a clone/Snakefile")))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    options = {"cwd": tmp_path, "env": ENVIRONMENT, "capture_output": True, "text": True, "timeout": HANG_SECONDS}
+    ran = []
+    for theory in (THEORY, THEORY | {"seeds": [1, 3]}, THEORY | {"seeds": [1, 3]}):
+        (tmp_path / "toy.yaml").write_text(yaml.safe_dump({"study": "toy", "title": "Another", "theory": theory}))
+        done = subprocess.run(command, check=False, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        ran.append(re.findall(r"^(?:local)?rule (\w+):$", done.stdout + done.stderr, re.MULTILINE))
+    assert ran[0] == ["own"] and ran[1].count("simulate_linear_network") == 1 and "own" in ran[1] and not ran[2]
 
 
 def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):

@@ -68,7 +68,13 @@ def check_same_study(study: Study, results: Path, file: Path) -> list[str]:
 
 def note_study(study: Study, results: Path, file: Path) -> None:
     """Write down the study of this run for the next one."""
-    write_json(results / LAST, {"file": str(file.resolve()), "config": config_of(study)})
+    write_json(results / LAST, {"file": place_of(file), "config": config_of(study)})
+
+
+def place_of(file: Path) -> str:
+    """Return the path of a file: within this folder as seen from it, so that in a copy of the folder it is the copy."""
+    path, here = file.resolve(), Path.cwd().resolve()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def config_of(study: Study) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from ripeness.runtime.errors import UserError
+from ripeness.runtime.project import ROOT
 from ripeness.study.study_config import StudyConfig
 
 AUDITING = ("list_weights", "audit_inputs", "audit_results")
@@ -20,6 +21,17 @@ def end_refused(logs: Path) -> None:
         if match := re.search(r"^error: .*", text, re.MULTILINE | re.DOTALL):
             print(match[0].strip(), file=sys.stderr)
             sys.exit(2)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which Snakemake cannot keep its own files, such as a clone that others share."""
+    place = folder / ".snakemake"
+    if not os.access(place if place.exists() else folder, os.W_OK):
+        raise UserError(
+            f"{place} cannot be written, and Snakemake needs it even to plan\n"
+            f"hint: run it in a folder of your own: snakemake --snakefile {ROOT}/Snakefile --directory FOLDER ...; "
+            "results that you copy there (FOLDER/results) are used"
+        )
 
 
 def check_python(executable: str) -> None:

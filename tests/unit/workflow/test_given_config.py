@@ -1,6 +1,7 @@
 """How a study is given: whole, with numbers, and as the one whose results are in the folder."""
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,18 @@ def test_another_study_of_the_same_name_is_refused_and_a_changed_copy_is_not(tmp
         check_same_study(study_of(series=other), tmp_path, second)
     first.unlink()  # the file was renamed, or the folder was moved
     assert check_same_study(study_of(series=other), tmp_path, second)
+
+
+def test_in_a_copy_of_a_folder_the_copy_of_the_file_is_the_one_that_ran_last(tmp_path, monkeypatch):
+    folder = tmp_path / "clone"
+    (folder / "results/cut").mkdir(parents=True)
+    (folder / "cut.yaml").touch()
+    monkeypatch.chdir(folder)
+    note_study(study_of(), Path("results/cut"), Path("cut.yaml"))
+    shutil.copytree(folder, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    settings = CONFIG["series"]["nursery"]
+    changed = {"nursery": settings | {"pretrain": settings["pretrain"] | {"learning_rate": 4e-3}}}
+    assert check_same_study(study_of(series=changed), Path("results/cut"), Path("cut.yaml"))[1:] == [
+        "  series.nursery.pretrain.learning_rate: 0.003 -> 0.004"
+    ]

@@ -125,3 +125,23 @@ def test_what_a_run_that_was_broken_off_began_to_make_has_no_key_of_before(folde
     assert Keys(folder).of("cells").key == KEY
     Keys(folder).add(KEY, ["cells/predictions.parquet"])
     assert Keys(folder).of("cells/predictions.parquet").key == KEY
+
+
+def test_a_folder_whose_files_have_another_size_has_no_key_and_a_change_in_it_is_another_content(folder):
+    inner = folder / "cells" / "linked"
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "rows.jsonl").write_text("rows")
+    inner.symlink_to(folder / "elsewhere")
+    Keys(folder).add(KEY, ["cells", "cells/model"])
+    before = Contents(folder).digest(folder / "cells")
+    assert Keys(folder).of("cells").key == KEY and Contents(folder).digest(folder / "cells") == before
+    (folder / "elsewhere" / "rows.jsonl").write_text("other rows")
+    assert Keys(folder).of("cells") is None and Contents(folder).digest(folder / "cells") != before
+
+
+def test_weights_that_are_deleted_once_measured_leave_the_key_of_their_training(folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "weights").write_text("weights")
+    Keys(folder).add(KEY, ["model"])
+    (folder / "model" / "weights").unlink()
+    assert Keys(folder).of("model").key == KEY
