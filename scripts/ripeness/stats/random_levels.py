@@ -15,26 +15,26 @@ FEW_POINTS = 6  # from which a parabola is fitted to checkpoints, and a line to 
 WARNED = 0.3  # a lag-1 correlation above it calls for a warning
 
 
-class Part(NamedTuple):
+class Component(NamedTuple):
     """The variance of a mean that comes from one source, and its degrees of freedom."""
 
     variance: float
     df: float
 
 
-def combined(parts: Sequence[Part]) -> Part:
+def combined(parts: Sequence[Component]) -> Component:
     """Add independent variances; degrees of freedom after Satterthwaite (Biometrics 2, 1946) and Welch (1947)."""
     variance = sum(part.variance for part in parts)
     below = sum(part.variance**2 / part.df for part in parts)
-    return Part(variance, variance**2 / below if below > 0 else min(part.df for part in parts))
+    return Component(variance, variance**2 / below if below > 0 else min(part.df for part in parts))
 
 
-def larger(first: Part, second: Part) -> Part:
+def larger(first: Component, second: Component) -> Component:
     """Take the larger variance, with its degrees of freedom."""
     return first if first.variance >= second.variance else second
 
 
-def over_units(values: np.ndarray, weights: np.ndarray | None = None) -> Part | None:
+def over_units(values: np.ndarray, weights: np.ndarray | None = None) -> Component | None:
     """Compute the variance of the mean of `values` [units] of units drawn at random: s^2 / n with n - 1.
 
     With `weights` [units] it is that of the weighted mean, unbiased where all units vary alike; the degrees of freedom
@@ -42,23 +42,23 @@ def over_units(values: np.ndarray, weights: np.ndarray | None = None) -> Part | 
     """
     shares = np.full(len(values), 1.0) if weights is None else np.asarray(weights, float)
     shares = shares / shares.sum()
-    return cluster_part(shares * (values - shares @ values), shares)
+    return cluster_component(shares * (values - shares @ values), shares)
 
 
-def cluster_part(residuals: np.ndarray, shares: np.ndarray) -> Part | None:
+def cluster_component(residuals: np.ndarray, shares: np.ndarray) -> Component | None:
     """Compute the variance of a weighted mean from `residuals` [clusters], each times its share of the mean."""
     second, third = (shares**2).sum(), (shares**3).sum()
     left = second - 2 * third + second**2  # share of a unit's variance that its distance from the mean keeps
     if np.count_nonzero(shares) < 2 or left <= 0:
         return None
-    return Part(float((residuals**2).sum() * second / left), float(1 / second - 1))
+    return Component(float((residuals**2).sum() * second / left), float(1 / second - 1))
 
 
 def between_classes(
     first: np.ndarray,
     second: np.ndarray,
     weights: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
-) -> Part | None:
+) -> Component | None:
     """Compute the variance of the difference of the means of two classes of units (Welch, Biometrika 34, 1947).
 
     Where one class has a single unit its variance is taken to be that of the other class, as a pooled variance does.
@@ -72,10 +72,10 @@ def between_classes(
         return combined(known)
     if not known:
         return None
-    return Part(known[0].variance * (known[0].df + 2), known[0].df)  # s^2 / n + s^2, n = df + 1
+    return Component(known[0].variance * (known[0].df + 2), known[0].df)  # s^2 / n + s^2, n = df + 1
 
 
-def over_crossed(values: np.ndarray, weights: np.ndarray, first: np.ndarray, second: np.ndarray) -> Part | None:
+def over_crossed(values: np.ndarray, weights: np.ndarray, first: np.ndarray, second: np.ndarray) -> Component | None:
     """Compute the variance of a weighted mean of cells that cross two random levels, as datasets tuned on and asked do.
 
     `values`, `weights` and the codes `first` and `second` are [cells]. The variance is that of the one level plus that
@@ -86,15 +86,15 @@ def over_crossed(values: np.ndarray, weights: np.ndarray, first: np.ndarray, sec
     shares = weights / weights.sum()
     residuals = shares * (values - shares @ values)
     levels = [compact(first), compact(second)]
-    one, other = (cluster_part(np.bincount(codes, residuals), np.bincount(codes, shares)) for codes in levels)
+    one, other = (cluster_component(np.bincount(codes, residuals), np.bincount(codes, shares)) for codes in levels)
     if one is None or other is None:
         return None
     cells = left_of_cells(values, first, second) * float(shares @ shares)
     both = combined([one, other])
-    return Part(max(both.variance - cells, one.variance, other.variance), both.df)
+    return Component(max(both.variance - cells, one.variance, other.variance), both.df)
 
 
-def over_pairs(values: np.ndarray, first: np.ndarray, second: np.ndarray, kind: np.ndarray) -> Part | None:
+def over_pairs(values: np.ndarray, first: np.ndarray, second: np.ndarray, kind: np.ndarray) -> Component | None:
     """Compute the variance of the mean of ordered pairs of units, where a unit is first in some and second in others.
 
     `values`, the codes of units `first` and `second`, and the `kind` of both are [pairs]. A unit moves all pairs that
@@ -116,7 +116,7 @@ def over_pairs(values: np.ndarray, first: np.ndarray, second: np.ndarray, kind: 
             squares += float(((moved - moved.mean()) ** 2).sum())
             own += (2 * factor**2 - 1) * left_of_cells(values[here], first[here], second[here])
             df += n - 1
-    return Part(max(squares - own, squares / 2) / df * spread, df) if df else None
+    return Component(max(squares - own, squares / 2) / df * spread, df) if df else None
 
 
 def left_of_cells(values: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
@@ -171,7 +171,7 @@ def lag_one(place: np.ndarray, values: np.ndarray) -> float:
     return float(np.interp(measured, np.maximum.accumulate(expected), CORRELATIONS))
 
 
-def over_checkpoints(place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0) -> Part | None:
+def over_checkpoints(place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0) -> Component | None:
     """Compute what the scatter of checkpoints about a smooth curve does to a weighted sum of the mean over units.
 
     `place` [points] is the logarithm of tokens, `values` [points, units], `weights` [points]. The curve is a parabola,
@@ -184,10 +184,10 @@ def over_checkpoints(place: np.ndarray, values: np.ndarray, weights: np.ndarray,
     kept = left @ noise
     free = float(np.trace(kept))
     variance = float(((left @ values.mean(axis=1)) ** 2).sum()) / free
-    return Part(variance * float(weights @ noise @ weights), free**2 / float(np.trace(kept @ kept)))
+    return Component(variance * float(weights @ noise @ weights), free**2 / float(np.trace(kept @ kept)))
 
 
-def shared_by_units(place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0) -> Part | None:
+def shared_by_units(place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0) -> Component | None:
     """Compute what checkpoints that are high or low for all units alike do to the same sum, see `over_checkpoints`.
 
     Each unit's own scatter is in the scatter of units already; what all units share is not. It is the scatter of the
@@ -200,14 +200,14 @@ def shared_by_units(place: np.ndarray, values: np.ndarray, weights: np.ndarray, 
     noise = correlated(len(place), rho)
     free = (n - 1) * float(np.trace(left_by_curve(place) @ noise))
     own = float((apart**2).sum()) / free / n * float(weights @ noise @ weights)
-    return Part(max(whole.variance - own, 0.0), whole.df)
+    return Component(max(whole.variance - own, 0.0), whole.df)
 
 
-def pooled_repeats(values: Sequence[np.ndarray]) -> Part | None:
+def pooled_repeats(values: Sequence[np.ndarray]) -> Component | None:
     """Pool the variance of one repeat over `values`, arrays of repeats of the same thing; None without two repeats.
 
     Where one dataset has one seed, the others tell how much seeds differ (a one-way analysis of variance).
     """
     several = [np.asarray(own, float) for own in values if len(own) > 1]
     df = sum(len(own) - 1 for own in several)
-    return Part(float(sum(((own - own.mean()) ** 2).sum() for own in several)) / df, df) if df else None
+    return Component(float(sum(((own - own.mean()) ** 2).sum() for own in several)) / df, df) if df else None

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from ripeness.stats.random_levels import (
-    Part,
+    Component,
     between_classes,
     combined,
     correlated,
@@ -24,11 +24,11 @@ from ripeness.stats.random_levels import (
 N = 400
 
 
-def reach(part: Part) -> float:
+def reach(part: Component) -> float:
     return float(special.stdtrit(part.df, 0.975)) * part.variance**0.5
 
 
-def coverage(draw: Callable[[np.random.Generator], tuple[float, Part | None]], seed: int, n: int = N) -> float:
+def coverage(draw: Callable[[np.random.Generator], tuple[float, Component | None]], seed: int, n: int = N) -> float:
     """Count how often 0 is within the interval, in percent."""
     rng = np.random.default_rng(seed)
     drawn = [draw(rng) for _ in range(n)]
@@ -219,10 +219,10 @@ def test_repeats_are_pooled_over_what_has_them():
     repeats = [np.array([0.1, 0.3]), np.array([0.5]), np.array([0.2, 0.2, 0.5])]
     part = pooled_repeats(repeats)
     assert part is not None
-    assert part == pytest.approx(Part((0.02 + 0.06) / 3, 3))
+    assert part == pytest.approx(Component((0.02 + 0.06) / 3, 3))
     assert pooled_repeats([np.array([0.5]), np.array([0.1])]) is None
 
 
 def test_no_variance_keeps_the_fewest_degrees_of_freedom():
-    assert combined([Part(0.0, 5.0), Part(0.0, 2.0)]) == Part(0.0, 2.0)
-    assert larger(Part(1.0, 2.0), Part(2.0, 9.0)) == Part(2.0, 9.0)
+    assert combined([Component(0.0, 5.0), Component(0.0, 2.0)]) == Component(0.0, 2.0)
+    assert larger(Component(1.0, 2.0), Component(2.0, 9.0)) == Component(2.0, 9.0)
