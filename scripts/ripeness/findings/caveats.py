@@ -31,6 +31,13 @@ def n_seeds_of(rows: list[Row]) -> int:
     return min((len(found) for found in seeds.values()), default=0)
 
 
+def is_borrowed(rows: list[Row]) -> bool:
+    """Say whether datasets with one tuning seed borrow the variation of seeds from others with more."""
+    return n_seeds_of(rows) == 1 and len({(row.series, row.dataset, row.seed) for row in rows}) > len(
+        {(row.series, row.dataset) for row in rows}
+    )
+
+
 def most_checkpoints(rows: list[Row]) -> int:
     """Count the most checkpoints of one series that rows of tuned models are from."""
     found: dict[str, set[str]] = {}
@@ -43,7 +50,7 @@ def with_counts(finding: Finding, scores: Scores, rows: list[Row], *, n_items: i
     """Put into a finding on tuned models how much it rests on."""
     return replace(
         finding,
-        covers=covers(len(scores.checkpoints), n_seeds_of(rows)),
+        covers=covers_at_large(len(scores.checkpoints), rows),
         n_seeds=n_seeds_of(rows),
         n_checkpoints=len({(row.series, row.checkpoint) for row in rows}),
         n_items=n_items,
@@ -60,14 +67,29 @@ def covers(n_series: int, n_seeds: int) -> str:
     return f"{covered}; {runs} and the datasets are taken as they are"
 
 
+def covers_at_large(n_series: int, rows: list[Row]) -> str:
+    """Say in words what the interval of tuned models on datasets like these covers; no rows for untouched models."""
+    n_seeds = n_seeds_of(rows)
+    seeds = {0: [], 1: [] if not is_borrowed(rows) else ["tuning seeds (borrowed from the datasets with several)"]}
+    covered = ["datasets", "checkpoints", "test items", *seeds.get(n_seeds, [f"{n_seeds} tuning seeds"])]
+    if n_series >= MIN_RUNS:
+        return listed([*covered, f"{n_series} pre-training runs"])
+    runs = (
+        "one pre-training run is taken as it is" if n_series == 1 else f"{n_series} pre-training runs are taken as is"
+    )
+    return f"{listed(covered)}; {runs}"
+
+
 def shared_caveats(scores: Scores, rows: list[Row], settings: Settings) -> list[str]:
     """List caveats on runs, seeds, annealed checkpoints and learning rates of these tuned rows."""
     caveats = []
     if len(scores.checkpoints) < MIN_RUNS:
         caveats.append("Checkpoints of one pre-training run share its seed: the result is about this run alone.")
     seeds = n_seeds_of(rows)
-    if seeds == 1:
-        caveats.append("One tuning seed: the interval covers items only, and seeds may differ by more than that.")
+    if seeds == 1 and is_borrowed(rows):
+        caveats.append("Some datasets have one tuning seed: seeds are taken to differ there as they do on the others.")
+    elif seeds == 1:
+        caveats.append("One tuning seed: no interval covers how seeds differ.")
     elif seeds == 2:
         caveats.append("Two tuning seeds give a rough idea of their variation; the interval is wide for it.")
     apart = [p for points in scores.checkpoints.values() for p in set(points) - set(trend(points))]

@@ -49,7 +49,8 @@ class Finding:
 
     The words of the claim (`id`, `claim`, `source`, `figure`, `unit`) are put in by `Claim.test`, the verdict and all
     that rests on it (`p_value` to `decided_confidence`, `parts`) by `deciding.adjusted`. A judge gives the `tests` that
-    decide: alternatives, of one of which all parts must hold; none where the claim may not be decided.
+    decide: alternatives, of one of which all parts must hold; none where the claim may not be decided. `on_these` is
+    the effect with its interval on the datasets of the study, where the claim is about datasets like these.
     """
 
     id: str = ""
@@ -66,6 +67,7 @@ class Finding:
     smallest: float | None = None
     expects: str = ""
     part: str = ""
+    on_these: Mapping[str, float] | None = None
     covers: str = "nothing"
     n_checkpoints: int = 0
     n_seeds: int = 0

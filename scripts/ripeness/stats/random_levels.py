@@ -187,20 +187,23 @@ def over_checkpoints(place: np.ndarray, values: np.ndarray, weights: np.ndarray,
     return Component(variance * float(weights @ noise @ weights), free**2 / float(np.trace(kept @ kept)))
 
 
-def shared_by_units(place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0) -> Component | None:
-    """Compute what checkpoints that are high or low for all units alike do to the same sum, see `over_checkpoints`.
+def own_and_shared(
+    place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0
+) -> tuple[Component, Component | None] | None:
+    """Split the scatter of checkpoints into that of each unit and that which is high or low for all units alike.
 
-    Each unit's own scatter is in the scatter of units already; what all units share is not. It is the scatter of the
-    mean less that of units about it, 0 where that is less. None below 4 points or 2 units.
+    Both are what they do to the same sum, see `over_checkpoints`. What units have of their own is in the scatter of
+    units already; what all share is not: the scatter of the mean less that of units about it, 0 where that is less.
+    Nothing is shared by one unit. None below 4 points.
     """
     n, whole = values.shape[1], over_checkpoints(place, values, weights, rho)
     if whole is None or n < 2:
-        return None
+        return (whole, None) if whole else None
     apart = left_by_curve(place) @ (values - values.mean(axis=1, keepdims=True))
     noise = correlated(len(place), rho)
     free = (n - 1) * float(np.trace(left_by_curve(place) @ noise))
     own = float((apart**2).sum()) / free / n * float(weights @ noise @ weights)
-    return Component(max(whole.variance - own, 0.0), whole.df)
+    return Component(own, (n - 1) * whole.df), Component(max(whole.variance - own, 0.0), whole.df)
 
 
 def pooled_repeats(values: Sequence[np.ndarray]) -> Component | None:

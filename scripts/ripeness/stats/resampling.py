@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from ripeness.stats.random_levels import Component, combined
 from ripeness.stats.verdicts import POWER
 
 AT_ONCE = 200_000  # numbers of a matrix that is made and used up part by part
@@ -151,35 +152,56 @@ def estimate(replicates: np.ndarray, *, n_items: int, confidence: float, above: 
     effect = float(replicates[0])
     if np.isnan(effect):
         return Estimate(*[np.nan] * 7)
-    items = float(np.nanvar(replicates[1:], ddof=1))
-    # Where all items agree a bootstrap sees no variation; plus-four (Agresti and Coull 1998) keeps some.
+    levels = components_above(above, len(replicates) - 1) if above else []
+    whole = combined([item_component(replicates, n_items), *(level for level in levels if level)])
+    return with_interval(effect, whole.variance**0.5, df=whole.df, confidence=confidence)
+
+
+def item_component(replicates: np.ndarray, n_items: int) -> Component:
+    """Take the variance over items from draws [1 + n].
+
+    Where all items agree a bootstrap sees no variation; plus-four (Agresti and Coull 1998) keeps some.
+    """
     share = 2 / (n_items + 4)
-    parts = [(max(items, share * (1 - share) / n_items), max(n_items - 1, 1))]
-    parts += variances_above(above, len(replicates) - 1) if above else []
-    variance = sum(part for part, _ in parts)
-    df = variance**2 / sum(part**2 / free for part, free in parts)
-    return with_interval(effect, np.sqrt(variance), df=df, confidence=confidence)
+    least = share * (1 - share) / n_items
+    return Component(max(float(np.nanvar(replicates[1:], ddof=1)), least), max(n_items - 1, 1))
 
 
-def variances_above(above: Above, draws: int) -> list[tuple[float, int]]:
-    """Estimate variance and degrees of freedom of a statistic by redrawing the members of one unit after the other."""
-    parts = []
+def components_above(above: Above, draws: int) -> list[Component | None]:
+    """Estimate what redrawing the members of each level does to a statistic; None for a level without repeats.
+
+    Units are redrawn one after the other. One with a single member borrows: it is taken to vary as one member of the
+    others does in the mean.
+    """
+    found: list[Component | None] = []
     for level in above.levels:
+        known, singles, alone = [], 0, []
         for unit in np.unique(level.unit):
             inside = level.unit == unit
             names, member = np.unique(level.member[inside], return_inverse=True)
             if len(names) < 2:
+                singles += 1
                 continue
-            counts, weight = redraw(len(names), draws, above.rng)
-            moved = []
-            width = max(1, AT_ONCE // len(inside))
-            for first in range(0, draws, width):
-                drawn = counts[first : first + width].T * weight
-                weights = np.ones((len(inside), drawn.shape[1]))
-                weights[inside] = drawn[member]
-                moved.append(above.statistic(weights))
-            parts.append((float(np.nanvar(np.concatenate(moved), ddof=1)), len(names) - 1))
-    return parts
+            variance = moved_by(above, inside, member, draws)
+            known.append(Component(variance, len(names) - 1))
+            alone.append(variance * len(names))
+        if known and singles:
+            known.append(Component(singles * float(np.mean(alone)), sum(part.df for part in known)))
+        found.append(combined(known) if known else None)
+    return found
+
+
+def moved_by(above: Above, inside: np.ndarray, member: np.ndarray, draws: int) -> float:
+    """Compute the variance of the statistic under redraws of the members [rows inside] of one unit."""
+    counts, weight = redraw(member.max() + 1, draws, above.rng)
+    moved = []
+    width = max(1, AT_ONCE // len(inside))
+    for first in range(0, draws, width):
+        drawn = counts[first : first + width].T * weight
+        weights = np.ones((len(inside), drawn.shape[1]))
+        weights[inside] = drawn[member]
+        moved.append(above.statistic(weights))
+    return float(np.nanvar(np.concatenate(moved), ddof=1))
 
 
 def with_interval(effect: float, se: float, *, df: float, confidence: float) -> Estimate:

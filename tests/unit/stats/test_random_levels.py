@@ -17,8 +17,8 @@ from ripeness.stats.random_levels import (
     over_crossed,
     over_pairs,
     over_units,
+    own_and_shared,
     pooled_repeats,
-    shared_by_units,
 )
 
 N = 400
@@ -194,11 +194,20 @@ def test_one_short_curve_is_not_said_to_be_correlated():
 def test_what_all_datasets_share_is_added_and_what_they_do_not_is_left_out():
     place, weights = np.arange(10.0), late_half(10)
     rng = np.random.default_rng(6)
-    alone = [shared_by_units(place, noise(rng, 10, 0.0, 8), weights) for _ in range(200)]
-    both = [shared_by_units(place, noise(rng, 10, 0.0, 8) + noise(rng, 10, 0.0, 1), weights) for _ in range(200)]
-    means = [np.mean([part.variance for part in parts if part]) for parts in (alone, both)]
-    assert means[0] < 0.25 / 8  # of the 1 / (5 * 8) that is in the scatter of datasets already
-    assert means[1] == pytest.approx(1 / 5, rel=0.1)
+    alone = [own_and_shared(place, noise(rng, 10, 0.0, 8), weights) for _ in range(200)]
+    both = [own_and_shared(place, noise(rng, 10, 0.0, 8) + noise(rng, 10, 0.0, 1), weights) for _ in range(200)]
+    own, shared = np.mean([[[part.variance for part in found] for found in kind] for kind in (alone, both)], axis=1).T
+    assert own == pytest.approx([1 / 40, 1 / 40], rel=0.1)  # 8 datasets, the mean of 5 checkpoints
+    assert shared[0] < 0.25 / 40
+    assert shared[1] == pytest.approx(1 / 5, rel=0.1)
+
+
+def test_one_dataset_shares_nothing():
+    found = own_and_shared(np.arange(5.0), np.array([[0.1, 0.3, 0.2, 0.2, 0.5]]).T, np.full(5, 0.2))
+    assert found is not None
+    assert found[0].variance > 0
+    assert found[1] is None
+    assert own_and_shared(np.arange(3.0), np.zeros((3, 2)), np.full(3, 1 / 3)) is None
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
@@ -207,10 +216,10 @@ def test_datasets_with_shared_checkpoints_cover(shared):
 
     def draw(rng):
         values = 0.5 * rng.standard_normal(6) + rng.standard_normal((4, 6)) + shared * rng.standard_normal((4, 1))
-        means = over_units(values.mean(axis=0))
-        together = shared_by_units(place, values, weights)
-        assert means is not None and together is not None
-        return values.mean(), combined([means, together])
+        means, found = over_units(values.mean(axis=0)), own_and_shared(place, values, weights)
+        assert means is not None
+        assert found is not None
+        return values.mean(), combined([means, found[1]])
 
     assert 92 <= coverage(draw, seed=7) <= 98
 

@@ -9,16 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from ripeness.findings.caveats import covers, levels_of, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.caveats import covers_at_large, n_seeds_of, one_answer, shared_caveats
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, undecided, with_effect
-from ripeness.findings.format_spread.models import Group, Models, Unit, early_minus_late, models_of
+from ripeness.findings.finding import Finding, Settings, listed, number, signed, undecided
+from ripeness.findings.format_spread.falls import FEW, Fall, deviation_of, fall
+from ripeness.findings.format_spread.models import Models, Unit, models_of
 from ripeness.findings.format_spread.without_items import judge as judge_without_items
 from ripeness.findings.needs import has_items
-from ripeness.findings.pairs import generator
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, kendall, mean_of, ratio
+from ripeness.findings.two_estimates import on_other_scale, shown, two_lines, with_both
+from ripeness.stats.resampling import mean_of
 from ripeness.stats.verdicts import verdict_of
 
 CEILING = 0.95
@@ -40,7 +41,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(Finding(), "no dataset was asked in two formats or more")
     name, models = next(iter(conditions.items()))
     finding = Finding(
-        covers=covers(len(scores.checkpoints), n_seeds_of(models.rows) if name == "tuned" else 0),
+        covers=covers_at_large(len(scores.checkpoints), models.rows if name == "tuned" else []),
         n_seeds=n_seeds_of(models.rows) if name == "tuned" else 0,
         n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in models.groups if g.is_off_floor}),
         n_items=models.n_items,
@@ -51,16 +52,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if main is None:
         need = f"{settings.min_checkpoints} checkpoints at which a dataset is off its floor"
         return undecided(finding, f"a trend needs {need}, and no dataset has as many")
-    result, tau = main
-    finding = replace(
-        finding,
-        statement=sentence(name, halves(models.units), result=result, tau=tau)
-        + before_tuning(falls.get("untouched") if name == "tuned" else None),
-        caveats=tuple(shared_caveats(scores, rows := models.rows if name == "tuned" else [], settings))
-        + tuple(one_answer(in_any_format(scores), [(row, row.dataset) for row in rows])),
-    )
-    extra = spread_caveats(name, falls, models=models, settings=settings)
-    return with_effect(replace(finding, caveats=(*finding.caveats, *extra)), result, settings)
+    rows = models.rows if name == "tuned" else []
+    caveats = [
+        *shared_caveats(scores, rows, settings),
+        *one_answer(in_any_format(scores), [(row, row.dataset) for row in rows]),
+        *spread_caveats(name, falls, models=models, settings=settings),
+    ]
+    said = sentence(name, halves(models.units), main, settings)
+    before = before_tuning(falls.get("untouched") if name == "tuned" else None)
+    finding = replace(finding, statement=said + before, caveats=tuple(caveats))
+    return with_both(finding, main.both, settings, too_few=FEW, is_tuned=name == "tuned")
 
 
 CLAIM = Claim(
@@ -81,43 +82,6 @@ def in_any_format(scores: Scores) -> Scores:
     return replace(scores, one_answer=frozenset(alike))
 
 
-def fall(models: Models, units: list[Unit], settings: Settings) -> tuple[Estimate, float] | None:
-    """Estimate the fall of the standard deviation over formats; with its rank correlation with tokens as measured.
-
-    Both are means over series and datasets; None where no dataset has enough checkpoints.
-    """
-    if not units:
-        return None
-    groups = [group for unit in units for group in unit.groups]
-    rows = [row for group in groups for row in group.rows]
-    variance = np.concatenate([group.variance for group in groups])[:, None]
-    place = np.repeat(np.arange(len(groups)), [len(group.rows) for group in groups])
-    ends = np.cumsum([len(unit.groups) for unit in units])[:-1]
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        deviation = np.sqrt(np.maximum(grouped_means(variance, weights, place), 0))
-        # A run that is drawn twice counts twice: weights within a group cancel, between groups they do not.
-        share = grouped_means(weights, np.ones((len(place), 1)), place)
-        changes = np.stack([early_minus_late(part) for part in np.split(deviation, ends)])
-        shares = np.stack([part.mean(axis=0) for part in np.split(share, ends)])
-        shares = np.where(np.isnan(changes), 0, shares)
-        return ratio((np.nan_to_num(changes) * shares).sum(axis=0), shares.sum(axis=0))
-
-    result = estimate(
-        mean_of(np.stack([unit.fall for unit in units])),
-        n_items=models.n_items,
-        confidence=settings.confidence,
-        above=Above(statistic, levels_of(rows), generator(settings, CLAIM.id)),
-    )
-    taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
-    return result, float(mean_of(np.concatenate(taus)))
-
-
-def deviation_of(group: Group) -> float:
-    """Take the standard deviation over formats of the mean model, noise removed."""
-    return max(float(np.nanmean(group.variance)), 0.0) ** 0.5
-
-
 def halves(units: list[Unit]) -> dict[str, tuple[float, float]]:
     """Average the spread and the null spread over the earlier and the later half."""
     values: dict[str, list[tuple[float, float]]] = {"early": [], "late": []}
@@ -128,29 +92,33 @@ def halves(units: list[Unit]) -> dict[str, tuple[float, float]]:
     return {name: tuple(np.mean(found, axis=0).tolist()) for name, found in values.items()}
 
 
-def sentence(name: str, found: dict[str, tuple[float, float]], *, result: Estimate, tau: float) -> str:
-    """Say what the format did to the score early and late."""
+def sentence(name: str, found: dict[str, tuple[float, float]], main: Fall, settings: Settings) -> str:
+    """Say what the format did to the score early and late, and by how much that fell."""
     early, late = found["early"], found["late"]
     return (
         f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[0]:.2f} "
         f"apart at earlier checkpoints ({early[1]:.2f} by chance alone) and {late[0]:.2f} at later ones "
-        f"({late[1]:.2f} by chance), a fall of {signed(result.effect)} {between(result.low, result.high)} "
-        "in the score's standard deviation over formats without chance "
-        f"(Kendall's tau with tokens {signed(tau)})"
+        f"({late[1]:.2f} by chance). The fall of the score's standard deviation over formats, without chance. "
+        f"{two_lines(main.both)} Kendall's tau of the standard deviation with tokens: {signed(main.tau)}."
+        f"{on_both_scales(main, settings)}"
     )
 
 
-def before_tuning(found: tuple[Estimate, float] | None) -> str:
-    """Add the fall in the untouched checkpoints to the sentence, where there is one, and end it."""
-    if found is None:
-        return "."
-    result, _ = found
-    return f"; before tuning the fall is {signed(result.effect)} {between(result.low, result.high)}."
+def on_both_scales(main: Fall, settings: Settings) -> str:
+    """Say what the fall is in log-odds where scores move, and whether that is another verdict."""
+    if not main.is_moving:
+        return ""
+    return on_other_scale(main.both, main.log_odds, settings)
+
+
+def before_tuning(found: Fall | None) -> str:
+    """Add the fall in the untouched checkpoints, where there is one."""
+    return f" Before tuning: {shown(found.both.shown)}." if found else ""
 
 
 def spread_caveats(
     name: str,
-    falls: dict[str, tuple[Estimate, float] | None],
+    falls: dict[str, Fall | None],
     *,
     models: Models,
     settings: Settings,
@@ -165,9 +133,7 @@ def spread_caveats(
         )
     every = fall(models, models.all_units, settings) if on_floor else None
     if every is not None:
-        caveats.append(
-            f"With the pairs at the floor the fall is {signed(every[0].effect)} {between(every[0].low, every[0].high)}."
-        )
+        caveats.append(f"With the pairs at the floor the fall is {shown(every.both.shown)}.")
     high = ceiling(models.units)
     if high:
         caveats.append(
@@ -180,7 +146,10 @@ def spread_caveats(
     elif main is None or other is None:
         caveats.append("The untouched checkpoints do not allow the same comparison.")
     else:
-        verdicts = [verdict_of(one.low, one.high, smallest=settings.smallest_effect) for one in (main[0], other[0])]
+        verdicts = [
+            verdict_of(one.low, one.high, smallest=settings.smallest_effect)
+            for one in (main.both.shown, other.both.shown)
+        ]
         if verdicts[0] != verdicts[1]:
             caveats.append(f"Tested alone, the claim is {verdicts[0]} after tuning and {verdicts[1]} before.")
     return caveats

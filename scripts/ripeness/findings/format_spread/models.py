@@ -22,7 +22,8 @@ class Group:
     """One dataset at one checkpoint: its models, as measured, and whether there is anything for a format to change.
 
     `variance` [models] over formats, noise removed, and `score` [models, formats]; `spread`, `null` and `null_high`
-    are those of the mean model: best minus worst format, by chance alone, and the end of that band.
+    are those of the mean model: best minus worst format, by chance alone, and the end of that band. `alone` is the
+    share of the item variance of the mean over models that models do not share.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Group:
     null: float
     null_high: float
     is_off_floor: bool
+    alone: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Unit:
 
     groups: list[Group]
     fall: np.ndarray
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of all groups."""
+        return self.groups[0].dataset
 
 
 @dataclass
@@ -128,12 +135,22 @@ def add_dataset(
                 null=float(null.mean()),
                 null_high=float(np.quantile(null.mean(axis=0), 0.95)),
                 is_off_floor=bool(np.nanmax(mean_of(score - ground)) > settings.learned_margin),
+                alone=share_alone(variance[:, 1:]),
             )
         )
         deviations.append(np.sqrt(np.maximum(mean_of(variance), 0)))
     models.groups += groups
     models.units += unit_of(groups, deviations, [group.is_off_floor for group in groups], settings)
     models.all_units += unit_of(groups, deviations, [True] * len(groups), settings)
+
+
+def share_alone(drawn: np.ndarray) -> float:
+    """Compute the share of the variance of the mean over models, drawn [models, draws], that models do not share."""
+    n, whole = len(drawn), float(np.nanvar(mean_of(drawn)))
+    if n < 2 or whole <= 0:
+        return 0.0
+    each = float(np.nanmean(np.nanvar(drawn, axis=1)))
+    return min(max(each - whole, 0.0) / (n - 1) / whole, 1.0)
 
 
 def unit_of(groups: list[Group], deviations: list[np.ndarray], wanted: list[bool], settings: Settings) -> list[Unit]:

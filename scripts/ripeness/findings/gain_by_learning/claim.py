@@ -5,23 +5,30 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from ripeness.findings.caveats import covers, missing_cells, most_checkpoints, n_seeds_of, one_answer, shared_caveats
+from ripeness.findings.caveats import (
+    covers_at_large,
+    missing_cells,
+    most_checkpoints,
+    n_seeds_of,
+    one_answer,
+    shared_caveats,
+)
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
-    between,
     listed,
     numbers,
     on_enough,
     signed,
     undecided,
-    with_effect,
 )
+from ripeness.findings.gain_by_learning.classes import FEW, Classes, classes_of
 from ripeness.findings.gain_by_learning.gains import (
     NO_GAINS,
     Gains,
     difference,
+    difference_drawn,
     gains_of,
     group_means,
     mean_gain,
@@ -32,6 +39,8 @@ from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import late, trend
 from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
+from ripeness.findings.two_estimates import Both, both_of, on_other_scale, two_lines, with_both
+from ripeness.stats.at_large import sources_of
 from ripeness.stats.resampling import Estimate
 
 
@@ -42,12 +51,13 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     mean gains over the late half of the checkpoints; `details` have every checkpoint.
     """
     measurements, scores = tables.floors, tables.scores
-    gains, main, last, details = collected(measurements, scores, settings)
+    late_half = {point for found in scores.checkpoints.values() for point in late(trend(found))}
+    gains, main, last, details = collected(measurements, scores, settings, late_half)
     if not gains.found:
         reason = f"no pair of a model tuned by {settings.method!r} and its untouched checkpoint was measured"
         return undecided(Finding(), reason)
     finding = Finding(
-        covers=covers(len(scores.checkpoints), n_seeds_of(gains.rows)),
+        covers=covers_at_large(len(scores.checkpoints), gains.rows),
         n_seeds=n_seeds_of(gains.rows),
         n_checkpoints=len({(row.series, row.checkpoint) for row in main.rows}),
         n_items=n_items_of(gains),
@@ -55,22 +65,26 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     if max(len(trend(found)) for found in scores.checkpoints.values()) < 2:
         return undecided(finding, "one checkpoint of a series cannot show what pre-training teaches")
-    result = difference(main, settings)
-    if result is None:
+    drawn = difference_drawn(main, settings)
+    if drawn is None:
         kinds = [kind for kind, names in classed(main).items() if names]
         tuned = f"every dataset is {kinds[0]}" if len(kinds) == 1 else "no model was tuned"
         return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
     caveats = [
         *shared_caveats(scores, main.rows, settings),
-        *missing_cells(
-            scores, main.rows, [point for found in scores.checkpoints.values() for point in late(trend(found))]
-        ),
+        *missing_cells(scores, main.rows, late_half),
         *one_answer(scores, [(row, row.dataset) for row in main.rows]),
         *gain_caveats(main),
     ]
-    statement = sentence(main, result, difference(last, settings))
+    points = [point for found in scores.checkpoints.values() for point in trend(found)]
+    is_late = [point in late_half for point in points]
+    classes = classes_of(main, gains, points)
+    sources = sources_of(*drawn, classes.courses(points, is_late), n_items=n_items_of(main))
+    both = both_of(float(drawn[0][0]), classes.component("gain"), sources, settings)
+    statement = sentence(main, both, difference(last, settings), in_log_odds(classes, both, settings))
     finding = replace(finding, statement=statement, caveats=tuple(caveats))
-    return on_enough(with_effect(finding, result, settings), most_checkpoints(gains.rows), settings)
+    finding = with_both(finding, both, settings, too_few=FEW)
+    return on_enough(finding, most_checkpoints(gains.rows), settings)
 
 
 CLAIM = Claim(
@@ -86,10 +100,9 @@ CLAIM = Claim(
 
 
 def collected(
-    measurements: pl.DataFrame, scores: Scores, settings: Settings
+    measurements: pl.DataFrame, scores: Scores, settings: Settings, late_half: set[Point]
 ) -> tuple[Gains, Gains, Gains, tuple[dict[str, object], ...]]:
     """Collect gains at all checkpoints, at the later half and at the last ones, and the rows of `details`."""
-    late_half = {point for found in scores.checkpoints.values() for point in late(trend(found))}
     ends = {point for found in scores.checkpoints.values() for point in trend(found)[-1:]}
     gains, main, last = NO_GAINS, NO_GAINS, NO_GAINS
     details = []
@@ -112,17 +125,23 @@ def classed(gains: Gains) -> dict[str, list[str]]:
     }
 
 
-def sentence(gains: Gains, result: Estimate, last: Estimate | None) -> str:
-    """Say what tuning gains on both groups."""
+def sentence(gains: Gains, both: Both, last: Estimate | None, log_odds: str) -> str:
+    """Say what tuning gains on both groups, and by how much that differs."""
     unlearned, learned = group_means(gains)
     names = classed(gains)
+    at_last = f" At the last checkpoint: {signed(last.effect)}." if last else ""
     return (
-        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training "
-        f"({listed(names['not learned'])}) and {signed(learned)} on learned ones "
-        f"({listed(names['learned'])}), a difference of "
-        f"{signed(result.effect)} {between(result.low, result.high)} over the later half of the checkpoints"
-        + (f" ({signed(last.effect)} at the last)." if last else ".")
+        f"Over the later half of the checkpoints tuning gains {signed(unlearned)} on datasets not learned in "
+        f"pre-training ({listed(names['not learned'])}) and {signed(learned)} on learned ones "
+        f"({listed(names['learned'])}). The difference. {two_lines(both)}{at_last}{log_odds}"
     )
+
+
+def in_log_odds(classes: Classes, both: Both, settings: Settings) -> str:
+    """Say what the difference is in log-odds where the classes start apart, and whether that is another verdict."""
+    if abs(classes.difference("start")) <= settings.learned_margin:
+        return ""
+    return on_other_scale(both, classes.in_log_odds(settings), settings)
 
 
 def gain_caveats(gains: Gains) -> list[str]:

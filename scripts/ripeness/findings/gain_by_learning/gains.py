@@ -198,6 +198,15 @@ def group_means(gains: Gains) -> tuple[float, float]:
 
 def difference(gains: Gains, settings: Settings) -> Estimate | None:
     """Estimate the mean gain on datasets not learned minus that on learned ones; None without both."""
+    found = difference_drawn(gains, settings)
+    if found is None:
+        return None
+    replicates, above = found
+    return estimate(replicates, n_items=n_items_of(gains), confidence=settings.confidence, above=above)
+
+
+def difference_drawn(gains: Gains, settings: Settings) -> tuple[np.ndarray, Above] | None:
+    """Draw the difference over items, and say what lies above them; None without datasets of both classes."""
     if not gains.found or np.isnan(group_means(gains)[0]):
         return None
     units = sorted(gains.sums)
@@ -209,7 +218,7 @@ def difference(gains: Gains, settings: Settings) -> Estimate | None:
         return unlearned - learned
 
     unlearned, learned = groups_of(gains)
-    return estimated(statistic, gains, replicates=unlearned - learned, settings=settings)
+    return unlearned - learned, above_gains(statistic, gains, settings)
 
 
 def mean_gain(gains: Gains, settings: Settings) -> Estimate:
@@ -222,7 +231,8 @@ def mean_gain(gains: Gains, settings: Settings) -> Estimate:
     def statistic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return grouped_means(values, weights * share, alone)[0]
 
-    return estimated(statistic, gains, replicates=ratio(total, n), settings=settings)
+    above = above_gains(statistic, gains, settings)
+    return estimate(ratio(total, n), n_items=n_items_of(gains), confidence=settings.confidence, above=above)
 
 
 def n_items_of(gains: Gains) -> int:
@@ -230,14 +240,7 @@ def n_items_of(gains: Gains) -> int:
     return sum(gains.n_items.values())
 
 
-def estimated(
-    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    gains: Gains,
-    *,
-    replicates: np.ndarray,
-    settings: Settings,
-) -> Estimate:
-    """Give a statistic of gains its interval over items, seeds and runs."""
+def above_gains(statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], gains: Gains, settings: Settings) -> Above:
+    """Say what a statistic of gains varies by above the items: seeds and runs."""
     values = np.array([gain.value for gain in gains.found])[:, None]
-    above = Above(lambda weights: statistic(values, weights), levels_of(gains.rows), generator(settings, "gains"))
-    return estimate(replicates, n_items=n_items_of(gains), confidence=settings.confidence, above=above)
+    return Above(lambda weights: statistic(values, weights), levels_of(gains.rows), generator(settings, "gains"))

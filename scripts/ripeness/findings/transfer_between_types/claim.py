@@ -4,33 +4,39 @@ The two directions are judged apart: choosing to generating (claim: harm) and ge
 none). Only what an untouched checkpoint can do can be lost, so that pairs at the floor decide nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ripeness.findings.caveats import levels_of, most_checkpoints, one_answer, shared_caveats, with_counts
 from ripeness.findings.claim import Claim
+from ripeness.findings.dataset_pairs import Comparison, pairs_from
 from ripeness.findings.finding import (
     Finding,
     Settings,
-    between,
     listed,
     number,
+    numbers,
     on_enough,
     signed,
     undecided,
     with_parts,
 )
 from ripeness.findings.needs import has_items
-from ripeness.findings.pairs import SMALL_BASE, generator
+from ripeness.findings.pairs import SMALL_BASE, generator, trend
 from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
-from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, ratio
+from ripeness.findings.two_estimates import Both, both_of, correlation_caveats, two_lines, why_not
+from ripeness.stats.at_large import sources_of
+from ripeness.stats.random_levels import over_crossed
+from ripeness.stats.resampling import Above, Estimate, grouped_means, ratio
 from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.single_numbers import as_number
 
+FEW = "one dataset tuned on, or one asked, cannot tell how much datasets of its type differ"
 UNITS = {
     "choice": "score lost on generated answers by tuning on choices",
     "generation": "score lost on choices by tuning on generated answers",
@@ -49,11 +55,13 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if losses is None:
         return undecided(Finding(), "no model was tuned on one type of task and measured on the other")
     finding = with_counts(Finding(), scores, losses.rows, n_items=losses.n_items)
+    points = [point for found in scores.checkpoints.values() for point in trend(found)]
     measured = [kind for kind in DIRECTIONS if any(loss.kind == kind for loss in losses.found)]
-    lost_by = {kind: lost(losses, kind, settings) for kind in measured}
+    lost_by = {kind: lost(losses, kind, points, settings) for kind in measured}
     parts = {kind: direction_row(losses, kind, lost_by.get(kind), settings) for kind in DIRECTIONS}
     alike = one_answer(scores, [(loss.row, loss.probe) for loss in losses.found])
     caveats = [*shared_caveats(scores, losses.rows, settings), *alike, *transfer_caveats(losses, parts)]
+    caveats += dict.fromkeys(note for both in lost_by.values() for note in correlation_caveats(both.sources))
     finding = replace(
         finding,
         statement=" ".join(str(part["statement"]) for part in parts.values()),
@@ -62,9 +70,20 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     if not lost_by:
         return finding
-    is_whole = len(lost_by) == len(DIRECTIONS)
-    tests = [part_of(kind, loss, settings, may_hold=is_whole) for kind, loss in lost_by.items()]
-    return on_enough(with_parts(finding, [tests], settings), most_checkpoints(losses.rows), settings)
+    return on_enough(decided_on(finding, lost_by, settings), most_checkpoints(losses.rows), settings)
+
+
+def decided_on(finding: Finding, lost_by: dict[str, Both], settings: Settings) -> Finding:
+    """Let the directions decide of which datasets like these are known; the claim may not hold without both."""
+    known = {kind: both for kind, both in lost_by.items() if both.at_large}
+    used = known or lost_by
+    is_whole = len(known) == len(DIRECTIONS)
+    tests = [part_of(kind, both.shown, settings, may_hold=is_whole) for kind, both in used.items()]
+    finding = with_parts(finding, [tests], settings)
+    kind = next((kind for kind in used if DIRECTIONS[kind] == finding.part), next(iter(used)))
+    finding = replace(finding, on_these=numbers(lost_by[kind].on_these))
+    reasons = {why_not(both, FEW) for both in used.values()} - {""}
+    return undecided(finding, f"{listed(sorted(reasons))}. {finding.statement}".rstrip(".")) if reasons else finding
 
 
 def part_of(kind: str, loss: Estimate, settings: Settings, *, may_hold: bool) -> Part:
@@ -85,7 +104,7 @@ CLAIM = Claim(
 )
 
 
-def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
+def lost(losses: Losses, kind: str, points: Sequence[Point], settings: Settings) -> Both:
     """Estimate the mean loss in the direction from this kind of dataset; every comparison counts the same."""
     changes = np.array([loss.change for loss in losses.found])[:, None]
     share = np.array([loss.share for loss in losses.found])[:, None]
@@ -94,21 +113,28 @@ def lost(losses: Losses, kind: str, settings: Settings) -> Estimate:
     def statistic(weights: np.ndarray) -> np.ndarray:
         return -grouped_means(changes[rows], weights[rows] * share[rows], np.zeros(rows.sum(), int))[0]
 
-    return estimate(
-        -ratio(*losses.sums[kind]),
-        n_items=losses.n_items,
-        confidence=settings.confidence,
-        above=Above(statistic, levels_of(losses.rows), generator(settings, CLAIM.id)),
-    )
+    compared = [
+        Comparison((one.row.series, one.row.checkpoint), one.row.dataset, one.probe, -one.change, one.share)
+        for one in losses.found
+        if one.kind == kind and not np.isnan(one.change)
+    ]
+    pairs = pairs_from(compared, points)
+    values, weights = pairs.at(np.arange(len(pairs.places)))
+    by_point = pairs.weights.sum(axis=1) / pairs.weights.sum()
+    replicates = -ratio(*losses.sums[kind])
+    above = Above(statistic, levels_of(losses.rows), generator(settings, CLAIM.id))
+    sources = sources_of(replicates, above, pairs.courses(points, by_point), n_items=losses.n_items)
+    datasets = over_crossed(values, weights, pairs.codes(0), pairs.codes(1))
+    return both_of(float(replicates[0]), datasets, sources, settings)
 
 
-def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Settings) -> dict[str, object]:
+def direction_row(losses: Losses, kind: str, both: Both | None, settings: Settings) -> dict[str, object]:
     """Judge one direction by its loss, None where nothing could be lost: the row of `details`, with a sentence."""
     other = "generation" if kind == "choice" else "choice"
     row: dict[str, object] = {"level": "direction", "direction": DIRECTIONS[kind]}
     row |= dict.fromkeys(("effect", "low", "high", "ratio_mean", "ratio_median"))
     head = {"choice": "Tuning on choices", "generation": "Tuning on generated answers"}[kind]
-    if loss is None:
+    if both is None:
         reason = (
             f"untouched checkpoints are at the floor on every {other} dataset and have nothing to lose"
             if losses.at_floor[kind]
@@ -121,7 +147,8 @@ def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Se
     mean, median = (float(ratios.mean()), float(np.median(ratios))) if len(ratios) else (None, None)
     relative = "" if mean is None else f", on average {mean:+.0%} of the untouched score (median {median:+.0%})"
     what = {"generation": "generated answers", "choice": "choices"}[other]
-    bound = "" if kind == "choice" else f"; a loss of less than {settings.smallest_effect:g} counts as none"
+    bound = "" if kind == "choice" else f" A loss of less than {settings.smallest_effect:g} counts as none."
+    loss = both.shown
     return row | {
         "effect": -loss.effect,
         "low": -loss.high,
@@ -130,8 +157,8 @@ def direction_row(losses: Losses, kind: str, loss: Estimate | None, settings: Se
         "ratio_median": median,
         "n_pairs": len(ratios),
         "reason": "",
-        "statement": f"{head} changes the score on {what} by {signed(-loss.effect)} "
-        f"{between(-loss.high, -loss.low)}{relative.replace('-', '−')}{bound}.",
+        "statement": f"{head} changes the score on {what} by {signed(-loss.effect)}"
+        f"{relative.replace('-', '−')}. {two_lines(both, sign=-1)}{bound}",
     }
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ripeness.findings.dataset_pairs import Comparison
 from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, with_effect
 from ripeness.findings.pairs import SMALL_BASE, late, trend
 from ripeness.findings.scores import Point, Row, Scores
@@ -37,6 +38,10 @@ class Carried:
         """The tuned models, one entry for each dataset that a model was measured on."""
         return [change.row for change in self.found]
 
+    def comparisons(self) -> list[Comparison]:
+        """List the changes as comparisons of pairs of datasets."""
+        return [Comparison((c.row.series, c.row.checkpoint), c.row.dataset, c.probe, c.change) for c in self.found]
+
     def values(self, half: str) -> np.ndarray:
         """List the changes of one half."""
         return np.array([change.change for change in self.found if change.half == half])
@@ -44,7 +49,7 @@ class Carried:
 
 def judged(finding: Finding, carried: Carried, result: Estimate, settings: Settings) -> Finding:
     """Let the difference of both halves decide the claim, and say it in a sentence."""
-    return with_effect(replace(finding, statement=sentence(carried, result)), result, settings)
+    return with_effect(replace(finding, statement=sentence(carried, alone(result))), result, settings)
 
 
 def halves_of(scores: Scores) -> dict[Point, str]:
@@ -56,19 +61,23 @@ def halves_of(scores: Scores) -> dict[Point, str]:
     return halves
 
 
-def sentence(carried: Carried, result: Estimate) -> str:
-    """Say what tuning changes in both halves, and the pairs that gain and lose most."""
+def sentence(carried: Carried, said: str) -> str:
+    """Say what tuning changes in both halves, how much that differs (`said`), and the pairs that gain and lose most."""
     earlier, later = (carried.values(half) for half in HALVES)
     means = {pair: float(np.mean(found)) for pair, found in by_pair(carried).items()}
     ends = [max(means, key=lambda pair: means[pair]), min(means, key=lambda pair: means[pair])]
     shown = listed([f"{signed(means[pair])} from {pair[0]} to {pair[1]}" for pair in dict.fromkeys(ends)])
-    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
     return (
         f"Tuning changes the score on other datasets of its type by {signed(float(earlier.mean()))} at earlier "
         f"checkpoints (median {signed(float(np.median(earlier)))}) and {signed(float(later.mean()))} at later ones "
-        f"(median {signed(float(np.median(later)))}), a difference of {signed(result.effect)}{interval}; over all of "
-        f"them {shown}."
+        f"(median {signed(float(np.median(later)))}). The difference. {said} Most and least over all of them: {shown}."
     )
+
+
+def alone(result: Estimate) -> str:
+    """Say a difference that stands for the datasets measured."""
+    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
+    return f"On these datasets: {signed(result.effect)}{interval}."
 
 
 def by_pair(carried: Carried) -> dict[tuple[str, str], list[float]]:

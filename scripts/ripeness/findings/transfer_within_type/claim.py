@@ -14,9 +14,20 @@ from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import changes, generator, measured_blocks, pairs, trend, weights_of
 from ripeness.findings.scores import Block, Point, Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.findings.transfer_within_type.carried import HALVES, UNLIKE, Carried, Change, halves_of, judged, pair_rows
+from ripeness.findings.transfer_within_type.carried import (
+    HALVES,
+    UNLIKE,
+    Carried,
+    Change,
+    halves_of,
+    pair_rows,
+    sentence,
+)
+from ripeness.findings.transfer_within_type.datasets import FEW, halved, on_both_scales
 from ripeness.findings.transfer_within_type.without_items import judge as judge_without_items
-from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, ratio, weighted_means
+from ripeness.findings.two_estimates import Both, both_of, two_lines, with_both
+from ripeness.stats.at_large import sources_of
+from ripeness.stats.resampling import Above, grouped_means, ratio, weighted_means
 from ripeness.stats.verdicts import NO_EFFECT
 
 
@@ -39,11 +50,12 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         if most >= settings.min_checkpoints:
             reason = "at the earlier or at the later checkpoints no such model was measured"
         return undecided(finding, reason)
-    result = later_minus_earlier(carried, settings)
+    both = later_minus_earlier(carried, scores, halves, settings)
     alike = one_answer(scores, [(change.row, change.probe) for change in carried.found])
     caveats = (*shared_caveats(scores, carried.rows, settings), *missing_cells(scores, carried.rows, halves))
-    caveats = (*caveats, *alike, UNLIKE)
-    return judged(replace(finding, caveats=caveats), carried, result, settings)
+    finding = replace(finding, caveats=(*caveats, *alike, UNLIKE))
+    said = sentence(carried, two_lines(both) + on_both_scales(carried, both, halves, kinds_of(scores), settings))
+    return with_both(replace(finding, statement=said), both, settings, too_few=FEW)
 
 
 CLAIM = Claim(
@@ -62,7 +74,7 @@ CLAIM = Claim(
 def carried_of(scores: Scores, halves: dict[Point, str], settings: Settings) -> Carried:
     """Collect the changes on other datasets of the same kind."""
     half_at = {(point.series, point.checkpoint): half for point, half in halves.items()}
-    kinds = {probe: block.kind for (probe, _), block in scores.blocks.items()}
+    kinds = kinds_of(scores)
     carried = Carried()
     for block in measured_blocks(scores, settings):
         alike: dict[str, list[int]] = {half: [] for half in HALVES}
@@ -92,8 +104,8 @@ def add_changes(carried: Carried, block: Block, *, half: str, indices: list[int]
     ]
 
 
-def later_minus_earlier(carried: Carried, settings: Settings) -> Estimate:
-    """Estimate the difference of the mean changes, over items and tuning seeds."""
+def later_minus_earlier(carried: Carried, scores: Scores, halves: dict[Point, str], settings: Settings) -> Both:
+    """Estimate the difference of the mean changes."""
     values = np.array([change.change for change in carried.found])[:, None]
     inside = {half: np.array([change.half == half for change in carried.found]) for half in HALVES}
 
@@ -101,13 +113,19 @@ def later_minus_earlier(carried: Carried, settings: Settings) -> Estimate:
         rows = inside[half]
         return grouped_means(values[rows], weights[rows], np.zeros(rows.sum(), int))[0]
 
-    return estimate(
-        ratio(*carried.sums["later"]) - ratio(*carried.sums["earlier"]),
-        n_items=carried.n_items,
-        confidence=settings.confidence,
-        above=Above(
-            lambda weights: mean(weights, "later") - mean(weights, "earlier"),
-            levels_of(carried.rows),
-            generator(settings, CLAIM.id),
-        ),
+    replicates = ratio(*carried.sums["later"]) - ratio(*carried.sums["earlier"])
+    above = Above(
+        lambda weights: mean(weights, "later") - mean(weights, "earlier"),
+        levels_of(carried.rows),
+        generator(settings, CLAIM.id),
     )
+    table = halved(carried.comparisons(), halves, kinds_of(scores))
+    courses = table.pairs.courses(list(halves), table.weights)
+    sources = sources_of(replicates, above, courses, n_items=carried.n_items)
+    earlier, later = table.means()
+    return both_of(float(replicates[0]), table.over_datasets(later - earlier), sources, settings)
+
+
+def kinds_of(scores: Scores) -> dict[str, str]:
+    """Find the type of every dataset."""
+    return {probe: block.kind for (probe, _), block in scores.blocks.items()}

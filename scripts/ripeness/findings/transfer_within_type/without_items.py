@@ -17,6 +17,7 @@ from ripeness.findings.transfer_within_type.carried import (
     UNLIKE,
     Carried,
     Change,
+    alone,
     halves_of,
     judged,
     pair_rows,
@@ -65,7 +66,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     (earlier, se_earlier), (later, se_later) = (means[half] for half in HALVES)
     result = estimated(later - earlier, float(np.hypot(se_earlier, se_later)), settings)
     if np.isnan(result.low):
-        statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, result)}"
+        statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, alone(result))}"
         return replace(finding, statement=statement, effect=result.effect)
     return on_enough(judged(finding, carried, result, settings), most_checkpoints(carried.rows), settings)
 

@@ -1,0 +1,108 @@
+"""Put both estimates of an effect into a finding: on the datasets of the study, and on datasets like these.
+
+The second one decides, since claims are about datasets at large.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ripeness.findings.finding import Finding, Settings, between, numbers, signed, undecided, with_effect
+from ripeness.findings.scores import Point
+from ripeness.stats.at_large import Course, Sources, at_large, on_these
+from ripeness.stats.random_levels import WARNED, Component
+from ripeness.stats.resampling import Estimate
+from ripeness.stats.verdicts import EFFECT, verdict_of
+
+STEEPEST = 4.0  # log-odds for a share, where the share is one half
+ONE_SEED = "every model was tuned with one seed, so that nothing tells how much seeds differ"
+
+
+@dataclass(frozen=True)
+class Both:
+    """One effect on these datasets and on datasets like these; None where they are too few to tell."""
+
+    on_these: Estimate
+    at_large: Estimate | None
+    sources: Sources
+
+    @property
+    def shown(self) -> Estimate:
+        """The estimate that decides, or would."""
+        return self.at_large or self.on_these
+
+
+def both_of(effect: float, datasets: Component | None, sources: Sources, settings: Settings) -> Both:
+    """Make both estimates of an effect; `datasets` is its variance from datasets, None where that cannot be told."""
+    confidence = settings.confidence
+    like_these = at_large(effect, datasets, sources, confidence=confidence) if datasets else None
+    return Both(on_these(effect, sources, confidence=confidence), like_these, sources)
+
+
+def two_lines(both: Both, sign: int = 1) -> str:
+    """Say both estimates, of the effect or (`sign` -1) of its opposite."""
+    return " ".join(
+        f"On {words}: {shown(result, sign)}." if result else f"On {words}: not known."
+        for words, result in (("these datasets", both.on_these), ("datasets like these", both.at_large))
+    )
+
+
+def shown(result: Estimate, sign: int = 1) -> str:
+    """Write an effect with its interval: +0.42 [+0.31, +0.52]."""
+    low, high = sorted((sign * result.low, sign * result.high))
+    return f"{signed(sign * result.effect)} {between(low, high)}"
+
+
+def why_not(both: Both, too_few: str, *, is_tuned: bool = True) -> str:
+    """Say why the claim may not be decided; empty if it may. `too_few` says it of datasets."""
+    if is_tuned and both.sources.seeds is None:
+        return ONE_SEED
+    return "" if both.at_large else too_few
+
+
+def with_both(finding: Finding, both: Both, settings: Settings, *, too_few: str, is_tuned: bool = True) -> Finding:
+    """Let the estimate on datasets like these decide the claim, and keep the other one beside it."""
+    finding = with_effect(replace(finding, on_these=numbers(both.on_these)), both.shown, settings)
+    finding = replace(finding, caveats=(*finding.caveats, *correlation_caveats(both.sources)))
+    if reason := why_not(both, too_few, is_tuned=is_tuned):
+        return undecided(finding, f"{reason}. {finding.statement}".rstrip("."))
+    return finding
+
+
+def correlation_caveats(sources: Sources) -> list[str]:
+    """Say that neighbouring checkpoints are alike, and warn where they are much so."""
+    rho = sources.correlation
+    if rho <= 0:
+        return []
+    said = f"neighbouring checkpoints are alike beyond a smooth curve (correlation {rho:.2f}), which intervals include"
+    if rho <= WARNED:
+        return [f"{said[0].upper()}{said[1:]}."]
+    return [f"Warning: {said} as far as so few checkpoints show it; they may still be too narrow."]
+
+
+def on_other_scale(both: Both, log_odds: Estimate | None, settings: Settings, *, expects: str = EFFECT) -> str:
+    """Say what an effect is in log-odds, and whether that is another verdict; empty where it cannot be told.
+
+    A score near 1 has less room to change than one in the middle: equal changes in log-odds are unequal in points. The
+    smallest effect that matters is the one in points at a score of one half.
+    """
+    if both.at_large is None or log_odds is None:
+        return ""
+    smallest = settings.smallest_effect
+    verdicts = [
+        verdict_of(one.low, one.high, smallest=least, expects=expects)
+        for one, least in ((both.at_large, smallest), (log_odds, STEEPEST * smallest))
+    ]
+    said = f" In log-odds, which allow for less room near 0 and 1: {shown(log_odds)}."
+    if verdicts[0] == verdicts[1]:
+        return said
+    return f"{said} The two scales disagree: {verdicts[0]} in points, {verdicts[1]} in log-odds (each taken alone)."
+
+
+def course(points: Sequence[Point], groups: Sequence[np.ndarray], weights: np.ndarray) -> Course:
+    """Make the course of units over the checkpoints of one series; the first tokens may be 0."""
+    tokens = np.array([max(point.tokens or 0, 0) for point in points], float)
+    least = tokens[tokens > 0].min(initial=np.inf)
+    place = np.log(np.maximum(tokens, least / 2)) if np.isfinite(least) else np.arange(len(tokens), dtype=float)
+    return Course(place, tuple(groups), weights)
