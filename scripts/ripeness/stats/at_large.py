@@ -14,6 +14,7 @@ from ripeness.stats.random_levels import Component, combined, lag_one, larger, o
 from ripeness.stats.resampling import Above, Estimate, components_above, item_component, mean_of, with_interval
 
 LEAST_POINTS = 4  # checkpoints to see a scatter about a line
+ROUNDS = 30  # of least squares by turns, for gaps
 LEAST_DF = 1.01  # of the scatter of datasets, for it to be held against what it must be at least
 
 
@@ -56,11 +57,15 @@ class Sources:
 
 
 def filled(values: np.ndarray) -> np.ndarray:
-    """Fill the gaps of [points, units] with the mean of the unit plus what the point is above its units in the mean."""
-    units = mean_of(values)
-    units = np.where(np.isnan(units), float(mean_of(values.ravel())), units)
-    points = np.nan_to_num(mean_of(values - units, axis=1))
-    return np.where(np.isnan(values), units + points[:, None], values)
+    """Fill the gaps of [points, units] with what the point and the unit are together (least squares, no interaction)."""
+    there = ~np.isnan(values)
+    if there.all():
+        return values
+    points, units = np.zeros(len(values)), mean_of(values)
+    for _ in range(ROUNDS):
+        points = np.nan_to_num(mean_of(values - units, axis=1))
+        units = np.nan_to_num(mean_of(values - points[:, None]), nan=0.0)
+    return np.where(there, values, units + points[:, None])
 
 
 def sources_of(replicates: np.ndarray, above: Above | None, courses: list[Course], *, n_items: int) -> Sources:

@@ -13,6 +13,7 @@ import numpy as np
 CORRELATIONS = np.arange(0.0, 0.801, 0.05)  # of neighbouring checkpoints; beyond, a curve and its noise look alike
 FEW_POINTS = 6  # from which a parabola is fitted to checkpoints, and a line to fewer
 WARNED = 0.3  # a lag-1 correlation above it calls for a warning
+SURE = 1.28  # standard errors above white noise from which a correlation is believed, one-sided 10 %
 
 
 class Component(NamedTuple):
@@ -154,7 +155,7 @@ def lag_one(place: np.ndarray, values: np.ndarray) -> float:
 
     `place` [points] is the logarithm of tokens, `values` are [points, units]. A fitted curve makes neighbouring
     residuals of white noise negatively correlated. The estimate is the correlation under which the expected ratio of
-    neighbours' products to squares is the measured one, where that is more than one standard error above white noise:
+    neighbours' products to squares is the measured one, where white noise would rarely give as much (one-sided 10 %):
     8 checkpoints of one dataset cannot tell a slow noise from a curve, 20 can.
     """
     left = left_by_curve(place)
@@ -166,7 +167,7 @@ def lag_one(place: np.ndarray, values: np.ndarray) -> float:
         float(np.trace(left @ neighbours @ left @ noise) / np.trace(left @ noise))
         for noise in (correlated(len(left), rho) for rho in CORRELATIONS)
     ]
-    if measured <= expected[0] + values.size**-0.5:
+    if measured <= expected[0] + SURE * values.size**-0.5:
         return 0.0
     return float(np.interp(measured, np.maximum.accumulate(expected), CORRELATIONS))
 

@@ -21,7 +21,7 @@ SMALL_SHARE = 0.02  # a score is kept this far from 0 and 1 in log-odds
 
 @dataclass(frozen=True)
 class Halved:
-    """Pairs of datasets at the checkpoints of both halves, which `half` [points] names; `kind` [pairs] is that of each."""
+    """Pairs of datasets at the checkpoints of both halves, which `half` [points] names; `kind` is [pairs]."""
 
     pairs: Pairs
     half: np.ndarray
