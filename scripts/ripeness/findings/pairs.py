@@ -86,33 +86,47 @@ def late(points: list[Point]) -> list[Point]:
     return points[-max(1, len(points) // 2) :] if points else []
 
 
+def formats_of(block: Block, points: list[Point]) -> list[str]:
+    """List the formats that untouched models are asked in at all these checkpoints; that of the block if none is."""
+    formats = sorted({asked for _, _, asked in block.base})
+    every = [asked for asked in formats if all((p.series, p.checkpoint, asked) in block.base for p in points)]
+    return every or [block.format]
+
+
 def floors(
-    block: Block, measurements: pl.DataFrame, checkpoints: dict[str, list[Point]]
+    block: Block, measurements: pl.DataFrame, checkpoints: dict[str, list[Point]], asked: str = ""
 ) -> dict[str, tuple[str, np.ndarray]]:
-    """Find the score that needs no skill, by series: (name, score [items]).
+    """Find the score that needs no skill, by series: (name, score [items]); in the format `asked`, else the block's.
 
     Of a choice probe the larger of chance and majority; of generation the untouched first checkpoint's, by
     item.
     """
+    asked = asked or block.format
     if block.kind == "choice":
-        name, level = choice_floor(block, measurements)
+        name, level = choice_floor(block, measurements, asked)
         return {series: (name, np.full(block.n_items, level)) for series in checkpoints}
     first = {}
     for series, points in checkpoints.items():
-        measured = [key for point in points if (key := (series, point.checkpoint, block.format)) in block.base]
+        measured = [key for point in points if (key := (series, point.checkpoint, asked)) in block.base]
         if measured:
             first[series] = ("first checkpoint", block.base[measured[0]])
     return first
 
 
-def choice_floor(block: Block, measurements: pl.DataFrame) -> tuple[str, float]:
+def is_untrained_first(block: Block, points: list[Point]) -> bool:
+    """Say whether the first checkpoint that the block was asked at has seen no tokens, so that it shows the floor."""
+    measured = [point for point in points if (point.series, point.checkpoint, block.format) in block.base]
+    return bool(measured) and not measured[0].tokens
+
+
+def choice_floor(block: Block, measurements: pl.DataFrame, asked: str) -> tuple[str, float]:
     """Take the larger of chance and majority from the measurements; without them, majority of the items.
 
-    Of the block's own format, where measurements say it: letters have a commonest one, options of an item's own do not.
+    Of the format asked, where measurements say it: letters have a commonest one, options of an item's own do not.
     """
     rows = measurements.filter(pl.col("probe") == block.probe)
     if "probe_format" in rows.columns:
-        rows = rows.filter(pl.col("probe_format") == block.format)
+        rows = rows.filter(pl.col("probe_format") == asked)
     largest = {name: rows[name].max() for name in ("chance", "majority") if name in rows.columns}
     known = {name: as_number(value) for name, value in largest.items() if value is not None}
     if not known:

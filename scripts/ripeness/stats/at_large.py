@@ -57,7 +57,7 @@ class Sources:
 
 
 def filled(values: np.ndarray) -> np.ndarray:
-    """Fill the gaps of [points, units] with what the point and the unit are together (least squares, no interaction)."""
+    """Fill the gaps of [points, units] with the sum of an effect of the point and one of the unit (least squares)."""
     there = ~np.isnan(values)
     if there.all():
         return values

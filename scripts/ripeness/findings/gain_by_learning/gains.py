@@ -20,7 +20,9 @@ from ripeness.findings.pairs import (
     changes,
     floors,
     folds,
+    formats_of,
     generator,
+    is_untrained_first,
     late,
     measured_blocks,
     pairs,
@@ -28,7 +30,7 @@ from ripeness.findings.pairs import (
     weights_of,
 )
 from ripeness.findings.scores import Block, Point, Row, Scores
-from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, ratio, weighted_means
+from ripeness.stats.resampling import Above, Estimate, estimate, grouped_means, mean_of, ratio, weighted_means
 
 Unit = tuple[int, bool, str]  # part, is the dataset learned, dataset
 
@@ -150,18 +152,27 @@ def learned_on(
 ) -> dict[str, bool]:
     """Say for each series whether the dataset is learned, by the late half and the sorting items of a fold.
 
-    Learned: the untouched checkpoints score more than the margin above the floor. Unlike the finding on
-    learning this is a cut without an interval, so that every dataset falls on one side.
+    Learned: the untouched checkpoints score more than the margin above the floor in the mean of all formats. Unlike the
+    finding on learning this is a cut without an interval, so that every dataset falls on one side. A dataset has no
+    class where that hangs on a floor that is not known: generated answers of a first checkpoint that is trained.
     """
     sorting = scores.blocks[block.probe, fold.split]
-    floor = floors(sorting, measurements, scores.checkpoints)
     learned = {}
     for series, points in scores.checkpoints.items():
-        keys = [(series, point.checkpoint, sorting.format) for point in late(trend(points))]
-        if series in floor:
-            level = above_floor(sorting, floor[series], keys=keys, items=fold.choose)
-            if not np.isnan(level):
-                learned[series] = level > settings.learned_margin
+        there = [p for p in late(trend(points)) if (series, p.checkpoint, sorting.format) in sorting.base]
+        levels, most = [], []
+        for asked in formats_of(sorting, there) if there else []:
+            floor = floors(sorting, measurements, scores.checkpoints, asked).get(series)
+            if floor is None:
+                continue
+            keys = [(series, point.checkpoint, asked) for point in there]
+            levels.append(above_floor(sorting, floor, keys=keys, items=fold.choose))
+            is_known = sorting.kind == "choice" or is_untrained_first(sorting, points)
+            most.append(levels[-1] if is_known else levels[-1] + float(mean_of(floor[1][fold.choose])))
+        if levels and float(np.mean(levels)) > settings.learned_margin:
+            learned[series] = True
+        elif levels and float(np.mean(most)) <= settings.learned_margin:
+            learned[series] = False
     return learned
 
 

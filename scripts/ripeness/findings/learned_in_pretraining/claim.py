@@ -1,13 +1,11 @@
 """Which datasets are learned in pre-training, which never? (Amuro and Char, arXiv 2408.06663, section 5)."""
 
-from dataclasses import dataclass, replace
-
-import numpy as np
-import polars as pl
+from dataclasses import replace
 
 from ripeness.findings.caveats import covers, shared_caveats
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
+from ripeness.findings.learned_in_pretraining.curves import Curve, class_of, curves_of, gap_of, scatter_of
 from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
 from ripeness.findings.learned_in_pretraining.sentence import (
     GROUPED_BY_GAP,
@@ -17,31 +15,18 @@ from ripeness.findings.learned_in_pretraining.sentence import (
 )
 from ripeness.findings.learned_in_pretraining.without_items import judge as judge_without_items
 from ripeness.findings.needs import has_items
-from ripeness.findings.pairs import floors, measured_blocks, trend, weights_of
-from ripeness.findings.scores import Block, Scores
+from ripeness.findings.pairs import measured_blocks
+from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.resampling import Estimate, estimate, grouped_means, kendall, weighted_means
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Draws of an untouched series' score on a dataset: late half minus floor, and late minus early half."""
-
-    block: Block
-    series: str
-    floor_name: str
-    floor: float
-    scores: np.ndarray  # by checkpoint, as measured
-    above: np.ndarray
-    rise: np.ndarray
-    first_tokens: int | None
+from ripeness.stats.resampling import kendall
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Sort datasets into learned, never learned and unclear by the untouched checkpoints of the late half.
+    """Sort datasets into learned, never learned and unclear by the later untouched checkpoints.
 
-    Learned: the interval of the late score lies beyond the floor plus the margin, and late minus early beyond
-    0. Never: it lies below floor plus margin. Intervals are simultaneous over datasets (Bonferroni). That both kinds
+    Learned: the interval of the score at the last quarter lies beyond the floor plus the margin, and that minus the
+    earlier half beyond 0. Never: it lies below floor plus margin, and that of the later half too, so that what emerges
+    late is not taken for what never does. Intervals are simultaneous over datasets (Bonferroni). That both kinds
     exist cannot fall to datasets that are of one kind.
     """
     measurements, scores = tables.floors, tables.scores
@@ -53,7 +38,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if not curves:
         need = f"{settings.min_checkpoints} untouched checkpoints and {settings.min_items} test items"
         return undecided(Finding(), f"no dataset is measured at {need}")
-    classes = [class_of(curve, len(curves), settings) for curve in curves]
+    scatter = scatter_of(curves)
+    classes = [class_of(curve, scatter, len(curves), settings) for curve in curves]
     rows = [learned_row(curve, one) for curve, one in zip(curves, classes, strict=True)]
     names: dict[str, list[str]] = {}
     for curve, row in zip(curves, rows, strict=True):
@@ -61,7 +47,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     finding = Finding(
         statement=sentence_on_learning(rows, names),
         covers=covers(len(scores.checkpoints), 0),
-        n_checkpoints=max(len(curve.scores) for curve in curves),
+        n_checkpoints=max(len(curve.points) for curve in curves),
         n_items=sum(curve.block.n_items for curve in curves),
         caveats=tuple(shared_caveats(scores, [], settings) + learning_caveats(rows, names, scores)),
         details=tuple(rows),
@@ -69,7 +55,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     alone = "one dataset cannot show that there are two kinds" if n_datasets(rows) == 1 else ""
     if lacking := alone or kind_lacking(names):
         return undecided(finding, f"{lacking}. {finding.statement}".rstrip("."))
-    gap = gap_of(curves, rows, n_items=finding.n_items, settings=settings)
+    gap = gap_of(curves, classes, scatter, settings)
     finding = replace(finding, caveats=(*finding.caveats, GROUPED_BY_GAP))
     return with_parts(finding, [kinds_apart(classes, gap, settings)], settings)
 
@@ -86,77 +72,28 @@ CLAIM = Claim(
 )
 
 
-def gap_of(curves: list[Curve], rows: list[dict], *, n_items: int, settings: Settings) -> Estimate:
-    """Estimate the gap between learned and never learned datasets."""
-    groups = np.array([{"learned": 1, "never": 0}.get(row["class"], 2) for row in rows])
-    means = grouped_means(np.stack([curve.above for curve in curves]), np.ones((len(curves), 1)), groups)
-    return estimate(means[1] - means[0], n_items=n_items, confidence=settings.confidence)
-
-
-def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, settings: Settings) -> list[Curve]:
-    """Follow a dataset's score over the untouched checkpoints of each series that has enough of them."""
-    weights = weights_of(block, settings)
-    floor = floors(block, measurements, scores.checkpoints)
-    result = []
-    for series, points in scores.checkpoints.items():
-        keys = [(series, point.checkpoint, block.format) for point in trend(points)]
-        found = [block.base[key] for key in keys if key in block.base]
-        if len(found) < settings.min_checkpoints or series not in floor:
-            continue
-        name, level = floor[series]
-        draws = weighted_means(np.stack(found), weights)
-        half = len(found) // 2
-        last = draws[-half:].mean(axis=0)
-        base = weighted_means(level, weights)
-        result.append(
-            Curve(
-                block=block,
-                series=series,
-                floor_name=name,
-                floor=float(base[0]),
-                scores=draws[:, 0].copy(),  # a view would keep all draws
-                above=last - base,
-                rise=last - draws[:half].mean(axis=0),
-                first_tokens=next(
-                    point.tokens for point, key in zip(trend(points), keys, strict=True) if key in block.base
-                ),
-            )
-        )
-    return result
-
-
-def class_of(curve: Curve, n_curves: int, settings: Settings) -> Class:
-    """Classify one dataset."""
-    confidence, n_items = 1 - (1 - settings.confidence) / n_curves, curve.block.n_items
-    above = estimate(curve.above, n_items=n_items, confidence=confidence)
-    rise = estimate(curve.rise, n_items=n_items, confidence=confidence)
-    if above.low > settings.learned_margin:
-        kind = "learned" if rise.low > 0 else "high from the start"
-    else:
-        kind = "never" if above.high < settings.learned_margin else "unclear"
-    return Class(curve.block.probe, kind, above, rise)
-
-
 def learned_row(curve: Curve, found: Class) -> dict[str, object]:
     """Make the row of `details` of one dataset."""
+    scores, floor = curve.above[:, 0] + curve.floor[0], float(curve.floor[0])
     return {
         "series": curve.series,
         "dataset": curve.block.probe,
         "kind": curve.block.kind,
         "class": found.kind,
-        "late": float(curve.above[0] + curve.floor),
-        "floor": curve.floor,
+        "late": float(curve.weights("later") @ scores),
+        "floor": floor,
         "floor_name": curve.floor_name,
+        "is_floor_known": curve.is_floor_known,
         "above": found.above.effect,
         "low": found.above.low,
         "high": found.above.high,
         "rise": found.rise.effect,
         "rise_low": found.rise.low,
         "rise_high": found.rise.high,
-        "tau": number(kendall(curve.scores[:, None])[0]),
-        "first": float(curve.scores[0]),
-        "first_tokens": curve.first_tokens,
-        "last": float(curve.scores[-1]),
+        "tau": number(kendall(scores[:, None])[0]),
+        "first": float(scores[0]),
+        "first_tokens": curve.points[0].tokens,
+        "last": float(scores[-1]),
         "n_items": curve.block.n_items,
     }
 
@@ -172,14 +109,14 @@ def learning_caveats(rows: list[dict], names: dict[str, list[str]], scores: Scor
     below = sorted({row["dataset"] for row in rows if row["high"] < 0 and row["kind"] == "choice"})
     if below:
         caveats.append(f"{listed(below)} below the floor: a fixed preference among answers, which is not ignorance.")
-    swinging = sorted({row["dataset"] for row in rows if row["class"] == "unclear"})
+    swinging = sorted({row["dataset"] for row in rows if row["class"] == "unclear" and row["is_floor_known"]})
     if swinging:
         caveats.append(f"{listed(swinging)} unclear: the interval includes the floor plus the margin.")
-    started = [points[0] for points in scores.checkpoints.values() if points[0].tokens]
+    started = sorted({row["dataset"] for row in rows if row["class"] == "unclear" and not row["is_floor_known"]})
     if started:
         caveats.append(
-            f"The first checkpoint of {listed([p.series for p in started])} is pre-trained already: what it "
-            "can do counts as the floor of generated answers, and as no rise."
+            f"{listed(started)} without a class: the first checkpoint is pre-trained already, and what generated "
+            "answers score without any training is not known."
         )
     if "high from the start" in names:
         caveats.append("A dataset high from the start may have been learned before the first checkpoint.")
