@@ -59,7 +59,7 @@ def with_counts(finding: Finding, scores: Scores, rows: list[Row], *, n_items: i
 
 def covers(n_series: int, n_seeds: int) -> str:
     """Say in words what an interval covers; `n_seeds` 0 is a statement about untouched checkpoints only."""
-    seeds = {0: "", 1: " (one tuning seed: variation between seeds is not covered)"}
+    seeds = {0: " and checkpoints", 1: " (one tuning seed: variation between seeds is not covered)"}
     covered = "the sampling of test items" + seeds.get(n_seeds, f" and {n_seeds} tuning seeds")
     if n_series >= MIN_RUNS:
         return f"{covered} and {n_series} pre-training runs; the datasets are taken as they are"

@@ -21,11 +21,12 @@ ONE_SEED = "every model was tuned with one seed, so that nothing tells how much 
 
 @dataclass(frozen=True)
 class Both:
-    """One effect on these datasets and on datasets like these; None where they are too few to tell."""
+    """One effect on these datasets and on datasets like these, and what it varies by; None where they are too few."""
 
     on_these: Estimate
     at_large: Estimate | None
     sources: Sources
+    datasets: Component | None
 
     @property
     def shown(self) -> Estimate:
@@ -37,7 +38,7 @@ def both_of(effect: float, datasets: Component | None, sources: Sources, setting
     """Make both estimates of an effect; `datasets` is its variance from datasets, None where that cannot be told."""
     confidence = settings.confidence
     like_these = at_large(effect, datasets, sources, confidence=confidence) if datasets else None
-    return Both(on_these(effect, sources, confidence=confidence), like_these, sources)
+    return Both(on_these(effect, sources, confidence=confidence), like_these, sources, datasets)
 
 
 def two_lines(both: Both, sign: int = 1) -> str:

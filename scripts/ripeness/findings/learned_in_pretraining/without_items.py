@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ripeness.findings.finding import Finding, Settings, listed, number, undecided, with_parts
+from ripeness.findings.learned_in_pretraining.curves import LAST
 from ripeness.findings.learned_in_pretraining.parts import Class, kinds_apart
 from ripeness.findings.learned_in_pretraining.sentence import GROUPED_BY_GAP, kind_lacking, sentence_on_learning
 from ripeness.findings.study_tables import Tables
@@ -82,23 +83,35 @@ def from_first_row(details: list[dict]) -> list[str]:
 
 
 def class_of(curve: Trajectory, n_curves: int, settings: Settings) -> Class:
-    """Classify one dataset of one series; without standard errors by its scores alone."""
-    early, later = (float(half.mean()) for half in halves(curve.values))
-    se_early, se_late = (float(half.mean()) for half in halves(curve.se))
+    """Classify one dataset of one series as claim.py does; without standard errors by its scores alone.
+
+    Where the floor is the score of a first checkpoint that is trained already, it may lie anywhere from 0 to that.
+    """
+    early, later = halves(curve.values)
+    se_early, se_later = (half.mean() for half in halves(curve.se))
+    size = max(1, len(curve.values) // LAST)
+    last, se_last = float(curve.values[-size:].mean()), float(curve.se[-size:].mean())
     shared = replace(settings, confidence=1 - (1 - settings.confidence) / n_curves)
-    above = estimated(later - curve.floor, se_late + curve.floor_se, shared)
-    rise = estimated(later - early, se_early + se_late, shared)
-    low, high, rise_low = (known if not np.isnan(known) else seen for known, seen in ends(above, rise))
+    above = estimated(last - curve.floor, se_last + curve.floor_se, shared)
+    rise = estimated(last - float(early.mean()), se_early + se_last, shared)
+    low, rise_low = (seen(one.low, one) for one in (above, rise))
     if low > settings.learned_margin:
-        kind = "learned" if rise_low > 0 else "high from the start"
-    else:
-        kind = "never" if high < settings.learned_margin else "unclear"
-    return Class(curve.probe, kind, above, rise)
+        return Class(curve.probe, "learned" if rise_low > 0 else "high from the start", above, rise)
+    floor, floor_se = (0.0, 0.0) if is_floor_open(curve) else (curve.floor, curve.floor_se)
+    levels = ((last, se_last), (float(later.mean()), float(se_later)))
+    most = max((estimated(level - floor, se + floor_se, shared) for level, se in levels), key=lambda one: one.effect)
+    is_never = seen(most.high, most) < settings.learned_margin
+    return Class(curve.probe, "never" if is_never else "unclear", most if is_never else above, rise)
 
 
-def ends(above: Estimate, rise: Estimate) -> list[tuple[float, float]]:
-    """List the limits that class a dataset, each with the value that stands in where it is not known."""
-    return [(above.low, above.effect), (above.high, above.effect), (rise.low, rise.effect)]
+def is_floor_open(curve: Trajectory) -> bool:
+    """Say whether the floor is what a first checkpoint scored that is trained already."""
+    return curve.floor_name == "first checkpoint" and bool(curve.points[0].tokens)
+
+
+def seen(limit: float, result: Estimate) -> float:
+    """Take a limit of an interval, or the effect where there is no interval."""
+    return result.effect if np.isnan(limit) else limit
 
 
 def learned_row(curve: Trajectory, found: Class, settings: Settings) -> dict[str, object]:
