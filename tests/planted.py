@@ -44,6 +44,19 @@ AMURO = World(
     harm={("choice", "generation"): 0.4, ("generation", "choice"): 0.0, ("choice", "choice"): 0.0},
     format_effect=[0.0, 0.0, 0.2, 0.2, 0.0, 0.0],
 )
+
+
+def widened(world: World, n: int = 2) -> World:
+    """Put `n` datasets in the place of each, since one cannot tell how much datasets differ."""
+
+    def each(values: dict) -> dict:
+        return {f"{name}{number}": value for name, value in values.items() for number in range(n)}
+
+    return replace(world, kinds=each(world.kinds), base=each(world.base), gain=each(world.gain))
+
+
+SMOOTH = [0.2, 0.16, 0.12, 0.08, 0.04, 0.0]
+WIDE = widened(replace(AMURO, format_effect=SMOOTH))
 NOTHING = World(
     kinds={"a": "choice", "b": "choice", "c": "choice", "d": "generation"},
     base={"a": [0.5] * 6, "b": [0.65] * 6, "c": [0.6] * 6, "d": [0.3] * 6},

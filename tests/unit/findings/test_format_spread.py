@@ -36,4 +36,4 @@ def test_formats_that_never_differ_have_no_spread_and_no_trend():
     finding = found(AMURO, scores)["format-spread"]
     assert finding.verdict == "too small to matter"
     assert finding.effect == 0.0
-    assert "tau with tokens undefined" in finding.statement
+    assert "tau of the standard deviation with tokens: undefined" in finding.statement

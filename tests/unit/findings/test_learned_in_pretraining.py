@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from planted import (
     AMURO,
+    World,
     found,
     simulate,
 )
@@ -47,3 +48,36 @@ def test_a_dataset_that_starts_high_is_not_called_learned():
     finding = found(world, simulate(world, 1))["learned-in-pretraining"]
     assert {row["dataset"]: row["class"] for row in finding.details}["classes"] == "high from the start"
     assert finding.verdict == "undecided"
+
+
+def classes(world: World, seed: int, scores: Scores | None = None) -> dict[str, str]:
+    finding = found(world, scores or simulate(world, seed))["learned-in-pretraining"]
+    return {row["dataset"]: row["class"] for row in finding.details}
+
+
+def test_what_emerges_late_is_not_called_never_learned():
+    late = replace(AMURO, base=AMURO.base | {"sentiment": [0.5] * 5 + [0.85]}, n_items=1000)
+    assert "never" not in [classes(late, seed)["sentiment"] for seed in range(6)]
+
+
+def test_generated_answers_of_a_trained_first_checkpoint_have_no_class():
+    """They may have been learned before it; a score that is all but 0 cannot have been."""
+    world = replace(AMURO, base=AMURO.base | {"summary": [0.38, 0.38, 0.39, 0.4, 0.42, 0.42]})
+    known = simulate(world, 0)
+    trained = [point._replace(tokens=point.tokens + 1) for point in known.checkpoints["run"]]
+    started = Scores({"run": trained}, known.blocks)
+    assert classes(world, 0, known)["summary"] == "never"
+    assert classes(world, 0, started)["summary"] == "unclear"
+    nothing = replace(AMURO, base=AMURO.base | {"summary": [0.01] * 6})
+    scores = simulate(nothing, 0)
+    assert classes(nothing, 0, Scores({"run": trained}, scores.blocks))["summary"] == "never"
+    finding = found(world, started)["learned-in-pretraining"]
+    assert any(caveat.startswith("summary without a class") for caveat in finding.caveats)
+
+
+def test_one_format_does_not_class_a_dataset():
+    """All are 0.12 above the floor in the mean of two formats that are 0.2 apart."""
+    base = dict.fromkeys(AMURO.kinds, [0.5, 0.5, 0.6, 0.62, 0.62, 0.62])
+    world = replace(AMURO, base=base, format_effect=[0.0, 0.0, 0.1, 0.1, 0.1, 0.1], n_items=400)
+    found_ = [kind for seed in range(4) for name, kind in classes(world, seed).items() if name != "summary"]
+    assert "never" not in found_ and found_.count("learned") <= 2

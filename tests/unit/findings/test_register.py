@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from planted import AMURO, NOTHING, ON_ITEMS, QUICK, found, simulate, verdicts, without
+from planted import AMURO, NOTHING, ON_ITEMS, QUICK, SMOOTH, WIDE, found, simulate, verdicts, widened, without
 
 from ripeness.findings.finding import settings_from
 from ripeness.findings.scores import Scores
@@ -13,8 +13,8 @@ from ripeness.runtime.errors import UserError
 @pytest.mark.parametrize("finding", ON_ITEMS)
 def test_a_planted_truth_is_supported(finding):
     n_items = 3000 if finding == "transfer-within-type" else 300  # that nothing changes takes more to show
-    got = verdicts(replace(AMURO, n_items=n_items), range(8), finding)
-    assert got.count("supported") >= 6
+    got = verdicts(replace(WIDE, n_items=n_items), range(5), finding)
+    assert got.count("supported") >= 4
     assert set(got) <= {"supported", "undecided"}
 
 
@@ -29,7 +29,7 @@ def test_nothing_is_rarely_supported_or_reversed():
     ("finding", "truth"),
     [
         ("gain-by-learning", {"gain": {"sentiment": 0.1, "classes": -0.2, "summary": 0.1}}),
-        ("format-spread", {"format_effect": [0.0, 0.0, 0.0, 0.0, 0.2, 0.2]}),
+        ("format-spread", {"format_effect": SMOOTH[::-1]}),
         ("transfer-between-types", {"harm": {("choice", "generation"): -0.1, ("generation", "choice"): 0.2}}),
         ("transfer-within-type", {"harm": {("choice", "choice"): -0.4}}),  # later there is less left to gain
     ],
@@ -38,7 +38,7 @@ def test_the_opposite_truth_is_reversed(finding, truth):
     world = replace(AMURO, **truth)
     if finding == "format-spread":
         world = replace(world, base={name: [0.3, 0.6, 0.6, 0.6, 0.6, 0.6] for name in world.kinds})
-    got = verdicts(world, range(5), finding)
+    got = verdicts(widened(world), range(5), finding)
     assert got.count("reversed") >= 4
     assert "supported" not in got
 
@@ -50,10 +50,10 @@ def test_that_both_kinds_exist_cannot_fall_to_datasets_of_one_kind():
 
 @pytest.mark.parametrize("name", ["gain-by-learning", "transfer-between-types"])
 def test_few_checkpoints_decide_no_claim_and_keep_their_numbers(name):
-    steps = sorted({row.checkpoint for row in simulate(AMURO, 0).blocks["classes", "test"].rows})
+    steps = sorted({row.checkpoint for row in simulate(WIDE, 0).blocks["classes0", "test"].rows})
     for n, verdict in [(4, "supported"), (3, "undecided")]:
-        kept = without(simulate(AMURO, 0), lambda row, block, n=n: row.method == "full" and row[1] not in steps[-n:])
-        finding = found(AMURO, kept)[name]
+        kept = without(simulate(WIDE, 0), lambda row, block, n=n: row.method == "full" and row[1] not in steps[-n:])
+        finding = found(WIDE, kept)[name]
         assert finding.verdict == verdict and finding.effect is not None, (n, finding)
         assert (finding.p_value is None) == (finding.decided_low is None) == (n < 4)
         assert finding.statement.startswith("Cannot be decided: 3 checkpoints are too few (at least 4). ") == (n < 4)
@@ -65,11 +65,11 @@ def test_an_unknown_setting_is_named_with_the_choices():
 
 
 def test_another_method_is_tested_where_full_was_not_measured():
-    scores = simulate(AMURO, 0)
+    scores = simulate(WIDE, 0)
     blocks = {
         key: replace(one, rows=[r._replace(method="lora") if r.method == "full" else r for r in one.rows])
         for key, one in scores.blocks.items()
     }
-    finding = found(AMURO, Scores(scores.checkpoints, blocks))["gain-by-learning"]
+    finding = found(WIDE, Scores(scores.checkpoints, blocks))["gain-by-learning"]
     assert finding.verdict == "supported"
     assert any("'lora'" in caveat for caveat in finding.caveats)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from planted import AMURO, found, simulate
+from planted import AMURO, found, simulate, widened
 
 
 def test_nothing_can_be_lost_where_nothing_is_known():
@@ -12,7 +12,7 @@ def test_nothing_can_be_lost_where_nothing_is_known():
     assert finding.verdict == "undecided" and finding.mde is None and finding.power_at_zero is None
     assert finding.part == "generation to choice" and finding.high < 0.02  # what would be supported were it alone
     assert "nothing to lose" in finding.statement
-    harmful = replace(world, harm={("generation", "choice"): 0.3})
+    harmful = widened(replace(world, harm={("generation", "choice"): 0.3}))
     fallen = found(harmful, simulate(harmful, 0))["transfer-between-types"]
     assert fallen.verdict == "reversed" and fallen.decided_low > 0.02  # one part is enough for a claim to fall
 
@@ -36,7 +36,7 @@ def test_transfer_gives_difference_and_ratio_and_median():
     ],
 )
 def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verdict, shown):
-    world = replace(AMURO, harm=harm)
+    world = widened(replace(AMURO, harm=harm))
     finding = found(world, simulate(world, 0))["transfer-between-types"]
     assert finding.verdict == verdict and finding.p_holm < 0.05
     parts = {part["label"]: part for part in finding.parts}
@@ -48,3 +48,11 @@ def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verd
     assert finding.p_value == (max(against) if verdict == "supported" else min(against))
     end = " by tuning on choices" if name.startswith("choice") else " by tuning on generated answers"
     assert finding.unit.endswith(end)
+
+
+def test_one_dataset_of_a_type_is_no_sample_of_it():
+    finding = found(AMURO, simulate(AMURO, 0))["transfer-between-types"]
+    assert finding.verdict == "undecided" and finding.p_value is None
+    assert finding.statement.startswith("Cannot be decided: one dataset tuned on, or one asked, cannot tell")
+    assert "On datasets like these: not known." in finding.statement
+    assert finding.on_these == {"effect": finding.effect, "low": finding.low, "high": finding.high}

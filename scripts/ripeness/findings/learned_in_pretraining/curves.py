@@ -14,12 +14,11 @@ from ripeness.findings.learned_in_pretraining.parts import Class, clear_of
 from ripeness.findings.pairs import floors, formats_of, is_untrained_first, trend, weights_of
 from ripeness.findings.scores import Block, Point, Scores
 from ripeness.findings.two_estimates import course
-from ripeness.stats.at_large import Course
-from ripeness.stats.random_levels import Component, combined, over_checkpoints
+from ripeness.stats.random_levels import Component, combined, left_by_curve, over_checkpoints
 from ripeness.stats.resampling import Estimate, item_component, weighted_means, with_interval
 
 POOLED_FROM = 8  # checkpoints: from here on their scatter is that of the later half, which is level, in all datasets
-LAST = 4  # the last checkpoints are a part of this of all
+LAST = 4  # the last checkpoints are one in so many, but two at least
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Curve:
     def weights(self, part: str) -> np.ndarray:
         """Weigh the checkpoints of a part: the earlier or later half, or the last quarter; they add up to 1."""
         n = len(self.points)
-        size = max(1, n // (LAST if part == "last" else 2))
+        size = max(min(n, 2), n // (LAST if part == "last" else 2))
         places = np.arange(n)
         inside = places < size if part == "earlier" else places >= n - size
         return np.where(inside, 1 / size, 0.0)
@@ -49,12 +48,24 @@ class Curve:
         """Average the draws over the checkpoints of a part: [1 + n]."""
         return self.weights(part) @ self.above
 
-    def course(self, weights: np.ndarray) -> Course | None:
-        """Follow the score over the checkpoints, those of the later half where they are enough; None for too few."""
-        whole = course(self.points, [self.above[:, :1]], weights)
-        half = len(self.points) // 2
-        later = Course(whole.place[-half:], (whole.groups[0][-half:],), weights[-half:])
-        return later if len(self.points) >= POOLED_FROM else whole.seen
+    def excess(self) -> Component | None:
+        """Compute the variance of one checkpoint about a smooth curve beyond what items make; None for too few.
+
+        The curve is that of the later half, which is level, where there are enough checkpoints. Draws of items move
+        checkpoints as sampling does: what is left of these about the curve is the part of items.
+        """
+        n = len(self.points)
+        place = course(self.points, [], np.zeros(n)).place
+        draws = self.above
+        if n >= POOLED_FROM:
+            place, draws = place[-(n // 2) :], draws[-(n // 2) :]
+        single = np.eye(len(place))[-1]
+        found = over_checkpoints(place, draws[:, :1], single)
+        if found is None:
+            return None
+        moved = left_by_curve(place) @ (draws[:, 1:] - draws[:, :1])
+        items = float((moved**2).sum(axis=0).mean()) / found.df
+        return Component(max(found.variance - items, 0.0), found.df)
 
 
 def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, settings: Settings) -> list[Curve]:
@@ -81,31 +92,22 @@ def curves_of(block: Block, measurements: pl.DataFrame, *, scores: Scores, setti
 
 
 def scatter_of(curves: Sequence[Curve]) -> Component | None:
-    """Pool the variance of one checkpoint about its curve over all curves; None where they are short."""
-    if any(len(curve.points) < POOLED_FROM for curve in curves):
-        return None
-    found = [one_checkpoint(curve) for curve in curves]
-    known = [part for part in found if part]
+    """Pool the variance of one checkpoint beyond what items make over all curves; None where they are short."""
+    known = [part for curve in curves if (part := curve.excess())]
     df = sum(part.df for part in known)
-    return Component(sum(part.df * part.variance for part in known) / df, df) if known else None
-
-
-def one_checkpoint(curve: Curve) -> Component | None:
-    """Compute the variance of one checkpoint about its curve."""
-    single = np.zeros(len(curve.points))
-    single[-1] = 1.0
-    there = curve.course(single)
-    return over_checkpoints(there.place, there.groups[0], there.weights) if there else None
+    if not known or any(len(curve.points) < POOLED_FROM for curve in curves):
+        return None
+    return Component(sum(part.df * part.variance for part in known) / df, df)
 
 
 def class_of(curve: Curve, scatter: Component | None, n_curves: int, settings: Settings) -> Class:
     """Classify one dataset: learned by its last checkpoints, never by these and by all later ones.
 
-    Each is of one series; `scatter` is that of one checkpoint, else the curve's own. Where the floor is not known it
+    `scatter` is that of one checkpoint beyond what items make, else the curve's own. Where the floor is not known it
     lies between 0 and the first score, and each class must hold for all that it may be.
     """
     confidence, n_items = 1 - (1 - settings.confidence) / n_curves, curve.block.n_items
-    own = scatter or one_checkpoint(curve)
+    own = scatter or curve.excess()
 
     def judged(draws: np.ndarray, weights: np.ndarray) -> Estimate:
         parts = [item_component(draws, n_items)]
@@ -136,7 +138,7 @@ def gap_of(curves: list[Curve], classes: list[Class], scatter: Component | None,
         draws[kind] = np.mean([curve.mean("last") for curve in own], axis=0)
         n_items += sum(curve.block.n_items for curve in own)
         for curve in own:
-            known = scatter or one_checkpoint(curve)
+            known = scatter or curve.excess()
             if known:
                 weights = curve.weights("last") / len(own)
                 parts.append(Component(known.variance * float(weights @ weights), known.df))

@@ -89,7 +89,7 @@ def class_of(curve: Trajectory, n_curves: int, settings: Settings) -> Class:
     """
     early, later = halves(curve.values)
     se_early, se_later = (half.mean() for half in halves(curve.se))
-    size = max(1, len(curve.values) // LAST)
+    size = max(min(len(curve.values), 2), len(curve.values) // LAST)
     last, se_last = float(curve.values[-size:].mean()), float(curve.se[-size:].mean())
     shared = replace(settings, confidence=1 - (1 - settings.confidence) / n_curves)
     above = estimated(last - curve.floor, se_last + curve.floor_se, shared)
