@@ -12,6 +12,7 @@ import numpy as np
 
 CORRELATIONS = np.arange(0.0, 0.801, 0.05)  # of neighbouring checkpoints; beyond, a curve and its noise look alike
 FEW_POINTS = 6  # from which a parabola is fitted to checkpoints, and a line to fewer
+LEAST_FOR_LAG = 8  # checkpoints; with fewer, what a curve misses looks like a correlation close to 1
 WARNED = 0.3  # a lag-1 correlation above it calls for a warning
 SURE = 1.28  # standard errors above white noise from which a correlation is believed, one-sided 10 %
 
@@ -156,8 +157,10 @@ def lag_one(place: np.ndarray, values: np.ndarray) -> float:
     `place` [points] is the logarithm of tokens, `values` are [points, units]. A fitted curve makes neighbouring
     residuals of white noise negatively correlated. The estimate is the correlation under which the expected ratio of
     neighbours' products to squares is the measured one, where white noise would rarely give as much (one-sided 10 %):
-    8 checkpoints of one dataset cannot tell a slow noise from a curve, 20 can.
+    8 checkpoints of one dataset cannot tell a slow noise from a curve, 20 can; fewer than 8 are not asked.
     """
+    if len(place) < LEAST_FOR_LAG:
+        return 0.0
     left = left_by_curve(place)
     residuals = left @ values
     squares = float((residuals**2).sum())

@@ -3,12 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from planted import (
-    AMURO,
-    World,
-    found,
-    simulate,
-)
+from planted import AMURO, CLAIM_OF, QUICK, World, found, simulate, tables_of
 
 from ripeness.findings.scores import Scores
 
@@ -51,7 +46,8 @@ def test_a_dataset_that_starts_high_is_not_called_learned():
 
 
 def classes(world: World, seed: int, scores: Scores | None = None) -> dict[str, str]:
-    finding = found(world, scores or simulate(world, seed))["learned-in-pretraining"]
+    tables = tables_of(world, scores or simulate(world, seed))
+    finding = CLAIM_OF["learned-in-pretraining"].test(tables, QUICK)
     return {row["dataset"]: row["class"] for row in finding.details}
 
 
@@ -71,7 +67,7 @@ def test_generated_answers_of_a_trained_first_checkpoint_have_no_class():
     nothing = replace(AMURO, base=AMURO.base | {"summary": [0.01] * 6})
     scores = simulate(nothing, 0)
     assert classes(nothing, 0, Scores({"run": trained}, scores.blocks))["summary"] == "never"
-    finding = found(world, started)["learned-in-pretraining"]
+    finding = CLAIM_OF["learned-in-pretraining"].test(tables_of(world, started), QUICK)
     assert any(caveat.startswith("summary without a class") for caveat in finding.caveats)
 
 

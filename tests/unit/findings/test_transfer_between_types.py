@@ -36,7 +36,7 @@ def test_transfer_gives_difference_and_ratio_and_median():
     ],
 )
 def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verdict, shown):
-    world = widened(replace(AMURO, harm=harm))
+    world = widened(replace(AMURO, harm=harm, format_effect=None, n_items=300), 3)
     finding = found(world, simulate(world, 0))["transfer-between-types"]
     assert finding.verdict == verdict and finding.p_holm < 0.05
     parts = {part["label"]: part for part in finding.parts}

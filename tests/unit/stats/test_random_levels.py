@@ -191,6 +191,11 @@ def test_one_short_curve_is_not_said_to_be_correlated():
     assert lag_one(place, np.zeros((8, 3))) == 0
 
 
+def test_a_short_curve_that_bends_is_not_taken_for_correlated_noise():
+    levelling = np.array([0.3, 0.4, 0.4, 0.4])[:, None].repeat(6, axis=1)
+    assert lag_one(np.arange(4.0), levelling) == 0
+
+
 def test_what_all_datasets_share_is_added_and_what_they_do_not_is_left_out():
     place, weights = np.arange(10.0), late_half(10)
     rng = np.random.default_rng(6)
