@@ -49,6 +49,12 @@ def two_lines(both: Both, sign: int = 1) -> str:
     )
 
 
+def alone(result: Estimate) -> str:
+    """Say a difference that stands for the datasets measured."""
+    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
+    return f"On these datasets: {signed(result.effect)}{interval}."
+
+
 def shown(result: Estimate, sign: int = 1) -> str:
     """Write an effect with its interval: +0.42 [+0.31, +0.52]."""
     low, high = sorted((sign * result.low, sign * result.high))

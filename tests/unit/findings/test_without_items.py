@@ -95,7 +95,9 @@ def test_a_gain_without_errors_is_undecided_with_its_number(found):
     gain = found["gain-by-learning"]
     assert gain.verdict == "undecided" and gain.low is None
     assert gain.effect == exactly(0.25)  # the later half of three checkpoints is the last
-    assert gain.statement.startswith("Cannot be decided: some numbers have no standard error. Tuning gains +0.27")
+    assert gain.statement.startswith(
+        "Cannot be decided: some numbers have no standard error. Over the later half of the checkpoints tuning gains +0.27"
+    )
     assert gain.covers == "nothing"
 
 
@@ -143,10 +145,11 @@ def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path)
     assert few.verdict == "undecided" and few.statement.startswith("Cannot be decided: 3 checkpoints are too few (at")
     enough = {"tokens_per_step": 1000, "findings": {"min_checkpoints": 3}}
     given = findings_on(tmp_path, "small.csv", **enough, **GROUPS)["gain-by-learning"]
-    assert given.verdict == "supported" and (given.effect, given.low) == (few.effect, few.low)
+    assert (given.effect, given.low) == (few.effect, few.low)
     assert "no tuning seeds are named" in given.covers
     # two models at 0.01 each; means of such errors, of two groups: 0.01 * sqrt(2) * sqrt(2)
-    assert given.high - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    assert given.on_these["high"] - given.effect == pytest.approx(1.959964 * 0.02, abs=1e-6)
+    assert given.p_value is not None and given.low < given.on_these["low"]  # the scatter of two datasets and one
     by_curve = findings_on(tmp_path, "small.csv", tokens_per_step=1000)["gain-by-learning"]
     assert by_curve.verdict == "undecided" and by_curve.low is None
     assert "the groups come from the same scores that the gains start from" in by_curve.statement
@@ -232,17 +235,23 @@ def test_the_mean_ratios_of_change_of_the_paper_are_found_again(amuro):
     ],
 )
 def test_what_is_carried_over_is_compared_between_halves(tmp_path, changes, se, verdict, effect):
+    names = ("near", "far", "own")
     lines = ["series,checkpoint,step,dataset,format,format_trained,shots,probe,metric,value,se,chance"]
     for k, change in enumerate(changes):
-        for dataset, probe, value in (("", "near", 0.4), ("", "own", 0.4), ("own", "own", 0.9)):
-            lines.append(f"s,c{k},{k + 1},{dataset},default,default,0,{probe},accuracy,{value},{se},0.5")
-        lines.append(f"s,c{k},{k + 1},own,default,default,0,near,accuracy,{0.4 + change:.2f},{se},0.5")
+        for dataset, probe in [("", name) for name in names] + [(one, other) for one in names for other in names]:
+            value = 0.4 if not dataset else 0.9 if dataset == probe else 0.4 + change
+            lines.append(f"s,c{k},{k + 1},{dataset},default,default,0,{probe},accuracy,{value:.2f},{se},0.5")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
     finding = findings_on(tmp_path, "table.csv", tokens_per_step=1000)["transfer-within-type"]
     assert (finding.verdict, finding.effect) == (verdict, exactly(effect))
-    # two models of independent items, in two halves
+    # two models of independent items, in two halves; the datasets do not differ
     assert finding.high - finding.effect == pytest.approx(1.959964 * 2 * se, rel=1e-4)
     assert (finding.p_value < 0.05) == (verdict != "undecided")
+    two = [line for line in lines if "far" not in line]
+    (tmp_path / "table.csv").write_text("\n".join(two) + "\n")
+    finding = findings_on(tmp_path, "table.csv", tokens_per_step=1000)["transfer-within-type"]
+    assert finding.verdict == "undecided" and "no type has three datasets" in finding.statement
+    assert finding.on_these["high"] - finding.effect == pytest.approx(1.959964 * 2 * se, rel=1e-4)
 
 
 def test_what_the_paper_sees_out_of_domain_is_found_again(amuro):

@@ -9,18 +9,19 @@ import polars as pl
 from ripeness.findings.finding import (
     Finding,
     Settings,
-    between,
     listed,
     number,
     on_enough,
     signed,
     undecided,
-    with_effect,
 )
+from ripeness.findings.gain_by_learning.classes import FEW
 from ripeness.findings.pairs import late, trend
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import points_of, trajectories_of
+from ripeness.findings.two_estimates import alone, both_of, two_lines, with_both
 from ripeness.findings.without_items import (
+    MANY,
     PLACE,
     above_floor,
     caveats_of,
@@ -30,6 +31,8 @@ from ripeness.findings.without_items import (
     missing_caveats,
     pairs_of,
 )
+from ripeness.stats.at_large import Sources
+from ripeness.stats.random_levels import Component, between_classes
 from ripeness.tables.intervals import compared, mean_or_null
 from ripeness.tables.single_numbers import as_number
 
@@ -107,17 +110,22 @@ def judged_gain(
         reasons.append("without items, the groups come from the same scores that the gains start from")
     if np.isnan(result.low):
         reasons.append("some numbers have no standard error")
-    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
     statement = (
-        f"Tuning gains {signed(unlearned)} on datasets not learned in pre-training ({listed(names['not learned'])}) "
-        f"and {signed(learned)} on learned ones ({listed(names['learned'])}), a difference of {signed(result.effect)}"
-        f"{interval} over the later half of the checkpoints."
+        f"Over the later half of the checkpoints tuning gains {signed(unlearned)} on datasets not learned in "
+        f"pre-training ({listed(names['not learned'])}) and {signed(learned)} on learned ones "
+        f"({listed(names['learned'])}). The difference."
     )
     source = "as the config names them" if is_given else "by their untouched scores at the later checkpoints"
     finding = replace(finding, caveats=(*finding.caveats, f"Datasets are grouped {source}; groups are taken as given."))
     if reasons:
-        return replace(finding, statement=f"Cannot be decided: {listed(reasons)}. {statement}", effect=result.effect)
-    return with_effect(replace(finding, statement=statement), result, settings)
+        said = f"Cannot be decided: {listed(reasons)}. {statement} {alone(result)}"
+        return replace(finding, statement=said, effect=result.effect)
+    gains = main.group_by("group", "probe").agg(pl.col("change").mean())
+    classes = [gains.filter(group=name)["change"].to_numpy() for name in ("not learned", "learned")]
+    datasets, sources = between_classes(classes[0], classes[1]), Sources(Component(result.se**2, MANY))
+    both = both_of(result.effect, datasets, sources, settings)
+    finding = replace(finding, statement=f"{statement} {two_lines(both)}")
+    return with_both(finding, both, settings, too_few=FEW, is_tuned=False)
 
 
 def gain_rows(pairs: pl.DataFrame, settings: Settings) -> list[dict[str, object]]:

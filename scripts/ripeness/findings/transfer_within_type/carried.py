@@ -1,15 +1,14 @@
 """What tuning changes on other datasets of its type, at earlier and at later checkpoints."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from ripeness.findings.dataset_pairs import Comparison
-from ripeness.findings.finding import Finding, Settings, between, listed, number, signed, with_effect
+from ripeness.findings.finding import listed, number, signed
 from ripeness.findings.pairs import SMALL_BASE, late, trend
 from ripeness.findings.scores import Point, Row, Scores
-from ripeness.stats.resampling import Estimate
 
 HALVES = ("earlier", "later")
 UNLIKE = "Datasets of a type are related to different degrees; the mean over them may hide both gains and losses."
@@ -47,11 +46,6 @@ class Carried:
         return np.array([change.change for change in self.found if change.half == half])
 
 
-def judged(finding: Finding, carried: Carried, result: Estimate, settings: Settings) -> Finding:
-    """Let the difference of both halves decide the claim, and say it in a sentence."""
-    return with_effect(replace(finding, statement=sentence(carried, alone(result))), result, settings)
-
-
 def halves_of(scores: Scores) -> dict[Point, str]:
     """Say which half of its series' trend a checkpoint is in; the middle one of an odd number is in none."""
     halves: dict[Point, str] = {}
@@ -72,12 +66,6 @@ def sentence(carried: Carried, said: str) -> str:
         f"checkpoints (median {signed(float(np.median(earlier)))}) and {signed(float(later.mean()))} at later ones "
         f"(median {signed(float(np.median(later)))}). The difference. {said} Most and least over all of them: {shown}."
     )
-
-
-def alone(result: Estimate) -> str:
-    """Say a difference that stands for the datasets measured."""
-    interval = "" if np.isnan(result.low) else f" {between(result.low, result.high)}"
-    return f"On these datasets: {signed(result.effect)}{interval}."
 
 
 def by_pair(carried: Carried) -> dict[tuple[str, str], list[float]]:

@@ -17,13 +17,14 @@ from ripeness.findings.transfer_within_type.carried import (
     UNLIKE,
     Carried,
     Change,
-    alone,
     halves_of,
-    judged,
     pair_rows,
     sentence,
 )
+from ripeness.findings.transfer_within_type.datasets import FEW, halved
+from ripeness.findings.two_estimates import alone, both_of, two_lines, with_both
 from ripeness.findings.without_items import (
+    MANY,
     caveats_of,
     covers_of,
     estimated,
@@ -32,6 +33,8 @@ from ripeness.findings.without_items import (
     missing_caveats,
     pairs_of,
 )
+from ripeness.stats.at_large import Sources
+from ripeness.stats.random_levels import Component
 from ripeness.tables.intervals import mean_or_null
 
 
@@ -68,7 +71,13 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if np.isnan(result.low):
         statement = f"Cannot be decided: some numbers have no standard error. {sentence(carried, alone(result))}"
         return replace(finding, statement=statement, effect=result.effect)
-    return on_enough(judged(finding, carried, result, settings), most_checkpoints(carried.rows), settings)
+    table = halved(carried.comparisons(), halves_of(points), kinds_of(measurements, settings))
+    early, late = table.means()
+    sources = Sources(Component(result.se**2, MANY))
+    both = both_of(result.effect, table.over_datasets(late - early), sources, settings)
+    finding = replace(finding, statement=sentence(carried, two_lines(both)))
+    finding = with_both(finding, both, settings, too_few=FEW, is_tuned=False)
+    return on_enough(finding, most_checkpoints(carried.rows), settings)
 
 
 def change_of(pair: Mapping[str, Any]) -> Change:
