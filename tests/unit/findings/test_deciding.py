@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from overtrained import BRITTLE, planted
-from planted import AMURO, simulate, tables_of
+from planted import WIDE, simulate, tables_of
 
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_effect, with_parts
@@ -58,7 +58,7 @@ def test_an_effect_without_an_interval_decides_nothing():
     assert found.verdict == UNDECIDED and found.p_value is None
 
 
-@pytest.mark.parametrize("tables", [tables_of(AMURO, simulate(AMURO, 0)), planted(BRITTLE)], ids=["items", "losses"])
+@pytest.mark.parametrize("tables", [tables_of(WIDE, simulate(WIDE, 0)), planted(BRITTLE)], ids=["items", "losses"])
 def test_every_verdict_of_a_study_is_that_of_the_rule_on_the_interval_shown_as_deciding(tables):
     found = all_findings(tables, Settings(draws=200, permutations=50))
     tested = [one for one in found if one.tests]

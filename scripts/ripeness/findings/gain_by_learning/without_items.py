@@ -113,7 +113,7 @@ def judged_gain(
     statement = (
         f"Over the later half of the checkpoints tuning gains {signed(unlearned)} on datasets not learned in "
         f"pre-training ({listed(names['not learned'])}) and {signed(learned)} on learned ones "
-        f"({listed(names['learned'])}). The difference."
+        f"({listed(names['learned'])}), a difference of {signed(result.effect)}."
     )
     source = "as the config names them" if is_given else "by their untouched scores at the later checkpoints"
     finding = replace(finding, caveats=(*finding.caveats, f"Datasets are grouped {source}; groups are taken as given."))
