@@ -99,7 +99,8 @@ def sentence(name: str, found: dict[str, tuple[float, float]], main: Fall, setti
         f"{'After' if name == 'tuned' else 'Before'} tuning the best and the worst format are {early[0]:.2f} "
         f"apart at earlier checkpoints ({early[1]:.2f} by chance alone) and {late[0]:.2f} at later ones "
         f"({late[1]:.2f} by chance). Without chance, the score's standard deviation over formats falls by "
-        f"{signed(main.both.shown.effect)}. {two_lines(main.both)} Kendall's tau of the standard deviation with tokens: {signed(main.tau)}."
+        f"{signed(main.both.shown.effect)}. {two_lines(main.both)} Kendall's tau of the standard deviation with "
+        f"tokens: {signed(main.tau)}."
         f"{on_both_scales(main, settings)}"
     )
 

@@ -133,7 +133,8 @@ def sentence(gains: Gains, both: Both, last: Estimate | None, log_odds: str) -> 
     return (
         f"Over the later half of the checkpoints tuning gains {signed(unlearned)} on datasets not learned in "
         f"pre-training ({listed(names['not learned'])}) and {signed(learned)} on learned ones "
-        f"({listed(names['learned'])}), a difference of {signed(both.shown.effect)}. {two_lines(both)}{at_last}{log_odds}"
+        f"({listed(names['learned'])}), a difference of {signed(both.shown.effect)}. "
+        f"{two_lines(both)}{at_last}{log_odds}"
     )
 
 

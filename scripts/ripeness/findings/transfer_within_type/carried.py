@@ -64,7 +64,8 @@ def sentence(carried: Carried, said: str) -> str:
     return (
         f"Tuning changes the score on other datasets of its type by {signed(float(earlier.mean()))} at earlier "
         f"checkpoints (median {signed(float(np.median(earlier)))}) and {signed(float(later.mean()))} at later ones "
-        f"(median {signed(float(np.median(later)))}). Later minus earlier: {signed(float(later.mean() - earlier.mean()))}. {said} Most and least over all of them: {shown}."
+        f"(median {signed(float(np.median(later)))}). Later minus earlier: "
+        f"{signed(float(later.mean() - earlier.mean()))}. {said} Most and least over all of them: {shown}."
     )
 
 
