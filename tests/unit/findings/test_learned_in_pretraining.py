@@ -69,6 +69,9 @@ def test_generated_answers_of_a_trained_first_checkpoint_have_no_class():
     assert classes(nothing, 0, Scores({"run": trained}, scores.blocks))["summary"] == "never"
     finding = CLAIM_OF["learned-in-pretraining"].test(tables_of(world, started), QUICK)
     assert any(caveat.startswith("summary without a class") for caveat in finding.caveats)
+    gain = CLAIM_OF["gain-by-learning"].test(tables_of(world, started), QUICK)
+    assert not any(row.get("dataset") == "summary" for row in gain.details)
+    assert any(caveat.startswith("Left out") and caveat.endswith(": summary.") for caveat in gain.caveats)
 
 
 def test_one_format_does_not_class_a_dataset():

@@ -36,7 +36,7 @@ from ripeness.findings.gain_by_learning.gains import (
 )
 from ripeness.findings.gain_by_learning.without_items import judge as judge_without_items
 from ripeness.findings.needs import has_items
-from ripeness.findings.pairs import late, trend
+from ripeness.findings.pairs import late, measured_blocks, pairs, trend
 from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.two_estimates import Both, both_of, on_other_scale, two_lines, with_both
@@ -75,6 +75,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         *missing_cells(scores, main.rows, late_half),
         *one_answer(scores, [(row, row.dataset) for row in main.rows]),
         *gain_caveats(main),
+        *unclassed(gains, scores, settings),
     ]
     points = [point for found in scores.checkpoints.values() for point in trend(found)]
     is_late = [point in late_half for point in points]
@@ -168,6 +169,17 @@ def gain_caveats(gains: Gains) -> list[str]:
             "other differences between the two groups cannot be ruled out."
         )
     return caveats
+
+
+def unclassed(gains: Gains, scores: Scores, settings: Settings) -> list[str]:
+    """Name the datasets that were tuned on and have no class."""
+    blocks = measured_blocks(scores, settings)
+    there = {block.probe for block in blocks if any(pairs(block, settings, is_own=True).values())}
+    names = sorted(there - {gain.row.dataset for gain in gains.found})
+    if not names:
+        return []
+    why = "the first checkpoint is trained already, and what generated answers score without any is not known"
+    return [f"Left out, since they are neither learned nor not for sure ({why}): {listed(names)}."]
 
 
 def gain_rows(point: Point, gains: Gains, settings: Settings) -> list[dict[str, object]]:
