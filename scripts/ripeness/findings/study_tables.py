@@ -38,6 +38,17 @@ class Tables:
         """Say whether the study has a table."""
         return name in self.sources
 
+    @cached_property
+    def computed(self) -> dict[str, Any]:
+        """What was computed of these tables, by name; see `once`."""
+        return {}
+
+    def once(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Compute something of these tables when it is first asked for, and keep it."""
+        if name not in self.computed:
+            self.computed[name] = compute()
+        return self.computed[name]
+
     def read(self, name: str) -> Any:
         """Read a table; UserError where it was not given."""
         if name not in self.sources:

@@ -1,0 +1,1 @@
+"""What of an untouched checkpoint would have told its score after tuning?"""
