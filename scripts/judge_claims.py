@@ -8,13 +8,29 @@ networks, those of the theory on their tables.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ripeness.findings.finding import settings_from
+from ripeness.findings.finding import Settings, settings_from
+from ripeness.findings.indicators import answer as indicators
+from ripeness.findings.indicators.skills import skills_of
+from ripeness.findings.needs import is_without_items
 from ripeness.findings.register import all_findings, as_rows
 from ripeness.findings.ripe import as_entry, ripe_answers
-from ripeness.findings.study_tables import read_tables
+from ripeness.findings.ripe_without_items import published_answers
+from ripeness.findings.study_tables import Tables, read_tables
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
+
+
+def answers_of(tables: Tables, settings: Settings) -> list[dict[str, object]]:
+    """Answer which checkpoint to tune, and what would have told it, where the tables allow it."""
+    entries = []
+    is_published = is_without_items(tables)
+    answers = published_answers(tables.reported, settings) if is_published else ripe_answers(tables.all_items, settings)
+    if answers:
+        entries.append(as_entry(answers, settings))
+    if tables.has("measurements") and (skills := skills_of(tables, settings)):
+        entries.append(indicators.as_entry(skills, settings))
+    return entries
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,8 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         tables = read_tables(paths, settings, Path(folder))
         found = as_rows(all_findings(tables, settings))
-        if answers := ripe_answers(tables.all_items, settings):
-            found = [as_entry(answers, settings), *found]
+        found = [*answers_of(tables, settings), *found]
     write_json(options.output, found)
 
 

@@ -18,6 +18,7 @@ class Settings:
 
     smallest_effect: float = 0.02
     smallest_loss: float = 0.02  # nats a token
+    smallest_accuracy: float = 0.05  # share of pairs of checkpoints that an indicator orders right, above chance
     learned_margin: float = 0.1  # a dataset is learned when its score is this far above the floor
     confidence: float = 0.95
     draws: int = 2000

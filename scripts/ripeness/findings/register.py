@@ -9,6 +9,7 @@ from ripeness.findings.decay_or_tokens.claim import CLAIM as DECAY_OR_TOKENS
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.degradation_at_fixed_rate.claim import CLAIM as DEGRADATION_AT_FIXED_RATE
 from ripeness.findings.degradation_at_tuned_rate.claim import CLAIM as DEGRADATION_AT_TUNED_RATE
+from ripeness.findings.discrimination_tells.claim import CLAIM as DISCRIMINATION_TELLS
 from ripeness.findings.displacement_constancy.claim import CLAIM as DISPLACEMENT_CONSTANCY
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.fixed_rate_degrades.claim import CLAIM as FIXED_RATE_DEGRADES
@@ -23,7 +24,9 @@ from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.scores import Scores
 from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
+from ripeness.findings.short_tuning_tells.claim import CLAIM as SHORT_TUNING_TELLS
 from ripeness.findings.study_tables import Tables
+from ripeness.findings.text_loss_misleads.claim import CLAIM as TEXT_LOSS_MISLEADS
 from ripeness.findings.transfer_between_types.claim import CLAIM as TRANSFER_BETWEEN_TYPES
 from ripeness.findings.transfer_within_type.claim import CLAIM as TRANSFER_WITHIN_TYPE
 from ripeness.findings.tuned_rate_aligned.claim import CLAIM as TUNED_RATE_ALIGNED
@@ -45,6 +48,9 @@ CLAIMS: tuple[Claim, ...] = (
     DECAY_OR_TOKENS,
     MITIGATION,
     DISPLACEMENT_CONSTANCY,
+    TEXT_LOSS_MISLEADS,
+    DISCRIMINATION_TELLS,
+    SHORT_TUNING_TELLS,
     SENSITIVITY_GROWS,
     LEARNED_AT_A_LOSS,
     FIXED_RATE_DEGRADES,

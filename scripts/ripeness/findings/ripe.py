@@ -29,7 +29,8 @@ POINT = ["series", "checkpoint", "step", "tokens"]
 class Answer:
     """The checkpoint to tune for one dataset, or for all; differences are chosen minus other, in shares of 1.
 
-    `statement` says it in words. `checkpoint` is None where nothing could be chosen; `statement` then says why.
+    `statement` says it in words. `checkpoint` is None where nothing could be chosen; `statement` then says why. `lacks`
+    says what a study of models would have and published tables have not.
     """
 
     series: str
@@ -45,6 +46,7 @@ class Answer:
     confidence: float = 0.95
     n_seeds: int = 0
     n_items: int = 0
+    lacks: str = ""
 
 
 def ripe_answers(tables: Iterable[pl.LazyFrame], settings: Settings) -> list[Answer]:
@@ -224,12 +226,15 @@ def as_entry(answers: list[Answer], settings: Settings) -> dict[str, object]:
     """Make the answers an entry of findings.json: the first one of the study's method in words, and all in numbers."""
     first = [one for one in answers if one.method == answers[0].method]
     leading = [one for one in first if one.dataset == ALL] or first
+    lacks = sorted({one.lacks for one in leading if one.lacks})
     several = len({one.series for one in leading}) > 1
     return {
         "id": ID,
         "claim": CLAIM,
         "verdict": "answered" if any(one.checkpoint for one in leading) else "undecided",
-        "statement": " ".join(f"{one.series}: {one.statement}" if several else one.statement for one in leading),
+        "statement": " ".join(
+            [*(f"{one.series}: {one.statement}" if several else one.statement for one in leading), *lacks]
+        ),
         "confidence": settings.confidence,
         "answers": [asdict(one) for one in answers],
     }

@@ -28,7 +28,7 @@ def read_items(tables: Tables, settings: Settings) -> Readings | None:
     base = models.filter(method="base", split="test")
     base = base.join(own.select("probe", "format").unique(), on=["probe", "format"], how="semi")
     spent = tuning_costs(tables.cells, method)
-    short = [name for name in methods if (share(tuning_costs(tables.cells, name), spent) or 1.0) <= SHORT]
+    short = [name for name in short_methods(tables.cells, method) if name in methods]
     found = [
         *of_plan(own),
         text_loss(tables.reported, text_cost(tables, spent)),
@@ -79,6 +79,13 @@ def short_tuning(models: pl.DataFrame, method: str, cells: pl.DataFrame, spent: 
     """Read the score of models that were tuned shortly."""
     cost = share(tuning_costs(cells, method), spent)
     return Indicator(f"short tuning ({method})", elsewhere(models, method), cost=cost, is_short_tuning=True)
+
+
+def short_methods(cells: pl.DataFrame, method: str | None = None) -> list[str]:
+    """List the ways of tuning that cost a third of a method or less; of any method for None."""
+    costs = {name: tuning_costs(cells, name) for name in sorted(set(cells["method"]) - {"base"})}
+    full = [method] if method is not None else list(costs)
+    return [name for name, cost in costs.items() if any((share(cost, costs[of]) or 1.0) <= SHORT for of in full)]
 
 
 def tokens_read(models: pl.DataFrame) -> Costs:

@@ -1,0 +1,1 @@
+"""Does telling right from wrong answers before tuning tell the score after it?"""

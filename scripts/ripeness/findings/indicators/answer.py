@@ -1,0 +1,119 @@
+"""Say in findings.json what of untouched checkpoints would have told their scores after tuning."""
+
+import numpy as np
+
+from ripeness.findings.finding import Settings, listed
+from ripeness.findings.indicators.skills import Judged, Skills
+from ripeness.stats.indicators import Interval
+from ripeness.stats.verdicts import holm
+
+ID = "indicators"
+CLAIM = "What would have told before tuning?"
+TOGETHER = "all series"
+CHANCE = 0.5
+TELLS, OPPOSITE, NOTHING = "tells", "tells the opposite", "not told from chance"
+SHARED = (
+    "There are no items: untouched and tuned scores may rest on the same ones, which makes indicators on them look "
+    "better, and the best checkpoint is judged on the scores that it is the best of, which makes regret too large."
+)
+NAMED = 3  # indicators of a kind in the sentence
+
+
+def as_entry(skills: Skills, settings: Settings) -> dict[str, object]:
+    """Make an entry of findings.json: a sentence on all series, and a row for every indicator and series."""
+    scopes = {name: rows for name, rows in skills.by_series.items() if len(skills.by_series) > 1}
+    rows = [row for scope in ({None: skills.together} | scopes).items() for row in rows_of(*scope, skills, settings)]
+    first = [row for row in rows if row["series"] == rows[0]["series"]]
+    return {
+        "id": ID,
+        "claim": CLAIM,
+        "verdict": "answered",
+        "statement": statement(first),
+        "figure": ID,
+        "confidence": settings.confidence,
+        "method": skills.readings.method,
+        "caveats": [] if skills.readings.has_own_items else [SHARED],
+        "answers": rows,
+    }
+
+
+def rows_of(scope: str | None, judged: list[Judged], skills: Skills, settings: Settings) -> list[dict[str, object]]:
+    """Write the indicators of one series, those that order most pairs first, with what tuning itself would tell."""
+    names = sorted(skills.readings.checkpoints)
+    series = scope or (TOGETHER if len(names) > 1 else names[0])
+    p_values = holm([p_of_chance(one.skill.accuracy) for one in judged])
+    ceiling = skills.ceilings.get(scope) or (None if scope else skills.ceilings.get(names[0]))
+    rows = [
+        row_of(series, one, p, settings) | {"ceiling": ceiling.accuracy.main.effect if ceiling else None}
+        for one, p in zip(judged, p_values, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (-float(str(row["accuracy"])), str(row["indicator"])))
+
+
+def row_of(series: str, one: Judged, p_holm: float, settings: Settings) -> dict[str, object]:
+    """Write one indicator: shares and tau with their intervals, regret in shares of 1."""
+    skill, indicator = one.skill, one.indicator
+    row: dict[str, object] = {"series": series, "indicator": indicator.name, "expects": indicator.expects}
+    row |= numbers("accuracy", skill.accuracy, 0, 1)
+    row |= {"late_accuracy": skill.late_accuracy}
+    row |= numbers("tau", skill.tau, -1, 1) | numbers("regret", skill.regret, -1, 1)
+    above = skill.accuracy.main.effect > CHANCE
+    verdict = NOTHING if p_holm > settings.level else TELLS if above else OPPOSITE
+    return row | {
+        "blind_regret": skill.blind_regret,
+        "cost": indicator.cost,
+        "n_checkpoints": skill.n_candidates,
+        "n_datasets": skill.n_datasets,
+        "covers": "datasets and checkpoints like these" if skill.accuracy.like_these else "checkpoints like these",
+        "p_holm": p_holm,
+        "says": verdict,
+    }
+
+
+def numbers(name: str, found: Interval, lowest: float, highest: float) -> dict[str, object]:
+    """Write an estimate with its interval, cut at the ends of the scale."""
+    low, high = float(np.clip(found.main.low, lowest, highest)), float(np.clip(found.main.high, lowest, highest))
+    return {name: found.main.effect, f"{name}_low": low, f"{name}_high": high}
+
+
+def p_of_chance(accuracy: Interval) -> float:
+    """Compute the two-sided p of ordering half of the pairs."""
+    return min(1.0, 2 * min(accuracy.main.p_above(CHANCE), accuracy.main.p_below(CHANCE)))
+
+
+def statement(rows: list[dict]) -> str:
+    """Say which indicators order checkpoints as tuning does, and what picking by the first of them costs."""
+    found = {says: [row for row in rows if row["says"] == says] for says in (TELLS, OPPOSITE, NOTHING)}
+    best = found[TELLS][:NAMED]
+    parts = []
+    if best:
+        said = [f"{row['indicator']} ({share(row)})" for row in best]
+        more = f" and {len(found[TELLS]) - NAMED} more" if len(found[TELLS]) > NAMED else ""
+        parts.append(
+            f"Pairs of checkpoints are ordered as after tuning, better than by chance, by {listed(said)}{more}."
+        )
+        parts.append(costs(best[0]))
+    else:
+        parts.append(
+            "No indicator of an untouched checkpoint can be told from chance (50 %) by the pairs of checkpoints that it "
+            f"orders as tuning does; most by {rows[0]['indicator']} ({share(rows[0])})."
+        )
+    if found[OPPOSITE]:
+        parts.append(f"In the opposite order: {listed([row['indicator'] for row in found[OPPOSITE]])}.")
+    if found[NOTHING] and best:
+        parts.append(f"Not told from chance: {listed([str(row['indicator']) for row in found[NOTHING]])}.")
+    return " ".join(parts)
+
+
+def share(row: dict) -> str:
+    """Write the share of pairs with its interval: 89 % [65, 100]."""
+    return f"{row['accuracy']:.0%}"[:-1] + f" % [{100 * row['accuracy_low']:.0f}, {100 * row['accuracy_high']:.0f}]"
+
+
+def costs(row: dict) -> str:
+    """Say what one loses who picks by an indicator, beside one who picks blindly."""
+    low, high = 100 * row["regret_low"], 100 * row["regret_high"]
+    return (
+        f"Picking the checkpoint by {row['indicator']} loses {100 * row['regret']:.1f} points [{low:.1f}, {high:.1f}] "
+        f"against tuning them all; picking blindly loses {100 * row['blind_regret']:.1f}."
+    )

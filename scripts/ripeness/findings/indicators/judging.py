@@ -1,0 +1,75 @@
+"""Judge a claim that an indicator tells, or does not tell, which of two checkpoints scores higher after tuning."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+
+from ripeness.findings.claim import Judge
+from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_parts
+from ripeness.findings.indicators.answer import CHANCE, SHARED, row_of
+from ripeness.findings.indicators.answer import costs as costs_sentence
+from ripeness.findings.indicators.answer import share as share_of_pairs
+from ripeness.findings.indicators.readings import Indicator
+from ripeness.findings.indicators.skills import Judged, Skills, skills_of
+from ripeness.findings.needs import has_items
+from ripeness.findings.study_tables import Tables
+from ripeness.stats.indicators import LEAST_DATASETS
+from ripeness.stats.resampling import Estimate
+from ripeness.stats.verdicts import Part
+
+UNIT = "share of pairs of checkpoints that are ordered right, above chance"
+
+
+def has_tuned_scores(tables: Tables) -> bool:
+    """Say whether tuned models were measured, with items or without any."""
+    is_tuned = (pl.col("method") != "base") & (pl.col("probe_kind") != "text")
+    is_there = tables.has("measurements") and not tables.measurements.filter(is_tuned).is_empty()
+    return is_there and (tables.has("all_items") or not has_items(tables))
+
+
+def judge_of(is_meant: Callable[[Indicator], bool]) -> Judge:
+    """Make a judge of the cheapest indicator that is meant."""
+
+    def judge(tables: Tables, settings: Settings) -> Finding:
+        skills = skills_of(tables, settings)
+        found = [one for one in skills.together if is_meant(one.indicator)] if skills else []
+        if skills is None or not found:
+            return undecided(Finding(), "the indicator was not measured at three checkpoints that were tuned")
+        return judged(min(found, key=lambda one: one.indicator.cost or 0.0), skills, settings)
+
+    return judge
+
+
+def judged(one: Judged, skills: Skills, settings: Settings) -> Finding:
+    """Hold the share of pairs that an indicator orders right against chance."""
+    skill, row = one.skill, row_of("", one, 1.0, settings)
+    found = Finding(
+        statement=(
+            f"The {one.indicator.name} of untouched checkpoints orders {share_of_pairs(row)} of pairs as their tuned "
+            f"scores are, and {100 * skill.late_accuracy:.0f} % in the later half of pre-training (chance: 50 %). "
+            f"{costs_sentence(row)}"
+        ),
+        covers=f"the sampling of {skill.n_candidates} checkpoints, each with its tuning seeds, and of datasets",
+        n_checkpoints=skill.n_candidates,
+        caveats=() if skills.readings.has_own_items else (SHARED,),
+        details=tuple(row_of(name, other, 1.0, settings) for name, other in each_series(one, skills)),
+    )
+    found = with_parts(found, ((Part(above_chance(skill.accuracy.main), settings.smallest_accuracy),),), settings)
+    if skill.n_datasets < LEAST_DATASETS:
+        few = "one dataset says" if skill.n_datasets == 1 else f"{skill.n_datasets} datasets say"
+        found = undecided(found, f"{few} nothing of datasets like these (at least {LEAST_DATASETS}). {found.statement}")
+        found = replace(found, statement=found.statement.removesuffix("."))
+    return on_enough(found, skill.n_candidates, settings)
+
+
+def each_series(one: Judged, skills: Skills) -> list[tuple[str, Judged]]:
+    """List the same indicator in every series."""
+    return [
+        (name, other) for name, rows in skills.by_series.items() for other in rows if other.indicator is one.indicator
+    ]
+
+
+def above_chance(accuracy: Estimate) -> Estimate:
+    """Count from chance instead of from 0."""
+    return replace(accuracy, effect=accuracy.effect - CHANCE, low=accuracy.low - CHANCE, high=accuracy.high - CHANCE)

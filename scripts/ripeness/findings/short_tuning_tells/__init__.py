@@ -1,0 +1,1 @@
+"""Does a short tuning tell the score after the full one?"""

@@ -1,0 +1,27 @@
+"""Does a short tuning tell the score after the full one?
+
+The paper predicts runs on one model over data and settings; here the same tuning is predicted over checkpoints. A
+method is short if it costs a third of the tuning that is predicted, or less.
+"""
+
+from ripeness.findings.claim import Claim
+from ripeness.findings.indicators.judging import UNIT, has_tuned_scores, judge_of
+from ripeness.findings.indicators.of_items import short_methods
+from ripeness.findings.needs import has_items
+from ripeness.findings.study_tables import Tables
+
+
+def has_short_tuning(tables: Tables) -> bool:
+    """Say whether a method costs a third of another or less."""
+    return has_items(tables) and tables.has("cells") and bool(short_methods(tables.cells))
+
+
+CLAIM = Claim(
+    id="short-tuning-tells",
+    text="A short tuning tells which of two checkpoints scores higher after the full one.",
+    source="TuneAhead, arXiv 2606.17660, abstract",
+    unit=UNIT,
+    figure="indicators",
+    needs=(has_tuned_scores, has_short_tuning),
+    judge=judge_of(lambda indicator: indicator.is_short_tuning),
+)

@@ -1,0 +1,1 @@
+"""Does the loss on text of an untouched checkpoint mislead about its tuned score?"""
