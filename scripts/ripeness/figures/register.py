@@ -6,6 +6,7 @@ from ripeness.figures.format_spread import FIGURE as FORMAT_SPREAD
 from ripeness.figures.four_readings import FIGURE as FOUR_READINGS
 from ripeness.figures.gain import FIGURE as GAIN
 from ripeness.figures.gain_by_group import FIGURE as GAIN_BY_GROUP
+from ripeness.figures.indicators import FIGURE as INDICATORS
 from ripeness.figures.learned_in_pretraining import FIGURE as LEARNED_IN_PRETRAINING
 from ripeness.figures.pareto import FIGURE as PARETO
 from ripeness.figures.pretraining_text import FIGURE as PRETRAINING_TEXT
@@ -27,6 +28,7 @@ FIGURES: tuple[Figure, ...] = (
     GAIN_BY_GROUP,
     FORMAT_SPREAD,
     TRANSFER,
+    INDICATORS,
     PRETRAINING_TEXT,
     SENSITIVITY,
     TUNING_LOSS,

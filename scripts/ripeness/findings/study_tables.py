@@ -108,8 +108,17 @@ class Tables:
     @cached_property
     def findings(self) -> list[dict]:
         """What judge_claims has written of claims, for figures; nothing where it was not given."""
-        found = self.read("findings") if self.has("findings") else []
-        return [entry for entry in found if "answers" not in entry]
+        return [entry for entry in self.entries if "answers" not in entry]
+
+    @cached_property
+    def answers(self) -> dict[str, dict]:
+        """What judge_claims has written of answers, by id, for figures."""
+        return {entry["id"]: entry for entry in self.entries if "answers" in entry}
+
+    @cached_property
+    def entries(self) -> list[dict]:
+        """All that judge_claims has written; nothing where it was not given."""
+        return self.read("findings") if self.has("findings") else []
 
 
 def itself(table: Any) -> Any:

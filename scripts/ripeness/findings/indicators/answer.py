@@ -3,6 +3,7 @@
 import numpy as np
 
 from ripeness.findings.finding import Settings, listed
+from ripeness.findings.indicators.readings import Indicator
 from ripeness.findings.indicators.skills import Judged, Skills
 from ripeness.stats.indicators import Interval
 from ripeness.stats.verdicts import holm
@@ -11,7 +12,8 @@ ID = "indicators"
 CLAIM = "What would have told before tuning?"
 TOGETHER = "all series"
 CHANCE = 0.5
-TELLS, OPPOSITE, NOTHING = "tells", "tells the opposite", "not told from chance"
+TUNED = "tuned score on other items"
+TELLS, OPPOSITE, NOTHING, MOST = "tells", "tells the opposite", "not told from chance", "the most"
 SHARED = (
     "There are no items: untouched and tuned scores may rest on the same ones, which makes indicators on them look "
     "better, and the best checkpoint is judged on the scores that it is the best of, which makes regret too large."
@@ -42,12 +44,12 @@ def rows_of(scope: str | None, judged: list[Judged], skills: Skills, settings: S
     names = sorted(skills.readings.checkpoints)
     series = scope or (TOGETHER if len(names) > 1 else names[0])
     p_values = holm([p_of_chance(one.skill.accuracy) for one in judged])
-    ceiling = skills.ceilings.get(scope) or (None if scope else skills.ceilings.get(names[0]))
-    rows = [
-        row_of(series, one, p, settings) | {"ceiling": ceiling.accuracy.main.effect if ceiling else None}
-        for one, p in zip(judged, p_values, strict=True)
-    ]
-    return sorted(rows, key=lambda row: (-float(str(row["accuracy"])), str(row["indicator"])))
+    rows = [row_of(series, one, p, settings) for one, p in zip(judged, p_values, strict=True)]
+    rows.sort(key=lambda row: (-float(str(row["accuracy"])), str(row["indicator"])))
+    if ceiling := skills.ceilings.get(scope):
+        tuned = Judged(Indicator(TUNED, {}, cost=1.0), scope, ceiling)
+        rows.append(row_of(series, tuned, 0.0, settings) | {"p_holm": None, "says": MOST})
+    return rows
 
 
 def row_of(series: str, one: Judged, p_holm: float, settings: Settings) -> dict[str, object]:
@@ -94,9 +96,10 @@ def statement(rows: list[dict]) -> str:
         )
         parts.append(costs(best[0]))
     else:
+        most = f"{rows[0]['indicator']} ({share(rows[0])})"
         parts.append(
-            "No indicator of an untouched checkpoint can be told from chance (50 %) by the pairs of checkpoints that it "
-            f"orders as tuning does; most by {rows[0]['indicator']} ({share(rows[0])})."
+            "No indicator of an untouched checkpoint can be told from chance (50 %) by the pairs of checkpoints that "
+            f"it orders as tuning does; most by {most}."
         )
     if found[OPPOSITE]:
         parts.append(f"In the opposite order: {listed([row['indicator'] for row in found[OPPOSITE]])}.")
