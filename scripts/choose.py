@@ -5,18 +5,25 @@ By hand: python scripts/choose.py results/mine --dataset rte --forget-at-most 0.
 Prints, for each series and method, the checkpoint whose tuned models score best on validation items, those that cannot
 be told from it on test items, and what the last checkpoint costs against it. Constraints leave checkpoints out before
 the choice: by tokens of pre-training, or by what tuning on the dataset costs in loss on running text (nats a token,
-tuned minus untouched, mean over seeds and formats).
+tuned minus untouched, mean over seeds and formats). Published tables have no validation items: the highest score is
+named, and what that lacks is said. --indicators also prints what of untouched checkpoints would have told.
 """
+
+import argparse
+from pathlib import Path
 
 import polars as pl
 
-from ripeness.findings.finding import settings_from
+from ripeness.findings.finding import Settings, settings_from
+from ripeness.findings.indicators.answer import ID as INDICATORS
 from ripeness.findings.ripe import Answer, ripe_answers
+from ripeness.findings.ripe_without_items import published_answers
 from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_json
+from ripeness.runtime.files import read_entries, read_json
 from ripeness.storage.parquet import read_table
-from ripeness.tables.columns import by_checkpoint
+from ripeness.tables.columns import REPORTED, by_checkpoint
+from ripeness.tables.finished_results import FINDING
 
 
 def forgotten(measurements: pl.DataFrame, datasets: list[str]) -> pl.DataFrame:
@@ -63,26 +70,53 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--method", help="way of tuning; default: all")
     parser.add_argument("--forget-at-most", type=float, help="nats a token that tuning may add on running text")
     parser.add_argument("--tokens-at-most", type=float, help="tokens of pre-training")
+    parser.add_argument("--indicators", action="store_true", help="say what would have told before tuning")
     options = parser.parse_args(argv)
     measurements = read_table(options.results / "tables" / "measurements.parquet")
     options.datasets = wanted_datasets(measurements, options.datasets)
     study = read_json(options.results / "provenance.json", dict, keys=("study",))["study"]
     kept = kept_checkpoints(measurements, vars(options))
-    tables = [
-        table.filter(pl.col("dataset").is_in(options.datasets)).join(
-            kept.lazy(), on=["series", "checkpoint", "method"], how="semi"
-        )
-        for table in by_checkpoint([options.results / "tables" / "items"]).values()
-    ]
-    answers = [
-        one for one in ripe_answers(tables, settings_from(study["findings"])) if options.method in (None, one.method)
-    ]
+    settings = settings_from(study["findings"])
+    answers = [one for one in found_among(kept, options, settings) if options.method in (None, one.method)]
     if not answers:
         raise UserError(
             "no two tuned checkpoints meet this\nhint: loosen --forget-at-most, --tokens-at-most or --method"
         )
     for one in answers:
         print(line_of(one, answers))
+    for text in dict.fromkeys(one.lacks for one in answers if one.lacks):
+        print(text)
+    if options.indicators:
+        print(*told_by(options.results / "findings.json"), sep="\n")
+
+
+def found_among(kept: pl.DataFrame, options: argparse.Namespace, settings: Settings) -> list[Answer]:
+    """Answer for the tuned models that are kept, by their items, or by published numbers where there are none."""
+    point = ["series", "checkpoint", "method"]
+    places = by_checkpoint([options.results / "tables" / "items"])
+    if not places:
+        table = read_table(options.results / "tables" / "measurements.parquet").filter(REPORTED)
+        own = table.filter(pl.col("dataset").is_in(options.datasets)).join(kept, on=point, how="semi")
+        return published_answers(own, settings)
+    tables = [
+        table.filter(pl.col("dataset").is_in(options.datasets)).join(kept.lazy(), on=point, how="semi")
+        for table in places.values()
+    ]
+    return ripe_answers(tables, settings)
+
+
+def told_by(path: Path) -> list[str]:
+    """Write what findings.json says of indicators: the sentence, then a line for each; UserError for nothing."""
+    entry = next((one for one in read_entries(path, FINDING) if one["id"] == INDICATORS), None)
+    if entry is None:
+        raise UserError(
+            f"{path} says nothing of indicators\nhint: the rule judge_claims writes it; run the study again"
+        )
+    lines = [entry["statement"], *entry["caveats"], f"{'indicator':28} pairs, %  lost, points  cost, % of tuning"]
+    for row in entry["answers"]:
+        cost = "not known" if row["cost"] is None else f"{100 * row['cost']:.2g}"
+        lines.append(f"{row['indicator']:28} {100 * row['accuracy']:8.0f}  {100 * row['regret']:12.1f}  {cost}")
+    return lines
 
 
 def line_of(one: Answer, answers: list[Answer]) -> str:

@@ -86,6 +86,7 @@ def main(argv: list[str] | None = None) -> None:
         **study,
         **report.findings_of([entry for entry in entries if "answers" not in entry]),
         "answers": report.answers_of(entries),
+        "told": report.told_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

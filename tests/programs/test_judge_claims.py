@@ -34,7 +34,8 @@ def test_the_program_writes_the_same_findings_twice_and_reads_only_what_was_chos
         judge_claims.main([str(word) for pair in arguments.items() for word in pair])
         written.append((tmp_path / f"{name}.json").read_text())
     assert written[0] == written[1] == written[2]
-    ripe, *findings = read_json(tmp_path / "one.json")
+    ripe, told, *findings = read_json(tmp_path / "one.json")
+    assert told["id"] == "indicators" and {row["indicator"] for row in told["answers"]} >= {"tokens", "score, 0 shots"}
     assert ripe["id"] == "ripe" and "no validation items were measured" in ripe["statement"]
     assert [finding["id"] for finding in findings] == ON_ITEMS
     assert findings[1]["details"][0]["level"] == "groups"

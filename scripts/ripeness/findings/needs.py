@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from ripeness.findings.indicators.of_items import short_methods
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TEXT
 
@@ -63,3 +64,25 @@ def has_several_phases(tables: Tables) -> bool:
     if tables.sensitivity is not None and has_noise(tables):
         changed.append(tables.sensitivity.select("phase"))
     return pl.concat(changed)["phase"].n_unique() > 1
+
+
+def has_tuned_scores(tables: Tables) -> bool:
+    """Say whether scores of tuned models were measured, with items or in tables that have none."""
+    is_tuned = (pl.col("method") != "base") & (pl.col("probe_kind") != TEXT)
+    is_there = tables.has("measurements") and not tables.measurements.filter(is_tuned).is_empty()
+    return is_there and (tables.has("all_items") or not has_items(tables))
+
+
+def has_untouched_text(tables: Tables) -> bool:
+    """Say whether untouched checkpoints were measured on running text."""
+    return not tables.measurements.filter(method="base", probe_kind=TEXT).is_empty()
+
+
+def has_margin(tables: Tables) -> bool:
+    """Say whether it was measured how far untouched checkpoints tell right from wrong answers."""
+    return not tables.measurements.filter(method="base", metric="margin").is_empty()
+
+
+def has_short_tuning(tables: Tables) -> bool:
+    """Say whether one way of tuning costs a third of another or less."""
+    return has_cells(tables) and bool(short_methods(tables.cells))

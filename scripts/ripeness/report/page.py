@@ -21,6 +21,8 @@ from markupsafe import Markup
 from ripeness.figures.frames import with_labels
 from ripeness.figures.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.figures.register import FIGURES
+from ripeness.findings.indicators.answer import ID as INDICATORS
+from ripeness.findings.ripe import ID as RIPE
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import deciding_interval, human
@@ -175,9 +177,9 @@ def findings_of(findings: list[dict]) -> dict[str, list]:
 def answers_of(entries: list[dict]) -> dict[str, Any] | None:
     """Prepare the answer to which checkpoint is ripe: its sentence, and a row for every dataset and method.
 
-    None where the findings have no such entry, as those of published tables.
+    None where the findings have no such entry, as those of simulated networks.
     """
-    entry = next((one for one in entries if "answers" in one), None)
+    entry = next((one for one in entries if one["id"] == RIPE), None)
     if entry is None:
         return None
     rows = []
@@ -192,7 +194,35 @@ def answers_of(entries: list[dict]) -> dict[str, Any] | None:
                 "interval": "–" if is_open else f"{signed(one['low'])} to {signed(one['high'])}",
             }
         )
-    return {"statement": entry["statement"], "rows": rows, "confidence": entry["confidence"]}
+    is_published = any(one.get("lacks") for one in entry["answers"])
+    found = {name: entry[name] for name in ("statement", "confidence")}
+    return found | {"rows": rows, "is_published": is_published}
+
+
+def told_of(entries: list[dict]) -> dict[str, Any] | None:
+    """Prepare the answer to what would have told before tuning: a row of text for every indicator; None without one."""
+    entry = next((one for one in entries if one["id"] == INDICATORS), None)
+    if entry is None:
+        return None
+    rows = [
+        one
+        | {
+            "pairs": within(one, "accuracy", 100, ".0f"),
+            "late": f"{100 * one['late_accuracy']:.0f}",
+            "tau": within(one, "tau", 1, ".2f"),
+            "lost": within(one, "regret", 100, ".1f"),
+            "price": "–" if one["cost"] is None else f"{100 * one['cost']:.2g} %",
+        }
+        for one in entry["answers"]
+    ]
+    return {name: entry[name] for name in ("statement", "caveats", "method", "confidence")} | {"rows": rows}
+
+
+def within(row: Mapping[str, Any], name: str, factor: float, digits: str) -> str:
+    """Write a number with its interval: 89 [65, 100]."""
+    keys = (name, f"{name}_low", f"{name}_high")
+    value, low, high = (f"{factor * row[key]:{digits}}".replace("-", "−") for key in keys)
+    return f"{value} [{low}, {high}]"
 
 
 def audit_of(remarks: pl.DataFrame) -> dict[str, Any]:

@@ -11,16 +11,21 @@ none) and then over datasets:
 The variance over candidates comes from leaving out one of them (the jackknife, which is not too small on average: Efron
 and Stein 1981, Annals of Statistics 9), that over datasets from the variance of their means. The two are crossed: what
 they share is subtracted once (Cameron, Gelbach and Miller 2011, Journal of Business and Economic Statistics 29), but
-not for regret, which is no smooth statistic and whose interval would be too narrow.
+not for regret, which is no smooth statistic and whose interval would be too narrow. The interval of a share is Wilson's
+at the number of pairs that would give its variance: the variance falls towards the ends of the scale, so that an
+interval of equal arms, and its test, would be too sure of an order that arose by chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from scipy import special
 
 from ripeness.stats.resampling import Estimate, with_interval
+
+Result = TypeVar("Result")
 
 LEAST_CANDIDATES = 3
 LEAST_DATASETS = 3  # for a statement about datasets like these
@@ -45,28 +50,73 @@ class Unit:
         return np.isfinite(self.indicator + self.outcome + self.reference).all(axis=0)
 
 
-class Interval(NamedTuple):
-    """An estimate for datasets like these, None for fewer than three, and one for these datasets."""
+@dataclass(frozen=True)
+class Share:
+    """A share of pairs, counted from `origin`, as if so many independent pairs had been compared; see verdicts.Tested."""
 
-    like_these: Estimate | None
-    these: Estimate
+    share: float
+    n_pairs: float
+    df: float
+    origin: float = 0.0
 
     @property
-    def main(self) -> Estimate:
+    def effect(self) -> float:
+        """The share, less the origin."""
+        return self.share - self.origin
+
+    @property
+    def se(self) -> float:
+        """The standard error, where half of the pairs are ordered right: the most that it can be."""
+        return float(0.5 / np.sqrt(self.n_pairs))
+
+    def p_above(self, limit: float) -> float:
+        """Compute the one-sided p of the claim that the share is above a limit."""
+        return 1 - self.p_below(limit)
+
+    def p_below(self, limit: float) -> float:
+        """Compute the one-sided p of the claim that the share is below a limit."""
+        true = limit + self.origin
+        if not 0 < true < 1:
+            return float(true <= 0)
+        return float(special.stdtr(self.df, (self.share - true) / np.sqrt(true * (1 - true) / self.n_pairs)))
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Give Wilson's interval with Student's quantile."""
+        reach = float(special.stdtrit(self.df, (1 + confidence) / 2)) ** 2 / self.n_pairs
+        centre = (self.share + reach / 2) / (1 + reach)
+        half = np.sqrt(reach * self.share * (1 - self.share) + reach**2 / 4) / (1 + reach)
+        return float(centre - half) - self.origin, float(centre + half) - self.origin
+
+
+class Variance(NamedTuple):
+    """The variance of a mean over datasets, with its degrees of freedom."""
+
+    value: float
+    df: float
+
+
+class Both(NamedTuple, Generic[Result]):
+    """An estimate for datasets like these, None for fewer than three, and one for these datasets."""
+
+    like_these: Result | None
+    these: Result
+
+    @property
+    def main(self) -> Result:
         """The one for datasets like these, where there is one."""
-        return self.like_these or self.these
+        return self.these if self.like_these is None else self.like_these
 
 
 @dataclass(frozen=True)
 class Skill:
     """How well an indicator tells the outcome.
 
-    `blind_regret` is that of picking any candidate, `late_accuracy` that of pairs of the later half of candidates.
+    `tau` is there as the share (1 + tau) / 2. `blind_regret` is that of picking any candidate, `late_accuracy` that of pairs of the later half of candidates.
     """
 
-    accuracy: Interval
-    tau: Interval
-    regret: Interval
+    accuracy: Both[Share]
+    tau: Both[Share]
+    regret: Both[Estimate]
     blind_regret: float
     late_accuracy: float
     n_candidates: int
@@ -88,11 +138,11 @@ def skill_of(units: Sequence[Unit], *, confidence: float) -> Skill | None:
         np.stack([np.mean(column, axis=0) for column in columns])
         for columns in zip(*(zip(*own, strict=True) for own in parts.values()), strict=True)
     )  # each [datasets, 1 + candidates]
-    least = least_variance(len(parts) * (n // 2))
+    most = len(parts) * independent_pairs(n)
     return Skill(
-        interval(accuracy, confidence, least=least),
-        interval(tau, confidence, least=4 * least),
-        interval(regret, confidence, is_smooth=False),
+        shares(accuracy, most=most),
+        shares((1 + tau) / 2, most=most),
+        losses(regret, confidence),
         float(blind[:, 0].mean()),
         float(late[:, 0].mean()),
         n,
@@ -152,29 +202,49 @@ def picked(by: np.ndarray, outcome: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return ((top * outcome).sum(axis=2) / top.sum(axis=2)).mean(axis=1)
 
 
-def least_variance(n_pairs: int) -> float:
-    """Variance of a share of so many disjoint pairs with plus-four, of which two differ (Agresti and Coull 1998)."""
-    share = 2 / (n_pairs + 4)
-    return share * (1 - share) / max(n_pairs, 1)
+def independent_pairs(n: int) -> float:
+    """Count the independent pairs that would order as surely as all pairs of n candidates do (Kendall 1938)."""
+    return 4.5 * n * (n - 1) / (2 * n + 5)
 
 
-def interval(table: np.ndarray, confidence: float, *, least: float = 0.0, is_smooth: bool = True) -> Interval:
-    """Estimate the mean over datasets from `table` [datasets, 1 + n], with all candidates and without each of n.
+def shares(table: np.ndarray, *, most: float) -> Both[Share]:
+    """Estimate a share from `table` [datasets, 1 + n]: with all candidates, and without each of n.
 
-    `least` is the least variance that there can be.
+    It counts as one of so many pairs as would give its variance, by plus-four (Agresti and Coull 1998); of `most`
+    where it would be one of more.
     """
-    n_datasets, free, means = len(table), table.shape[1] - 2, table[:, 0]
-    effect, over_candidates = float(means.mean()), jackknife(table.mean(axis=0))
-    these = with_interval(effect, np.sqrt(max(over_candidates, least)), df=free, confidence=confidence)
+    mean = float(table[:, 0].mean())
+    apart = (mean * most + 2) / (most + 4)
+
+    def share(found: Variance) -> Share:
+        return Share(mean, min(apart * (1 - apart) / found.value, most) if found.value > 0 else most, found.df)
+
+    return both(table, share, is_smooth=True)
+
+
+def losses(table: np.ndarray, confidence: float) -> Both[Estimate]:
+    """Estimate a loss from `table` [datasets, 1 + n]."""
+    mean = float(table[:, 0].mean())
+
+    def loss(found: Variance) -> Estimate:
+        return with_interval(mean, np.sqrt(found.value), df=found.df, confidence=confidence)
+
+    return both(table, loss, is_smooth=False)
+
+
+def both(table: np.ndarray, estimate: Callable[[Variance], Result], *, is_smooth: bool) -> Both[Result]:
+    """Estimate the mean over datasets from `table` [datasets, 1 + n], for datasets like these and for these."""
+    n_datasets, free = len(table), table.shape[1] - 2
+    over_candidates = jackknife(table.mean(axis=0))
+    these = estimate(Variance(over_candidates, free))
     if n_datasets < LEAST_DATASETS:
-        return Interval(None, these)
-    over_datasets = float(means.var(ddof=1)) / n_datasets
+        return Both(None, these)
+    over_datasets = float(table[:, 0].var(ddof=1)) / n_datasets
     shared = min(sum(map(jackknife, table)) / n_datasets**2, over_datasets) if is_smooth else 0.0
     more = max(over_candidates - shared, 0.0)
     variance = over_datasets + more
     df = variance**2 / (over_datasets**2 / (n_datasets - 1) + more**2 / free) if variance > 0 else n_datasets - 1
-    se = np.sqrt(max(variance, least))
-    return Interval(with_interval(effect, se, df=df, confidence=confidence), these)
+    return Both(estimate(Variance(variance, df)), these)
 
 
 def jackknife(values: np.ndarray) -> float:

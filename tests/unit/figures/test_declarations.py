@@ -33,7 +33,7 @@ def test_every_condition_is_some_figures():
 def test_a_study_has_the_figures_that_it_has_data_for():
     published = load_study(PUBLISHED, ROOT / "tasks")
     of_scores = [figure.id for figure in FIGURES if "measurements" in figure.needs]
-    assert list(figures_of(published)) == of_scores and len(of_scores) == 8
+    assert list(figures_of(published)) == of_scores and len(of_scores) == 9
     networks = figures_of(load_study(THEORY, ROOT / "tasks"))
     assert list(networks) == [figure.id for figure in FIGURES if figure.needs == ("simulations",)]
     assert networks["theory-sensitivity"] == "What does noise cost?"

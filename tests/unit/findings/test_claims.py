@@ -18,12 +18,15 @@ from ripeness.workflow.code_digest import libraries_of, modules_of
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 FINDINGS = SCRIPTS / "ripeness/findings"
 FOLDERS = sorted(path.parent for path in FINDINGS.glob("*/claim.py"))
+SHARED = {FINDINGS / "indicators"}  # what several claims, a figure and an answer read
 
 
 def test_every_folder_is_a_claim_of_the_register_and_bears_its_id():
     ids = [claim.id for claim in CLAIMS]
     assert sorted(id_.replace("-", "_") for id_ in ids) == [folder.name for folder in FOLDERS]
-    assert {path for path in FINDINGS.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(FOLDERS)
+    assert {path for path in FINDINGS.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(
+        FOLDERS
+    ) | SHARED
     for claim in CLAIMS:
         assert claim.judge.__module__ == f"ripeness.findings.{claim.id.replace('-', '_')}.claim"
         has_twin = (FINDINGS / claim.id.replace("-", "_") / "without_items.py").is_file()
@@ -83,6 +86,14 @@ def test_which_claims_are_tested_follows_from_what_was_measured():
     assert set(claims_for(**whole, cells=methods)) - set(WITH_ITEMS + tuned) == {"mitigation"}
     phases = pl.concat([CELL.with_columns(phase=pl.lit(name)) for name in ("stable", "decayed")])
     assert set(claims_for(**whole, cells=phases)) - set(WITH_ITEMS + tuned) == {"decay-or-tokens"}
+    told = [{"method": "full", "probe_kind": "choice"}, {"method": "base", "probe_kind": "choice", "metric": "margin"}]
+    told = pl.concat([MEASURED, conform(told, MEASURED.schema)])
+    said = {"text-loss-misleads", "discrimination-tells"}
+    assert set(claims_for(measurements=told)) - set(WITH_ITEMS) == said
+    assert not said & set(claims_for(measurements=told, scores=Scores()))  # there are items, and none are given
+    short = pl.concat([CELL.with_columns(n_tokens=90), CELL.with_columns(n_tokens=30, method=pl.lit("brief"))])
+    given = {"measurements": told, "scores": Scores(), "all_items": [], "cells": short.cast(dict(CELL.schema))}
+    assert said | {"short-tuning-tells"} <= set(claims_for(**given))
     networks = [claim.id for claim in CLAIMS if needs.has_networks in claim.needs]
     assert claims_for(simulated={}) == networks and len(networks) == 7
 

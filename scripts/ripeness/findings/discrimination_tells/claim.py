@@ -4,17 +4,17 @@ The paper has pairs of answers of its own, and finds a correlation above 0.9 ove
 right and wrong options, over checkpoints.
 """
 
-import polars as pl
-
 from ripeness.findings.claim import Claim
-from ripeness.findings.indicators.judging import UNIT, has_tuned_scores, judge_of
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.indicators.judging import UNIT, judge_indicator
 from ripeness.findings.indicators.readings import MARGIN
+from ripeness.findings.needs import has_margin, has_tuned_scores
 from ripeness.findings.study_tables import Tables
 
 
-def has_margin(tables: Tables) -> bool:
-    """Say whether the margin of untouched checkpoints was measured."""
-    return not tables.measurements.filter(pl.col("method") == "base", pl.col("metric") == "margin").is_empty()
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Hold the share of pairs of checkpoints that it orders right against chance."""
+    return judge_indicator(tables, settings, lambda indicator: indicator.name == MARGIN)
 
 
 CLAIM = Claim(
@@ -24,5 +24,5 @@ CLAIM = Claim(
     unit=UNIT,
     figure="indicators",
     needs=(has_tuned_scores, has_margin),
-    judge=judge_of(lambda indicator: indicator.name == MARGIN),
+    judge=judge,
 )

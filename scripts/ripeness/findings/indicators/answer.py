@@ -1,11 +1,9 @@
 """Say in findings.json what of untouched checkpoints would have told their scores after tuning."""
 
-import numpy as np
-
 from ripeness.findings.finding import Settings, listed
 from ripeness.findings.indicators.readings import Indicator
 from ripeness.findings.indicators.skills import Judged, Skills
-from ripeness.stats.indicators import Interval
+from ripeness.stats.indicators import Share
 from ripeness.stats.verdicts import holm
 
 ID = "indicators"
@@ -43,7 +41,7 @@ def rows_of(scope: str | None, judged: list[Judged], skills: Skills, settings: S
     """Write the indicators of one series, those that order most pairs first, with what tuning itself would tell."""
     names = sorted(skills.readings.checkpoints)
     series = scope or (TOGETHER if len(names) > 1 else names[0])
-    p_values = holm([p_of_chance(one.skill.accuracy) for one in judged])
+    p_values = holm([p_of_chance(one.skill.accuracy.main) for one in judged])
     rows = [row_of(series, one, p, settings) for one, p in zip(judged, p_values, strict=True)]
     rows.sort(key=lambda row: (-float(str(row["accuracy"])), str(row["indicator"])))
     if ceiling := skills.ceilings.get(scope):
@@ -56,12 +54,17 @@ def row_of(series: str, one: Judged, p_holm: float, settings: Settings) -> dict[
     """Write one indicator: shares and tau with their intervals, regret in shares of 1."""
     skill, indicator = one.skill, one.indicator
     row: dict[str, object] = {"series": series, "indicator": indicator.name, "expects": indicator.expects}
-    row |= numbers("accuracy", skill.accuracy, 0, 1)
-    row |= {"late_accuracy": skill.late_accuracy}
-    row |= numbers("tau", skill.tau, -1, 1) | numbers("regret", skill.regret, -1, 1)
+    ends = {
+        "accuracy": (skill.accuracy.main.effect, *skill.accuracy.main.interval(settings.confidence)),
+        "tau": [2 * end - 1 for end in (skill.tau.main.effect, *skill.tau.main.interval(settings.confidence))],
+        "regret": (skill.regret.main.effect, skill.regret.main.low, skill.regret.main.high),
+    }
+    for name, (value, low, high) in ends.items():
+        row |= {name: value, f"{name}_low": max(low, -1.0), f"{name}_high": min(high, 1.0)}
     above = skill.accuracy.main.effect > CHANCE
     verdict = NOTHING if p_holm > settings.level else TELLS if above else OPPOSITE
     return row | {
+        "late_accuracy": skill.late_accuracy,
         "blind_regret": skill.blind_regret,
         "cost": indicator.cost,
         "n_checkpoints": skill.n_candidates,
@@ -72,15 +75,9 @@ def row_of(series: str, one: Judged, p_holm: float, settings: Settings) -> dict[
     }
 
 
-def numbers(name: str, found: Interval, lowest: float, highest: float) -> dict[str, object]:
-    """Write an estimate with its interval, cut at the ends of the scale."""
-    low, high = float(np.clip(found.main.low, lowest, highest)), float(np.clip(found.main.high, lowest, highest))
-    return {name: found.main.effect, f"{name}_low": low, f"{name}_high": high}
-
-
-def p_of_chance(accuracy: Interval) -> float:
+def p_of_chance(accuracy: Share) -> float:
     """Compute the two-sided p of ordering half of the pairs."""
-    return min(1.0, 2 * min(accuracy.main.p_above(CHANCE), accuracy.main.p_below(CHANCE)))
+    return min(1.0, 2 * min(accuracy.p_above(CHANCE), accuracy.p_below(CHANCE)))
 
 
 def statement(rows: list[dict]) -> str:
@@ -92,7 +89,7 @@ def statement(rows: list[dict]) -> str:
         said = [f"{row['indicator']} ({share(row)})" for row in best]
         more = f" and {len(found[TELLS]) - NAMED} more" if len(found[TELLS]) > NAMED else ""
         parts.append(
-            f"Pairs of checkpoints are ordered as after tuning, better than by chance, by {listed(said)}{more}."
+            f"Pairs of checkpoints are ordered as after tuning by {listed(said)}{more}; chance is 50 %."
         )
         parts.append(costs(best[0]))
     else:

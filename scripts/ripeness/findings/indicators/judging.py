@@ -3,42 +3,26 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import polars as pl
-
-from ripeness.findings.claim import Judge
 from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_parts
 from ripeness.findings.indicators.answer import CHANCE, SHARED, row_of
 from ripeness.findings.indicators.answer import costs as costs_sentence
 from ripeness.findings.indicators.answer import share as share_of_pairs
 from ripeness.findings.indicators.readings import Indicator
 from ripeness.findings.indicators.skills import Judged, Skills, skills_of
-from ripeness.findings.needs import has_items
 from ripeness.findings.study_tables import Tables
 from ripeness.stats.indicators import LEAST_DATASETS
-from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import Part
 
 UNIT = "share of pairs of checkpoints that are ordered right, above chance"
 
 
-def has_tuned_scores(tables: Tables) -> bool:
-    """Say whether tuned models were measured, with items or without any."""
-    is_tuned = (pl.col("method") != "base") & (pl.col("probe_kind") != "text")
-    is_there = tables.has("measurements") and not tables.measurements.filter(is_tuned).is_empty()
-    return is_there and (tables.has("all_items") or not has_items(tables))
-
-
-def judge_of(is_meant: Callable[[Indicator], bool]) -> Judge:
-    """Make a judge of the cheapest indicator that is meant."""
-
-    def judge(tables: Tables, settings: Settings) -> Finding:
-        skills = skills_of(tables, settings)
-        found = [one for one in skills.together if is_meant(one.indicator)] if skills else []
-        if skills is None or not found:
-            return undecided(Finding(), "the indicator was not measured at three checkpoints that were tuned")
-        return judged(min(found, key=lambda one: one.indicator.cost or 0.0), skills, settings)
-
-    return judge
+def judge_indicator(tables: Tables, settings: Settings, is_meant: Callable[[Indicator], bool]) -> Finding:
+    """Judge the cheapest indicator that is meant."""
+    skills = skills_of(tables, settings)
+    found = [one for one in skills.together if is_meant(one.indicator)] if skills else []
+    if skills is None or not found:
+        return undecided(Finding(), "the indicator was not measured at three checkpoints that were tuned")
+    return judged(min(found, key=lambda one: one.indicator.cost or 0.0), skills, settings)
 
 
 def judged(one: Judged, skills: Skills, settings: Settings) -> Finding:
@@ -55,7 +39,8 @@ def judged(one: Judged, skills: Skills, settings: Settings) -> Finding:
         caveats=() if skills.readings.has_own_items else (SHARED,),
         details=tuple(row_of(name, other, 1.0, settings) for name, other in each_series(one, skills)),
     )
-    found = with_parts(found, ((Part(above_chance(skill.accuracy.main), settings.smallest_accuracy),),), settings)
+    above_chance = replace(skill.accuracy.main, origin=CHANCE)
+    found = with_parts(found, ((Part(above_chance, settings.smallest_accuracy),),), settings)
     if skill.n_datasets < LEAST_DATASETS:
         few = "one dataset says" if skill.n_datasets == 1 else f"{skill.n_datasets} datasets say"
         found = undecided(found, f"{few} nothing of datasets like these (at least {LEAST_DATASETS}). {found.statement}")
@@ -68,8 +53,3 @@ def each_series(one: Judged, skills: Skills) -> list[tuple[str, Judged]]:
     return [
         (name, other) for name, rows in skills.by_series.items() for other in rows if other.indicator is one.indicator
     ]
-
-
-def above_chance(accuracy: Estimate) -> Estimate:
-    """Count from chance instead of from 0."""
-    return replace(accuracy, effect=accuracy.effect - CHANCE, low=accuracy.low - CHANCE, high=accuracy.high - CHANCE)

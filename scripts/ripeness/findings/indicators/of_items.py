@@ -10,6 +10,7 @@ from ripeness.findings.indicators.common import LESS, curvature, of_checkpoints,
 from ripeness.findings.indicators.halves import MARGINS, N_HALVINGS, NLLS, READ, SCORES, halved
 from ripeness.findings.indicators.readings import ANSWER_LOSS, MARGIN, Indicator, Readings, Values
 from ripeness.findings.study_tables import Tables
+from ripeness.tables.columns import CELLS
 
 TRAINING = 3  # operations on a token in training, for one in a forward pass
 SHORT = 1 / 3  # of the cost of the full tuning, at most
@@ -27,15 +28,16 @@ def read_items(tables: Tables, settings: Settings) -> Readings | None:
     own = models.filter(method=method, split="test")
     base = models.filter(method="base", split="test")
     base = base.join(own.select("probe", "format").unique(), on=["probe", "format"], how="semi")
-    spent = tuning_costs(tables.cells, method)
-    short = [name for name in short_methods(tables.cells, method) if name in methods]
+    cells = tables.cells if tables.has("cells") else pl.DataFrame(schema=CELLS)
+    spent = tuning_costs(cells, method)
+    short = [name for name in short_methods(cells, method) if name in methods]
     found = [
         *of_plan(own),
         text_loss(tables.reported, text_cost(tables, spent)),
         *untouched(base, spent),
         *perturbed(tables.sensitivity, spent),
-        *(short_tuning(models, name, tables.cells, spent) for name in short),
-        curvature(tables.cells, method),
+        *(short_tuning(models, name, cells, spent) for name in short),
+        curvature(cells, method),
     ]
     known = tuple(one for one in found if one.values)
     outcome = averaged(own, SCORES, shift=N_HALVINGS)
