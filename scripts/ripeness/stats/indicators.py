@@ -52,7 +52,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Share:
-    """A share of pairs, counted from `origin`, as if so many independent pairs had been compared; see verdicts.Tested."""
+    """A share of pairs, counted from `origin`, as if so many independent pairs had been compared (a Tested effect)."""
 
     share: float
     n_pairs: float
@@ -111,7 +111,8 @@ class Both(NamedTuple, Generic[Result]):
 class Skill:
     """How well an indicator tells the outcome.
 
-    `tau` is there as the share (1 + tau) / 2. `blind_regret` is that of picking any candidate, `late_accuracy` that of pairs of the later half of candidates.
+    `tau` is there as the share (1 + tau) / 2. `blind_regret` is that of picking any candidate, `late_accuracy` that of
+    pairs of the later half of candidates.
     """
 
     accuracy: Both[Share]

@@ -88,9 +88,7 @@ def statement(rows: list[dict]) -> str:
     if best:
         said = [f"{row['indicator']} ({share(row)})" for row in best]
         more = f" and {len(found[TELLS]) - NAMED} more" if len(found[TELLS]) > NAMED else ""
-        parts.append(
-            f"Pairs of checkpoints are ordered as after tuning by {listed(said)}{more}; chance is 50 %."
-        )
+        parts.append(f"Pairs of checkpoints are ordered as after tuning by {listed(said)}{more}; chance is 50 %.")
         parts.append(costs(best[0]))
     else:
         most = f"{rows[0]['indicator']} ({share(rows[0])})"

@@ -40,7 +40,9 @@ def judged(one: Judged, skills: Skills, settings: Settings) -> Finding:
         details=tuple(row_of(name, other, 1.0, settings) for name, other in each_series(one, skills)),
     )
     above_chance = replace(skill.accuracy.main, origin=CHANCE)
-    found = with_parts(found, ((Part(above_chance, settings.smallest_accuracy),),), settings)
+    found = with_parts(
+        found, ((Part(above_chance, settings.smallest_accuracy, bounds=(-CHANCE, 1 - CHANCE)),),), settings
+    )
     if skill.n_datasets < LEAST_DATASETS:
         few = "one dataset says" if skill.n_datasets == 1 else f"{skill.n_datasets} datasets say"
         found = undecided(found, f"{few} nothing of datasets like these (at least {LEAST_DATASETS}). {found.statement}")
