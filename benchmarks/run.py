@@ -30,6 +30,7 @@ NAMES = (
     "scale",
     "bounds",
     "turning_points",
+    "indicators",
 )  # modules beside this one
 COLUMNS = ("benchmark", "model", "setting", "ours", "theirs", "unit", "ratio", "target", "met", "note")
 

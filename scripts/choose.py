@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ripeness.findings.finding import Settings, settings_from
+from ripeness.findings.finding import settings_from
 from ripeness.findings.indicators.answer import ID as INDICATORS
 from ripeness.findings.ripe import Answer, ripe_answers
 from ripeness.findings.ripe_without_items import published_answers
@@ -22,7 +22,8 @@ from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_entries, read_json
 from ripeness.storage.parquet import read_table
-from ripeness.tables.columns import REPORTED, by_checkpoint
+from ripeness.study.study_config import PUBLISHED
+from ripeness.tables.columns import REPORTED, by_checkpoint, read_measurements
 from ripeness.tables.finished_results import FINDING
 
 
@@ -76,8 +77,7 @@ def main(argv: list[str] | None = None) -> None:
     options.datasets = wanted_datasets(measurements, options.datasets)
     study = read_json(options.results / "provenance.json", dict, keys=("study",))["study"]
     kept = kept_checkpoints(measurements, vars(options))
-    settings = settings_from(study["findings"])
-    answers = [one for one in found_among(kept, options, settings) if options.method in (None, one.method)]
+    answers = [one for one in found_among(kept, options, study) if options.method in (None, one.method)]
     if not answers:
         raise UserError(
             "no two tuned checkpoints meet this\nhint: loosen --forget-at-most, --tokens-at-most or --method"
@@ -90,17 +90,16 @@ def main(argv: list[str] | None = None) -> None:
         print(*told_by(options.results / "findings.json"), sep="\n")
 
 
-def found_among(kept: pl.DataFrame, options: argparse.Namespace, settings: Settings) -> list[Answer]:
-    """Answer for the tuned models that are kept, by their items, or by published numbers where there are none."""
-    point = ["series", "checkpoint", "method"]
-    places = by_checkpoint([options.results / "tables" / "items"])
-    if not places:
-        table = read_table(options.results / "tables" / "measurements.parquet").filter(REPORTED)
-        own = table.filter(pl.col("dataset").is_in(options.datasets)).join(kept, on=point, how="semi")
-        return published_answers(own, settings)
+def found_among(kept: pl.DataFrame, options: argparse.Namespace, study: dict) -> list[Answer]:
+    """Answer for the tuned models that are kept, by their items; by published numbers where those are the study."""
+    point, settings = ["series", "checkpoint", "method"], settings_from(study["findings"])
+    is_asked = pl.col("dataset").is_in(options.datasets)
+    if PUBLISHED in study:
+        table = read_measurements(options.results / "tables" / "measurements.parquet").filter(REPORTED, is_asked)
+        return published_answers(table.join(kept, on=point, how="semi"), settings)
     tables = [
-        table.filter(pl.col("dataset").is_in(options.datasets)).join(kept.lazy(), on=point, how="semi")
-        for table in places.values()
+        table.filter(is_asked).join(kept.lazy(), on=point, how="semi")
+        for table in by_checkpoint([options.results / "tables" / "items"]).values()
     ]
     return ripe_answers(tables, settings)
 
@@ -114,7 +113,7 @@ def told_by(path: Path) -> list[str]:
         )
     lines = [entry["statement"], *entry["caveats"], f"{'indicator':28} pairs, %  lost, points  cost, % of tuning"]
     for row in entry["answers"]:
-        cost = "not known" if row["cost"] is None else f"{100 * row['cost']:.2g}"
+        cost = "not known" if row["cost"] is None else f"{100 * row['cost']:.3g}"
         lines.append(f"{row['indicator']:28} {100 * row['accuracy']:8.0f}  {100 * row['regret']:12.1f}  {cost}")
     return lines
 

@@ -1,7 +1,7 @@
 """The frames of figures on the invented study, and findings that they draw."""
 
 import polars as pl
-from synthetic import GROUPS
+from synthetic import GROUPS, TOLD
 
 from ripeness.figures.register import BY_ID
 from ripeness.findings.finding import Settings
@@ -12,7 +12,9 @@ MEASURED = [figure.id for figure in BY_ID.values() if "measurements" in figure.n
 
 def findings_of(study: dict[str, pl.DataFrame]) -> list[dict]:
     details = [row | {"series": series} for series in sorted(set(study["cells"]["series"])) for row in GROUPS]
-    return [{"id": "gain-by-learning", "details": [*details, {"level": "dataset"}]}, {"id": "another", "details": []}]
+    told = [row | {"series": series} for series in sorted(set(study["cells"]["series"])) for row in TOLD["answers"]]
+    claims = [{"id": "gain-by-learning", "details": [*details, {"level": "dataset"}]}, {"id": "another", "details": []}]
+    return [*claims, TOLD | {"answers": told}]
 
 
 def tables_of(study: dict[str, pl.DataFrame], *, has_items: bool = True) -> Tables:

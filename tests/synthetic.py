@@ -227,6 +227,25 @@ FINDINGS = [
     ),
 ]
 
+TOLD = {
+    "id": "indicators", "claim": "What would have told before tuning?", "verdict": "answered", "confidence": 0.95,
+    "statement": "Pairs of checkpoints are ordered as after tuning by tokens.", "method": "full",
+    "figure": "indicators", "caveats": ["There are <i>no</i> items."],
+    "answers": [
+        {
+            "series": "nursery", "indicator": name, "expects": "more is better", "accuracy": pairs,
+            "accuracy_low": pairs - 0.2, "accuracy_high": pairs + 0.1, "tau": 2 * pairs - 1, "tau_low": -0.1,
+            "tau_high": 0.9, "regret": lost, "regret_low": -0.02, "regret_high": 0.3, "blind_regret": 0.2,
+            "late_accuracy": 0.6, "cost": cost, "n_checkpoints": 8, "n_datasets": 4,
+            "covers": "datasets and checkpoints like these", "p_holm": 0.04, "says": says,
+        }
+        for name, pairs, lost, cost, says in (
+            ("tokens", 0.8, 0.01, 0.0, "tells"), ("margin", 0.4, 0.25, None, "not told from chance"),
+            ("tuned score on other items", 0.9, 0.0, 1.0, "the most"),
+        )
+    ],
+}  # fmt: skip
+
 PROMPTS = [
     {
         "dataset": dataset, "format": form, "shots": shots, "n_tokens": 9,
@@ -268,7 +287,7 @@ def synthetic_folder(synthetic_study, tmp_path_factory) -> Path:
     write_table(folder / "audit.parquet", audited(), AUDIT)
     (folder / "items").mkdir()
     synthetic_study["items"].write_parquet(folder / "items" / "nursery.parquet")
-    for name, value in (("findings", FINDINGS), ("prompts", PROMPTS), ("provenance", PROVENANCE)):
+    for name, value in (("findings", [*FINDINGS, TOLD]), ("prompts", PROMPTS), ("provenance", PROVENANCE)):
         (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
     usage = {"startup_cpu_s": 0.5, "compute_cpu_s": 2.0, "wall_s": 2.5, "peak_memory_mb": 302.0}
     for job in ("train_model/0", "train_model/1", "train_model/2", "predict/0", "collect"):

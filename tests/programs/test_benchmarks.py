@@ -91,6 +91,15 @@ def test_intervals_and_tests_of_turning_points_are_simulated(run):
     assert "| steep kink, 12 x 3 |" in printed and ">= 0.92, <= 0.97" in printed
 
 
+def test_intervals_of_indicators_are_simulated(run):
+    rows, printed = run("indicators")
+    assert {row["model"] for row in rows} == {"pairs", "regret", "told from chance"}
+    assert all(set(row) == KEYS and row["setting"].endswith((", 6 x 3", ", 6 x 5")) for row in rows)
+    assert all(0 <= row["ours"] <= 1 for row in rows) and "| tells well, 6 x 5 |" in printed
+    table = importlib.import_module("indicators").table(rows)
+    assert "| tells nothing, alike in all | told from chance | at most 7 |" in table
+
+
 def test_a_target_may_have_two_bounds():
     timing = importlib.import_module("timing")
     rows = [{"ratio": ratio, "target": ">= 0.92, <= 0.97"} for ratio in (0.9, 0.92, 0.95, 0.98)]

@@ -1,10 +1,11 @@
-"""Choosing a checkpoint from the results of a study, with constraints."""
+"""Choosing a checkpoint from the results of a study or from published numbers, with constraints."""
 
 import json
 
 import numpy as np
 import polars as pl
 import pytest
+from synthetic import TOLD
 
 import choose
 from ripeness.runtime.errors import UserError
@@ -93,3 +94,48 @@ def test_forgetting_that_was_not_measured_is_said(results, tmp_path):
     write_table(tmp_path / "tables/measurements.parquet", tuned, MEASUREMENTS | IS_CHOSEN)
     with pytest.raises(UserError, match="needs the loss of tuned models on running text, and none was measured\nhint"):
         choose.main([str(tmp_path), "--forget-at-most", "0.05"])
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Eight checkpoints whose tuned scores rise and fall, without items."""
+    rows = []
+    for place, value in enumerate((0.3, 0.4, 0.52, 0.6, 0.71, 0.79, 0.72, 0.6)):
+        asked = {"probe": "mood", "probe_kind": "choice", "probe_format": "default", "shots": 0, "split": "test"}
+        asked |= {"suite": "own dataset", "metric": "accuracy", "is_primary": True, "value": value}
+        rows.append(identity(64 * 2**place, "full", "mood") | asked)
+    table = conform(rows, MEASUREMENTS | IS_CHOSEN)
+    write_table(tmp_path / "tables/measurements.parquet", table, MEASUREMENTS | IS_CHOSEN)
+    (tmp_path / "provenance.json").write_text(json.dumps({"study": {"findings": {}, "published": {}}}))
+    return tmp_path
+
+
+def test_published_numbers_are_answered_with_what_they_lack(published, capsys):
+    choose.main([str(published)])
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("For mood: tune step 2,048 (2M tokens), which has the highest published score.")
+    assert said[1].startswith("There are no validation items: the checkpoint is chosen and judged on the same numbers.")
+    choose.main([str(published), "--tokens-at-most", "600000"])
+    said = capsys.readouterr().out
+    assert said.startswith(
+        "For mood: step 512 (512k tokens) has the highest published score; with 4 checkpoints and no"
+    )
+
+
+def test_a_study_of_models_that_lost_its_items_is_no_published_one(published):
+    (published / "provenance.json").write_text(json.dumps({"study": {"findings": {}}}))
+    with pytest.raises(UserError, match="there is no .*tables/items"):
+        choose.main([str(published)])
+
+
+def test_what_would_have_told_is_printed_where_it_is_known(results, published, capsys):
+    with pytest.raises(UserError, match="findings.json"):
+        choose.main([str(results), "--indicators"])
+    (published / "findings.json").write_text(json.dumps([TOLD]))
+    choose.main([str(published), "--indicators"])
+    said = capsys.readouterr().out.splitlines()
+    assert TOLD["statement"] in said and TOLD["caveats"][0] in said
+    assert [line.split()[-1] for line in said[-3:]] == ["0", "known", "100"]
+    (published / "findings.json").write_text(json.dumps([TOLD | {"id": "ripe"}]))
+    with pytest.raises(UserError, match="says nothing of indicators\nhint"):
+        choose.main([str(published), "--indicators"])

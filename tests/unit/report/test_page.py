@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import vl_convert
 from drawn import MEASURED as FIGURES
+from synthetic import TOLD
 
 import write_report
 from ripeness.report import page as report
@@ -75,6 +76,35 @@ def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_finding
     ]
     assert "Acknowledged: as &lt;i&gt;published&lt;/i&gt;" in audit and "<summary>2 more</summary>" in audit
     assert "<b>set 4</b>: 4 &lt;b&gt;of&lt;/b&gt; 9" in audit and "no longer needed" in audit
+
+
+def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
+    section = page[page.index('<section id="told">') :].partition("</section>")[0]
+    assert (
+        "Pairs of checkpoints are ordered as after tuning by tokens. There are &lt;i&gt;no&lt;/i&gt; items." in section
+    )
+    assert section.count("<tr><td>nursery</td>") == 3
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)[:11]
+    assert cells[3:8] == ["80 [60, 90]", "60", "0.60 [−0.10, 0.90]", "1.0 [−2.0, 30.0]", "0 %"]
+    assert '<td class="number">–</td><td>not told from chance</td>' in section
+    assert "What would have told before tuning?" not in page.partition('<section id="told">')[0]  # it is no claim
+
+
+def test_answers_are_found_by_their_id_whichever_are_there():
+    ripe = {"id": "ripe", "statement": "Tune it.", "confidence": 0.95, "answers": []}
+    assert report.answers_of([TOLD]) is None and report.told_of([ripe]) is None
+    assert (
+        report.answers_of([TOLD, ripe])["statement"] == "Tune it." and report.told_of([ripe, TOLD])["method"] == "full"
+    )
+    lacking = {
+        "last_is_worse_by": 0.1,
+        "low": None,
+        "high": None,
+        "may_be_best": ["a"],
+        "checkpoint": "a",
+        "lacks": "x",
+    }
+    assert report.answers_of([ripe | {"answers": [lacking]}])["is_published"]
 
 
 def test_a_caveat_that_all_findings_share_is_said_once(page):
