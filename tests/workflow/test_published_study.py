@@ -45,12 +45,17 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert pl.read_parquet(results / "tables/measurements.parquet").height > 400
     findings = {one["id"]: one for one in read_json(results / "findings.json")}
     assert "−61." in findings["transfer-between-types"]["statement"]
+    ripe, told = findings.pop("ripe"), findings.pop("indicators")
+    assert "tune 505000 (2.1T tokens)" in ripe["statement"] and "no validation items" in ripe["statement"]
+    assert {row["indicator"] for row in told["answers"]} == {"tokens", "score, 4 shots"}
+    assert done.stdout.index(ripe["statement"]) < done.stdout.index(told["statement"])
     assert done.stdout.count("undecided ") == len(findings) == 5
     page = (results / "report.html").read_text()
     audit = pl.read_parquet(results / "tables/audit.parquet").filter(pl.col("severity") != "passed")
     assert {"uneven-tokens", "near-identical-checkpoints", "tiny-base", "no-forgetting-at-chance"} <= set(
         audit["check"]
     )
+    assert '<section id="ripe">' in page and '<section id="told">' in page
     assert '<section id="lacks">' in page and '<section id="prompts">' not in page and "No items: nothing" in page
     assert "a table.csv" in page
     again = run(project, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "1", "-n")
