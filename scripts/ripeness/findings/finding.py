@@ -19,6 +19,8 @@ class Settings:
     smallest_effect: float = 0.02
     smallest_loss: float = 0.02  # nats a token
     smallest_accuracy: float = 0.05  # share of pairs of checkpoints that an indicator orders right, above chance
+    smallest_slope: float = 0.1  # doublings for a doubling of tokens
+    smallest_doublings: float = 0.1  # of a loss increase: 7 % more
     learned_margin: float = 0.1  # a dataset is learned when its score is this far above the floor
     confidence: float = 0.95
     draws: int = 2000

@@ -1,7 +1,8 @@
 """Curves over pre-training that findings on overtraining read: losses and displacements, [checkpoints, repeats].
 
 A curve belongs to one or more pre-training runs that differ by their seed alone. Untrained checkpoints are left out,
-which have nothing to lose, and so are annealed twins, as in all trends. Losses are in nats a token.
+which have nothing to lose, and so are annealed twins, as in all trends, unless all of a series are annealed. Losses are
+in nats a token.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,10 +52,14 @@ class Curve:
 
 
 def in_trend(frame: pl.DataFrame) -> pl.DataFrame:
-    """Select trained checkpoints of one phase: stable where a series has two of them, else all but annealed."""
+    """Select trained checkpoints of one phase.
+
+    Stable ones where a series has two of them, else all but annealed, else all, as for scores (`pairs.trend`).
+    """
     stable = pl.col("checkpoint").filter(pl.col("phase") == "stable").n_unique().over("series") >= 2
-    kept = pl.when(stable).then(pl.col("phase") == "stable").otherwise(pl.col("phase") != "annealed")
-    return frame.filter(kept, pl.col("tokens") > 0)
+    others = (pl.col("phase") != "annealed").any().over("series")
+    kept = pl.when(stable).then(pl.col("phase") == "stable").otherwise((pl.col("phase") != "annealed") | ~others)
+    return frame.filter(pl.col("tokens") > 0).filter(kept)
 
 
 def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: Settings) -> list[Curve]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.finding import Finding, Settings, between, listed, signed
+from ripeness.findings.over_checkpoints import neighbour_caveats
 from ripeness.findings.over_runs import RUN_ALONE
 from ripeness.findings.treated_curves import Curve, averaged
 from ripeness.runtime.wording import human
@@ -41,26 +42,29 @@ def of_other_runs(curves: Sequence[Curve], mean: Curve, settings: Settings) -> s
     return f"; {'; '.join(parts)}" if parts else ""
 
 
-def counted(curve: Curve) -> Finding:
+def counted(curve: Curve, found: TurningPoint) -> Finding:
     """Start a finding with the counts that a contrast of checkpoints rests on."""
     n_runs = len(curve.runs)
     runs = f"{n_runs} pre-training runs" if n_runs >= MIN_RUNS else "the pre-training run is taken as it is"
+    alike = f" (correlation of neighbours {found.neighbours.rho:.1f})" if isinstance(found, Found) else ""
     return Finding(
         n_checkpoints=len(curve.tokens) * n_runs,
         n_seeds=len(curve.repeats),
-        covers=f"how checkpoints scatter about a smooth curve, and that the best was picked; {runs}",
+        covers=f"how checkpoints scatter about a smooth curve{alike}, and that the best was picked; {runs}",
     )
 
 
-def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve]) -> list[str]:
-    """List caveats: cells that are missing, runs, decay."""
-    found = []
+def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve], turn: Found) -> list[str]:
+    """List caveats: neighbours that are alike, cells that are missing, runs, repeats, decay."""
+    found = neighbour_caveats(turn.neighbours)
     if len(whole) < len(curves):
         left = [curve for curve in curves if not curve.is_whole]
         rates = sorted({f"{curve.rate:g}" for curve in left})
         found.append(f"Left out, since cells diverged or are missing: {len(left)} curves (rates {listed(rates)}).")
     if len(mean.runs) < MIN_RUNS:
         found.append(RUN_ALONE)
+    if len(mean.repeats) == 1:
+        found.append("One repeat at each checkpoint: how repeats differ is only in the scatter of checkpoints.")
     found.append("The learning rate of pre-training may fall with tokens: where it does, its decay is in this too.")
     return found
 

@@ -20,6 +20,7 @@ from ripeness.stats.curves import (
     pure_noise,
     significance,
 )
+from ripeness.stats.neighbours import correlated_noise
 
 HALVINGS = 12  # bisection steps for the end of an interval
 LINE_DRAWS = 9999  # for the test of a line, once for all curves over the same checkpoints: their error is shared
@@ -42,22 +43,22 @@ class Stick:
     p_kink: float | None
 
 
-def line_p(design: Design, means: np.ndarray, *, seed: int) -> np.ndarray:
+def line_p(design: Design, means: np.ndarray, *, seed: int, rho: float = 0.0) -> np.ndarray:
     """Test a straight line against the best two lines that meet (sup-F test): p [n].
 
     F grows with the share of the residuals that the best hinge explains. Under a line and normal noise this share
     depends neither on the line nor on the size of the noise, so that the test is exact when it is drawn from pure
     noise. A smooth curve is no line either: the test shows a bend, never a kink.
     """
-    drawn = explained_shares_of_noise(tuple(design.x.tolist()), seed)
+    drawn = explained_shares_of_noise(tuple(design.x.tolist()), seed, rho)
     larger = len(drawn) - np.searchsorted(drawn, explained_share(design, means), side="left")
     return (1 + larger) / (1 + len(drawn))
 
 
 @lru_cache(maxsize=32)
-def explained_shares_of_noise(x: tuple[float, ...], seed: int) -> np.ndarray:
-    """Draw the share of pure noise that the best hinge explains [LINE_DRAWS], in increasing order."""
-    return np.sort(explained_share(design_of(x), pure_noise(len(x), LINE_DRAWS, seed)))
+def explained_shares_of_noise(x: tuple[float, ...], seed: int, rho: float = 0.0) -> np.ndarray:
+    """Draw the share of noise that the best hinge explains [LINE_DRAWS], in increasing order."""
+    return np.sort(explained_share(design_of(x), correlated_noise(len(x), LINE_DRAWS, seed, rho)))
 
 
 def explained_share(design: Design, means: np.ndarray) -> np.ndarray:

@@ -48,6 +48,16 @@ class Family:
         """Give the sum of squares [n] of residuals [checkpoints, n] that the best term explains."""
         return self.explained(self.coordinates(residuals)).max(axis=0)
 
+    def best_fit(self, residuals: np.ndarray) -> np.ndarray:
+        """Fit the best term to each of residuals [checkpoints, n]."""
+        coordinates, m = self.coordinates(residuals), len(self.terms)
+        number = self.explained(coordinates).argmax(axis=0)
+        first, column = np.where(number < m, number, number - m), np.arange(residuals.shape[1])
+        fitted = self.terms[first].T * coordinates[first, column]
+        gap = np.minimum(first, m - 2)  # of those that lie between two terms
+        between = self.complements[gap].T * coordinates[m + gap, column]
+        return fitted + np.where(number < m, 0.0, between)
+
     def best(self, residuals: np.ndarray) -> tuple[int, np.ndarray]:
         """Find the best unit term for one data set [checkpoints]; its number is m or more if it lies in a gap."""
         coordinates, m = self.coordinates(residuals[:, None]), len(self.terms)
@@ -133,10 +143,15 @@ def residual_sd(design: Design, means: np.ndarray) -> np.ndarray:
 
 def best_curve(design: Design, means: np.ndarray) -> np.ndarray:
     """Fit the best curve to one data set: [checkpoints]."""
-    residuals = line_residuals(design, means[:, None])[:, 0]
-    terms = [family.best(residuals)[1] for family in (design.hinges, design.smooth)]
-    bend = max((term * (term @ residuals) for term in terms), key=np.linalg.norm)
-    return means - residuals + bend
+    return means - curve_residuals(design, means[:, None])[:, 0]
+
+
+def curve_residuals(design: Design, means: np.ndarray) -> np.ndarray:
+    """Return the residuals of means [checkpoints, n], each from its own best curve of a line and one more term."""
+    residuals = line_residuals(design, means)
+    bends = [family.best_fit(residuals) for family in (design.hinges, design.smooth)]
+    is_smooth = (bends[1] ** 2).sum(axis=0) > (bends[0] ** 2).sum(axis=0)
+    return residuals - np.where(is_smooth, bends[1], bends[0])
 
 
 @lru_cache(maxsize=8)

@@ -4,14 +4,16 @@ Means [checkpoints] are over seeds, and of them less is better; turn the sign of
 others at all checkpoints drops out of every difference, so that averaging pairs the seeds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ripeness.stats.broken_stick import line_p
-from ripeness.stats.curves import Design, best_curve, design_of, p_from_draws, pure_noise, residual_sd, significance
+from ripeness.stats.curves import Design, best_curve, design_of, p_from_draws, residual_sd, significance
+from ripeness.stats.neighbours import correlated_noise
 
 # What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
 CLEARLY = 1.1  # standard errors by which a checkpoint must be worse to be no rival of the best
@@ -28,7 +30,8 @@ class Peak:
 
     `candidates` are the places that may be the best of all: the lower limit of their own contrast is not above 0.
     `p_value` is two-sided, against 0. `low_errors` and `high_errors` [draws] are by how much the effect is too large by
-    chance, for a lower and for an upper limit; a verdict is read from them.
+    chance, for a lower and for an upper limit; a verdict is read from them. `find_p_monotone` tests means that never
+    get worse, which takes far longer than all else, once it is asked for.
     """
 
     effect: float
@@ -37,12 +40,17 @@ class Peak:
     p_value: float
     best: int
     candidates: tuple[int, ...]
-    p_monotone: float
     sd: float
+    find_p_monotone: Callable[[], float] = field(repr=False, compare=False)
     low_errors: np.ndarray = field(repr=False, compare=False)
     high_errors: np.ndarray = field(repr=False, compare=False)
     se: float = np.nan  # errors are drawn
     df: float = np.nan
+
+    @cached_property
+    def p_monotone(self) -> float:
+        """The p of means that never get worse."""
+        return self.find_p_monotone()
 
     def p_above(self, limit: float) -> float:
         """Compute the one-sided p of the claim that the contrast is above a limit."""
@@ -73,7 +81,7 @@ class Noise:
     sds: np.ndarray
 
 
-def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, seed: int) -> Noise:
+def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, seed: int, rho: float = 0.0) -> Noise:
     """Take the noise of checkpoints from their scatter about the best curve, or from `least` where it is more.
 
     Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
@@ -81,8 +89,8 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     """
     curve = best_curve(design, means)
     sd = max(float(residual_sd(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
-    drawn = pure_noise(len(means), draws, seed)
-    is_bent = line_p(design, means[:, None], seed=seed)[0] <= BENT
+    drawn = correlated_noise(len(means), draws, seed, rho)
+    is_bent = line_p(design, means[:, None], seed=seed, rho=rho)[0] <= BENT
     sds = residual_sd(design, drawn + curve[:, None] / sd if is_bent else drawn)
     return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
@@ -112,9 +120,18 @@ def candidates_of(noise: Noise, tail: float) -> tuple[int, ...]:
 
 
 def peak_contrast(
-    design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int, least: float = 0.0
+    design: Design,
+    means: np.ndarray,
+    *,
+    confidence: float,
+    draws: int,
+    seed: int,
+    least: float = 0.0,
+    rho: float = 0.0,
 ) -> Peak:
     """Contrast the last checkpoint with the best before it; `least` is the standard error of a mean over items.
+
+    `rho` is the correlation of neighbouring checkpoints, under which all errors are drawn.
 
     The best is picked for being low, so that the contrast is too large, the more so the more rivals the best has: two
     checkpoints as good as each other are two chances to be low. Errors that are drawn with as many rivals make up for
@@ -123,7 +140,7 @@ def peak_contrast(
     selection: Andrews and Soares 2010, Econometrica 78.) The interval leaves 0 out just where p is at most
     1 - confidence.
     """
-    noise = noise_about(design, means, least=least, draws=draws, seed=seed)
+    noise = noise_about(design, means, least=least, draws=draws, seed=seed, rho=rho)
     last = len(means) - 1
     effect = float(noise.means[last] - noise.means[:last].min())
     near, nearer = gaps_of(noise, slice(last))
@@ -138,8 +155,8 @@ def peak_contrast(
         p_value=float(min(1.0, 2 * min(float(p_from_draws(low >= effect)), float(p_from_draws(high <= effect))))),
         best=int(means[:-1].argmin()),
         candidates=candidates_of(noise, tail),
-        p_monotone=monotone_p(design, means, noise.sd, draws=draws, seed=seed),
         sd=noise.sd,
+        find_p_monotone=lambda: monotone_p(design, means, noise.sd, draws=draws, seed=seed, rho=rho),
         low_errors=low * noise.sd,
         high_errors=high * noise.sd,
     )
@@ -164,16 +181,16 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 
 
 @lru_cache(maxsize=8)
-def gains_of_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
-    """Draw the gain of a valley over a fall [draws] under pure noise, in units of the estimated variance."""
-    noise = pure_noise(len(x), draws, seed)
+def gains_of_noise(x: tuple[float, ...], draws: int, seed: int, rho: float) -> np.ndarray:
+    """Draw the gain of a valley over a fall [draws] under noise alone, in units of the estimated variance."""
+    noise = correlated_noise(len(x), draws, seed, rho)
     return np.array([valley_gain(column) for column in noise.T]) / residual_sd(design_of(x), noise) ** 2
 
 
-def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int) -> float:
+def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int, rho: float = 0.0) -> float:
     """Test means that never get worse against a fall with a rise after it: p.
 
     Drawn with all means alike, of all curves that never get worse the one that looks most like a valley by chance.
     """
-    drawn = gains_of_noise(tuple(design.x.tolist()), draws, seed)
+    drawn = gains_of_noise(tuple(design.x.tolist()), draws, seed, rho)
     return float(p_from_draws(drawn >= valley_gain(means / sd)))

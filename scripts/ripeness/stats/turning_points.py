@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ripeness.stats.broken_stick import Stick, broken_stick, line_p
 from ripeness.stats.curves import MIN_CHECKPOINTS, ROUNDING, Design, design_of, residual_sd, significance
+from ripeness.stats.neighbours import Neighbours, about_any_curve
 from ripeness.stats.peaks import Peak, peak_contrast
 from ripeness.stats.verdicts import holm
 
@@ -35,7 +36,8 @@ class Turn:
 class Found:
     """An estimate: `kind` of the whole curve ("none", "curvature", "peak" or "kink"), and `bend` next to a peak.
 
-    `turn` is None for "none". `stick` is None where no bend was looked for; the last part of `statement` says why.
+    `turn` is None for "none". `stick` is None where no bend was looked for, and `why_no_bend` says why. `neighbours` is
+    how alike neighbouring checkpoints are, which errors are drawn with. `shown` words a place.
     """
 
     kind: str
@@ -43,9 +45,18 @@ class Found:
     bend: str
     peak: Peak
     stick: Stick | None
-    statement: tuple[str, ...]
+    best_place: float
     n_checkpoints: int
     n_seeds: int
+    neighbours: Neighbours
+    why_no_bend: str = ""
+    shown: Callable[[float], str] = field(default="{:.4g}".format, repr=False, compare=False)
+
+    @property
+    def statement(self) -> tuple[str, ...]:
+        """State the result in words."""
+        why = [f"{self.why_no_bend}."] if self.why_no_bend else []
+        return (*sentences(self), *neighbours_said(self.neighbours), *why)
 
 
 @dataclass(frozen=True)
@@ -107,21 +118,26 @@ def turning_point(
         return Refused(reason, n_checkpoints, n_seeds)
     least = 0.0 if se is None else float(np.sqrt(np.mean(np.square(errors))))
     losses = means if better == "lower" else -means
-    peak = peak_contrast(design, losses, least=least, confidence=confidence, draws=draws, seed=seed)
-    stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed)
+    near = about_any_curve(tuple(places.tolist()), losses)
+    rho = round(near.rho, 1)  # one of few, whose noise is drawn once
+    peak = peak_contrast(design, losses, least=least, confidence=confidence, draws=draws, seed=seed, rho=rho)
+    stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed, rho=rho)
     p_line, p_kink = (None, None) if stick is None else (stick.p_line, stick.p_kink)
     kind, bend = kinds_of(peak, p_line, p_kink, confidence)
     turn = turn_of(kind, places, peak, stick)
-    statement = (*sentences(kind, bend, places, peak, stick, shown), *([f"{why_no_bend}."] if why_no_bend else []))
-    return Found(kind, turn, bend, peak, stick, statement, n_checkpoints, n_seeds)
+    best = float(places[peak.best])
+    return Found(kind, turn, bend, peak, stick, best, n_checkpoints, n_seeds, near, why_no_bend, shown)
 
 
-def bend_of(design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int) -> Stick:
-    """Fit two lines that meet to means [checkpoints], with the tests of a line and, if it can be tested, of a kink."""
+def bend_of(design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int, rho: float = 0.0) -> Stick:
+    """Fit two lines that meet to means [checkpoints], with the tests of a line and, if it can be tested, of a kink.
+
+    The test of a line knows of `rho`, the correlation of neighbours; the place of the bend and the kink do not.
+    """
     return broken_stick(
         design,
         means,
-        p_line=float(line_p(design, means[:, None], seed=seed)[0]),
+        p_line=float(line_p(design, means[:, None], seed=seed, rho=rho)[0]),
         confidence=confidence,
         draws=draws,
         seed=seed,
@@ -195,15 +211,14 @@ def turn_of(kind: str, places: np.ndarray, peak: Peak, stick: Stick | None) -> T
     return None
 
 
-def sentences(
-    kind: str, bend: str, places: np.ndarray, peak: Peak, stick: Stick | None, shown: Callable[[float], str]
-) -> list[str]:
+def sentences(found: Found) -> list[str]:
     """State the result in words: the contrast always, then the bend if there is one."""
-    at = shown(float(places[peak.best]))
+    peak, stick, bend, shown = found.peak, found.stick, found.bend, found.shown
+    at = shown(found.best_place)
     size = f"{peak.effect:+.3g} [{peak.low:+.3g}, {peak.high:+.3g}], p = {peak.p_value:.3g}".replace("-", "−")
     said = [f"The last checkpoint against the best before it (at {at}; positive is worse): {size}."]
-    if kind == "peak" and (turn := turn_of(kind, places, peak, stick)):
-        said.append(f"There is a peak: the best checkpoint is {within(turn.low, turn.high, shown)}.")
+    if found.kind == "peak" and found.turn:
+        said.append(f"There is a peak: the best checkpoint is {within(found.turn.low, found.turn.high, shown)}.")
     said.append(f"Against a curve that never gets worse: p = {peak.p_monotone:.3g}.")
     if stick is None:
         return said
@@ -216,6 +231,15 @@ def sentences(
     else:
         said.append(f"Against a smooth curve: p = {stick.p_kink:.3g}.")
     return said
+
+
+def neighbours_said(neighbours: Neighbours) -> list[str]:
+    """Say that neighbouring checkpoints are alike beyond the curve, where white noise would seldom be."""
+    if not neighbours.is_clear:
+        return []
+    return [
+        f"Neighbouring checkpoints are alike beyond the curve (correlation {neighbours.rho:.1f}), which errors hold."
+    ]
 
 
 def within(low: float | None, high: float | None, shown: Callable[[float], str]) -> str:

@@ -47,8 +47,16 @@ def test_one_checkpoint_decides_nothing_about_pre_training():
         assert one.verdict == verdict and one.effect == pytest.approx(0.3, abs=0.03), one
         few = "one checkpoint is" if n == 1 else f"{n} checkpoints are"
         assert one.statement.startswith(f"Cannot be decided: {few} too few (at") == (verdict == "undecided")
-    pair = on_overtraining(changed(tables, sensitivity=None))["decay-or-tokens"]
-    assert pair.verdict == "undecided" and pair.low > 0  # two checkpoints: a twin and its stable one
+
+
+def test_one_pair_is_told_by_its_stable_neighbours_or_not_at_all():
+    tables = planted(replace(BRITTLE, n_runs=1))
+    pair = on_overtraining(tables)["decay-or-tokens"]
+    assert pair.verdict == "supported" and "how checkpoints scatter" in pair.covers
+    last = tables.sensitivity["tokens"].max()
+    alone = tables.sensitivity.filter(pl.col("tokens") > last / 5)  # three stable checkpoints and the twin
+    pair = on_overtraining(changed(tables, sensitivity=alone))["decay-or-tokens"]
+    assert pair.verdict == "undecided" and "does not tell how checkpoints scatter" in pair.statement
 
 
 def test_one_run_and_one_seed_decide_nothing():

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from overtrained import BRITTLE, found
 
 
 def test_the_trend_is_that_of_trained_stable_checkpoints():
     one = found(BRITTLE, "progressive-sensitivity")
-    assert one.effect == pytest.approx(1, abs=0.05)
+    slope = 1.5 * np.log2(10) / 11  # doublings of the increase for each of eleven doublings of tokens
+    assert one.effect == pytest.approx(slope, abs=0.02) and one.low < slope < one.high
+    assert one.smallest == 0.1 and "doublings" in one.unit and "exact p" in one.statement
     assert one.n_checkpoints == 3 * 12
     assert "the same holds under relative noise" in one.statement
     assert {row["normalisation"] for row in one.details} == {"init", "relative"}

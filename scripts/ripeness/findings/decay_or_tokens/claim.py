@@ -9,13 +9,24 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, numbers, on_enough, signed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, between, numbers, signed, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_noise_or_tuned_text, has_several_phases
-from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.over_checkpoints import (
+    LEAST_POINTS,
+    Course,
+    Over,
+    covers_checkpoints,
+    neighbour_caveats,
+    neighbours_of,
+)
+from ripeness.findings.over_runs import over_runs
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
-from ripeness.stats.resampling import Estimate
+from ripeness.stats.neighbours import Neighbours
+from ripeness.stats.random_levels import Component, combined, over_checkpoints, over_units
+from ripeness.stats.resampling import with_interval
 from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
 
@@ -26,7 +37,8 @@ REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare loss increases (log ratio) between checkpoints with equal tokens; by noise, else by tuning.
 
-    A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed.
+    A pair is of one run, or of two runs of one model that differ in their schedule alone and have the same seed. Both
+    of its checkpoints scatter, which a pair does not show and stable checkpoints of the same run do.
     """
     damages = {} if tables.sensitivity is None else {"noise": noise_damage(tables.sensitivity)}
     damages["tuning"] = tuning_damage(tables.measurements)
@@ -39,19 +51,20 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         figure="sensitivity" if name == "noise" else "pretraining-text",
         n_checkpoints=pairs.select("series", "checkpoint").unique().height * 2,
         n_seeds=pairs["repeat"].n_unique(),
-        covers=covers_runs(pairs["pretraining_seed"].n_unique(), pairs["repeat"].n_unique(), REPEATS[name]),
-        details=tuple(row for kind, some in found.items() for row in rows(some, kind, settings)),
+        details=tuple(row for kind, some in found.items() for row in rows(some, damages[kind], kind, settings)),
     )
-    result = contrast(pairs, settings)
-    if result is None:
-        return undecided(blank, "a single pair and repeat give no estimate of variation")
+    results = {kind: contrast(some, damages[kind], CHANGES[kind], settings) for kind, some in found.items()}
+    over = results[name]
+    if over.estimate is None:
+        return undecided(blank, f"{why_not(pairs)}. {sentence(found, results, {})}".rstrip("."))
     trends = {kind: slope(damages[kind], CHANGES[kind]) for kind in found}
-    finding = replace(
-        with_effect(blank, result, settings, smallest=0.0),
-        statement=sentence(found, trends, settings),
-        caveats=tuple(caveats(pairs, damages[name])),
+    repeats = f"{pairs['repeat'].n_unique()} {REPEATS[name]}"
+    return replace(
+        with_effect(blank, over.estimate, settings, smallest=settings.smallest_doublings),
+        covers=covers_checkpoints(over, pairs["pretraining_seed"].n_unique(), repeats),
+        statement=sentence(found, results, trends),
+        caveats=(*neighbour_caveats(over.neighbours), *caveats(pairs, damages[name])),
     )
-    return on_enough(finding, finding.n_checkpoints, settings)
 
 
 CLAIM = Claim(
@@ -84,11 +97,16 @@ def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(increase=pl.col("value") - pl.col("base_loss")).drop("value")
 
 
+def raised(damage: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Keep changes of trained checkpoints that raised the loss to a finite one, and name the family of each run."""
+    family = pl.col("series").replace_strict(dict(settings.families), default=pl.col("series"))
+    kept = damage.filter(pl.col("tokens") > 0, pl.col("increase") > 0, pl.col("increase").is_finite())
+    return kept.with_columns(family=family)
+
+
 def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.DataFrame:
     """Pair decayed with stable checkpoints of equal tokens: `ratio` in doublings, `base` of the base losses."""
-    family = pl.col("series").replace_strict(dict(settings.families), default=pl.col("series"))
-    rows_ = damage.with_columns(family=family).filter(pl.col("tokens") > 0, pl.col("increase") > 0)
-    rows_ = rows_.filter(pl.col("increase").is_finite())
+    rows_ = raised(damage, settings)
     on = ["family", "pretraining_seed", "tokens", *keys, "repeat"]
     stable = rows_.filter(pl.col("phase") == "stable").select(
         *on, stable="checkpoint", before="increase", base="base_loss"
@@ -100,11 +118,66 @@ def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.Data
     )
 
 
-def contrast(pairs: pl.DataFrame, settings: Settings) -> Estimate | None:
-    """Estimate the mean ratio over repeats and pre-training runs; see `over_runs`."""
-    means = pairs.group_by("pretraining_seed", "repeat").agg(pl.col("ratio").mean()).sort("pretraining_seed", "repeat")
-    runs = {str(run): own["ratio"].to_list() for (run,), own in means.group_by("pretraining_seed")}
-    return over_runs(runs, confidence=settings.confidence)
+def contrast(pairs: pl.DataFrame, damage: pl.DataFrame, keys: list[str], settings: Settings) -> Over:
+    """Estimate the mean ratio of pairs over pre-training runs; see `over_runs` for MIN_RUNS of them."""
+    runs = {seed: own for (seed,), own in sorted(pairs.group_by("pretraining_seed"), key=str)}
+    means = {str(seed): [as_number(own["ratio"].mean())] for seed, own in runs.items()}
+    if len(runs) >= MIN_RUNS:
+        return Over(over_runs(means, confidence=settings.confidence))
+    stable = {seed: stable_course(own, damage, keys, settings) for seed, own in runs.items()}
+    near = max((neighbours_of(course) for course in stable.values() if course), default=Neighbours())
+    parts = [error_of_pairs(own, stable[seed]) for seed, own in runs.items()]
+    if None in parts:
+        return Over(None, near)
+    whole = combined([part for part in parts if part])
+    effect, se = float(np.mean([mean for (mean,) in means.values()])), float(np.sqrt(whole.variance)) / len(runs)
+    return Over(with_interval(effect, se, df=whole.df, confidence=settings.confidence), near)
+
+
+def stable_course(pairs: pl.DataFrame, damage: pl.DataFrame, keys: list[str], settings: Settings) -> Course | None:
+    """Follow what the same changes add to the loss over the stable checkpoints of a run; None for too few of them."""
+    rows_ = raised(damage, settings).filter(pl.col("phase") == "stable")
+    rows_ = rows_.join(pairs.select("family", "pretraining_seed", *keys, "repeat").unique(), on=[
+        "family", "pretraining_seed", *keys, "repeat"], how="semi", nulls_equal=True)  # fmt: skip
+    change = pl.struct(*keys, "repeat")
+    means = rows_.group_by("tokens", change.alias("change")).agg(pl.col("increase").log(2).mean())
+    n_tokens = means["tokens"].n_unique()
+    whole = means.filter(pl.len().over("change") == n_tokens)
+    curve = whole.group_by("tokens").agg(pl.col("increase").mean()).sort("tokens")
+    if curve.height < LEAST_POINTS:
+        return None
+    place = np.log2(curve["tokens"].to_numpy().astype(float))
+    return Course(str(pairs["pretraining_seed"][0]), place, curve["increase"].to_numpy()[:, None])
+
+
+def error_of_pairs(pairs: pl.DataFrame, stable: Course | None) -> Component | None:
+    """Compute the variance of the mean ratio of one run's pairs; None where too little tells it.
+
+    Each pair holds the scatter of two checkpoints, which is that of stable ones about a smooth curve, or what pairs or
+    repeats vary by where that is more. One pair without stable neighbours tells nothing, as one repeat does.
+    """
+    repeats = over_units(pairs.group_by("repeat").agg(pl.col("ratio").mean())["ratio"].to_numpy())
+    among = over_units(pairs.group_by("series", "checkpoint", "stable").agg(pl.col("ratio").mean())["ratio"].to_numpy())
+    alike = None
+    if stable is not None:
+        tokens = np.log2(pairs["tokens"].to_numpy().astype(float))
+        weights = np.array([np.mean(np.isclose(tokens, place)) for place in stable.place])
+        one = over_checkpoints(stable.place, stable.values, weights, neighbours_of(stable).rho)
+        alike = Component(2 * one.variance, one.df) if one else None
+    scatter = [part for part in (alike, among) if part]
+    if repeats is None or not scatter:
+        return None
+    return max([*scatter, repeats], key=lambda part: part.variance)
+
+
+def why_not(pairs: pl.DataFrame) -> str:
+    """Say why the mean ratio has no interval."""
+    if pairs["repeat"].n_unique() < 2:
+        return "a single repeat gives no estimate of variation between repeats"
+    return (
+        "one pair of checkpoints does not tell how checkpoints scatter, nor do fewer than "
+        f"{LEAST_POINTS} stable checkpoints of the same run"
+    )
 
 
 def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
@@ -119,17 +192,17 @@ def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
     return float(np.mean(slopes)) if slopes else None
 
 
-def sentence(found: Mapping[str, pl.DataFrame], trends: Mapping[str, float | None], settings: Settings) -> str:
+def sentence(found: Mapping[str, pl.DataFrame], results: Mapping[str, Over], trends: Mapping[str, float | None]) -> str:
     """Say how much more decayed checkpoints lose, and what tokens alone do."""
     parts = []
     for name, pairs in found.items():
-        result = contrast(pairs, settings)
+        result = results[name].estimate
         times = 2 ** as_number(pairs["ratio"].mean())
         reach = f", {signed(result.effect)} {between(result.low, result.high)} doublings" if result else ""
         text = f"by {name} a decayed checkpoint loses {times:.2f} times what a stable one of equal tokens does{reach}"
-        trend = trends[name]
+        trend = trends.get(name)
         if trend is not None:
-            text += f" (tokens alone: {signed(trend)} doublings for a doubling of tokens, late in pre-training)"
+            text += f" (with each doubling of tokens alone: {signed(trend)} doublings, late in pre-training)"
         parts.append(text)
     change = as_number(next(iter(found.values()))["base_change"].mean())
     text = "; ".join(parts)
@@ -146,12 +219,12 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
     return found
 
 
-def rows(pairs: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
+def rows(pairs: pl.DataFrame, damage: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
     """Make a row of `details` for each pair and size of change."""
     keys = ["series", "checkpoint", "stable", "tokens", *CHANGES[name]]
     found = []
     for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):
-        result = contrast(part, settings)
+        result = contrast(part, damage, CHANGES[name], settings).estimate
         interval = numbers(result) if result else {"effect": as_number(part["ratio"].mean()), "low": None, "high": None}
         levels = {"increase": as_number(part["increase"].mean()), "stable_increase": as_number(part["before"].mean())}
         found.append({"change": name, **dict(zip(keys, key, strict=True)), **interval, **levels})

@@ -26,7 +26,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None:
         return undecided(Finding(), "no loss on running text was measured of tuned models at every checkpoint")
     found = turning(mean, settings)
-    blank = counted(mean)
+    blank = counted(mean, found)
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
     answers = [curve for curve in answer_losses(tables.measurements, settings) if curve.is_whole]
@@ -37,7 +37,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     return replace(
         with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=fixed_sentence(mean, found, own, whole, settings),
-        caveats=tuple(caveats(curves, mean, whole)),
+        caveats=tuple(caveats(curves, mean, whole, found)),
         details=tuple(details),
     )
 

@@ -32,7 +32,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None or not mean.is_whole:
         return undecided(Finding(), "the cells of the chosen rates are not all there")
     turn = turning(mean, settings)
-    blank = counted(mean)
+    blank = counted(mean, turn)
     if isinstance(turn, Refused):
         return undecided(blank, turn.reason)
     details = [
@@ -41,12 +41,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         for name, curves in found.items()
         for curve in curves
     ]
-    return replace(
+    finding = replace(
         with_effect(blank, turn.peak, settings, smallest=settings.smallest_loss),
         statement=tuned_sentence(found, turn, mean, cells, settings),
-        caveats=tuple(caveats([c for grid in grids for c in grid.text], mean, found["fixed"])),
+        caveats=tuple(caveats([c for grid in grids for c in grid.text], mean, found["fixed"], turn)),
         details=tuple(details),
     )
+    at_fixed = degradation_of(found["fixed"], mean, settings)
+    if at_fixed is None or at_fixed.peak.low <= settings.smallest_loss:
+        return undecided(finding, nothing_to_remove(at_fixed, finding.statement, settings))
+    return finding
 
 
 CLAIM = Claim(
@@ -61,15 +65,26 @@ CLAIM = Claim(
 )
 
 
+def degradation_of(curves: Sequence[Curve], mean: Curve, settings: Settings) -> Found | None:
+    """Contrast the last checkpoint with the best before it, the mean over curves of the same runs as another."""
+    own = averaged([curve for curve in curves if curve.runs == mean.runs])
+    turn = turning(own, settings) if own else None
+    return turn if isinstance(turn, Found) else None
+
+
+def nothing_to_remove(at_fixed: Found | None, statement: str, settings: Settings) -> str:
+    """Say that fixed rates do not degrade, so that there is nothing that another rate could remove."""
+    seen = "" if at_fixed is None else f" ({size(at_fixed)}, and {settings.smallest_loss:g} matters)"
+    return f"fixed rates do not clearly degrade{seen}, so that there is nothing to remove. {statement}".rstrip(".")
+
+
 def tuned_sentence(
     found: Mapping[str, Sequence[Curve]], turn: Found, mean: Curve, cells: pl.DataFrame, settings: Settings
 ) -> str:
     """Say what the four readings give, and how the chosen rate moves."""
     parts = []
     for name in ("fixed", "equal displacement", "equal answer loss"):
-        other = averaged([curve for curve in found[name] if curve.runs == mean.runs])
-        own = turning(other, settings) if other else None
-        if isinstance(own, Found):
+        if own := degradation_of(found[name], mean, settings):
             parts.append(f"{size(own)} at {'fixed rates' if name == 'fixed' else name}")
     text = f"At the rate chosen for each checkpoint the contrast is {size(turn)}"
     text += f", against {listed(parts)}" if parts else ""

@@ -18,38 +18,45 @@ from ripeness.findings.finding import (
     with_effect,
 )
 from ripeness.findings.needs import has_cells, has_tuned_text
-from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.over_checkpoints import (
+    Over,
+    courses_of,
+    covers_checkpoints,
+    estimated,
+    neighbour_caveats,
+    slope_weights,
+)
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, displacements
 from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import NO_EFFECT
 
-SMALLEST = 0.1  # doublings of the displacement for a doubling of tokens: less counts as constant
-
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Test that the slope of log displacement against log tokens, averaged over cells, is equivalent to zero."""
+    """Test that the slope of log displacement against log tokens, averaged over cells, is equivalent to zero.
+
+    Its error is that of a regression over checkpoints, which are a sample.
+    """
     curves = [curve for curve in displacements(tables.cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
     whole = [curve for curve in curves if curve.is_whole and (curve.values > 0).all()]
     if not whole:
         least = settings.min_checkpoints
         return undecided(Finding(), f"no displacement is known at {least} trained checkpoints or more of one cell")
-    by_run = slopes_by_run(whole)
     runs = {run for curve in whole for run in curve.runs}
     n_seeds = len({name[1] for curve in whole for name in curve.repeats if len(name) > 1}) or len(runs)
+    over = slope_of(whole, settings)
     blank = Finding(
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in whole}.values()),
         n_seeds=n_seeds,
-        covers=covers_runs(len(runs), n_seeds, "tuning seeds"),
+        covers=covers_checkpoints(over, len(runs), f"{n_seeds} tuning seeds"),
         details=tuple(rows(whole, settings)),
     )
-    result = over_runs(by_run, confidence=settings.confidence)
-    if result is None:
+    if over.estimate is None:
         return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
     return replace(
-        with_effect(blank, result, settings, smallest=SMALLEST),
-        statement=sentence(whole, result),
-        caveats=tuple(caveats(curves, whole)),
+        with_effect(blank, over.estimate, settings, smallest=settings.smallest_slope),
+        statement=sentence(whole, over.estimate, settings),
+        caveats=(*neighbour_caveats(over.neighbours), *caveats(curves, whole)),
     )
 
 
@@ -65,28 +72,19 @@ CLAIM = Claim(
 )
 
 
-def slope(curve: Curve, columns: Sequence[int]) -> float:
-    """Fit the doublings of the mean displacement of some repeats per doubling of tokens, by least squares."""
-    return float(np.polyfit(np.log2(curve.tokens), np.log2(curve.values[:, columns]).mean(axis=1), 1)[0])
+def slope_of(curves: Sequence[Curve], settings: Settings) -> Over:
+    """Estimate the doublings of the displacement per doubling of tokens, the mean over curves and repeats."""
+    return estimated(courses_of(curves, np.log2), slope_weights, confidence=settings.confidence)
 
 
-def slopes_by_run(curves: Sequence[Curve]) -> dict[str, list[float]]:
-    """Average the slope over curves for every repeat, by run."""
-    found: dict[str, dict[str, list[float]]] = {}
-    for curve in curves:
-        for column, (run, *seed) in enumerate(curve.repeats):
-            found.setdefault(run, {}).setdefault("".join(seed), []).append(slope(curve, [column]))
-    return {run: [float(np.mean(own)) for own in seeds.values()] for run, seeds in found.items()}
-
-
-def sentence(curves: Sequence[Curve], result: Estimate) -> str:
+def sentence(curves: Sequence[Curve], result: Estimate, settings: Settings) -> str:
     """Say how far tuning moves the weights, last checkpoint against first."""
     ratios = [curve.mean[-1] / curve.mean[0] for curve in curves]
     times = float(np.exp(np.mean(np.log(ratios))))
     return (
-        f"From the first to the last trained checkpoint the displacement changes to {times:.2f} times, "
-        f"{signed(result.effect)} {between(result.low, result.high)} doublings for a doubling of tokens; "
-        f"less than {SMALLEST:g} would count as constant."
+        f"Tuning moves the last trained checkpoint {times:.2f} times as far as the first. With each doubling of tokens "
+        f"the distance changes by {signed(result.effect)} {between(result.low, result.high)} doublings; less than "
+        f"{settings.smallest_slope:g} counts as constant."
     )
 
 
@@ -104,11 +102,10 @@ def rows(curves: Sequence[Curve], settings: Settings) -> list[dict[str, object]]
     """Make a row of `details` for each dataset, method, rate and group of runs: the slope and the ends."""
     found = []
     for curve in curves:
-        own = over_runs(slopes_by_run([curve]), confidence=settings.confidence)
+        own = slope_of([curve], settings).estimate
         ends = {"first": number(curve.mean[0]), "last": number(curve.mean[-1])}
-        interval = (
-            numbers(own) if own else {"effect": slope(curve, range(curve.values.shape[1])), "low": None, "high": None}
-        )
+        slope = float(slope_weights(np.log2(curve.tokens)) @ np.log2(curve.values).mean(axis=1))
+        interval = numbers(own) if own else {"effect": slope, "low": None, "high": None}
         keys = {key: curve.key[key] for key in TREATED[1:]}
         found.append({**keys, "runs": listed(list(curve.runs)), **ends, **interval})
     return found

@@ -17,10 +17,12 @@ from ripeness.findings.finding import (
     undecided,
     with_parts,
 )
+from ripeness.findings.mitigation.differences import MANY_DATASETS, over_late
 from ripeness.findings.needs import has_cells, has_several_methods, has_tuned_text
-from ripeness.findings.over_runs import covers_runs, over_runs
+from ripeness.findings.over_checkpoints import Over, covers_checkpoints, neighbour_caveats
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE, TEXT, in_trend
+from ripeness.stats.neighbours import Neighbours
 from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.intervals import mean_or_null
@@ -37,6 +39,7 @@ class Change:
     method: str
     kept: Estimate
     cost: Estimate
+    neighbours: Neighbours
 
     def parts(self, smallest: float, tries: int) -> tuple[Part, Part]:
         """Say what must hold of a treatment: it keeps text, and costs nothing on the answers."""
@@ -50,32 +53,37 @@ class Change:
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare every method with plain tuning on the same checkpoints, datasets, formats and seeds, at the chosen rates.
 
-    Over the later half of the checkpoints. Intervals are simultaneous for all treatments (Bonferroni).
+    Over the later half of the checkpoints, which are a sample, as are datasets where there are three and more.
+    Intervals are simultaneous for all treatments (Bonferroni).
     """
     losses = tuned_losses(tables.measurements)
     methods = sorted(set(losses["method"]))
     if settings.method not in methods or len(methods) < 2:
         return undecided(Finding(), f"no method other than {settings.method!r} was measured on text and on answers")
-    late = in_trend(losses).filter(pl.col("tokens") >= pl.col("tokens").unique().median().over("series"))
+    trend = in_trend(losses).with_columns(is_late=pl.col("tokens") >= pl.col("tokens").unique().median().over("series"))
+    late = trend.filter("is_late")
     others = [name for name in methods if name != settings.method]
     confidence = 1 - (1 - settings.confidence) / len(others)
-    found = [change for name in others if (change := against_plain(late, name, settings.method, confidence))]
-    if not found:
-        return undecided(Finding(), "one seed of one run gives no estimate of variation between seeds")
-    limit = settings.smallest_loss
-    # the most that it certainly keeps, of those that certainly cost nothing; else of all
-    found.sort(key=lambda change: (change.cost.high >= limit, -change.kept.low))
+    found = [change for name in others if (change := against_plain(trend, name, settings.method, confidence))]
     blank = Finding(
         n_checkpoints=late.select("series", "tokens").unique().height,
         n_seeds=late["seed"].n_unique(),
-        covers=covers_runs(late["series"].n_unique(), late["seed"].n_unique(), "tuning seeds"),
+    )
+    most = int(as_number(trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()))
+    if not found:
+        return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
+    limit = settings.smallest_loss
+    # the most that it certainly keeps, of those that certainly cost nothing; else of all
+    found.sort(key=lambda change: (change.cost.high >= limit, -change.kept.low))
+    blank = replace(
+        blank,
+        covers=covers(late, found),
         statement=sentence(found, plain=settings.method),
         caveats=tuple(caveats(late, found, settings)),
         details=tuple(rows(losses, found)),
     )
     finding = with_parts(blank, [change.parts(limit, len(others)) for change in found], settings)
-    most = in_trend(losses).group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
-    return on_enough(finding, int(as_number(most)), settings)
+    return on_enough(finding, most, settings)
 
 
 CLAIM = Claim(
@@ -106,22 +114,20 @@ def tuned_losses(measurements: pl.DataFrame) -> pl.DataFrame:
 def against_plain(losses: pl.DataFrame, method: str, plain: str, confidence: float) -> Change | None:
     """Estimate paired differences of a method from plain tuning; None where nothing varies to give an interval."""
     pairs = losses.filter(method=method).join(losses.filter(method=plain), on=CELL, suffix="_plain")
-    text, answer = (
-        difference(pairs.with_columns(change=pl.col(kind) - pl.col(f"{kind}_plain")), confidence)
-        for kind in ("text", "answer")
-    )
-    return None if text is None or answer is None else Change(method, negated(text), answer)
+    kept = pairs.with_columns(change=pl.col("text_plain") - pl.col("text"))
+    cost = pairs.with_columns(change=pl.col("answer") - pl.col("answer_plain"))
+    text, answer = over_late(kept, confidence), over_late(cost, confidence)
+    if text.estimate is None or answer.estimate is None:
+        return None
+    return Change(method, text.estimate, answer.estimate, max(text.neighbours, answer.neighbours))
 
 
-def negated(result: Estimate) -> Estimate:
-    """Turn the sign of an estimate."""
-    return replace(result, effect=-result.effect, low=-result.high, high=-result.low)
-
-
-def difference(pairs: pl.DataFrame, confidence: float) -> Estimate | None:
-    """Estimate the mean change over tuning seeds and pre-training runs; see `over_runs`."""
-    means = pairs.group_by("series", "seed").agg(pl.col("change").mean()).sort("series", "seed")
-    return over_runs({run: own["change"].to_list() for (run,), own in means.group_by("series")}, confidence=confidence)
+def covers(late: pl.DataFrame, found: list[Change]) -> str:
+    """Say in words what the intervals cover."""
+    n_runs, n_datasets = late["series"].n_unique(), late["dataset"].n_unique()
+    over = Over(None, max(change.neighbours for change in found))
+    said = covers_checkpoints(over, n_runs, f"{late['seed'].n_unique()} tuning seeds")
+    return f"{n_datasets} datasets, {said}" if n_datasets >= MANY_DATASETS else f"{said}, and so are the datasets"
 
 
 def sentence(found: list[Change], *, plain: str) -> str:
@@ -136,7 +142,9 @@ def sentence(found: list[Change], *, plain: str) -> str:
 
 def caveats(losses: pl.DataFrame, found: list[Change], settings: Settings) -> list[str]:
     """List caveats: how many treatments were compared, cells that are missing, the choice of the rate."""
-    notes = []
+    notes = neighbour_caveats(max(change.neighbours for change in found))
+    if losses["dataset"].n_unique() < MANY_DATASETS:
+        notes.append("Fewer than three datasets, which are taken as they are: on others a treatment may do otherwise.")
     if len(found) > 1:
         notes.append(f"{len(found)} treatments were compared; the intervals hold for all of them at once.")
     sizes = {name: losses.filter(method=name).height for name in (settings.method, *[c.method for c in found])}

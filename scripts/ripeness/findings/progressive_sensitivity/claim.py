@@ -1,20 +1,37 @@
 """Does noise of a fixed size cost more loss the longer a model was pre-trained? (arXiv 2503.19206, section 3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, listed, numbers, signed, undecided, with_parts
+from ripeness.findings.finding import (
+    Finding,
+    Settings,
+    between,
+    listed,
+    number,
+    numbers,
+    signed,
+    undecided,
+    with_parts,
+)
 from ripeness.findings.needs import has_cells, has_noise
+from ripeness.findings.over_checkpoints import (
+    Over,
+    courses_of,
+    covers_checkpoints,
+    estimated,
+    neighbour_caveats,
+    slope_weights,
+)
 from ripeness.findings.over_runs import RUN_ALONE
-from ripeness.findings.pairs import generator
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, Curve, by_rank, curves_of, grouped, noise_increases
-from ripeness.stats.resampling import Estimate, kendall, redraw, with_interval
 from ripeness.stats.verdicts import REVERSED, SUPPORTED, TOO_SMALL, UNDECIDED, Part, verdict_of
 from ripeness.tables.single_numbers import as_number
 
@@ -26,10 +43,10 @@ NORMALISATIONS = {  # the first that was measured decides, which is that of the 
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Rank trend of the loss increase against tokens by normalisation, the mean over scales and texts.
+    """Estimate by how much the loss increase grows with tokens, by normalisation, the mean over scales and texts.
 
-    The interval covers the draws of the noise, redrawn alike at all checkpoints, the sampling of passages, taken as
-    independent between checkpoints, and pre-training runs where there are enough of them.
+    The slope is in doublings of the increase for a doubling of tokens; its error is that of a regression over
+    checkpoints, which are a sample. The rank trend of the mean curve stands beside it, with its exact p.
     """
     sensitivity = tables.sensitivity
     curves = [] if sensitivity is None else noise_increases(sensitivity, settings)
@@ -48,37 +65,52 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         name: trend_of(by_normalisation[name], errors, settings) for name in NORMALISATIONS if name in by_normalisation
     }
     main, result = next(iter(trends.items()))
-    found = replace(
+    blank = replace(
         blank,
-        statement=sentence(trends),
-        caveats=tuple(caveats(curves, trends)),
+        covers=covers_checkpoints(result.over, len(runs_of(curves)), f"{blank.n_seeds} draws of the noise"),
         details=tuple(rows(curves, errors, settings)),
     )
-    tau = Part(result, smallest=0.0, unit=f"{CLAIM.unit}; noise {main}", bounds=(-1.0, 1.0))
-    return with_parts(found, ((tau,),), settings)
+    if result.over.estimate is None:
+        return undecided(blank, f"{why_not(by_normalisation[main])}; {of_ranks(result)}")
+    slope = Part(result.over.estimate, settings.smallest_slope, unit=f"{CLAIM.unit}; noise {main}")
+    return replace(
+        with_parts(blank, ((slope,),), settings),
+        statement=sentence(trends, settings),
+        caveats=(*neighbour_caveats(result.over.neighbours), *caveats(curves, trends)),
+    )
 
 
 CLAIM = Claim(
     id="progressive-sensitivity",
     text="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
     source="Springer et al., arXiv 2503.19206, section 3",
-    unit="rank trend (Kendall's tau) of the loss increase against tokens, from −1 to 1",
+    unit="doublings of the loss increase for a doubling of pre-training tokens",
     figure="sensitivity",
     needs=(has_cells, has_noise),
     judge=judge,
 )
 
 
+@dataclass(frozen=True)
+class Trend:
+    """What one normalisation shows: the slope, and Kendall's tau of the mean curve with its two-sided exact p."""
+
+    over: Over
+    tau: float
+    p_tau: float
+
+
+def runs_of(curves: Sequence[Curve]) -> set[str]:
+    """List the pre-training runs of curves."""
+    return {run for curve in curves for run in curve.runs}
+
+
 def counted(sensitivity: pl.DataFrame, curves: Sequence[Curve]) -> Finding:
     """Start a finding with the counts that it rests on."""
-    runs = {run for curve in curves for run in curve.runs}
-    n_noise = sensitivity.filter(pl.col("perturbation") == "noise")["noise_seed"].n_unique()
-    between_runs = f" and {len(runs)} pre-training runs" if len(runs) >= MIN_RUNS else ""
     return Finding(
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in curves}.values()),
-        n_seeds=n_noise,
+        n_seeds=sensitivity.filter(pl.col("perturbation") == "noise")["noise_seed"].n_unique(),
         n_items=int(as_number(sensitivity["n_items"].max())),
-        covers=f"{n_noise} draws of the noise, the sampling of passages{between_runs}",
     )
 
 
@@ -93,51 +125,66 @@ def identity(curve: Curve) -> tuple:
     return (*curve.key.values(), curve.runs, len(curve.tokens))
 
 
-def trend_of(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> Estimate:
-    """Estimate the mean rank trend of curves; those of one run share their draws of noise and passages."""
-    draws = np.mean([taus(curve, errors[identity(curve)], settings) for curve in curves], axis=0)
-    parts = [(float(np.nanvar(draws[1:], ddof=1)), max(min(curve.values.shape[1] for curve in curves) - 1, 1))]
-    by_run = {
-        run: float(np.mean([tau_of_run(c, run) for c in curves if run in c.runs])) for c in curves for run in c.runs
-    }
-    if len(by_run) >= MIN_RUNS:
-        parts.append((float(np.var(list(by_run.values()), ddof=1)) / len(by_run), len(by_run) - 1))
-    # two checkpoints that change places move tau by as much: nothing smaller can be seen
-    least = (2 / max(len(curve.tokens) * (len(curve.tokens) - 1) / 2 for curve in curves)) ** 2 / 12
-    variance = sum(part for part, _ in parts) + least
-    df = variance**2 / max(sum(part**2 / free for part, free in parts), np.finfo(float).tiny)
-    found = with_interval(float(draws[0]), float(np.sqrt(variance)), df=min(df, 1e6), confidence=settings.confidence)
-    return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
+def has_logs(curve: Curve) -> bool:
+    """Say whether noise raised the loss at every checkpoint, and left it finite."""
+    return curve.is_whole and bool((curve.mean > 0).all())
 
 
-def taus(curve: Curve, errors: np.ndarray, settings: Settings) -> np.ndarray:
-    """Rank trend as measured and under draws of noise seeds and passages [1 + draws]."""
-    rng = generator(settings, "noise", *map(str, curve.key.values()))
-    values = by_rank(curve.values)
-    drawn, weight = redraw(values.shape[1], settings.draws, rng)
-    means = np.column_stack([values.mean(axis=1), values @ drawn.T * weight / values.shape[1]])
-    means[:, 1:] += rng.standard_normal((len(values), settings.draws)) * np.nan_to_num(errors)[:, None]
-    return kendall(means)
+def doublings(values: np.ndarray) -> np.ndarray:
+    """Take increases [points, repeats] to logarithms of base 2 whose mean is that of the mean increase.
+
+    A draw that did not raise the loss has no logarithm; near the mean a line does for it.
+    """
+    mean = values.mean(axis=1, keepdims=True)
+    return np.log2(mean) + (values / mean - 1) / np.log(2)
 
 
-def tau_of_run(curve: Curve, run: str) -> float:
-    """Rank trend of one run of a curve."""
-    own = [column for column, name in enumerate(curve.repeats) if name[0] == run]
-    return float(kendall(by_rank(curve.values[:, own]).mean(axis=1)[:, None])[0])
+def trend_of(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> Trend:
+    """Estimate the mean slope of curves, and the rank trend of the mean curve."""
+
+    def relative(curve: Curve) -> np.ndarray:
+        return np.nan_to_num(errors[identity(curve)]) / curve.mean / np.log(2)
+
+    courses = courses_of([curve for curve in curves if has_logs(curve)], doublings, relative)
+    over = estimated(courses, slope_weights, confidence=settings.confidence)
+    longest = max(len(curve.tokens) for curve in curves)
+    # ranks need no logarithm: an increase that is not finite is larger than any other
+    ranks = [stats.rankdata(by_rank(curve.values).mean(axis=1)) for curve in curves if len(curve.tokens) == longest]
+    tau, p_tau = stats.kendalltau(np.arange(longest), np.mean(ranks, axis=0))
+    return Trend(over, float(tau), float(p_tau))
 
 
-def sentence(trends: Mapping[str, Estimate]) -> str:
+def why_not(curves: Sequence[Curve]) -> str:
+    """Say why a normalisation has no slope with an interval."""
+    if not any(has_logs(curve) for curve in curves):
+        return "at every size of the noise some checkpoint lost nothing, or all that it could"
+    return "one draw of the noise, on one run, gives no estimate of variation between draws"
+
+
+def of_ranks(trend: Trend) -> str:
+    """Write the rank trend: tau +0.93 (exact p 0.002)."""
+    return f"rank correlation with tokens (Kendall's tau) {signed(trend.tau)}, exact p {trend.p_tau:.2g}"
+
+
+def sentence(trends: Mapping[str, Trend], settings: Settings) -> str:
     """Say what every normalisation shows, and whether they disagree."""
-    signs = {name: verdict_of(found.low, found.high, smallest=0.0) for name, found in trends.items()}
-    main, *others = trends
-    verbs = {SUPPORTED: "grows", REVERSED: "falls"} | dict.fromkeys((TOO_SMALL, UNDECIDED), "has no clear trend")
+    known = {name: trend.over.estimate for name, trend in trends.items() if trend.over.estimate}
+    smallest = settings.smallest_slope
+    signs = {name: verdict_of(found.low, found.high, smallest=smallest) for name, found in known.items()}
+    main, *others = known
+    verbs = {
+        SUPPORTED: "grows",
+        REVERSED: "falls",
+        TOO_SMALL: f"changes by less than {smallest:g} doublings",
+        UNDECIDED: "has no clear trend",
+    }
 
     def said(name: str) -> str:
-        found = trends[name]
-        return f"{signed(found.effect)} {between(found.low, found.high)}"
+        return f"{signed(known[name].effect)} {between(known[name].low, known[name].high)}"
 
     text = (
-        f"Under noise {NORMALISATIONS[main]} ({main}) the loss increase {verbs[signs[main]]} with tokens, {said(main)}"
+        f"With each doubling of pre-training tokens, the loss that noise {NORMALISATIONS[main]} ({main}) adds "
+        f"{verbs[signs[main]]}: {said(main)} doublings ({of_ranks(trends[main])})"
     )
     apart = [name for name in others if signs[name] != signs[main]]
     if not others:
@@ -148,16 +195,18 @@ def sentence(trends: Mapping[str, Estimate]) -> str:
     return f"{text}. The normalisations disagree: {parts}. Weights change their size in training, so the scale decides."
 
 
-def caveats(curves: Sequence[Curve], trends: Mapping[str, Estimate]) -> list[str]:
+def caveats(curves: Sequence[Curve], trends: Mapping[str, Trend]) -> list[str]:
     """List caveats: runs, normalisations, losses that are not finite, decay."""
     found = []
-    runs = {run for curve in curves for run in curve.runs}
-    if len(runs) < MIN_RUNS:
+    if len(runs_of(curves)) < MIN_RUNS:
         found.append(RUN_ALONE)
     if len(trends) == 1:
         found.append("One normalisation of the noise: another may show another trend, since weights change their size.")
-    if any(not np.isfinite(curve.values).all() for curve in curves):
-        found.append("Some noise left a model without a finite loss; it counts as larger than any other increase.")
+    if left := [curve for curve in curves if not has_logs(curve)]:
+        found.append(
+            f"{len(left)} of {len(curves)} curves have no slope, since noise raised no loss at a checkpoint, or left "
+            "none that is finite. The rank correlation counts the latter as larger than any other increase."
+        )
     found.append(
         "The learning rate of pre-training may fall with tokens: where it does, its decay is in this trend too."
     )
@@ -171,8 +220,10 @@ def rows(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: 
     for curve in sorted(curves, key=lambda c: (order.index(str(c.key["normalisation"])), c.key["scale"], str(c.runs))):
         trend = trend_of([curve], errors, settings)
         ends = {"first_increase": float(curve.mean[0]), "last_increase": float(curve.mean[-1])}
+        slope = numbers(trend.over.estimate) if trend.over.estimate else dict.fromkeys(("effect", "low", "high"))
         found.append(
-            {**curve.key, "runs": listed(list(curve.runs)), "n_checkpoints": len(curve.tokens), **numbers(trend)}
+            {**curve.key, "runs": listed(list(curve.runs)), "n_checkpoints": len(curve.tokens), **slope}
+            | {"tau": number(trend.tau), "p_tau": number(trend.p_tau)}
             | {name: value if np.isfinite(value) else None for name, value in ends.items()}
         )
     return found

@@ -33,7 +33,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if mean is None:
         return undecided(Finding(), "no loss on running text was measured after noise or tuning")
     found = turning(mean, settings)
-    blank = replace(counted(mean), figure="sensitivity" if noise else "tuning-loss")
+    blank = replace(counted(mean, found), figure="sensitivity" if noise else "tuning-loss")
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
     details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
@@ -41,7 +41,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     return replace(
         with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=sentence(mean, noise, plain, settings, change=f"noise ({first})" if noise else "tuning"),
-        caveats=tuple(notes(judged, mean)),
+        caveats=tuple(notes(judged, mean, found)),
         details=tuple(details),
     )
 
@@ -120,9 +120,9 @@ def turned(curve: Curve, settings: Settings) -> str:
     return f"{where}{'' if found.kind == 'peak' else ' (no clear turn)'}"
 
 
-def notes(curves: Sequence[Curve], mean: Curve) -> list[str]:
+def notes(curves: Sequence[Curve], mean: Curve, turn: Found) -> list[str]:
     """List caveats on the turning point."""
-    found = caveats(curves, mean, curves)
+    found = caveats(curves, mean, curves, turn)
     if len(mean.tokens) < MIN_FOR_KINK:
         found.append(f"Fewer than {MIN_FOR_KINK} checkpoints: they can show a bend or a peak, not an inflection point.")
     return found
