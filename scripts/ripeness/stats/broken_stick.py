@@ -4,8 +4,8 @@ Means [checkpoints, n] over seeds hold one data set a column (see `curves`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -25,22 +25,39 @@ from ripeness.stats.neighbours import correlated_noise
 HALVINGS = 12  # bisection steps for the end of an interval
 LINE_DRAWS = 9999  # for the test of a line, once for all curves over the same checkpoints: their error is shared
 
+Ends = tuple[float | None, float | None]
+
 
 @dataclass(frozen=True)
 class Stick:
     """Two lines that meet at `knot`; a limit is None where the interval is open.
 
     `p_line` tests a straight line. `p_kink` tests a smooth bend; it is None where there are too few checkpoints to
-    tell a kink from a smooth bend.
+    tell a kink from a smooth bend. `find_ends` finds the interval, which takes far longer than all else, once it is
+    asked for: of a curve that does not bend it is of no use.
     """
 
     knot: float
-    low: float | None
-    high: float | None
+    find_ends: Callable[[], Ends] = field(repr=False, compare=False)
     before: float  # slopes, per unit of x
     after: float
     p_line: float
     p_kink: float | None
+
+    @cached_property
+    def ends(self) -> Ends:
+        """The interval of the knot."""
+        return self.find_ends()
+
+    @property
+    def low(self) -> float | None:
+        """The least place of the knot."""
+        return self.ends[0]
+
+    @property
+    def high(self) -> float | None:
+        """The greatest place of the knot."""
+        return self.ends[1]
 
 
 def line_p(design: Design, means: np.ndarray, *, seed: int, rho: float = 0.0) -> np.ndarray:
@@ -129,13 +146,11 @@ def broken_stick(
     def is_accepted(place: float) -> bool:
         return bool(knot_p(design, means[:, None], place, draws=draws, seed=seed)[0] > significance(confidence))
 
-    low, high = outermost(design.knots, knot, is_accepted)
     columns = np.vstack([np.ones_like(design.x), design.x, hinge(design.x, np.array([knot]))[0]])
     _, slope, change = np.linalg.lstsq(columns.T, means, rcond=None)[0]
     return Stick(
         knot=knot,
-        low=low,
-        high=high,
+        find_ends=lambda: outermost(design.knots, knot, is_accepted),
         before=float(slope),
         after=float(slope + change),
         p_line=p_line,
@@ -156,9 +171,7 @@ def best_knot(design: Design, means: np.ndarray) -> float:
     return float(np.clip((start - lower) / (steeper - slope), design.x[last - 1], design.x[last]))
 
 
-def outermost(
-    knots: np.ndarray, best: float, is_accepted: Callable[[float], bool]
-) -> tuple[float | None, float | None]:
+def outermost(knots: np.ndarray, best: float, is_accepted: Callable[[float], bool]) -> Ends:
     """Find the first and the last accepted knot; None if that is an end of `knots`, beyond which the bend may lie.
 
     There may be gaps between them. An end is refined by bisection between the last accepted knot and the next.
