@@ -84,8 +84,8 @@ def estimated(courses: Sequence[Course], weights: Weights, *, confidence: float)
     effects = {run: mean_of_run(own, weights) for run, own in runs.items()}
     if len(runs) >= MIN_RUNS:
         return Over(over_runs({run: [effect] for run, effect in effects.items()}, confidence=confidence))
-    near = max((neighbours_of(course) for course in courses), default=Neighbours())
-    parts = [error_of_run(own, weights) for own in runs.values()]
+    near = neighbours_of(courses)
+    parts = [error_of_run(own, weights, near.rho) for own in runs.values()]
     if not parts or None in parts:
         return Over(None, near)
     whole = combined([part for part in parts if part])
@@ -99,9 +99,9 @@ def mean_of_run(courses: Sequence[Course], weights: Weights) -> float:
     return float(np.average(sums, weights=[course.n_curves for course in courses]))
 
 
-def error_of_run(courses: Sequence[Course], weights: Weights) -> Component | None:
+def error_of_run(courses: Sequence[Course], weights: Weights, rho: float) -> Component | None:
     """Compute the variance of such a mean; courses of one run share checkpoints, so that their errors add up."""
-    parts = [error_of(course, weights(course.place)) for course in courses]
+    parts = [error_of(course, weights(course.place), rho) for course in courses]
     known = [part for part in parts if part]
     if len(known) < len(parts):
         return None
@@ -110,7 +110,7 @@ def error_of_run(courses: Sequence[Course], weights: Weights) -> Component | Non
     return Component(float(shares @ sds) ** 2, min(part.df for part in known))
 
 
-def error_of(course: Course, weights: np.ndarray) -> Component | None:
+def error_of(course: Course, weights: np.ndarray, rho: float) -> Component | None:
     """Compute the variance of a sum over checkpoints: of their scatter, or of repeats or items where it is larger.
 
     The scatter holds the errors of repeats and items in so far as these differ between checkpoints. None where a
@@ -119,18 +119,22 @@ def error_of(course: Course, weights: np.ndarray) -> Component | None:
     repeats = over_units(weights @ course.values)
     if len(course.place) < LEAST_POINTS or repeats is None:
         return None
-    mean, rho = course.values.mean(axis=1, keepdims=True), neighbours_of(course).rho
-    scatter = over_checkpoints(course.place, mean, weights, rho)
+    scatter = over_checkpoints(course.place, course.values.mean(axis=1, keepdims=True), weights, rho)
     items = 0.0 if course.errors is None else float((weights**2) @ course.errors**2)
     both = larger(scatter, repeats) if scatter else repeats
     return larger(both, Component(items, MANY))
 
 
-def neighbours_of(course: Course) -> Neighbours:
-    """Measure how alike neighbouring checkpoints are."""
-    if len(course.place) < LEAST_POINTS:
+def neighbours_of(courses: Sequence[Course]) -> Neighbours:
+    """Measure how alike neighbouring checkpoints are, the mean over courses; it is clear where one shows it."""
+    found = [
+        about_smooth_curve(course.place, course.values.mean(axis=1))
+        for course in courses
+        if len(course.place) >= LEAST_POINTS
+    ]
+    if not found:
         return Neighbours()
-    return about_smooth_curve(course.place, course.values.mean(axis=1))
+    return Neighbours(float(np.mean([one.rho for one in found])), any(one.is_clear for one in found))
 
 
 def covers_checkpoints(over: Over, n_runs: int, repeats: str) -> str:

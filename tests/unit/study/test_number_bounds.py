@@ -20,6 +20,8 @@ METHOD, PRETRAIN, POINT = "methods/full", "series/nursery/pretrain", "series/nur
 # a key of a study -> values that cannot be meant
 REFUSED = {
     "findings/smallest_effect": [2, 0.51, 50, -0.02, float("nan")],
+    "findings/smallest_slope": [-0.1, 11, float("nan"), "0.1"],
+    "findings/smallest_loss": [-0.02, float("inf")],
     "findings/draws": [10, 10**9, 2000.0, True],
     f"{METHOD}/learning_rate": [2, 1.5, 0, -1.0e-3, float("inf"), float("nan"), [1.0e-3, 3], [0.1, float("nan")], []],
     f"{METHOD}/epochs": [10**6, 0, -1, 1.5, True],

@@ -35,7 +35,13 @@ def refusal(text):
 def test_a_shipped_study_is_good_and_keeps_what_it_says(path):
     given = read_yaml(path)
     study = check_config(given)
-    assert study["findings"] == {"smallest_effect": 0.02, "draws": 2000}
+    assert study["findings"] == {
+        "smallest_effect": 0.02,
+        "smallest_loss": 0.02,
+        "smallest_slope": 0.1,
+        "smallest_doublings": 0.1,
+        "draws": 2000,
+    }
     assert study.keys() & {"published", "theory"} or study["items"]["seed"] == given["items"].get("seed", 0)
 
     def keeps(known, full):
@@ -75,7 +81,8 @@ def test_what_is_given_wins_over_defaults_and_is_left_as_it_was():
     before = copy.deepcopy(given)
     study = check_config(given)
     assert given == before
-    assert study["findings"] == {"draws": 100, "smallest_effect": 0.02} and study["keep_models"] == "all"
+    assert study["findings"]["draws"] == 100 and study["findings"]["smallest_effect"] == 0.02
+    assert study["keep_models"] == "all"
     assert study["methods"]["full"]["schedule"] == "constant"
 
 

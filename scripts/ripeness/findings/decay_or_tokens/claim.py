@@ -24,7 +24,6 @@ from ripeness.findings.over_checkpoints import (
 from ripeness.findings.over_runs import over_runs
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
-from ripeness.stats.neighbours import Neighbours
 from ripeness.stats.random_levels import Component, combined, over_checkpoints, over_units
 from ripeness.stats.resampling import with_interval
 from ripeness.tables.intervals import mean_or_null
@@ -125,8 +124,8 @@ def contrast(pairs: pl.DataFrame, damage: pl.DataFrame, keys: list[str], setting
     if len(runs) >= MIN_RUNS:
         return Over(over_runs(means, confidence=settings.confidence))
     stable = {seed: stable_course(own, damage, keys, settings) for seed, own in runs.items()}
-    near = max((neighbours_of(course) for course in stable.values() if course), default=Neighbours())
-    parts = [error_of_pairs(own, stable[seed]) for seed, own in runs.items()]
+    near = neighbours_of([course for course in stable.values() if course])
+    parts = [error_of_pairs(own, stable[seed], near.rho) for seed, own in runs.items()]
     if None in parts:
         return Over(None, near)
     whole = combined([part for part in parts if part])
@@ -150,7 +149,7 @@ def stable_course(pairs: pl.DataFrame, damage: pl.DataFrame, keys: list[str], se
     return Course(str(pairs["pretraining_seed"][0]), place, curve["increase"].to_numpy()[:, None])
 
 
-def error_of_pairs(pairs: pl.DataFrame, stable: Course | None) -> Component | None:
+def error_of_pairs(pairs: pl.DataFrame, stable: Course | None, rho: float) -> Component | None:
     """Compute the variance of the mean ratio of one run's pairs; None where too little tells it.
 
     Each pair holds the scatter of two checkpoints, which is that of stable ones about a smooth curve, or what pairs or
@@ -162,7 +161,7 @@ def error_of_pairs(pairs: pl.DataFrame, stable: Course | None) -> Component | No
     if stable is not None:
         tokens = np.log2(pairs["tokens"].to_numpy().astype(float))
         weights = np.array([np.mean(np.isclose(tokens, place)) for place in stable.place])
-        one = over_checkpoints(stable.place, stable.values, weights, neighbours_of(stable).rho)
+        one = over_checkpoints(stable.place, stable.values, weights, rho)
         alike = Component(2 * one.variance, one.df) if one else None
     scatter = [part for part in (alike, among) if part]
     if repeats is None or not scatter:

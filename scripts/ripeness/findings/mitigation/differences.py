@@ -45,10 +45,12 @@ def over_late(pairs: pl.DataFrame, confidence: float) -> Over:
     return Over(with_interval(float(means.mean()), whole.variance**0.5, df=whole.df, confidence=confidence), near)
 
 
-def crossed(one: Component, other: Component, cells: float) -> Component:
-    """Add the variance of two crossed levels, less that of cells, which both hold; at least the larger of both."""
-    both = combined([one, other])
-    return Component(max(both.variance - cells, one.variance, other.variance), both.df)
+def crossed(shared: Component, datasets: Component, cells: float) -> Component:
+    """Add to the scatter of datasets what checkpoints, or runs, do to all of them alike.
+
+    The scatter of datasets holds that of single cells already, so that it is taken out of that of checkpoints.
+    """
+    return combined([datasets, Component(max(shared.variance - cells, 0.0), shared.df)])
 
 
 def error_of_run(pairs: pl.DataFrame) -> tuple[Component | None, Neighbours]:
@@ -68,7 +70,7 @@ def error_of_run(pairs: pl.DataFrame) -> tuple[Component | None, Neighbours]:
         return (larger(scatter, seeds) if scatter else seeds), Neighbours()
     course = Course("", np.log2(means["tokens"].to_numpy().astype(float)), means["change"].to_numpy()[:, None])
     weights = means["is_late"].to_numpy() / means["is_late"].sum()
-    near = neighbours_of(course)
+    near = neighbours_of([course])
     scatter = over_checkpoints(course.place, course.values, weights, near.rho)
     return (larger(scatter, seeds) if scatter else seeds), near
 
