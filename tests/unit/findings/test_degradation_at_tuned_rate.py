@@ -25,3 +25,11 @@ def test_the_four_readings_of_a_grid_stand_side_by_side():
     }
     assert "fixed rates" in one.statement
     assert "equal displacement" in one.statement
+
+
+def test_where_fixed_rates_do_not_degrade_there_is_nothing_to_remove():
+    flat = replace(BRITTLE, rates=(1e-4, 3e-4, 1e-3), harm=0.0)  # tuning adds the same at every checkpoint
+    one = found(flat, "degradation-at-tuned-rate")
+    assert one.verdict == "undecided" and one.p_value is None and one.effect is not None
+    assert one.statement.startswith("Cannot be decided: fixed rates do not clearly degrade")
+    assert "there is nothing to remove" in one.statement

@@ -1,9 +1,16 @@
 """What gentler ways of tuning keep, on planted tables."""
 
 from dataclasses import replace
+from itertools import product
 
+import numpy as np
 import pytest
-from overtrained import BRITTLE, found
+from overtrained import BRITTLE, SETTINGS, found
+
+from ripeness.findings.deciding import adjusted
+from ripeness.findings.mitigation.claim import CLAIM
+from ripeness.findings.study_tables import Tables
+from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, conform
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,37 @@ def test_several_treatments_have_wider_intervals():
     several = found(replace(BRITTLE, treatments=(name, ("useless", 0.1, 0.0), ("costly", -0.1, 0.5))), "mitigation")
     assert several.confidence == pytest.approx(1 - 0.05 / 3)
     assert alone.confidence == pytest.approx(0.95)
+
+
+def tuned(rng, *, kept, n=8, datasets=3, treatment_sd=0.0, dataset_sd=0.0):
+    """Draw losses of plain and gentle tuning; what gentle tuning saves scatters between checkpoints and datasets."""
+    at = kept + treatment_sd * rng.standard_normal((n, 1)) + dataset_sd * rng.standard_normal((1, datasets))
+    rows = []
+    for k, dataset, seed, name in product(range(n), range(datasets), (1, 2, 3), ("full", "gentle")):
+        row = {"study": "drawn", "series": "run", "checkpoint": f"step{k}", "step": k, "tokens": 1000 * 2**k}
+        row |= {"phase": "stable", "pretraining_seed": 0, "dataset": f"set{dataset}", "format": "default", "lr": 1e-3}
+        row |= {"method": name, "learning_rate": 1e-3, "seed": seed, "is_chosen": True, "suite": "s", "split": "test"}
+        text, answer = 3 + 0.003 * rng.standard_normal(2)
+        text -= at[k, dataset] * (name == "gentle")
+        own = {"probe": f"set{dataset}", "probe_kind": "choice", "probe_format": "default", "metric": "answer_loss"}
+        prose = {"probe": "prose", "probe_kind": "text", "probe_format": "text", "metric": "loss"}
+        rows += [row | prose | {"value": text, "shots": 0}, row | own | {"value": answer, "shots": 0}]
+    measured = conform(rows, MEASUREMENTS | IS_CHOSEN)
+    return adjusted([CLAIM.worded(CLAIM.judge(Tables.of(measurements=measured), SETTINGS))], SETTINGS)[0]
+
+
+@pytest.mark.parametrize("scatter", [{"treatment_sd": 0.03}, {"dataset_sd": 0.03}])
+def test_what_a_treatment_saves_at_some_checkpoints_or_datasets_is_no_verdict(scatter):
+    found = [tuned(np.random.default_rng(seed), kept=0.02, **scatter) for seed in range(60)]
+    kept = [next(part for part in one.parts if part["label"].endswith("kept")) for one in found]
+    assert np.mean([part["low"] <= 0.02 <= part["high"] for part in kept]) >= 0.88
+    assert np.mean([one.verdict == "supported" for one in found]) <= 0.1  # the truth is at the edge of what matters
+    clear = [tuned(np.random.default_rng(seed), kept=0.2, **scatter).verdict for seed in range(10)]
+    assert clear.count("supported") >= 9
+
+
+def test_two_datasets_are_taken_as_they_are_and_that_is_said():
+    one = tuned(np.random.default_rng(0), kept=0.2, datasets=2)
+    assert one.verdict == "supported" and "so are the datasets" in one.covers
+    assert any("Fewer than three datasets" in caveat for caveat in one.caveats)
+    assert "3 datasets" in tuned(np.random.default_rng(0), kept=0.2).covers

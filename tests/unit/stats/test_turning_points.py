@@ -8,6 +8,7 @@ from scipy import stats
 
 from ripeness.stats.broken_stick import broken_stick, kink_p, knot_p, line_p, orthogonal_noise
 from ripeness.stats.curves import best_curve, design_of, hinge, line_residuals, p_from_draws, project_out, residual_sd
+from ripeness.stats.neighbours import correlated_noise
 from ripeness.stats.peaks import least_squares, peak_contrast, valley_gain
 from ripeness.stats.turning_points import KINDS, MIN_FOR_KINK, Refused, turning_point
 
@@ -259,6 +260,32 @@ def test_the_contrast_covers_and_gives_few_false_alarms(n):
             assert np.mean([peak.p_value <= 0.05 and peak.effect > 0 for peak in peaks]) <= 0.08
             assert np.mean([peak.p_monotone <= 0.05 for peak in peaks]) <= 0.1
         assert all((peak.p_value <= 0.05) == (peak.low > 0 or peak.high < 0) for peak in peaks)
+
+
+def lasting(n, rho, seed=2):
+    return 0.06 * correlated_noise(n, SIMULATED, seed, rho)
+
+
+@pytest.mark.parametrize("n", [8, 20])
+def test_noise_that_lasts_over_checkpoints_widens_the_contrast(n):
+    def contrasts(values):
+        return [found(column[:, None], draws=399).peak for column in values.T]
+
+    truth = 0.3 * (u(n) - 0.6)[:, None] ** 2 / 0.16
+    effect = float(truth[-1, 0] - truth[:-1].min())
+    alike, plain = contrasts(truth + lasting(n, 0.5)), contrasts(truth + lasting(n, 0.0))
+    assert np.mean([peak.low > effect for peak in plain]) <= 0.06
+    assert np.mean([peak.low > effect for peak in alike]) <= 0.11
+    assert 0.9 <= np.mean([peak.low <= effect <= peak.high for peak in plain]) <= 0.99
+    assert np.mean([peak.low <= effect <= peak.high for peak in alike]) >= 0.84
+
+
+def test_neighbours_that_are_alike_are_said_to_be():
+    results = [found(column[:, None]) for column in lasting(20, 0.8)[:, :40].T]
+    clear = [result for result in results if result.neighbours.is_clear]
+    assert len(clear) > 20
+    for result in results:
+        assert ("alike beyond the curve" in " ".join(result.statement)) == result.neighbours.is_clear
 
 
 def test_tests_of_a_line_and_of_a_smooth_curve_are_rarely_wrong():
