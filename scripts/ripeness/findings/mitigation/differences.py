@@ -7,7 +7,6 @@ from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.over_checkpoints import LEAST_POINTS, Course, Over, neighbours_of
 from ripeness.stats.neighbours import Neighbours
 from ripeness.stats.random_levels import (
-    FEW_POINTS,
     Component,
     combined,
     larger,
@@ -54,15 +53,15 @@ def crossed(shared: Component, datasets: Component, cells: float) -> Component:
 
 
 def error_of_run(pairs: pl.DataFrame) -> tuple[Component | None, Neighbours]:
-    """Compute the variance of the mean change over late checkpoints of one run, from their scatter about a curve.
+    """Compute the variance of the mean change over late checkpoints of one run, from the scatter about a smooth curve.
 
-    Or that over seeds where it is more. The scatter is that of late checkpoints, or of all where late ones are few.
-    None for one seed. Below LEAST_POINTS it is that about the mean, for numbers on which nothing is decided.
+    Or that over seeds where it is more. The scatter is that of all checkpoints: late ones alone are few, and a curve
+    through few takes the level along that all of them share by chance. None for one seed. Below LEAST_POINTS it is that
+    about the mean, for numbers on which nothing is decided.
     """
     late = pairs.filter("is_late")
     seeds = over_units(late.group_by("seed").agg(pl.col("change").mean())["change"].to_numpy())
-    seen = late if late["tokens"].n_unique() >= FEW_POINTS else pairs
-    means = seen.group_by("tokens", "is_late").agg(pl.col("change").mean()).sort("tokens")
+    means = pairs.group_by("tokens", "is_late").agg(pl.col("change").mean()).sort("tokens")
     if seeds is None:
         return None, Neighbours()
     if means.height < LEAST_POINTS:
