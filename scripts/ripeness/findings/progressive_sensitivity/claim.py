@@ -173,18 +173,18 @@ def sentence(trends: Mapping[str, Trend], settings: Settings) -> str:
     signs = {name: verdict_of(found.low, found.high, smallest=smallest) for name, found in known.items()}
     main, *others = known
     verbs = {
-        SUPPORTED: "grows",
-        REVERSED: "falls",
-        TOO_SMALL: f"changes by less than {smallest:g} doublings",
-        UNDECIDED: "has no clear trend",
+        SUPPORTED: "adds more loss",
+        REVERSED: "adds less loss",
+        TOO_SMALL: f"adds as much loss to within {smallest:g} doublings",
+        UNDECIDED: "shows no clear trend",
     }
 
     def said(name: str) -> str:
         return f"{signed(known[name].effect)} {between(known[name].low, known[name].high)}"
 
     text = (
-        f"With each doubling of pre-training tokens, the loss that noise {NORMALISATIONS[main]} ({main}) adds "
-        f"{verbs[signs[main]]}: {said(main)} doublings ({of_ranks(trends[main])})"
+        f"With each doubling of pre-training tokens, noise {NORMALISATIONS[main]} ({main}) {verbs[signs[main]]}: "
+        f"{said(main)} doublings ({of_ranks(trends[main])})"
     )
     apart = [name for name in others if signs[name] != signs[main]]
     if not others:
