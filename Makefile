@@ -9,7 +9,7 @@ PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast explain tidy resume test test-all unit lint bench format schema lock unlock clean help
+.PHONY: study resolve forecast explain tidy resume test test-all unit lint bench calibrate format schema lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
+	@echo "make calibrate                    how often verdicts are right on drawn studies: docs/calibration.md, in some hours"
 	@echo "make explain STUDY=...            which jobs would run, and why; ACCEPT=code takes results of other code as they are"
 	@echo "make tidy STUDY=...               what is left over in results/; MOVE=1 moves it aside"
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
@@ -53,6 +54,10 @@ lint: .venv/ready-dev
 # Against the reference tools, on a quiet machine: some hours; one alone: make bench ONLY=prediction
 bench: .venv/ready-dev
 	@.venv/bin/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+
+# Some hours; a part: .venv/bin/python scripts/calibrate.py --studies 50 --cells null
+calibrate: .venv/ready
+	@.venv/bin/python scripts/calibrate.py --jobs "$(CORES)"
 
 format: .venv/ready-dev
 	@.venv/bin/python -m ruff check --fix .

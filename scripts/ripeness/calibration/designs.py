@@ -1,0 +1,103 @@
+"""The cells of the calibration: what each draws, and what it is there for."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ripeness.calibration.loss_studies import LossDesign
+from ripeness.calibration.score_studies import ScoreDesign
+
+AT_EDGE = 0.02  # the smallest effect of interest
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Studies of one design; scores, losses or both.
+
+    `is_power`: effects are set to what must be found, from the detectable size of studies at the edge.
+    """
+
+    name: str
+    scores: ScoreDesign | None = None
+    losses: LossDesign | None = None
+    is_power: bool = False
+
+
+NULL = ScoreDesign()
+EDGE = replace(NULL, gain_gap=0.02, format_fall=0.02, harm_generation=0.02, harm_choice=0.02, carried=0.02)
+FLAT = LossDesign()
+LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, kept=-0.02, cost=0.02)
+MANY: dict[str, Any] = {"n_learned": 6, "n_never": 6, "n_generation": 6, "n_items": 100, "n_seeds": 2}
+CHOICES: dict[str, Any] = {"n_generation": 0}
+
+
+def on_scores(name: str, design: ScoreDesign, **changes: Any) -> Cell:
+    """Make a cell on scores from a design with some changes."""
+    return Cell(name, scores=replace(design, **changes))
+
+
+def on_losses(name: str, design: LossDesign, **changes: Any) -> Cell:
+    """Make a cell on losses from a design with some changes."""
+    return Cell(name, losses=replace(design, **changes))
+
+
+CELLS: tuple[Cell, ...] = (
+    Cell("null", scores=NULL, losses=FLAT),
+    Cell("edge", scores=EDGE, losses=LOSS_EDGE),
+    Cell("power", scores=EDGE, losses=LOSS_EDGE, is_power=True),
+    on_scores("reverse", NULL, gain_gap=-0.08, format_fall=-0.04, harm_generation=-0.06, harm_choice=0.08, carried=0.1),
+    on_scores("harm both ways", NULL, harm_generation=0.1, harm_choice=0.1),
+    *(on_scores(f"edge, {n} checkpoints", EDGE, n_checkpoints=n) for n in (4, 6, 20)),
+    *(on_scores(f"edge, {n} seed{'s' * (n > 1)}", EDGE, n_seeds=n) for n in (1, 2, 5)),
+    *(on_scores(f"edge, {n} items", EDGE, n_items=n) for n in (50, 1000)),
+    on_scores("edge, 2 datasets", EDGE, n_learned=1, n_never=1, n_generation=0),
+    on_scores("edge, 18 datasets", EDGE, **MANY),
+    on_scores("gains scatter .08, 4 datasets", NULL, gain_sd=0.08, **CHOICES),
+    on_scores("gains scatter .08, 8 datasets", NULL, gain_sd=0.08, n_learned=4, n_never=4, n_generation=0),
+    on_scores("gains scatter .08, 18 datasets", NULL, gain_sd=0.08, **MANY),
+    on_scores("gains scatter .04, 8 datasets", NULL, gain_sd=0.04, n_learned=4, n_never=4, n_generation=0),
+    on_scores("gains scatter .08, gap .15", NULL, gain_sd=0.08, gain_gap=0.15, n_learned=4, n_never=4, n_generation=0),
+    on_scores("formats scatter .03", NULL, format_sd=0.03),
+    on_scores("formats scatter .03, 18 datasets", NULL, format_sd=0.03, **MANY),
+    on_scores("edge, transfers scatter .05", EDGE, transfer_sd=0.05),
+    on_scores("edge, transfers scatter .05, 18 datasets", EDGE, transfer_sd=0.05, **MANY),
+    on_scores("edge, checkpoints scatter .01", EDGE, checkpoint_sd=0.01),
+    on_scores("edge, checkpoints scatter .02, rho .6", EDGE, checkpoint_sd=0.02, rho=0.6),
+    on_scores("edge, 20 checkpoints scatter .02, rho .6", EDGE, n_checkpoints=20, checkpoint_sd=0.02, rho=0.6),
+    on_scores("edge, seeds scatter .05, 1 seed, 1000 items", EDGE, seed_sd=0.05, n_seeds=1, n_items=1000),
+    on_scores("edge, seeds scatter .05, 2 seeds, 1000 items", EDGE, seed_sd=0.05, n_seeds=2, n_items=1000),
+    on_scores("edge, clusters of 5", EDGE, cluster_size=5),
+    on_scores("edge, missing cells, uneven seeds", EDGE, missing=0.05, is_uneven=True),
+    on_scores("edge, 15 % failed", EDGE, failed=0.15),
+    on_scores("edge, annealed only", EDGE, phase="annealed"),
+    on_scores("floor", NULL, learned_height=0.0),
+    on_scores("ceiling", NULL, learned_height=0.72, gain=0.02, gain_gap=0.0),
+    on_scores("equal gain on the logit scale", NULL, is_logit_gain=True, gain=1.0),
+    on_scores("no format effect, 50 items", NULL, format_level=0.0, n_items=50),
+    on_scores("all .12 above the floor", NULL, learned_height=0.12, n_never=0, n_learned=8, n_generation=0),
+    on_scores(
+        "all .12 above the floor, checkpoints scatter .02", NULL,
+        learned_height=0.12, n_never=0, n_learned=8, n_generation=0, checkpoint_sd=0.02, rho=0.6,
+    ),
+    on_scores("late emergence", NULL, n_never=0, n_generation=0, rises_at=0.93, n_items=1000),
+    on_scores("trained at the first checkpoint", NULL, n_never=0, start_height=0.28),
+    *(on_losses(f"losses: flat, {n} checkpoints", FLAT, n_checkpoints=n) for n in (4, 6, 12, 20)),
+    *(on_losses(f"losses: flat, rho {rho:g}", FLAT, rho=rho) for rho in (0.5, 0.8)),
+    on_losses("losses: flat, checkpoints scatter .02", FLAT, checkpoint_sd=0.02),
+    on_losses("losses: flat, checkpoints scatter .2", FLAT, checkpoint_sd=0.2),
+    on_losses("losses: flat, noise .03, rho .8", FLAT, loss_sd=0.03, rho=0.8),
+    on_losses("losses: flat, 3 runs", FLAT, n_runs=3),
+    on_losses("losses: falling", FLAT, fall=0.3),
+    on_losses("losses: edge, all scatter .02, rho .6", LOSS_EDGE, checkpoint_sd=0.02, rho=0.6, treatment_sd=0.02),
+    on_losses("losses: edge, 3 runs", LOSS_EDGE, n_runs=3),
+    on_losses("losses: edge, 1 seed", LOSS_EDGE, n_seeds=1),
+    on_losses("losses: treatments scatter .03 between datasets", LOSS_EDGE, dataset_sd=0.03),
+    on_losses("losses: 3 treatments", FLAT, n_treatments=3),
+    on_losses("losses: rise .05", FLAT, rise=0.05),
+    on_losses("losses: rise .1, grows", FLAT, rise=0.1, noise_slope=0.5, decay=0.5, kept=-0.1),
+    on_losses("losses: falls", FLAT, noise_slope=-0.5, decay=-0.5, moves=0.3, kept=-0.1, cost=0.1),
+    on_losses("losses: 4 pairs, no effect of decay", FLAT, n_pairs=4),
+    on_losses("losses: 4 pairs, half a doubling", FLAT, n_pairs=4, decay=0.5),
+    on_losses("losses: chosen rate helps", FLAT, rise=0.1, chosen="helps"),
+    on_losses("losses: rate chosen by chance", FLAT, chosen="random"),
+    on_losses("losses: annealed only", FLAT, phase="annealed", n_pairs=0),
+)  # fmt: skip

@@ -1,0 +1,125 @@
+"""Draw the studies of a cell, test all claims on each, and keep a row for each verdict.
+
+A study's random numbers depend on its cell and its number alone, so that it is the same in any order, on any number of
+processors.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from typing import Any, TypeVar
+from zlib import crc32
+
+import numpy as np
+import polars as pl
+
+from ripeness.calibration.designs import AT_EDGE, Cell
+from ripeness.calibration.loss_studies import LossDesign, draw_losses
+from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
+from ripeness.calibration.truths import SUPPORTED, UNDECIDED, Truth, truths_on_losses, truths_on_scores
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.needs import has_cells
+from ripeness.findings.register import CLAIMS, all_findings
+from ripeness.findings.scores import Scores
+from ripeness.findings.study_tables import Tables
+
+DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
+SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory
+PILOTS = 24  # studies at the edge that tell the detectable size
+EFFECTS = {  # what a design calls the effect of a finding, and its smallest one
+    "gain-by-learning": ("gain_gap", AT_EDGE),
+    "format-spread": ("format_fall", AT_EDGE),
+    "transfer-between-types": ("harm_generation", AT_EDGE),
+    "progressive-sensitivity": ("noise_slope", 0.1),
+    "degradation-at-fixed-rate": ("rise", AT_EDGE),
+    "decay-or-tokens": ("decay", 0.0),
+    "mitigation": ("kept", -AT_EDGE),
+}
+NOTHING = {"harm_choice": 0.0, "carried": 0.0, "cost": 0.0, "moves": 0.0}  # claims of no effect: the truth is none
+ON_LOSSES = frozenset(claim.id for claim in CLAIMS if has_cells in claim.needs)
+Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
+SCHEMA = {
+    "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
+    "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "truth": pl.Float64, "holds": pl.Boolean,
+    "mde": pl.Float64, "power_at_zero": pl.Float64, "p_value": pl.Float64, "p_holm": pl.Float64, "unit": pl.String,
+}  # fmt: skip
+
+
+def tables_of(cell: Cell, number: int) -> Tables:
+    """Draw one study of a cell."""
+    rng = np.random.default_rng([crc32(cell.name.encode()), number])
+    losses = {} if cell.losses is None else draw_losses(cell.losses, rng)
+    measured = [losses["measurements"]] if losses else []
+    measured += [] if cell.scores is None else [floors_table(cell.scores)]
+    scores = Scores() if cell.scores is None else draw_scores(cell.scores, rng)
+    return Tables.of(**{**losses, "measurements": pl.concat(measured), "scores": scores})
+
+
+def truths_of(cell: Cell) -> dict[str, Truth]:
+    """Say what is true of every claim that a cell is about."""
+    on_scores = {} if cell.scores is None else truths_on_scores(cell.scores)
+    return on_scores | ({} if cell.losses is None else truths_on_losses(cell.losses))
+
+
+def settings_of(cell: Cell, number: int, draws: int) -> Settings:
+    """Make the settings that a study is tested under."""
+    runs = {f"run{run}": "run" for run in range(cell.losses.n_runs if cell.losses else 1)}
+    seed = number // SAME_SEED
+    return Settings(draws=draws, permutations=PERMUTATIONS, seed=seed, runs=runs, families=runs)
+
+
+def rows_of(cell: Cell, number: int, draws: int) -> list[dict[str, object]]:
+    """Draw a study and test all claims that the cell is about: a row for each finding."""
+    truths = truths_of(cell)
+    found = all_findings(tables_of(cell, number), settings_of(cell, number, draws))
+    return [row_of(cell, number, finding, truths[finding.id]) for finding in found if finding.id in truths]
+
+
+def row_of(cell: Cell, number: int, finding: Finding, truth: Truth) -> dict[str, object]:
+    """Write one finding and what is true of it."""
+    values = {name: getattr(finding, name, None) for name in SCHEMA if name in Finding.__dataclass_fields__}
+    is_right = finding.verdict == UNDECIDED or finding.verdict in truth.right
+    holds = SUPPORTED in truth.right
+    about = {"cell": cell.name, "study": number, "finding": finding.id, "is_right": is_right, "holds": holds}
+    return about | values | {"truth": truth.effect(finding.unit)}
+
+
+def studies_of(cell: Cell, numbers: range, draws: int) -> pl.DataFrame:
+    """Draw and test some studies of a cell."""
+    rows = [row for number in numbers for row in rows_of(cell, number, draws)]
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
+    """Set the effects of a cell to what must be found: the smallest plus twice what the detectable size is beyond it.
+
+    Detectable sizes are the medians of pilot studies, which are not counted. A claim without one keeps its effect.
+    """
+    pilot = studies_of(replace(cell, name=f"{cell.name}, pilot"), range(pilots), draws)
+    sizes = dict(pilot.group_by("finding").agg(pl.col("mde").median()).drop_nulls().iter_rows())
+    effects = dict(NOTHING)
+    for finding, (name, smallest) in EFFECTS.items():
+        if finding in sizes:
+            beyond = 2 * max(sizes[finding] - abs(smallest), 0.0)
+            effects[name] = smallest + (-beyond if smallest < 0 else beyond)
+    return replace(cell, scores=with_effects(cell.scores, effects), losses=with_effects(cell.losses, effects))
+
+
+def with_effects(design: Design, effects: dict[str, float]) -> Design:
+    """Set those effects of a design that it has; None stays None."""
+    own: dict[str, Any] = {name: value for name, value in effects.items() if hasattr(design, name)}
+    return replace(design, **own) if design is not None else design
+
+
+def judged(cells: list[Cell], *, studies: int, jobs: int, draws: int = DRAWS) -> Iterator[tuple[Cell, pl.DataFrame]]:
+    """Draw and test the studies of cells, cell after cell, in `jobs` processes of one thread each."""
+    parts = [range(first, min(first + SAME_SEED, studies)) for first in range(0, studies, SAME_SEED)]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by libraries when a process starts
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        ready = [pool.submit(with_power, cell, draws) if cell.is_power else cell for cell in cells]
+        drawn = [cell if isinstance(cell, Cell) else cell.result() for cell in ready]
+        waiting = [(cell, [pool.submit(studies_of, cell, part, draws) for part in parts]) for cell in drawn]
+        for cell, futures in waiting:
+            yield cell, pl.concat([future.result() for future in futures])
