@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ripeness.calibration.loss_studies import LossDesign
+from ripeness.calibration.ripe_studies import RipeDesign
 from ripeness.calibration.score_studies import ScoreDesign
 
 AT_EDGE = 0.02  # the smallest effect of interest
@@ -11,7 +12,7 @@ AT_EDGE = 0.02  # the smallest effect of interest
 
 @dataclass(frozen=True)
 class Cell:
-    """Studies of one design; scores, losses or both.
+    """Studies of one design; scores, losses or both, or answers to which checkpoint is ripe.
 
     `is_power`: effects are set to what must be found, from the detectable size of studies at the edge.
     """
@@ -19,6 +20,7 @@ class Cell:
     name: str
     scores: ScoreDesign | None = None
     losses: LossDesign | None = None
+    ripe: RipeDesign | None = None
     is_power: bool = False
 
 
@@ -100,4 +102,10 @@ CELLS: tuple[Cell, ...] = (
     on_losses("losses: chosen rate helps", FLAT, rise=0.1, chosen="helps"),
     on_losses("losses: rate chosen by chance", FLAT, chosen="random"),
     on_losses("losses: annealed only", FLAT, phase="annealed", n_pairs=0),
+    Cell("ripe: equal checkpoints", ripe=RipeDesign()),
+    Cell("ripe: exactly equal checkpoints", ripe=RipeDesign(checkpoint_sd=0.0)),
+    Cell("ripe: peak of .1", ripe=RipeDesign(peak=0.1)),
+    Cell("ripe: peak of .1, 20 checkpoints, 2 seeds", ripe=RipeDesign(peak=0.1, n_checkpoints=20, n_seeds=2)),
+    Cell("ripe: peak of .1, 4 datasets, 15 % failed", ripe=RipeDesign(peak=0.1, n_datasets=4, failed=0.15)),
+    Cell("ripe: peak of .1, 1 seed", ripe=RipeDesign(peak=0.1, n_seeds=1)),
 )  # fmt: skip

@@ -17,11 +17,11 @@ import polars as pl
 
 from ripeness.calibration.designs import AT_EDGE, Cell
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
+from ripeness.calibration.ripe_studies import ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
 from ripeness.calibration.truths import SUPPORTED, UNDECIDED, Truth, truths_on_losses, truths_on_scores
 from ripeness.findings.finding import Finding, Settings
-from ripeness.findings.needs import has_cells
-from ripeness.findings.register import CLAIMS, all_findings
+from ripeness.findings.register import all_findings
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
 
@@ -38,7 +38,6 @@ EFFECTS = {  # what a design calls the effect of a finding, and its smallest one
     "mitigation": ("kept", -AT_EDGE),
 }
 NOTHING = {"harm_choice": 0.0, "carried": 0.0, "cost": 0.0, "moves": 0.0}  # claims of no effect: the truth is none
-ON_LOSSES = frozenset(claim.id for claim in CLAIMS if has_cells in claim.needs)
 Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
 SCHEMA = {
     "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
@@ -47,9 +46,14 @@ SCHEMA = {
 }  # fmt: skip
 
 
+def random_numbers(cell: Cell, number: int) -> np.random.Generator:
+    """Make the random numbers of one study."""
+    return np.random.default_rng([crc32(cell.name.encode()), number])
+
+
 def tables_of(cell: Cell, number: int) -> Tables:
     """Draw one study of a cell."""
-    rng = np.random.default_rng([crc32(cell.name.encode()), number])
+    rng = random_numbers(cell, number)
     losses = {} if cell.losses is None else draw_losses(cell.losses, rng)
     measured = [losses["measurements"]] if losses else []
     measured += [] if cell.scores is None else [floors_table(cell.scores)]
@@ -71,9 +75,13 @@ def settings_of(cell: Cell, number: int, draws: int) -> Settings:
 
 
 def rows_of(cell: Cell, number: int, draws: int) -> list[dict[str, object]]:
-    """Draw a study and test all claims that the cell is about: a row for each finding."""
+    """Draw a study and test all claims that the cell is about, or answer which checkpoint is ripe: rows of SCHEMA."""
+    settings = settings_of(cell, number, draws)
+    if cell.ripe is not None:
+        answered = ripe_rows(cell.ripe, random_numbers(cell, number), settings)
+        return [{"cell": cell.name, "study": number} | row for row in answered]
     truths = truths_of(cell)
-    found = all_findings(tables_of(cell, number), settings_of(cell, number, draws))
+    found = all_findings(tables_of(cell, number), settings)
     return [row_of(cell, number, finding, truths[finding.id]) for finding in found if finding.id in truths]
 
 

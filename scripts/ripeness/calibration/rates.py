@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ripeness.calibration.ripe_studies import SET
 from ripeness.calibration.truths import SUPPORTED, UNDECIDED, VERDICTS
 
 FALSE_SUPPORT, FALSE_IN_FAMILY, COVERS, POWER, LEFT_OPEN = 0.05, 0.10, (0.92, 0.97), 0.90, 0.20
@@ -70,6 +71,8 @@ def limits(rows: pl.DataFrame, power_cells: list[str]) -> list[Limit]:
     found = []
     for row in rates(rows).iter_rows(named=True):
         place = row["cell"], row["finding"]
+        if row["finding"] == SET:
+            found.append(Limit(*place, "the best is left out", row["false"], row["n"], high=FALSE_SUPPORT))
         if not row["holds"]:
             found.append(Limit(*place, "falsely supported", row[SUPPORTED], row["n"], high=FALSE_SUPPORT))
         if row["n_intervals"]:

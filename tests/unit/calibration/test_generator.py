@@ -9,6 +9,7 @@ from planted import as_items
 
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
 from ripeness.calibration.noise import answers, autocorrelated, difficulties
+from ripeness.calibration.ripe_studies import RipeDesign, draw_ripe, ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
 from ripeness.calibration.truths import truths_on_losses, truths_on_scores
 from ripeness.findings.finding import Settings
@@ -94,3 +95,13 @@ def test_studies_are_what_collected_tables_hold(tmp_path):
         values = read.blocks[key].values[list(range(len(order)))]
         assert (values == block.values[order]).all()
     assert isinstance(floors_table(design), pl.DataFrame)
+
+
+def test_the_best_checkpoint_is_the_one_that_scores_best():
+    design = RipeDesign(n_items=20_000, n_validation=20_000, peak=0.1, checkpoint_sd=0.005, seed_sd=0.0, n_datasets=2)
+    for seed in range(3):
+        parts, means = draw_ripe(design, np.random.default_rng(seed))
+        scores = np.mean([split["test"].mean(axis=(1, 2)) for split in parts.values()], axis=0)
+        assert scores == pytest.approx(means, abs=0.01)
+        last, chosen = ripe_rows(design, np.random.default_rng(seed), FAST)
+        assert last["effect"] == pytest.approx(last["truth"], abs=0.01) and chosen["verdict"] == "answered"
