@@ -5,7 +5,7 @@ from scipy import special
 
 # parts of the variance of an answer: the item's difficulty, which all models share, and what the item is to models that
 # were tuned on the same dataset, at any checkpoint; the rest is a model's own
-SHARED, ALIKE = 0.4, 0.3
+SHARED, ALIKE = 0.5, 0.15
 SPREAD = 0.7  # of graded scores, on the probit scale
 
 

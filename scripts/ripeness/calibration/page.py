@@ -31,8 +31,8 @@ code with the tests.
 - **False** counts verdicts that are wrong in any way. `undecided` is never wrong.
 - **Coverage** is the share of intervals (`low` to `high`) that hold the truth.
 - **Detectable** is the median of `mde`. For claims of no effect it is the power that the finding states, in brackets.
-- Cells that begin with *ripe* are about the answer which checkpoint to tune. The set of checkpoints that may be the best
-  is false where the best is not in it, and undecided where it leaves none out.
+- Cells that begin with *ripe* are about the answer which checkpoint to tune. The set of checkpoints that may be the
+  best is false where the best is not in it, and undecided where it leaves none out.
 - Shares are in percent, with one standard error. The bootstrap has {DRAWS} draws instead of 2,000.
 
 Limits: a false claim may be supported in {FALSE_SUPPORT:.0%} of studies, and any of all claims of a study in
