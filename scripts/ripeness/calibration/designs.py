@@ -27,7 +27,7 @@ class Cell:
 NULL = ScoreDesign()
 EDGE = replace(NULL, gain_gap=0.02, format_fall=0.02, harm_generation=0.02, harm_choice=0.02, carried=0.02)
 FLAT = LossDesign()
-LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, kept=-0.02, cost=0.02)
+LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, kept=0.02, cost=0.02)
 MANY: dict[str, Any] = {"n_learned": 6, "n_never": 6, "n_generation": 6, "n_items": 100, "n_seeds": 2}
 CHOICES: dict[str, Any] = {"n_generation": 0}
 
@@ -95,8 +95,8 @@ CELLS: tuple[Cell, ...] = (
     on_losses("losses: treatments scatter .03 between datasets", LOSS_EDGE, dataset_sd=0.03),
     on_losses("losses: 3 treatments", FLAT, n_treatments=3),
     on_losses("losses: rise .05", FLAT, rise=0.05),
-    on_losses("losses: rise .1, grows", FLAT, rise=0.1, noise_slope=0.5, decay=0.5, kept=-0.1),
-    on_losses("losses: falls", FLAT, noise_slope=-0.5, decay=-0.5, moves=0.3, kept=-0.1, cost=0.1),
+    on_losses("losses: rise .1, grows", FLAT, rise=0.1, noise_slope=0.5, decay=0.5, kept=0.1),
+    on_losses("losses: falls", FLAT, noise_slope=-0.5, decay=-0.5, moves=0.3, kept=0.1, cost=0.1),
     on_losses("losses: 4 pairs, no effect of decay", FLAT, n_pairs=4),
     on_losses("losses: 4 pairs, half a doubling", FLAT, n_pairs=4, decay=0.5),
     on_losses("losses: chosen rate helps", FLAT, rise=0.1, chosen="helps"),

@@ -35,14 +35,15 @@ EFFECTS = {  # what a design calls the effect of a finding, and its smallest one
     "progressive-sensitivity": ("noise_slope", 0.1),
     "degradation-at-fixed-rate": ("rise", AT_EDGE),
     "decay-or-tokens": ("decay", 0.0),
-    "mitigation": ("kept", -AT_EDGE),
+    "mitigation": ("kept", AT_EDGE),
 }
 NOTHING = {"harm_choice": 0.0, "carried": 0.0, "cost": 0.0, "moves": 0.0}  # claims of no effect: the truth is none
 Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
 SCHEMA = {
     "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
     "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "truth": pl.Float64, "holds": pl.Boolean,
-    "mde": pl.Float64, "power_at_zero": pl.Float64, "p_value": pl.Float64, "p_holm": pl.Float64, "unit": pl.String,
+    "mde": pl.Float64, "power_at_zero": pl.Float64, "p_value": pl.Float64, "p_holm": pl.Float64, "part": pl.String,
+    "unit": pl.String,
 }  # fmt: skip
 
 
@@ -87,11 +88,11 @@ def rows_of(cell: Cell, number: int, draws: int) -> list[dict[str, object]]:
 
 def row_of(cell: Cell, number: int, finding: Finding, truth: Truth) -> dict[str, object]:
     """Write one finding and what is true of it."""
-    values = {name: getattr(finding, name, None) for name in SCHEMA if name in Finding.__dataclass_fields__}
+    values = {name: getattr(finding, name) for name in SCHEMA if hasattr(finding, name)}
     is_right = finding.verdict == UNDECIDED or finding.verdict in truth.right
     holds = SUPPORTED in truth.right
     about = {"cell": cell.name, "study": number, "finding": finding.id, "is_right": is_right, "holds": holds}
-    return about | values | {"truth": truth.effect(finding.unit)}
+    return about | values | {"truth": truth.effect(finding.unit, finding.part)}
 
 
 def studies_of(cell: Cell, numbers: range, draws: int) -> pl.DataFrame:
@@ -110,8 +111,7 @@ def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
     effects = dict(NOTHING)
     for finding, (name, smallest) in EFFECTS.items():
         if finding in sizes:
-            beyond = 2 * max(sizes[finding] - abs(smallest), 0.0)
-            effects[name] = smallest + (-beyond if smallest < 0 else beyond)
+            effects[name] = smallest + 2 * max(sizes[finding] - smallest, 0.0)
     return replace(cell, scores=with_effects(cell.scores, effects), losses=with_effects(cell.losses, effects))
 
 

@@ -45,8 +45,8 @@ class LossDesign:
     chosen: str = "middle"  # rate: "middle", "helps" (the highest at first, the lowest at last) or "random"
     moves: float = 0.0
     decay: float = 0.0  # doublings of what noise adds to a decayed twin
-    kept: float = 0.0  # text loss of the gentler way of tuning minus that of the plain one
-    cost: float = 0.0  # the same of answer loss
+    kept: float = 0.0  # text loss that the gentler way of tuning saves against the plain one
+    cost: float = 0.0  # answer loss that it adds
     n_treatments: int = 1
     checkpoint_sd: float = 0.05
     loss_sd: float = 0.01
@@ -75,7 +75,7 @@ class LossDesign:
 
     @property
     def treatments(self) -> dict[str, tuple[float, float]]:
-        """Ways of tuning: what each adds to the text loss and to the answer loss; the first gentle one counts."""
+        """Ways of tuning: what each saves of text loss and adds to answer loss; the first gentle one counts."""
         others = {f"gentle{n}": (0.0, 0.0) for n in range(1, self.n_treatments)}
         return {"full": (0.0, 0.0), "gentle0": (self.kept, self.cost), **others}
 
@@ -163,7 +163,7 @@ def tunings(
         after += ADDED * (2**design.decay - 1)
     moves = 2 ** (design.moves * k) * float(np.exp(design.checkpoint_sd * scatter["moved"]))
     grid = product(design.treatments.items(), range(design.n_datasets), enumerate(RATES.items()), range(design.n_seeds))
-    for (method, (text, cost)), dataset, (place, (rate, part)), seed in grid:
+    for (method, (saved, cost)), dataset, (place, (rate, part)), seed in grid:
         is_plain = method == "full"
         if not is_plain and place != chosen:
             continue
@@ -171,7 +171,7 @@ def tunings(
         cell = {"dataset": f"set{dataset}", "format": "default", "method": method, "learning_rate": rate, "seed": seed}
         cell |= {"is_chosen": place == chosen}
         level = after + (part - 1) * (0.1 + float(design.valley[k])) + design.seed_sd * own[0]
-        changed = 0.0 if is_plain else text + kept[dataset] + design.treatment_sd * scatter["gentle"]
+        changed = 0.0 if is_plain else -saved - kept[dataset] + design.treatment_sd * scatter["gentle"]
         answer = 1 - 0.5 * float(design.places[k]) + (0 if is_plain else cost) + design.seed_sd * own[1]
         moved = rate * 1e4 * moves * float(np.exp(design.seed_sd * own[2]))
         yield cell, level + changed, answer, moved

@@ -23,16 +23,16 @@ ROUNDING = 1e-9
 class Truth:
     """What is true of one claim.
 
-    `effects` by words that the unit of a finding contains, the first that fits ("" fits all); `right` are the verdicts
-    that are true beside "undecided", which never is false.
+    `effects` by words that "part; unit" of a finding contains, the first that fits ("" fits all); `right` are the
+    verdicts that are true beside "undecided", which never is false.
     """
 
     effects: Mapping[str, float]
     right: frozenset[str]
 
-    def effect(self, unit: str) -> float | None:
-        """Find the true effect in a unit; None where it has none."""
-        return next((value for words, value in self.effects.items() if words in unit), None)
+    def effect(self, unit: str, part: str = "") -> float | None:
+        """Find the true effect of a part of the claim in a unit; None where it has none."""
+        return next((value for words, value in self.effects.items() if words in f"{part}; {unit}"), None)
 
 
 def right_on_effect(effect: float, smallest: float) -> frozenset[str]:
@@ -76,7 +76,11 @@ def truths_on_scores(design: ScoreDesign) -> dict[str, Truth]:
     found = {}
     if design.n_never and design.is_learned.any():
         gap = float(learned[design.is_learned].mean() - learned[~design.is_learned].mean())
-        found["learned-in-pretraining"] = Truth({"": gap}, frozenset({SUPPORTED}))
+        rise = design.learned_height - float((effects.base[:half] - design.floors)[:, 0].mean())
+        found["learned-in-pretraining"] = Truth(
+            {"is never learned;": design.never_height, "is learned;": design.learned_height, "rises;": rise, "": gap},
+            frozenset({SUPPORTED}),
+        )
         gain = float(gains[~design.is_learned].mean() - gains[design.is_learned].mean())
         found["gain-by-learning"] = Truth({"": gain}, right_on_effect(gain, SMALLEST))
     else:  # one kind of dataset: nothing may be said of two
@@ -99,19 +103,15 @@ def truths_on_losses(design: LossDesign) -> dict[str, Truth]:
     tuned = last_minus_best(levels[design.places_of_rates(), np.arange(design.n_checkpoints)])
     is_known = design.chosen != "random"  # else the curve is of other rates in each study
     tau = float(np.sign(design.noise_slope))
-    degrades, kept = right_on_effect(fixed, SMALLEST), right_on_effect(-design.kept, SMALLEST)
+    degrades, kept = right_on_effect(fixed, SMALLEST), right_on_effect(design.kept, SMALLEST)
     removed = right_on_no_harm(tuned, SMALLEST) if SUPPORTED in degrades and is_known else frozenset[str]()
-    best = int(design.valley[:-1].argmin())
-    turns = {True: SUPPORTED, False: SMALL if fixed > -ROUNDING else REVERSED}[fixed > ROUNDING]
     return {
         "progressive-sensitivity": Truth(
             {"rank trend": tau, "": design.noise_slope}, right_on_effect(design.noise_slope, SMALLEST_SLOPE)
         ),
         "degradation-at-fixed-rate": Truth({"": fixed}, degrades),
         "degradation-at-tuned-rate": Truth({"": tuned} if is_known else {}, removed),
-        "turning-point": Truth(
-            {"doublings": float(design.n_checkpoints - 1 - best), "nats": fixed}, frozenset({turns})
-        ),
+        "turning-point": Truth({"": fixed}, degrades),
         "decay-or-tokens": Truth({"": design.decay}, right_on_effect(design.decay, SMALLEST_DOUBLING)),
         "mitigation": Truth(
             {"answers": design.cost, "": design.kept}, right_on_both(kept, right_on_no_harm(design.cost, SMALLEST))

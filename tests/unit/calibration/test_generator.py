@@ -59,21 +59,23 @@ def test_with_many_items_every_effect_on_scores_is_the_true_one(design):
     found = found_on(design)
     for name, truth in truths_on_scores(design).items():
         tolerance = 0.05 if name == "learned-in-pretraining" else 0.012  # of one format, see ScoreDesign
-        assert found[name].effect == pytest.approx(truth.effect(found[name].unit), abs=tolerance), name
+        assert found[name].effect == pytest.approx(truth.effect(found[name].unit, found[name].part), abs=tolerance), (
+            name
+        )
 
 
 @pytest.mark.parametrize(
     "design",
     [
-        LossDesign(rise=0.1, noise_slope=0.5, moves=0.2, decay=0.7, kept=-0.05, cost=0.03, chosen="helps", **CLEAN),
-        LossDesign(fall=0.3, noise_slope=-0.4, moves=-0.2, decay=-0.7, kept=0.05, cost=-0.03, **CLEAN),
+        LossDesign(rise=0.1, noise_slope=0.5, moves=0.2, decay=0.7, kept=0.05, cost=0.03, chosen="helps", **CLEAN),
+        LossDesign(fall=0.3, noise_slope=-0.4, moves=-0.2, decay=-0.7, kept=-0.05, cost=-0.03, **CLEAN),
     ],
     ids=["grows", "falls"],
 )
 def test_without_noise_every_effect_on_losses_is_the_true_one(design):
     found = found_on(design)
     for name, truth in truths_on_losses(design).items():
-        assert found[name].effect == pytest.approx(truth.effect(found[name].unit), abs=0.002), name
+        assert found[name].effect == pytest.approx(truth.effect(found[name].unit, found[name].part), abs=0.002), name
 
 
 def test_scatter_is_about_the_truth_and_as_large_as_said():
