@@ -29,6 +29,7 @@ EDGE = replace(NULL, gain_gap=0.02, format_fall=0.02, harm_generation=0.02, harm
 FLAT = LossDesign()
 LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, kept=0.02, cost=0.02)
 MANY: dict[str, Any] = {"n_learned": 6, "n_never": 6, "n_generation": 6, "n_items": 100, "n_seeds": 2}
+TWELVE: dict[str, Any] = {"n_learned": 4, "n_never": 4, "n_generation": 4}
 CHOICES: dict[str, Any] = {"n_generation": 0}
 
 
@@ -45,7 +46,7 @@ def on_losses(name: str, design: LossDesign, **changes: Any) -> Cell:
 CELLS: tuple[Cell, ...] = (
     Cell("null", scores=NULL, losses=FLAT),
     Cell("edge", scores=EDGE, losses=LOSS_EDGE),
-    Cell("power", scores=EDGE, losses=LOSS_EDGE, is_power=True),
+    Cell("power", scores=replace(EDGE, **TWELVE), losses=LOSS_EDGE, is_power=True),
     on_scores("reverse", NULL, gain_gap=-0.08, format_fall=-0.04, harm_generation=-0.06, harm_choice=0.08, carried=0.1),
     on_scores("harm both ways", NULL, harm_generation=0.1, harm_choice=0.1),
     *(on_scores(f"edge, {n} checkpoints", EDGE, n_checkpoints=n) for n in (4, 6, 20)),
