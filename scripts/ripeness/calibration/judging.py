@@ -19,11 +19,12 @@ from ripeness.calibration.designs import AT_EDGE, Cell
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
 from ripeness.calibration.ripe_studies import ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
-from ripeness.calibration.truths import SUPPORTED, UNDECIDED, Truth, truths_on_losses, truths_on_scores
+from ripeness.calibration.truths import Truth, truths_on_losses, truths_on_scores
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.register import all_findings
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
+from ripeness.stats.verdicts import SUPPORTED, UNDECIDED
 
 DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
 SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory

@@ -18,7 +18,7 @@ from ripeness.calibration.rates import (
     limits,
     rates,
 )
-from ripeness.calibration.truths import VERDICTS
+from ripeness.stats.verdicts import VERDICTS
 
 HEAD = f"""# Are the verdicts calibrated?
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ripeness.calibration.ripe_studies import SET
-from ripeness.calibration.truths import SUPPORTED, UNDECIDED, VERDICTS
+from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, VERDICTS
 
 FALSE_SUPPORT, FALSE_IN_FAMILY, COVERS, POWER, LEFT_OPEN = 0.05, 0.10, (0.92, 0.97), 0.90, 0.20
 ERRORS = 2  # standard errors beyond a limit from which it counts as not kept

@@ -10,9 +10,8 @@ import numpy as np
 
 from ripeness.calibration.loss_studies import RATES, LossDesign
 from ripeness.calibration.score_studies import ScoreDesign, effects_of
+from ripeness.stats.verdicts import REVERSED, SUPPORTED, TOO_SMALL
 
-SUPPORTED, SMALL, REVERSED, UNDECIDED = "supported", "too small to matter", "reversed", "undecided"
-VERDICTS = (SUPPORTED, SMALL, REVERSED, UNDECIDED)
 SMALLEST = 0.02  # of scores and losses
 SMALLEST_SLOPE = 0.1  # doublings for a doubling of tokens
 SMALLEST_DOUBLING = 0.0  # of what noise adds to a decayed checkpoint
@@ -37,7 +36,7 @@ class Truth:
 
 def right_on_effect(effect: float, smallest: float) -> frozenset[str]:
     """List what is right of a claim that there is an effect; nothing where it lies on a limit."""
-    return right(effect, smallest, above=SUPPORTED, inside=SMALL, below=REVERSED)
+    return right(effect, smallest, above=SUPPORTED, inside=TOO_SMALL, below=REVERSED)
 
 
 def right_on_none(effect: float, smallest: float) -> frozenset[str]:
