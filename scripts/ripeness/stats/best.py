@@ -41,15 +41,15 @@ def choose(scores: np.ndarray) -> int:
 def judge_best(parts: list[np.ndarray], weights: list[float], chosen: int, *, confidence: float) -> Best:
     """Judge the candidates on `parts`, each [candidates, repeats, items], averaged with `weights`.
 
-    Parts are datasets: their items are independent of each other. A repeat that failed is NaN. An item that one
-    candidate has not answered counts for none.
+    Parts are datasets: their items and repeats are independent of each other, so that a repeat that failed (NaN) on
+    one is no loss on others. An item that one candidate has not answered counts for none.
     """
     shares = np.asarray(weights, float) / np.sum(weights)
-    by_repeat = np.sum([share * mean_over_items(part) for share, part in zip(shares, parts, strict=True)], axis=0)
-    means, n_candidates = np.nanmean(by_repeat, axis=1), len(by_repeat)
-    repeats, repeat_df = repeat_variance(by_repeat)
-    terms = [(repeats[:, None] + repeats[None, :], repeat_df)]
-    terms += [item_variance(share, part) for share, part in zip(shares, parts, strict=True)]
+    by_repeat = [mean_over_items(part) for part in parts]
+    means = np.sum([share * np.nanmean(own, axis=1) for share, own in zip(shares, by_repeat, strict=True)], axis=0)
+    n_candidates = len(means)
+    repeats = [repeat_variance(share, own) for share, own in zip(shares, by_repeat, strict=True)]
+    terms = repeats + [item_variance(share, part) for share, part in zip(shares, parts, strict=True)]
     se, df = combined(terms)
     bound = special.stdtrit(df, 1 - (1 - confidence) / max(n_candidates - 1, 1)) * se
     is_beaten = np.any(means[None, :] - means[:, None] > bound, axis=1)
@@ -59,7 +59,7 @@ def judge_best(parts: list[np.ndarray], weights: list[float], chosen: int, *, co
         else with_interval(means[chosen] - means[other], se[chosen, other], df=df[chosen, other], confidence=confidence)
         for other in range(n_candidates)
     ]
-    return Best(chosen, tuple(map(bool, ~is_beaten)), tuple(differences), can_tell=repeat_df > 0)
+    return Best(chosen, tuple(map(bool, ~is_beaten)), tuple(differences), can_tell=all(free > 0 for _, free in repeats))
 
 
 def mean_over_items(part: np.ndarray) -> np.ndarray:
@@ -70,18 +70,19 @@ def mean_over_items(part: np.ndarray) -> np.ndarray:
     return means
 
 
-def repeat_variance(by_repeat: np.ndarray) -> tuple[np.ndarray, int]:
-    """Variance of each candidate's mean that comes from its repeats, pooled over candidates, and degrees of freedom.
+def repeat_variance(share: float, by_repeat: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of every difference of two candidates that comes from repeats, and degrees of freedom.
 
-    Infinite where no candidate has two repeats.
+    Pooled over candidates; infinite where none has two repeats.
     """
     counts = np.isfinite(by_repeat).sum(axis=1)
     several = counts > 1
     df = int((counts[several] - 1).sum())
     if not df:
-        return np.full(len(by_repeat), np.inf), 0
+        return np.full((len(by_repeat), len(by_repeat)), np.inf), 0
     centred = by_repeat[several] - np.nanmean(by_repeat[several], axis=1, keepdims=True)
-    return np.nansum(centred**2) / df / np.maximum(counts, 1), df
+    own = np.nansum(centred**2) / df / np.maximum(counts, 1)
+    return share**2 * (own[:, None] + own[None, :]), df
 
 
 def item_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:

@@ -73,6 +73,15 @@ def test_a_failed_repeat_is_left_out():
     assert found.may_be_best == (False, True)
 
 
+def test_a_repeat_that_failed_on_one_dataset_is_no_loss_on_others():
+    rng = np.random.default_rng(6)
+    parts = [draw(rng, [0.0, 0.0, 0.4], repeats=2, items=200) for _ in range(2)]
+    parts[0][2, 0] = parts[1][2, 1] = np.nan  # no repeat of the best candidate is there on both
+    found = judge_best(parts, [1.0, 1.0], 2, confidence=0.95)
+    assert found.may_be_best == (False, False, True) and found.can_tell
+    assert found.differences[0].effect == pytest.approx(0.4, abs=0.1) and found.differences[0].low > 0.2
+
+
 def test_equal_scores_can_all_be_the_best():
     found = judge_best([np.ones((3, 2, 50))], [1.0], 0, confidence=0.95)
     assert found.may_be_best == (True, True, True)
