@@ -63,6 +63,7 @@ class ScoreDesign:
     missing: float = 0.0  # share of cells of a checkpoint and dataset
     is_uneven: bool = False  # every other dataset has one seed less
     phase: str = "stable"
+    is_trained_first: bool = False  # else the first checkpoint has seen no tokens
 
     @property
     def datasets(self) -> list[str]:
@@ -115,9 +116,11 @@ def kind_of(dataset: str) -> str:
     return "generation" if dataset.startswith("generation") else "choice"
 
 
-def points_of(n_checkpoints: int, phase: str) -> list[Point]:
+def points_of(design: ScoreDesign) -> list[Point]:
     """List the checkpoints of the run, each with twice the tokens of the one before."""
-    return [Point(SERIES, f"step{k}", k, FIRST_TOKENS * 2**k, phase, 0) for k in range(n_checkpoints)]
+    tokens = [FIRST_TOKENS * 2**k for k in range(design.n_checkpoints)]
+    tokens[0] *= design.is_trained_first
+    return [Point(SERIES, f"step{k}", k, seen, design.phase, 0) for k, seen in enumerate(tokens)]
 
 
 def effects_of(design: ScoreDesign, rng: np.random.Generator | None) -> Effects:
@@ -184,7 +187,7 @@ def draw_scores(design: ScoreDesign, rng: np.random.Generator) -> Scores:
         values = answers(expected, codes, difficulty, is_choice=kind_of(name) == "choice", rng=rng)
         clusters, items = np.arange(design.n_items) // design.cluster_size, np.arange(design.n_items)
         blocks[name, "test"] = Block(name, kind_of(name), rows, values, clusters, items % design.options[0])
-    return Scores({SERIES: points_of(design.n_checkpoints, design.phase)}, blocks)
+    return Scores({SERIES: points_of(design)}, blocks)
 
 
 def there(design: ScoreDesign, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
