@@ -19,7 +19,7 @@ from ripeness.findings.study_tables import Tables
 
 FAST = Settings(draws=20, permutations=1)
 LARGE = ScoreDesign(
-    n_items=10_000, n_seeds=1, n_checkpoints=6, seed_sd=0.0, gain_gap=0.04, format_fall=0.03, harm_generation=0.06,
+    n_items=10_000, n_seeds=1, n_checkpoints=8, seed_sd=0.0, gain_gap=0.04, format_fall=0.03, harm_generation=0.06,
     harm_choice=0.03, carried=0.05,
 )  # fmt: skip
 CLEAN = {"checkpoint_sd": 1e-6, "loss_sd": 1e-6, "draw_sd": 1e-3, "seed_sd": 1e-6}
@@ -52,8 +52,8 @@ def test_noise_has_its_variance_and_its_correlation():
 
 @pytest.mark.parametrize(
     "design",
-    [LARGE, replace(LARGE, n_checkpoints=5, options=(4, 2)), replace(LARGE, is_logit_gain=True, gain=0.7)],
-    ids=["effects", "five checkpoints, two and four options", "logit gain"],
+    [LARGE, replace(LARGE, n_checkpoints=9, options=(4, 2)), replace(LARGE, is_logit_gain=True, gain=0.7)],
+    ids=["effects", "nine checkpoints, two and four options", "logit gain"],
 )
 def test_with_many_items_every_effect_on_scores_is_the_true_one(design):
     found = found_on(design)
