@@ -14,14 +14,15 @@ AT_EDGE = 0.02  # the smallest effect of interest
 class Cell:
     """Studies of one design; scores, losses or both, or answers to which checkpoint is ripe.
 
-    `is_power`: effects are set to what must be found, from the detectable size of studies at the edge.
+    With a `reach` effects are the smallest one plus so many times what the detectable size is beyond it, which studies
+    at the edge tell; claims of no effect are true.
     """
 
     name: str
     scores: ScoreDesign | None = None
     losses: LossDesign | None = None
     ripe: RipeDesign | None = None
-    is_power: bool = False
+    reach: int = 0
 
 
 NULL = ScoreDesign()
@@ -46,7 +47,8 @@ def on_losses(name: str, design: LossDesign, **changes: Any) -> Cell:
 CELLS: tuple[Cell, ...] = (
     Cell("null", scores=NULL, losses=FLAT),
     Cell("edge", scores=EDGE, losses=LOSS_EDGE),
-    Cell("power", scores=replace(EDGE, **TWELVE), losses=LOSS_EDGE, is_power=True),
+    Cell("detectable size", scores=replace(EDGE, **TWELVE), losses=LOSS_EDGE, reach=1),
+    Cell("twice the detectable size", scores=replace(EDGE, **TWELVE), losses=LOSS_EDGE, reach=2),
     on_scores("reverse", NULL, gain_gap=-0.08, format_fall=-0.04, harm_generation=-0.06, harm_choice=0.08, carried=0.1),
     on_scores("harm both ways", NULL, harm_generation=0.1, harm_choice=0.1),
     *(on_scores(f"edge, {n} checkpoints", EDGE, n_checkpoints=n) for n in (4, 6, 20)),

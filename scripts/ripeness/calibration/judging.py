@@ -103,7 +103,7 @@ def studies_of(cell: Cell, numbers: range, draws: int) -> pl.DataFrame:
 
 
 def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
-    """Set the effects of a cell to what must be found: the smallest plus twice what the detectable size is beyond it.
+    """Set the effects of a cell to the smallest plus `reach` times what the detectable size is beyond it.
 
     Detectable sizes are the medians of pilot studies, which are not counted. A claim without one keeps its effect.
     """
@@ -112,7 +112,7 @@ def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
     effects = dict(NOTHING)
     for finding, (name, smallest) in EFFECTS.items():
         if finding in sizes:
-            effects[name] = smallest + 2 * max(sizes[finding] - smallest, 0.0)
+            effects[name] = smallest + cell.reach * max(sizes[finding] - smallest, 0.0)
     return replace(cell, scores=with_effects(cell.scores, effects), losses=with_effects(cell.losses, effects))
 
 
@@ -127,7 +127,7 @@ def judged(cells: list[Cell], *, studies: int, jobs: int, draws: int = DRAWS) ->
     parts = [range(first, min(first + SAME_SEED, studies)) for first in range(0, studies, SAME_SEED)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by libraries when a process starts
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        ready = [pool.submit(with_power, cell, draws) if cell.is_power else cell for cell in cells]
+        ready = [pool.submit(with_power, cell, draws) if cell.reach else cell for cell in cells]
         drawn = [cell if isinstance(cell, Cell) else cell.result() for cell in ready]
         waiting = [(cell, [pool.submit(studies_of, cell, part, draws) for part in parts]) for cell in drawn]
         for cell, futures in waiting:

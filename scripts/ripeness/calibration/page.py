@@ -12,6 +12,7 @@ from ripeness.calibration.rates import (
     FALSE_SUPPORT,
     LEFT_OPEN,
     POWER,
+    SHORT,
     Limit,
     error,
     families,
@@ -36,20 +37,22 @@ code with the tests.
 - Shares are in percent, with one standard error. The bootstrap has {DRAWS} draws instead of 2,000.
 
 Limits: a false claim may be supported in {FALSE_SUPPORT:.0%} of studies, and any of all claims of a study in
-{FALSE_IN_FAMILY:.0%}. {COVERS[0]:.0%} to {COVERS[1]:.0%} of intervals must hold the truth. In the cell *power* an
-effect is the smallest one plus twice what the detectable size is beyond it. It must be found in {POWER:.0%} of studies,
-and left undecided in fewer than {LEFT_OPEN:.0%}. A share counts as beyond a limit where it is by two standard errors.
+{FALSE_IN_FAMILY:.0%}. {COVERS[0]:.0%} to {COVERS[1]:.0%} of intervals must hold the truth. In two cells effects are the
+smallest one plus once or twice what the detectable size is beyond it. They must be found in {POWER[1]:.0%} and in
+{POWER[2]:.0%} of studies, and at twice be left undecided in fewer than {LEFT_OPEN:.0%}. Claims of no effect are true
+there, and must be supported as often as findings say, less {SHORT:.0%}. A share counts as beyond a limit where it is by
+two standard errors.
 """
 
 
 def page(rows: pl.DataFrame, cells: list[Cell], *, command: str) -> str:
     """Write the page from the rows of all studies; `command` is what made them."""
-    power = [cell.name for cell in cells if cell.is_power]
+    reaches = {cell.name: cell.reach for cell in cells if cell.reach}
     parts = [
         HEAD,
         f"```console\n$ {command}\n```\n",
         "## Limits that are not kept\n",
-        "\n".join(limit_lines(limits(rows, power))),
+        "\n".join(limit_lines(limits(rows, reaches))),
         "\n## Studies with at least one false verdict\n",
         "\n".join(family_lines(families(rows))),
         "\n## All cells\n",

@@ -1,13 +1,18 @@
 """Count the verdicts of drawn studies: shares with their standard errors, and the limits that they must keep."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import polars as pl
 
 from ripeness.calibration.ripe_studies import SET
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, VERDICTS
 
-FALSE_SUPPORT, FALSE_IN_FAMILY, COVERS, POWER, LEFT_OPEN = 0.05, 0.10, (0.92, 0.97), 0.90, 0.20
+FALSE_SUPPORT, FALSE_IN_FAMILY, COVERS, LEFT_OPEN = 0.05, 0.10, (0.92, 0.97), 0.20
+POWER = {1: 0.70, 2: 0.90}  # by reach; at the detectable size it is stated to be 0.80
+SHORT = 0.10  # by which the power of a claim of no effect may fall short of what findings state
 ERRORS = 2  # standard errors beyond a limit from which it counts as not kept
 
 
@@ -66,24 +71,31 @@ def families(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def limits(rows: pl.DataFrame, power_cells: list[str]) -> list[Limit]:
-    """List the limits of all cells and findings with what was counted."""
-    found = []
-    for row in rates(rows).iter_rows(named=True):
-        place = row["cell"], row["finding"]
-        if row["finding"] == SET:
-            found.append(Limit(*place, "the best is left out", row["false"], row["n"], high=FALSE_SUPPORT))
-        if not row["holds"]:
-            found.append(Limit(*place, "falsely supported", row[SUPPORTED], row["n"], high=FALSE_SUPPORT))
-        if row["n_intervals"]:
-            low, high = COVERS
-            found.append(Limit(*place, "interval covers", row["coverage"], row["n_intervals"], low=low, high=high))
-        if row["cell"] in power_cells and row["holds"] and row["mde"] is not None:
-            found.append(Limit(*place, "supported where true", row[SUPPORTED], row["n"], low=POWER))
-            found.append(Limit(*place, "left undecided", row[UNDECIDED], row["n"], high=LEFT_OPEN))
+def limits(rows: pl.DataFrame, reaches: Mapping[str, int]) -> list[Limit]:
+    """List the limits of all cells and findings with what was counted; `reaches` are those of cells that have one."""
+    found = [limit for row in rates(rows).iter_rows(named=True) for limit in limits_of(row, reaches)]
     for row in families(rows).iter_rows(named=True):
         found.append(Limit(row["cell"], "any", "falsely supported", row["supported"], row["n"], high=FALSE_IN_FAMILY))
     return found
+
+
+def limits_of(row: Mapping[str, Any], reaches: Mapping[str, int]) -> Iterator[Limit]:
+    """List the limits of one finding in one cell."""
+    limit, n, reach = partial(Limit, row["cell"], row["finding"]), row["n"], reaches.get(row["cell"])
+    if row["finding"] == SET:
+        yield limit("the best is left out", row["false"], n, high=FALSE_SUPPORT)
+    if not row["holds"]:
+        yield limit("falsely supported", row[SUPPORTED], n, high=FALSE_SUPPORT)
+    if row["n_intervals"]:
+        yield limit("interval covers", row["coverage"], row["n_intervals"], low=COVERS[0], high=COVERS[1])
+    if not reach or not row["holds"]:
+        return
+    if row["power_at_zero"] is not None:
+        yield limit("supported where true", row[SUPPORTED], n, low=max(0.0, row["power_at_zero"] - SHORT))
+    elif row["mde"] is not None:
+        yield limit("supported where true", row[SUPPORTED], n, low=POWER[reach])
+        if reach > 1:
+            yield limit("left undecided", row[UNDECIDED], n, high=LEFT_OPEN)
 
 
 def error(share: float | None, n: int) -> float | None:

@@ -24,7 +24,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("cell", "n"), CELLS, ids=[cell.name for cell, _ in CELLS])
 def test_limits_are_kept(cell, n):
-    found = limits(studies_of(cell, range(n), 100), [])
+    found = limits(studies_of(cell, range(n), 100), {})
     assert found
     broken = [one for one in found if one.share > one.high + MARGIN * one.error]
     assert not broken, broken

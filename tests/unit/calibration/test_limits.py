@@ -61,11 +61,20 @@ def test_a_study_is_the_same_in_any_order_and_on_any_number_of_processors():
 
 
 def test_a_power_cell_gets_what_must_be_found():
-    cell = Cell("power", scores=SMALL_STUDY, losses=LossDesign(n_checkpoints=4, n_datasets=1), is_power=True)
+    cell = Cell("power", scores=SMALL_STUDY, losses=LossDesign(n_checkpoints=4, n_datasets=1), reach=2)
     ((drawn, rows),) = judged([cell], studies=1, jobs=1, draws=20)
     assert drawn.scores.gain_gap > 0.02 and drawn.scores.carried == 0 and rows["cell"].unique().to_list() == ["power"]
     truth = truths_on_scores(drawn.scores)["gain-by-learning"].effects[""]
     assert rows.filter(finding="gain-by-learning")["truth"][0] == pytest.approx(truth) and truth > 0.02
+
+
+def test_what_must_be_found_follows_from_the_reach():
+    rows = table(["supported"] * 5 + ["undecided"] * 5, holds=True).with_columns(mde=pl.lit(0.1))
+    shares = {limit.what: (limit.low, limit.high) for limit in limits(rows, {"c": 2})}
+    assert shares["supported where true"] == (0.9, 1.0) and shares["left undecided"] == (0.0, 0.2)
+    assert {limit.what: limit.low for limit in limits(rows, {"c": 1})}["supported where true"] == 0.7
+    none = rows.with_columns(power_at_zero=pl.lit(0.65))
+    assert {limit.what: limit.low for limit in limits(none, {"c": 1})}["supported where true"] == pytest.approx(0.55)
 
 
 def table(verdicts, *, holds=False, low=-1.0):
@@ -90,7 +99,7 @@ def test_limits_are_broken_beyond_chance_only():
     assert Limit("c", "f", "w", 0.90, 100, low=0.92, high=0.97).is_kept
     assert not Limit("c", "f", "w", 0.80, 100, low=0.92, high=0.97).is_kept
     assert not Limit("c", "f", "w", 1.00, 500, low=0.92, high=0.97).is_kept
-    found = {limit.what: limit.share for limit in limits(table(["supported"] * 9 + ["undecided"]), [])}
+    found = {limit.what: limit.share for limit in limits(table(["supported"] * 9 + ["undecided"]), {})}
     assert found == {"falsely supported": 0.9, "interval covers": 1.0}
     assert "0 of 3 limits" not in page(table(["undecided"] * 40), [], command="make calibrate")
     assert "| c | f | falsely supported | 90.0 ± 9.5 | at most 5% | 10 |" in page(
