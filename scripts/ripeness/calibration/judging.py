@@ -43,6 +43,7 @@ Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
 SCHEMA = {
     "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
     "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64, "truth": pl.Float64, "holds": pl.Boolean,
+    "confidence": pl.Float64,
     "mde": pl.Float64, "power_at_zero": pl.Float64, "p_value": pl.Float64, "p_holm": pl.Float64, "part": pl.String,
     "unit": pl.String,
 }  # fmt: skip
