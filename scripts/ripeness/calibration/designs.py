@@ -7,7 +7,19 @@ from ripeness.calibration.loss_studies import LossDesign
 from ripeness.calibration.ripe_studies import RipeDesign
 from ripeness.calibration.score_studies import ScoreDesign
 
-AT_EDGE = 0.02  # the smallest effect of interest
+# By finding: what a design calls its effect, and the smallest one; None where the claim is that there is none.
+EFFECTS: dict[str, tuple[str, float | None]] = {
+    "gain-by-learning": ("gain_gap", 0.02),
+    "format-spread": ("format_fall", 0.02),
+    "transfer-between-types": ("harm_generation", 0.02),
+    "transfer-within-type": ("carried", None),
+    "progressive-sensitivity": ("noise_slope", 0.1),
+    "degradation-at-fixed-rate": ("rise", 0.02),
+    "decay-or-tokens": ("decay", 0.0),
+    "mitigation": ("kept", 0.02),
+    "displacement-constancy": ("moves", None),
+}
+OTHER_PARTS = ("harm_choice", "cost")  # of joint claims: that there is no such effect
 
 
 @dataclass(frozen=True)

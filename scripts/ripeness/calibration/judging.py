@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 
-from ripeness.calibration.designs import AT_EDGE, Cell
+from ripeness.calibration.designs import EFFECTS, OTHER_PARTS, Cell
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
 from ripeness.calibration.ripe_studies import ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
@@ -29,16 +29,6 @@ from ripeness.stats.verdicts import SUPPORTED, UNDECIDED
 DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
 SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory
 PILOTS = 24  # studies at the edge that tell the detectable size
-EFFECTS = {  # what a design calls the effect of a finding, and its smallest one
-    "gain-by-learning": ("gain_gap", AT_EDGE),
-    "format-spread": ("format_fall", AT_EDGE),
-    "transfer-between-types": ("harm_generation", AT_EDGE),
-    "progressive-sensitivity": ("noise_slope", 0.1),
-    "degradation-at-fixed-rate": ("rise", AT_EDGE),
-    "decay-or-tokens": ("decay", 0.0),
-    "mitigation": ("kept", AT_EDGE),
-}
-NOTHING = {"harm_choice": 0.0, "carried": 0.0, "cost": 0.0, "moves": 0.0}  # claims of no effect: the truth is none
 Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
 SCHEMA = {
     "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
@@ -110,9 +100,9 @@ def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
     """
     pilot = studies_of(replace(cell, name=f"{cell.name}, pilot"), range(pilots), draws)
     sizes = dict(pilot.group_by("finding").agg(pl.col("mde").median()).drop_nulls().iter_rows())
-    effects = dict(NOTHING)
+    effects = dict.fromkeys([*OTHER_PARTS, *(name for name, least in EFFECTS.values() if least is None)], 0.0)
     for finding, (name, smallest) in EFFECTS.items():
-        if finding in sizes:
+        if finding in sizes and smallest is not None:
             effects[name] = smallest + cell.reach * max(sizes[finding] - smallest, 0.0)
     return replace(cell, scores=with_effects(cell.scores, effects), losses=with_effects(cell.losses, effects))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.calibration.designs import EFFECTS
 from ripeness.calibration.ripe_studies import SET
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, VERDICTS
 
@@ -91,14 +92,14 @@ def limits_of(row: Mapping[str, Any], reaches: Mapping[str, int]) -> Iterator[Li
         is_simultaneous = (row["confidence"] or 0) > COVERS[1]  # for several parts or treatments: may cover more
         high = 1.0 if is_simultaneous else COVERS[1]
         yield limit("interval covers", row["coverage"], row["n_intervals"], low=COVERS[0], high=high)
-    if not reach or not row["holds"]:
+    if not reach or not row["holds"] or row["finding"] not in EFFECTS:
         return
-    if row["power_at_zero"] is not None:
-        yield limit("supported where true", row[SUPPORTED], n, low=max(0.0, row["power_at_zero"] - SHORT))
-    elif row["mde"] is not None:
+    if EFFECTS[row["finding"]][1] is not None:
         yield limit("supported where true", row[SUPPORTED], n, low=POWER[reach])
         if reach > 1:
             yield limit("left undecided", row[UNDECIDED], n, high=LEFT_OPEN)
+    elif row["power_at_zero"] is not None:
+        yield limit("supported where true", row[SUPPORTED], n, low=max(0.0, row["power_at_zero"] - SHORT))
 
 
 def error(share: float | None, n: int) -> float | None:

@@ -69,12 +69,13 @@ def test_a_power_cell_gets_what_must_be_found():
 
 
 def test_what_must_be_found_follows_from_the_reach():
-    rows = table(["supported"] * 5 + ["undecided"] * 5, holds=True).with_columns(mde=pl.lit(0.1))
-    shares = {limit.what: (limit.low, limit.high) for limit in limits(rows, {"c": 2})}
+    rows = table(["supported"] * 5 + ["undecided"] * 5, holds=True).with_columns(power_at_zero=pl.lit(0.65))
+    effect, none = (rows.with_columns(finding=pl.lit(name)) for name in ("gain-by-learning", "transfer-within-type"))
+    shares = {limit.what: (limit.low, limit.high) for limit in limits(effect, {"c": 2})}
     assert shares["supported where true"] == (0.9, 1.0) and shares["left undecided"] == (0.0, 0.2)
-    assert {limit.what: limit.low for limit in limits(rows, {"c": 1})}["supported where true"] == 0.7
-    none = rows.with_columns(power_at_zero=pl.lit(0.65))
+    assert {limit.what: limit.low for limit in limits(effect, {"c": 1})}["supported where true"] == 0.7
     assert {limit.what: limit.low for limit in limits(none, {"c": 1})}["supported where true"] == pytest.approx(0.55)
+    assert "supported where true" not in {limit.what for limit in limits(effect, {})}
 
 
 def table(verdicts, *, holds=False, low=-1.0):
