@@ -15,7 +15,7 @@ EFFECTS: dict[str, tuple[str, float | None]] = {
     "transfer-within-type": ("carried", None),
     "progressive-sensitivity": ("noise_slope", 0.1),
     "degradation-at-fixed-rate": ("rise", 0.02),
-    "decay-or-tokens": ("decay", 0.0),
+    "decay-or-tokens": ("decay", 0.1),
     "mitigation": ("kept", 0.02),
     "displacement-constancy": ("moves", None),
 }
@@ -40,7 +40,7 @@ class Cell:
 NULL = ScoreDesign()
 EDGE = replace(NULL, gain_gap=0.02, format_fall=0.02, harm_generation=0.02, harm_choice=0.02, carried=0.02)
 FLAT = LossDesign()
-LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, kept=0.02, cost=0.02)
+LOSS_EDGE = LossDesign(noise_slope=0.1, rise=0.02, moves=0.1, decay=0.1, kept=0.02, cost=0.02)
 MANY: dict[str, Any] = {"n_learned": 6, "n_never": 6, "n_generation": 6, "n_items": 100, "n_seeds": 2}
 TWELVE: dict[str, Any] = {"n_learned": 4, "n_never": 4, "n_generation": 4}
 CHOICES: dict[str, Any] = {"n_generation": 0}

@@ -14,7 +14,7 @@ from ripeness.stats.verdicts import REVERSED, SUPPORTED, TOO_SMALL
 
 SMALLEST = 0.02  # of scores and losses
 SMALLEST_SLOPE = 0.1  # doublings for a doubling of tokens
-SMALLEST_DOUBLING = 0.0  # of what noise adds to a decayed checkpoint
+SMALLEST_DOUBLING = 0.1  # of what noise adds to a decayed checkpoint
 ROUNDING = 1e-9
 
 

@@ -44,9 +44,8 @@ def test_of_two_parts_both_must_hold():
 
 def test_at_the_edge_no_claim_of_an_effect_holds():
     (edge,) = [cell for cell in CELLS if cell.name == "edge"]
-    at_no_edge = {"learned-in-pretraining", "decay-or-tokens"}
     truths = truths_on_scores(edge.scores) | truths_on_losses(edge.losses)
-    assert {name for name, truth in truths.items() if truth.right} == at_no_edge
+    assert {name for name, truth in truths.items() if truth.right} == {"learned-in-pretraining"}
 
 
 def test_a_study_is_the_same_in_any_order_and_on_any_number_of_processors():
