@@ -19,6 +19,7 @@ from ripeness.calibration.rates import (
     limits,
     rates,
 )
+from ripeness.findings.register import CLAIMS
 from ripeness.stats.verdicts import VERDICTS
 
 HEAD = f"""# Are the verdicts calibrated?
@@ -58,7 +59,8 @@ def page(rows: pl.DataFrame, cells: list[Cell], *, command: str) -> str:
         "\n## All cells\n",
         "\n".join(rate_lines(rates(rows))),
     ]
-    return "\n".join(parts) + "\n"
+    absent = [claim.id for claim in CLAIMS if claim.id not in set(rows["finding"])]
+    return "\n".join([*parts, *([f"\nNot in this table: {', '.join(absent)}."] if absent else [])]) + "\n"
 
 
 def limit_lines(found: list[Limit]) -> list[str]:

@@ -17,6 +17,8 @@ from ripeness.calibration.truths import (
     truths_on_losses,
     truths_on_scores,
 )
+from ripeness.findings.needs import has_networks
+from ripeness.findings.register import CLAIMS
 
 SUPPORTED, SMALL, REVERSED = {"supported"}, {"too small to matter"}, {"reversed"}
 SMALL_STUDY = ScoreDesign(n_checkpoints=4, n_seeds=2, n_items=40, n_learned=1, n_never=1, n_generation=1)
@@ -46,6 +48,14 @@ def test_at_the_edge_no_claim_of_an_effect_holds():
     (edge,) = [cell for cell in CELLS if cell.name == "edge"]
     truths = truths_on_scores(edge.scores) | truths_on_losses(edge.losses)
     assert {name for name, truth in truths.items() if truth.right} == {"learned-in-pretraining"}
+
+
+def test_the_page_names_the_claims_that_it_is_not_about():
+    truths = truths_on_scores(ScoreDesign()) | truths_on_losses(LossDesign())
+    assert truths.keys() <= {claim.id for claim in CLAIMS if has_networks not in claim.needs}
+    text = page(table(["undecided"]).with_columns(finding=pl.lit("mitigation")), [], command="make calibrate")
+    (line,) = [line for line in text.splitlines() if line.startswith("Not in this table")]
+    assert "pull-delays" in line and "turning-point" in line and "mitigation" not in line
 
 
 def test_a_study_is_the_same_in_any_order_and_on_any_number_of_processors():
