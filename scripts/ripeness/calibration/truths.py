@@ -101,13 +101,10 @@ def truths_on_losses(design: LossDesign) -> dict[str, Truth]:
     levels = np.array([3 + design.valley + (part - 1) * (0.1 + design.valley) for part in RATES.values()])
     tuned = last_minus_best(levels[design.places_of_rates(), np.arange(design.n_checkpoints)])
     is_known = design.chosen != "random"  # else the curve is of other rates in each study
-    tau = float(np.sign(design.noise_slope))
     degrades, kept = right_on_effect(fixed, SMALLEST), right_on_effect(design.kept, SMALLEST)
     removed = right_on_no_harm(tuned, SMALLEST) if SUPPORTED in degrades and is_known else frozenset[str]()
     return {
-        "progressive-sensitivity": Truth(
-            {"rank trend": tau, "": design.noise_slope}, right_on_effect(design.noise_slope, SMALLEST_SLOPE)
-        ),
+        "progressive-sensitivity": Truth({"": design.noise_slope}, right_on_effect(design.noise_slope, SMALLEST_SLOPE)),
         "degradation-at-fixed-rate": Truth({"": fixed}, degrades),
         "degradation-at-tuned-rate": Truth({"": tuned} if is_known else {}, removed),
         "turning-point": Truth({"": fixed}, degrades),

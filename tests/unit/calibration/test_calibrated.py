@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ripeness.calibration.designs import EDGE, Cell
+from ripeness.calibration.designs import EDGE, LOSS_EDGE, Cell
 from ripeness.calibration.judging import studies_of
 from ripeness.calibration.rates import limits
 from ripeness.calibration.ripe_studies import RipeDesign
@@ -17,6 +17,7 @@ SMALL = {"n_checkpoints": 6, "n_seeds": 2, "n_items": 60, "n_generation": 0}
 CELLS = [
     (Cell("gains scatter", scores=replace(EDGE, gain_sd=0.08, **SMALL)), 24),
     (Cell("formats scatter", scores=replace(EDGE, format_sd=0.03, checkpoint_sd=0.01, **SMALL)), 24),
+    (Cell("edge of losses", losses=replace(LOSS_EDGE, n_checkpoints=6, n_datasets=1)), 15),
     (Cell("ripe", ripe=RipeDesign(peak=0.05)), 200),
     (Cell("ripe, equal checkpoints", ripe=RipeDesign(checkpoint_sd=0.0)), 200),
 ]
