@@ -15,6 +15,7 @@ from ripeness.findings.needs import is_without_items
 from ripeness.findings.register import all_findings, as_rows
 from ripeness.findings.ripe import as_entry, ripe_answers
 from ripeness.findings.ripe_without_items import published_answers
+from ripeness.findings.robustness import with_robustness
 from ripeness.findings.study_tables import Tables, read_tables
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.errors import UserError
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     paths = {"simulated": options.simulated} if options.simulated else vars(options)
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         tables = read_tables(paths, settings, Path(folder))
-        found = as_rows(all_findings(tables, settings))
+        found = as_rows(with_robustness(all_findings(tables, settings), tables, settings))
         found = [*answers_of(tables, settings), *found]
     write_json(options.output, found)
 

@@ -18,6 +18,12 @@ def adjusted(found: Sequence[Finding], settings: Settings) -> list[Finding]:
     ]
 
 
+def levels_of(found: Sequence[Finding], settings: Settings) -> list[float | None]:
+    """Find the level that Holm's steps decide each claim at; None for one that may not be decided."""
+    levels = iter(holm_levels([outcome_of(one.tests).p_value for one in found if one.tests], settings.level))
+    return [next(levels) if one.tests else None for one in found]
+
+
 def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, settings: Settings) -> Finding:
     """Put the verdict into a finding, with the interval that it is read from: that at the level of Holm's step."""
     part = outcome.part

@@ -83,6 +83,7 @@ class Finding:
     decided_high: float | None = None
     decided_confidence: float | None = None
     parts: tuple[Mapping[str, object], ...] = ()
+    robustness: Mapping[str, object] | None = None
     caveats: tuple[str, ...] = ()
     details: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     tests: tuple[tuple[Part, ...], ...] = field(default=(), repr=False, compare=False)

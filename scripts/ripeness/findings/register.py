@@ -1,5 +1,6 @@
 """The register of claims, in the order of the report, and how all that a study allows are tested together."""
 
+from collections.abc import Container
 from dataclasses import asdict, replace
 
 import polars as pl
@@ -63,24 +64,28 @@ CLAIMS: tuple[Claim, ...] = (
 
 def all_findings(tables: Tables, settings: Settings) -> list[Finding]:
     """Test every claim that the tables allow to be tested, and decide all of them together (Holm)."""
+    return adjusted(all_tested(tables, settings), settings)
+
+
+def all_tested(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:
+    """Test every claim that the tables allow to be tested, or `only` some by their id, and decide none yet."""
     if has_items(tables):
-        found = on_items(tables, settings)
-    elif is_without_items(tables):
-        found = on_measurements_alone(tables.measurements, settings)
-    else:
-        found = findings_on(tables, settings)
-    return adjusted(found, settings)
+        return on_items(tables, settings, only)
+    if is_without_items(tables):
+        return on_measurements_alone(tables.measurements, settings, only)
+    return findings_on(tables, settings, only)
 
 
-def findings_on(tables: Tables, settings: Settings) -> list[Finding]:
-    """Test every claim that has a form for these tables."""
-    return [claim.test(tables, settings) for claim in CLAIMS if claim.form_for(tables)]
+def findings_on(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:
+    """Test every claim that has a form for these tables, or `only` some of them."""
+    claims = [claim for claim in CLAIMS if only is None or claim.id in only]
+    return [claim.test(tables, settings) for claim in claims if claim.form_for(tables)]
 
 
-def on_items(tables: Tables, settings: Settings) -> list[Finding]:
+def on_items(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:
     """Test claims on a study's own models: those tuned by the method of the settings, else by another one."""
     used = with_measured_method(tables.scores, settings)
-    found = findings_on(tables, used)
+    found = findings_on(tables, used, only)
     if used.method == settings.method:
         return found
     note = f"No model tuned by {settings.method!r} was measured; these are tuned by {used.method!r}."
@@ -88,7 +93,9 @@ def on_items(tables: Tables, settings: Settings) -> list[Finding]:
     return [replace(one, caveats=(*one.caveats, note)) if one.id in of_items and one.n_seeds else one for one in found]
 
 
-def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> list[Finding]:
+def on_measurements_alone(
+    measurements: pl.DataFrame, settings: Settings, only: Container[str] | None = None
+) -> list[Finding]:
     """Test claims on measurements without items, as published tables have them.
 
     Probes that may have one label for all answers are left out unless the study says that they are meant; each finding
@@ -98,9 +105,9 @@ def on_measurements_alone(measurements: pl.DataFrame, settings: Settings) -> lis
     suspects = one_label(reported)
     without = reported.filter(~pl.col("probe").is_in(list(suspects)))
     used, other = (reported, without) if settings.is_one_label_meant else (without, reported)
-    found = findings_on(Tables.of(measurements=used), settings)
+    found = findings_on(Tables.of(measurements=used), settings, only)
     if suspects:
-        others = findings_on(Tables.of(measurements=other), settings)
+        others = findings_on(Tables.of(measurements=other), settings, only)
         pairs = zip(found, adjusted(found, settings), adjusted(others, settings), strict=True)
         found = [with_suspects(one, here, other, suspects, settings) for one, here, other in pairs]
     if apart := shots_apart(measurements):

@@ -62,13 +62,26 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class SomeRows:
+    """Rows of a matrix, of which only those that are used are read."""
+
+    values: np.ndarray | Stored
+    kept: np.ndarray
+    shape: tuple[int, int]
+
+    def __getitem__(self, rows: list[int]) -> np.ndarray:
+        """Copy rows."""
+        return self.values[self.kept[rows].tolist()]
+
+
+@dataclass(frozen=True)
 class Block:
     """Scores on one probe: `values` [rows, items], NaN if not measured; codes of cluster and gold [items]."""
 
     probe: str
     kind: str
     rows: list[Row]
-    values: np.ndarray | Stored
+    values: np.ndarray | Stored | SomeRows
     clusters: np.ndarray
     gold: np.ndarray
     redrawn: dict[tuple[int, int], Redrawn] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -23,6 +23,7 @@ from ripeness.figures.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.figures.register import FIGURES
 from ripeness.findings.indicators.answer import ID as INDICATORS
 from ripeness.findings.ripe import ID as RIPE
+from ripeness.report.robust_line import robust_line
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import deciding_interval, human
@@ -154,6 +155,7 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     }
     row["parts"] = finding.get("parts") or []
     row["decided"] = deciding_interval(finding)
+    row["robust_line"] = robust_line(finding)
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
         row["scale"] = scale_of(finding)

@@ -53,6 +53,15 @@ def test_findings_come_first_with_verdicts_and_intervals(page):
     assert findings.count('class="zone"') == 4 and findings.count("(grey: ±0.02, too small to matter)") == 1
 
 
+def test_one_line_says_how_a_verdict_fares_with_less_data_and_the_rest_is_folded(page):
+    found = re.findall(r'<details class="robust"><summary>(.*)</summary>', page)
+    without = "falls without dataset &lt;b&gt;xsum&lt;/b&gt;"
+    line = f"Stands in 11 of 12 studies with a part left out; {without}; at twice the smallest effect undecided."
+    assert found == [line]
+    assert "<li>without dataset &lt;b&gt;xsum&lt;/b&gt;: undecided</li>" in page
+    assert "(each dataset, each checkpoint that bears on it)" in page
+
+
 def test_each_part_of_a_joint_claim_has_its_own_verdict_and_interval(page):
     assert re.findall(r'class="small part">([\w ]+): <b>([\w ]+)</b>, 0.000, -0.010 to 0.010', page) == [
         ("there", "too small to matter"),
