@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.scores import Block, Row, Scores, SomeRows
-from ripeness.findings.study_tables import Tables
+from ripeness.findings.study_tables import HALVED, TEXT_TOKENS, Tables
 
 FEWEST = 3  # members of a kind, from which on one of them is left out
 MOST_CHECKPOINTS = 20  # that are left out one by one; more are left out by neighbours, in so many parts
@@ -75,12 +75,19 @@ def without(tables: Tables, member: Member) -> Tables:
             sources[name] = partial(networks_without, tables, member)
         else:
             sources[name] = partial(rows_without, getattr(tables, name), member)
-    return Tables(sources)
+    found = Tables(sources)
+    if HALVED in tables.computed:
+        found.computed[HALVED] = rows_without(tables.computed[HALVED], member)
+    if TEXT_TOKENS in tables.computed:
+        found.computed[TEXT_TOKENS] = tables.computed[TEXT_TOKENS]  # costs alone rest on it
+    return found
 
 
 def networks_without(tables: Tables, member: Member) -> dict[str, pl.DataFrame]:
     """Leave a seed out of the tables of simulated networks."""
-    return {name: table.filter(~pl.col("seed").is_in([*map(int, member.names)])) for name, table in tables.simulated.items()}
+    return {
+        name: table.filter(~pl.col("seed").is_in([*map(int, member.names)])) for name, table in tables.simulated.items()
+    }
 
 
 def rows_without(table: pl.DataFrame, member: Member) -> pl.DataFrame:
@@ -92,7 +99,9 @@ def rows_without(table: pl.DataFrame, member: Member) -> pl.DataFrame:
     elif kind == "seed":
         is_out = IS_TUNED & pl.col("seed").is_in([*map(int, names)]) if "method" in columns else pl.lit(False)
     else:
-        is_out = pl.any_horizontal(pl.lit(False), *(pl.col(c).is_in(names) for c in ("dataset", "probe") if c in columns))
+        is_out = pl.any_horizontal(
+            pl.lit(False), *(pl.col(c).is_in(names) for c in ("dataset", "probe") if c in columns)
+        )
     return table.filter(~is_out.fill_null(False))
 
 

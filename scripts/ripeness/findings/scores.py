@@ -65,7 +65,7 @@ class Stored:
 class SomeRows:
     """Rows of a matrix, of which only those that are used are read."""
 
-    values: np.ndarray | Stored
+    values: "np.ndarray | Stored | SomeRows"
     kept: np.ndarray
     shape: tuple[int, int]
 

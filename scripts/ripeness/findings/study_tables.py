@@ -17,6 +17,7 @@ from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, REPORTED, SE
 from ripeness.tables.finished_results import FINDING
 from ripeness.tables.theory_columns import by_name as simulated_by_name
 
+HALVED, TEXT_TOKENS = "halved", "text tokens"  # computed of items, see `Tables.once`
 SCHEMAS = {"measurements": MEASUREMENTS | IS_CHOSEN, "cells": CELLS | IS_CHOSEN, "sensitivity": SENSITIVITY}
 
 

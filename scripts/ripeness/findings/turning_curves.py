@@ -1,6 +1,7 @@
 """Where losses after a change turn over pre-training, in numbers and words; what findings on a turn share."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,13 +16,22 @@ from ripeness.stats.turning_points import Found, Refused, TurningPoint, turning_
 
 def turning(curve: Curve, settings: Settings) -> TurningPoint:
     """Find where a loss turns over log tokens."""
+    tokens, values = tuple(map(float, curve.tokens)), tuple(map(tuple, curve.values.tolist()))
+    return turning_of(tokens, values, settings.confidence, settings.seed)
+
+
+@lru_cache(maxsize=1024)
+def turning_of(
+    tokens: tuple[float, ...], values: tuple[tuple[float, ...], ...], confidence: float, seed: int
+) -> TurningPoint:
+    """Find where the losses of a curve turn, once for each curve: findings and their robustness ask repeatedly."""
     return turning_point(
-        np.log(curve.tokens),
-        curve.values,
+        np.log(tokens).tolist(),
+        np.array(values),
         better="lower",
         floor=0.0,
-        confidence=settings.confidence,
-        seed=settings.seed,
+        confidence=confidence,
+        seed=seed,
         shown=lambda place: f"{human(round(float(np.exp(place))))} tokens",
     )
 

@@ -9,7 +9,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.indicators.common import LESS, curvature, of_checkpoints, of_plan, perturbed, text_loss
 from ripeness.findings.indicators.halves import MARGINS, N_HALVINGS, NLLS, READ, SCORES, halved
 from ripeness.findings.indicators.readings import ANSWER_LOSS, MARGIN, Indicator, Readings, Values
-from ripeness.findings.study_tables import Tables
+from ripeness.findings.study_tables import HALVED, TEXT_TOKENS, Tables
 from ripeness.tables.columns import CELLS
 
 TRAINING = 3  # operations on a token in training, for one in a forward pass
@@ -20,7 +20,7 @@ Costs = Mapping[str, float]  # by dataset, in forward passes of a token
 
 def read_items(tables: Tables, settings: Settings) -> Readings | None:
     """Read all indicators that a study's own tables have; None where no model was tuned."""
-    models = halved(tables.all_items, settings)
+    models = tables.once(HALVED, lambda: halved(tables.all_items, settings))
     methods = sorted(set(models["method"]) - {"base"}) if not models.is_empty() else []
     if not methods:
         return None
@@ -113,5 +113,8 @@ def share(cost: Costs, full: Costs) -> float | None:
 def text_cost(tables: Tables, spent: Costs) -> float | None:
     """Give the cost of reading the running text at a checkpoint, as a share of that of tuning on a dataset."""
     is_text = pl.col("probe_kind") == "text", pl.col("method") == "base"
-    counts = [table.filter(*is_text).select(pl.col("n_tokens").sum()).collect().item() for table in tables.all_items]
+    tokens = pl.col("n_tokens").sum()
+    counts = tables.once(
+        TEXT_TOKENS, lambda: [table.filter(*is_text).select(tokens).collect().item() for table in tables.all_items]
+    )
     return share(dict.fromkeys(spent, float(np.mean(counts))), spent) if any(counts) else None
