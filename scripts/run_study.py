@@ -23,7 +23,7 @@ from ripeness.hub.resolve import resolve, unresolved
 from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.wording import deciding_interval
+from ripeness.runtime.wording import deciding_interval, what_it_takes
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
@@ -111,7 +111,8 @@ def verdict_line(finding: Mapping[str, Any]) -> str:
     """Write a finding for the terminal, with the interval that decides where the sentence has another one."""
     interval = deciding_interval(finding)
     decided = f" Decided, with all claims tested, on {interval}." if interval else ""
-    return f"{finding['verdict']:<{VERDICT_WIDTH}} {finding['statement']}{decided}"
+    takes = f" {said}" if (said := what_it_takes(finding)) else ""
+    return f"{finding['verdict']:<{VERDICT_WIDTH}} {finding['statement']}{decided}{takes}"
 
 
 def no_room(folder: Path) -> str:

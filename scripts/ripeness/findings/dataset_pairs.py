@@ -35,6 +35,11 @@ class Pairs:
     values: np.ndarray
     weights: np.ndarray
 
+    @property
+    def n_datasets(self) -> int:
+        """The number of datasets, on either side."""
+        return len({name for pair in self.names for name in pair})
+
     def codes(self, side: int) -> np.ndarray:
         """Give the datasets tuned on (0) or asked (1) codes, the same on both sides: [pairs]."""
         known = {name: code for code, name in enumerate(sorted({name for pair in self.names for name in pair}))}

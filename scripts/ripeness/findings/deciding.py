@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ripeness.findings.finding import Finding, Settings
+from ripeness.stats.larger_studies import more_needed
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, Outcome, Part, holm, holm_levels, outcome_of
 
 
@@ -29,9 +30,10 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
     part = outcome.part
     low, high = part.interval(level / outcome.share)
     is_joint = sum(map(len, finding.tests)) > 1
+    is_open = outcome.p_value > level
     return replace(
         finding,
-        verdict=outcome.verdict if outcome.p_value <= level else UNDECIDED,
+        verdict=UNDECIDED if is_open else outcome.verdict,
         p_value=outcome.p_value,
         p_holm=p_holm,
         mde=part.detectable(level),
@@ -39,6 +41,7 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
         decided_low=low,
         decided_high=high,
         decided_confidence=1 - level / outcome.share / part.tries,
+        needs_more=(more_needed(finding.tests, level) or None) if is_open else None,
         parts=tuple(part_row(one, len(parts), level, settings) for parts in finding.tests for one in parts if is_joint),
     )
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ripeness.findings.finding import Finding, Settings, between, numbers, signed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, between, numbers, signed, undecided, with_parts
 from ripeness.findings.scores import Point
 from ripeness.stats.at_large import Course, Sources, at_large, on_these
+from ripeness.stats.larger_studies import Size, Spread
 from ripeness.stats.random_levels import WARNED, Component
 from ripeness.stats.resampling import Estimate
-from ripeness.stats.verdicts import EFFECT, verdict_of
+from ripeness.stats.verdicts import EFFECT, Part, verdict_of
 
 STEEPEST = 4.0  # log-odds for a share, where the share is one half
 ONE_SEED = "every model was tuned with one seed, so that nothing tells how much seeds differ"
@@ -27,6 +28,7 @@ class Both:
     at_large: Estimate | None
     sources: Sources
     datasets: Component | None
+    n_datasets: int
 
     @property
     def shown(self) -> Estimate:
@@ -34,11 +36,13 @@ class Both:
         return self.at_large or self.on_these
 
 
-def both_of(effect: float, datasets: Component | None, sources: Sources, settings: Settings) -> Both:
+def both_of(
+    effect: float, datasets: Component | None, sources: Sources, settings: Settings, *, n_datasets: int
+) -> Both:
     """Make both estimates of an effect; `datasets` is its variance from datasets, None where that cannot be told."""
     confidence = settings.confidence
     like_these = at_large(effect, datasets, sources, confidence=confidence) if datasets else None
-    return Both(on_these(effect, sources, confidence=confidence), like_these, sources, datasets)
+    return Both(on_these(effect, sources, confidence=confidence), like_these, sources, datasets, n_datasets)
 
 
 def two_lines(both: Both, sign: int = 1) -> str:
@@ -70,11 +74,26 @@ def why_not(both: Both, too_few: str, *, is_tuned: bool = True) -> str:
 
 def with_both(finding: Finding, both: Both, settings: Settings, *, too_few: str, is_tuned: bool = True) -> Finding:
     """Let the estimate on datasets like these decide the claim, and keep the other one beside it."""
-    finding = with_effect(replace(finding, on_these=numbers(both.on_these)), both.shown, settings)
+    part = Part(both.shown, settings.smallest_effect, spread=spread_of(both, finding, settings))
+    finding = with_parts(replace(finding, on_these=numbers(both.on_these)), ((part,),), settings)
     finding = replace(finding, caveats=(*finding.caveats, *correlation_caveats(both.sources)))
     if reason := why_not(both, too_few, is_tuned=is_tuned):
         return undecided(finding, f"{reason}. {finding.statement}".rstrip("."))
     return finding
+
+
+def spread_of(both: Both, finding: Finding, settings: Settings) -> Spread | None:
+    """Say what an effect varies by in a study of the finding's size; None where datasets like these are not known."""
+    if both.datasets is None:
+        return None
+    sources = both.sources
+    size = Size(
+        items=finding.n_items,
+        seeds=finding.n_seeds if sources.seeds else 0,
+        checkpoints=finding.n_checkpoints if sources.checkpoints else 0,
+        datasets=both.n_datasets,
+    )
+    return Spread(sources, both.datasets, size, settings.confidence)
 
 
 def correlation_caveats(sources: Sources) -> list[str]:

@@ -26,7 +26,7 @@ from ripeness.findings.ripe import ID as RIPE
 from ripeness.report.robust_line import robust_line
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.wording import deciding_interval, human
+from ripeness.runtime.wording import deciding_interval, human, what_it_takes
 from ripeness.stats.verdicts import VERDICTS
 from ripeness.study.audit_checks import SEVERITIES
 from ripeness.tables.chosen_rates import choose_rates
@@ -156,6 +156,7 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     row["parts"] = finding.get("parts") or []
     row["decided"] = deciding_interval(finding)
     row["robust_line"] = robust_line(finding)
+    row["what_it_takes"] = what_it_takes(finding)
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
         row["scale"] = scale_of(finding)

@@ -25,6 +25,26 @@ def deciding_interval(finding: Mapping[str, Any]) -> str:
     return f"{ends} ({100 * confidence:.4g} %)"
 
 
+def what_it_takes(finding: Mapping[str, Any]) -> str:
+    """Say how many of which level would decide an undecided claim, and of which none would; empty if not known."""
+    levels = dict(finding.get("needs_more") or {})
+    together = levels.pop("times all of them", {}).get("needed")
+    enough = [f"{row['needed']:,} {name} (now {row['now']:,})" for name, row in levels.items() if row["needed"]]
+    others = [name for name, row in levels.items() if not row["needed"]]
+    if not levels:
+        return ""
+    if not enough:
+        rest = f"; a study {together} times as large in all of them would" if together else ""
+        return f"With the same spread and effect, no number of {joined(others, 'or')} alone would decide it{rest}."
+    rest = f"; more {joined(others, 'or')} alone would not" if others else ""
+    return f"With the same spread and effect, {joined(enough, 'or')} would decide it{rest}."
+
+
+def joined(names: list[str], word: str) -> str:
+    """Join names for a sentence: "a", "a or b", "a, b or c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
 def hint(word: object, choices: list[str], *, otherwise: str) -> str:
     """Point at the nearest known word, or say what else helps."""
     near = difflib.get_close_matches(str(word), choices, n=1)

@@ -116,12 +116,17 @@ def at_large(effect: float, datasets: Component, sources: Sources, *, confidence
     The scatter is not taken to be less than what items and seeds alone would make it. On one degree of freedom, that of
     two datasets, it is small by chance too often for that: there the wider interval counts.
     """
+    whole = at_large_component(datasets, sources, confidence=confidence)
+    return with_interval(effect, whole.variance**0.5, df=whole.df, confidence=confidence)
+
+
+def at_large_component(datasets: Component, sources: Sources, *, confidence: float) -> Component:
+    """Compute the variance of an effect on datasets like these, with its degrees of freedom; see `at_large`."""
     runs = [sources.runs] if sources.runs else []
     fixed = combined([sources.items, *([sources.seeds] if sources.seeds else []), *runs])
     own = combined([datasets, *runs])
     own = max(own, fixed, key=lambda part: reach(part, confidence)) if datasets.df < LEAST_DF else larger(own, fixed)
-    whole = combined([own, *([sources.shared] if sources.shared else [])])
-    return with_interval(effect, whole.variance**0.5, df=whole.df, confidence=confidence)
+    return combined([own, *([sources.shared] if sources.shared else [])])
 
 
 def reach(part: Component, confidence: float) -> float:

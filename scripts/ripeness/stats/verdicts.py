@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 POWER = 0.8  # of the smallest detectable effect
+FARTHEST = 35.0  # standard errors; beyond, noncentral t is 0 or 1 and cannot be computed
 SUPPORTED, TOO_SMALL, REVERSED, UNDECIDED = VERDICTS = ("supported", "too small to matter", "reversed", "undecided")
 EFFECT, NO_EFFECT, NO_HARM = EXPECTED = ("effect", "no effect", "no harm")
 
@@ -81,7 +82,8 @@ class Part:
 
     `expects` is that of the claim where it is empty. `tries` is the number of things of which this is the best: its p
     is multiplied by it. A part that says that something exists cannot fall to examples (`may_fall`); a claim of which
-    another part was not measured cannot be shown to hold (`may_hold`). `bounds` are the ends of the scale.
+    another part was not measured cannot be shown to hold (`may_hold`). `bounds` are the ends of the scale. `spread` is
+    what the effect varies by, of which `larger_studies` tells what a larger study would show.
     """
 
     result: Tested
@@ -93,6 +95,7 @@ class Part:
     may_fall: bool = True
     may_hold: bool = True
     bounds: tuple[float, float] = (-inf, inf)
+    spread: object | None = None
 
     def p_values(self) -> Mapping[str, float]:
         """Compute the two-sided p of every verdict, corrected for the tries; it may exceed 1."""
@@ -128,6 +131,30 @@ class Part:
             return None
         below = 1 - float(special.nctdtr(df, self.smallest / se, quantile(df, level / self.tries)))
         return below if self.expects == NO_HARM else max(0.0, 2 * below - 1)
+
+
+def chances_of(part: Part, level: float, *, se: float, df: float) -> tuple[float, float]:
+    """Compute the shares of studies that support a claim and that decide against it, tested at a level.
+
+    The true effect is taken to be the measured one, of standard error `se` on `df` degrees of freedom.
+    """
+    effect, smallest, reach = part.result.effect, part.smallest, quantile(df, level / part.tries)
+
+    def below(limit: float) -> float:
+        shift = float(np.clip((effect - limit) / max(se, 1e-12), -FARTHEST, FARTHEST))
+        return float(special.nctdtr(df, shift, -reach))
+
+    def above(limit: float) -> float:
+        shift = float(np.clip((limit - effect) / max(se, 1e-12), -FARTHEST, FARTHEST))
+        return float(special.nctdtr(df, shift, -reach))
+
+    small = max(0.0, below(smallest) + above(-smallest) - 1)
+    support, against = {
+        EFFECT: (above(smallest), small + below(-smallest)),
+        NO_EFFECT: (small, above(smallest) + below(-smallest)),
+        NO_HARM: (below(smallest), above(smallest)),
+    }[part.expects or EFFECT]
+    return support * part.may_hold, against * part.may_fall
 
 
 def quantile(df: float, level: float) -> float:

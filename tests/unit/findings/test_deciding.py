@@ -14,6 +14,7 @@ from ripeness.stats.resampling import with_interval
 from ripeness.stats.verdicts import EFFECT, NO_HARM, UNDECIDED, Part, verdict_of
 
 SETTINGS = Settings()
+UNCERTAIN = replace(WIDE, format_effect=[0.1, 0.09, 0.08, 0.07, 0.06, 0.05], seed_sd=0.05, n_items=60)
 
 
 def claim(effect, se=0.01, *, expects=EFFECT, name="one"):
@@ -56,6 +57,23 @@ def test_an_effect_without_an_interval_decides_nothing():
     nothing = with_effect(Finding(), with_interval(float("nan"), float("nan"), df=1, confidence=0.95), SETTINGS)
     (found,) = adjusted([nothing], SETTINGS)
     assert found.verdict == UNDECIDED and found.p_value is None
+
+
+def test_an_undecided_claim_on_scores_says_what_would_decide_it():
+    found = all_findings(tables_of(UNCERTAIN, simulate(UNCERTAIN, 0)), Settings(draws=200, permutations=50))
+    assert all(one.needs_more is None for one in found if one.verdict != UNDECIDED or not one.tests)
+    (spread,) = [one for one in found if one.id == "format-spread"]
+    needs = spread.needs_more
+    now = {name: row["now"] for name, row in needs.items()}
+    assert now == {
+        "items": spread.n_items,
+        "seeds": 2,
+        "checkpoints": spread.n_checkpoints,
+        "datasets": len(UNCERTAIN.kinds),
+        "times all of them": 1,
+    }
+    assert needs["items"]["needed"] is None  # items are the least part here
+    assert needs["datasets"]["needed"] > 6 and needs["times all of them"]["needed"] == 2
 
 
 @pytest.mark.parametrize("tables", [tables_of(WIDE, simulate(WIDE, 0)), planted(BRITTLE)], ids=["items", "losses"])

@@ -43,7 +43,7 @@ def fall(models: Models, units: list[Unit], settings: Settings) -> Fall | None:
     taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
     moves = [abs(float(early_minus_late(scores_of(unit)))) for unit in units]
     return Fall(
-        both_of(float(replicates[0]), over_units(values), sources, settings),
+        both_of(float(replicates[0]), over_units(values), sources, settings, n_datasets=len(names)),
         float(mean_of(np.concatenate(taus))),
         in_log_odds(units, names, settings),
         float(np.mean(moves)) > settings.learned_margin,

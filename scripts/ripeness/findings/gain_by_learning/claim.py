@@ -81,7 +81,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     is_late = [point in late_half for point in points]
     classes = classes_of(main, gains, points)
     sources = sources_of(*drawn, classes.courses(points, is_late), n_items=n_items_of(main))
-    both = both_of(float(drawn[0][0]), classes.component("gain"), sources, settings)
+    both = both_of(float(drawn[0][0]), classes.component("gain"), sources, settings, n_datasets=classes.n_datasets)
     statement = sentence(main, both, difference(last, settings), in_log_odds(classes, both, settings))
     finding = replace(finding, statement=statement, caveats=tuple(caveats))
     finding = with_both(finding, both, settings, too_few=FEW)

@@ -44,6 +44,11 @@ class Classes:
         first, second = ([getattr(one, name) for one in members] for members in (self.not_learned, self.learned))
         return np.array(first), np.array(second)
 
+    @property
+    def n_datasets(self) -> int:
+        """The number of datasets in either class."""
+        return len({one.dataset for one in (*self.not_learned, *self.learned)})
+
     def component(self, name: str) -> Component | None:
         """Compute the variance over datasets of the difference of the classes in a value."""
         return between_classes(*self.of(name), weights=self.of("weight"))

@@ -123,7 +123,7 @@ def judged_gain(
     gains = main.group_by("group", "probe").agg(pl.col("change").mean())
     classes = [gains.filter(group=name)["change"].to_numpy() for name in ("not learned", "learned")]
     datasets, sources = between_classes(classes[0], classes[1]), Sources(Component(result.se**2, MANY))
-    both = both_of(result.effect, datasets, sources, settings)
+    both = both_of(result.effect, datasets, sources, settings, n_datasets=sum(map(len, classes)))
     finding = replace(finding, statement=f"{statement} {two_lines(both)}")
     return with_both(finding, both, settings, too_few=FEW, is_tuned=False)
 

@@ -29,7 +29,7 @@ from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
-from ripeness.findings.two_estimates import Both, both_of, correlation_caveats, two_lines, why_not
+from ripeness.findings.two_estimates import Both, both_of, correlation_caveats, spread_of, two_lines, why_not
 from ripeness.stats.at_large import sources_of
 from ripeness.stats.random_levels import over_crossed
 from ripeness.stats.resampling import Above, Estimate, grouped_means, ratio
@@ -78,7 +78,10 @@ def decided_on(finding: Finding, lost_by: dict[str, Both], settings: Settings) -
     known = {kind: both for kind, both in lost_by.items() if both.at_large}
     used = known or lost_by
     is_whole = len(known) == len(DIRECTIONS)
-    tests = [part_of(kind, both.shown, settings, may_hold=is_whole) for kind, both in used.items()]
+    tests = [
+        replace(part_of(kind, both.shown, settings, may_hold=is_whole), spread=spread_of(both, finding, settings))
+        for kind, both in used.items()
+    ]
     finding = with_parts(finding, [tests], settings)
     kind = next((kind for kind in used if DIRECTIONS[kind] == finding.part), next(iter(used)))
     finding = replace(finding, on_these=numbers(lost_by[kind].on_these))
@@ -125,7 +128,7 @@ def lost(losses: Losses, kind: str, points: Sequence[Point], settings: Settings)
     above = Above(statistic, levels_of(losses.rows), generator(settings, CLAIM.id))
     sources = sources_of(replicates, above, pairs.courses(points, by_point), n_items=losses.n_items)
     datasets = over_crossed(values, weights, pairs.codes(0), pairs.codes(1))
-    return both_of(float(replicates[0]), datasets, sources, settings)
+    return both_of(float(replicates[0]), datasets, sources, settings, n_datasets=pairs.n_datasets)
 
 
 def direction_row(losses: Losses, kind: str, both: Both | None, settings: Settings) -> dict[str, object]:

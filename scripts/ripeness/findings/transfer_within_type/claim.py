@@ -123,7 +123,8 @@ def later_minus_earlier(carried: Carried, scores: Scores, halves: dict[Point, st
     courses = table.pairs.courses(list(halves), table.weights)
     sources = sources_of(replicates, above, courses, n_items=carried.n_items)
     earlier, later = table.means()
-    return both_of(float(replicates[0]), table.over_datasets(later - earlier), sources, settings)
+    datasets = table.over_datasets(later - earlier)
+    return both_of(float(replicates[0]), datasets, sources, settings, n_datasets=table.pairs.n_datasets)
 
 
 def kinds_of(scores: Scores) -> dict[str, str]:
