@@ -9,13 +9,14 @@ PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast explain tidy resume test test-all unit lint bench calibrate format schema lock unlock clean help
+.PHONY: study resolve forecast plan explain tidy resume test test-all unit lint bench calibrate format schema lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make study                        run the embedded study, then results/nursery/report.html"
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make forecast STUDY=... GPUS=8    what a study would cost: jobs, hours, disk; nothing is run"
+	@echo "make plan STUDY=... DETECT=0.05   what designs could detect and cost; PILOT=results/x: variance of that study"
 	@echo "make test                         the tests, in some ten minutes; make unit: the fast ones; make lint: the linters"
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
@@ -75,6 +76,10 @@ resolve: .venv/ready
 # Jobs, hours and disk of what would run now; nothing is run: make forecast STUDY=... GPUS=8
 forecast: .venv/ready
 	@.venv/bin/python scripts/forecast.py --study "$(STUDY)" --gpus "$(GPUS)"
+
+# What designs of the study could detect, and what they cost: make plan STUDY=... DETECT=0.05 PILOT=results/x
+plan: .venv/ready
+	@.venv/bin/python scripts/plan_design.py --study "$(STUDY)" $(if $(DETECT),--detect "$(DETECT)") $(if $(PILOT),--pilot "$(PILOT)")
 
 # Which jobs would run and why; after an update that changes no number: make explain ACCEPT=code STUDY=...
 explain: .venv/ready

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ripeness.findings.finding import Finding, Settings
-from ripeness.stats.larger_studies import more_needed
+from ripeness.stats.designs import as_row
+from ripeness.stats.larger_studies import Spread, more_needed
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, Outcome, Part, holm, holm_levels, outcome_of
 
 
@@ -42,6 +43,7 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
         decided_high=high,
         decided_confidence=1 - level / outcome.share / part.tries,
         needs_more=(more_needed(finding.tests, level) or None) if is_open else None,
+        variance=as_row(part.spread) if isinstance(part.spread, Spread) else None,
         parts=tuple(part_row(one, len(parts), level, settings) for parts in finding.tests for one in parts if is_joint),
     )
 

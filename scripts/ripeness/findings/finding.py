@@ -54,7 +54,8 @@ class Finding:
     that rests on it (`p_value` to `decided_confidence`, `parts`) by `deciding.adjusted`. A judge gives the `tests` that
     decide: alternatives, of one of which all parts must hold; none where the claim may not be decided. `on_these` is
     the effect with its interval on the datasets of the study, where the claim is about datasets like these.
-    `needs_more` says of an undecided claim how many of each level alone would decide it: {level: {"now", "needed"}}.
+    `needs_more` says of an undecided claim how many of each level alone would decide it: {level: {"now", "needed"}};
+    `variance` has the parts that this rests on.
     """
 
     id: str = ""
@@ -84,6 +85,7 @@ class Finding:
     decided_high: float | None = None
     decided_confidence: float | None = None
     needs_more: Mapping[str, Mapping[str, int | None]] | None = None
+    variance: Mapping[str, Any] | None = None
     parts: tuple[Mapping[str, object], ...] = ()
     robustness: Mapping[str, object] | None = None
     caveats: tuple[str, ...] = ()

@@ -1,0 +1,156 @@
+"""Say what designs of a study could detect and cost, before anything runs.
+
+By hand: python scripts/plan_design.py --study studies/mine.yaml --detect 0.05 --pilot results/mine
+
+The variance comes from a finished study (--pilot), else from stated standard deviations. Levels are tried at one, two
+and four times those of the study; only designs that no cheaper one beats are listed.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+
+from ripeness.findings.finding import settings_from
+from ripeness.runtime.command_line import argument_parser, run
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import read_json
+from ripeness.stats.designs import (
+    Design,
+    Deviations,
+    cheapest,
+    detectable,
+    from_row,
+    sizes_around,
+    worth_showing,
+)
+from ripeness.stats.larger_studies import Size, Spread
+from ripeness.study.grid import Study, plan_cells
+from ripeness.study.load import load_study
+from ripeness.study.schema import read_yaml
+from ripeness.workflow.forecast import mean_operations, operations_of, seconds_a_job
+from ripeness.workflow.operations import n_items_of, probes_of
+from ripeness.workflow.snakemake_call import ROOT
+
+CLAIMS = 5  # on scores, which Holm's correction counts
+
+
+def size_of(study: Study) -> Size:
+    """Count the levels of a study: items of all datasets, seeds, checkpoints that are tuned, datasets."""
+    tuned = [cell for cell in plan_cells(study) if cell.method != "base"]
+    if not tuned:
+        raise UserError("the study tunes no model, so that there is no design to plan\nhint: `methods` names them")
+    items = {
+        probe.probe: n_items_of(study, probe)
+        for cell in tuned
+        for probe in probes_of(study, cell)
+        if probe.probe == cell.dataset and probe.split == "test"
+    }
+    return Size(
+        items=max(sum(items.values()), 1),
+        seeds=len({cell.seed for cell in tuned}),
+        checkpoints=len({(cell.series, cell.checkpoint) for cell in tuned}),
+        datasets=len({cell.dataset for cell in tuned}),
+    )
+
+
+def cost_of(study: Study, own: Size, size: Size, logs: Path) -> tuple[int, float]:
+    """Count jobs and GPU hours of a design, from those of the study.
+
+    Trainings grow with checkpoints, datasets and seeds, predictions with items as well, all else with checkpoints.
+    """
+    operations = operations_of(study)
+    seconds = seconds_a_job(mean_operations(study), operations, logs)
+    items, seeds, checkpoints, datasets = (new / old for new, old in zip(size, own, strict=True))
+    jobs, total = 0.0, 0.0
+    for rule, places in operations.items():
+        is_cell = rule in ("train_model", "predict")
+        n_jobs = len(places) * checkpoints * (datasets * seeds if is_cell else 1)
+        jobs += n_jobs
+        total += n_jobs * seconds[rule] * (items if rule == "predict" else 1)
+    return round(jobs), total / 3600
+
+
+def pilot_spread(results: Path, claim: str | None) -> tuple[Spread, str]:
+    """Read the parts of the variance of a claim from a finished study. UserError for what is not there."""
+    path = results / "findings.json"
+    if not path.is_file():
+        raise UserError(f"--pilot: there is no {path}\nhint: name the folder of a finished study, such as results/mine")
+    found = {row["id"]: row["variance"] for row in read_json(path, list) if row.get("variance")}
+    if not found:
+        raise UserError(
+            f"--pilot: no claim in {path} has the parts of its variance\n"
+            "hint: claims on scores have, with two seeds and datasets; leave --pilot out to state deviations"
+        )
+    name = claim or next(iter(found))
+    if name not in found:
+        raise UserError(f"--claim: {name!r} has no variance in {path}\nhint: known are {', '.join(found)}")
+    return from_row(found[name]), name
+
+
+def line(design: Design, own: Size, mark: str) -> str:
+    """Write one row of the table; items are those of each dataset."""
+    effect = "–" if design.detectable is None else f"{design.detectable:.3f}"
+    size = design.size._replace(items=round(design.size.items / own.datasets))
+    numbers = "".join(f"{number:>13,}" for number in size)
+    return f"{numbers}{effect:>12}{design.jobs:>10,}{design.hours:>12.2f}  {mark}".rstrip()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the table of designs."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
+    parser.add_argument("--detect", type=float, default=0.05, help="the true effect to be found, in score")
+    parser.add_argument("--pilot", type=Path, help="folder of a finished study, for the variance")
+    parser.add_argument("--claim", help="whose variance is taken from the pilot; default: the first")
+    parser.add_argument("--contrast", choices=["mean", "classes"], default="mean", help="without a pilot: of what")
+    parser.add_argument("--claims", type=int, default=CLAIMS, help="claims that Holm's correction counts")
+    for entry in fields(Deviations):
+        parser.add_argument(f"--{entry.name}-sd", type=float, default=entry.default, help="without a pilot, in score")
+    options = parser.parse_args(argv)
+    study = load_study(read_yaml(options.study), ROOT / "tasks")
+    settings = settings_from(study.config.get("findings", {}))
+    if not options.detect > settings.smallest_effect:
+        raise UserError(
+            f"--detect: {options.detect:g} is not above the smallest that matters, {settings.smallest_effect:g}\n"
+            "hint: name a larger effect, or make findings.smallest_effect smaller in the study"
+        )
+    deviations = {entry.name: getattr(options, f"{entry.name}_sd") for entry in fields(Deviations)}
+    if options.claims < 1 or min(deviations.values()) < 0 or deviations["items"] == 0:
+        raise UserError("--claims must be 1 or more, deviations 0 or more, and that of items above 0")
+    own = size_of(study)
+    if options.pilot:
+        spread, name = pilot_spread(options.pilot, options.claim)
+        print(f"variance: that of {name} in {options.pilot}")
+    else:
+        spread = Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
+        said = ", ".join(f"{name} {value:g}" for name, value in deviations.items())
+        print(f"variance: stated standard deviations ({said}); better from a finished study: --pilot")
+    level = settings.level / options.claims
+    logs = Path("results") / study.settings.study / "logs"
+    designs = [
+        Design(
+            size,
+            detectable(spread, size, smallest=settings.smallest_effect, level=level),
+            *cost_of(study, own, size, logs),
+        )
+        for size in sizes_around(own)
+    ]
+    best = cheapest(designs, options.detect)
+    heads = "".join(f"{head:>13}" for head in ("items each", "seeds", "checkpoints", "datasets"))
+    print(f"{heads}{'detectable':>12}{'jobs':>10}{'GPU hours':>12}")
+    shown = [designs[0], *[one for one in worth_showing(designs) if one != designs[0]]]
+    for one in shown:
+        print(
+            line(
+                one, own, f"cheapest that finds {options.detect:g}" if one == best else "now" if one == shown[0] else ""
+            )
+        )
+    if best is None:
+        print(f"no design up to four times as large in every level finds {options.detect:g}")
+    print(
+        f"detectable: the true effect at which 80 % of such studies support a claim of more than "
+        f"{settings.smallest_effect:g}, with {options.claims} claims tested"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,40 @@
+"""The table of designs of a study, by its program."""
+
+import re
+
+import pytest
+from overtrained import BRITTLE, planted
+from planted import FAST, WIDE, simulate, tables_of
+
+from plan_design import main
+from ripeness.findings.register import all_findings, as_rows
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.files import write_json
+
+
+def test_the_cheapest_design_that_finds_the_effect_is_marked(capsys):
+    main(["--detect", "0.2"])
+    said = capsys.readouterr().out
+    (marked,) = re.findall(r"^(.*)  cheapest that finds 0.2$", said, re.MULTILINE)
+    assert float(marked.split()[4]) <= 0.2
+    assert "stated standard deviations (items 0.5," in said and said.count("  now") == 1
+    main(["--detect", "0.021"])
+    assert "no design up to four times as large in every level finds 0.021" in capsys.readouterr().out
+
+
+def test_a_pilot_gives_the_variance(tmp_path, capsys):
+    write_json(tmp_path / "findings.json", as_rows(all_findings(tables_of(WIDE, simulate(WIDE, 0)), FAST)))
+    main(["--detect", "0.2", "--pilot", str(tmp_path), "--claim", "format-spread"])
+    assert f"variance: that of format-spread in {tmp_path}" in capsys.readouterr().out
+    with pytest.raises(UserError, match="known are .*format-spread"):
+        main(["--pilot", str(tmp_path), "--claim", "nothing"])
+
+
+def test_what_cannot_be_planned_is_said(tmp_path):
+    with pytest.raises(UserError, match="0.01 is not above the smallest that matters, 0.02"):
+        main(["--detect", "0.01"])
+    with pytest.raises(UserError, match="there is no .*\nhint: name the folder of a finished study"):
+        main(["--pilot", str(tmp_path)])
+    write_json(tmp_path / "findings.json", as_rows(all_findings(planted(BRITTLE), FAST)))
+    with pytest.raises(UserError, match="no claim in .* has the parts of its variance"):
+        main(["--pilot", str(tmp_path)])
