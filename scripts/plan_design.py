@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
     if not options.detect > settings.smallest_effect:
         raise UserError(
             f"--detect: {options.detect:g} is not above the smallest that matters, {settings.smallest_effect:g}\n"
-            "hint: name a larger effect, or make findings.smallest_effect smaller in the study"
+            "hint: name a larger effect, or lower findings.smallest_effect in the study"
         )
     deviations = {entry.name: getattr(options, f"{entry.name}_sd") for entry in fields(Deviations)}
     if options.claims < 1 or min(deviations.values()) < 0 or deviations["items"] == 0:
