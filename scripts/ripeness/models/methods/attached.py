@@ -21,3 +21,14 @@ class Attached:
 
     def merge(self) -> None:
         """Make the model one like any other, with what was learned in its weights."""
+
+
+def put_in(places: State, state: State) -> None:
+    """Copy a state into its places; KeyError or ValueError where it is of others."""
+    if wrong := sorted(places.keys() ^ state.keys()):
+        raise KeyError(f"{wrong[0]} is not in both the model and the state")
+    with torch.no_grad():
+        for name, place in places.items():
+            if (place.shape, place.dtype) != (state[name].shape, state[name].dtype):
+                raise ValueError(f"{name} has shape {list(state[name].shape)}, not {list(place.shape)}")
+            place.copy_(state[name])

@@ -4,8 +4,13 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from ripeness.models.methods import full, lora
+from ripeness.models.methods import (
+    freeze,
+    full,
+    lora,
+)
 from ripeness.models.methods.attached import Attached
+from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.settings import TrainingSettings
@@ -16,6 +21,7 @@ NEUTRAL = True
 ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     FullSettings: full.attach,
     LoraSettings: lora.attach,
+    FreezeSettings: freeze.attach,
 }
 
 

@@ -91,8 +91,8 @@ def required_by(kind: Kind) -> list[str]:
 
 def choices_of(settings: type) -> dict[str, tuple[str, ...]]:
     """Return the settings that are one of some words, with these."""
-    hints = get_type_hints(settings)
-    return {key: get_args(kind) for key, kind in hints.items() if get_origin(kind) is Literal}
+    hints = [(key, kind) for key, one in get_type_hints(settings).items() for kind in (one, *get_args(one))]
+    return {key: get_args(kind) for key, kind in hints if get_origin(kind) is Literal}
 
 
 def check_limits(where: str, keys: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """List the kinds of tuning by name."""
 
+from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
 from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.settings import Kind
@@ -7,4 +8,11 @@ from ripeness.study.methods.settings import Kind
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
 NEUTRAL = True
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (FULL, LORA)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        FULL,
+        LORA,
+        FREEZE,
+    )
+}

@@ -1,0 +1,23 @@
+"""Kinds of tuning that end as weights of the model and have a small state, each with settings that learn something."""
+
+from ripeness.study.methods.reading import read_settings
+
+SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "schedule": "constant", "warmup_ratio": 0.0, "precision": "fp32"}
+LORA = {"kind": "lora", "rank": 4, "alpha": 8, "learning_rate": 1e-2}
+KINDS = {
+    "freeze-blocks": {"kind": "freeze", "blocks": 1, "learning_rate": 3e-3},
+    "freeze-norms": {"kind": "freeze", "norms": True, "learning_rate": 3e-2},
+    "freeze-biases": {"kind": "freeze", "biases": True, "learning_rate": 3e-2},
+    "freeze-output": {"kind": "freeze", "output_layer": True, "learning_rate": 1e-2},
+    "lora": LORA,
+}
+EXACT_START = {name for name in KINDS}  # before a step the model says what it said
+
+
+def settings_of(name, **change):
+    return read_settings(SHARED | KINDS[name] | change)
+
+
+def architecture_of(name):
+    """A model that has what the kind trains."""
+    return "gpt_neox" if name == "freeze-biases" else "llama"
