@@ -10,8 +10,13 @@ KINDS = {
     "freeze-biases": {"kind": "freeze", "biases": True, "learning_rate": 3e-2},
     "freeze-output": {"kind": "freeze", "output_layer": True, "learning_rate": 1e-2},
     "lora": LORA,
+    "dora": LORA | {"variant": "dora"},
+    "rslora": LORA | {"variant": "rslora"},
+    "pissa": LORA | {"variant": "pissa"},
+    "olora": LORA | {"variant": "olora"},
 }
-EXACT_START = {name for name in KINDS}  # before a step the model says what it said
+# before a step the model says what it said, to the bit
+EXACT_START = KINDS.keys() - {"dora", "pissa", "olora"}
 
 
 def settings_of(name, **change):

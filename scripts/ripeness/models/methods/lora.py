@@ -1,14 +1,26 @@
 """Train low-rank adapters (LoRA; Hu et al. 2021, arXiv 2106.09685) by peft in place of the weights.
 
-The adapters are the tuned state. They are merged into the weights, so that measuring a model, and how far it has moved,
-is the same for every kind.
+Variants: DoRA (Liu et al. 2024, arXiv 2402.09353), rsLoRA (Kalajdzievski 2023, arXiv 2312.03732), PiSSA (Meng et al.
+2024, arXiv 2404.02948) and OLoRA (Büyükakyüz 2024, arXiv 2406.01775). The last two take what their adapters start at out
+of the weights; `attach` does so again when a state is loaded.
 """
+
+from typing import Any
 
 from transformers import PreTrainedModel
 
 from ripeness.models.methods.in_place import InPlace
 from ripeness.models.methods.places import chosen_modules, is_transposed, linear_modules
+from ripeness.runtime.errors import UserError
 from ripeness.study.methods.lora import LoraSettings
+
+VARIANTS: dict[str | None, dict[str, Any]] = {
+    None: {},
+    "dora": {"use_dora": True},
+    "rslora": {"use_rslora": True},
+    "pissa": {"init_lora_weights": "pissa"},
+    "olora": {"init_lora_weights": "olora"},
+}
 
 
 def attach(model: PreTrainedModel, settings: LoraSettings) -> InPlace:
@@ -17,11 +29,14 @@ def attach(model: PreTrainedModel, settings: LoraSettings) -> InPlace:
     from peft.tuners.lora import LoraModel
 
     linear = linear_modules(model)
+    if settings.variant == "olora" and is_transposed(linear):  # peft would decompose the transposed matrices
+        raise UserError("variant: olora is not for a model with layers as GPT-2 has them\nhint: variant: pissa")
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=0.0,
         target_modules=chosen_modules(linear, settings.modules),
         fan_in_fan_out=is_transposed(linear),
+        **VARIANTS[settings.variant],
     )
     return InPlace(model, lambda model: LoraModel(model, config, "default"))
