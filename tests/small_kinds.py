@@ -14,9 +14,11 @@ KINDS = {
     "rslora": LORA | {"variant": "rslora"},
     "pissa": LORA | {"variant": "pissa"},
     "olora": LORA | {"variant": "olora"},
+    "ia3": {"kind": "ia3", "learning_rate": 1e-1},
+    "oft": {"kind": "oft", "block_size": 8, "learning_rate": 3e-2},
 }
 # before a step the model says what it said, to the bit
-EXACT_START = KINDS.keys() - {"dora", "pissa", "olora"}
+EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft"}
 
 
 def settings_of(name, **change):

@@ -21,13 +21,22 @@ class InPlace(Attached):
     """Adapters in a model, whose weights are frozen meanwhile."""
 
     def __init__(self, model: PreTrainedModel, make: Callable[[PreTrainedModel], "BaseTuner"]) -> None:
-        """Have a tuner of peft made, which puts adapters into the model itself; UserError on several GPUs."""
+        """Have a tuner of peft made, which puts adapters into the model itself.
+
+        UserError on several GPUs, and for a model of which peft cannot change the layers.
+        """
         if n_processes() > 1:
             raise UserError("a model with adapters is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
         self.model = model
         self.is_trained = [weight.requires_grad for weight in model.parameters()]
         self.known = {id(tensor): tensor for tensor in model.state_dict(keep_vars=True).values()}
-        self.tuner = make(model)
+        try:
+            self.tuner = make(model)
+        except (TypeError, ValueError, NotImplementedError) as error:  # of a layer, a setting, or their sizes
+            raise UserError(
+                f"peft cannot change these layers in this way: {str(error).strip().splitlines()[0]}\n"
+                "hint: other `modules`, or another kind"
+            ) from error
 
     def tensors(self) -> State:
         """Return what the adapters consist of by its names in the model, as it is; what they share once."""

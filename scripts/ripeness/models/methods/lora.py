@@ -1,8 +1,8 @@
 """Train low-rank adapters (LoRA; Hu et al. 2021, arXiv 2106.09685) by peft in place of the weights.
 
 Variants: DoRA (Liu et al. 2024, arXiv 2402.09353), rsLoRA (Kalajdzievski 2023, arXiv 2312.03732), PiSSA (Meng et al.
-2024, arXiv 2404.02948) and OLoRA (Büyükakyüz 2024, arXiv 2406.01775). The last two take what their adapters start at out
-of the weights; `attach` does so again when a state is loaded.
+2024, arXiv 2404.02948) and OLoRA (Büyükakyüz 2024, arXiv 2406.01775). The last two take what their adapters start at
+out of the weights; `attach` does so again when a state is loaded.
 """
 
 from typing import Any

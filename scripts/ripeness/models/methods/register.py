@@ -7,12 +7,16 @@ from transformers import PreTrainedModel
 from ripeness.models.methods import (
     freeze,
     full,
+    ia3,
     lora,
+    oft,
 )
 from ripeness.models.methods.attached import Attached
 from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
+from ripeness.study.methods.ia3 import Ia3Settings
 from ripeness.study.methods.lora import LoraSettings
+from ripeness.study.methods.oft import OftSettings
 from ripeness.study.methods.settings import TrainingSettings
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -22,6 +26,8 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     FullSettings: full.attach,
     LoraSettings: lora.attach,
     FreezeSettings: freeze.attach,
+    Ia3Settings: ia3.attach,
+    OftSettings: oft.attach,
 }
 
 

@@ -7,7 +7,10 @@ ALPHA = {
     "maximum": 100000,
 }
 MODULES = {
-    "description": "Last names of the layers that are changed, such as q_proj. Default: all linear layers of the blocks.",
+    "description": (
+        "Last names of the layers that are changed, such as q_proj. Default: all linear layers of the blocks; of ia3 "
+        "those of keys and values, and the last one of the feed-forward part."
+    ),
     "items": {"type": "string", "minLength": 1},
     "uniqueItems": True,
     "minItems": 1,

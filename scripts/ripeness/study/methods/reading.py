@@ -70,7 +70,8 @@ def check_method(where: str, given: Mapping[str, Any]) -> None:
     for key in given.keys() & kind.refused.keys():
         raise UserError(f"{where}: {kind.refused[key]}")
     if strange := [key for key in given if key in keys_of_others(kind)]:
-        owners = [other for other in KINDS if set(strange) & KINDS[other].keys.keys()]
+        owners = [other for other in KINDS if set(strange) <= KINDS[other].keys.keys()]
+        owners = owners or [other for other in KINDS if set(strange) & KINDS[other].keys.keys()]
         raise UserError(
             f"{where}: kind {name} has no {', '.join(strange)}\nhint: kind: {' or '.join(owners)}, or leave the key out"
         )

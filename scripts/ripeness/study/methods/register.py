@@ -2,7 +2,9 @@
 
 from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
+from ripeness.study.methods.ia3 import IA3
 from ripeness.study.methods.lora import LORA
+from ripeness.study.methods.oft import OFT
 from ripeness.study.methods.settings import Kind
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -14,5 +16,7 @@ KINDS: dict[str, Kind] = {
         FULL,
         LORA,
         FREEZE,
+        IA3,
+        OFT,
     )
 }
