@@ -14,6 +14,8 @@ KINDS = {
     "rslora": LORA | {"variant": "rslora"},
     "pissa": LORA | {"variant": "pissa"},
     "olora": LORA | {"variant": "olora"},
+    "adalora": {"kind": "adalora", "rank": 2, "initial_rank": 4, "alpha": 8, "learning_rate": 1e-1},
+    "adalora-late": {"kind": "adalora", "rank": 2, "alpha": 8, "learning_rate": 1e-1, "final_steps": 3},
     "ia3": {"kind": "ia3", "learning_rate": 1e-1},
     "oft": {"kind": "oft", "block_size": 8, "learning_rate": 3e-2},
 }

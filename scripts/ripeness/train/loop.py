@@ -16,7 +16,7 @@ from ripeness.models.forward.packed_attention import packed_logits
 from ripeness.models.forward.packing import narrows_exactly, packing
 from ripeness.models.forward.padding import reads_together
 from ripeness.models.load import autocast, resolve_precision
-from ripeness.models.methods.attached import State
+from ripeness.models.methods.attached import Attached, State
 from ripeness.models.methods.register import attach
 from ripeness.models.sharding import n_processes, rank, summed
 from ripeness.runtime.errors import UserError
@@ -53,7 +53,7 @@ def train(
     AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of examples is a function of the
     seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
     the rows are halved when the GPU's memory does not do. Losses are those of the answers: text that is replayed beside
-    them, and the pull towards the start, change the gradient only.
+    them, the pull towards the start, and the penalty of a kind change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
     that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
@@ -63,7 +63,15 @@ def train(
     start = starting_point(model, settings)
     attached = attach(model, settings)
     outcome = take_steps(
-        model, examples, settings, pad=pad, row_tokens=row_tokens, progress=progress, replay=replay, start=start
+        model,
+        attached,
+        examples,
+        settings,
+        pad=pad,
+        row_tokens=row_tokens,
+        progress=progress,
+        replay=replay,
+        start=start,
     )
     state = attached.state()
     attached.merge()
@@ -72,6 +80,7 @@ def train(
 
 def take_steps(
     model: PreTrainedModel,
+    attached: Attached,
     examples: list[Example],
     settings: TrainingSettings,
     *,
@@ -85,6 +94,7 @@ def take_steps(
     planned = batches(examples, settings)
     longest = max(PIECE_TOKENS if replay else 0, *(len(example.tokens) for example in examples))
     limit, n_read, norm = 2 * math.log(text_config(model.config).vocab_size), 0, torch.tensor(1.0)
+    attached.begin(len(planned))
     optimizer, weights = make_optimizer(model, settings), list(model.parameters())
     losses = progress.restore(model, optimizer) if progress else []
     model.train()
@@ -101,8 +111,11 @@ def take_steps(
             losses.append(loss)
             if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
                 return Outcome(losses, "diverged", row_tokens)
+            if (penalty := attached.penalty()) is not None:
+                penalty.backward()
             norm = whole_tensor(clip_gradient(weights, start, settings))
             optimizer.step()
+            attached.after_step(step + 1)
             optimizer.zero_grad(set_to_none=True)
             if progress:
                 progress.save(model, optimizer, losses)

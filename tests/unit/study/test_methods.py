@@ -19,6 +19,7 @@ SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]
 NOT_OF_A_TRAINING = {"gpu", "choose_by", "datasets", "by_dataset"}
 FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2, "seed": 3}
 LORA = FULL | {"kind": "lora", "rank": 8, "alpha": 16}
+ADALORA = LORA | {"kind": "adalora"}
 
 
 def test_the_schema_has_the_part_of_the_kinds_as_make_schema_writes_it():
@@ -83,7 +84,10 @@ def test_settings_are_read_as_those_of_their_kind():
         (FULL | {"learning_rate": None}, "settings: missing 'learning_rate'\nhint: known are "),
         (FULL | {"learning_rate": "fast"}, "settings: learning_rate is 'fast', not a number"),
         (LORA | {"alpha": None}, "kind lora lacks alpha\nhint: e.g. rank: 8 and alpha: 16; "),
-        (FULL | {"rank": 8, "modules": ["q_proj"]}, "kind full has no rank, modules\nhint: kind: lora, or leave "),
+        (
+            FULL | {"rank": 8, "modules": ["q_proj"]},
+            "kind full has no rank, modules\nhint: kind: lora or adalora, or leave ",
+        ),
         (LORA | {"pull": 0.1}, "`pull` holds weights near .*\nhint: "),
         (FULL | {"replay": 1.0}, "settings.replay: 1.0 is not below 1\nhint: "),
         (FULL | {"replay": "much"}, "settings: replay is 'much', not a number"),
@@ -94,11 +98,13 @@ def test_settings_are_read_as_those_of_their_kind():
         (LORA | {"variant": "lora+"}, "settings: unknown variant 'lora\\+'\nhint: "),
         (LORA | {"variant": ["dora"]}, r"settings: unknown variant \['dora'\]\nhint: "),
         (FULL | {"variant": "dora"}, "kind full has no variant\nhint: kind: lora, or leave "),
-        (FULL | {"modules": ["q_proj"]}, "kind full has no modules\nhint: kind: lora or ia3 or oft"),
+        (FULL | {"modules": ["q_proj"]}, "kind full has no modules\nhint: kind: lora or adalora or ia3 or oft"),
         (FULL | {"rank": 8, "block_size": 8}, "kind full has no rank, block_size\nhint: kind: lora or "),
         (FULL | {"kind": "ia3", "input_modules": ["fc2"]}, "fc2 is not among `modules`\nhint: "),
         (FULL | {"kind": "oft"}, "kind oft lacks block_size\nhint: e.g. block_size: 8"),
         (FULL | {"kind": "oft", "block_size": 1}, "settings.block_size: 1 is less than 2\nhint: "),
+        (ADALORA | {"initial_rank": 8}, "settings.initial_rank: 8 is not above the rank of 8 at the end\nhint: e.g. "),
+        (ADALORA | {"steps": 9, "final_steps": 9}, "9 steps leave none to allocate ranks in, after 0 .*\nhint: more "),
         (FULL | {"kind": "freeze"}, "kind freeze leaves nothing to train\nhint: one or more of blocks, norms, "),
         (FULL | {"kind": "freeze", "norms": False}, "kind freeze leaves nothing to train\nhint: "),
         (FULL | {"kind": "freeze", "blocks": 0}, "kind freeze leaves nothing to train\nhint: "),

@@ -8,7 +8,8 @@ State = dict[str, torch.Tensor]
 class Attached:
     """What a kind trains in a model; this one is of kinds that train weights of the model itself.
 
-    Another kind overrides all three methods.
+    A kind with a state of its own overrides the first three methods. The other ones are for kinds whose training is
+    more than steps of the optimizer.
     """
 
     def state(self) -> State | None:
@@ -21,6 +22,16 @@ class Attached:
 
     def merge(self) -> None:
         """Make the model one like any other, with what was learned in its weights."""
+
+    def begin(self, n_steps: int) -> None:
+        """Learn how many steps there will be, before the first one; UserError for a number that cannot be."""
+
+    def penalty(self) -> torch.Tensor | None:
+        """Return a term that is added to the loss of a step; None for nothing."""
+        return None
+
+    def after_step(self, step: int) -> None:
+        """Change what was attached, after so many steps, while the gradient of the last one is there."""
 
 
 def put_in(places: State, state: State) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from transformers import PreTrainedModel
 
 from ripeness.models.methods import (
+    adalora,
     freeze,
     full,
     ia3,
@@ -12,6 +13,7 @@ from ripeness.models.methods import (
     oft,
 )
 from ripeness.models.methods.attached import Attached
+from ripeness.study.methods.adalora import AdaloraSettings
 from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.ia3 import Ia3Settings
@@ -26,6 +28,7 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     FullSettings: full.attach,
     LoraSettings: lora.attach,
     FreezeSettings: freeze.attach,
+    AdaloraSettings: adalora.attach,
     Ia3Settings: ia3.attach,
     OftSettings: oft.attach,
 }

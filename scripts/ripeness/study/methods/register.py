@@ -1,5 +1,6 @@
 """List the kinds of tuning by name."""
 
+from ripeness.study.methods.adalora import ADALORA
 from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
 from ripeness.study.methods.ia3 import IA3
@@ -16,6 +17,7 @@ KINDS: dict[str, Kind] = {
         FULL,
         LORA,
         FREEZE,
+        ADALORA,
         IA3,
         OFT,
     )
