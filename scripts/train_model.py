@@ -144,7 +144,8 @@ def record_of(
         "n_truncated": 0,  # an example that does not fit is refused
         "losses": [loss if math.isfinite(loss) else None for loss in outcome.losses],  # JSON has no word for NaN
     }
-    return record | ({"n_replayed": replay.count(len(read))} if replay else {})
+    replayed = {"n_replayed": replay.count(len(read))} if replay else {}
+    return record | replayed | KINDS[settings.kind].remarks(settings)
 
 
 def text_to_replay(

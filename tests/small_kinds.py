@@ -14,13 +14,18 @@ KINDS = {
     "rslora": LORA | {"variant": "rslora"},
     "pissa": LORA | {"variant": "pissa"},
     "olora": LORA | {"variant": "olora"},
+    "quantised": LORA | {"quantised": "nf4"},
+    "quantised-dora": LORA | {"quantised": "nf4", "variant": "dora"},
     "adalora": {"kind": "adalora", "rank": 2, "initial_rank": 4, "alpha": 8, "learning_rate": 1e-1},
     "adalora-late": {"kind": "adalora", "rank": 2, "alpha": 8, "learning_rate": 1e-1, "final_steps": 3},
     "ia3": {"kind": "ia3", "learning_rate": 1e-1},
     "oft": {"kind": "oft", "block_size": 8, "learning_rate": 3e-2},
 }
 # before a step the model says what it said, to the bit
-EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft"}
+EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora"}
+
+
+ROUNDED = {"quantised", "quantised-dora"}  # the weights, to values at which they start
 
 
 def settings_of(name, **change):

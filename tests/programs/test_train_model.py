@@ -189,6 +189,14 @@ def test_adapters_are_saved_as_a_small_state_which_stands_for_a_model_like_any_o
     assert read_json(folder / "model" / "config.json") == read_json(checkpoint / "config.json")
 
 
+def test_the_record_says_that_a_quantised_model_is_simulated(tune):
+    record = read_json(tune("quantised", **LORA, quantised="nf4") / "record.json")
+    assert record["quantised"] == {"to": "nf4", "simulated": True}
+    assert record["settings"]["quantised"] == "nf4"
+    assert record["displacement"] > 2 * read_json(tune("lora", **LORA) / "record.json")["displacement"]  # rounding too
+    assert "quantised" not in read_json(tune("plain", **LORA) / "record.json")
+
+
 def test_a_small_state_is_exported_as_a_folder_that_transformers_loads_by_itself(tune, tmp_path):
     folder = tune("lora", **LORA) / "model"
     with pytest.raises(OSError, match=r"no file named model.safetensors"):

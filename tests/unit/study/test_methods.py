@@ -105,6 +105,12 @@ def test_settings_are_read_as_those_of_their_kind():
         (FULL | {"kind": "oft", "block_size": 1}, "settings.block_size: 1 is less than 2\nhint: "),
         (ADALORA | {"initial_rank": 8}, "settings.initial_rank: 8 is not above the rank of 8 at the end\nhint: e.g. "),
         (ADALORA | {"steps": 9, "final_steps": 9}, "9 steps leave none to allocate ranks in, after 0 .*\nhint: more "),
+        (LORA | {"quantised": "int8"}, "settings: unknown quantised 'int8'\nhint: known are nf4"),
+        (
+            LORA | {"quantised": "nf4", "variant": "pissa"},
+            "pissa takes a part of the weights out, .*\nhint: leave out ",
+        ),
+        (FULL | {"quantised": "nf4"}, "kind full has no quantised\nhint: kind: lora, or leave "),
         (FULL | {"kind": "freeze"}, "kind freeze leaves nothing to train\nhint: one or more of blocks, norms, "),
         (FULL | {"kind": "freeze", "norms": False}, "kind freeze leaves nothing to train\nhint: "),
         (FULL | {"kind": "freeze", "blocks": 0}, "kind freeze leaves nothing to train\nhint: "),

@@ -2,7 +2,8 @@
 
 Variants: DoRA (Liu et al. 2024, arXiv 2402.09353), rsLoRA (Kalajdzievski 2023, arXiv 2312.03732), PiSSA (Meng et al.
 2024, arXiv 2404.02948) and OLoRA (Büyükakyüz 2024, arXiv 2406.01775). The last two take what their adapters start at
-out of the weights; `attach` does so again when a state is loaded.
+out of the weights; `attach` does so again when a state is loaded. With `quantised` all linear layers of the blocks are
+rounded before adapters are put in (QLoRA; Dettmers et al. 2023, arXiv 2305.14314), and the merge is into these values.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from ripeness.models.methods.in_place import InPlace
+from ripeness.models.methods.nf4 import round_weights
 from ripeness.models.methods.places import chosen_modules, is_transposed, linear_modules
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.lora import LoraSettings
@@ -31,11 +33,14 @@ def attach(model: PreTrainedModel, settings: LoraSettings) -> InPlace:
     linear = linear_modules(model)
     if settings.variant == "olora" and is_transposed(linear):  # peft would decompose the transposed matrices
         raise UserError("variant: olora is not for a model with layers as GPT-2 has them\nhint: variant: pissa")
+    chosen = chosen_modules(linear, settings.modules)
+    if settings.quantised:
+        round_weights(linear.values())
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=0.0,
-        target_modules=chosen_modules(linear, settings.modules),
+        target_modules=chosen,
         fan_in_fan_out=is_transposed(linear),
         **VARIANTS[settings.variant],
     )

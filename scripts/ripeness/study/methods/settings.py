@@ -36,6 +36,11 @@ def all_weights(given: Mapping[str, Any], n_parameters: int) -> int:
     return n_parameters
 
 
+def no_remarks(settings: TrainingSettings) -> dict[str, Any]:
+    """Return nothing."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Kind:
     """What the config and the plan know of a kind of tuning.
@@ -45,7 +50,7 @@ class Kind:
     `refused` gives the reason and a hint for settings of other kinds that this one cannot have. `check(where, given)`
     raises UserError for a method of the config, or settings of a training, that cannot be. With `has_small_state` a
     tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
-    numbers that is.
+    numbers that is. `remarks(settings)` are further entries of the record of a training.
     """
 
     settings: type[TrainingSettings]
@@ -56,6 +61,7 @@ class Kind:
     check: Callable[[str, Mapping[str, Any]], None] = no_check
     has_small_state: bool = False
     state_size: Callable[[Mapping[str, Any], int], int] = all_weights
+    remarks: Callable[[TrainingSettings], dict[str, Any]] = no_remarks
 
     @property
     def name(self) -> str:
