@@ -20,9 +20,11 @@ KINDS = {
     "adalora-late": {"kind": "adalora", "rank": 2, "alpha": 8, "learning_rate": 1e-1, "final_steps": 3},
     "ia3": {"kind": "ia3", "learning_rate": 1e-1},
     "oft": {"kind": "oft", "block_size": 8, "learning_rate": 3e-2},
+    "peft-hra": {"kind": "peft", "type": "HRA", "options": {"r": 4}, "learning_rate": 3e-2},
+    "peft-loha": {"kind": "peft", "type": "LOHA", "options": {"r": 2}, "modules": ["up_proj"], "learning_rate": 3e-2},
 }
 # before a step the model says what it said, to the bit
-EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora"}
+EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora", "peft-hra"}
 
 
 ROUNDED = {"quantised", "quantised-dora"}  # the weights, to values at which they start

@@ -29,7 +29,7 @@ class InPlace(Attached):
             raise UserError("a model with adapters is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
         self.model = model
         self.is_trained = [weight.requires_grad for weight in model.parameters()]
-        self.known = {id(tensor): tensor for tensor in model.state_dict(keep_vars=True).values()}
+        self.known = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
         try:
             self.tuner = make(model)
         except (TypeError, ValueError, NotImplementedError) as error:  # of a layer, a setting, or their sizes

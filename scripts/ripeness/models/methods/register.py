@@ -11,6 +11,7 @@ from ripeness.models.methods import (
     ia3,
     lora,
     oft,
+    peft,
 )
 from ripeness.models.methods.attached import Attached
 from ripeness.study.methods.adalora import AdaloraSettings
@@ -19,6 +20,7 @@ from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.ia3 import Ia3Settings
 from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.oft import OftSettings
+from ripeness.study.methods.peft import PeftSettings
 from ripeness.study.methods.settings import TrainingSettings
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -31,6 +33,7 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     AdaloraSettings: adalora.attach,
     Ia3Settings: ia3.attach,
     OftSettings: oft.attach,
+    PeftSettings: peft.attach,
 }
 
 

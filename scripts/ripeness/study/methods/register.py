@@ -6,6 +6,7 @@ from ripeness.study.methods.full import FULL
 from ripeness.study.methods.ia3 import IA3
 from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.oft import OFT
+from ripeness.study.methods.peft import PEFT
 from ripeness.study.methods.settings import Kind
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -20,5 +21,6 @@ KINDS: dict[str, Kind] = {
         ADALORA,
         IA3,
         OFT,
+        PEFT,
     )
 }

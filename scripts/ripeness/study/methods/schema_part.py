@@ -26,6 +26,8 @@ def schema_of(hint: Any) -> dict[str, Any]:
         return {"enum": inner}
     if get_origin(hint) is tuple:
         return {"type": "array"}
+    if get_origin(hint) is dict:
+        return {"type": "object"}
     return {"type": TYPES[hint]} if hint in TYPES else schema_of(inner[0])
 
 

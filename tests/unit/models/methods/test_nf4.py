@@ -32,7 +32,8 @@ def test_a_block_of_zeros_stays_and_the_type_too():
     assert torch.equal(rounded(matrix), matrix) and rounded(matrix).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("shape", [(160, 64), (128, 96)])
+# on CPUs bitsandbytes 0.50.2 takes wrong scales where a block goes on in the next row, so rows are whole blocks
+@pytest.mark.parametrize("shape", [(160, 64), (96, 128)])
 def test_the_values_are_those_of_bitsandbytes(shape):
     library = pytest.importorskip(
         "bitsandbytes.functional", reason="bitsandbytes, an optional library, is not installed"
