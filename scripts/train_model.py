@@ -7,8 +7,8 @@ Examples are JSONL, {"prompt": ..., "target": " ..."} a line, with "turns": [{"r
 prompt for a chat, or parquet from render_examples. The loss counts the target and the end of text after it. Further
 settings, with what they are otherwise: "schedule": "linear", "constant" or "cosine", "warmup_ratio": 0.03,
 "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
-docs/methods.md: "kind": "lora" with "rank" and "alpha", "pull", "replay" with --replay-text, "steps". A training that
-was cut off goes on where its state was saved.
+docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
+--replay-text, "steps". A training that was cut off goes on where its state was saved.
 """
 
 import argparse
