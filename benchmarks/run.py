@@ -23,6 +23,7 @@ NAMES = (
     "prediction",
     "generation",
     "training",
+    "methods",
     "gpu",
     "memory",
     "sensitivity",
