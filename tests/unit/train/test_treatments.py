@@ -293,7 +293,6 @@ def test_adapters_of_a_training_that_diverged_are_merged_too(tiny_model, example
 def test_no_job_but_that_of_adapters_imports_peft():
     for path in SCRIPTS.rglob("*.py"):
         for statement in ast.parse(path.read_text()).body:  # those at the top alone
-            names = [alias.name for alias in getattr(statement, "names", [])] + [
-                getattr(statement, "module", None) or ""
-            ]
+            names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
+            names += [statement.module or ""] if isinstance(statement, ast.ImportFrom) else []
             assert not any(name.split(".")[0] in ("peft", "accelerate") for name in names), path

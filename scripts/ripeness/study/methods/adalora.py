@@ -73,12 +73,18 @@ ADALORA = Kind(
         "initial_steps": {
             "description": "Steps before ranks begin to fall. Default: a tenth of all steps.",
             "minimum": 0,
+            "maximum": 1000000000,
         },
         "final_steps": {
             "description": "Steps at the end in which ranks stay. Default: three tenths of all steps.",
             "minimum": 0,
+            "maximum": 1000000000,
         },
-        "allocate_every": {"description": "Ranks fall every so many steps. Default: 1.", "minimum": 1},
+        "allocate_every": {
+            "description": "Ranks fall every so many steps. Default: 1.",
+            "minimum": 1,
+            "maximum": 1000000000,
+        },
         "orthogonality": {
             "description": "Weight of the term of the loss that keeps the adapters' matrices orthogonal. Default: 0.5.",
             "minimum": 0,
