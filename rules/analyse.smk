@@ -31,6 +31,8 @@ rule judge_claims:
     params:
         code=code_of("judge_claims"),
         settings=from_plan(lookups.analyse.finding_settings),
+        claims=from_plan(lookups.analyse.claims_of_its_own),
+        written=from_plan(lookups.analyse.claims_file),
     shell:
         r"""
         python "$PROGRAMS/judge_claims.py" \
@@ -40,6 +42,8 @@ rule judge_claims:
             --sensitivity {input.sensitivity:q} \
             --simulated {input.simulated:q} \
             --settings {params.settings:q} \
+            --claims {params.claims:q} \
+            --written {params.written:q} \
             --output {output.findings:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -12,6 +12,7 @@ from ripeness.findings.finding import Settings, settings_from
 from ripeness.findings.indicators import answer as indicators
 from ripeness.findings.indicators.skills import skills_of
 from ripeness.findings.needs import is_without_items
+from ripeness.findings.own_claims import read_own_claims
 from ripeness.findings.register import all_findings, as_rows
 from ripeness.findings.ripe import as_entry, ripe_answers
 from ripeness.findings.ripe_without_items import published_answers
@@ -43,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--items", default=[], type=Path, nargs="*", help="items tables, or their folder")
     parser.add_argument("--simulated", default=[], type=Path, nargs="*", help="tables of simulated networks instead")
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
+    parser.add_argument("--claims", type=json_option, default={}, help="claims of the study's own by name, as JSON")
+    parser.add_argument("--written", type=Path, help="claims.json, which says when these were written")
     parser.add_argument("--output", required=True, type=output_file, help="findings.json")
     options = parser.parse_args(argv)
     settings = settings_from(options.settings)
@@ -51,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     paths = {"simulated": options.simulated} if options.simulated else vars(options)
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         tables = read_tables(paths, settings, Path(folder))
-        found = as_rows(with_robustness(all_findings(tables, settings), tables, settings))
+        own = read_own_claims(options.claims, options.written)
+        found = as_rows(with_robustness(all_findings(tables, settings, own), tables, settings))
         found = [*answers_of(tables, settings), *found]
     write_json(options.output, found)
 

@@ -61,6 +61,7 @@ class Finding:
     id: str = ""
     claim: str = ""
     source: str = ""
+    written: str = ""
     figure: str = ""
     verdict: str = UNDECIDED
     statement: str = ""

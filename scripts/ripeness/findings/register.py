@@ -1,6 +1,6 @@
 """The register of claims, in the order of the report, and how all that a study allows are tested together."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import asdict, replace
 
 import polars as pl
@@ -20,6 +20,8 @@ from ripeness.findings.learned_at_a_loss.claim import CLAIM as LEARNED_AT_A_LOSS
 from ripeness.findings.learned_in_pretraining.claim import CLAIM as LEARNED_IN_PRETRAINING
 from ripeness.findings.mitigation.claim import CLAIM as MITIGATION
 from ripeness.findings.needs import has_items, is_without_items
+from ripeness.findings.own_claims import own_findings
+from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.progressive_sensitivity.claim import CLAIM as PROGRESSIVE_SENSITIVITY
 from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
@@ -62,9 +64,9 @@ CLAIMS: tuple[Claim, ...] = (
 )
 
 
-def all_findings(tables: Tables, settings: Settings) -> list[Finding]:
-    """Test every claim that the tables allow to be tested, and decide all of them together (Holm)."""
-    return adjusted(all_tested(tables, settings), settings)
+def all_findings(tables: Tables, settings: Settings, own: Sequence[OwnClaim] = ()) -> list[Finding]:
+    """Test every claim that the tables allow to be tested, and the user's own, and decide all together (Holm)."""
+    return adjusted([*own_findings(tables, own, settings), *all_tested(tables, settings)], settings)
 
 
 def all_tested(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:

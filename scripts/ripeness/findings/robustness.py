@@ -20,8 +20,12 @@ Tests = Sequence[Sequence[Part]]
 
 
 def with_robustness(found: Sequence[Finding], tables: Tables, settings: Settings) -> list[Finding]:
-    """Put into every finding that was decided how its verdict fares with less data and other smallest effects."""
-    levels = {one.id: level for one, level in zip(found, levels_of(found, settings), strict=True) if level is not None}
+    """Put into every finding that was decided how its verdict fares with less data and other smallest effects.
+
+    A claim of the user's own (`written`) is left as it is.
+    """
+    pairs = zip(found, levels_of(found, settings), strict=True)
+    levels = {one.id: level for one, level in pairs if level is not None and not one.written}
     if not levels:
         return list(found)
     retests = retests_of([one for one in found if one.id in levels], tables, settings, levels)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from ripeness.findings.finding import Settings
 from ripeness.stats.resampling import Redrawn, mean_of
 from ripeness.tables.columns import REPORTED, by_checkpoint
 
@@ -117,12 +116,21 @@ class Scores:
     one_answer: frozenset[tuple[Row, str]] = frozenset()  # tuned models, each with a probe
 
 
-def read_scores(places: list[Path], settings: Settings, folder: Path) -> Scores:
-    """Read the choice and generation scores of items tables (files, or folders of them) into matrices in `folder`.
+@dataclass(frozen=True)
+class Wanted:
+    """Which numbers of items are read: those of these kinds of probes, asked with so many shots."""
+
+    shots: int = 0
+    kinds: tuple[str, ...] = ("choice", "generation")
+    value: pl.Expr = field(default_factory=lambda: pl.col("score"))
+
+
+def read_scores(places: list[Path], wanted: Wanted, folder: Path) -> Scores:
+    """Read the numbers of items tables (files, or folders of them) into matrices in `folder`.
 
     Rows that differ in nothing but the learning rate are averaged.
     """
-    tables = [scored(table, settings) for table in by_checkpoint(places).values()]
+    tables = [scored(table, wanted) for table in by_checkpoint(places).values()]
     points, columns = outline(tables)
     rows: dict[tuple[str, str], list[Row]] = {key: [] for key in sorted(columns)}
     files = {key: folder / f"{number}.scores" for number, key in enumerate(rows)}
@@ -152,10 +160,10 @@ def one_answers(table: pl.LazyFrame) -> list[tuple[Row, str]]:
     return [(Row(*row), probe) for *row, probe in found.select(*ROW, "probe").unique().collect().iter_rows()]
 
 
-def scored(table: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
-    """Keep the rows of an items table that findings are about, with their score."""
-    wanted = pl.col("probe_kind").is_in(["choice", "generation"]) & (pl.col("shots") == settings.shots)
-    return table.filter(REPORTED & wanted).with_columns(pl.col("score").fill_nan(None)).drop_nulls("score")
+def scored(table: pl.LazyFrame, wanted: Wanted) -> pl.LazyFrame:
+    """Keep the rows of an items table that are wanted, with the number that is wanted as their score."""
+    kept = table.filter(REPORTED, pl.col("probe_kind").is_in(wanted.kinds), pl.col("shots") == wanted.shots)
+    return kept.with_columns(score=wanted.value.cast(pl.Float64).fill_nan(None)).drop_nulls("score")
 
 
 def outline(tables: list[pl.LazyFrame]) -> tuple[list[Point], dict[tuple[str, str], pl.DataFrame]]:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
 
 from ripeness.findings.finding import Settings
-from ripeness.findings.scores import Scores, read_scores
+from ripeness.findings.scores import Scores, Wanted, read_scores
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_entries
 from ripeness.storage.parquet import check_table, read_table
@@ -101,6 +102,10 @@ class Tables:
         """Scores of items as matrices, see scores.py."""
         return self.read("scores")
 
+    def other_scores(self, wanted: Wanted) -> Scores:
+        """Read other numbers of items than `scores`."""
+        return self.read("other_scores")(wanted)
+
     @cached_property
     def simulated(self) -> Mapping[str, pl.DataFrame]:
         """The tables of simulated networks by name."""
@@ -141,12 +146,18 @@ def read_tables(paths: Mapping[str, Any], settings: Settings, folder: Path | Non
         found["items"] = partial(items_by_checkpoint, places)
         found["all_items"] = lambda: list(by_checkpoint(places).values())
         if folder is not None:
-            found["scores"] = lambda: read_scores(places, settings, folder)
+            found["scores"] = lambda: read_scores(places, Wanted(settings.shots), folder)
+            found["other_scores"] = lambda: partial(other_scores, places, folder)
     if simulated := paths.get("simulated"):
         found["simulated"] = lambda: simulated_by_name(simulated)
     if path := paths.get("findings"):
         found["findings"] = partial(read_entries, path, FINDING)
     return Tables(found)
+
+
+def other_scores(places: list[Path], folder: Path, wanted: Wanted) -> Scores:
+    """Read other numbers of items than the scores that most findings are about, into files of their own."""
+    return read_scores(places, wanted, Path(mkdtemp(dir=folder)))
 
 
 def items_by_checkpoint(places: list[Path]) -> list[pl.LazyFrame]:

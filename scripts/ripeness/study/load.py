@@ -14,6 +14,7 @@ from ripeness.study.grid import VALIDATION, Study, formats_used, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
 from ripeness.study.methods.reading import check_method, on_dataset
 from ripeness.study.methods.replay import check_replay
+from ripeness.study.own_claims import check_own_claims
 from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
 from ripeness.study.study_config import MODELS, Checkpoint, Recipe, StudyConfig, Suite, kind_of
@@ -35,7 +36,9 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     if "theory" in config:
         settings_from(config["theory"])
     if kind_of(config) != MODELS:
-        return Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
+        study = Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
+        check_own_claims(study)
+        return study
     names = list(config["datasets"])
     for suite in config["suites"].values():
         names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
@@ -59,6 +62,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_texts_apart(study.settings, checkpoints)
     check_sensitivity(study.settings)
     check_formats(study)
+    check_own_claims(study)
     if study.settings.scratch and study.settings.keep_models == "all":
         raise UserError(
             f"scratch: {study.settings.scratch!r} is cleared once a model is measured, but keep_models is 'all'\n"

@@ -9,7 +9,9 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study
+from ripeness.study.own_claims import own_claims
 from ripeness.study.study_config import kind_of
+from ripeness.study.written_claims import note_claims
 
 LAST = "study.json"  # in the study's folder: the config of the last run, and its file
 MOST_CHANGES = 8
@@ -67,7 +69,8 @@ def check_same_study(study: Study, results: Path, file: Path) -> list[str]:
 
 
 def note_study(study: Study, results: Path, file: Path) -> None:
-    """Write down the study of this run for the next one."""
+    """Write down the study of this run for the next one, and its own claims with the time that they are first seen."""
+    note_claims(own_claims(study.config), results)
     write_json(results / LAST, {"file": place_of(file), "config": config_of(study)})
 
 

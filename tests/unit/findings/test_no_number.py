@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 from overtrained import QUICK, Truth, changed, planted
-from planted import AMURO, FAST, as_items, simulate
+from planted import AMURO, as_items, simulate
 
 from ripeness.figures import sensitivity
 from ripeness.figures.register import FIGURES
 from ripeness.findings.decay_or_tokens.claim import tuning_damage
 from ripeness.findings.finding import Settings
 from ripeness.findings.mitigation.claim import tuned_losses
-from ripeness.findings.scores import Row, read_scores
+from ripeness.findings.scores import Row, Wanted, read_scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import noise_increases, text_losses
 from ripeness.report.page import reference_table, score_table, tie_counts
@@ -34,7 +34,7 @@ def test_a_model_whose_items_are_null_is_no_row_of_the_findings(tmp_path):
     truth = simulate(AMURO, 0)
     items = null(as_items(truth), "score", LOST)
     items.write_parquet(tmp_path / "items.parquet")
-    block = read_scores([tmp_path / "items.parquet"], FAST, tmp_path).blocks["classes", "test"]
+    block = read_scores([tmp_path / "items.parquet"], Wanted(), tmp_path).blocks["classes", "test"]
     lost = {Row("run", "step3", "classes", "io", "full", 1, asked) for asked in ("default", "io")}
     assert set(truth.blocks["classes", "test"].rows) - set(block.rows) == lost
     assert not np.isnan(block.values[list(range(len(block.rows)))]).any()

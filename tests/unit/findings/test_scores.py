@@ -9,7 +9,7 @@ import pytest
 from planted import AMURO, FAST, QUICK, as_items, found, simulate
 
 from ripeness.findings.pairs import folds, strata_of
-from ripeness.findings.scores import Scores, read_scores
+from ripeness.findings.scores import Scores, Wanted, read_scores
 
 
 def test_what_sorts_and_what_measures_share_no_item():
@@ -39,7 +39,7 @@ def read(items: pl.DataFrame, folder: Path, by: list[str]) -> Scores:
     (folder / "matrices").mkdir(parents=True)
     for number, part in enumerate(items.partition_by(by) if by else [items]):
         part.write_parquet(folder / f"{number}.parquet")
-    return read_scores([folder], FAST, folder / "matrices")
+    return read_scores([folder], Wanted(), folder / "matrices")
 
 
 @pytest.mark.parametrize("by", [[], ["checkpoint"], ["seed", "probe"]], ids=["whole", "by checkpoint", "by cell"])

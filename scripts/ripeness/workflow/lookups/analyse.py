@@ -7,10 +7,12 @@ from jinja2 import Template
 
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study, datasets_tuned_on
+from ripeness.study.own_claims import SETTINGS, own_claims
 from ripeness.study.seed_repeats import repeats
 from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
+from ripeness.study.written_claims import FILE
 from ripeness.workflow.figure_declarations import declared_figures
-from ripeness.workflow.lookups.shared import runs_models, to_script
+from ripeness.workflow.lookups.shared import results, runs_models, to_script
 
 CAPTIONS = ROOT / "reports"
 
@@ -28,7 +30,18 @@ def finding_settings(study: Study, wildcards: Any) -> str:
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
     if published and "perhaps-one-label" in study.config.get("audit", {}).get("acknowledge", {}):
         named["is_one_label_meant"] = True
-    return to_script(study.config["findings"] | named | repeats(study.config) | ({"shots": shots} if shots else {}))
+    settings = {key: value for key, value in study.config["findings"].items() if key in SETTINGS}
+    return to_script(settings | named | repeats(study.config) | ({"shots": shots} if shots else {}))
+
+
+def claims_of_its_own(study: Study, wildcards: Any) -> str:
+    """Give the study's own claims."""
+    return to_script(own_claims(study.config))
+
+
+def claims_file(study: Study, wildcards: Any) -> str:
+    """Name the file that says when the study's own claims were written: a parameter, since no rule makes it."""
+    return f"{results(study)}/{FILE}"
 
 
 def has_texts(study: Study) -> bool:
