@@ -19,6 +19,7 @@ from ripeness.findings.own_rows import items_of, source_of
 from ripeness.findings.own_selection import OwnClaim, check_selection
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.two_estimates import ONE_SEED, Both, both_of, correlation_caveats, shown, two_lines
+from ripeness.findings.without_items import MANY
 from ripeness.stats.at_large import Sources, sources_of
 from ripeness.stats.random_levels import Component, compact, over_crossed, over_pairs, over_units
 from ripeness.stats.verdicts import Part
@@ -31,6 +32,7 @@ BAD_MARKS = ("written after", "changed after")
 FEW_DATASETS = "one dataset cannot tell how much datasets differ; a claim that names it is about that one alone"
 FEW_POINTS = "too few checkpoints to tell how much single ones scatter, which the difference of two contains"
 NO_ERRORS = "the tables have no standard errors, and nothing else tells how sure the numbers are"
+NO_ITEMS = Component(0.0, 1.0)  # where nothing tells how much items do
 SOURCE = "a claim of this study"
 
 
@@ -85,8 +87,13 @@ def judge(tables: Tables, claim: OwnClaim, settings: Settings) -> Finding:
 
 def sources_in(design: Design, claim: OwnClaim, weights: list[dict[int, float]], settings: Settings) -> Sources | None:
     """Measure what the effect varies by; None where items and standard errors are missing and nothing is sampled."""
-    items = items_of(list(zip([side.source for side in design.sides], weights, strict=True)), settings)
-    if items is None and (not claim.sampled() or over_sampled(design, claim)[0] is None):
+    if any(side.source.blocks for side in design.sides):
+        items = items_of(list(zip([side.source for side in design.sides], weights, strict=True)), settings)
+    elif (error := design.standard_error()) is not None:
+        items = Component(error**2, MANY)
+    elif over_sampled(design, claim)[0]:
+        items = NO_ITEMS
+    else:
         return None
     runs = None
     if "series" in design.cells.columns and not claim.names("series"):
@@ -96,7 +103,7 @@ def sources_in(design: Design, claim: OwnClaim, weights: list[dict[int, float]],
     # the draws stand for their variance, which is put in below
     found = sources_of(np.zeros(3), None, courses, n_items=1)
     seeds = seeds_of(design, claim, weights) if claim.is_tuned else None
-    return replace(found, items=items or Component(0.0, 1.0), seeds=seeds, runs=runs)
+    return replace(found, items=items, seeds=seeds, runs=runs)
 
 
 def over_sampled(design: Design, claim: OwnClaim) -> tuple[Component | None, int]:
@@ -164,13 +171,13 @@ def decided_by(
     is_sampled = n_sampled > 0
     result = both.shown if is_sampled else both.on_these
     lines = two_lines(both, claim.sign) if is_sampled else f"On these datasets: {shown(both.on_these, claim.sign)}."
-    if both.at_large and both.sources.items.variance == 0:
-        lines = f"On datasets like these: {shown(both.at_large, claim.sign)}."
+    if both.sources.items == NO_ITEMS:
+        lines = f"On datasets like these: {shown(both.shown, claim.sign)}."
     finding = replace(
         finding,
         covers=covers_of(claim, both, is_sampled=is_sampled),
         statement=f"{in_words(claim)}. {lines}",
-        on_these=numbers(both.on_these),
+        on_these=None if both.sources.items == NO_ITEMS else numbers(both.on_these),
         caveats=(*finding.caveats, *correlation_caveats(both.sources)),
     )
     finding = with_parts(finding, ((Part(result, claim.smallest, expects=claim.expects),),), settings)

@@ -17,6 +17,7 @@ from ripeness.findings.scores import Point
 from ripeness.findings.two_estimates import course
 from ripeness.stats.at_large import Course
 from ripeness.stats.random_levels import Component
+from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
 
 UNITS = ["dataset", "probe"]
@@ -72,6 +73,20 @@ class Design:
         values = self.cells.with_columns(part=pl.col("value") * pl.col("weight"), n=pl.struct(levels).n_unique())
         return values.group_by(levels).agg(effect=pl.col("part").sum() * pl.col("n").first()).sort(levels)
 
+    def standard_error(self) -> float | None:
+        """Compute the standard error of the effect where there are no items; None where one is not known.
+
+        Models that are compared are taken as independent, and cells that share a probe as wholly dependent, since they
+        share items: both are the wider choice.
+        """
+        against = pl.col("se_against") if "se_against" in self.cells.columns else pl.lit(0.0)
+        errors = self.cells.with_columns(error=pl.col("weight").abs() * (pl.col("se") ** 2 + against**2).sqrt())
+        if errors["error"].null_count():
+            return None
+        alike = [level for level in ("probe",) if level in errors.columns]
+        by_probe = errors.group_by(alike).agg(pl.col("error").sum()) if alike else errors.select(pl.col("error").sum())
+        return float((by_probe["error"] ** 2).sum()) ** 0.5
+
     def row_weights(self) -> list[dict[int, float]]:
         """Give the weight of every row by side."""
         found: list[dict[int, float]] = [{} for _ in self.sides]
@@ -107,8 +122,10 @@ def design_of(claim: OwnClaim, sources: Sequence[Source]) -> Design | None:
 
 def with_change(rows: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
     """Take from tuned models what their untouched checkpoint scores, asked the same; `base_ids` are its rows."""
-    base = every.filter(method="base").group_by(BASE_OF).agg(before=pl.col("value").mean(), base_ids="id")
-    return rows.join(base, on=BASE_OF).with_columns(value=pl.col("value") - pl.col("before"))
+    base = every.filter(method="base").group_by(BASE_OF)
+    before = base.agg(before=pl.col("value").mean(), se_before=mean_or_null("se"), base_ids="id")
+    error = (pl.col("se") ** 2 + pl.col("se_before") ** 2).sqrt()
+    return rows.join(before, on=BASE_OF).with_columns(value=pl.col("value") - pl.col("before"), se=error)
 
 
 def trend_of(sides: list[Side], claim: OwnClaim) -> Design | None:
@@ -146,7 +163,8 @@ def contrast_of(sides: list[Side], claim: OwnClaim) -> Design | None:
 
 def cells_of(rows: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
     """Average the rows that agree in their levels."""
-    mean = [pl.col("value").mean(), pl.col("tokens").first(), pl.col("is_chosen").any()]
+    mean = [pl.col("value").mean(), mean_or_null("se").alias("se"), pl.col("tokens").first()]
+    mean.append(pl.col("is_chosen").any())
     if not levels:
         return rows.select(*mean, ids=pl.col("id").implode())
     return rows.group_by(levels).agg(*mean, ids=pl.col("id")).sort(levels)
@@ -155,7 +173,7 @@ def cells_of(rows: pl.DataFrame, levels: list[str]) -> pl.DataFrame:
 def matched(first: pl.DataFrame, second: pl.DataFrame, sides: list[Side]) -> pl.DataFrame:
     """Take the difference of cells that agree in all levels that both have."""
     common = [level for level in sides[0].levels if level in sides[1].levels]
-    second = second.rename({"ids": "ids_against", "value": "value_against"}).drop("tokens", "is_chosen")
+    second = second.rename({name: f"{name}_against" for name in ("ids", "value", "se")}).drop("tokens", "is_chosen")
     both = first.join(second, on=common, nulls_equal=True) if common else first.join(second, how="cross")
     return both.with_columns(value=pl.col("value") - pl.col("value_against"))
 

@@ -22,7 +22,6 @@ from ripeness.study.scoring.metrics import BY_NAME, CHOICE, GENERATION
 from ripeness.tables.columns import IS_OWN, IS_PRIMARY
 
 AT_ONCE = 100  # rows of a matrix
-MANY = 1e9  # degrees of freedom of a standard error over items, of which the number is not known
 NAMES = ["series", "checkpoint", "dataset", "format", "method", "seed", "asked_in", "probe"]
 
 
@@ -115,18 +114,8 @@ def source_of_measurements(reported: pl.DataFrame, metric: str, shots: int) -> S
     return Source(kept.sort(NAMES).with_row_index("id").with_columns(pl.col("id").cast(pl.Int64)), {})
 
 
-def items_of(sources: list[tuple[Source, Mapping[int, float]]], settings: Settings) -> Component | None:
-    """Compute the variance over items of a weighted sum of rows.
-
-    Without items it follows from the standard errors, as if all rows were independent; None where one is not known.
-    """
-    if any(source.blocks for source, _ in sources):
-        drawn = [source.items(weights, settings) for source, weights in sources]
-        n_items = max(count for _, count in drawn)
-        return item_component(np.sum([draws for draws, _ in drawn], axis=0), n_items)
-    parts = []
-    for source, weights in sources:
-        known = source.rows.filter(pl.col("id").is_in(list(weights)))
-        shares = np.array([weights[number] for number in known["id"].to_list()])
-        parts.append(float(((shares * known["se"].cast(pl.Float64).fill_null(np.nan).to_numpy()) ** 2).sum()))
-    return None if np.isnan(parts).any() else Component(sum(parts), MANY)
+def items_of(sources: list[tuple[Source, Mapping[int, float]]], settings: Settings) -> Component:
+    """Compute the variance over items of a weighted sum of rows."""
+    drawn = [source.items(weights, settings) for source, weights in sources]
+    n_items = max(count for _, count in drawn)
+    return item_component(np.sum([draws for draws, _ in drawn], axis=0), n_items)
