@@ -4,8 +4,9 @@ The same ladder as for all claims: one rule, the claim's own smallest effect, Ho
 the claim does not name is a sample: datasets, checkpoints, seeds and items. A dataset that it names is taken as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import polars as pl
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.finding import Finding, Settings, listed, numbers, on_enough, undecided, with_parts
 from ripeness.findings.own_design import Design, courses_of, design_of, seeds_of
-from ripeness.findings.own_rows import items_of, source_of
+from ripeness.findings.own_rows import Source, items_of, source_of
 from ripeness.findings.own_selection import OwnClaim, check_selection
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.two_estimates import ONE_SEED, Both, both_of, correlation_caveats, shown, two_lines
@@ -23,7 +24,7 @@ from ripeness.findings.without_items import MANY
 from ripeness.stats.at_large import Sources, sources_of
 from ripeness.stats.random_levels import Component, compact, over_crossed, over_pairs, over_units
 from ripeness.stats.verdicts import Part
-from ripeness.study.own_claims import KEYS, SCORE, names_in
+from ripeness.study.own_claims import KEYS, names_in
 from ripeness.study.study_config import BASE
 from ripeness.study.written_claims import mark, read_versions
 from ripeness.tables.single_numbers import as_number
@@ -44,7 +45,12 @@ def read_own_claims(settings: Mapping[str, Mapping[str, Any]], written: Path | N
 
 def own_findings(tables: Tables, claims: Sequence[OwnClaim], settings: Settings) -> list[Finding]:
     """Test the user's claims; they are decided together with all others."""
-    return [worded(claim, judge(tables, claim, settings)) for claim in claims]
+
+    @cache
+    def read(metric: str, shots: int) -> Source:
+        return source_of(tables, metric, shots, settings)
+
+    return [worded(claim, judge(tables, claim, settings, read)) for claim in claims]
 
 
 def worded(claim: OwnClaim, found: Finding) -> Finding:
@@ -64,10 +70,10 @@ def unit_of(claim: OwnClaim) -> str:
     return f"{claim.metric}{change}, {sides}{', turned round (direction: less)' if claim.sign < 0 else ''}"
 
 
-def judge(tables: Tables, claim: OwnClaim, settings: Settings) -> Finding:
+def judge(tables: Tables, claim: OwnClaim, settings: Settings, read: Callable[[str, int], Source]) -> Finding:
     """Estimate the effect and let it decide; undecided, with the reason, where what is selected was not measured."""
     sides = [claim.compare, *([claim.against] if claim.against is not None else [])]
-    sources = [source_of(tables, claim.metric, side.get("shots", settings.shots), settings) for side in sides]
+    sources = [read(claim.metric, side.get("shots", settings.shots)) for side in sides]
     if not tables.has("scores"):
         for word, side, source in zip(("compare", "against"), sides, sources, strict=False):
             if not source.rows.is_empty():
@@ -99,7 +105,8 @@ def sources_in(design: Design, claim: OwnClaim, weights: list[dict[int, float]],
     if "series" in design.cells.columns and not claim.names("series"):
         by_run = design.by(["series"])["effect"].to_numpy()
         runs = over_units(by_run) if len(by_run) >= MIN_RUNS else None
-    courses = [] if runs else courses_of(design, claim)
+    is_fixed = claim.names("checkpoint") and not design.is_between_points
+    courses = [] if runs or is_fixed else courses_of(design, claim)
     # the draws stand for their variance, which is put in below
     found = sources_of(np.zeros(3), None, courses, n_items=1)
     seeds = seeds_of(design, claim, weights) if claim.is_tuned else None
@@ -211,13 +218,15 @@ def covers_of(claim: OwnClaim, both: Both, *, is_sampled: bool) -> str:
         "pre-training runs": sources.runs,
     }
     named = listed([name for name, is_there in parts.items() if is_there])
-    return named if is_sampled else f"{named}; the datasets are those that the claim names"
+    fixed = [] if is_sampled else ["datasets"]
+    fixed += ["checkpoints"] if claim.names("checkpoint") and not sources.checkpoints else []
+    return f"{named}; the {listed(fixed)} are those that the claim names" if fixed else named
 
 
 def in_words(claim: OwnClaim) -> str:
     """Say what is compared: "score, method full against method base; dataset rte"."""
     change = "change of " if claim.of == "change" else ""
-    metric = f"{change}{'the score' if claim.metric == SCORE else claim.metric}"
+    metric = f"{change}the {claim.metric.replace('_', ' ')}"
     what = f"{metric[0].upper()}{metric[1:]}"
     if claim.against is None:
         return f"{what} from the first to the last checkpoint ({selection_in_words(claim.compare, 'tuned models')})"

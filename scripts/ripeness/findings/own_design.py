@@ -88,13 +88,19 @@ class Design:
         return float((by_probe["error"] ** 2).sum()) ** 0.5
 
     def row_weights(self) -> list[dict[int, float]]:
-        """Give the weight of every row by side."""
+        """Give the weight of every row by side; of a change, the untouched rows count against the tuned ones."""
         found: list[dict[int, float]] = [{} for _ in self.sides]
         for place, column in enumerate(["ids", "ids_against"][: len(self.sides)]):
             sign = 1 if place == 0 else -1
             for ids, weight in self.cells.select(column, "weight").iter_rows():
                 for number in ids:
                     found[place][number] = found[place].get(number, 0.0) + sign * weight / len(ids)
+        for own, side in zip(found, self.sides, strict=True):
+            if "base_ids" not in side.rows.columns:
+                continue
+            for number, before in side.rows.select("id", "base_ids").iter_rows():
+                for untouched in before if number in own else ():
+                    own[untouched] = own.get(untouched, 0.0) - own[number] / len(before)
         return found
 
 

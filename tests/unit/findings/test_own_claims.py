@@ -11,6 +11,8 @@ from planted import QUICK, World, as_items, limits, simulate, tables_of, without
 import judge_claims
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.own_claims import own_findings
+from ripeness.findings.own_design import design_of
+from ripeness.findings.own_rows import source_of
 from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.register import all_findings
 from ripeness.findings.study_tables import Tables
@@ -95,6 +97,16 @@ def test_the_effect_is_the_mean_over_matched_pairs_worked_out_by_hand():
     place = np.log([1000.0 * 4**k for k in range(1, 6)])
     line = np.polyfit(place, change.mean(axis=0)[1:], 1)[0] * np.ptp(place)
     assert judged(compare=FULL, of="change").effect == pytest.approx(line)
+
+
+def test_a_change_is_paired_with_the_untouched_checkpoint_item_by_item():
+    design = design_of(claim_of(compare=FULL, of="change"), [source_of(TABLES, "score", 0, QUICK)])
+    (weights,) = design.row_weights()
+    rows = design.sides[0].source.rows
+    values = dict(rows.select("id", "value").iter_rows())
+    assert sum(weight * values[number] for number, weight in weights.items()) == pytest.approx(design.effect)
+    asked = dict(rows.select("id", "method").iter_rows())
+    assert {asked[number] for number in weights} == {"base", "full"}
 
 
 def test_a_dataset_that_is_named_is_taken_as_it_is_and_others_are_a_sample():
