@@ -16,7 +16,7 @@ KEYS = ("series", "checkpoint", "phase", "method", "dataset", "probe", "format",
 WORDS = {"checkpoint": (FIRST, LAST), "probe": (OWN, OTHERS, ALL), "asked_in": (TRAINED,)}
 WHAT = {"probe": "probe", "asked_in": "format"}  # in messages
 FINDINGS = Path(__file__).parents[1] / "findings"  # a folder for each claim that every study tests
-RIPE = "ripe"  # the answer in findings.json
+ANSWERS = {"ripe", "indicators"}  # the entries of findings.json that are no claims
 SETTINGS = ("smallest_effect", "draws", "weights")  # the keys of `findings` that are no claims
 SMALLEST_LOSS = 0.02  # nats a token
 Selection = Mapping[str, Any]
@@ -74,7 +74,7 @@ def check_own_claims(study: Study) -> None:
 
 def check_claim(where: str, name: str, claim: Mapping[str, Any]) -> None:
     """Refuse a name that another claim has, an unknown metric, and a comparison that compares nothing."""
-    taken = {folder.parent.name.replace("_", "-") for folder in FINDINGS.glob("*/claim.py")} | {RIPE}
+    taken = {folder.parent.name.replace("_", "-") for folder in FINDINGS.glob("*/claim.py")} | ANSWERS
     if name in taken:
         raise UserError(f"{where}: {name!r} is a claim that every study tests\nhint: give your claim another name")
     if claim["metric"] not in (SCORE, *BY_NAME):

@@ -72,7 +72,7 @@ def changed(line: str) -> str:
 
 
 def test_names_that_are_taken_and_settings_misspelt_are_refused():
-    for name in ("mitigation", "gain-by-learning", "ripe"):
+    for name in ("mitigation", "gain-by-learning", "ripe", "indicators"):
         with pytest.raises(UserError, match="is a claim that every study tests\nhint: give your claim another name"):
             study_of(MINE.replace("mine:", f"{name}:"))
     with pytest.raises(UserError, match=r"(?s)findings\.smallest_effekt: 0\.05 is not.*did you mean 'smallest_effect'"):
