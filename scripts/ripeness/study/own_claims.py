@@ -7,6 +7,7 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
 from ripeness.study.grid import Study, formats_used
+from ripeness.study.schema import SCHEMA, read_schema
 from ripeness.study.scoring.metrics import BY_NAME, METRICS, TEXT
 from ripeness.study.study_config import BASE, PUBLISHED, THEORY
 
@@ -17,8 +18,7 @@ WORDS = {"checkpoint": (FIRST, LAST), "probe": (OWN, OTHERS, ALL), "asked_in": (
 WHAT = {"probe": "probe", "asked_in": "format"}  # in messages
 FINDINGS = Path(__file__).parents[1] / "findings"  # a folder for each claim that every study tests
 ANSWERS = {"ripe", "indicators"}  # the entries of findings.json that are no claims
-SETTINGS = ("smallest_effect", "draws", "weights")  # the keys of `findings` that are no claims
-SMALLEST_LOSS = 0.02  # nats a token
+SETTINGS = frozenset(read_schema(SCHEMA)["properties"]["findings"]["properties"])  # keys of `findings`, no claims
 Selection = Mapping[str, Any]
 
 
@@ -35,7 +35,7 @@ def own_claims(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def smallest_of(metric: str, findings: Mapping[str, Any]) -> float:
     """Take the smallest effect that matters from the settings for a score, else the usual one of a loss."""
     is_score = metric == SCORE or (BY_NAME[metric].lowest, BY_NAME[metric].highest) == (0, 1)
-    return float(findings["smallest_effect"]) if is_score else SMALLEST_LOSS
+    return float(findings["smallest_effect" if is_score else "smallest_loss"])
 
 
 def names_in(selection: Selection, key: str) -> list[str]:
