@@ -87,7 +87,7 @@ def judge(tables: Tables, claim: OwnClaim, settings: Settings, read: Callable[[s
     if varied is None:
         return undecided(blank, NO_ERRORS)
     datasets, n_sampled = over_sampled(design, claim)
-    both = both_of(design.effect, datasets, varied, settings)
+    both = both_of(design.effect, datasets, varied, settings, n_datasets=n_datasets(design))
     return decided_by(blank, both, design, claim, settings, n_sampled=n_sampled)
 
 
@@ -132,6 +132,12 @@ def over_sampled(design: Design, claim: OwnClaim) -> tuple[Component | None, int
     if set(tuned) & set(asked):
         return over_pairs(effects, tuned, asked, np.zeros(len(effects), int)), 2
     return over_crossed(effects, np.ones(len(effects)), compact(tuned), compact(asked)), 2
+
+
+def n_datasets(design: Design) -> int:
+    """Count the datasets that the effect is a mean over."""
+    found = design.by(design.units) if design.units else None
+    return len({name for level in design.units for name in found[level]}) if found is not None else 1
 
 
 def finding_of(design: Design, claim: OwnClaim) -> Finding:

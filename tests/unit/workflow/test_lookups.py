@@ -187,7 +187,12 @@ def test_texts_and_captions_are_the_studys():
     study = study_of(texts={"heldout": {"heldout": True}, "novel": {"path": "a/novel.txt"}}, findings={"draws": 123})
     assert texts_lookups.text_files(study, asked(text="novel")) == ["a/novel.txt"]
     assert texts_lookups.text_items(study, asked(text="novel")) == 100
-    assert json.loads(analyse.finding_settings(study, None)) == {"draws": 123, "smallest_effect": 0.02}
+    found = json.loads(analyse.finding_settings(study, None))
+    assert found == {
+        "draws": 123,
+        **dict.fromkeys(("smallest_effect", "smallest_loss"), 0.02),
+        **dict.fromkeys(("smallest_slope", "smallest_doublings"), 0.1),
+    }
     asked_after_four = {name: suite | {"shots": [4]} for name, suite in CONFIG["suites"].items() if "datasets" in suite}
     assert json.loads(analyse.finding_settings(study_of(suites=asked_after_four), None))["shots"] == 4
     settings = {key: value for key, value in study.config.items() if key != "scratch"}
