@@ -14,7 +14,7 @@ from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_
 from ripeness.calibration.truths import truths_on_losses, truths_on_scores
 from ripeness.findings.finding import Settings
 from ripeness.findings.register import all_findings
-from ripeness.findings.scores import Scores, read_scores
+from ripeness.findings.scores import Scores, Wanted, read_scores
 from ripeness.findings.study_tables import Tables
 
 FAST = Settings(draws=20, permutations=1)
@@ -89,7 +89,7 @@ def test_studies_are_what_collected_tables_hold(tmp_path):
     design = ScoreDesign(n_items=20, n_checkpoints=4, failed=0.2, is_uneven=True, n_never=1)
     drawn = draw_scores(design, np.random.default_rng(0))
     as_items(drawn).write_parquet(tmp_path / "items.parquet")
-    read = read_scores([tmp_path / "items.parquet"], FAST, tmp_path)
+    read = read_scores([tmp_path / "items.parquet"], Wanted(), tmp_path)
     assert read.checkpoints == drawn.checkpoints
     for key, block in drawn.blocks.items():
         order = [block.rows.index(row) for row in read.blocks[key].rows]
