@@ -1,6 +1,7 @@
 """Findings on tables without items: numbers worked out by hand, and the numbers of a paper from its rounded rows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,13 +53,15 @@ def small(folder, *, se: str = "") -> list[str]:
     return lines
 
 
-def findings_on(folder, name: str, *, findings: dict | None = None, acknowledge=(), **published) -> dict:
+def findings_on(
+    folder, name: str, *, findings: dict | None = None, acknowledge=(), min_checkpoints: int = 4, **published
+) -> dict:
     published = {"tables": [str(folder / name)]} | published
     config = NOTHING_RUNS | {"study": "p", "findings": findings or {}, "published": published}
     config |= {"audit": {"acknowledge": dict.fromkeys(acknowledge, "it is so")}}
     study = Study(config, {}, {}, {})
     lines = read_published([folder / name], published.get("tokens_per_step"))
-    settings = settings_from(json.loads(finding_settings(study, None)))
+    settings = replace(settings_from(json.loads(finding_settings(study, None))), min_checkpoints=min_checkpoints)
     found = all_findings(Tables.of(measurements=measurements_of(lines, published, "p")), settings)
     json.dumps([one.details for one in found], allow_nan=False)
     return {one.id: one for one in found}
@@ -142,7 +145,7 @@ def test_standard_errors_decide_only_where_the_config_names_the_groups(tmp_path)
     small(tmp_path, se="0.01")
     few = findings_on(tmp_path, "small.csv", tokens_per_step=1000, **GROUPS)["gain-by-learning"]
     assert few.verdict == "undecided" and few.statement.startswith("Cannot be decided: 3 checkpoints are too few (at")
-    enough = {"tokens_per_step": 1000, "findings": {"min_checkpoints": 3}}
+    enough = {"tokens_per_step": 1000, "min_checkpoints": 3}
     given = findings_on(tmp_path, "small.csv", **enough, **GROUPS)["gain-by-learning"]
     assert (given.effect, given.low) == (few.effect, few.low)
     assert "no tuning seeds are named" in given.covers
@@ -185,7 +188,7 @@ def test_untouched_curves_with_errors_are_sorted_and_decided(tmp_path):
     assert finding.p_value == max(part["p_value"] for part in finding.parts)
     assert any("1 of 4 trajectories lack standard errors" in caveat for caveat in finding.caveats)
     # the first row may be late: the words say where it stands, and which floor is not known
-    assert "1 above the floor from the first checkpoint on (bare 0.90 against 0.25, first measured at 1 tokens)" in (
+    assert "1 is above the floor from the first checkpoint on (bare 0.90 against 0.25, first measured at 1 tokens)" in (
         finding.statement
     )
     assert any(caveat.startswith("High already in the first row of the table: bare; ") for caveat in finding.caveats)
@@ -334,7 +337,7 @@ def test_probes_that_the_number_of_shots_leaves_out_are_named_with_the_key(tmp_p
             lines += [f"s,c{k},{10**k},{dataset},{shots},{probe},acc,{level},0.01,0.25" for dataset in ("", probe)]
     (tmp_path / "t.csv").write_text("\n".join([header, *lines]) + "\n")
     given = findings_on(tmp_path, "t.csv", shots=4)["gain-by-learning"]
-    assert "every dataset is not learned (early)" in given.statement
+    assert "every dataset is in the group 'not learned' (early)" in given.statement
     assert "`published.shots` leaves out late: tuned models have rows at 0 shots only." in given.statement
     assert any(caveat.startswith("`published.shots` leaves out late") for caveat in given.caveats)
     free = findings_on(tmp_path, "t.csv")["gain-by-learning"]

@@ -68,7 +68,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     drawn = difference_drawn(main, settings)
     if drawn is None:
         kinds = [kind for kind, names in classed(main).items() if names]
-        tuned = f"every dataset is {kinds[0]}" if len(kinds) == 1 else "no model was tuned"
+        tuned = f"every dataset is in the class {kinds[0]!r}" if len(kinds) == 1 else "no model was tuned"
         return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
     caveats = [
         *shared_caveats(scores, main.rows, settings),

@@ -91,7 +91,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if len(means) < 2:
         only = next(iter(means), None)
         probes = listed(sorted(set(main["probe"])))
-        what = f"every dataset is {only} ({probes})" if only else "no dataset is in a group"
+        what = f"every dataset is in the group {only!r} ({probes})" if only else "no dataset is in a group"
         return undecided(finding, f"at the later checkpoints {what}, which leaves nothing to compare")
     most = gains.group_by("series").agg(n=pl.col("checkpoint").n_unique())["n"].max()
     return on_enough(judged_gain(finding, means, main, settings), int(as_number(most)), settings)

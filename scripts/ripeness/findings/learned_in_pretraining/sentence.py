@@ -37,7 +37,8 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
             for name, row in zip(names.get(kind, []), found, strict=True)
         ]
         if found or kind in ("learned", "never"):
-            parts.append(f"{len(found)} {words}" + (f" ({listed(scored)})" if found else ""))
+            verb = "is" if len(found) == 1 else "are"
+            parts.append(f"{len(found)} {verb} {words}" + (f" ({listed(scored)})" if found else ""))
     n = n_datasets(rows)
     several = f"{n} dataset{'' if n == 1 else 's'}"
     of = several if len(rows) == n else f"{len(rows)} trajectories of {several}"
