@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.runtime.errors import UserError
 from ripeness.study.own_claims import (
     ALL,
     FIRST,
@@ -24,6 +25,7 @@ from ripeness.study.own_claims import (
 from ripeness.study.study_config import BASE
 
 OF_TUNING = {"dataset", "format", "method", "seed"}  # what an untouched checkpoint does not have
+WRITTEN_OUT = ("claim", "compare", "metric", "of", "smallest", "direction", "expects")
 LEVELS = ("series", "point", "dataset", "probe", "format", "asked_in", "method", "seed")
 
 
@@ -46,8 +48,13 @@ class OwnClaim:
     @classmethod
     def of_settings(cls, name: str, settings: Mapping[str, Any], written: str = "") -> "OwnClaim":
         """Make a claim of its settings in a study's config."""
+        if missing := [key for key in WRITTEN_OUT if key not in settings]:
+            raise UserError(
+                f"claim {name!r} has no {', '.join(missing)}\n"
+                f"hint: a study file fills in what it leaves out; by hand give all of {', '.join(WRITTEN_OUT)}"
+            )
         against = inherited(settings) if "against" in settings else None
-        kept = {key: settings[key] for key in ("claim", "compare", "metric", "of", "smallest", "direction", "expects")}
+        kept = {key: settings[key] for key in WRITTEN_OUT}
         named = settings.get("against", {})
         return cls(name=name, against=against, written=written, named_against=named, **kept)
 

@@ -10,7 +10,7 @@ from planted import QUICK, World, as_items, limits, simulate, tables_of, without
 
 import judge_claims
 from ripeness.findings.deciding import adjusted
-from ripeness.findings.own_claims import own_findings
+from ripeness.findings.own_claims import own_findings, read_own_claims
 from ripeness.findings.own_design import design_of
 from ripeness.findings.own_rows import source_of
 from ripeness.findings.own_selection import OwnClaim
@@ -192,3 +192,8 @@ def test_published_tables_are_compared_by_their_standard_errors_and_their_datase
     assert "no standard errors" in judged(bare, compare=FULL | {"dataset": "a"}, against=BASE).statement
     with pytest.raises(UserError, match=r"mine\.compare\.method: no model tuned by 'lroa'; known are base, full"):
         judged(tables, compare={"method": "lroa"}, against=BASE)
+
+
+def test_a_claim_given_by_hand_that_lacks_a_setting_is_refused_with_all_of_them():
+    with pytest.raises(UserError, match=r"claim 'mine' has no of, smallest, direction, expects\nhint: .* give all of"):
+        read_own_claims({"mine": {"claim": "x", "compare": {"method": "full"}, "metric": "score"}}, None)
