@@ -76,6 +76,7 @@ def test_a_python_that_is_not_on_the_node_is_said(workflow, cluster, tmp_path):
     assert len(re.findall(said, workflow.said)) == 1, workflow.said
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("where", ["to all", "where Snakemake runs"])
 def test_files_that_show_up_late_are_waited_for(workflow, cluster, where):
     folder, later = (

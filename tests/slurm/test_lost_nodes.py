@@ -5,7 +5,7 @@ import re
 import pytest
 from waiting import wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 # Each copy says who it is, and ends once it may: the first one would fail then.
 COPIES = (
