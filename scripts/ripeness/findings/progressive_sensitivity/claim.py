@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.claim import Claim
@@ -141,6 +140,7 @@ def doublings(values: np.ndarray) -> np.ndarray:
 
 def trend_of(curves: Sequence[Curve], errors: Mapping[tuple, np.ndarray], settings: Settings) -> Trend:
     """Estimate the mean slope of curves, and the rank trend of the mean curve."""
+    from scipy import stats  # not at the top: a study without models needs none of it
 
     def relative(curve: Curve) -> np.ndarray:
         return np.nan_to_num(errors[identity(curve)]) / curve.mean / np.log(2)
