@@ -42,7 +42,6 @@ def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_pa
     assert (study.folder / target).is_dir()
 
 
-@pytest.mark.release
 @pytest.mark.parametrize("option", ["-np", "--dry-run"])
 def test_a_dry_run_of_a_finished_study_shows_the_plan_and_no_verdicts(finished, option):
     text = (finished.folder / "cut.yaml").read_text().replace("seeds: [1]", "seeds: [1, 2]")
