@@ -44,8 +44,8 @@ def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_pa
 
 @pytest.mark.parametrize("option", ["-np", "--dry-run"])
 def test_a_dry_run_of_a_finished_study_shows_the_plan_and_no_verdicts(finished, option):
-    text = (finished.folder / "cut.yaml").read_text().replace("seeds: [1]", "seeds: [1, 2]")
-    (finished.folder / "more.yaml").write_text(text)
+    more = yaml.safe_load((finished.folder / "cut.yaml").read_text()) | {"seeds": [1, 2]}
+    (finished.folder / "more.yaml").write_text(yaml.safe_dump(more))
     command = [sys.executable, "scripts/run_study.py", "--study", "more.yaml", "--cores", "1", "--", option]
     run = subprocess.run(
         command, cwd=finished.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
