@@ -1,4 +1,4 @@
-"""How often intervals of indicators hold the truth, and how often one that tells nothing is told from chance.
+"""How often intervals of indicators hold the truth, and how often one that tells nothing seems to tell something.
 
 Simulated: checkpoints whose quality all datasets share in part, an indicator, and scores with noise on eight halvings
 of the items. The truth is the mean over all studies that are simulated. Its own standard error is 0.7 % near 95 %.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stands for every program: makes what it is told to write, with nothing in it.
+# Stands for every program: makes the files that its options name, with nothing in them.
 for word; do
     case $word in results/*)
         [ -e "$word" ] || case ${word##*/} in

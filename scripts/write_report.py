@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import vl_convert
 
+from ripeness.report import finding_rows
 from ripeness.report import page as report
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
@@ -84,9 +85,9 @@ def main(argv: list[str] | None = None) -> None:
     context = {
         "title": provenance["study"]["title"],
         **study,
-        **report.findings_of([entry for entry in entries if "answers" not in entry]),
-        "answers": report.answers_of(entries),
-        "told": report.told_of(entries),
+        **finding_rows.findings_of([entry for entry in entries if "answers" not in entry]),
+        "answers": finding_rows.answers_of(entries),
+        "told": finding_rows.told_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

@@ -5,18 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.stats.contingency_tables import mcnemar
 
-statsmodels = pytest.importorskip("statsmodels", reason="statsmodels is not installed; it is in requirements-dev.lock")
-
-from statsmodels.regression.mixed_linear_model import MixedLM  # noqa: E402
-from statsmodels.stats.contingency_tables import mcnemar  # noqa: E402
-
-from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table  # noqa: E402
-from ripeness.findings.finding import Settings  # noqa: E402
-from ripeness.findings.gain_by_learning.claim import CLAIM  # noqa: E402
-from ripeness.findings.pairs import changes, weights_of  # noqa: E402
-from ripeness.findings.study_tables import Tables  # noqa: E402
-from ripeness.stats.resampling import estimate, weighted_means  # noqa: E402
+from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
+from ripeness.findings.finding import Settings
+from ripeness.findings.gain_by_learning.claim import CLAIM
+from ripeness.findings.pairs import changes, weights_of
+from ripeness.findings.study_tables import Tables
+from ripeness.stats.resampling import estimate, weighted_means
 
 EIGHT = ScoreDesign(n_learned=4, n_never=4, n_generation=0, n_items=200, n_seeds=2, gain_gap=0.05, format_level=0.0)
 

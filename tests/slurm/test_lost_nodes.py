@@ -32,7 +32,7 @@ def begin_again_now(workflow, cluster):
 
 @pytest.fixture
 def copies(workflow):
-    """Give the workflow with a job whose copies are told apart."""
+    """Give the workflow with a job whose copies can be distinguished."""
     snakefile = workflow.folder / "Snakefile"
     snakefile.write_text(re.sub(r"shell: .*", f'shell: "{COPIES}"', snakefile.read_text()))
     workflow.start()

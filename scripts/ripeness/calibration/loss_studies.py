@@ -41,7 +41,7 @@ class LossDesign:
     n_pairs: int = 1  # decayed twins, of the last checkpoints
     noise_slope: float = 0.0
     rise: float = 0.0  # from the best checkpoint to the last, after a change of fixed size
-    fall: float = 0.0  # from the first checkpoint to the last, beside
+    fall: float = 0.0  # from the first checkpoint to the last, added to the rest
     chosen: str = "middle"  # rate: "middle", "helps" (the highest at first, the lowest at last) or "random"
     moves: float = 0.0
     decay: float = 0.0  # doublings of what noise adds to a decayed twin

@@ -23,7 +23,7 @@ class Truth:
     """What is true of one claim.
 
     `effects` by words that "part; unit" of a finding contains, the first that fits ("" fits all); `right` are the
-    verdicts that are true beside "undecided", which never is false.
+    verdicts that are true besides "undecided", which never is false.
     """
 
     effects: Mapping[str, float]

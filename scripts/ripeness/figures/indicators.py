@@ -40,7 +40,7 @@ def of_quantity(answer: dict, name: str, row: str, none: float, smallest: float,
 
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart:
-    """Draw intervals, an indicator a line: the share of pairs beside the points lost."""
+    """Draw intervals, an indicator a line: the share of pairs next to the points lost."""
     mean, pairs, lost = pl.col("value").mean(), frame.filter(row=PAIRS), frame.filter(row=LOST)
     ranked = pairs.group_by("indicator").agg(mean, last=(pl.col("says") == MOST).any())
     order = ranked.sort("last", "value", "indicator", descending=[False, True, False])["indicator"].to_list()

@@ -17,7 +17,7 @@ def over_seeds(values: np.ndarray, settings: Settings) -> Estimate:
     """Average over seeds with Student's interval; no interval for a single seed."""
     n = len(values)
     if n < 2 or np.isnan(values).any():
-        return Estimate(float(np.mean(values)), *[np.nan] * 6)
+        return Estimate(float(np.mean(values)), *[np.nan] * 4)
     error = float(np.std(values, ddof=1) / np.sqrt(n))
     return with_interval(float(np.mean(values)), error, df=n - 1, confidence=settings.confidence)
 

@@ -25,10 +25,3 @@ def over_runs(values: Mapping[str, Sequence[float]], *, confidence: float) -> Es
     else:
         return None
     return with_interval(float(means.mean()), se, df=df, confidence=confidence)
-
-
-def covers_runs(n_runs: int, n_repeats: int, repeats: str) -> str:
-    """Say in words what such an interval covers."""
-    if n_runs >= MIN_RUNS:
-        return f"{n_runs} pre-training runs"
-    return f"{n_repeats} {repeats}; the pre-training run is taken as it is"

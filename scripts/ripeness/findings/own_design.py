@@ -76,7 +76,7 @@ class Design:
     def standard_error(self) -> float | None:
         """Compute the standard error of the effect where there are no items; None where one is not known.
 
-        Models that are compared are taken as independent, and cells that share a probe as wholly dependent, since they
+        Models that are compared are taken as independent, and cells that share a probe as fully dependent, since they
         share items: both are the wider choice.
         """
         against = pl.col("se_against") if "se_against" in self.cells.columns else pl.lit(0.0)

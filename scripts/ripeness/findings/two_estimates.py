@@ -73,7 +73,7 @@ def why_not(both: Both, too_few: str, *, is_tuned: bool = True) -> str:
 
 
 def with_both(finding: Finding, both: Both, settings: Settings, *, too_few: str, is_tuned: bool = True) -> Finding:
-    """Let the estimate on datasets like these decide the claim, and keep the other one beside it."""
+    """Let the estimate on datasets like these decide the claim, and keep the other one too."""
     part = Part(both.shown, settings.smallest_effect, spread=spread_of(both, finding, settings))
     finding = with_parts(replace(finding, on_these=numbers(both.on_these)), ((part,),), settings)
     finding = replace(finding, caveats=(*finding.caveats, *correlation_caveats(both.sources)))

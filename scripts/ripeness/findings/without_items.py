@@ -26,7 +26,7 @@ PAIR = [*PLACE, "dataset", "probe", "probe_kind", "is_own"]
 def estimated(effect: float, se: float, settings: Settings) -> Estimate:
     """Give an effect the normal interval of its standard error; NaN where that is not known."""
     if np.isnan(se):
-        return Estimate(effect, *[np.nan] * 6)
+        return Estimate(effect, *[np.nan] * 4)
     return with_interval(effect, se, df=MANY, confidence=settings.confidence)
 
 

@@ -208,13 +208,3 @@ def own_and_shared(
     free = (n - 1) * float(np.trace(left_by_curve(place) @ noise))
     own = float((apart**2).sum()) / free / n * float(weights @ noise @ weights)
     return Component(own, (n - 1) * whole.df), Component(max(whole.variance - own, 0.0), whole.df)
-
-
-def pooled_repeats(values: Sequence[np.ndarray]) -> Component | None:
-    """Pool the variance of one repeat over `values`, arrays of repeats of the same thing; None without two repeats.
-
-    Where one dataset has one seed, the others tell how much seeds differ (a one-way analysis of variance).
-    """
-    several = [np.asarray(own, float) for own in values if len(own) > 1]
-    df = sum(len(own) - 1 for own in several)
-    return Component(float(sum(((own - own.mean()) ** 2).sum() for own in several)) / df, df) if df else None

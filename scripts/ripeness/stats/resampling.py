@@ -11,22 +11,19 @@ import numpy as np
 from scipy import special
 
 from ripeness.stats.random_levels import Component, combined
-from ripeness.stats.verdicts import POWER
 
 AT_ONCE = 200_000  # numbers of a matrix that is made and used up part by part
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An effect with its t interval; `mde` is the effect that 80 % of such studies would tell from none."""
+    """An effect with its t interval."""
 
     effect: float
     low: float
     high: float
     se: float
     df: float
-    mde: float
-    p_value: float
 
     def p_above(self, limit: float) -> float:
         """Compute the one-sided p of the claim that the effect is above a limit, on Student's t."""
@@ -151,7 +148,7 @@ def estimate(replicates: np.ndarray, *, n_items: int, confidence: float, above: 
     """
     effect = float(replicates[0])
     if np.isnan(effect):
-        return Estimate(*[np.nan] * 7)
+        return Estimate(*[np.nan] * 5)
     levels = components_above(above, len(replicates) - 1) if above else []
     whole = combined([item_component(replicates, n_items), *(level for level in levels if level)])
     return with_interval(effect, whole.variance**0.5, df=whole.df, confidence=confidence)
@@ -207,10 +204,8 @@ def moved_by(above: Above, inside: np.ndarray, member: np.ndarray, draws: int) -
 def with_interval(effect: float, se: float, *, df: float, confidence: float) -> Estimate:
     """Make a t interval around an effect of standard error `se` on `df` degrees of freedom."""
     quantile = float(special.stdtrit(df, (1 + confidence) / 2))
-    detectable = (quantile + float(special.stdtrit(df, POWER))) * se
-    p_value = float(2 * special.stdtr(df, -abs(effect) / se)) if se > 0 else float(effect == 0)
     low, high = effect - quantile * se, effect + quantile * se
-    return Estimate(effect, float(low), float(high), float(se), float(df), float(detectable), p_value)
+    return Estimate(effect, float(low), float(high), float(se), float(df))
 
 
 def format_variance(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ def describe(error: ValidationError, schema_name: str) -> str:
         more = "hint: YAML reads 1e-3 and 1.0e3 as text; write 1.0e-3, 1000 or 1.0e+3, without quotes"
         if re.fullmatch(r"[+-]?\d+(\.\d+)?", error.instance):
             more = "hint: a number in quotes is text; write it without quotes"
-    if error.validator == "type" and (known := beside(error)):
+    if error.validator == "type" and (known := known_keys(error)):
         near = hint(error.absolute_path[-1], known, otherwise=more.removeprefix("hint: "))
         return f"{where}: {value} is not {TYPES['object']}; keys that are none are {', '.join(known)}\n{near}"
     if error.validator == "type":
@@ -164,7 +164,7 @@ def describe(error: ValidationError, schema_name: str) -> str:
     return f"{where}: {cut(error.message)}\n{more}"
 
 
-def beside(error: ValidationError) -> list[str]:
+def known_keys(error: ValidationError) -> list[str]:
     """List the keys that a place knows, where a key that it does not know should hold an object and does not."""
     path, schema = list(error.absolute_schema_path), read_schema(SCHEMA)
     if "additionalProperties" not in path or error.validator_value != "object":

@@ -12,6 +12,7 @@ from drawn import MEASURED as FIGURES
 from synthetic import TOLD
 
 import write_report
+from ripeness.report import finding_rows
 from ripeness.report import page as report
 from ripeness.runtime.errors import UserError
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
@@ -101,9 +102,10 @@ def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
 
 def test_answers_are_found_by_their_id_whichever_are_there():
     ripe = {"id": "ripe", "statement": "Tune it.", "confidence": 0.95, "answers": []}
-    assert report.answers_of([TOLD]) is None and report.told_of([ripe]) is None
+    assert finding_rows.answers_of([TOLD]) is None and finding_rows.told_of([ripe]) is None
     assert (
-        report.answers_of([TOLD, ripe])["statement"] == "Tune it." and report.told_of([ripe, TOLD])["method"] == "full"
+        finding_rows.answers_of([TOLD, ripe])["statement"] == "Tune it."
+        and finding_rows.told_of([ripe, TOLD])["method"] == "full"
     )
     lacking = {
         "last_is_worse_by": 0.1,
@@ -113,7 +115,7 @@ def test_answers_are_found_by_their_id_whichever_are_there():
         "checkpoint": "a",
         "lacks": "x",
     }
-    assert report.answers_of([ripe | {"answers": [lacking]}])["is_published"]
+    assert finding_rows.answers_of([ripe | {"answers": [lacking]}])["is_published"]
 
 
 def test_a_caveat_that_all_findings_share_is_said_once(page):
@@ -235,7 +237,7 @@ def test_captions_cannot_include_files_or_raw_html(tmp_path):
 def test_unknown_verdict_is_an_error():
     known = "supported, too small to matter, reversed, undecided"
     with pytest.raises(UserError, match=f"(?s)unknown verdict 'perhaps'.*{known}\n.*hint: "):
-        report.finding_row({"id": "x", "verdict": "perhaps"})
+        finding_rows.finding_row({"id": "x", "verdict": "perhaps"})
 
 
 def test_folder_without_figures_is_an_error(tmp_path):
@@ -244,11 +246,13 @@ def test_folder_without_figures_is_an_error(tmp_path):
 
 
 def test_interval_is_placed_around_zero_in_the_middle():
-    row = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
+    row = finding_rows.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
     scale = row["scale"]
     assert scale["effect"] == scale["zone_low"] == scale["zone_high"] == 50
     assert scale["low"] == scale["decided_low"] == pytest.approx(100 - scale["high"])
     ends = {"decided_low": -0.2, "decided_high": 0.2, "decided_confidence": 0.99, "smallest": 0.1, "confidence": 0.95}
-    wider = report.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends)
+    wider = finding_rows.finding_row(
+        {"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends
+    )
     assert wider["decided"] == "−0.20 to +0.20 (99 %)"
     assert wider["scale"]["decided_low"] < wider["scale"]["low"] == pytest.approx(wider["scale"]["zone_low"])

@@ -18,7 +18,6 @@ from ripeness.stats.random_levels import (
     over_pairs,
     over_units,
     own_and_shared,
-    pooled_repeats,
 )
 
 N = 400
@@ -227,14 +226,6 @@ def test_datasets_with_shared_checkpoints_cover(shared):
         return values.mean(), combined([means, found[1]])
 
     assert 92 <= coverage(draw, seed=7) <= 98
-
-
-def test_repeats_are_pooled_over_what_has_them():
-    repeats = [np.array([0.1, 0.3]), np.array([0.5]), np.array([0.2, 0.2, 0.5])]
-    part = pooled_repeats(repeats)
-    assert part is not None
-    assert part == pytest.approx(Component((0.02 + 0.06) / 3, 3))
-    assert pooled_repeats([np.array([0.5]), np.array([0.1])]) is None
 
 
 def test_no_variance_keeps_the_fewest_degrees_of_freedom():

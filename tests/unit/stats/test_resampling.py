@@ -20,6 +20,7 @@ from ripeness.stats.resampling import (
     spread,
     weighted_means,
 )
+from ripeness.stats.verdicts import EFFECT, Part
 
 
 def rng(seed=0):
@@ -120,7 +121,8 @@ def test_items_that_all_agree_leave_an_interval_of_some_width():
 
 
 def test_the_smallest_detectable_effect_is_found_in_four_of_five_studies():
-    size = np.mean([contrast(rng(seed).standard_normal((1, 100))).mde for seed in range(900, 920)])
+    drawn = [contrast(rng(seed).standard_normal((1, 100))) for seed in range(900, 920)]
+    size = np.mean([Part(one, 0.0, EFFECT).detectable(0.05) for one in drawn])
     found = [contrast(size + rng(seed).standard_normal((1, 100)), seed=seed).low > 0 for seed in range(300)]
     assert 0.72 <= np.mean(found) <= 0.88
 

@@ -109,7 +109,7 @@ def share(row: dict) -> str:
 
 
 def costs(row: dict) -> str:
-    """Say what one loses who picks by an indicator, beside one who picks blindly."""
+    """Say what one loses who picks by an indicator, and what one who picks blindly loses."""
     low, high = 100 * row["regret_low"], 100 * row["regret_high"]
     return (
         f"Picking the checkpoint by {row['indicator']} loses {100 * row['regret']:.1f} points [{low:.1f}, {high:.1f}] "

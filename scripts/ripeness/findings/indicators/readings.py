@@ -1,4 +1,4 @@
-"""What is known of untouched checkpoints, beside the scores of the same checkpoints after tuning."""
+"""What is known of untouched checkpoints, with the scores of the same checkpoints after tuning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -116,7 +116,7 @@ def class_of(curve: Curve, scatter: Component | None, n_curves: int, settings: S
         whole = combined(parts)
         return with_interval(float(draws[0]), whole.variance**0.5, df=whole.df, confidence=confidence)
 
-    least = 0.0 if curve.is_floor_known else curve.floor  # what may be above the floor beside what is
+    least = 0.0 if curve.is_floor_known else curve.floor  # more may be above the floor than what was measured to be
     last = judged(curve.mean("last"), curve.weights("last"))
     later = judged(curve.mean("later"), curve.weights("later"))
     most = [judged(curve.mean(part) + least, curve.weights(part)) for part in ("last", "later")]

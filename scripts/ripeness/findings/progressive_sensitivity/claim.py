@@ -45,7 +45,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     """Estimate by how much the loss increase grows with tokens, by normalisation, the mean over scales and texts.
 
     The slope is in doublings of the increase for a doubling of tokens; its error is that of a regression over
-    checkpoints, which are a sample. The rank trend of the mean curve stands beside it, with its exact p.
+    checkpoints, which are a sample. The rank trend of the mean curve stands next to it, with its exact p.
     """
     sensitivity = tables.sensitivity
     curves = [] if sensitivity is None else noise_increases(sensitivity, settings)

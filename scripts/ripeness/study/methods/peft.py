@@ -50,7 +50,7 @@ REFUSED = {
     "LILY": ("peft does not merge it", ""),
     "POLY": ("it wants to know the task of each example", ""),
     "PVERA": ("it draws noise, which sequences that are read together would share", "type: VERA"),
-    "SHADOW": ("it is a second model beside the first, and peft does not merge it", ""),
+    "SHADOW": ("it is a second model next to the first, and peft does not merge it", ""),
     "XLORA": ("it mixes adapters that are there already, by each token", ""),
 }
 

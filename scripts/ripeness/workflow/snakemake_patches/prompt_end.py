@@ -8,7 +8,7 @@ from ripeness.workflow.snakemake_patches.patch import Patch
 
 
 def end_promptly(workflow: Any, logs: Path) -> None:
-    """Take in SIGTERM beside the main thread.
+    """Take in SIGTERM outside the main thread.
 
     Python handles a signal in the main thread, in the midst of what that does. Snakemake's handler takes the
     scheduler's lock, which the main thread holds while it waits for files that show up late: it then waits for itself,

@@ -1,0 +1,123 @@
+"""Findings, and the answers that come with them, as rows that the template lays out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from ripeness.findings.indicators.answer import ID as INDICATORS
+from ripeness.findings.ripe import ID as RIPE
+from ripeness.report.robust_line import robust_line
+from ripeness.runtime.errors import UserError
+from ripeness.runtime.wording import deciding_interval, what_it_takes
+from ripeness.stats.verdicts import VERDICTS
+
+
+def signed(value: float | None) -> str:
+    """Write a number with its sign and two digits, or a dash for none."""
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def scale_of(finding: Mapping[str, Any]) -> dict[str, float]:
+    """Place an interval on a scale from 0 to 100: the effect, both intervals, and the effects too small to matter."""
+    smallest = finding.get("smallest") or 0.0
+    ends = {key: finding.get(f"decided_{key}") for key in ("low", "high")}
+    places = {
+        "low": finding["low"],
+        "effect": finding["effect"],
+        "high": finding["high"],
+        "decided_low": finding["low"] if ends["low"] is None else ends["low"],
+        "decided_high": finding["high"] if ends["high"] is None else ends["high"],
+        "zone_low": -smallest,
+        "zone_high": smallest,
+    }
+    reach = max(*map(abs, places.values()), 1e-9) * 1.1
+    return {key: 50 + 50 * value / reach for key, value in places.items()}
+
+
+def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """Prepare one finding: its numbers as text, its interval as places on a scale (0 to 100)."""
+    if finding["verdict"] not in VERDICTS:
+        raise UserError(
+            f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
+            "hint: judge_claims writes findings.json; run it again"
+        )
+    low, effect, high = finding.get("low"), finding.get("effect"), finding.get("high")
+    row = dict(finding) | {
+        "text": signed(effect),
+        "badge": finding["verdict"].replace(" ", "-"),
+        "interval": None,
+        "scale": None,
+    }
+    row["parts"] = finding.get("parts") or []
+    row["decided"] = deciding_interval(finding)
+    row["robust_line"] = robust_line(finding)
+    row["what_it_takes"] = what_it_takes(finding)
+    if low is not None and effect is not None and high is not None:
+        row["interval"] = f"{signed(low)} to {signed(high)}"
+        row["scale"] = scale_of(finding)
+    counts = ((finding.get(f"n_{noun}s"), noun) for noun in ("checkpoint", "seed", "item"))
+    row["counts"] = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
+    columns = dict.fromkeys(key for detail in finding.get("details") or [] for key in detail)
+    row["columns"] = list(columns)
+    return row
+
+
+def findings_of(findings: list[dict]) -> dict[str, list]:
+    """Prepare all findings, those without a number last; a caveat that most of them share is said once."""
+    counted = Counter(caveat for finding in findings for caveat in set(finding.get("caveats") or []))
+    shared = [caveat for caveat, count in counted.items() if count > max(1, len(findings) / 2)]
+    rows = [finding_row(finding) for finding in sorted(findings, key=lambda one: one.get("effect") is None)]
+    for row in rows:
+        row["own_caveats"] = [caveat for caveat in row.get("caveats") or [] if caveat not in shared]
+    return {"findings": rows, "shared_caveats": sorted(shared)}
+
+
+def answers_of(entries: list[dict]) -> dict[str, Any] | None:
+    """Prepare the answer to which checkpoint is ripe: its sentence, and a row for every dataset and method.
+
+    None where the findings have no such entry, as those of simulated networks.
+    """
+    entry = next((one for one in entries if one["id"] == RIPE), None)
+    if entry is None:
+        return None
+    rows = []
+    for one in entry["answers"]:
+        worse = one["last_is_worse_by"]
+        is_open = worse is None or one["low"] is None or one["high"] is None
+        rows.append(
+            one
+            | {
+                "tied": ", ".join(name for name in one["may_be_best"] if name != one["checkpoint"]) or "none",
+                "worse": signed(worse) if worse is not None else "–",
+                "interval": "–" if is_open else f"{signed(one['low'])} to {signed(one['high'])}",
+            }
+        )
+    is_published = any(one.get("lacks") for one in entry["answers"])
+    found = {name: entry[name] for name in ("statement", "confidence")}
+    return found | {"rows": rows, "is_published": is_published}
+
+
+def told_of(entries: list[dict]) -> dict[str, Any] | None:
+    """Prepare the answer to what would have told before tuning: a row of text for every indicator; None without one."""
+    entry = next((one for one in entries if one["id"] == INDICATORS), None)
+    if entry is None:
+        return None
+    rows = [
+        one
+        | {
+            "pairs": within(one, "accuracy", 100, ".0f"),
+            "late": f"{100 * one['late_accuracy']:.0f}",
+            "tau": within(one, "tau", 1, ".2f"),
+            "lost": within(one, "regret", 100, ".1f"),
+            "price": "–" if one["cost"] is None else f"{100 * one['cost']:.2g} %",
+        }
+        for one in entry["answers"]
+    ]
+    return {name: entry[name] for name in ("statement", "caveats", "method", "confidence")} | {"rows": rows}
+
+
+def within(row: Mapping[str, Any], name: str, factor: float, digits: str) -> str:
+    """Write a number with its interval: 89 [65, 100]."""
+    keys = (name, f"{name}_low", f"{name}_high")
+    value, low, high = (f"{factor * row[key]:{digits}}".replace("-", "−") for key in keys)
+    return f"{value} [{low}, {high}]"
