@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
+from ripeness.stats.noncentral_t import chance_below, shift_above
+
 POWER = 0.8  # of the smallest detectable effect
-FARTHEST = 35.0  # standard errors; beyond, noncentral t is 0 or 1 and cannot be computed
 SUPPORTED, TOO_SMALL, REVERSED, UNDECIDED = VERDICTS = ("supported", "too small to matter", "reversed", "undecided")
 EFFECT, NO_EFFECT, NO_HARM = EXPECTED = ("effect", "no effect", "no harm")
 
@@ -121,7 +122,7 @@ class Part:
         se, df = self.result.se, self.result.df
         if self.expects != EFFECT or not se > 0 or not self.may_hold:
             return None
-        effect = float(self.smallest + special.nctdtrinc(df, 1 - POWER, quantile(df, level / self.tries)) * se)
+        effect = self.smallest + shift_above(quantile(df, level / self.tries), df=df, power=POWER) * se
         return effect if effect <= self.bounds[1] else None
 
     def power_at_zero(self, level: float) -> float | None:
@@ -129,7 +130,7 @@ class Part:
         se, df = self.result.se, self.result.df
         if self.expects == EFFECT or not se > 0 or not self.may_hold:
             return None
-        below = 1 - float(special.nctdtr(df, self.smallest / se, quantile(df, level / self.tries)))
+        below = 1 - chance_below(quantile(df, level / self.tries), df=df, shift=self.smallest / se)
         return below if self.expects == NO_HARM else max(0.0, 2 * below - 1)
 
 
@@ -141,12 +142,10 @@ def chances_of(part: Part, level: float, *, se: float, df: float) -> tuple[float
     effect, smallest, reach = part.result.effect, part.smallest, quantile(df, level / part.tries)
 
     def below(limit: float) -> float:
-        shift = float(np.clip((effect - limit) / max(se, 1e-12), -FARTHEST, FARTHEST))
-        return float(special.nctdtr(df, shift, -reach))
+        return chance_below(-reach, df=df, shift=(effect - limit) / max(se, 1e-12))
 
     def above(limit: float) -> float:
-        shift = float(np.clip((limit - effect) / max(se, 1e-12), -FARTHEST, FARTHEST))
-        return float(special.nctdtr(df, shift, -reach))
+        return chance_below(-reach, df=df, shift=(limit - effect) / max(se, 1e-12))
 
     small = max(0.0, below(smallest) + above(-smallest) - 1)
     support, against = {
