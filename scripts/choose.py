@@ -22,6 +22,7 @@ from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_entries, read_json
 from ripeness.storage.parquet import read_table
+from ripeness.study.own_claims import settings_alone
 from ripeness.study.study_config import PUBLISHED
 from ripeness.tables.columns import REPORTED, by_checkpoint, read_measurements
 from ripeness.tables.finished_results import FINDING
@@ -92,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def found_among(kept: pl.DataFrame, options: argparse.Namespace, study: dict) -> list[Answer]:
     """Answer for the tuned models that are kept, by their items; by published numbers where those are the study."""
-    point, settings = ["series", "checkpoint", "method"], settings_from(study["findings"])
+    point, settings = ["series", "checkpoint", "method"], settings_from(settings_alone(study["findings"]))
     is_asked = pl.col("dataset").is_in(options.datasets)
     if PUBLISHED in study:
         table = read_measurements(options.results / "tables" / "measurements.parquet").filter(REPORTED, is_asked)

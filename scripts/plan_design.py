@@ -6,6 +6,7 @@ The variance comes from a finished study (--pilot), else from stated standard de
 and four times those of the study; only designs that no cheaper one beats are listed.
 """
 
+from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from ripeness.stats.designs import (
 from ripeness.stats.larger_studies import Size, Spread
 from ripeness.study.grid import Study, plan_cells
 from ripeness.study.load import load_study
+from ripeness.study.own_claims import settings_alone
 from ripeness.study.schema import read_yaml
 from ripeness.workflow.forecast import mean_operations, operations_of, seconds_a_job
 from ripeness.workflow.operations import n_items_of, probes_of
@@ -96,6 +98,31 @@ def line(design: Design, own: Size, mark: str) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the table of designs."""
+    options = read_options(argv)
+    study = load_study(read_yaml(options.study), ROOT / "tasks")
+    settings = settings_from(settings_alone(study.config["findings"]))
+    if not options.detect > settings.smallest_effect:
+        raise UserError(
+            f"--detect: {options.detect:g} is not above the smallest that matters, {settings.smallest_effect:g}\n"
+            "hint: name a larger effect, or lower findings.smallest_effect in the study"
+        )
+    size = size_of(study)
+    spread = variance_of(options, size)
+    level, smallest = settings.level / options.claims, settings.smallest_effect
+    logs = Path("results") / study.settings.study / "logs"
+    designs = [
+        Design(other, detectable(spread, other, smallest=smallest, level=level), *cost_of(study, size, other, logs))
+        for other in sizes_around(size)
+    ]
+    print_table(designs, size, options.detect)
+    print(
+        f"detectable: the true effect at which 80 % of such studies support a claim of more than {smallest:g}, "
+        f"with {options.claims} claims tested"
+    )
+
+
+def read_options(argv: list[str] | None) -> Namespace:
+    """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
     parser.add_argument("--detect", type=float, default=0.05, help="the true effect to be found, in score")
@@ -105,51 +132,33 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--claims", type=int, default=CLAIMS, help="claims that Holm's correction counts")
     for entry in fields(Deviations):
         parser.add_argument(f"--{entry.name}-sd", type=float, default=entry.default, help="without a pilot, in score")
-    options = parser.parse_args(argv)
-    study = load_study(read_yaml(options.study), ROOT / "tasks")
-    settings = settings_from(study.config.get("findings", {}))
-    if not options.detect > settings.smallest_effect:
-        raise UserError(
-            f"--detect: {options.detect:g} is not above the smallest that matters, {settings.smallest_effect:g}\n"
-            "hint: name a larger effect, or lower findings.smallest_effect in the study"
-        )
+    return parser.parse_args(argv)
+
+
+def variance_of(options: Namespace, own: Size) -> Spread:
+    """Take the variance from a pilot, or from stated deviations, and say which."""
     deviations = {entry.name: getattr(options, f"{entry.name}_sd") for entry in fields(Deviations)}
     if options.claims < 1 or min(deviations.values()) < 0 or deviations["items"] == 0:
         raise UserError("--claims must be 1 or more, deviations 0 or more, and that of items above 0")
-    own = size_of(study)
     if options.pilot:
         spread, name = pilot_spread(options.pilot, options.claim)
         print(f"variance: that of {name} in {options.pilot}")
-    else:
-        spread = Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
-        said = ", ".join(f"{name} {value:g}" for name, value in deviations.items())
-        print(f"variance: stated standard deviations ({said}); better from a finished study: --pilot")
-    level = settings.level / options.claims
-    logs = Path("results") / study.settings.study / "logs"
-    designs = [
-        Design(
-            size,
-            detectable(spread, size, smallest=settings.smallest_effect, level=level),
-            *cost_of(study, own, size, logs),
-        )
-        for size in sizes_around(own)
-    ]
-    best = cheapest(designs, options.detect)
+        return spread
+    said = ", ".join(f"{name} {value:g}" for name, value in deviations.items())
+    print(f"variance: stated standard deviations ({said}); better from a finished study: --pilot")
+    return Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
+
+
+def print_table(designs: list[Design], own: Size, wanted: float) -> None:
+    """Print the study as it is and the designs that no cheaper one beats, the cheapest that finds an effect marked."""
+    best, now = cheapest(designs, wanted), designs[0]
     heads = "".join(f"{head:>13}" for head in ("items each", "seeds", "checkpoints", "datasets"))
     print(f"{heads}{'detectable':>12}{'jobs':>10}{'GPU hours':>12}")
-    shown = [designs[0], *[one for one in worth_showing(designs) if one != designs[0]]]
-    for one in shown:
-        print(
-            line(
-                one, own, f"cheapest that finds {options.detect:g}" if one == best else "now" if one == shown[0] else ""
-            )
-        )
+    for one in [now, *[one for one in worth_showing(designs) if one != now]]:
+        mark = f"cheapest that finds {wanted:g}" if one == best else "now" if one == now else ""
+        print(line(one, own, mark))
     if best is None:
-        print(f"no design up to four times as large in every level finds {options.detect:g}")
-    print(
-        f"detectable: the true effect at which 80 % of such studies support a claim of more than "
-        f"{settings.smallest_effect:g}, with {options.claims} claims tested"
-    )
+        print(f"no design up to four times as large in every level finds {wanted:g}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from overtrained import BRITTLE, planted
 from planted import FAST, WIDE, simulate, tables_of
 
@@ -10,6 +11,7 @@ from plan_design import main
 from ripeness.findings.register import all_findings, as_rows
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
+from ripeness.workflow.snakemake_call import ROOT
 
 
 def test_the_cheapest_design_that_finds_the_effect_is_marked(capsys):
@@ -28,6 +30,14 @@ def test_a_pilot_gives_the_variance(tmp_path, capsys):
     assert f"variance: that of format-spread in {tmp_path}" in capsys.readouterr().out
     with pytest.raises(UserError, match="known are .*format-spread"):
         main(["--pilot", str(tmp_path), "--claim", "nothing"])
+
+
+def test_a_study_with_claims_of_its_own_is_planned(tmp_path, capsys):
+    own = {"mine": {"claim": "Tuning helps.", "compare": {"method": "full"}, "against": {"method": "base"}}}
+    study = yaml.safe_load((ROOT / "config.yaml").read_text())
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | {"findings": {"smallest_effect": 0.03} | own}))
+    main(["--study", str(tmp_path / "study.yaml"), "--detect", "0.2"])
+    assert "a claim of more than 0.03" in capsys.readouterr().out
 
 
 def test_what_cannot_be_planned_is_said(tmp_path):

@@ -22,6 +22,11 @@ SETTINGS = frozenset(read_schema(SCHEMA)["properties"]["findings"]["properties"]
 Selection = Mapping[str, Any]
 
 
+def settings_alone(findings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of `findings` that are settings, without the study's own claims."""
+    return {key: value for key, value in findings.items() if key in SETTINGS}
+
+
 def own_claims(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the claims among the keys of `findings`, each with its smallest effect written out."""
     findings = config["findings"]

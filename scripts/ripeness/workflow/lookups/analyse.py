@@ -7,7 +7,7 @@ from jinja2 import Template
 
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study, datasets_tuned_on
-from ripeness.study.own_claims import SETTINGS, own_claims
+from ripeness.study.own_claims import own_claims, settings_alone
 from ripeness.study.seed_repeats import repeats
 from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
 from ripeness.study.written_claims import FILE
@@ -30,7 +30,7 @@ def finding_settings(study: Study, wildcards: Any) -> str:
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
     if published and "perhaps-one-label" in study.config.get("audit", {}).get("acknowledge", {}):
         named["is_one_label_meant"] = True
-    settings = {key: value for key, value in study.config["findings"].items() if key in SETTINGS}
+    settings = settings_alone(study.config["findings"])
     return to_script(settings | named | repeats(study.config) | ({"shots": shots} if shots else {}))
 
 
