@@ -33,6 +33,7 @@ rule judge_claims:
         settings=from_plan(lookups.analyse.finding_settings),
         claims=from_plan(lookups.analyse.claims_of_its_own),
         written=from_plan(lookups.analyse.claims_file),
+        looks=from_plan(lookups.analyse.looks_file),
     shell:
         r"""
         python "$PROGRAMS/judge_claims.py" \
@@ -44,6 +45,7 @@ rule judge_claims:
             --settings {params.settings:q} \
             --claims {params.claims:q} \
             --written {params.written:q} \
+            --looks {params.looks:q} \
             --output {output.findings:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

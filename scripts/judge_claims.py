@@ -8,6 +8,7 @@ networks, those of the theory on their tables.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ripeness.findings import looks
 from ripeness.findings.finding import Settings, settings_from
 from ripeness.findings.indicators import answer as indicators
 from ripeness.findings.indicators.skills import skills_of
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--claims", type=json_option, default={}, help="claims of the study's own by name, as JSON")
     parser.add_argument("--written", type=Path, help="claims.json, which says when these were written")
+    parser.add_argument("--looks", type=Path, help="looks.json, which keeps how often results were looked at")
     parser.add_argument("--output", required=True, type=output_file, help="findings.json")
     options = parser.parse_args(argv)
     settings = settings_from(options.settings)
@@ -54,9 +56,14 @@ def main(argv: list[str] | None = None) -> None:
     paths = {"simulated": options.simulated} if options.simulated else vars(options)
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         tables = read_tables(paths, settings, Path(folder))
+        if options.looks:
+            seen = looks.noted(options.looks, tables)
+            settings = looks.at_this_look(settings, seen, tables)
         own = read_own_claims(options.claims, options.written)
         found = as_rows(with_robustness(all_findings(tables, settings, own), tables, settings))
         found = [*answers_of(tables, settings), *found]
+        if options.looks:
+            found.append(looks.as_entry(seen, settings))
     write_json(options.output, found)
 
 

@@ -27,6 +27,7 @@ from ripeness.runtime.wording import deciding_interval, what_it_takes
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
+from ripeness.study.written_claims import LOOKS_ID
 from ripeness.tables.finished_results import check_finished, damaged_files, is_cheap
 from ripeness.workflow.result_keys import Keys
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
@@ -176,6 +177,8 @@ def main(argv: list[str] | None = None) -> None:
         print(line)
     print()
     for entry in read_json(results / "findings.json", list):
+        if entry["id"] == LOOKS_ID and len(entry["answers"]) == 1:
+            continue  # one look takes nothing from another
         print(f"{entry['statement']}\n" if "answers" in entry else verdict_line(entry))
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")

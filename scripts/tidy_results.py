@@ -11,13 +11,13 @@ from pathlib import Path
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
-from ripeness.study.written_claims import FILE
+from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.given_config import LAST
 from ripeness.workflow.result_keys import CONTENTS, KEYS, PLAN, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
 REMOVED = "removed"
-OWN = {KEYS, CONTENTS, PLAN, LAST, FILE}  # of the study's folder itself
+OWN = {KEYS, CONTENTS, PLAN, LAST, FILE, LOOKS}  # of the study's folder itself
 
 
 def not_in_plan(results: Path, plan: dict[str, list[str]]) -> list[Path]:

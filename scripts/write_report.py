@@ -12,6 +12,7 @@ from ripeness.report import page as report
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
 from ripeness.storage.parquet import read_table
+from ripeness.study.written_claims import LOOKS_ID
 from ripeness.tables.columns import AUDIT, REPORTED, SENSITIVITY, read_cells, read_measurements
 from ripeness.tables.finished_results import FINDING
 from ripeness.tables.published_rows import lacks_of
@@ -87,6 +88,7 @@ def main(argv: list[str] | None = None) -> None:
         **study,
         **finding_rows.findings_of([entry for entry in entries if "answers" not in entry]),
         "answers": finding_rows.answers_of(entries),
+        "looks": next((entry["statement"] for entry in entries if entry["id"] == LOOKS_ID), None),
         "told": finding_rows.told_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,

@@ -45,7 +45,8 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert pl.read_parquet(results / "tables/measurements.parquet").height > 400
     findings = {one["id"]: one for one in read_json(results / "findings.json")}
     assert "−61." in findings["transfer-between-types"]["statement"]
-    ripe, told = findings.pop("ripe"), findings.pop("indicators")
+    ripe, told, looks = (findings.pop(name) for name in ("ripe", "indicators", "looks"))
+    assert [(row["look"], round(row["level"], 9)) for row in looks["answers"]] == [(1, 0.04)]
     assert "tune 505000 (2.1T tokens)" in ripe["statement"] and "no validation items" in ripe["statement"]
     assert {row["indicator"] for row in told["answers"]} == {"tokens", "score, 4 shots"}
     assert done.stdout.index(ripe["statement"]) < done.stdout.index(told["statement"])

@@ -19,6 +19,8 @@ from project import PARTS
 from test_keys import program
 from test_reruns import replace
 
+from ripeness.study.written_claims import LOOKS
+
 RATES = (1e-3, 2e-3, [1e-3])
 DATASETS = ("nursery-sentiment", "nursery-summary", "nursery-mood")
 MOST_STEPS = 8
@@ -220,6 +222,9 @@ class Walk:
         fresh = Study(folder)
         shutil.copytree(self.study.folder / "scripts", folder / "scripts", dirs_exist_ok=True)
         fresh.write(self.now)
+        if (self.results / LOOKS).exists():  # claims are decided by how often results were looked at before
+            (folder / "results" / self.now["study"]).mkdir(parents=True)
+            shutil.copy(self.results / LOOKS, folder / "results" / self.now["study"])
         run = fresh.snakemake("--scheduler", "greedy")
         assert run.returncode == 0, run.stdout + run.stderr
         found = digests(folder / "results" / self.now["study"])

@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.stats.designs import as_row
 from ripeness.stats.larger_studies import Spread, more_needed
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, Outcome, Part, holm, holm_levels, outcome_of
 
+USED_UP = "all looks that were planned (`findings: {looks: ...}`) are used"
+
 
 def adjusted(found: Sequence[Finding], settings: Settings) -> list[Finding]:
-    """Decide every claim that may be decided, with p corrected for their number (Holm)."""
+    """Decide every claim that may be decided, with p corrected for their number (Holm) and for looks before."""
+    level = settings.decided_level
+    if not level:
+        found = [undecided(finding, USED_UP) if finding.tests else finding for finding in found]
     outcomes = [outcome_of(finding.tests) if finding.tests else None for finding in found]
     p_values = [outcome.p_value for outcome in outcomes if outcome]
-    steps = iter(zip(holm(p_values), holm_levels(p_values, settings.level), strict=True))
+    corrected = [min(1.0, p * settings.level / level) for p in holm(p_values)] if level else []
+    steps = iter(zip(corrected, holm_levels(p_values, level), strict=True))
     return [
         decided(finding, outcome, *next(steps), settings) if outcome else replace(finding, p_value=None, p_holm=None)
         for finding, outcome in zip(found, outcomes, strict=True)
@@ -22,7 +28,8 @@ def adjusted(found: Sequence[Finding], settings: Settings) -> list[Finding]:
 
 def levels_of(found: Sequence[Finding], settings: Settings) -> list[float | None]:
     """Find the level that Holm's steps decide each claim at; None for one that may not be decided."""
-    levels = iter(holm_levels([outcome_of(one.tests).p_value for one in found if one.tests], settings.level))
+    p_values = [outcome_of(one.tests).p_value for one in found if one.tests]
+    levels = iter(holm_levels(p_values, settings.decided_level))
     return [next(levels) if one.tests else None for one in found]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
+from ripeness.stats.looks import share_of
 from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import UNDECIDED, Part, Tested, outcome_of
 
@@ -39,11 +40,18 @@ class Settings:
         default_factory=dict
     )  # series -> what it shares with those that differ by seed alone
     families: Mapping[str, str] = field(default_factory=dict)  # and with those that differ by seed and schedule alone
+    looks: int | None = None  # at growing results that are planned; see findings/looks.py
+    look: int = 0  # at these results, which of them; 0: looks are not counted
 
     @property
     def level(self) -> float:
         """The p up to which a claim is decided, without the rounding error of 1 - 0.9."""
         return round(1 - self.confidence, 12)
+
+    @property
+    def decided_level(self) -> float:
+        """The part of it that this look at the results may spend."""
+        return self.level * (share_of(self.look, self.looks) if self.look else 1.0)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ KEYS = ("series", "checkpoint", "phase", "method", "dataset", "probe", "format",
 WORDS = {"checkpoint": (FIRST, LAST), "probe": (OWN, OTHERS, ALL), "asked_in": (TRAINED,)}
 WHAT = {"probe": "probe", "asked_in": "format"}  # in messages
 FINDINGS = Path(__file__).parents[1] / "findings"  # a folder for each claim that every study tests
-ANSWERS = {"ripe", "indicators"}  # the entries of findings.json that are no claims
+ANSWERS = {"ripe", "indicators", "looks"}  # the entries of findings.json that are no claims
 SETTINGS = frozenset(read_schema(SCHEMA)["properties"]["findings"]["properties"])  # keys of `findings`, no claims
 Selection = Mapping[str, Any]
 

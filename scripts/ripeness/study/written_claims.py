@@ -12,6 +12,7 @@ from typing import Any
 from ripeness.runtime.files import read_json, write_json
 
 FILE = "claims.json"
+LOOKS, LOOKS_ID = "looks.json", "looks"  # the file and the entry of findings.json, see findings/looks.py
 RESULTS = ("findings.json", "tables/measurements.parquet")  # either shows results
 NO_RECORD = "no record of when it was written"
 

@@ -10,7 +10,7 @@ from ripeness.study.grid import Study, datasets_tuned_on
 from ripeness.study.own_claims import own_claims, settings_alone
 from ripeness.study.seed_repeats import repeats
 from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
-from ripeness.study.written_claims import FILE
+from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.figure_declarations import declared_figures
 from ripeness.workflow.lookups.shared import results, runs_models, to_script
 
@@ -42,6 +42,11 @@ def claims_of_its_own(study: Study, wildcards: Any) -> str:
 def claims_file(study: Study, wildcards: Any) -> str:
     """Name the file that says when the study's own claims were written: a parameter, since no rule makes it."""
     return f"{results(study)}/{FILE}"
+
+
+def looks_file(study: Study, wildcards: Any) -> str:
+    """Name the file that keeps how often results were looked at: a parameter, since a run adds to it."""
+    return f"{results(study)}/{LOOKS}"
 
 
 def has_texts(study: Study) -> bool:
