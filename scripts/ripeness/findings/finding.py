@@ -173,6 +173,14 @@ def signed(value: float) -> str:
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 
+def times(effect: float, low: float = float("nan"), high: float = float("nan")) -> str:
+    """Write a logarithm of base 2 as a factor, with its interval if there is one: 1.41 times [1.20, 1.66]."""
+    if np.isnan(effect):
+        return "an undefined number of times"
+    reach = "" if np.isnan(low) else f" [{2**low:.2f}, {2**high:.2f}]"
+    return f"{2**effect:.2f} times{reach}"
+
+
 def between(low: float, high: float) -> str:
     """Write an interval: [+0.31, +0.52]."""
     return f"[{signed(low)}, {signed(high)}]"

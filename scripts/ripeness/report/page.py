@@ -21,6 +21,7 @@ from markupsafe import Markup
 from ripeness.figures.frames import with_labels
 from ripeness.figures.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
 from ripeness.figures.register import FIGURES
+from ripeness.report.definitions import defined
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import human
@@ -261,5 +262,6 @@ def render(template: Path, context: Mapping[str, Any], *, bundle: str, page_scri
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     environment.globals["alike"] = are_alike
+    environment.filters["defined"] = defined
     scripts = {"library": library, "page_script": own, "policy": policy}
     return environment.get_template(template.name).render(**context, **scripts)

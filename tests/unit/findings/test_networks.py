@@ -72,5 +72,5 @@ def test_a_delay_that_no_logarithm_has_is_undefined_in_the_sentence(networks):
     at_the_start = turned(networks, "tuned_networks", "time", pl.lit(0.0))
     found = ON_NETWORKS["pull-delays"].test(Tables.of(simulated=at_the_start), Settings())
     assert found.verdict == "undecided"
-    assert "undefined doublings" in found.statement
+    assert "an undefined number of times as late" in found.statement
     assert all(row["effect"] is None for row in found.details)

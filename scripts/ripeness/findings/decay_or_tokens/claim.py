@@ -11,7 +11,7 @@ import polars as pl
 
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, between, numbers, signed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, numbers, signed, times, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_noise_or_tuned_text, has_several_phases
 from ripeness.findings.over_checkpoints import (
     LEAST_POINTS,
@@ -70,7 +70,7 @@ CLAIM = Claim(
     id="decay-or-tokens",
     text="At equal tokens, a checkpoint whose learning rate has decayed loses more by the same change.",
     source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
-    unit="doublings of the loss increase, decayed against stable at equal tokens",
+    unit="power of two: 1 if a decayed checkpoint loses twice what a stable one of equal tokens does, 0 if as much",
     figure="sensitivity",
     needs=(has_cells, has_noise_or_tuned_text, has_several_phases),
     judge=judge,
@@ -196,12 +196,12 @@ def sentence(found: Mapping[str, pl.DataFrame], results: Mapping[str, Over], tre
     parts = []
     for name, pairs in found.items():
         result = results[name].estimate
-        times = 2 ** as_number(pairs["ratio"].mean())
-        reach = f", {signed(result.effect)} {between(result.low, result.high)} doublings" if result else ""
-        text = f"by {name} a decayed checkpoint loses {times:.2f} times what a stable one of equal tokens does{reach}"
+        ratio = as_number(pairs["ratio"].mean())
+        factor = times(result.effect, result.low, result.high) if result else times(ratio)
+        text = f"by {name} a decayed checkpoint loses {factor} what a stable one of equal tokens does"
         trend = trends.get(name)
         if trend is not None:
-            text += f" (with each doubling of tokens alone: {signed(trend)} doublings, late in pre-training)"
+            text += f" (twice the tokens alone: {times(trend)} as much, late in pre-training)"
         parts.append(text)
     change = as_number(next(iter(found.values()))["base_change"].mean())
     text = "; ".join(parts)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, listed, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, listed, times, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_several_rates, has_tuned_text
 from ripeness.findings.rate_grids import chosen_rates, grids_of, readings
 from ripeness.findings.study_tables import Tables
@@ -91,8 +91,7 @@ def tuned_sentence(
     slopes = [slope for curve in found["tuned"] if (slope := rate_slope(cells, curve)) is not None]
     if slopes:
         slope = float(np.mean(slopes))
-        verb = "falls" if slope < 0 else "rises"
-        text += f"; the chosen rate {verb} by {abs(slope):.2f} doublings for each doubling of tokens"
+        text += f"; with twice the tokens the chosen rate is {times(slope)} as high"
     return f"{text}{of_other_runs(found['tuned'], mean, settings)}."
 
 

@@ -9,11 +9,10 @@ from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
-    between,
     listed,
     number,
     numbers,
-    signed,
+    times,
     undecided,
     with_effect,
 )
@@ -64,7 +63,7 @@ CLAIM = Claim(
     id="displacement-constancy",
     text="At a fixed rate tuning moves the weights of every checkpoint equally far.",
     source="Springer et al., arXiv 2503.19206, section 3.3, an assumption",
-    unit="doublings of the displacement for a doubling of pre-training tokens",
+    unit="exponent: 1 if twice the pre-training tokens give twice the displacement, 0 if as much",
     figure="tuning-loss",
     needs=(has_cells, has_tuned_text),
     judge=judge,
@@ -80,11 +79,12 @@ def slope_of(curves: Sequence[Curve], settings: Settings) -> Over:
 def sentence(curves: Sequence[Curve], result: Estimate, settings: Settings) -> str:
     """Say how far tuning moves the weights, last checkpoint against first."""
     ratios = [curve.mean[-1] / curve.mean[0] for curve in curves]
-    times = float(np.exp(np.mean(np.log(ratios))))
+    first = times(float(np.mean(np.log2(ratios))))
+    most = settings.smallest_slope
     return (
-        f"Tuning moves the last trained checkpoint {times:.2f} times as far as the first. With each doubling of tokens "
-        f"the distance changes by {signed(result.effect)} {between(result.low, result.high)} doublings; less than "
-        f"{settings.smallest_slope:g} counts as constant."
+        f"Tuning moves the last trained checkpoint {first} as far as the first. With twice the tokens it moves a "
+        f"checkpoint {times(result.effect, result.low, result.high)} as far; {2**-most:.2f} to {2**most:.2f} times "
+        "counts as equally far."
     )
 
 

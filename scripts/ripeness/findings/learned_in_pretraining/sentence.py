@@ -42,7 +42,7 @@ def sentence_on_learning(rows: list[dict], names: dict[str, list[str]]) -> str:
     n = n_datasets(rows)
     several = f"{n} dataset{'' if n == 1 else 's'}"
     of = several if len(rows) == n else f"{len(rows)} trajectories of {several}"
-    head = f"Of {of} (score of the later untouched checkpoints against what needs no skill) "
+    head = f"Of {of} (score of the later untouched checkpoints against the floor, which needs no skill) "
     return f"{head}{listed(parts)}."
 
 

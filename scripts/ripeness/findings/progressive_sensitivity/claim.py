@@ -11,11 +11,11 @@ from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
     Finding,
     Settings,
-    between,
     listed,
     number,
     numbers,
     signed,
+    times,
     undecided,
     with_parts,
 )
@@ -83,7 +83,7 @@ CLAIM = Claim(
     id="progressive-sensitivity",
     text="Noise of a fixed size on the weights costs more loss the longer a model was pre-trained.",
     source="Springer et al., arXiv 2503.19206, section 3",
-    unit="doublings of the loss increase for a doubling of pre-training tokens",
+    unit="exponent: 1 if twice the pre-training tokens give twice the loss increase, 0 if as much",
     figure="sensitivity",
     needs=(has_cells, has_noise),
     judge=judge,
@@ -175,16 +175,16 @@ def sentence(trends: Mapping[str, Trend], settings: Settings) -> str:
     verbs = {
         SUPPORTED: "adds more loss",
         REVERSED: "adds less loss",
-        TOO_SMALL: f"adds as much loss to within {smallest:g} doublings",
+        TOO_SMALL: f"adds as much loss, within {2**-smallest:.2f} to {2**smallest:.2f} times",
         UNDECIDED: "shows no clear trend",
     }
 
     def said(name: str) -> str:
-        return f"{signed(known[name].effect)} {between(known[name].low, known[name].high)}"
+        return times(known[name].effect, known[name].low, known[name].high)
 
     text = (
-        f"With each doubling of pre-training tokens, noise {NORMALISATIONS[main]} ({main}) {verbs[signs[main]]}: "
-        f"{said(main)} doublings ({of_ranks(trends[main])})"
+        f"With twice the pre-training tokens, noise {NORMALISATIONS[main]} ({main}) {verbs[signs[main]]}: "
+        f"{said(main)} as much ({of_ranks(trends[main])})"
     )
     apart = [name for name in others if signs[name] != signs[main]]
     if not others:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, signed, undecided
+from ripeness.findings.finding import Finding, Settings, signed, times, undecided
 from ripeness.findings.needs import has_networks
 from ripeness.findings.network_tuning import left_out, series_of, turns
 from ripeness.findings.networks import BLANK, SOURCE, judged, known, over_seeds
@@ -36,10 +36,10 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     changes = {pull: float(np.mean(costs[pull])) for pull in means}
     details = [{"pull": pull, "task_loss_change": changes[pull], **known(delay)} for pull, delay in delays.items()]
     said = "; ".join(
-        f"{signed(delay.effect)} doublings under a pull of {pull:g} (loss on the task {signed(changes[pull])})"
+        f"{times(delay.effect)} as late under a pull of {pull:g} (loss on the task {signed(changes[pull])})"
         for pull, delay in delays.items()
     )
-    statement = f"Delay of the lowest pre-training loss after fine-tuning: {said}."
+    statement = f"The pre-training loss after fine-tuning is lowest {said}."
     finding = replace(finding, statement=statement, details=tuple(details))
     values = np.mean(list(means.values()), axis=0)
     return judged(finding, values, settings, smallest=settings.smallest_effect)
@@ -49,7 +49,7 @@ CLAIM = Claim(
     id="pull-delays",
     text="A pull towards the start delays the degradation",
     source=SOURCE,
-    unit="doublings of time to the best checkpoint",
+    unit="power of two: 1 if the best checkpoint comes at twice the time, 0 if at the same",
     figure="theory-regularisation",
     needs=(has_networks,),
     judge=judge,
