@@ -2,7 +2,7 @@
 
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +12,8 @@ from typing import Any
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.runtime.command_line import argument_parser, json_list_option, json_option, output_file, run
 from ripeness.runtime.files import read_json, write_json
+from ripeness.runtime.project import ROOT
+from ripeness.study.schema import read_yaml
 from ripeness.workflow.result_keys import NO_KEY
 
 PACKAGES = (
@@ -37,6 +39,18 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
+
+
+def licence_of(name: str, record: Mapping[str, Any]) -> str:
+    """Return the licence of a dataset's rows; that of a shipped task is not that of a user's own files."""
+    task = ROOT / f"tasks/{name}.yaml"
+    has_own_rows = is_of_files(record["source"]) and task.is_file() and not is_of_files(read_yaml(task)["source"])
+    return "not stated: files of your own" if has_own_rows else record["licence"]
+
+
+def is_of_files(source: Mapping[str, Any]) -> bool:
+    """Say whether rows were read from files on disk."""
+    return "train" in source and "github" not in source
 
 
 def describe(
@@ -81,7 +95,7 @@ def describe(
         },
         "datasets": {
             name: {
-                "licence": record["licence"],
+                "licence": licence_of(name, record),
                 "source": record["source"],
                 "files": [f"{f['name']}: {f['rows']} rows, sha256 {f['sha256'][:16]}" for f in record["files"]],
             }

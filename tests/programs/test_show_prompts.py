@@ -4,6 +4,7 @@ import json
 from importlib.metadata import version
 
 import polars as pl
+import pytest
 
 import record_provenance
 import show_prompts
@@ -43,6 +44,19 @@ def test_provenance_names_software_data_checkpoints_and_settings(tmp_path, check
     facts = {"step": 8, "tokens": 4096, "lr": 1e-3, "phase": "stable", "seed": 5}
     assert found["checkpoints"] == {"tiny step8": facts}
     assert found["study"] == {"study": "s"}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "licence"),
+    [
+        ("rte", {"train": "a.jsonl"}, "not stated: files of your own"),
+        ("rte", {"hub": "aps/super_glue"}, "CC0-1.0"),
+        ("mine", {"train": "a.jsonl"}, "CC0-1.0"),
+        ("nursery-mood", {"made": "nursery"}, "CC0-1.0"),
+    ],
+)
+def test_the_licence_of_a_shipped_task_is_not_that_of_files_of_ones_own(name, source, licence):
+    assert record_provenance.licence_of(name, {"licence": "CC0-1.0", "source": source}) == licence
 
 
 def test_code_outside_version_control_says_so(tmp_path):

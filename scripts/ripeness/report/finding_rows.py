@@ -17,6 +17,11 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
+def in_points(share: float) -> str:
+    """Write a difference of scores in points with its sign: 0.018 is +1.8."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
 def scale_of(finding: Mapping[str, Any]) -> dict[str, float]:
     """Place an interval on a scale from 0 to 100: the effect, both intervals, and the effects too small to matter."""
     smallest = finding.get("smallest") or 0.0
@@ -88,8 +93,8 @@ def answers_of(entries: list[dict]) -> dict[str, Any] | None:
             one
             | {
                 "tied": ", ".join(name for name in one["may_be_best"] if name != one["checkpoint"]) or "none",
-                "worse": signed(worse) if worse is not None else "–",
-                "interval": "–" if is_open else f"{signed(one['low'])} to {signed(one['high'])}",
+                "worse": in_points(worse) if worse is not None else "–",
+                "interval": "–" if is_open else f"{in_points(one['low'])} to {in_points(one['high'])}",
             }
         )
     is_published = any(one.get("lacks") for one in entry["answers"])

@@ -115,6 +115,10 @@ def test_answers_are_found_by_their_id_whichever_are_there():
         "checkpoint": "a",
         "lacks": "x",
     }
+    (row,) = finding_rows.answers_of([ripe | {"answers": [lacking]}])["rows"]
+    assert (row["worse"], row["interval"]) == ("+10.0", "–")
+    (row,) = finding_rows.answers_of([ripe | {"answers": [lacking | {"low": -0.004, "high": 0.031}]}])["rows"]
+    assert row["interval"] == "−0.4 to +3.1"  # points, as the sentence has them
     assert finding_rows.answers_of([ripe | {"answers": [lacking]}])["is_published"]
 
 
