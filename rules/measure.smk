@@ -74,6 +74,8 @@ rule score:
     params:
         code=code_of("score"),
         cell=from_plan(lookups.measure.cell_identity),
+        method=from_plan(lookups.measure.method_facts),
+        usage=from_plan(lookups.measure.training_usage),
         probes=from_plan(lookups.measure.scored_probes),
         normalisations=from_plan(lookups.measure.probe_normalisations),
         extracts=from_plan(lookups.measure.probe_extracts),
@@ -90,7 +92,9 @@ rule score:
             --extracts {params.extracts:q} \
             --words {params.words:q} \
             --metrics {params.metrics:q} \
+            --method {params.method:q} \
             --training {input.training:q} \
+            --training-usage {params.usage:q} \
             --items {output.scored:q} \
             --measurements {output.measurements:q} \
             --status {output.status:q} \

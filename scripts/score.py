@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from ripeness.measure.metrics import SCORERS, measure, primary_score, score_choice, score_generation, whole_or_none
-from ripeness.measure.scorable import check_identity, check_ways, read_predictions, read_record
+from ripeness.measure.scorable import check_identity, check_method, check_ways, read_predictions, read_record
+from ripeness.measure.training_costs import costs_of
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.runtime.command_line import argument_parser, existing, json_list_option, json_option, output_file, run
 from ripeness.runtime.errors import UserError
@@ -101,7 +102,10 @@ def wanted(predictions: list[dict], probes: list[dict[str, Any]]) -> list[dict]:
 def cell_row(
     identity: dict[str, Any], predictions: list[dict], measurements: list[dict], record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Make the cell's row of the table of cells; `record` is that of its training, if it was tuned."""
+    """Make the cell's row of the table of cells; `record` is that of its training, if it was tuned.
+
+    What the method is and what its training cost is added by `main`.
+    """
     row = {key: identity[key] for key in CELLS if key in identity} | {"status": "done"}
     row["n_dropped_shots"] = sum(prediction["n_dropped_shots"] for prediction in predictions)
     row["predict_precision"] = predictions[0]["precision"] if predictions else None
@@ -144,6 +148,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--extracts", default="{}", type=json_option, help='such as {"gsm8k": "#### (.+)"}')
     parser.add_argument("--probes", type=json_list_option, help="the probes to score, with their suites; default: all")
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
+    parser.add_argument("--method", default="{}", type=json_option, help='its "kind" and "learns", as JSON')
+    parser.add_argument("--training-usage", default="", help="what the training used; the file may be missing")
     parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
     parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: the cell's row")
@@ -159,6 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     check_ways(options.normalisations, options.extracts, options.words)
     check_identity(options.cell)
+    check_method(options.method)
     predictions = read_predictions(options.predictions)
     if options.probes is not None:
         predictions = wanted(predictions, options.probes)
@@ -168,7 +175,9 @@ def main(argv: list[str] | None = None) -> None:
     record = read_record(options.training) if options.training else None
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)
-    write_table(options.status, [cell_row(identity, predictions, measurements, record)], CELLS)
+    row = cell_row(identity, predictions, measurements, record) | options.method
+    row |= costs_of(record, options.training_usage) if record else {}
+    write_table(options.status, [row], CELLS)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,16 @@ from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small
-from ripeness.models.tuned_weights import save_model
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, output_folder, run
+from ripeness.models.tuned_weights import save_model, state_bytes
+from ripeness.runtime.command_line import (
+    argument_parser,
+    existing,
+    json_option,
+    note_usage,
+    output_file,
+    output_folder,
+    run,
+)
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
@@ -66,6 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
     outcome = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay)
+    note_usage(train_s=progress.seconds_so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
     weights = whole_weights(model)
@@ -75,6 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
     save_model(model, options.checkpoint, options.output, weights, scratch, tuned)
     record = record_of(settings, outcome, examples, replay, model.device)
+    record |= {"state_bytes": state_bytes(options.output)}
     record |= displacement(model, options.checkpoint, weights)._asdict()
     if options.curvature_text and outcome.status == "done":
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
@@ -133,13 +143,18 @@ def record_of(
     device: torch.device,
 ) -> dict[str, Any]:
     """Return the record of a training: settings, status, what was read, and the loss of every step."""
-    read = [example for batch in batches(examples, settings) for example in batch]
+    planned = batches(examples, settings)
+    read = [example for batch in planned for example in batch]
+    seen = [example for batch in planned[: len(outcome.losses)] for example in batch]  # fewer where it diverged
+    text = replay.beside(0, len(seen)) if replay else []
     record = {
         "settings": {key: value for key, value in asdict(settings).items() if value is not None},
         "status": outcome.status,
         "precision": resolve_precision(settings.precision, device),  # of the forward pass; weights are fp32
         "n_examples": len(examples),
         "n_tokens": sum(len(example.tokens) for example in read),
+        "tokens_seen": sum(len(example.tokens) for example in seen) + sum(len(piece) for piece in text),
+        "trainable_parameters": outcome.n_trained,
         "row_tokens": outcome.row_tokens,  # at most so many were read at once
         "n_truncated": 0,  # an example that does not fit is refused
         "losses": [loss if math.isfinite(loss) else None for loss in outcome.losses],  # JSON has no word for NaN

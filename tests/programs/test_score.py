@@ -58,7 +58,7 @@ def scored(tmp_path):
     """Give a function that scores a cell and returns its folder."""
     write_json(tmp_path / "checkpoint.json", CHECKPOINT)
 
-    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, metrics=None, **identity):
+    def run(name, rows, record=None, normalisations=None, extracts=None, words=None, metrics=None, more=(), **identity):
         folder = tmp_path / name
         write_table(folder / "predictions.parquet", rows, PREDICTIONS)
         options = ["--predictions", str(folder / "predictions.parquet")]
@@ -75,7 +75,7 @@ def scored(tmp_path):
             write_json(folder / "training.json", record)
             options += ["--training", str(folder / "training.json")]
         options += ["--items", str(folder / "items.parquet"), "--status", str(folder / "cell.parquet")]
-        score.main([*options, "--measurements", str(folder / "measurements.parquet")])
+        score.main([*options, *more, "--measurements", str(folder / "measurements.parquet")])
         return folder
 
     return run
@@ -178,6 +178,40 @@ def test_the_cell_says_how_its_training_went(scored):
     assert (row["status"], row["reason"], row["final_loss"]) == ("done", "", 1.25)
     assert (row["tokens"], row["n_tokens"], row["n_examples"]) == (4096, 700, 12)
     assert (row["displacement"], row["relative_displacement"], row["curvature"]) == (0.5, 0.01, None)
+
+
+COSTS = {"trainable_parameters": 90, "state_bytes": 360, "tokens_seen": 800}
+
+
+def test_the_cell_says_what_its_method_is_and_what_it_cost(scored, tmp_path):
+    method = {"kind": "lora", "learns": "answers", "start": "sft", "examples": 8, "doses_of": "form"}
+    write_json(tmp_path / "usage.json", {"train_s": 2.5, "peak_memory_mb": 3.0, "peak_cuda_mb": 0.0})
+    more = ["--method", json.dumps(method), "--training-usage", str(tmp_path / "usage.json")]
+    row = pl.read_parquet(scored("cell", predictions(), RECORD | COSTS, more=more) / "cell.parquet").row(0, named=True)
+    assert {key: row[key] for key in method} == method and {key: row[key] for key in COSTS} == COSTS
+    assert (row["steps"], row["train_seconds"], row["peak_bytes"]) == (len(RECORD["losses"]), 2.5, 3 * 2**20)
+    write_json(tmp_path / "usage.json", {"train_s": 2.5, "peak_memory_mb": 3.0, "peak_cuda_mb": 7.0})
+    row = pl.read_parquet(scored("gpu", predictions(), RECORD, more=more) / "cell.parquet").row(0, named=True)
+    assert row["peak_bytes"] == 7 * 2**20
+
+
+def test_a_record_of_an_older_version_leaves_costs_empty_but_those_that_it_tells(scored, tmp_path):
+    more = ["--training-usage", str(tmp_path / "gone.json")]
+    row = pl.read_parquet(scored("cell", predictions(), RECORD, more=more) / "cell.parquet").row(0, named=True)
+    assert (row["tokens_seen"], row["steps"]) == (700, len(RECORD["losses"]))
+    unknown = ("trainable_parameters", "state_bytes", "train_seconds", "peak_bytes", "kind", "start")
+    assert {row[key] for key in unknown} == {None}
+    for change in ({"n_replayed": 3}, {"status": "diverged"}):  # of which it is unknown how many tokens were read
+        row = pl.read_parquet(scored("odd", [], RECORD | change) / "cell.parquet").row(0, named=True)
+        assert row["tokens_seen"] is None
+    row = pl.read_parquet(scored("base", predictions(), method="base", learning_rate=None) / "cell.parquet")
+    assert row.select("steps", "tokens_seen", "kind", "peak_bytes").row(0) == (None,) * 4
+
+
+def test_a_method_that_cannot_be_is_refused(scored):
+    for said, words in ({"kinds": "full"}, "unknown key 'kinds'\nhint: did"), ({"examples": "8"}, "a whole number"):
+        with pytest.raises(UserError, match=words):
+            scored("odd", predictions(), RECORD, more=["--method", json.dumps(said)])
 
 
 def test_the_cell_counts_the_shots_that_were_left_out_and_names_its_precision(scored):

@@ -101,6 +101,27 @@ def test_the_model_is_tuned_and_its_training_recorded(tune, checkpoint):
     assert not list(folder.glob(".*"))
 
 
+def test_the_record_says_what_moved_what_was_read_and_how_large_the_state_is(tune, monkeypatch):
+    folder, noted = tune(), {}
+    record, n_weights = (
+        read_json(folder / "record.json"),
+        sum(w.numel() for w in load_model(folder / "model").parameters()),
+    )
+    assert record["trainable_parameters"] == n_weights and record["tokens_seen"] == record["n_tokens"]
+    assert record["state_bytes"] == len(weights(folder)) >= 4 * n_weights
+    monkeypatch.setattr(train_model, "note_usage", noted.update)
+    small = read_json(tune("lora", **LORA | {"steps": 3}) / "record.json")
+    assert small["trainable_parameters"] == 2 * 2 * (32 + 32) and small["state_bytes"] < record["state_bytes"] / 4
+    assert noted["train_s"] > 0
+    cut = read_json(tune("diverged", learning_rate=1e6, warmup_ratio=0.0, epochs=10) / "record.json")
+    assert cut["tokens_seen"] == pytest.approx(cut["n_tokens"] * len(cut["losses"]) / 30, rel=0.2)
+
+
+def test_replayed_text_counts_among_the_tokens_that_were_seen(tune, stream):
+    record = read_json(tune("run", "--replay-text", str(stream), replay=0.5) / "record.json")
+    assert record["n_replayed"] == 24 and record["tokens_seen"] == record["n_tokens"] + 24 * 64
+
+
 def test_examples_may_be_lines_of_json_written_by_hand(tune, tmp_path, examples):
     rows = pl.read_parquet(examples / "choice" / "train.parquet").rows(named=True)
     lines = [json.dumps({"prompt": row["prompt"], "target": row["target"]}) for row in rows]

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cut_study import Study
+from cut_study import Study, without_costs
 from forked_snakemake import ForkedStudy
 from keys_model import Model
 from project import PARTS
@@ -245,4 +245,4 @@ def digests(results) -> dict[str, str]:
     """
     files = [*results.rglob("*.parquet"), *results.glob("figures/*.csv"), results / "findings.json"]
     files = [path for path in files if path.name != "predictions.parquet"]
-    return {str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(results)): hashlib.sha256(without_costs(path)).hexdigest() for path in files}

@@ -19,6 +19,7 @@ NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_d
 
 FIX = "fix the row, or delete the file; the next run makes it again"
 IDENTITY = {"study": str, "dataset": str, "format": str, "method": str, "seed": int}  # of a cell, as `cell` has it
+METHOD = {"kind": str, "learns": str, "start": str, "examples": int, "doses_of": str}  # of a cell that was tuned
 RECORD = ("status", "losses", "n_examples", "n_tokens", "n_truncated", "precision")  # of a training
 OF_OPTIONS = ("logps", "logps_unconditional", "n_option_tokens", "same_text", "same_tokens")  # a value an option
 
@@ -146,6 +147,17 @@ def check_identity(cell: dict[str, Any]) -> None:
             )
     if type(cell.get("learning_rate")) not in (int, float, type(None)):
         raise UserError(f"--cell: learning_rate is {shortened(cell['learning_rate'])}\nhint: a number, or null")
+
+
+def check_method(method: dict[str, Any]) -> None:
+    """Refuse what does not say by which method a cell was tuned."""
+    for key, value in method.items():
+        if key not in METHOD:
+            near = hint(key, list(METHOD), otherwise=f"its keys are {', '.join(METHOD)}")
+            raise UserError(f"--method: unknown key {key!r}\n{near}")
+        if type(value) not in (METHOD[key], type(None)):
+            wanted = "a whole number" if METHOD[key] is int else "a text"
+            raise UserError(f"--method: {key} is {shortened(value)}\nhint: {wanted}, or null")
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def save_model(
                     (folder / path.name).symlink_to(path)
 
 
+def state_bytes(folder: Path) -> int:
+    """Return the bytes of what a tuned model has learned: the weights in its folder, or its small state."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
 def scratch_place(output: Path, scratch: Path) -> Path:
     """Make an empty folder on scratch for this output; remove what an interrupted attempt left there."""
     place = scratch.resolve() / f"ripeness-{hashlib.sha256(str(output.resolve()).encode()).hexdigest()[:16]}"

@@ -18,6 +18,8 @@ from ripeness.runtime.made_here import check_place
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 
+NOTED: dict[str, float] = {}  # what the program says of its own use
+
 MAKE_ROOM = "make room; the next run resumes from here"
 NOT_YOURS = "this user may not write there: check whose folder it is"
 DISK_HINTS = {  # what the system says, and so every program in every language
@@ -94,7 +96,12 @@ def usage_since(started: float, wall: float) -> dict[str, float]:
         "wall_s": round(time.perf_counter() - wall, 3),
         "peak_memory_mb": round(peak, 1),
         "peak_cuda_mb": round(peak_cuda_mb(), 1),
-    }
+    } | NOTED
+
+
+def note_usage(**seconds: float) -> None:
+    """Note seconds of a part of the program's work, by name, which are written with what it used."""
+    NOTED.update({name: round(value, 3) for name, value in seconds.items()})
 
 
 def peak_cuda_mb() -> float:

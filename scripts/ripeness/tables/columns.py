@@ -114,7 +114,8 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "reason": pl.String(),
 }
 
-# One row a cell: is it there, and what happened in training.
+# One row a cell: is it there, what its method is, what happened in training, and what that cost. `train_seconds` and
+# `peak_bytes` differ from run to run; all else is a function of the config.
 CELLS: dict[str, pl.DataType] = {
     "series": pl.String(),
     "checkpoint": pl.String(),
@@ -125,6 +126,11 @@ CELLS: dict[str, pl.DataType] = {
     "method": pl.String(),
     "learning_rate": pl.Float64(),
     "seed": pl.Int64(),
+    "kind": pl.String(),
+    "learns": pl.String(),
+    "start": pl.String(),
+    "examples": pl.Int64(),
+    "doses_of": pl.String(),
     "status": pl.String(),
     "reason": pl.String(),
     "n_examples": pl.Int64(),
@@ -134,6 +140,12 @@ CELLS: dict[str, pl.DataType] = {
     "displacement": pl.Float64(),
     "relative_displacement": pl.Float64(),
     "curvature": pl.Float64(),
+    "trainable_parameters": pl.Int64(),
+    "state_bytes": pl.Int64(),
+    "tokens_seen": pl.Int64(),
+    "steps": pl.Int64(),
+    "train_seconds": pl.Float64(),
+    "peak_bytes": pl.Int64(),
     "n_dropped_shots": pl.Int64(),
     "train_precision": pl.String(),
     "predict_precision": pl.String(),

@@ -30,12 +30,14 @@ ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on 
 
 class Outcome(NamedTuple):
     """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", how many tokens
-    were read at once at its end, and the tuned state of a kind that has a smaller one than all weights."""
+    were read at once at its end, the tuned state of a kind that has a smaller one than all weights, and how many
+    numbers were trained."""
 
     losses: list[float]
     status: str
     row_tokens: int
     state: State | None = None
+    n_trained: int = 0
 
 
 def train(
@@ -62,6 +64,7 @@ def train(
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     start = starting_point(model, settings)
     attached = attach(model, settings)
+    n_trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     outcome = take_steps(
         model,
         attached,
@@ -75,7 +78,7 @@ def train(
     )
     state = attached.state()
     attached.merge()
-    return outcome._replace(state=state)
+    return outcome._replace(state=state, n_trained=n_trained)
 
 
 def take_steps(

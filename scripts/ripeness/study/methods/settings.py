@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+ANSWERS = "answers"  # what a method learns if it does not say it
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:

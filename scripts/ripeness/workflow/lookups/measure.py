@@ -4,6 +4,7 @@ from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
 from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
@@ -45,6 +46,21 @@ def training_record(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the record of a cell's training; none for `base`."""
     cell = cell_of(wildcards)
     return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
+
+
+def training_usage(study: Study, wildcards: Wildcards) -> str:
+    """Return the log of what a cell's training used; nothing for `base`. It may be gone, so it is no input."""
+    cell = cell_of(wildcards)
+    return "" if cell.method == "base" else f"{results(study)}/logs/train_model/{cell.path}.usage.json"
+
+
+def method_facts(study: Study, wildcards: Wildcards) -> str:
+    """Return the columns of the table of cells that the method decides; none for `base`."""
+    cell = cell_of(wildcards)
+    if cell.method == "base":
+        return to_json({})
+    recipe = recipe_on(study, cell.method, cell.dataset)
+    return to_json({"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS)})
 
 
 def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
