@@ -7,6 +7,7 @@ from ripeness.figures.four_readings import FIGURE as FOUR_READINGS
 from ripeness.figures.gain import FIGURE as GAIN
 from ripeness.figures.gain_by_group import FIGURE as GAIN_BY_GROUP
 from ripeness.figures.indicators import FIGURE as INDICATORS
+from ripeness.figures.known_and_said import FIGURE as KNOWN_AND_SAID
 from ripeness.figures.learned_in_pretraining import FIGURE as LEARNED_IN_PRETRAINING
 from ripeness.figures.pareto import FIGURE as PARETO
 from ripeness.figures.pretraining_text import FIGURE as PRETRAINING_TEXT
@@ -26,6 +27,7 @@ FIGURES: tuple[Figure, ...] = (
     SATURATION,
     GAIN,
     GAIN_BY_GROUP,
+    KNOWN_AND_SAID,
     FORMAT_SPREAD,
     TRANSFER,
     INDICATORS,

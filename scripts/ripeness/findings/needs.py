@@ -58,6 +58,11 @@ def has_several_methods(tables: Tables) -> bool:
     return len(set(tables.cells["method"]) - {"base"}) > 1
 
 
+def has_linear_reading(tables: Tables) -> bool:
+    """Say whether the answers were read off the states of untouched models (a method of kind features)."""
+    return has_cells(tables) and bool((tables.cells["kind"] == "features").any())
+
+
 def has_several_phases(tables: Tables) -> bool:
     """Say whether checkpoints of several phases of pre-training were tuned, or perturbed with noise."""
     changed = [tables.cells.select("phase")]

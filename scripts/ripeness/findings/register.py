@@ -16,6 +16,7 @@ from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.fixed_rate_degrades.claim import CLAIM as FIXED_RATE_DEGRADES
 from ripeness.findings.format_spread.claim import CLAIM as FORMAT_SPREAD
 from ripeness.findings.gain_by_learning.claim import CLAIM as GAIN_BY_LEARNING
+from ripeness.findings.known_not_said.claim import CLAIM as KNOWN_NOT_SAID
 from ripeness.findings.learned_at_a_loss.claim import CLAIM as LEARNED_AT_A_LOSS
 from ripeness.findings.learned_in_pretraining.claim import CLAIM as LEARNED_IN_PRETRAINING
 from ripeness.findings.mitigation.claim import CLAIM as MITIGATION
@@ -34,6 +35,7 @@ from ripeness.findings.transfer_between_types.claim import CLAIM as TRANSFER_BET
 from ripeness.findings.transfer_within_type.claim import CLAIM as TRANSFER_WITHIN_TYPE
 from ripeness.findings.tuned_rate_aligned.claim import CLAIM as TUNED_RATE_ALIGNED
 from ripeness.findings.tuned_rate_rotated.claim import CLAIM as TUNED_RATE_ROTATED
+from ripeness.findings.tuning_adds.claim import CLAIM as TUNING_ADDS
 from ripeness.findings.turning_point.claim import CLAIM as TURNING_POINT
 from ripeness.tables.published_rows import lacks_of, shots_apart
 from ripeness.tables.published_suspects import one_label
@@ -41,6 +43,8 @@ from ripeness.tables.published_suspects import one_label
 CLAIMS: tuple[Claim, ...] = (
     LEARNED_IN_PRETRAINING,
     GAIN_BY_LEARNING,
+    KNOWN_NOT_SAID,
+    TUNING_ADDS,
     FORMAT_SPREAD,
     TRANSFER_BETWEEN_TYPES,
     TRANSFER_WITHIN_TYPE,

@@ -5,9 +5,17 @@ right and wrong options, over checkpoints.
 """
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.indicators.judging import UNIT, judge_of
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.indicators.judging import UNIT, judge_indicator
 from ripeness.findings.indicators.readings import MARGIN
 from ripeness.findings.needs import has_margin, has_tuned_scores
+from ripeness.findings.study_tables import Tables
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Hold the share of pairs of checkpoints that it orders right against chance."""
+    return judge_indicator(tables, settings, lambda indicator: indicator.name == MARGIN)
+
 
 CLAIM = Claim(
     id="discrimination-tells",
@@ -16,5 +24,5 @@ CLAIM = Claim(
     unit=UNIT,
     figure="indicators",
     needs=(has_tuned_scores, has_margin),
-    judge=judge_of(lambda indicator: indicator.name == MARGIN),
+    judge=judge,
 )

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
-from ripeness.findings.claim import Judge
 from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_parts
 from ripeness.findings.indicators.answer import CHANCE, SHARED, row_of
 from ripeness.findings.indicators.answer import costs as costs_sentence
@@ -16,11 +14,6 @@ from ripeness.stats.indicators import LEAST_DATASETS
 from ripeness.stats.verdicts import Part
 
 UNIT = "share of pairs of checkpoints that are ordered right, above chance"
-
-
-def judge_of(is_meant: Callable[[Indicator], bool]) -> Judge:
-    """Make the judge of a claim on the indicator that is meant: the share of pairs ordered right, against chance."""
-    return partial(judge_indicator, is_meant=is_meant)
 
 
 def judge_indicator(tables: Tables, settings: Settings, is_meant: Callable[[Indicator], bool]) -> Finding:

@@ -5,10 +5,18 @@ late ones are as alike as those.
 """
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.indicators.judging import UNIT, judge_of
+from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.indicators.judging import UNIT, judge_indicator
 from ripeness.findings.indicators.readings import TEXT_LOSS
 from ripeness.findings.needs import has_tuned_scores, has_untouched_text
+from ripeness.findings.study_tables import Tables
 from ripeness.stats.verdicts import NO_HARM
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Hold the share of pairs of checkpoints that it orders right against chance."""
+    return judge_indicator(tables, settings, lambda indicator: indicator.name == TEXT_LOSS)
+
 
 CLAIM = Claim(
     id="text-loss-misleads",
@@ -17,6 +25,6 @@ CLAIM = Claim(
     unit=UNIT,
     figure="indicators",
     needs=(has_tuned_scores, has_untouched_text),
-    judge=judge_of(lambda indicator: indicator.name == TEXT_LOSS),
+    judge=judge,
     expects=NO_HARM,
 )

@@ -54,6 +54,11 @@ def has_texts(study: Study) -> bool:
     return any("texts" in suite for suite in study.config.get("suites", {}).values())
 
 
+def has_linear_reading(study: Study) -> bool:
+    """Say whether a method reads the states of untouched models."""
+    return any(method.get("kind") == "features" for method in study.config.get("methods", {}).values())
+
+
 def has_rate_grid(study: Study) -> bool:
     """Say whether a method has a list of learning rates."""
     return any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
@@ -66,6 +71,7 @@ NEEDS: Mapping[str, Callable[[Study], bool]] = {
     "simulations": lambda study: study.settings.kind == THEORY,
     "sensitivity": lambda study: "sensitivity" in study.config,
     "texts": has_texts,
+    "a linear reading": has_linear_reading,
     "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
     "several rates": has_rate_grid,
     "several recipes": lambda study: len(study.recipes) > 1,

@@ -1,0 +1,1 @@
+"""What a linear classifier reads off an untouched model, against what the model says."""

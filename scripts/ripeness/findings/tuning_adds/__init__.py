@@ -1,0 +1,1 @@
+"""What tuning adds to what a linear classifier reads off the untouched model."""
