@@ -63,6 +63,16 @@ def has_linear_reading(tables: Tables) -> bool:
     return has_cells(tables) and bool((tables.cells["kind"] == "features").any())
 
 
+def has_smaller_methods(tables: Tables) -> bool:
+    """Say whether a way of tuning trains fewer numbers than the largest one."""
+    return tables.cells.drop_nulls("trainable_parameters")["trainable_parameters"].n_unique() > 1
+
+
+def has_three_methods(tables: Tables) -> bool:
+    """Say whether models of the study were tuned in three ways or more."""
+    return has_cells(tables) and len(set(tables.cells["method"]) - {"base"}) > 2
+
+
 def has_several_phases(tables: Tables) -> bool:
     """Say whether checkpoints of several phases of pre-training were tuned, or perturbed with noise."""
     changed = [tables.cells.select("phase")]

@@ -26,9 +26,11 @@ from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.progressive_sensitivity.claim import CLAIM as PROGRESSIVE_SENSITIVITY
 from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
+from ripeness.findings.ranking_changes.claim import CLAIM as RANKING_CHANGES
 from ripeness.findings.scores import Scores
 from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
 from ripeness.findings.short_tuning_tells.claim import CLAIM as SHORT_TUNING_TELLS
+from ripeness.findings.smaller_forgets_less.claim import CLAIM as SMALLER_FORGETS_LESS
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.text_loss_misleads.claim import CLAIM as TEXT_LOSS_MISLEADS
 from ripeness.findings.transfer_between_types.claim import CLAIM as TRANSFER_BETWEEN_TYPES
@@ -54,6 +56,8 @@ CLAIMS: tuple[Claim, ...] = (
     TURNING_POINT,
     DECAY_OR_TOKENS,
     MITIGATION,
+    SMALLER_FORGETS_LESS,
+    RANKING_CHANGES,
     DISPLACEMENT_CONSTANCY,
     TEXT_LOSS_MISLEADS,
     DISCRIMINATION_TELLS,

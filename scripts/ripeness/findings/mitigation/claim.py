@@ -17,7 +17,7 @@ from ripeness.findings.finding import (
     undecided,
     with_parts,
 )
-from ripeness.findings.mitigation.differences import MANY_DATASETS, over_late
+from ripeness.findings.late_differences import MANY_DATASETS, over_late
 from ripeness.findings.needs import has_cells, has_several_methods, has_tuned_text
 from ripeness.findings.over_checkpoints import Over, covers_checkpoints, neighbour_caveats
 from ripeness.findings.study_tables import Tables

@@ -1,0 +1,1 @@
+"""Whether the order of ways of tuning changes over pre-training."""

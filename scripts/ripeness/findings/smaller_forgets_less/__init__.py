@@ -1,0 +1,1 @@
+"""What ways of tuning that train fewer numbers forget at an equal gain."""
