@@ -9,6 +9,7 @@ import vl_convert
 
 from ripeness.report import finding_rows
 from ripeness.report import page as report
+from ripeness.report.methods_table import methods_table
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
 from ripeness.storage.parquet import read_table
@@ -35,6 +36,7 @@ def measured(options: Namespace) -> dict[str, Any]:
         "facts": report.facts_of(measurements, cells, perturbed),
         "audit": report.audit_of(read_table(options.audit, schema=AUDIT)),
         "lost": lost_cells(cells),
+        "methods": methods_table(cells),
         "scores": table,
         "ties": report.tie_counts(measurements),
         "rates": report.rate_table(everything, cells, options.choose_by),
@@ -55,7 +57,7 @@ def lost_cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
 
 def simulated(options: Namespace) -> dict[str, Any]:
     """Build the page for simulated networks, which have no cells, scores or prompts."""
-    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost"))
+    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost", "methods"))
     return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
 
 
