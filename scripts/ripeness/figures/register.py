@@ -1,6 +1,7 @@
 """The register of figures, in the order of the report."""
 
 from ripeness.figures.availability import FIGURE as AVAILABILITY
+from ripeness.figures.dose import FIGURE as DOSE
 from ripeness.figures.figure import Figure
 from ripeness.figures.format_spread import FIGURE as FORMAT_SPREAD
 from ripeness.figures.four_readings import FIGURE as FOUR_READINGS
@@ -28,6 +29,7 @@ FIGURES: tuple[Figure, ...] = (
     GAIN,
     GAIN_BY_GROUP,
     KNOWN_AND_SAID,
+    DOSE,
     FORMAT_SPREAD,
     TRANSFER,
     INDICATORS,

@@ -73,6 +73,11 @@ def has_three_methods(tables: Tables) -> bool:
     return has_cells(tables) and len(set(tables.cells["method"]) - {"base"}) > 2
 
 
+def has_doses(tables: Tables) -> bool:
+    """Say whether models were tuned on doses of examples."""
+    return has_cells(tables) and not tables.cells["doses_of"].is_null().all()
+
+
 def has_several_phases(tables: Tables) -> bool:
     """Say whether checkpoints of several phases of pre-training were tuned, or perturbed with noise."""
     changed = [tables.cells.select("phase")]

@@ -27,6 +27,7 @@ from ripeness.findings.progressive_sensitivity.claim import CLAIM as PROGRESSIVE
 from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.ranking_changes.claim import CLAIM as RANKING_CHANGES
+from ripeness.findings.riper_needs_fewer.claim import CLAIM as RIPER_NEEDS_FEWER
 from ripeness.findings.scores import Scores
 from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
 from ripeness.findings.short_tuning_tells.claim import CLAIM as SHORT_TUNING_TELLS
@@ -58,6 +59,7 @@ CLAIMS: tuple[Claim, ...] = (
     MITIGATION,
     SMALLER_FORGETS_LESS,
     RANKING_CHANGES,
+    RIPER_NEEDS_FEWER,
     DISPLACEMENT_CONSTANCY,
     TEXT_LOSS_MISLEADS,
     DISCRIMINATION_TELLS,

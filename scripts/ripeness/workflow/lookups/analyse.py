@@ -59,6 +59,11 @@ def has_linear_reading(study: Study) -> bool:
     return any(method.get("kind") == "features" for method in study.config.get("methods", {}).values())
 
 
+def has_doses(study: Study) -> bool:
+    """Say whether a method has several doses of examples."""
+    return any("doses_of" in method for method in study.config.get("methods", {}).values())
+
+
 def has_rate_grid(study: Study) -> bool:
     """Say whether a method has a list of learning rates."""
     return any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
@@ -72,6 +77,7 @@ NEEDS: Mapping[str, Callable[[Study], bool]] = {
     "sensitivity": lambda study: "sensitivity" in study.config,
     "texts": has_texts,
     "a linear reading": has_linear_reading,
+    "doses": has_doses,
     "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
     "several rates": has_rate_grid,
     "several recipes": lambda study: len(study.recipes) > 1,
