@@ -2,8 +2,9 @@
 
 By hand: python scripts/plan_design.py --study studies/mine.yaml --detect 0.05 --pilot results/mine
 
-The variance comes from a finished study (--pilot), else from stated standard deviations. Levels are tried at one, two
-and four times those of the study; only designs that no cheaper one beats are listed.
+The variance comes from a finished study (--pilot), which may be of one checkpoint, else from stated standard
+deviations. Levels are tried at one, two and four times those of the study; only designs that no cheaper one beats are
+listed.
 """
 
 from argparse import Namespace
@@ -11,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from ripeness.findings.finding import settings_from
+from ripeness.findings.pilot import in_words, pilot_deviations
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -71,16 +73,21 @@ def cost_of(study: Study, own: Size, size: Size, logs: Path) -> tuple[int, float
     return round(jobs), total / 3600
 
 
-def pilot_spread(results: Path, claim: str | None) -> tuple[Spread, str]:
-    """Read the parts of the variance of a claim from a finished study. UserError for what is not there."""
+def pilot_spread(results: Path, claim: str | None) -> tuple[Spread, str] | None:
+    """Read the parts of the variance of a claim from a finished study; None where no claim has them, as in a small one.
+
+    UserError for what is not there.
+    """
     path = results / "findings.json"
     if not path.is_file():
         raise UserError(f"--pilot: there is no {path}\nhint: name the folder of a finished study, such as results/mine")
     found = {row["id"]: row["variance"] for row in read_json(path, list) if row.get("variance")}
+    if not found and not claim:
+        return None
     if not found:
         raise UserError(
-            f"--pilot: no claim in {path} has the parts of its variance\n"
-            "hint: claims on scores have, with two seeds and datasets; leave --pilot out to state deviations"
+            f"--claim: no claim in {path} has the parts of its variance\n"
+            "hint: leave --claim out, and the scatter of items, seeds and datasets is measured"
         )
     name = claim or next(iter(found))
     if name not in found:
@@ -140,10 +147,15 @@ def variance_of(options: Namespace, own: Size) -> Spread:
     deviations = {entry.name: getattr(options, f"{entry.name}_sd") for entry in fields(Deviations)}
     if options.claims < 1 or min(deviations.values()) < 0 or deviations["items"] == 0:
         raise UserError("--claims must be 1 or more, deviations 0 or more, and that of items above 0")
-    if options.pilot:
-        spread, name = pilot_spread(options.pilot, options.claim)
+    if options.pilot and (known := pilot_spread(options.pilot, options.claim)):
+        spread, name = known
         print(f"variance: that of {name} in {options.pilot}")
         return spread
+    if options.pilot:
+        measured, source = pilot_deviations(options.pilot)
+        deviations |= measured
+        print(f"variance: standard deviations of {source}: {in_words(deviations, list(measured))}")
+        return Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
     said = ", ".join(f"{name} {value:g}" for name, value in deviations.items())
     print(f"variance: stated standard deviations ({said}); better from a finished study: --pilot")
     return Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")

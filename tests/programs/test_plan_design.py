@@ -1,11 +1,13 @@
 """The table of designs of a study, by its program."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
 from overtrained import BRITTLE, planted
-from planted import FAST, WIDE, simulate, tables_of
+from planted import FAST, WIDE, World, as_items, simulate, tables_of, without
 
 from plan_design import main
 from ripeness.findings.register import all_findings, as_rows
@@ -46,5 +48,30 @@ def test_what_cannot_be_planned_is_said(tmp_path):
     with pytest.raises(UserError, match="there is no .*\nhint: name the folder of a finished study"):
         main(["--pilot", str(tmp_path)])
     write_json(tmp_path / "findings.json", as_rows(all_findings(planted(BRITTLE), FAST)))
-    with pytest.raises(UserError, match="no claim in .* has the parts of its variance"):
+    with pytest.raises(UserError, match="no claim in .* has the parts of its variance\nhint: leave --claim out"):
+        main(["--pilot", str(tmp_path), "--claim", "gain-by-learning"])
+    with pytest.raises(UserError, match="there is no .*tables/items"):
         main(["--pilot", str(tmp_path)])
+
+
+@pytest.mark.parametrize("names", ["abcdefgh", "a"])
+def test_a_pilot_of_one_checkpoint_tells_how_items_seeds_and_datasets_scatter(tmp_path, capsys, names):
+    """Gains of .1 to .3 over datasets, seeds that differ by .05 and items that change by chance."""
+    kinds, gains = dict.fromkeys(names, "choice"), dict(zip(names, np.linspace(0.1, 0.3, len(names)), strict=True))
+    world = World(kinds, dict.fromkeys(names, [0.5] * 6), gains, {}, seed_sd=0.05, n_items=200, n_seeds=4)
+    one = without(simulate(world, 0), lambda row, block: row.checkpoint != "step3")
+    one = replace(one, checkpoints={"run": [point for point in one.checkpoints["run"] if point.checkpoint == "step3"]})
+    (tmp_path / "tables/items/run").mkdir(parents=True)
+    as_items(one).write_parquet(tmp_path / "tables/items/run/step3.parquet")
+    write_json(tmp_path / "findings.json", as_rows(all_findings(tables_of(world, one), FAST)))
+    main(["--detect", "0.2", "--pilot", str(tmp_path)])
+    said = capsys.readouterr().out.splitlines()[0]
+    plural = "s" if len(names) > 1 else ""
+    assert f"gains of full in {tmp_path} ({len(names)} dataset{plural}, 1 checkpoint)" in said
+    found = {name: float(value) for name, value in re.findall(r"(\w+) (0\.\d+)", said)}
+    assert 0.4 < found["items"] < 0.8 and found["seeds"] == pytest.approx(0.05, abs=0.025)
+    assert "checkpoints 0.0065 (stated)" in said
+    if len(names) > 1:
+        assert found["datasets"] == pytest.approx(0.07, abs=0.025) and "datasets 0.08 (stated)" not in said
+    else:
+        assert "datasets 0.08 (stated)" in said
