@@ -109,7 +109,7 @@ def kept(model):
 wildcard_constraints:
     series=one_of(STUDY.checkpoints),
     checkpoint=one_of({name for series in STUDY.checkpoints.values() for name in series}),
-    dataset=one_of([*STUDY.tasks, *STUDY.settings.texts, *harness_tasks(STUDY)]),
+    dataset=one_of([*STUDY.tasks, *STUDY.settings.texts, *harness_tasks(STUDY), "text"]),
     format=one_of([*formats_used(STUDY), "text", "lm_eval"]),
     method=one_of(["base", *STUDY.recipes]),
     tuning=one_of(STUDY.settings.tuning_methods),

@@ -14,6 +14,7 @@ rule predict:
     input:
         model=from_plan(lookups.measure.model_folder),
         checkpoint=from_plan(lookups.measure.checkpoint_of_state),
+        starts=from_plan(lookups.measure.starts_of_state),
         training=from_plan(lookups.measure.training_record),
         examples=from_plan(lookups.measure.probe_files),
     output:
@@ -35,6 +36,7 @@ rule predict:
         probes=from_plan(lookups.measure.probe_list),
         batch_tokens=STUDY.settings.predict.batch_tokens,
         precision=STUDY.settings.predict.precision,
+        delete=from_plan(lookups.measure.delete_option),
     shell:
         r"""
         python "$PROGRAMS/predict.py" \
@@ -45,7 +47,7 @@ rule predict:
             --known "$(dirname {output.predictions:q})"/known.json \
             --batch-tokens {params.batch_tokens} \
             --precision {params.precision} \
-            $DELETE_MEASURED \
+            {params.delete} \
             --threads {threads} \
             --output {output.predictions:q} \
             --usage {log.usage:q} 2>{log[0]:q}

@@ -1,7 +1,7 @@
-"""Tuning: one checkpoint, one dataset, one format, one method, one seed.
+"""Tuning: one checkpoint, one dataset, one format, one method, one seed; or one text for all datasets and formats.
 
-INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format}, and where a method or the
-        study wants it: pre-training text to read again, and text on which forgetting is measured
+INPUTS: <results>/checkpoints/{series}/{checkpoint}, <results>/examples/{dataset}/{format} or a text file, and where a method or the
+        study wants it: the model of another cell, pre-training text to read again, text on which forgetting is measured
 OUTPUTS: <results>/cells/<cell>/model           tuned weights, or small state; deleted once measured unless keep_models is `all`
          <results>/cells/<cell>/training.json   settings, the loss of every step, done or diverged
 """
@@ -11,7 +11,11 @@ rule train_model:
     """Tune one checkpoint: one cell of the plan."""
     input:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
-        examples="<results>/examples/{dataset}/{format}",
+        start=from_plan(lookups.train.start_model),
+        start_record=from_plan(lookups.train.start_record),
+        states=from_plan(lookups.train.read_states),
+        examples=from_plan(lookups.train.examples_read),
+        learned=from_plan(lookups.train.text_learned),
         replay=from_plan(lookups.train.replay_inputs),
         text=from_plan(lookups.train.curvature_inputs),
     output:
@@ -36,7 +40,10 @@ rule train_model:
         r"""
         python "$PROGRAMS/train_model.py" \
             --checkpoint {input.checkpoint:q} \
-            --examples {input.examples:q}/train.parquet \
+            --start {input.start:q} \
+            --start-record {input.start_record:q} \
+            --examples {input.examples:q} \
+            --text {input.learned:q} \
             --settings {params.settings:q} \
             {params.replay} {params.curvature} \
             --scratch "$TUNED_SCRATCH" \

@@ -123,6 +123,8 @@ def training_reasons(record: dict[str, Any]) -> list[str]:
     losses = [math.nan if loss is None else loss for loss in record["losses"]]
     if record["status"] == "done":
         return [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
+    if "reason" in record:  # no step was taken
+        return [record["reason"]]
     reason = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
     return [reason + (", and the model can no longer learn" if losses[-1] <= losses[0] else "")]
 
@@ -149,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--probes", type=json_list_option, help="the probes to score, with their suites; default: all")
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--method", default="{}", type=json_option, help='its "kind" and "learns", as JSON')
-    parser.add_argument("--training-usage", default="", help="what the training used; the file may be missing")
+    parser.add_argument("--training-usage", nargs="?", help="log of what the training used; it may be gone")
     parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
     parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
     parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: the cell's row")

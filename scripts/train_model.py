@@ -8,7 +8,8 @@ prompt for a chat, or parquet from render_examples. The loss counts the target a
 settings, with what they are otherwise: "schedule": "linear", "constant" or "cosine", "warmup_ratio": 0.03,
 "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
 docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
---replay-text, "steps". A training that was cut off goes on where its state was saved.
+--replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
+from the model of another training of this checkpoint. A training that was cut off goes on where its state was saved.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -29,7 +31,7 @@ from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small
-from ripeness.models.tuned_weights import save_model, state_bytes
+from ripeness.models.tuned_weights import save_model, save_start, state_bytes
 from ripeness.runtime.command_line import (
     argument_parser,
     existing,
@@ -40,13 +42,14 @@ from ripeness.runtime.command_line import (
     run,
 )
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import write_json
+from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, TEXT, TrainingSettings
 from ripeness.tables.columns import read_examples
+from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import displacement
 from ripeness.train.loop import Outcome, batches, train
@@ -60,14 +63,16 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     settings = read_settings(options.settings)
     check_options(options, settings)
+    if options.start_record and read_json(options.start_record, dict, keys=("status",))["status"] != "done":
+        end_before_begin(options, settings)
+        return
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
-    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in read_examples(options.examples)]
-    examples = encode_examples(rows, tokenizer, max_length=max_length)
+    examples = what_is_learned(options, settings, tokenizer, max_length)
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
     keep_freed_memory()
-    model = load_model(options.checkpoint, on_gpu=options.gpus == 1)
+    model = load_model(options.start or options.checkpoint, on_gpu=options.gpus == 1)
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
     identity = training_identity(model, settings, examples, options.gpus, replay)
     model = shard(model)
@@ -82,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
     scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
-    save_model(model, options.checkpoint, options.output, weights, scratch, tuned)
+    save_model(model, options.checkpoint, options.output, weights, scratch, tuned, options.start)
     record = record_of(settings, outcome, examples, replay, model.device)
     record |= {"state_bytes": state_bytes(options.output)}
     record |= displacement(model, options.checkpoint, weights)._asdict()
@@ -96,7 +101,16 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
-    parser.add_argument("--examples", required=True, type=existing, help="training examples, JSONL or parquet")
+    parser.add_argument(
+        "--start", nargs="?", type=existing, help="folder of a model tuned from the checkpoint, to start from"
+    )
+    parser.add_argument(
+        "--start-record", nargs="?", type=existing, help="record of its training; where that diverged, nothing is tuned"
+    )
+    parser.add_argument(
+        "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
+    )
+    parser.add_argument("--text", nargs="?", type=existing, help="UTF-8 text to learn in the place of examples")
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
     parser.add_argument(
@@ -121,18 +135,66 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
 def check_options(options: argparse.Namespace, settings: TrainingSettings) -> None:
     """Refuse what cannot be done before anything is read."""
     for output in (options.output, options.record):
-        for source in (options.checkpoint, options.examples):
+        for source in filter(None, (options.checkpoint, options.start, options.examples, options.text)):
             check_no_overlap(output, source)
+    if (settings.learns == TEXT) != bool(options.text) or bool(options.text) == bool(options.examples):
+        raise UserError(
+            f"settings.learns is {settings.learns or ANSWERS}, for which a training reads "
+            f"--{'text' if settings.learns == TEXT else 'examples'} alone\nhint: give that option and not the other one"
+        )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(
             f"{options.checkpoint} is a small state next to a checkpoint, which a training of kind {settings.kind} "
             "does not start from\n"
-            f"hint: python scripts/export_model.py {options.checkpoint} FOLDER, then --checkpoint FOLDER"
+            f"hint: --start {options.checkpoint}, and its checkpoint as --checkpoint"
         )
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     if options.curvature_text:
         read_rows(options.curvature_text)  # refused now rather than after the training
+
+
+def what_is_learned(
+    options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
+) -> list[Example]:
+    """Return the answers, or the text, that a training learns."""
+    if options.text:
+        return text_examples(options.text, tokenizer, window)
+    path = options.examples / "train.parquet" if options.examples.is_dir() else options.examples
+    given = dose_of(read_examples(path), settings)
+    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in given]
+    return encode_examples(rows, tokenizer, max_length=window)
+
+
+def dose_of(rows: list[dict[str, Any]], settings: TrainingSettings) -> list[dict[str, Any]]:
+    """Return so many rows as the settings want, in an order of the seed: a dose begins with the smaller ones."""
+    if settings.examples is None:
+        return rows
+    if settings.examples > len(rows):
+        raise UserError(
+            f"settings.examples: {settings.examples} examples are wanted, but there are {len(rows)}\n"
+            "hint: a smaller dose, or a larger file of examples"
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(rows))
+    return [rows[place] for place in order[: settings.examples]]
+
+
+def end_before_begin(options: argparse.Namespace, settings: TrainingSettings) -> None:
+    """Write the model and the record of a training that takes no step, since what it starts from diverged."""
+    logging.info("the model in %s diverged: nothing is tuned", options.start)
+    save_start(options.start, options.output)
+    record = {
+        "settings": {key: value for key, value in asdict(settings).items() if value is not None},
+        "status": "diverged",
+        "reason": "the model that it starts from diverged",
+        "precision": None,
+        "n_examples": 0,
+        "n_tokens": 0,
+        "tokens_seen": 0,
+        "n_truncated": 0,
+        "losses": [None],
+    }
+    write_json(options.record, record)
 
 
 def record_of(

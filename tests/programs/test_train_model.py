@@ -122,6 +122,71 @@ def test_replayed_text_counts_among_the_tokens_that_were_seen(tune, stream):
     assert record["n_replayed"] == 24 and record["tokens_seen"] == record["n_tokens"] + 24 * 64
 
 
+def start_options(folder):
+    return ["--start", str(folder / "model"), "--start-record", str(folder / "record.json")]
+
+
+@pytest.mark.parametrize("kinds", [("full", "full"), ("lora", "full"), ("full", "lora"), ("lora", "lora", "lora")])
+def test_a_training_starts_from_the_model_of_another(tune, checkpoint, kinds):
+    changes = {"full": {}, "lora": LORA | {"epochs": 2}}
+    folder = tune("0", **changes[kinds[0]])
+    for place, kind in enumerate(kinds[1:], 1):
+        exported = folder / "exported"
+        export_model.main([str(folder / "model"), str(exported)])
+        folder = tune(str(place), *start_options(folder), seed=2, **changes[kind])
+    alone = tune("alone", start=exported, seed=2, **changes[kinds[-1]])
+    assert read_json(folder / "record.json")["losses"] == read_json(alone / "record.json")["losses"]
+    ours, theirs = (load_model(place / "model").state_dict() for place in (folder, alone))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    moved = apart(ours, {name: weight.detach() for name, weight in load_model(checkpoint).named_parameters()})
+    far = math.sqrt(sum(weight.double().square().sum() for weight in moved))
+    assert read_json(folder / "record.json")["displacement"] == pytest.approx(far, rel=1e-6)  # from the checkpoint
+
+
+def test_a_small_state_whose_start_is_gone_says_so(tune, tmp_path):
+    folder = tune("follower", *start_options(tune("first")), **LORA | {"steps": 1})
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"was tuned from is not at .*first/model\nhint: put it back"):
+        load_model(folder / "model")
+
+
+def test_a_dose_is_the_beginning_of_a_larger_one(tune, examples, monkeypatch):
+    read, encode = [], train_model.encode_examples
+    monkeypatch.setattr(
+        train_model, "encode_examples", lambda rows, *a, **k: read.append(rows) or encode(rows, *a, **k)
+    )
+    records = [read_json(tune(str(n), examples=n) / "record.json") for n in (3, 8, 12)]
+    assert [record["n_examples"] for record in records] == [3, 8, 12] == [len(rows) for rows in read]
+    assert read[0] == read[1][:3] and read[1] == read[2][:8] and len({row[0] for row in read[2]}) == 12
+    tune("another seed", examples=3, seed=2)
+    assert read[3] != read[0]
+    assert records[0]["settings"]["examples"] == 3 and records[0]["n_tokens"] < records[1]["n_tokens"]
+    for wrong, message in (13, "13 examples are wanted, but there are 12"), (0, "examples: 0 is less than 1"):
+        with pytest.raises(UserError, match=message):
+            tune("wrong", examples=wrong)
+
+
+def test_nothing_is_tuned_from_a_model_that_diverged_but_the_grid_goes_on(tune):
+    for name, changes in {"full": {}, "lora": LORA}.items():
+        start = tune(f"start {name}", **changes | {"learning_rate": 1e6, "warmup_ratio": 0.0, "epochs": 10})
+        assert read_json(start / "record.json")["status"] == "diverged"
+        folder = tune(name, *start_options(start), **LORA)
+        record = read_json(folder / "record.json")
+        assert (record["status"], record["losses"], record["tokens_seen"]) == ("diverged", [None], 0)
+        ours, theirs = (load_model(place / "model").state_dict() for place in (folder, start))
+        assert all(torch.equal(ours[key].nan_to_num(), theirs[key].nan_to_num()) for key in theirs)
+
+
+def test_small_states_that_lead_back_to_themselves_are_refused(tune):
+    first = tune("first", **LORA | {"steps": 1})
+    second = tune("second", *start_options(first), **LORA | {"steps": 1})
+    record = read_json(first / "model/tuned.json")
+    record["checkpoint"]["path"] = os.path.relpath(second / "model", first / "model")
+    (first / "model/tuned.json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="leads back to it"):
+        load_model(second / "model")
+
+
 def test_examples_may_be_lines_of_json_written_by_hand(tune, tmp_path, examples):
     rows = pl.read_parquet(examples / "choice" / "train.parquet").rows(named=True)
     lines = [json.dumps({"prompt": row["prompt"], "target": row["target"]}) for row in rows]
@@ -233,7 +298,7 @@ def test_a_small_state_is_exported_as_a_folder_that_transformers_loads_by_itself
 
 def test_a_training_may_go_on_from_a_small_state_by_all_weights_or_once_it_is_exported(tune, tmp_path):
     folder = tune("lora", **LORA) / "model"
-    with pytest.raises(UserError, match=r"is a small state .*kind lora.*\nhint: python scripts/export_model.py .*"):
+    with pytest.raises(UserError, match=r"is a small state .*kind lora.*\nhint: --start .*lora/model, and its"):
         tune("again", start=folder, **LORA)
     export_model.main([str(folder), str(tmp_path / "plain")])
     ours, theirs = tune("from-state", start=folder), tune("from-plain", start=tmp_path / "plain")

@@ -9,7 +9,7 @@ MB = 2**20
 LOST = "delete the file; costs of this training are then unknown"
 
 
-def costs_of(record: dict[str, Any], usage: str) -> dict[str, Any]:
+def costs_of(record: dict[str, Any], usage: str | None) -> dict[str, Any]:
     """Return the columns of costs; None for what a record of an older version, or a log that is gone, does not say.
 
     `tokens_seen` are those of all steps that were taken, with replayed text. `train_seconds` are those of the training
@@ -22,7 +22,7 @@ def costs_of(record: dict[str, Any], usage: str) -> dict[str, Any]:
         "trainable_parameters": record.get("trainable_parameters"),
         "state_bytes": record.get("state_bytes"),
         "tokens_seen": seen,
-        "steps": len(record["losses"]),
+        "steps": 0 if "reason" in record else len(record["losses"]),
     } | used(Path(usage) if usage else None)
 
 

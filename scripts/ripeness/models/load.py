@@ -20,7 +20,7 @@ from ripeness.models.model_folder import advice_on, check_is_model
 from ripeness.models.tokens import encode as encode
 from ripeness.models.tokens import encode_pairs as encode_pairs
 from ripeness.models.tokens import load_tokenizer as load_tokenizer
-from ripeness.models.tuned_state import checkpoint_of, is_small, put_state
+from ripeness.models.tuned_state import folders_of, put_state
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import damaged, how_made_again
 
@@ -30,15 +30,17 @@ WANTED = "name a model that predicts the next word from those before, such as a 
 def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
-    The folder holds a model, or a small tuned state, which is merged into the model of its checkpoint.
+    The folder holds a model, or a small tuned state, which is merged into the model that it was tuned from: that of its
+    checkpoint, or of another training.
     UserError for a folder that holds no model which predicts the next word from those before.
     """
     check_is_model(folder)
-    if not is_small(folder):
-        return load_weights(folder, on_gpu=on_gpu)
-    checkpoint = checkpoint_of(folder)
-    model = load_weights(checkpoint, on_gpu=on_gpu)
-    put_state(model, folder, checkpoint)
+    first, *states = folders_of(folder)
+    model = load_weights(first, on_gpu=on_gpu)
+    if not states:
+        return model
+    for before, state in zip([first, *states], states, strict=False):
+        put_state(model, state, before)
     model.name_or_path = str(folder)
     return model.eval()
 

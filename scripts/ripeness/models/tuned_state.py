@@ -48,7 +48,10 @@ def fingerprint_of(model: PreTrainedModel) -> str:
 
 
 def write_tuned(folder: Path, tuned: Tuned, checkpoint: Path, output: Path) -> None:
-    """Write a state into `folder`, which will be found at `output`, with the way from there to the checkpoint."""
+    """Write a state into `folder`, which will be found at `output`, with the way from there to what was tuned.
+
+    That is a checkpoint, or the model of another training, which may be a small state itself.
+    """
     folder.mkdir(exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in tuned.state.items()}, folder / STATE)
     settings = {key: value for key, value in asdict(tuned.settings).items() if value is not None}
@@ -103,6 +106,17 @@ def checkpoint_of(folder: Path) -> Path:
             f"hint: put it back, or write its place, relative to {here.name}, as `path` of the `checkpoint` into "
             f"{here / RECORD}"
         )
+    return found
+
+
+def folders_of(folder: Path) -> list[Path]:
+    """Return the folders that a model is made from: one with all weights, and the small states that are put into it."""
+    found = [Path(folder)]
+    while is_small(found[0]):
+        before = checkpoint_of(found[0])
+        if any(before.resolve() == known.resolve() for known in found):
+            raise damaged(found[0] / RECORD, "the `path` of its checkpoint leads back to it")
+        found.insert(0, before)
     return found
 
 

@@ -1,6 +1,7 @@
 """Tuned weights on their way from training to measuring: on a node's scratch where there is one, gone once measured."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from transformers import PreTrainedModel
 
 from ripeness.models.model_folder import check_links
 from ripeness.models.tokens import TOKENIZER_FILES
-from ripeness.models.tuned_state import Tuned, write_tuned
+from ripeness.models.tuned_state import RECORD, Tuned, checkpoint_of, is_small, read_record, write_tuned
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import MARK, SCRATCH, TUNED, mark_of, write_mark
@@ -22,12 +23,13 @@ def save_model(
     weights: dict | None = None,
     scratch: Path | None = None,
     tuned: Tuned | None = None,
+    start: Path | None = None,
 ) -> None:
     """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
 
     `weights` are those of a model that is spread over processes, put together. With `tuned`, a small state, that is
-    written in place of the weights. With `scratch`, a folder on this node, the files lie there, and the model's folder
-    has links to them.
+    written in place of the weights; it belongs to the model in `start`, or else to the checkpoint. With `scratch`, a
+    folder on this node, the files lie there, and the model's folder has links to them.
     """
     check_links(checkpoint)
     with whole(output, TUNED) as folder:
@@ -35,7 +37,7 @@ def save_model(
         if tuned is None:
             model.save_pretrained(place, state_dict=weights)
         else:
-            write_tuned(place, tuned, checkpoint, output)
+            write_tuned(place, tuned, start or checkpoint, output)
         # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
         # ends a text; and the text part of a model of several media by itself, which may not load as a model
         config = read_json(checkpoint / "config.json", dict)
@@ -51,6 +53,19 @@ def save_model(
             for path in place.iterdir():
                 if path.name != MARK:
                     (folder / path.name).symlink_to(path)
+
+
+def save_start(start: Path, output: Path) -> None:
+    """Write the model in `start` as that of a training which took no step, since what it starts from diverged."""
+    with whole(output, TUNED) as folder:
+        folder.mkdir()
+        for path in start.iterdir():
+            if path.is_file() and path.name not in (MARK, ".snakemake_timestamp"):
+                shutil.copyfile(path, folder / path.name)
+        if is_small(start):
+            record = read_record(start)
+            way = os.path.relpath(checkpoint_of(start).absolute(), output.absolute())
+            write_json(folder / RECORD, record | {"checkpoint": record["checkpoint"] | {"path": way}})
 
 
 def state_bytes(folder: Path) -> int:

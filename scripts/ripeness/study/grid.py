@@ -89,8 +89,12 @@ def recipes_on(study: Study, series: str, dataset: str) -> list[str]:
 def recipe_on(study: Study, recipe: str, dataset: str) -> Recipe:
     """Return a recipe's settings on a dataset.
 
-    Raises UserError if it does not tune on it, for a file that a user requests.
+    Raises UserError if it does not tune on it, for a file that a user requests. What learns a text has the same
+    settings on all.
     """
+    first = next(iter(study.recipes[recipe].values()))
+    if dataset == TEXT_FORMAT and first.get("learns") == TEXT_FORMAT:
+        return first
     if dataset not in study.recipes[recipe]:
         raise UserError(
             f"{recipe} does not tune on {dataset}, but on {', '.join(study.recipes[recipe])}\n"
@@ -205,7 +209,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.settings.seeds[0]
         shots = [n for n in study.settings.base_shots if n or is_first]
         return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
-    kind, probes = study.tasks[cell.dataset].kind, []
+    kind, probes, recipe = study.tasks[cell.dataset].kind, [], recipe_on(study, cell.method, cell.dataset)
     for name, suite in study.settings.suites.items():
         if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
             continue
@@ -214,6 +218,8 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
         datasets = suite.datasets or []
         names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
+        if datasets != "own" and recipe.get("learns") == TEXT_FORMAT:
+            continue  # it was tuned on no dataset, from which anything could be carried over
         formats = suite.formats or []
         if isinstance(formats, str):
             formats = [cell.format] if formats == "trained" else study.settings.formats
@@ -222,7 +228,7 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
     # by validation items rates, the models that are kept and the ripe checkpoint are chosen
-    is_chosen = recipe_on(study, cell.method, cell.dataset)["is_grid"] or study.settings.keep_models == "best"
+    is_chosen = recipe["is_grid"] or study.settings.keep_models == "best"
     if is_chosen or any((probe.probe, probe.format) == (cell.dataset, cell.format) for probe in probes):
         probes.insert(0, Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     return probes

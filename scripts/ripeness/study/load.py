@@ -10,6 +10,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
 from ripeness.study.annealed_twins import check_texts_apart
 from ripeness.study.audit_checks import check_acknowledged
+from ripeness.study.doses import check_doses, with_doses, with_fixed_steps
 from ripeness.study.grid import VALIDATION, Study, formats_used, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
 from ripeness.study.methods.reading import check_method, on_dataset
@@ -20,6 +21,7 @@ from ripeness.study.series import name_checkpoints
 from ripeness.study.study_config import MODELS, Checkpoint, Recipe, StudyConfig, Suite, kind_of
 from ripeness.study.tasks import load_task
 from ripeness.study.theory_settings import settings_from
+from ripeness.study.trainings import check_trainings
 
 KINDS = ("datasets", "texts", "lm_eval")  # what a suite may list
 # What a study of published numbers or of the theory has instead of models: no cell is planned and no model is run.
@@ -39,6 +41,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
         study = Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
         check_own_claims(study)
         return study
+    config = with_doses(config)
     names = list(config["datasets"])
     for suite in config["suites"].values():
         names += [name for name in suite.get("datasets", []) if isinstance(suite["datasets"], list)]
@@ -57,6 +60,8 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
         lock,
     )
     check_methods(study)
+    check_doses(study)
+    check_trainings(study)
     check_suites(study)
     check_texts(study.settings)
     check_texts_apart(study.settings, checkpoints)
@@ -86,7 +91,7 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
     for (method, settings), dataset in product(tuning, datasets):
         if dataset not in settings.get("datasets", [dataset]):
             continue
-        settings = on_dataset(settings, dataset)
+        settings = with_fixed_steps(on_dataset(settings, dataset))
         rates = settings["learning_rate"]
         rates = rates if isinstance(rates, list) else [rates]
         is_grid = len(rates) > 1  # a list of one rate leaves nothing to choose

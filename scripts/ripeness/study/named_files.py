@@ -68,6 +68,8 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
         if text.path is not None:
             yield f"texts.{name}", text.path
     for name, method in study.settings.methods.items():
+        if "text" in method:
+            yield f"methods.{name}.text", method["text"]
         if "text" in method.get("replay", {}):
             yield f"methods.{name}.replay.text", method["replay"]["text"]
     if study.settings.include_path is not None:

@@ -60,6 +60,9 @@ class _SharedMethod(TypedDict, total=False):
     precision: str
     steps: int
     replay: dict[str, Any]
+    learns: str
+    text: str  # a file, of what learns text
+    examples: int
     gpu: int
     choose_by: str
     datasets: list[str]
@@ -74,11 +77,15 @@ class Method(_SharedMethod, total=False):
 
 
 class Recipe(_SharedMethod, total=False):
-    """A method with one learning rate, as it is on one dataset; `method` names the method."""
+    """A method with one learning rate, as it is on one dataset; `method` names the method.
+
+    `doses_of` names the method that lists the dose, if there are several.
+    """
 
     learning_rate: float
     method: str
     is_grid: bool
+    doses_of: str
 
 
 class Checkpoint(TypedDict, total=False):

@@ -13,6 +13,7 @@ from ripeness.runtime.files import read_json
 from ripeness.study.grid import Cell, Study, plan_cells, probes_of, recipe_on
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
+from ripeness.study.trainings import longest_chain, training_of, trainings
 from ripeness.workflow.lookups.keep import kept_choices
 from ripeness.workflow.lookups.shared import to_json
 from ripeness.workflow.operations import gpu_jobs, n_items_of, n_parameters
@@ -67,7 +68,7 @@ def calibration(study: Study) -> str:
     if not study.recipes:  # published numbers
         return to_json({})
     cell, operations = calibration_cell(study), operations_of(study)
-    places = {"train_model": cell.path, "predict": cell.path}
+    places = {"train_model": training_of(study, cell).path, "predict": cell.path}
     for rule in PRETRAINING:
         trained = [place for place, n in operations.get(rule, {}).items() if n and place.split("/")[0] == cell.series]
         places |= {rule: trained[0]} if trained and rule == PRETRAINING[0] else {}
@@ -135,16 +136,17 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
     """Return bytes at most, by what uses them, with so many jobs at once."""
     sizes = [n_parameters(study, series, name) for series, names in study.checkpoints.items() for name in names]
     largest, cells = max(sizes, default=0), plan_cells(study)
-    tuned = [recipe_on(study, cell.method, cell.dataset) for cell in cells if cell.method != "base"]
+    tuned = [recipe_on(study, cell.method, cell.dataset) for cell in trainings(study)]
     best = [on_dataset(study.settings.methods[method], dataset) for *_, dataset, method in kept_choices(study)]
     choices: dict[str, Sequence[Mapping[str, Any]]] = {"none": [], "all": tuned, "best": best}
     kept = choices[study.settings.keep_models]
     n_items = sum(n_items_of(study, probe) for cell in cells for probe in probes_of(study, cell))
     largest_state = max((state_size(settings, largest) for settings in tuned), default=0)
+    waiting = n_at_once * (longest_chain(study) - 1)  # starts, which stay until all that read them are tuned
     of_training = WEIGHT_BYTES * largest + (WEIGHT_BYTES + MOMENT_BYTES) * largest_state
     return {
         "checkpoints": WEIGHT_BYTES * sum(sizes),
-        "tuned models at once": (min(n_at_once, len(tuned)) + 2) * of_training,
+        "tuned models at once": (min(n_at_once + waiting, len(tuned)) + 2) * of_training,
         "tuned models kept": WEIGHT_BYTES * sum(state_size(settings, largest) for settings in kept),
         "tables and logs": CELL_BYTES * len(cells) + ITEM_BYTES * n_items,
     }

@@ -23,13 +23,18 @@ from ripeness.study.grid import (
     sensitivity_of,
     state_steps,
 )
+from ripeness.study.methods.settings import TEXT
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
 from ripeness.study.study_config import Checkpoint, Pretrain
 from ripeness.study.tasks import sizes_of
+from ripeness.study.trainings import trainings
 
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
+BYTES_A_TOKEN = (
+    2  # of running text, at least; a tokenizer of a small world has longer tokens, one of a page shorter ones
+)
 TOKENS_AN_ITEM = 512  # a prompt with its answer, at most on average
 UNKNOWN_PARAMETERS = 1_000_000_000  # of a checkpoint that is not fetched yet; once it is, its files say
 DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -72,14 +77,27 @@ def tokens_an_item(study: Study, series: str) -> int:
 
 def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -> int:
     """Count the operations of tuning the checkpoint at `place` (a cell or wildcards) with a method's settings."""
+    if settings.get("learns") == TEXT:
+        n_model = n_parameters(study, place.series, place.checkpoint)
+        return round(TRAINING * n_model * text_tokens(settings) / (1 - settings.get("replay", {"share": 0})["share"]))
     task = study.tasks[place.dataset]
     n_rows = (task.rows or {}).get("train", 10**9)
+    n_rows = min(n_rows, settings.get("examples", n_rows))
     n_items = min(sizes_of(task, asdict(study.settings.items))["train"], n_rows) * settings["epochs"]
     if "steps" in settings:
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))
     return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
+
+
+def text_tokens(settings: Mapping[str, Any]) -> int:
+    """Count the tokens that a training on a text reads, at most."""
+    path = Path(settings["text"])
+    n_tokens = (path.stat().st_size if path.is_file() else 0) * settings["epochs"] // BYTES_A_TOKEN
+    return (
+        min(n_tokens, settings["steps"] * settings["batch_size"] * TOKENS_AN_ITEM) if "steps" in settings else n_tokens
+    )
 
 
 def prediction_operations(study: Study, cell: Cell) -> int:
@@ -146,10 +164,9 @@ def gpu_jobs(study: Study) -> Iterator[tuple[str, str, int]]:
             place = place_of(settings.pretrain, entry)
             before = 0 if place.shared is None else max(kept for kept in steps if kept <= place.shared)
             yield "pretrain_checkpoint", f"{series}/{name}", pretraining_operations(study, series, place.step - before)
+    for cell in trainings(study):
+        yield "train_model", cell.path, training_operations(study, cell, recipe_on(study, cell.method, cell.dataset))
     for cell in plan_cells(study):
-        if cell.method != "base":
-            recipe = recipe_on(study, cell.method, cell.dataset)
-            yield "train_model", cell.path, training_operations(study, cell, recipe)
         yield "predict", cell.path, prediction_operations(study, cell)
     for series in perturbed_series(study):
         for name in study.checkpoints[series]:

@@ -26,6 +26,7 @@ Job = Any  # of Snakemake, which is not imported
 CODE = "code"  # the parameter of a rule that holds the digest of its code
 BY_PROBE = "predict"  # the rule whose result serves every plan that wants some of its probes
 PROBES = "probes"  # its parameter
+DELETE = "delete"  # its parameter that no prediction depends on
 READ_BY_PROBES = "examples"  # the input that holds what probes read
 ACCEPT_CODE, ACCEPT_NO_KEY = ACCEPTS = ("code", "no-key")  # results that a dry run may take as they are
 KNOWN = "known.json"  # next to predictions that are made anew: which of the former ones still hold
@@ -69,7 +70,9 @@ class Reruns:
             str(file): (name, keys[makers[str(file)]].digest if str(file) in makers else self.content(file))
             for name, file in named(job)
         }
-        params = {name: self.placeless(value) for name, value in job.params.items() if name not in (CODE, PROBES)}
+        params = {
+            name: self.placeless(value) for name, value in job.params.items() if name not in (CODE, PROBES, DELETE)
+        }
         command = job.rule.shellcmd or ""
         probes: tuple[str, ...] = ()
         wildcards = {name: value for name, value in job.wildcards.items() if f"{{wildcards.{name}" in command}

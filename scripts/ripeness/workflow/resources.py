@@ -4,6 +4,7 @@ Estimates on the safe side, for a scheduler that ends jobs which exceed their re
 """
 
 from ripeness.study.grid import Study
+from ripeness.study.methods.settings import TEXT
 from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
     annealing_operations,
@@ -11,6 +12,7 @@ from ripeness.workflow.operations import (
     n_parameters,
     prediction_operations,
     sensitivity_operations,
+    text_tokens,
     training_operations,
 )
 from ripeness.workflow.wildcards import Wildcards, cell_of
@@ -41,7 +43,8 @@ def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
     n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
     n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
-    return n_processes * memory(study, wildcards, n_bytes, attempt)
+    learned = text_tokens(settings) // settings["epochs"] if settings.get("learns") == TEXT else 0
+    return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20))
 
 
 def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:

@@ -12,7 +12,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.runtime.wording import hint
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, LEARNS, Kind, TrainingSettings
 
 # It passes values on or refuses them; the defaults are those of the dataclasses.
 NEUTRAL = True
@@ -23,7 +23,7 @@ LIMITS = {
     "maximum": (operator.le, "more than"),
     "exclusiveMaximum": (operator.lt, "not below"),
 }
-SHARED = {"steps": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
+SHARED = {"steps": {"minimum": 1}, "examples": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
 
 
 def read_settings(values: dict[str, Any]) -> TrainingSettings:
@@ -33,6 +33,9 @@ def read_settings(values: dict[str, Any]) -> TrainingSettings:
         raise UserError(f"settings: unknown kind {name!r}\n{hint(name, list(KINDS), otherwise=known(KINDS))}")
     kind = KINDS[name]
     given = {key: value for key, value in values.items() if value is not None}
+    if (learned := given.get("learns", ANSWERS)) not in LEARNS:
+        near = hint(learned, list(LEARNS), otherwise=known(LEARNS))
+        raise UserError(f"settings: unknown learns {learned!r}\n{near}")
     check_method("settings", given)
     names = [field.name for field in fields(kind.settings)]
     missing = [field.name for field in fields(kind.settings) if field.default is MISSING and field.name not in given]
@@ -75,6 +78,9 @@ def check_method(where: str, given: Mapping[str, Any]) -> None:
         raise UserError(
             f"{where}: kind {name} has no {', '.join(strange)}\nhint: kind: {' or '.join(owners)}, or leave the key out"
         )
+    if (learned := given.get("learns", ANSWERS)) not in kind.learns:
+        near = f"hint: learns: {kind.learns[0]}, or another kind"
+        raise UserError(f"{where}: a training of kind {name} does not learn {learned}\n{near}")
     if lacking := [key for key in required_by(kind) if key not in given]:
         raise UserError(f"{where}: kind {name} lacks {' and '.join(lacking)}\nhint: e.g. {kind.example}")
     kind.check(where, given)

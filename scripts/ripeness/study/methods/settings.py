@@ -4,14 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-ANSWERS = "answers"  # what a method learns if it does not say it
+ANSWERS, TEXT = LEARNS = ("answers", "text")  # what a method learns; the first if it does not say it
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How a model is tuned, whatever the kind; config.schema.yaml explains the values and has the same defaults.
 
-    What is None is not done. `replay` is the share of pre-training text, which lies elsewhere. The class of a kind has
+    What is None is not done. `replay` is the share of pre-training text, which lies elsewhere. `examples` is a dose: so
+    many of the examples are trained on, all without it. `learns` None is answers. The class of a kind has
     the kind's name as the default of `kind`, and its own settings.
     """
 
@@ -27,6 +28,17 @@ class TrainingSettings:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     steps: int | None = None
     replay: float | None = None
+    examples: int | None = None
+    learns: Literal["answers", "text"] | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A method whose model a training reads, in some role: on the same dataset, or on each that is named."""
+
+    role: str
+    method: str
+    datasets: tuple[str, ...] = ()
 
 
 def no_check(where: str, given: Mapping[str, Any]) -> None:
@@ -36,6 +48,11 @@ def no_check(where: str, given: Mapping[str, Any]) -> None:
 def all_weights(given: Mapping[str, Any], n_parameters: int) -> int:
     """Return the numbers in the tuned state of a kind that trains all weights."""
     return n_parameters
+
+
+def no_references(given: Mapping[str, Any]) -> list[Reference]:
+    """Return nothing: a training reads the model that it starts from, and no other."""
+    return []
 
 
 def no_remarks(settings: TrainingSettings) -> dict[str, Any]:
@@ -52,7 +69,9 @@ class Kind:
     `refused` gives the reason and a hint for settings of other kinds that this one cannot have. `check(where, given)`
     raises UserError for a method of the config, or settings of a training, that cannot be. With `has_small_state` a
     tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
-    numbers that is. `remarks(settings)` are further entries of the record of a training.
+    numbers that is. `remarks(settings)` are further entries of the record of a training. `reads(given)` are the
+    methods whose models a training reads beside that which it starts from. `learns` is what it can learn. `no_start`
+    says, with a hint, why no other training can start from a model of this kind.
     """
 
     settings: type[TrainingSettings]
@@ -64,6 +83,9 @@ class Kind:
     has_small_state: bool = False
     state_size: Callable[[Mapping[str, Any], int], int] = all_weights
     remarks: Callable[[TrainingSettings], dict[str, Any]] = no_remarks
+    reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references
+    learns: tuple[str, ...] = LEARNS
+    no_start: str = ""
 
     @property
     def name(self) -> str:

@@ -3,16 +3,15 @@
 from itertools import product
 from typing import Any
 
-from ripeness.study.grid import Study, plan_cells, tunes_on
-from ripeness.study.methods.reading import on_dataset
+from ripeness.study.grid import Study, tunes_on
+from ripeness.study.trainings import trainings
 from ripeness.workflow.lookups.shared import results, to_json
-from ripeness.workflow.lookups.train import of_training
+from ripeness.workflow.lookups.train import of_training, training_settings
 
 
 def tuning_settings(study: Study, wildcards: Any) -> str:
     """Return the settings of a method without its learning rate and seed, which are chosen."""
-    settings = on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
-    return to_json(of_training(settings, "learning_rate"))
+    return to_json(of_training(training_settings(study, wildcards), "learning_rate"))
 
 
 def tuning_chosen_by(study: Study, wildcards: Any) -> str:
@@ -40,8 +39,7 @@ def kept_choices(study: Study) -> list[tuple[str, str, str, str]]:
 def kept_models(study: Study, wildcards: Any) -> list[str]:
     """Return the models that are kept: of every cell, or the best of every checkpoint, dataset and method."""
     if study.settings.keep_models == "all":
-        cells = [cell for cell in plan_cells(study) if cell.method != "base"]
-        return [f"{results(study)}/cells/{cell.path}/model" for cell in cells]
+        return [f"{results(study)}/cells/{cell.path}/model" for cell in trainings(study)]
     if study.settings.keep_models != "best":
         return []
     return [f"{results(study)}/best/{'/'.join(choice)}/model" for choice in kept_choices(study)]

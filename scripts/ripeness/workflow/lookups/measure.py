@@ -3,12 +3,12 @@
 from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
-from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
+from ripeness.study.trainings import START, has_small_state, is_read_by_another, references, states_of, training_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
-from ripeness.workflow.lookups.train import modules_of
+from ripeness.workflow.lookups.train import folder_of, modules_of_states
 from ripeness.workflow.wildcards import Wildcards, cell_of
 
 
@@ -17,41 +17,54 @@ def model_folder(study: Study, wildcards: Wildcards) -> str:
     cell = cell_of(wildcards)
     if cell.method == "base":
         return f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
-    return f"{results(study)}/cells/{cell.path}/model"
+    return f"{folder_of(study, training_of(study, cell))}/model"
 
 
-def kind_with_state(study: Study, wildcards: Wildcards) -> str | None:
-    """Return the kind of a cell whose model is saved as a small state next to its checkpoint."""
+def states(study: Study, wildcards: Wildcards) -> list[Cell]:
+    """Return the trainings that the model of a cell is made from, itself first; none for `base`."""
     cell = cell_of(wildcards)
-    if cell.method == "base":
-        return None
-    kind = recipe_on(study, cell.method, cell.dataset)["kind"]
-    return kind if KINDS[kind].has_small_state else None
+    return [] if cell.method == "base" else states_of(study, cell)
 
 
 def checkpoint_of_state(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the checkpoint that the small state of a cell is put into; none where the model has all weights."""
-    cell = cell_of(wildcards)
+    cell, found = cell_of(wildcards), states(study, wildcards)
     checkpoint = f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
-    return [checkpoint] if kind_with_state(study, wildcards) else []
+    return [checkpoint] if found and has_small_state(study, found[-1]) else []
+
+
+def starts_of_state(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the models of other cells that the small state of a cell is put into."""
+    return [f"{folder_of(study, cell)}/model" for cell in states(study, wildcards)[1:]]
 
 
 def kind_modules(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the modules that put the small state of a cell into its checkpoint."""
-    kind = kind_with_state(study, wildcards)
-    return [] if kind is None else modules_of(kind)
+    """Return the modules that put the small states of a cell into what they were tuned from."""
+    return modules_of_states(study, states(study, wildcards))
+
+
+def delete_option(study: Study, wildcards: Wildcards) -> str:
+    """Return the option by which a measured model is deleted at once, where the run wants it.
+
+    Not where another training reads the model, or other cells share it: Snakemake deletes that once nothing needs it.
+    """
+    cell = cell_of(wildcards)
+    is_alone = cell.method != "base" and training_of(study, cell) == cell
+    return "$DELETE_MEASURED" if is_alone and not is_read_by_another(study, cell) else ""
 
 
 def training_record(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the record of a cell's training; none for `base`."""
     cell = cell_of(wildcards)
-    return [] if cell.method == "base" else [f"{results(study)}/cells/{cell.path}/training.json"]
+    return [] if cell.method == "base" else [f"{folder_of(study, training_of(study, cell))}/training.json"]
 
 
 def training_usage(study: Study, wildcards: Wildcards) -> str:
     """Return the log of what a cell's training used; nothing for `base`. It may be gone, so it is no input."""
     cell = cell_of(wildcards)
-    return "" if cell.method == "base" else f"{results(study)}/logs/train_model/{cell.path}.usage.json"
+    if cell.method == "base":
+        return ""
+    return f"{results(study)}/logs/train_model/{training_of(study, cell).path}.usage.json"
 
 
 def method_facts(study: Study, wildcards: Wildcards) -> str:
@@ -60,7 +73,9 @@ def method_facts(study: Study, wildcards: Wildcards) -> str:
     if cell.method == "base":
         return to_json({})
     recipe = recipe_on(study, cell.method, cell.dataset)
-    return to_json({"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS)})
+    start = next((one.method for one in references(recipe) if one.role == START), None)
+    dose = {key: recipe.get(key) for key in ("examples", "doses_of")}
+    return to_json({"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start} | dose)
 
 
 def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:

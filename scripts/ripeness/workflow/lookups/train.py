@@ -1,20 +1,25 @@
 """Rule inputs and parameters for rules/train.smk."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ripeness.study.grid import Study, recipe_on
+from ripeness.study.doses import with_fixed_steps
+from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.reading import on_dataset
+from ripeness.study.methods.settings import TEXT
+from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.wildcards import cell_of
 
-APART = ("gpu", "datasets", "choose_by")  # of a method's settings, what no training depends on
+# Of a method's settings, what a training depends on not at all, or by its inputs.
+APART = ("gpu", "datasets", "choose_by", "from", "doses_of", "text")
 
 
 def training_settings(study: Study, wildcards: Any) -> Mapping[str, Any]:
     """Return settings of the method of a training: that of a cell, or of the best model that is tuned again."""
     if hasattr(wildcards, "tuning"):
-        return on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset)
+        return with_fixed_steps(on_dataset(study.settings.methods[wildcards.tuning], wildcards.dataset))
     return recipe_on(study, wildcards.method, wildcards.dataset)
 
 
@@ -29,9 +34,58 @@ def modules_of(kind: str) -> list[str]:
     return [f"ripeness/models/methods/{kind}.py"]
 
 
+def modules_of_states(study: Study, cells: Iterable[Cell]) -> list[str]:
+    """Return the modules of the kinds of small states, which loading them needs."""
+    kinds = [recipe_on(study, cell.method, cell.dataset)["kind"] for cell in cells if has_small_state(study, cell)]
+    return list(dict.fromkeys(module for kind in kinds for module in modules_of(kind)))
+
+
 def kind_modules(study: Study, wildcards: Any) -> list[str]:
-    """Return the modules of the kind of a training."""
-    return modules_of(training_settings(study, wildcards)["kind"])
+    """Return the modules of the kind of a training, and of those whose models it reads."""
+    own = modules_of(training_settings(study, wildcards)["kind"])
+    if hasattr(wildcards, "tuning"):
+        return own
+    read = [state for cell in all_read(study, wildcards) for state in states_of(study, cell)]
+    return list(dict.fromkeys([*own, *modules_of_states(study, read)]))
+
+
+def all_read(study: Study, wildcards: Any) -> list[Cell]:
+    """Return the trainings whose models a training reads, in any role."""
+    return [cell for cells in cells_read(study, cell_of(wildcards)).values() for cell in cells]
+
+
+def folder_of(study: Study, cell: Cell) -> str:
+    """Return the folder of a training."""
+    return f"{results(study)}/cells/{cell.path}"
+
+
+def examples_read(study: Study, wildcards: Any) -> list[str]:
+    """Return the folder with the examples of a training; none where it learns a text."""
+    if text_learned(study, wildcards):
+        return []
+    return [f"{results(study)}/examples/{wildcards.dataset}/{wildcards.format}"]
+
+
+def text_learned(study: Study, wildcards: Any) -> list[str]:
+    """Return the file that a training learns, if it learns a text."""
+    settings = training_settings(study, wildcards)
+    return [settings["text"]] if settings.get("learns") == TEXT else []
+
+
+def start_model(study: Study, wildcards: Any) -> list[str]:
+    """Return the model that a training starts from, if it is another cell's."""
+    return [f"{folder_of(study, cell)}/model" for cell in filter(None, [start_of(study, cell_of(wildcards))])]
+
+
+def start_record(study: Study, wildcards: Any) -> list[str]:
+    """Return the record of that model's training, which may have diverged."""
+    return [f"{folder_of(study, cell)}/training.json" for cell in filter(None, [start_of(study, cell_of(wildcards))])]
+
+
+def read_states(study: Study, wildcards: Any) -> list[str]:
+    """Return further folders from which the models that a training reads are made: those that small states refer to."""
+    found = [state for cell in all_read(study, wildcards) for state in states_of(study, cell)[1:]]
+    return [f"{folder_of(study, cell)}/model" for cell in dict.fromkeys(found)]
 
 
 def modules_of_full(study: Study, wildcards: Any) -> list[str]:
