@@ -19,6 +19,7 @@ from waiting import wait_for
 
 import export_model
 import train_model
+from ripeness.data.passages import DOCUMENT_BYTES, cut
 from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -164,6 +165,42 @@ def test_a_dose_is_the_beginning_of_a_larger_one(tune, examples, monkeypatch):
     for wrong, message in (13, "13 examples are wanted, but there are 12"), (0, "examples: 0 is less than 1"):
         with pytest.raises(UserError, match=message):
             tune("wrong", examples=wrong)
+
+
+def test_a_text_is_learned_token_by_token(tmp_path, checkpoint, tokenizer):
+    lines = [f"the film was {'good' if n % 3 else 'bad'} and long, a dog sat on the mat" for n in range(300)]
+    (tmp_path / "domain.txt").write_text("\n".join(lines) + "\n")
+
+    def learn(name, *more, **changes):
+        settings = json.dumps(SETTINGS | {"learns": "text", "learning_rate": 1e-3, "epochs": 2} | changes)
+        words = ["--checkpoint", str(checkpoint), "--settings", settings, "--output", str(tmp_path / name / "model")]
+        train_model.main([*words, "--record", str(tmp_path / name / "record.json"), *more])
+        return tmp_path / name
+
+    text = ["--text", str(tmp_path / "domain.txt")]
+    folder = learn("full", *text)
+    record = read_json(folder / "record.json")
+    documents = cut((tmp_path / "domain.txt").read_text(), DOCUMENT_BYTES)
+    n_tokens = sum(1 + len(tokenizer(document)["input_ids"]) for document in documents)
+    assert record["n_examples"] == n_tokens // 64 > 30 and record["tokens_seen"] == 2 * 64 * record["n_examples"]
+    model, window = load_model(checkpoint), (tokenizer.eos_token_id, *tokenizer(documents[0])["input_ids"])[:64]
+    tokens = torch.tensor([window])
+    loss = torch.nn.functional.cross_entropy(model(input_ids=tokens).logits[0, :-1], tokens[0, 1:])
+    one_step = learn("first", *text, epochs=1, batch_size=10**4)  # the loss of all windows before any update
+    assert read_json(one_step / "record.json")["losses"][0] == pytest.approx(loss.item(), rel=0.3)
+    assert record["losses"][-1] < record["losses"][0] - 1
+    small = learn("lora", *text, **LORA | {"epochs": 1})
+    assert (small / "model/tuned.safetensors").is_file()
+    (tmp_path / "short.txt").write_text("the film")
+    for words, message in (
+        (["--text", str(tmp_path / "short.txt")], "short.txt is shorter than one document"),
+        (["--examples", str(tmp_path / "domain.txt")], "settings.learns is text, .* --text alone"),
+        ([*text, "--examples", str(tmp_path / "domain.txt")], "--text alone"),
+    ):
+        with pytest.raises(UserError, match=message):
+            learn("wrong", *words)
+    with pytest.raises(UserError, match="settings.learns is answers, .* --examples alone"):
+        learn("wrong", *text, learns=None)
 
 
 def test_nothing_is_tuned_from_a_model_that_diverged_but_the_grid_goes_on(tune):

@@ -23,7 +23,7 @@ from ripeness.study.study_config import (
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
 COMPLETED = {"repo", "commit", "by_step"}  # of a checkpoint: what the series and the lock file add
-NAMED = {"method", "is_grid"}  # of a recipe: the method that it comes from
+NAMED = {"method", "is_grid", "doses_of"}  # of a recipe: the method that it comes from
 
 
 def keys_of(schema):
