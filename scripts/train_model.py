@@ -54,7 +54,8 @@ from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import displacement
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
-from ripeness.train.resume import Progress, training_identity
+from ripeness.train.resume import training_identity
+from ripeness.train.timed_progress import TimedProgress
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -76,10 +77,10 @@ def main(argv: list[str] | None = None) -> None:
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
     identity = training_identity(model, settings, examples, options.gpus, replay)
     model = shard(model)
-    progress = Progress(options.record.with_suffix(".state"), identity, options.save_seconds)
+    progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
     outcome = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay)
-    note_usage(train_s=progress.seconds_so_far)
+    note_usage(train_s=progress.so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
     weights = whole_weights(model)

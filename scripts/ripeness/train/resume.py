@@ -25,23 +25,13 @@ def training_identity(model: PreTrainedModel, *parts: Any) -> str:
 
 @dataclass
 class Progress:
-    """Where the state of a training is kept, what the training is (`identity`), and after how many seconds again.
-
-    `spent` has the seconds of earlier attempts, which were cut off.
-    """
+    """Where the state of a training is kept, what the training is (`identity`), and after how many seconds again."""
 
     path: Path
     identity: str
     seconds: float
     last: float = field(default_factory=time.monotonic)
     must_end: bool = False
-    begun: float = field(default_factory=time.monotonic)
-    spent: float = 0.0
-
-    @property
-    def seconds_so_far(self) -> float:
-        """Return the seconds of this training, with those of earlier attempts up to their last state."""
-        return self.spent + time.monotonic() - self.begun
 
     def end_when_asked(self) -> None:
         """From now on SIGTERM, which a scheduler sends before it kills, ends the process after the next `save`."""
@@ -63,7 +53,6 @@ class Progress:
         state = {
             "identity": self.identity,
             "losses": losses,
-            "seconds": self.seconds_so_far,
             "weights": weights,
             "optimizer": moments,
             "random": torch.get_rng_state(),
@@ -89,7 +78,6 @@ class Progress:
         torch.set_rng_state(state["random"])
         if state["random_cuda"]:
             torch.cuda.set_rng_state_all(state["random_cuda"])
-        self.spent = float(state.get("seconds", 0.0))
         logging.info("going on after step %d", len(state["losses"]))
         return list(state["losses"])
 
