@@ -12,6 +12,8 @@ import yaml
 from project import ENVIRONMENT, copy_project
 from waiting import HANG_SECONDS
 
+from ripeness.tables.columns import USED
+
 CUT = Path(__file__).parent / "cut.yaml"
 GPU_RULES = {"pretrain_state", "pretrain_checkpoint", "train_model", "predict"}
 # of three checkpoints x two datasets x two formats, one seed
@@ -82,4 +84,4 @@ def without_costs(path: Path) -> bytes:
     """The content of a file; of a table of cells without what its trainings cost, which differs from run to run."""
     if path.name not in ("cell.parquet", "cells.parquet") and "tables/cells" not in str(path):
         return path.read_bytes()
-    return pl.read_parquet(path).drop("train_seconds", "peak_bytes").write_csv().encode()
+    return pl.read_parquet(path).drop(USED).write_csv().encode()

@@ -19,6 +19,7 @@ from ripeness.figures.panels import (
 )
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
+from ripeness.tables.columns import USED
 from ripeness.tables.intervals import UNTUNED
 
 
@@ -34,7 +35,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     seed = pl.concat_str(pl.lit("seed "), "seed")  # published numbers may name none
     cell = pl.concat_str([recipe, pl.col("format"), seed], separator=" · ", ignore_nulls=True)
     keys = ["dataset", "format", "method", "learning_rate", "seed"]
-    shown = tables.cells.filter(~pl.col("format").is_in(UNTUNED) | (pl.col("status") != "done"))
+    shown = tables.cells.filter(~pl.col("format").is_in(UNTUNED) | (pl.col("status") != "done")).drop(USED)
     frame = shown.with_columns(pl.lit("cells").alias("row"), cell.alias("cell"), pl.lit(0).alias("step"))
     return tidy(with_labels(frame, "dataset").drop("step"), keys)
 

@@ -114,8 +114,10 @@ PREDICTIONS: dict[str, pl.DataType] = PROBE | {
     "reason": pl.String(),
 }
 
-# One row a cell: is it there, what its method is, what happened in training, and what that cost. `train_seconds` and
-# `peak_bytes` differ from run to run; all else is a function of the config.
+# Of a training, what differs from run to run; all else in the tables is a function of the config.
+USED = ("train_seconds", "peak_bytes")
+
+# One row a cell: is it there, what its method is, what happened in training, and what that cost.
 CELLS: dict[str, pl.DataType] = {
     "series": pl.String(),
     "checkpoint": pl.String(),

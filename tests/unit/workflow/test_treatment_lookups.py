@@ -81,7 +81,8 @@ def test_the_recipes_that_the_documentation_shows_are_a_studys_methods():
     shown = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
     methods = shown["methods"] | {"base": CONFIG["methods"]["base"]}
     study = load_study(copy.deepcopy(CONFIG) | {"methods": methods}, ROOT / "tasks")
-    assert {on["nursery-mood"]["method"] for on in study.recipes.values()} == shown["methods"].keys() - {"base"}
+    named = (on["nursery-mood"] for on in study.recipes.values())
+    assert {on.get("doses_of", on["method"]) for on in named} == shown["methods"].keys() - {"base"}
     for name in study.recipes:
         read_settings(json.loads(train_lookups.method_settings(study, cell(method=name))))
 
