@@ -1,5 +1,6 @@
 """Doses of examples and a text that is learned once for all datasets, through the whole workflow."""
 
+import copy
 import json
 
 import polars as pl
@@ -23,7 +24,7 @@ CELLS = {"form-n8": 4, "form-n32": 4, "continued": 8, "after": 2}  # of one chec
 
 def config() -> dict:
     """The cut of the nursery at one checkpoint, with these methods."""
-    config = yaml.safe_load(CUT.read_text()) | {"methods": METHODS}
+    config = yaml.safe_load(CUT.read_text()) | {"methods": copy.deepcopy(METHODS)}
     config["series"]["nursery"]["checkpoints"] = [{"step": 100}]
     config["suites"] |= {"in-domain": {"datasets": "own", "formats": "trained"}}
     return config
