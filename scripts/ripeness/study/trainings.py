@@ -140,7 +140,7 @@ def check_text(study: Study, where: str, settings: Mapping[str, Any]) -> None:
     if study.settings.keep_models == "best":
         raise UserError(
             f"keep_models: {where} has one model for all datasets, none of which has a best of its own\n"
-            "hint: keep_models: all or none"
+            "hint: set keep_models to all or none"
         )
 
 
@@ -241,5 +241,5 @@ def check_places(study: Study, where: str) -> None:
     if study.settings.keep_models == "best":
         raise UserError(
             f"keep_models: the best model of {where} cannot be tuned again alone, since it starts from another cell's\n"
-            "hint: keep_models: all or none"
+            "hint: set keep_models to all or none"
         )
