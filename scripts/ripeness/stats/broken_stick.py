@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from ripeness.stats.checkpoint_noise import roots
 from ripeness.stats.curves import (
     ROUNDING,
     Design,
@@ -20,10 +21,10 @@ from ripeness.stats.curves import (
     pure_noise,
     significance,
 )
-from ripeness.stats.neighbours import correlated_noise
 
 HALVINGS = 12  # bisection steps for the end of an interval
 LINE_DRAWS = 9999  # for the test of a line, once for all curves over the same checkpoints: their error is shared
+DRAWS_OF_KIND = 999  # of each of the kinds of noise
 
 Ends = tuple[float | None, float | None]
 
@@ -60,22 +61,36 @@ class Stick:
         return self.ends[1]
 
 
-def line_p(design: Design, means: np.ndarray, *, seed: int, rho: float = 0.0) -> np.ndarray:
+def line_p(design: Design, means: np.ndarray, *, seed: int, kinds: np.ndarray | None = None) -> np.ndarray:
     """Test a straight line against the best two lines that meet (sup-F test): p [n].
 
     F grows with the share of the residuals that the best hinge explains. Under a line and normal noise this share
-    depends neither on the line nor on the size of the noise, so that the test is exact when it is drawn from pure
-    noise. A smooth curve is no line either: the test shows a bend, never a kink.
+    depends neither on the line nor on the size of the noise, so that the test is exact when it is drawn from white
+    noise. With weights of the `kinds` of noise p is the mean over them. A smooth curve is no line either: the test
+    shows a bend, never a kink.
     """
-    drawn = explained_shares_of_noise(tuple(design.x.tolist()), seed, rho)
-    larger = len(drawn) - np.searchsorted(drawn, explained_share(design, means), side="left")
-    return (1 + larger) / (1 + len(drawn))
+    x, share = tuple(design.x.tolist()), explained_share(design, means)
+    if kinds is None:
+        return larger_share(explained_shares_of_noise(x, seed), share)
+    return kinds @ np.array([larger_share(drawn, share) for drawn in explained_shares_of_kinds(x, seed)])
+
+
+def larger_share(drawn: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Count how often what is drawn, in increasing order, is at least what is seen [n]: p [n]."""
+    return (1 + len(drawn) - np.searchsorted(drawn, seen, side="left")) / (1 + len(drawn))
 
 
 @lru_cache(maxsize=32)
-def explained_shares_of_noise(x: tuple[float, ...], seed: int, rho: float = 0.0) -> np.ndarray:
-    """Draw the share of noise that the best hinge explains [LINE_DRAWS], in increasing order."""
-    return np.sort(explained_share(design_of(x), correlated_noise(len(x), LINE_DRAWS, seed, rho)))
+def explained_shares_of_noise(x: tuple[float, ...], seed: int) -> np.ndarray:
+    """Draw the share of white noise that the best hinge explains [LINE_DRAWS], in increasing order."""
+    return np.sort(explained_share(design_of(x), pure_noise(len(x), LINE_DRAWS, seed)))
+
+
+@lru_cache(maxsize=32)
+def explained_shares_of_kinds(x: tuple[float, ...], seed: int) -> np.ndarray:
+    """Draw the same share of each kind of noise [kinds, DRAWS_OF_KIND]."""
+    noise = pure_noise(len(x), DRAWS_OF_KIND, seed)
+    return np.stack([np.sort(explained_share(design_of(x), root @ noise)) for root in roots(x)])
 
 
 def explained_share(design: Design, means: np.ndarray) -> np.ndarray:

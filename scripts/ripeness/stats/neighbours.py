@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ripeness.stats.checkpoint_noise import likely
 from ripeness.stats.curves import curve_residuals, design_of, pure_noise
 from ripeness.stats.random_levels import correlated, left_by_curve
 
@@ -43,11 +44,25 @@ def about_any_curve(x: tuple[float, ...], means: np.ndarray) -> Neighbours:
     shape for noise that lasts. A parabola is no fit where the best curve is better by more than under such noise.
     """
     best = curve_residuals(design_of(x), means[:, None])[:, 0]
-    medians, seldom, worst = drawn_about_best_curve(x)
-    smooth = left_by_curve(np.array(x)) @ means
-    if smooth @ smooth <= worst * (best @ best):
+    if is_smooth(x, means, best):
         return about_smooth_curve(np.array(x), means)
+    medians, seldom, _ = drawn_about_best_curve(x)
     return measured(best, medians, seldom)
+
+
+def kinds_about_any_curve(x: tuple[float, ...], means: np.ndarray) -> np.ndarray:
+    """Weigh the kinds of noise [kinds] about the same curve: a parabola, or a line and the term that fits best."""
+    design = design_of(x)
+    best = curve_residuals(design, means[:, None])[:, 0]
+    share = (design.x - design.x[0]) / np.ptp(design.x)
+    bend = share**2 if is_smooth(x, means, best) else means - best
+    return likely(x, np.column_stack([np.ones_like(share), share, bend]), means)
+
+
+def is_smooth(x: tuple[float, ...], means: np.ndarray, best: np.ndarray) -> bool:
+    """Say whether a parabola fits means [checkpoints] about as well as the best curve, of which `best` are left."""
+    left = left_by_curve(np.array(x)) @ means
+    return bool(left @ left <= drawn_about_best_curve(x)[2] * (best @ best))
 
 
 @lru_cache(maxsize=32)

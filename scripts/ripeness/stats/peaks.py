@@ -12,8 +12,8 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ripeness.stats.broken_stick import line_p
-from ripeness.stats.curves import Design, best_curve, design_of, p_from_draws, residual_sd, significance
-from ripeness.stats.neighbours import correlated_noise
+from ripeness.stats.checkpoint_noise import drawn_from
+from ripeness.stats.curves import Design, best_curve, design_of, p_from_draws, pure_noise, residual_sd, significance
 
 # What follows was chosen by simulation, with other noise than that of benchmarks/turning_points.py.
 CLEARLY = 1.1  # standard errors by which a checkpoint must be worse to be no rival of the best
@@ -81,7 +81,9 @@ class Noise:
     sds: np.ndarray
 
 
-def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, seed: int, rho: float = 0.0) -> Noise:
+def noise_about(
+    design: Design, means: np.ndarray, *, least: float, draws: int, seed: int, kinds: np.ndarray | None = None
+) -> Noise:
     """Take the noise of checkpoints from their scatter about the best curve, or from `least` where it is more.
 
     Draws find their noise as the data did: about a curve that is chosen among many, which takes some of it along.
@@ -89,8 +91,8 @@ def noise_about(design: Design, means: np.ndarray, *, least: float, draws: int, 
     """
     curve = best_curve(design, means)
     sd = max(float(residual_sd(design, means[:, None])[0]), least, PRECISION * float(np.ptp(means)))
-    drawn = correlated_noise(len(means), draws, seed, rho)
-    is_bent = line_p(design, means[:, None], seed=seed, rho=rho)[0] <= BENT
+    drawn = drawn_from(tuple(design.x.tolist()), kinds, pure_noise(len(means), draws, seed))
+    is_bent = line_p(design, means[:, None], seed=seed, kinds=kinds)[0] <= BENT
     sds = residual_sd(design, drawn + curve[:, None] / sd if is_bent else drawn)
     return Noise(sd, means / sd, curve / sd, drawn, np.maximum(sds, least / sd))
 
@@ -127,11 +129,11 @@ def peak_contrast(
     draws: int,
     seed: int,
     least: float = 0.0,
-    rho: float = 0.0,
+    kinds: np.ndarray | None = None,
 ) -> Peak:
     """Contrast the last checkpoint with the best before it; `least` is the standard error of a mean over items.
 
-    `rho` is the correlation of neighbouring checkpoints, under which all errors are drawn.
+    `kinds` are the weights of the kinds of noise that errors are drawn from (checkpoint_noise.py); None is white noise.
 
     The best is picked for being low, so that the contrast is too large, the more so the more rivals the best has: two
     checkpoints as good as each other are two chances to be low. Errors that are drawn with as many rivals make up for
@@ -140,7 +142,7 @@ def peak_contrast(
     selection: Andrews and Soares 2010, Econometrica 78.) The interval leaves 0 out just where p is at most
     1 - confidence.
     """
-    noise = noise_about(design, means, least=least, draws=draws, seed=seed, rho=rho)
+    noise = noise_about(design, means, least=least, draws=draws, seed=seed, kinds=kinds)
     last = len(means) - 1
     effect = float(noise.means[last] - noise.means[:last].min())
     near, nearer = gaps_of(noise, slice(last))
@@ -156,7 +158,7 @@ def peak_contrast(
         best=int(means[:-1].argmin()),
         candidates=candidates_of(noise, tail),
         sd=noise.sd,
-        find_p_monotone=lambda: monotone_p(design, means, noise.sd, draws=draws, seed=seed, rho=rho),
+        find_p_monotone=lambda: monotone_p(design, means, noise.sd, draws=draws, seed=seed, kinds=kinds),
         low_errors=low * noise.sd,
         high_errors=high * noise.sd,
     )
@@ -181,16 +183,28 @@ def least_squares(means: np.ndarray, *, increasing: bool) -> float:
 
 
 @lru_cache(maxsize=8)
-def gains_of_noise(x: tuple[float, ...], draws: int, seed: int, rho: float) -> np.ndarray:
-    """Draw the gain of a valley over a fall [draws] under noise alone, in units of the estimated variance."""
-    noise = correlated_noise(len(x), draws, seed, rho)
-    return np.array([valley_gain(column) for column in noise.T]) / residual_sd(design_of(x), noise) ** 2
+def gains_of_white_noise(x: tuple[float, ...], draws: int, seed: int) -> np.ndarray:
+    """Draw the gain of a valley over a fall [draws] under white noise, once for all curves over `x`."""
+    return gains_of(design_of(x), pure_noise(len(x), draws, seed))
 
 
-def monotone_p(design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int, rho: float = 0.0) -> float:
+def gains_of(design: Design, noise: np.ndarray) -> np.ndarray:
+    """Compute the gain of a valley over a fall [draws], in units of the estimated variance."""
+    return np.array([valley_gain(column) for column in noise.T]) / residual_sd(design, noise) ** 2
+
+
+def monotone_p(
+    design: Design, means: np.ndarray, sd: float, *, draws: int, seed: int, kinds: np.ndarray | None = None
+) -> float:
     """Test means that never get worse against a fall with a rise after it: p.
 
     Drawn with all means alike, of all curves that never get worse the one that looks most like a valley by chance.
     """
-    drawn = gains_of_noise(tuple(design.x.tolist()), draws, seed, rho)
+    x = tuple(design.x.tolist())
+    white = kinds is None
+    drawn = (
+        gains_of_white_noise(x, draws, seed)
+        if white
+        else gains_of(design, drawn_from(x, kinds, pure_noise(len(x), draws, seed)))
+    )
     return float(p_from_draws(drawn >= valley_gain(means / sd)))

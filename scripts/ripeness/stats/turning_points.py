@@ -10,7 +10,7 @@ import numpy as np
 
 from ripeness.stats.broken_stick import Stick, broken_stick, line_p
 from ripeness.stats.curves import MIN_CHECKPOINTS, ROUNDING, Design, design_of, residual_sd, significance
-from ripeness.stats.neighbours import Neighbours, about_any_curve
+from ripeness.stats.neighbours import Neighbours, about_any_curve, kinds_about_any_curve
 from ripeness.stats.peaks import Peak, peak_contrast
 from ripeness.stats.verdicts import holm
 
@@ -37,7 +37,7 @@ class Found:
     """An estimate: `kind` of the whole curve ("none", "curvature", "peak" or "kink"), and `bend` next to a peak.
 
     `turn` is None for "none". `stick` is None where no bend was looked for, and `why_no_bend` says why. `neighbours` is
-    how alike neighbouring checkpoints are, which errors are drawn with. `shown` words a place.
+    how alike neighbouring checkpoints are. `shown` words a place.
     """
 
     kind: str
@@ -119,9 +119,9 @@ def turning_point(
     least = 0.0 if se is None else float(np.sqrt(np.mean(np.square(errors))))
     losses = means if better == "lower" else -means
     near = about_any_curve(tuple(places.tolist()), losses)
-    rho = round(near.rho, 1)  # one of few, whose noise is drawn once
-    peak = peak_contrast(design, losses, least=least, confidence=confidence, draws=draws, seed=seed, rho=rho)
-    stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed, rho=rho)
+    kinds = kinds_about_any_curve(tuple(places.tolist()), losses)
+    peak = peak_contrast(design, losses, least=least, confidence=confidence, draws=draws, seed=seed, kinds=kinds)
+    stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed, kinds=kinds)
     p_line, p_kink = (None, None) if stick is None else (stick.p_line, stick.p_kink)
     kind, bend = kinds_of(peak, p_line, p_kink, confidence)
     turn = turn_of(kind, places, peak, stick)
@@ -129,15 +129,17 @@ def turning_point(
     return Found(kind, turn, bend, peak, stick, best, n_checkpoints, n_seeds, near, why_no_bend, shown)
 
 
-def bend_of(design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int, rho: float = 0.0) -> Stick:
+def bend_of(
+    design: Design, means: np.ndarray, *, confidence: float, draws: int, seed: int, kinds: np.ndarray | None = None
+) -> Stick:
     """Fit two lines that meet to means [checkpoints], with the tests of a line and, if it can be tested, of a kink.
 
-    The test of a line knows of `rho`, the correlation of neighbours; the place of the bend and the kink do not.
+    The test of a line knows of the `kinds` of noise; the place of the bend and the kink take it as white.
     """
     return broken_stick(
         design,
         means,
-        p_line=float(line_p(design, means[:, None], seed=seed, rho=rho)[0]),
+        p_line=float(line_p(design, means[:, None], seed=seed, kinds=kinds)[0]),
         confidence=confidence,
         draws=draws,
         seed=seed,
@@ -238,7 +240,7 @@ def neighbours_said(neighbours: Neighbours) -> list[str]:
     if not neighbours.is_clear:
         return []
     return [
-        f"Neighbouring checkpoints are alike beyond the curve (correlation {neighbours.rho:.1f}), which errors hold."
+        f"Neighbouring checkpoints are alike beyond the curve (correlation {neighbours.rho:.1f}); errors allow for it."
     ]
 
 
