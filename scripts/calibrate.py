@@ -3,7 +3,7 @@
 By hand: python scripts/calibrate.py --studies 100 --cells edge null --page some.md
 
 All cells with 500 studies each take some hours; the numbers are the same on any number of processors. The table has a
-row for each claim of each study, and grows cell by cell.
+row for each claim of each study. Table and page grow cell by cell.
 """
 
 import sys
@@ -41,6 +41,10 @@ def main(argv: list[str] | None = None) -> None:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} is {getattr(options, name)}\nhint: give a number from 1 on")
     cells = chosen(options.cells)
+    given = [f"--studies {options.studies}"] * (options.studies != 500)
+    given += [f"--cells {' '.join(map(repr, options.cells))}"] * bool(options.cells)
+    given += [f"--draws {options.draws}"] * (options.draws != DRAWS)
+    command = " ".join(["make calibrate"] if not given else ["python scripts/calibrate.py", *given])
     parts = []
     for place, (cell, rows) in enumerate(
         judged(cells, studies=options.studies, jobs=options.jobs, draws=options.draws), 1
@@ -49,12 +53,8 @@ def main(argv: list[str] | None = None) -> None:
         parts.append(rows)
         with whole(options.table) as temporary:
             pl.concat(parts).write_parquet(temporary)
-    given = [f"--studies {options.studies}"] * (options.studies != 500)
-    given += [f"--cells {' '.join(map(repr, options.cells))}"] * bool(options.cells)
-    given += [f"--draws {options.draws}"] * (options.draws != DRAWS)
-    command = " ".join(["make calibrate"] if not given else ["python scripts/calibrate.py", *given])
-    with whole(options.page) as temporary:
-        temporary.write_text(page(pl.concat(parts), cells, command=command), encoding="utf-8")
+        with whole(options.page) as temporary:
+            temporary.write_text(page(pl.concat(parts), cells, command=command), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
             seen = looks.noted(options.looks, tables)
             settings = looks.at_this_look(settings, seen, tables)
         own = read_own_claims(options.claims, options.written)
-        found = as_rows(with_robustness(all_findings(tables, settings, own), tables, settings))
+        found = as_rows(with_robustness(all_findings(tables, settings, own), tables, settings, own))
         found = [*answers_of(tables, settings), *found]
         if options.looks:
             found.append(looks.as_entry(seen, settings))

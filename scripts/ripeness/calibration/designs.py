@@ -26,6 +26,8 @@ OTHER_PARTS = ("harm_choice", "cost")  # of joint claims: that there is no such 
 class Cell:
     """Studies of one design; scores, losses or both, or answers to which checkpoint is ripe.
 
+    With `is_own` claims of a user's own are tested on the scores, and no others.
+
     With a `reach` effects are the smallest one plus so many times what the detectable size is beyond it, which studies
     at the edge tell; claims of no effect are true.
     """
@@ -35,6 +37,7 @@ class Cell:
     losses: LossDesign | None = None
     ripe: RipeDesign | None = None
     reach: int = 0
+    is_own: bool = False
 
 
 NULL = ScoreDesign()
@@ -54,6 +57,11 @@ def on_scores(name: str, design: ScoreDesign, **changes: Any) -> Cell:
 def on_losses(name: str, design: LossDesign, **changes: Any) -> Cell:
     """Make a cell on losses from a design with some changes."""
     return Cell(name, losses=replace(design, **changes))
+
+
+def on_own(name: str, design: ScoreDesign, **changes: Any) -> Cell:
+    """Make a cell on claims of a user's own."""
+    return Cell(name, scores=replace(design, **changes), is_own=True)
 
 
 CELLS: tuple[Cell, ...] = (
@@ -106,6 +114,9 @@ CELLS: tuple[Cell, ...] = (
     on_losses("losses: flat, 3 runs", FLAT, n_runs=3),
     on_losses("losses: falling", FLAT, fall=0.3),
     on_losses("losses: edge, all scatter .02, rho .6", LOSS_EDGE, checkpoint_sd=0.02, rho=0.6, treatment_sd=0.02),
+    *(on_losses(f"losses: edge, {n} checkpoints", LOSS_EDGE, n_checkpoints=n) for n in (6, 12, 20)),
+    *(on_losses(f"losses: edge, {n} checkpoints, rho .5", LOSS_EDGE, n_checkpoints=n, rho=0.5) for n in (6, 8, 12, 20)),
+    on_losses("losses: edge, rho .8", LOSS_EDGE, rho=0.8),
     on_losses("losses: edge, 3 runs", LOSS_EDGE, n_runs=3),
     on_losses("losses: edge, 1 seed", LOSS_EDGE, n_seeds=1),
     on_losses("losses: treatments scatter .03 between datasets", LOSS_EDGE, dataset_sd=0.03),
@@ -118,6 +129,12 @@ CELLS: tuple[Cell, ...] = (
     on_losses("losses: chosen rate helps", FLAT, rise=0.1, chosen="helps"),
     on_losses("losses: rate chosen by chance", FLAT, chosen="random"),
     on_losses("losses: annealed only", FLAT, phase="annealed", n_pairs=0),
+    on_own("own claims", EDGE),
+    on_own("own claims, 18 datasets", EDGE, **MANY),
+    on_own("own claims, gains scatter .08, 8 datasets", EDGE, gain_sd=0.08, n_learned=4, n_never=4, n_generation=0),
+    on_own("own claims, transfers scatter .05", EDGE, transfer_sd=0.05),
+    on_own("own claims, checkpoints scatter .01", EDGE, checkpoint_sd=0.01),
+    on_own("own claims, seeds scatter .05, 2 seeds", EDGE, seed_sd=0.05, n_seeds=2),
     Cell("ripe: equal checkpoints", ripe=RipeDesign()),
     Cell("ripe: exactly equal checkpoints", ripe=RipeDesign(checkpoint_sd=0.0)),
     Cell("ripe: peak of .1", ripe=RipeDesign(peak=0.1)),

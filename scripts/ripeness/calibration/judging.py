@@ -17,10 +17,13 @@ import polars as pl
 
 from ripeness.calibration.designs import EFFECTS, OTHER_PARTS, Cell
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
+from ripeness.calibration.own_studies import claims_on, truths_on_own
 from ripeness.calibration.ripe_studies import ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
 from ripeness.calibration.truths import Truth, truths_on_losses, truths_on_scores
+from ripeness.findings.deciding import adjusted
 from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.own_claims import own_findings
 from ripeness.findings.register import all_findings
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
@@ -29,6 +32,7 @@ from ripeness.stats.verdicts import SUPPORTED, UNDECIDED
 DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
 SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory
 PILOTS = 24  # studies at the edge that tell the detectable size
+FIRST = 10_000  # number of the first study of the page: methods were developed on others
 Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
 SCHEMA = {
     "cell": pl.String, "study": pl.Int64, "finding": pl.String, "verdict": pl.String, "is_right": pl.Boolean,
@@ -56,6 +60,8 @@ def tables_of(cell: Cell, number: int) -> Tables:
 
 def truths_of(cell: Cell) -> dict[str, Truth]:
     """Say what is true of every claim that a cell is about."""
+    if cell.is_own and cell.scores is not None:
+        return truths_on_own(cell.scores)
     on_scores = {} if cell.scores is None else truths_on_scores(cell.scores)
     return on_scores | ({} if cell.losses is None else truths_on_losses(cell.losses))
 
@@ -73,8 +79,11 @@ def rows_of(cell: Cell, number: int, draws: int) -> list[dict[str, object]]:
     if cell.ripe is not None:
         answered = ripe_rows(cell.ripe, random_numbers(cell, number), settings)
         return [{"cell": cell.name, "study": number} | row for row in answered]
-    truths = truths_of(cell)
-    found = all_findings(tables_of(cell, number), settings)
+    truths, tables = truths_of(cell), tables_of(cell, number)
+    if cell.is_own and cell.scores is not None:
+        found = adjusted(own_findings(tables, claims_on(cell.scores), settings), settings)
+    else:
+        found = all_findings(tables, settings)
     return [row_of(cell, number, finding, truths[finding.id]) for finding in found if finding.id in truths]
 
 
@@ -113,9 +122,12 @@ def with_effects(design: Design, effects: dict[str, float]) -> Design:
     return replace(design, **own) if design is not None else design
 
 
-def judged(cells: list[Cell], *, studies: int, jobs: int, draws: int = DRAWS) -> Iterator[tuple[Cell, pl.DataFrame]]:
-    """Draw and test the studies of cells, cell after cell, in `jobs` processes of one thread each."""
-    parts = [range(first, min(first + SAME_SEED, studies)) for first in range(0, studies, SAME_SEED)]
+def judged(
+    cells: list[Cell], *, studies: int, jobs: int, draws: int = DRAWS, first: int = FIRST
+) -> Iterator[tuple[Cell, pl.DataFrame]]:
+    """Draw and test the studies of cells from number `first` on, cell after cell, in `jobs` processes of one thread."""
+    end = first + studies
+    parts = [range(start, min(start + SAME_SEED, end)) for start in range(first, end, SAME_SEED)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by libraries when a process starts
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         ready = [pool.submit(with_power, cell, draws) if cell.reach else cell for cell in cells]

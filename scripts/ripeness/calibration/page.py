@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import polars as pl
 
 from ripeness.calibration.designs import Cell
-from ripeness.calibration.judging import DRAWS
+from ripeness.calibration.judging import DRAWS, FIRST
 from ripeness.calibration.rates import (
     COVERS,
     FALSE_IN_FAMILY,
@@ -19,6 +19,7 @@ from ripeness.calibration.rates import (
     limits,
     rates,
 )
+from ripeness.calibration.ripe_studies import SET
 from ripeness.findings.register import CLAIMS
 from ripeness.stats.verdicts import VERDICTS
 
@@ -34,8 +35,13 @@ code with the tests.
 - **Coverage** is the share of intervals (`low` to `high`) that hold the truth.
 - **Detectable** is the median of `mde`. For claims of no effect it is the power that the finding states, in brackets.
 - Cells that begin with *ripe* are about the answer which checkpoint to tune. The set of checkpoints that may be the
-  best is false where the best is not in it, and undecided where it leaves none out.
-- Shares are in percent, with one standard error. The bootstrap has {DRAWS} draws instead of 2,000.
+  best is false where the best is not in it, and undecided where it leaves none out. Its coverage is the share of sets
+  that the best is in.
+- Cells that begin with *own claims* are about claims of a user's own: that tuned models score above untouched ones, on
+  datasets like these and on one dataset that is named, and a trend of what tuning changes on other datasets. Each
+  claims more than a smallest effect which is the true one, so that it is false.
+- Shares are in percent, with one standard error, which is the error of the simulation. The bootstrap has {DRAWS} draws
+  instead of 2,000. Studies are numbered from {FIRST:,} on; methods were developed on other numbers.
 
 Limits: a false claim may be supported in {FALSE_SUPPORT:.0%} of studies, and any of all claims of a study in
 {FALSE_IN_FAMILY:.0%}. {COVERS[0]:.0%} to {COVERS[1]:.0%} of intervals must hold the truth. In two cells effects are the
@@ -52,6 +58,7 @@ def page(rows: pl.DataFrame, cells: list[Cell], *, command: str) -> str:
     parts = [
         HEAD,
         f"```console\n$ {command}\n```\n",
+        f"{sizes(rows)}\n",
         "## Limits that are not kept\n",
         "\n".join(limit_lines(limits(rows, reaches))),
         "\n## Studies with at least one false verdict\n",
@@ -61,6 +68,16 @@ def page(rows: pl.DataFrame, cells: list[Cell], *, command: str) -> str:
     ]
     absent = [claim.id for claim in CLAIMS if claim.id not in set(rows["finding"])]
     return "\n".join([*parts, *([f"\nNot in this table: {', '.join(absent)}."] if absent else [])]) + "\n"
+
+
+def sizes(rows: pl.DataFrame) -> str:
+    """Say how many studies a cell has, and how far its shares are off by the simulation."""
+    numbers = sorted(families(rows)["n"].to_list())
+    least, most = numbers[0], numbers[-1]
+    studies = f"{least}" if least == most else f"{least} to {most}"
+    errors = (100 * (error(0.05, n) or 0.0) for n in dict.fromkeys((least, most)))
+    said = " to ".join(f"{one:.1f}" for one in errors)
+    return f"Each of {len(numbers)} cells has {studies} studies: a share of 5% or 95% has a standard error of {said}."
 
 
 def limit_lines(found: list[Limit]) -> list[str]:
@@ -95,6 +112,8 @@ def rate_lines(found: pl.DataFrame) -> list[str]:
     for row in found.iter_rows(named=True):
         shares = cells_of(percent(row[name], row["n"]) for name in (*VERDICTS, "false"))
         covered = percent(row["coverage"], row["n_intervals"])
+        if row["finding"] == SET:
+            covered = percent(1 - row["false"], row["n"])
         effect = f"{shown(row['effect'])} ({shown(row['truth'])})"
         power = "" if row["power_at_zero"] is None else f"({row['power_at_zero']:.0%})"
         detectable = shown(row["mde"], "") or power or "–"

@@ -9,6 +9,7 @@ import numpy as np
 from ripeness.findings.scores import Point
 from ripeness.findings.two_estimates import course
 from ripeness.stats.at_large import Course
+from ripeness.stats.resampling import mean_of
 
 Place = tuple[str, str]  # series and checkpoint
 
@@ -53,16 +54,20 @@ class Pairs:
             return (np.nan_to_num(self.values[rows]) * weights).sum(axis=0) / total, total
 
     def courses(self, points: Sequence[Point], weights: np.ndarray) -> list[Course]:
-        """Follow all pairs over the checkpoints of each series; `weights` [points] are those of the effect."""
+        """Follow each dataset tuned on over the checkpoints of each series; `weights` [points] are those of the effect.
+
+        The pairs that it is in share the models that were tuned on it, and their noise.
+        """
         known = {(point.series, point.checkpoint): point for point in points}
         own = [known[place] for place in self.places]
         found = []
         for series in dict.fromkeys(point.series for point in own):
             here = np.array([point.series == series for point in own])
-            there = here[:, None] & ~np.isnan(self.values)
-            columns = there.any(axis=0)
+            values = self.values[here]
             kept = [point for point in own if point.series == series]
-            found.append(course(kept, [self.values[here][:, columns]], weights[here]))
+            tuned = self.codes(0)
+            units = np.stack([mean_of(values[:, tuned == code], axis=1) for code in np.unique(tuned)], axis=1)
+            found.append(course(kept, [units[:, ~np.isnan(units).all(axis=0)]], weights[here]))
         return found
 
 

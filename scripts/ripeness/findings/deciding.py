@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.stats.designs import as_row
+from ripeness.stats.joint_power import joint_power_at_zero, jointly_detectable
 from ripeness.stats.larger_studies import Spread, more_needed
 from ripeness.stats.verdicts import SUPPORTED, UNDECIDED, Outcome, Part, holm, holm_levels, outcome_of
 
@@ -38,14 +39,15 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
     part = outcome.part
     low, high = part.interval(level / outcome.share)
     is_joint = sum(map(len, finding.tests)) > 1
+    parts = next(parts for parts in finding.tests if any(one is part for one in parts))
     is_open = outcome.p_value > level
     return replace(
         finding,
         verdict=UNDECIDED if is_open else outcome.verdict,
         p_value=outcome.p_value,
         p_holm=p_holm,
-        mde=part.detectable(level),
-        power_at_zero=part.power_at_zero(level),
+        mde=jointly_detectable(part, parts, level),
+        power_at_zero=joint_power_at_zero(parts, level),
         decided_low=low,
         decided_high=high,
         decided_confidence=1 - level / outcome.share / part.tries,

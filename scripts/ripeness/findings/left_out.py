@@ -14,7 +14,7 @@ from ripeness.findings.study_tables import HALVED, TEXT_TOKENS, Tables
 FEWEST = 3  # members of a kind, from which on one of them is left out
 MOST_CHECKPOINTS = 20  # that are left out one by one; more are left out by neighbours, in so many parts
 IS_TUNED = pl.col("method") != "base"
-FILTERED = ("measurements", "cells", "sensitivity", "scores", "simulated")
+FILTERED = ("measurements", "cells", "sensitivity", "scores", "simulated", "other_scores")
 
 
 class Member(NamedTuple):
@@ -71,6 +71,8 @@ def without(tables: Tables, member: Member) -> Tables:
             sources[name] = partial(getattr, tables, name)
         elif name == "scores":
             sources[name] = partial(scores_without, tables.scores, member)
+        elif name == "other_scores":
+            sources[name] = lambda: lambda wanted: scores_without(tables.other_scores(wanted), member)
         elif name == "simulated":
             sources[name] = partial(networks_without, tables, member)
         else:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from ripeness.findings.deciding import levels_of
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.left_out import Member, members_of, without
+from ripeness.findings.own_claims import own_findings
+from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.register import all_tested
 from ripeness.findings.study_tables import Tables
 from ripeness.stats.verdicts import UNDECIDED, Part, outcome_of
@@ -19,23 +21,27 @@ FEWER_DRAWS, FEWER_PERMUTATIONS = 100, 50
 Tests = Sequence[Sequence[Part]]
 
 
-def with_robustness(found: Sequence[Finding], tables: Tables, settings: Settings) -> list[Finding]:
+def with_robustness(
+    found: Sequence[Finding], tables: Tables, settings: Settings, own: Sequence[OwnClaim] = ()
+) -> list[Finding]:
     """Put into every finding that was decided how its verdict fares with less data and other smallest effects.
 
-    A claim of the user's own (`written`) is left as it is.
+    `own` are the user's claims among them. What such a claim names is what it is about, and is not left out of it.
     """
     pairs = zip(found, levels_of(found, settings), strict=True)
-    levels = {one.id: level for one, level in pairs if level is not None and not one.written}
+    levels = {one.id: level for one, level in pairs if level is not None}
     if not levels:
         return list(found)
-    retests = retests_of([one for one in found if one.id in levels], tables, settings, levels)
+    retests = retests_of([one for one in found if one.id in levels], tables, settings, levels, own)
     tried: dict[str, list[tuple[Member, str]]] = {name: [] for name in levels}
     for member in members_of(tables):
         part = without(tables, member)
+        kept = [claim for claim in own if not is_named(claim, member)]
+        named = {claim.name for claim in own} - {claim.name for claim in kept}
         for settings_, wholes in retests:
-            less = tested(part, settings_, wholes)
+            less = tested(part, settings_, wholes, kept)
             for name, whole in wholes.items():
-                if is_other(less.get(name), whole):
+                if name not in named and is_other(less.get(name), whole):
                     tried[name].append((member, verdict_at(less.get(name), levels[name])))
     return [
         replace(one, robustness=robustness_of(one, tried[one.id], levels[one.id])) if one.id in levels else one
@@ -43,8 +49,18 @@ def with_robustness(found: Sequence[Finding], tables: Tables, settings: Settings
     ]
 
 
+def is_named(claim: OwnClaim, member: Member) -> bool:
+    """Say whether a user's claim names what is left out, as a dataset that is tuned on or asked."""
+    keys = {"dataset": ("dataset", "probe"), "checkpoint": ("checkpoint",)}.get(member.kind, ())
+    return any(name in member.names for key in keys for name in claim.names(key))
+
+
 def retests_of(
-    found: Sequence[Finding], tables: Tables, settings: Settings, levels: Mapping[str, float]
+    found: Sequence[Finding],
+    tables: Tables,
+    settings: Settings,
+    levels: Mapping[str, float],
+    own: Sequence[OwnClaim] = (),
 ) -> list[tuple[Settings, dict[str, Finding]]]:
     """Choose the settings that claims are tested again with, each with what these find on the whole study.
 
@@ -55,15 +71,18 @@ def retests_of(
         draws=min(settings.draws, FEWER_DRAWS),
         permutations=min(settings.permutations, FEWER_PERMUTATIONS),
     )
-    whole = tested(tables, fewer, levels)
+    whole = tested(tables, fewer, levels, own)
     alike = {one.id: whole[one.id] for one in found if verdict_at(whole[one.id], levels[one.id]) == one.verdict}
     others = {one.id: one for one in found if one.id not in alike}
     return [(draws, wholes) for draws, wholes in ((fewer, alike), (settings, others)) if wholes]
 
 
-def tested(tables: Tables, settings: Settings, names: Container[str]) -> dict[str, Finding]:
+def tested(
+    tables: Tables, settings: Settings, names: Container[str], own: Sequence[OwnClaim] = ()
+) -> dict[str, Finding]:
     """Test the claims of these names."""
-    return {one.id: one for one in all_tested(tables, settings, names)}
+    found = own_findings(tables, [claim for claim in own if claim.name in names], settings)
+    return {one.id: one for one in [*found, *all_tested(tables, settings, names)]}
 
 
 def is_other(finding: Finding | None, whole: Finding) -> bool:

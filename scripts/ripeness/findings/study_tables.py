@@ -103,8 +103,10 @@ class Tables:
         return self.read("scores")
 
     def other_scores(self, wanted: Wanted) -> Scores:
-        """Read other numbers of items than `scores`."""
-        return self.read("other_scores")(wanted)
+        """Read other numbers of items than `scores`, once for all claims about them."""
+        return self.once(
+            f"scores {wanted.shots} {wanted.kinds} {wanted.value}", lambda: self.read("other_scores")(wanted)
+        )
 
     @cached_property
     def simulated(self) -> Mapping[str, pl.DataFrame]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ripeness.stats.random_levels import Component, combined, lag_one, larger, own_and_shared
+from ripeness.stats.random_levels import Component, combined, lag_one, larger, whole_and_shared
 from ripeness.stats.resampling import Above, Estimate, components_above, item_component, mean_of, with_interval
 
 LEAST_POINTS = 4  # checkpoints to see a scatter about a line
@@ -81,10 +81,11 @@ def sources_of(replicates: np.ndarray, above: Above | None, courses: list[Course
         return Sources(items, seeds, runs)
     rhos = [lag_one(course.place, np.concatenate(course.groups, axis=1)) for course in known]
     rho = float(np.mean(rhos))
-    scatter = [own_and_shared(course.place, group, course.weights, rho) for course in known for group in course.groups]
-    own = added([parts[0] for parts in scatter if parts])
-    shared = added([parts[1] for parts in scatter if parts])
-    return Sources(items, seeds, runs, added([own, shared]), shared, rho)
+    scatter = [
+        whole_and_shared(course.place, group, course.weights, rho) for course in known for group in course.groups
+    ]
+    whole = added([parts[0] for parts in scatter if parts])
+    return Sources(items, seeds, runs, whole, added([parts[1] for parts in scatter if parts]), rho)
 
 
 def added(parts: list[Component | None]) -> Component | None:
@@ -113,8 +114,9 @@ def on_these(effect: float, sources: Sources, *, confidence: float) -> Estimate:
 def at_large(effect: float, datasets: Component, sources: Sources, *, confidence: float) -> Estimate:
     """Give the interval of an effect on datasets like these, from the scatter of the study's own.
 
-    The scatter is not taken to be less than what items and seeds alone would make it. On one degree of freedom, that of
-    two datasets, it is small by chance too often for that: there the wider interval counts.
+    The scatter holds items and seeds, and is not taken to be less than what items alone would make it. On one degree of
+    freedom, that of two datasets, it is small by chance too often for that: there the wider interval counts, of the
+    scatter or of items and seeds.
     """
     whole = at_large_component(datasets, sources, confidence=confidence)
     return with_interval(effect, whole.variance**0.5, df=whole.df, confidence=confidence)
@@ -122,11 +124,11 @@ def at_large(effect: float, datasets: Component, sources: Sources, *, confidence
 
 def at_large_component(datasets: Component, sources: Sources, *, confidence: float) -> Component:
     """Compute the variance of an effect on datasets like these, with its degrees of freedom; see `at_large`."""
-    runs = [sources.runs] if sources.runs else []
-    fixed = combined([sources.items, *([sources.seeds] if sources.seeds else []), *runs])
-    own = combined([datasets, *runs])
-    own = max(own, fixed, key=lambda part: reach(part, confidence)) if datasets.df < LEAST_DF else larger(own, fixed)
-    return combined([own, *([sources.shared] if sources.shared else [])])
+    above = [part for part in (sources.runs, sources.shared) if part]
+    if datasets.df >= LEAST_DF:
+        return larger(combined([datasets, *above]), combined([sources.items, *above]))
+    fixed = combined([sources.items, *([sources.seeds] if sources.seeds else [])])
+    return max(combined([datasets, *above]), combined([fixed, *above]), key=lambda part: reach(part, confidence))
 
 
 def reach(part: Component, confidence: float) -> float:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 CORRELATIONS = np.arange(0.0, 0.801, 0.05)  # of neighbouring checkpoints; beyond, a curve and its noise look alike
 FEW_POINTS = 6  # from which a parabola is fitted to checkpoints, and a line to fewer
 LEAST_FOR_LAG = 8  # checkpoints; with fewer, what a curve misses looks like a correlation close to 1
 WARNED = 0.3  # a lag-1 correlation above it calls for a warning
 SURE = 1.28  # standard errors above white noise from which a correlation is believed, one-sided 10 %
+POOLED = 0.25  # p of an F test above which two variances count as one (see `whole_and_shared`)
 
 
 class Component(NamedTuple):
@@ -191,13 +193,15 @@ def over_checkpoints(place: np.ndarray, values: np.ndarray, weights: np.ndarray,
     return Component(variance * float(weights @ noise @ weights), free**2 / float(np.trace(kept @ kept)))
 
 
-def own_and_shared(
+def whole_and_shared(
     place: np.ndarray, values: np.ndarray, weights: np.ndarray, rho: float = 0.0
 ) -> tuple[Component, Component | None] | None:
-    """Split the scatter of checkpoints into that of each unit and that which is high or low for all units alike.
+    """Compute the scatter of checkpoints, and the part of it that is high or low for all units alike.
 
     Both are what they do to the same sum, see `over_checkpoints`. What units have of their own is in the scatter of
-    units already; what all share is not: the scatter of the mean less that of units about it, 0 where that is less.
+    units already; what all share is not: the scatter of the mean less that of units about it. It is believed where
+    units that share nothing would give as much in fewer than 25 %, for the positive part of a difference is no estimate
+    of 0. (Sometimes pooling, at this level: Bozivich, Bancroft and Hartley, Ann. Math. Statist. 27, 1956.)
     Nothing is shared by one unit. None below 4 points.
     """
     n, whole = values.shape[1], over_checkpoints(place, values, weights, rho)
@@ -207,4 +211,5 @@ def own_and_shared(
     noise = correlated(len(place), rho)
     free = (n - 1) * float(np.trace(left_by_curve(place) @ noise))
     own = float((apart**2).sum()) / free / n * float(weights @ noise @ weights)
-    return Component(own, (n - 1) * whole.df), Component(max(whole.variance - own, 0.0), whole.df)
+    chance = float(special.fdtrc(whole.df, (n - 1) * whole.df, whole.variance / own)) if own > 0 else 0.0
+    return whole, Component(whole.variance - own, whole.df) if chance <= POOLED else None

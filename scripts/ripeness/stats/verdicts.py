@@ -113,8 +113,8 @@ class Part:
         low, high = self.result.interval(1 - level / self.tries)
         return max(low, self.bounds[0]), min(high, self.bounds[1])
 
-    def detectable(self, level: float) -> float | None:
-        """Compute the true effect at which 80 % of such studies would support the claim, tested at a level.
+    def detectable(self, level: float, power: float = POWER) -> float | None:
+        """Compute the true effect at which 80 % of such studies (`power`) would support the claim, tested at a level.
 
         Noncentral t, with the standard error as found; for many degrees of freedom smallest + (t_{1-level/2} + t_{.8})
         se. None where the claim is that there is no effect, errors are not Student's, or no effect is large enough.
@@ -122,7 +122,7 @@ class Part:
         se, df = self.result.se, self.result.df
         if self.expects != EFFECT or not se > 0 or not self.may_hold:
             return None
-        effect = self.smallest + shift_above(quantile(df, level / self.tries), df=df, power=POWER) * se
+        effect = self.smallest + shift_above(quantile(df, level / self.tries), df=df, power=power) * se
         return effect if effect <= self.bounds[1] else None
 
     def power_at_zero(self, level: float) -> float | None:

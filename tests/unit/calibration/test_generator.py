@@ -9,10 +9,12 @@ from planted import as_items
 
 from ripeness.calibration.loss_studies import LossDesign, draw_losses
 from ripeness.calibration.noise import answers, autocorrelated, difficulties
+from ripeness.calibration.own_studies import claims_on, effects_on
 from ripeness.calibration.ripe_studies import RipeDesign, draw_ripe, ripe_rows
 from ripeness.calibration.score_studies import ScoreDesign, draw_scores, floors_table
 from ripeness.calibration.truths import truths_on_losses, truths_on_scores
 from ripeness.findings.finding import Settings
+from ripeness.findings.own_claims import own_findings
 from ripeness.findings.register import all_findings
 from ripeness.findings.scores import Scores, Wanted, read_scores
 from ripeness.findings.study_tables import Tables
@@ -76,6 +78,16 @@ def test_without_noise_every_effect_on_losses_is_the_true_one(design):
     found = found_on(design)
     for name, truth in truths_on_losses(design).items():
         assert found[name].effect == pytest.approx(truth.effect(found[name].unit, found[name].part), abs=0.002), name
+
+
+@pytest.mark.parametrize("is_trained_first", [False, True])
+def test_with_many_items_claims_of_the_users_own_have_their_true_effect(is_trained_first):
+    design = replace(LARGE, is_trained_first=is_trained_first)
+    tables = Tables.of(measurements=floors_table(design), scores=draw_scores(design, np.random.default_rng(0)))
+    claims, effects = claims_on(design), effects_on(design)
+    for claim, finding in zip(claims, own_findings(tables, claims, FAST), strict=True):
+        assert claim.smallest == effects[claim.name]
+        assert finding.effect == pytest.approx(effects[claim.name], abs=0.006), claim.name
 
 
 def test_scatter_is_about_the_truth_and_as_large_as_said():

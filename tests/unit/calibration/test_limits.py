@@ -6,8 +6,10 @@ import pytest
 from ripeness.calibration.designs import CELLS, Cell
 from ripeness.calibration.judging import SCHEMA, judged, rows_of, studies_of
 from ripeness.calibration.loss_studies import LossDesign
+from ripeness.calibration.own_studies import claims_on
 from ripeness.calibration.page import page
 from ripeness.calibration.rates import Limit, families, limits, rates
+from ripeness.calibration.ripe_studies import SET
 from ripeness.calibration.score_studies import ScoreDesign
 from ripeness.calibration.truths import (
     right_on_both,
@@ -65,7 +67,7 @@ def test_a_study_is_the_same_in_any_order_and_on_any_number_of_processors():
     assert whole.filter(study=2).equals(studies_of(cell, range(2, 3), 20))
     other = Cell("another name", scores=SMALL_STUDY)
     assert rows_of(other, 0, 20)[1]["effect"] != rows_of(cell, 0, 20)[1]["effect"]
-    ((_, parallel),) = judged([cell], studies=3, jobs=2, draws=20)
+    ((_, parallel),) = judged([cell], studies=3, jobs=2, draws=20, first=0)
     assert parallel.equals(whole)
 
 
@@ -94,6 +96,21 @@ def table(verdicts, *, holds=False, low=-1.0):
         for k, v in enumerate(verdicts)
     ]
     return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def test_claims_of_the_users_own_are_false_by_the_least_that_can_be_and_counted():
+    rows = studies_of(Cell("own", scores=SMALL_STUDY, is_own=True), range(1), 20)
+    assert rows["finding"].to_list() == [claim.name for claim in claims_on(SMALL_STUDY)] and not rows["holds"].any()
+    text = page(pl.concat([rows, table(["undecided"] * 3)]), [], command="make calibrate")
+    assert "Each of 2 cells has 1 to 3 studies: a share of 5% or 95% has a standard error of 21.8 to 12.6." in text
+
+
+def test_the_coverage_of_a_set_is_the_share_that_the_best_is_in():
+    rows = table(["answered"] * 10).with_columns(
+        finding=pl.lit(SET), is_right=pl.Series([True] * 9 + [False]), truth=pl.lit(None, pl.Float64)
+    )
+    (line,) = [one for one in page(rows, [], command="make calibrate").splitlines() if one.startswith(f"| c | {SET}")]
+    assert "| 10.0 ± 9.5 | 90.0 ± 9.5 |" in line
 
 
 def test_rates_count_verdicts_coverage_and_false_ones():

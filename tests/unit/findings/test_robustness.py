@@ -12,9 +12,10 @@ from planted import AMURO, FAST, QUICK, WIDE, World, simulate, tables_of
 from ripeness.findings.deciding import adjusted, levels_of
 from ripeness.findings.finding import Finding, Settings, with_effect
 from ripeness.findings.left_out import MOST_CHECKPOINTS, Member, members_of, scores_without, without
+from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.register import all_findings
 from ripeness.findings.robustness import retests_of, robustness_of, verdict_at, with_robustness
-from ripeness.findings.scores import Scores, Stored
+from ripeness.findings.scores import Scores, Stored, Wanted
 from ripeness.findings.study_tables import Tables
 from ripeness.stats.resampling import with_interval
 from ripeness.stats.verdicts import EFFECT
@@ -169,3 +170,34 @@ def test_seeds_of_simulated_networks_are_left_out(networks):
     found = with_robustness(all_findings(tables, QUICK), tables, QUICK)
     tried = [one.robustness for one in found if one.robustness]
     assert tried and all(one["n_tried"] == 4 and one["kinds"] == ["seed"] for one in tried)
+
+
+def test_a_claim_of_the_users_own_is_tested_without_each_part_that_it_does_not_name():
+    world = replace(WIDE, n_items=300, n_seeds=3, gain=dict.fromkeys(WIDE.kinds, 0.2))
+    tables = tables_of(world, simulate(world, 0))
+    usual = {"claim": "c", "metric": "score", "of": "level", "direction": "more", "smallest": 0.02}
+    usual["expects"] = EFFECT
+    first, *_ = world.kinds
+    at_large = usual | {"compare": {"method": "full"}, "against": {"method": "base"}}
+    named = at_large | {"compare": {"method": "full", "dataset": first, "checkpoint": "last"}}
+    own = [OwnClaim.of_settings(name, claim) for name, claim in (("mine", at_large), ("named", named))]
+    found = {one.id: one for one in with_robustness(all_findings(tables, QUICK, own), tables, QUICK, own)}
+    robust = found["mine"].robustness
+    assert found["mine"].verdict == "supported"
+    assert robust["kinds"] == ["dataset", "seed", "checkpoint"] and robust["n_tried"] == 6 + 3 + 6
+    assert robust["n_same"] >= 14 and robust["at_double"] == "supported"
+    # other datasets and all checkpoints but the last do not bear on it, and its own dataset is what it is about
+    assert found["named"].robustness["kinds"] == ["seed", "checkpoint"]
+    assert all(f"dataset {first}" != one["left_out"] for one in found["named"].robustness["changes"])
+
+
+def test_other_numbers_of_items_are_left_out_as_scores_are_and_read_once():
+    read = []
+    scores = simulate(AMURO, 0)
+    tables = Tables.of(scores=scores, measurements=tables_of(AMURO, scores).measurements)
+    tables = Tables({**tables.sources, "other_scores": lambda: lambda wanted: read.append(wanted) or scores})
+    part = without(tables, Member("checkpoint", ("step1",)))
+    for _ in range(2):
+        found = part.other_scores(Wanted(shots=3))
+        assert all(row.checkpoint != "step1" for block in found.blocks.values() for row in block.rows)
+    assert len(read) == 1 and tables.other_scores(Wanted(shots=3)) is scores and len(read) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from ripeness.stats.at_large import Sources, added, at_large
 from ripeness.stats.larger_studies import Size, Spread, more_needed
-from ripeness.stats.random_levels import Component, over_units, own_and_shared
+from ripeness.stats.random_levels import Component, over_units, whole_and_shared
 from ripeness.stats.resampling import with_interval
 from ripeness.stats.verdicts import EFFECT, NO_EFFECT, NO_HARM, UNDECIDED, Part, chances_of, verdict_of
 
@@ -53,7 +53,7 @@ class Truth:
         values = course + self.seeds * rng.standard_normal((seeds, checkpoints, datasets))
         mean = values.mean(axis=0)
         by_seed = float(values.mean(axis=1).var(axis=0, ddof=1).mean()) / seeds / datasets
-        scatter = own_and_shared(np.arange(checkpoints, dtype=float), mean, np.full(checkpoints, 1 / checkpoints))
+        scatter = whole_and_shared(np.arange(checkpoints, dtype=float), mean, np.full(checkpoints, 1 / checkpoints))
         found = Sources(
             Component(self.items**2 / n_items / datasets, n_items * datasets - 1),
             Component(by_seed, datasets * (seeds - 1)),
