@@ -27,7 +27,7 @@ from ripeness.findings.own_claims import own_findings
 from ripeness.findings.register import all_findings
 from ripeness.findings.scores import Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.stats.verdicts import SUPPORTED, UNDECIDED
+from ripeness.stats.verdicts import POWER, SUPPORTED, UNDECIDED
 
 DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
 SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory
@@ -105,10 +105,13 @@ def studies_of(cell: Cell, numbers: range, draws: int) -> pl.DataFrame:
 def with_power(cell: Cell, draws: int, pilots: int = PILOTS) -> Cell:
     """Set the effects of a cell to the smallest plus `reach` times what the detectable size is beyond it.
 
-    Detectable sizes are the medians of pilot studies, which are not counted. A claim without one keeps its effect.
+    Detectable sizes are the medians of pilot studies, which are not counted. A claim without one keeps its effect, as
+    does one with several parts of which most pilots would support no effect, however large.
     """
     pilot = studies_of(replace(cell, name=f"{cell.name}, pilot"), range(pilots), draws)
-    sizes = dict(pilot.group_by("finding").agg(pl.col("mde").median()).drop_nulls().iter_rows())
+    none_is = pl.when(pl.col("power_at_zero") <= POWER).then(float("inf"))  # no effect is large enough
+    medians = pilot.group_by("finding").agg(pl.col("mde").fill_null(none_is).median()).drop_nulls()
+    sizes = {name: size for name, size in medians.iter_rows() if size < float("inf")}
     effects = dict.fromkeys([*OTHER_PARTS, *(name for name, least in EFFECTS.values() if least is None)], 0.0)
     for finding, (name, smallest) in EFFECTS.items():
         if finding in sizes and smallest is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ripeness.findings.indicators.answer import ID as INDICATORS
 from ripeness.findings.ripe import ID as RIPE
+from ripeness.report.power_line import power_line
 from ripeness.report.robust_line import robust_line
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import deciding_interval, what_it_takes
@@ -56,6 +57,7 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
     row["parts"] = finding.get("parts") or []
     row["decided"] = deciding_interval(finding)
     row["robust_line"] = robust_line(finding)
+    row["power_line"] = power_line(finding)
     row["what_it_takes"] = what_it_takes(finding)
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"

@@ -68,7 +68,7 @@ def test_each_part_of_a_joint_claim_has_its_own_verdict_and_interval(page):
         ("there", "too small to matter"),
         ("and back", "supported"),
     ]
-    assert page.count("93 % of such studies would support this part of the claim") == 1
+    assert page.count("93 % of such studies would support the claim with all its parts") == 1
     assert "80 % would support the claim at a true effect of 0.10" in page
     assert page.index('id="findings"') < page.index('<section id="availability">') < page.index('<section id="gain">')
 
