@@ -1,5 +1,7 @@
 """The limits of verdicts and intervals, on few studies: beyond them by more than chance is an error."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -101,6 +103,8 @@ def table(verdicts, *, holds=False, low=-1.0):
 def test_claims_of_the_users_own_are_false_by_the_least_that_can_be_and_counted():
     rows = studies_of(Cell("own", scores=SMALL_STUDY, is_own=True), range(1), 20)
     assert rows["finding"].to_list() == [claim.name for claim in claims_on(SMALL_STUDY)] and not rows["holds"].any()
+    scattered = [claim.name for claim in claims_on(replace(SMALL_STUDY, gain_sd=0.1))]
+    assert scattered == rows["finding"].to_list()[:2]  # one dataset has a truth of its own then
     text = page(pl.concat([rows, table(["undecided"] * 3)]), [], command="make calibrate")
     assert "Each of 2 cells has 1 to 3 studies: a share of 5% or 95% has a standard error of 21.8 to 12.6." in text
 

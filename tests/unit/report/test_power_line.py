@@ -19,8 +19,8 @@ EFFECT, HARM = {"expects": "effect"}, {"expects": "no harm"}
         (
             {"mde": 0.05, "power_at_zero": 0.97, "parts": [EFFECT, HARM]},
             "Of such studies, 80 % would support the claim with all its parts at a true effect of 0.05. Parts that "
-            "expect no effect are supported in 97 % of such studies if there is none: more cannot support the whole claim, "
-            "however large its effects.",
+            "expect no effect are supported in 97 % of such studies if there is none: more cannot support the whole "
+            "claim, however large its effects.",
         ),
         (
             {"power_at_zero": 0.4, "parts": [HARM, HARM]},
