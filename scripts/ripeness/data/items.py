@@ -11,6 +11,7 @@ from ripeness.data.kept_rows import kept_rows
 from ripeness.data.role_shares import shares
 from ripeness.data.row_values import asked_for, column
 from ripeness.data.rows import Row
+from ripeness.data.task_columns import check_columns, check_formats
 from ripeness.runtime.errors import UserError
 from ripeness.study.equal_options import composed
 from ripeness.study.tasks import Task, value_text
@@ -53,7 +54,7 @@ def item_of(row: Row, task: Task, number: str) -> Item:
     if task.labels:
         choices, label = list(task.labels), label_of(row, task, task.labels)
         return Item(identity, cluster, fields, choices, choices.index(label), label, [])
-    choices = [str(option) for option in as_list(row, key_of(task, "options"))]
+    choices = [as_text(row, task.options, option) for option in as_list(row, key_of(task, "options"))]
     gold = place_of(replace(row, values=row.values | {"options": choices}), task, len(choices))
     return Item(identity, cluster, {**fields, "options": choices}, choices, gold, choices[gold], [])
 
@@ -69,13 +70,24 @@ def key_of(task: Task, key: str) -> str:
 def references(row: Row, task: Task) -> list[str]:
     """List the right answers of a row; the first one is learned."""
     value = column(row, key_of(task, "target"))
-    answers = [str(answer) for answer in value] if isinstance(value, list) else [str(value)]
-    if not answers or (isinstance(value, list) and not all(map(str.strip, answers))):
+    answers = [as_text(row, task.target, answer) for answer in (value if isinstance(value, list) else [value])]
+    if not answers or not all(map(str.strip, answers)):
         raise UserError(
             f"{row.where}: {task.target} is {value!r}, not one or more texts\n"
             "hint: fix the row; a list without answers usually marks an unlabelled split"
         )
     return answers
+
+
+def as_text(row: Row, name: str | None, value: Any) -> str:
+    """Write an option or an answer as text; UserError for a value that has no text of its own."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    words = f"{{{{ 'yes' if {asked_for(name or '')} else 'no' }}}}"
+    way = (
+        f"give it words: {words}" if isinstance(value, bool) else "an expression over columns can take a text out of it"
+    )
+    raise UserError(f"{row.where}: {name} has {value!r:.60}, which is no text\nhint: fix the row; {way}")
 
 
 def place_of(row: Row, task: Task, n: int) -> int:
@@ -147,7 +159,9 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
     """
     sources = {role: source_of(role, task) for role in ROLES}
     names = short_names(list(dict.fromkeys(sources.values())))
+    check_columns([row for source in names for row in rows[source]], task)
     items = {source: read_items(rows[source], task, name) for source, name in names.items()}
+    check_formats([Row(item.fields, item.id) for pool in items.values() for item in pool], task)
     check_ids(items)
     head = items[sources["test"]][: sizes["shots"]] if sizes.get("shots_from") == "test" else []
     for source, pool in items.items():
@@ -164,11 +178,18 @@ def draw_items(rows: dict[str, list[Row]], task: Task, *, sizes: dict[str, int])
         check_overlap(drawn[role], role, held, task)
         held |= {content(item): (role, item.id) for item in drawn[role]}
         if not drawn[role]:
-            raise UserError(
-                f"dataset {task.name!r}: no rows are left for {role} in {sources[role]}\n"
-                "hint: the source is empty or too small; lower `items` in the study or name another split"
-            )
+            raise UserError(f"dataset {task.name!r}: {none_left(role, sources[role], len(rows[sources[role]]), task)}")
     return drawn
+
+
+def none_left(role: str, source: str, n: int, task: Task) -> str:
+    """Say that a role has no rows, with a hint."""
+    limits = [key for key in ("keep", "max_characters") if getattr(task, key) is not None]
+    way = f"{' and '.join(limits)} of the task file may leave out too many" if n and limits else "name another split"
+    return (
+        f"no rows are left for {role} in {source}, which has {n:,}\n"
+        f"hint: the source is empty or too small; lower `items` in the study, or {way}"
+    )
 
 
 def n_free(pool: list[Item], held: dict[str, Any], task: Task, *, enough: int) -> int:

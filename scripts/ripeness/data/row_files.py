@@ -19,6 +19,7 @@ KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .
 SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
 NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\r?(\n|$)', flags=re.IGNORECASE)  # a first line that names it
 LONGEST = 2**31 - 1  # characters of a cell
+POINTER = b"version https://git-lfs.github.com/spec/"  # what a clone without Git LFS has instead of a file
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
 
@@ -31,6 +32,9 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
         kind = packed
     if kind not in (*LINES, *TABLES, *PARQUET):
         raise UserError(f"{path}: unknown kind of file\nhint: rows are read from {KINDS}")
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise UserError(f"{path} is a pointer of Git LFS, not the file itself\nhint: git lfs pull")
     try:
         if kind in PARQUET:
             return dict(enumerate(pl.read_parquet(path).to_dicts(), 1))
@@ -45,7 +49,10 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
     if kind == ".json" and text.lstrip().startswith("["):
         return json_list(path, text)
     lines = text.split("\n")
-    return {number: json_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()}
+    rows = {number: json_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()}
+    if len(rows) == 1:
+        check_alone(path, *rows.values())
+    return rows
 
 
 def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str, Any]]:
@@ -70,8 +77,9 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
     if others:
         lines = cells_of(text, others[0], path)
         first, header = next(lines, (1, []))
-    if not header:
-        raise UserError(f"{path} is empty\nhint: the first line of a table names its columns")
+    if not any(header):
+        found = f"{path}:{first} names no column" if text.strip() else f"{path} is empty"
+        raise UserError(f"{found}\nhint: the first line of a table names its columns")
     if repeated := [name for name in header if name and header.count(name) > 1]:
         raise UserError(f"{path}:{first}: two columns are named {repeated[0]!r}\nhint: rename one of them")
     rows = {}
@@ -82,6 +90,11 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
             raise UserError(
                 f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
                 "hint: put double quotes around a text that contains a separator or a line end"
+            )
+        if len(header) > 1 and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+            raise UserError(
+                f"{path}:{line}: the names of the columns stand here again\n"
+                "hint: remove this line; tables that are put together keep the first line of one"
             )
         rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
@@ -148,6 +161,16 @@ def json_row(path: Path, number: int, line: str) -> dict[str, Any]:
     if HALF.search(line):
         check_whole(row, f"{path}:{number}")
     return row
+
+
+def check_alone(path: Path, row: dict[str, Any]) -> None:
+    """Refuse the only row of a file if it consists of lists or objects: then it is a table in another layout."""
+    if row and all(isinstance(value, list | dict) and value for value in row.values()):
+        keys = ", ".join(repr(name[:40]) for name in list(row)[:5])
+        raise UserError(
+            f"{path}: one object with {keys}, each a list or an object\n"
+            "hint: a list of objects, or one object a line, each with the columns of one row"
+        )
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

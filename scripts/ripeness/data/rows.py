@@ -37,13 +37,26 @@ def write_rows(
         folder.mkdir()
         files = []
         for number, (name, rows) in enumerate(sources.items()):
-            texts = [json.dumps(row, ensure_ascii=False, default=str) for row in rows]
+            texts = [json.dumps(row, ensure_ascii=False, default=as_text) for row in rows]
             places = lines[name] if lines else list(range(1, len(rows) + 1))
             table = pl.DataFrame({"line": places, "row": texts}, schema={"line": pl.Int64, "row": pl.String})
             table.write_parquet(folder / f"{number}.parquet")
             digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
             files.append({"name": name, "file": f"{number}.parquet", "rows": len(rows), "sha256": digest})
         write_json(folder / "provenance.json", record | {"files": files})
+
+
+def as_text(value: Any) -> str | None:
+    """Write what JSON lacks as text: dates, decimals, and bytes, of which Parquet files of some writers consist.
+
+    Bytes that are no text, as of an image, are null.
+    """
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def read_sources(folder: Path) -> dict[str, list[Row]]:

@@ -14,6 +14,7 @@ from functools import wraps
 from threading import local
 from types import GeneratorType
 
+import markupsafe
 from jinja2 import StrictUndefined, Undefined, nodes, pass_context
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError, safe_range
@@ -180,6 +181,20 @@ def around(name: str, node: nodes.Expr) -> nodes.Expr:
     return nodes.Filter(node, f" {name}", [], [], None, None, lineno=node.lineno, environment=node.environment)
 
 
+def escape(value: t.Any) -> str:
+    """Write a value as HTML has it."""
+    return str(markupsafe.escape(value))
+
+
+def tojson(value: t.Any, indent: int | None = None) -> str:
+    """Write a value as JSON, with every character as it is."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
+
+
+# Jinja2's own give text marked as HTML, beside which `+` and `format` escape other text; its JSON has no < and no '.
+PLAIN: dict[str, Callable[..., t.Any]] = {"safe": str, "e": escape, "escape": escape, "tojson": tojson}
+
+
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
     """The language of task files."""
 
@@ -195,7 +210,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             finalize=printed,
             cache_size=0,
         )
-        own = {name: self.filters[name] for name in FILTERS} | filters
+        own = {name: self.filters[name] for name in FILTERS} | PLAIN | filters
         self.filters = {name: bounded(name, function) for name, function in own.items()}
         self.filters |= {" measured": measured, " looped": looped}  # no template can call these
         self.tests: dict[str, t.Any] = {name: bounded(name, function) for name, function in self.tests.items()}

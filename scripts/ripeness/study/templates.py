@@ -15,7 +15,16 @@ from ripeness.study import user_patterns
 from ripeness.study.bounded_templates import MOST_LONG, TROUBLES, BoundedEnvironment, begin, spend
 from ripeness.study.schema import hint
 
-FAILURES = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, *TROUBLES)
+FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    *TROUBLES,
+)
 # How people write a line end, a tab and characters by number where YAML and Jinja2 take it for what stands there;
 # \times and \rho are of TeX.
 ESCAPES = re.compile(r"\\(n|[rt](?![a-z])|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2})")

@@ -18,6 +18,8 @@ from ripeness.runtime.files import read_json
 from ripeness.study.tasks import load_task
 
 ROOT = Path(__file__).parents[3]
+KINDS = (".jsonl", ".csv", ".parquet", ".csv.gz")
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 3\n"
 ROWS = [{"text": "good, or\nnot \u2028 é", "mood": "1"}, {"text": "007", "mood": "0"}, {"text": "bad", "mood": "1"}]
 
 
@@ -166,6 +168,30 @@ def test_columns_of_any_type_come_through(fetch, tmp_path):
         ("a.jsonl", '{"\\uDE00": "x"}\n', r"a\.jsonl:1: '\\ude00' contains half of a surrogate .*\nhint: fix"),
         ("a.jsonl", '{"t": 1}\n{"t": "x", "t": "y"}\n', r"a\.jsonl:2: 't' is given twice\nhint: rename or remove one"),
         ("a.json", '[{"n": {"t": "x", "t": "y"}}]', r"a\.json: 't' is given twice\nhint: rename or remove one"),
+        ("a.csv", "\ntext,mood\nx,1\n", r"a\.csv:1 names no column\nhint: the first line of a table names its columns"),
+        ("a.csv", ",\ntext,mood\nx,1\n", r"a\.csv:1 names no column\nhint: the first line"),
+        (
+            "a.csv",
+            "a,b\n1,2\na,b\n3,4\n",
+            r"a\.csv:3: the names of the columns stand here again\nhint: remove this line",
+        ),
+        ("a.tsv", "a\tb\n1\t2\n\n\ufeffa\tb\n3\t4\n", r"a\.tsv:4: the names of the columns stand here again\nhint: "),
+        (
+            "a.json",
+            '{"a": ["x", "y"], "b": [1, 0]}',
+            r"a\.json: one object with 'a', 'b', each a list .*\nhint: a list of",
+        ),
+        (
+            "a.json",
+            '{"data": [{"a": "x"}]}',
+            r"a\.json: one object with 'data', each a list or an object\nhint: a list",
+        ),
+        (
+            "a.jsonl",
+            '{"0": {"a": "x"}, "1": {"a": "y"}}',
+            r"a\.jsonl: one object with '0', '1', each a list .*\nhint: ",
+        ),
+        *((f"a{kind}", POINTER, rf"a\{kind} is a pointer of Git LFS, not .*\nhint: git lfs pull") for kind in KINDS),
         ("a.txt", "x\n", r"a\.txt: unknown kind of file\nhint: rows are read from \.jsonl, \.json, \.csv or \.pa"),
     ],
 )
@@ -257,3 +283,14 @@ def test_quotes_that_join_rows_of_a_tsv_are_refused(tmp_path):
     (tmp_path / "q.tsv").write_text('label\ttext\n1\t"I love it.\n0\tHe is away.\n1\tIt is great."\n')
     with pytest.raises(UserError, match=r"q.tsv:2: a text in quotes goes on to line 4.*\nhint: "):
         read_rows(tmp_path / "q.tsv")
+
+
+def test_a_column_of_one_name_may_hold_it_again_and_one_row_may_hold_a_list(fetch):
+    assert [row.values for row in fetch("a.csv", "text\ntext\nx\n")] == [{"text": "text"}, {"text": "x"}]
+    assert fetch("a.jsonl", '{"a": ["x"], "b": "y"}\n')[0].values == {"a": ["x"], "b": "y"}
+
+
+def test_bytes_are_the_text_that_they_spell_and_others_are_null(fetch, tmp_path):
+    table = {"a": "né".encode(), "b": b"\xff\x00", "c": [b"x", b"y"], "d": {"bytes": b"\x89PNG", "path": "p"}}
+    (row,) = fetch("a.parquet", parquet_of([table], tmp_path / "x"))
+    assert row.values == {"a": "né", "b": None, "c": ["x", "y"], "d": {"bytes": None, "path": "p"}}

@@ -101,6 +101,16 @@ ATTACKS = {
     "comparisons in a loop": "{% set a=text*99999 %}{% set b=text*99999 %}"
     + "{% for i in range(99999) %}{{ a==b }}{% endfor %}",
     "searches in a loop": "{% set a='a'*100000 %}{% for i in range(99999) %}{{ text in a }}{% endfor %}",
+    "a huge text cut": "{{ (text*9**9)[:5] }}",
+    "a table of characters": "{{ text.translate({115: text * 10**9}) }}",
+    "a wide format by map": "{{ ['%1000000000d']|map('format', 1)|list }}{{ text }}",
+    "a wide filter by map": "{{ options|map('center', 10**9)|list }}{{ text }}",
+    "a pattern by map": "{{ ['a'*60~'!']|map('sub', '(a|aa)+$', '')|list }}{{ text }}",
+    "lists summed to one": "{{ ([[text]*1000]*9999)|sum(start=[])|length }}",
+    "many groups": "{{ range(99999)|groupby('real')|list|length }}{{ text }}",
+    "a long chain of attributes": "{{ text" + ".a" * 5000 + " }}",
+    "a long number in another base": "{{ ('f'*100000)|int(base=16) }}{{ text }}",
+    "the smallest of much, again and again": "{% for i in range(99) %}{{ (text*99999)|min }}{% endfor %}",
     "links": "{{ ('http://'*100000)|urlize }}{{ text }}",
     "a long word wrapped": "{{ ('a'*1000000)|wordwrap(1) }}{{ text }}",
     "many tags": "{{ ('<a>'*1000000)|striptags }}{{ text }}",
@@ -120,6 +130,7 @@ ATTACKS = {
 }
 # what a trial on text does not show
 LATE = {
+    "fewer characters than none": "{{ text|truncate(-5) }}",
     "a changed list": "{{ options.append('x') }}{{ text }}",
     "a shortened list": "{{ options.pop() }}{{ text }}",
     "an unknown group": "{{ text|sub('a*', '\\\\9') }}",
@@ -188,6 +199,21 @@ def test_what_a_trial_does_not_show_is_refused_by_the_job(name):
 def test_what_people_write_is_made_as_before(template):
     check_template("formats.default", template, KNOWN)
     assert [render(template, VALUES) for _ in range(2)] == [FINE[template]] * 2
+
+
+def test_other_texts_are_never_escaped_beside_one_that_a_filter_has_made():
+    values = {"text": "it's <b>é & co</b>", "options": ["a<b", "c'd"]}
+    for template, made in {
+        "{{ text|tojson }}": '"it\'s <b>é & co</b>"',
+        "{{ text|tojson + options[0] }}": '"it\'s <b>é & co</b>"a<b',
+        "{{ text|safe + options[0] }}": "it's <b>é & co</b>a<b",
+        "{{ '%s'|safe|format(options[1]) }}": "c'd",
+        "{{ (options[0]|e) + options[0] }}": "a&lt;ba<b",
+        "{{ options|map('safe')|join(text|safe) }}": "a<bit's <b>é & co</b>c'd",
+        "{{ {'b': 1, 'a': options[1]}|tojson }}": '{"a": "c\'d", "b": 1}',
+    }.items():
+        check_template("formats.default", template + "{{ text[:0] }}", KNOWN)
+        assert render(template, values) == made
 
 
 @pytest.mark.parametrize("inner", ["text * 10**9", "range(99999)|map('string')|list * 999", "[text]|random"])
