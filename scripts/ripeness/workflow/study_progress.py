@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from ripeness.workflow.forecast import PRETRAINING
-from ripeness.workflow.time_left import IMPORT_S, Costs, Job, seconds_left
+from ripeness.workflow.paces import Paces
+from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, seconds_left
 
 
 @dataclass
@@ -21,12 +22,12 @@ class Progress:
     total: int = 0
     rule: str = ""
     place: str = ""
-    has_imported: bool = False  # whether a job has run a model
+    ended: set[bool] = field(default_factory=set)  # kinds of which a job has ended: those that run models, and others
     is_error: bool = False  # whether what is said is about a job that failed
     logs: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     running: dict[str, tuple[Job, float]] = field(default_factory=dict)  # by Snakemake's number; and when it began
-    took: dict[str, tuple[float, float]] = field(default_factory=dict)
+    paces: Paces = field(default_factory=Paces)
     planned: dict[str, int] = field(default_factory=dict)  # jobs that have not begun, by rule
     places: dict[str, dict[str, float]] = field(default_factory=dict)  # of those, with their costs
     lock: Lock = field(default_factory=Lock)  # lines are read in one thread, and the state is shown in another
@@ -67,20 +68,21 @@ class Progress:
             self.logs.append(match[1])
 
     def begin(self, number: str) -> None:
-        """Return a job has begun."""
+        """Note that a job has begun."""
         job = self.costs.job(self.rule, self.place)
-        if self.rule in self.costs.places and not self.has_imported:
-            self.has_imported, job = True, replace(job, cost=job.cost + IMPORT_S)
+        if (runs_model := self.rule in self.costs.places) not in self.ended:
+            imports = IMPORT_S if runs_model else CHEAP_IMPORT_S
+            job = replace(job, cost=job.cost + imports, imports=imports)
         self.running[number] = job, self.now()
         self.planned[self.rule] = self.planned.get(self.rule, 1) - 1
         self.places.get(self.rule, {}).pop(self.place, None)
 
     def end(self, number: str) -> None:
-        """Return a job has ended."""
+        """Note that a job has ended."""
         if number in self.running:
             job, began = self.running.pop(number)
-            cost, seconds = self.took.get(job.rule, (0.0, 0.0))
-            self.took[job.rule] = (cost + job.cost, seconds + self.now() - began)
+            self.ended.add(job.rule in self.costs.places)
+            self.paces.learn(job.rule, job.cost, self.now() - began, at=self.now(), imports=job.imports)
 
     def waiting(self) -> list[Job]:
         """Return the jobs that have not begun: one by one those of a pre-training, else summed by rule."""
@@ -91,17 +93,17 @@ class Progress:
                 found += [self.costs.job(rule, place) for place in places]
             elif n > 0:
                 each = sum(places.values()) / len(places) if places else self.costs.of(rule, "")
-                found.append(Job(rule, "", n * each))
+                found.append(Job(rule, "", n * each, n=n))
         return found
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds left; None before a job has ended."""
-        if not self.took:
+        if not self.ended:
             return None
         with self.lock:
             now = self.now()
             running = [(job, now - began) for job, began in self.running.values()]
-            return seconds_left(self.took, running, self.waiting(), cores=self.cores)
+            return seconds_left(self.paces, running, self.waiting(), cores=self.cores)
 
     def text(self) -> str:
         """Write jobs done, total and elapsed time; the time left and the rule at work once they are known."""

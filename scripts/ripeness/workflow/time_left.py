@@ -1,10 +1,10 @@
 """Estimate the time left of a run on this machine: expected costs, corrected by what ended jobs took.
 
-A cost is in seconds of a quiet machine of two cores. Only its ratio to other costs matters: the seconds that ended
-jobs took, relative to their costs, show how fast this machine is, first over all and then for every rule by itself.
+A cost is in seconds of a quiet machine of two cores. What ended jobs took, relative to their costs, shows how fast this
+machine is (`paces.py`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,16 +15,17 @@ from ripeness.study.annealed_twins import is_twin
 from ripeness.study.grid import Study, formats_used, state_steps
 from ripeness.study.pretraining_steps import place_of
 from ripeness.workflow.forecast import KIND, PRETRAINING, operations_of
+from ripeness.workflow.paces import Paces
 
-IMPORT_S = 4.0  # of the first job that runs a model: it waits until the libraries are there
+IMPORT_S, CHEAP_IMPORT_S = 4.0, 2.0  # of the first job that runs a model, or none: it waits for the libraries
 START_S, CHEAP_START_S = 0.4, 0.2  # of a local job that runs a model, or none: a shell, and a child of the warm server
 LOCAL_FLOPS = 2e10  # operations a second of one core with a small model
 # Of the tokens that the forecast counts: windows of a pre-training are full, items are shorter than they may be.
 FULL, PART_FULL = {"pretraining": 1.0}, 0.15
-AUDIT_S = 1.5  # of the prompts of one dataset in one format
-CHEAP_S = {"build_corpus": 3.0, "plot_figure": 1.5, "write_report": 2.0}
+AUDIT_S = 0.1  # of the prompts of one dataset in one format
+CHEAP_S = {"build_corpus": 3.0, "judge_claims": 0.8, "plot_figure": 1.5, "write_report": 2.5}
+OF_A_CELL = ("train_model", "predict", "score")
 AT_THE_END = {"collect", "audit_results", "judge_claims", "record_provenance", "write_report"}  # one after the other
-TRUSTED_S = 2.0  # cost that a rule must have behind it for its own pace to count as much as that of all
 RECORDS = 100  # of a rule that are read of what its jobs have used before
 BUSY = 0.9  # of several cores, on average, while there is work for all of them
 
@@ -33,13 +34,16 @@ BUSY = 0.9  # of several cores, on average, while there is work for all of them
 class Job:
     """A job: its rule, its place (the path of its log below the folder of the rule), and its cost in seconds.
 
-    `step`: of a pre-training's state, and of the state from which a checkpoint starts.
+    `step`: of a pre-training's state, and of the state from which a checkpoint starts. `imports`: the part of the cost
+    that is the import of libraries, for which the first job of a kind waits. `n`: jobs of a rule summed to one.
     """
 
     rule: str
     place: str
     cost: float
     step: int = 0
+    imports: float = 0.0
+    n: int = 1
 
 
 @dataclass(frozen=True)
@@ -116,45 +120,35 @@ def pretraining_steps(study: Study) -> dict[str, dict[str, int]]:
     return found
 
 
-def paces(took: Mapping[str, tuple[float, float]], rules: Iterable[str]) -> dict[str, float]:
-    """Estimate the seconds that a unit of cost takes on this machine now, for each of `rules`.
-
-    `took`: {rule: (cost, seconds)} of what has ended. A rule of which little has ended has the pace of all.
-    """
-    cost, seconds = (sum(sums[part] for sums in took.values()) for part in (0, 1))
-    of_all = (seconds + TRUSTED_S) / (cost + TRUSTED_S)
-    own = {rule: took.get(rule, (0.0, 0.0)) for rule in rules}
-    return {rule: (s + TRUSTED_S * of_all) / (c + TRUSTED_S) for rule, (c, s) in own.items()}
-
-
-def seconds_left(
-    took: Mapping[str, tuple[float, float]],
-    running: Sequence[tuple[Job, float]],
-    waiting: Sequence[Job],
-    *,
-    cores: int,
-) -> float:
+def seconds_left(known: Paces, running: Sequence[tuple[Job, float]], waiting: Sequence[Job], *, cores: int) -> float:
     """Estimate the seconds until the last job ends.
 
-    `took`: {rule: (cost, seconds)} of ended jobs; `running`: jobs with the seconds for which they have run; `waiting`:
-    the others, where several may be summed to one. All cores share the work, but no further core shortens a
-    pre-training (`in_turn`) or what is made of all results.
+    `known`: paces of ended jobs; `running`: jobs with the seconds for which they have run; `waiting`: the others, of
+    which those of a rule may be summed to one (`n`). All cores share the work, but no further core shortens one job, a
+    pre-training (`in_turn`), what is measured after it, or what is made of all results.
     """
-    rules = {job.rule for job, _ in running} | {job.rule for job in waiting}
-    pace, known = paces(took, rules), dict(took)
-    for job, gone in running:  # one that takes longer than thought is known before it ends
-        if gone > job.cost * pace[job.rule]:
-            cost, seconds = known.get(job.rule, (0.0, 0.0))
-            known[job.rule] = (cost + job.cost, seconds + gone)
-    pace = paces(known, rules)
-    left = [(job, max(job.cost * pace[job.rule] - gone, 0.1 * gone)) for job, gone in running]
-    left += [(job, job.cost * pace[job.rule]) for job in waiting]
+    pace = known.with_running((job.rule, job.cost, gone) for job, gone in running)
+    left = [(job, max(job.cost * pace.of(job.rule) - gone, 0.1 * gone)) for job, gone in running]
+    left += [(job, job.cost * pace.of(job.rule)) for job in waiting]
     at_once = 1 if cores == 1 else BUSY * cores
     after = sum(seconds for job, seconds in left if job.rule in AT_THE_END)
-    figures = sum(seconds for job, seconds in left if job.rule == "plot_figure") / at_once
-    others = sum(seconds for _, seconds in left) / at_once - after / at_once - figures
-    turn = in_turn([(job, seconds) for job, seconds in left if job.rule in PRETRAINING])
-    return max(others, turn) + figures + after
+    figures = [(job, seconds) for job, seconds in left if job.rule == "plot_figure"]
+    others = [(job, seconds) for job, seconds in left if job.rule not in (*AT_THE_END, "plot_figure")]
+    turn = in_turn([(job, seconds) for job, seconds in others if job.rule in PRETRAINING])
+    cell = sum(one(others, rule) for rule in OF_A_CELL)
+    of_all = max(shared(figures, at_once), one(figures, "plot_figure")) + after
+    return max(shared(others, at_once), turn + cell) + of_all
+
+
+def shared(left: Sequence[tuple[Job, float]], at_once: float) -> float:
+    """Estimate the seconds of jobs that share the cores."""
+    return sum(seconds for _, seconds in left) / at_once
+
+
+def one(left: Sequence[tuple[Job, float]], rule: str) -> float:
+    """Estimate the seconds of one job of a rule, on average; 0 where none is left."""
+    own = [(job.n, seconds) for job, seconds in left if job.rule == rule]
+    return sum(seconds for _, seconds in own) / sum(n for n, _ in own) if own else 0.0
 
 
 def in_turn(left: Sequence[tuple[Job, float]]) -> float:

@@ -1,5 +1,7 @@
 """The time left is right from the first tenth of the work on, on machines of any steady speed, and for real runs.
 
+The real runs were recorded on two cores while other work on them made jobs three to fifteen times as slow.
+
 Counting jobs, as was done before, is wrong several times over.
 """
 
@@ -14,8 +16,9 @@ from nursery import tuned_nursery
 from ripeness.runtime.files import write_json
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
+from ripeness.workflow.paces import Paces
 from ripeness.workflow.study_progress import Progress
-from ripeness.workflow.time_left import Costs, Job, costs_of, in_turn, paces, seconds_left
+from ripeness.workflow.time_left import Costs, Job, costs_of, in_turn, seconds_left
 
 TESTS = Path(__file__).parents[2]
 TASKS = TESTS.parent / "tasks"
@@ -29,23 +32,30 @@ PART = tuned_nursery() | {
     "suites": IN_DOMAIN,
     "items": {"train": 512, "validation": 80, "test": 100, "shots": 32},
 }
-STUDIES = {"cut, two seeds": CUT, "cut, two seeds, slower": CUT, "nursery, one format": PART}
-# About the seconds that jobs take on a quiet core, but for those of a pre-training.
-MEASURED = {"build_corpus": 4.0, "make_dataset": 1.2, "prepare_items": 0.6, "render_examples": 0.2, "show_prompts": 0.4}
-MEASURED |= {"audit_inputs": 8.0, "train_model": 1.5, "predict": 0.5, "score": 0.18, "collect_checkpoint": 0.3}
-MEASURED |= {"check_series": 0.2, "collect": 0.3, "audit_results": 0.5, "judge_claims": 1.0, "plot_figure": 1.6}
-MEASURED |= {"record_provenance": 0.3, "write_report": 2.2}
+STUDIES = {"cut, two seeds": CUT, "nursery, one format": PART}
+# About the seconds that jobs take on a quiet core, but for those that go by their operations.
+MEASURED = {
+    "build_corpus": 2.5,
+    "make_dataset": 0.25,
+    "prepare_items": 0.25,
+    "render_examples": 0.25,
+    "show_prompts": 0.3,
+}
+MEASURED |= {"audit_inputs": 0.7, "score": 0.25, "collect_checkpoint": 0.3}
+MEASURED |= {"check_series": 0.2, "collect": 0.2, "audit_results": 0.4, "judge_claims": 0.8, "plot_figure": 1.5}
+MEASURED |= {"record_provenance": 0.2, "write_report": 2.6}
 ORDER = [
     *("build_corpus", "make_dataset", "prepare_items", "render_examples", "audit_inputs", "pretrain_state"),
     *("pretrain_checkpoint", "show_prompts", "train_model", "predict", "score", "collect_checkpoint", "check_series"),
     *("record_provenance", "collect", "audit_results", "judge_claims", "plot_figure", "write_report"),
 ]
+BY_OPERATIONS = {"pretrain_state": 1.2, "pretrain_checkpoint": 1.2, "train_model": 0.9, "predict": 1.5}
 # What Snakemake begins first of what is ready.
 RANK = {rule: place for place, rule in enumerate(ORDER)} | {"predict": 5.5, "score": 5.4}
 
 
 def recorded():
-    """Runs of Snakemake on two cores beside other work: {name: [(rule, place, begin, end)]} in whole seconds."""
+    """Runs of Snakemake on two cores beside other work: {name: [(rule, place, begin, end)]} in seconds."""
     runs = {}
     for line in (TESTS / "recorded_runs.tsv").read_text().splitlines():
         if line.startswith("# "):
@@ -85,7 +95,7 @@ def replay(run, config, *, cores=2, logs=Path("nowhere"), noted=lambda _: None):
             progress.read(line)
         noted(progress)
         if then > now and done:
-            ended = sum(cost for cost, _ in progress.took.values())
+            ended = sum(costs.of(rule, place) for rule, place, _, end in run if end <= now)
             found.append((ended / whole, last - now, progress.seconds_left(), now / done * (len(run) - done)))
     assert progress.text().startswith(f"{len(run)} of {len(run)} jobs, ") and "about 0:00 left" in progress.text()
     return found
@@ -111,8 +121,8 @@ def simulated(config, *, speed=1.0, cores=2, skip=lambda rule, place: False):
         while ready and len(busy) < cores:
             _, (rule, place) = heapq.heappop(ready)
             seconds = MEASURED.get(rule, 0.4)
-            if rule.startswith("pretrain"):
-                seconds += 1.2 * (costs.places[rule][place] - 0.4)  # by its operations
+            if rule in BY_OPERATIONS:
+                seconds = 0.3 + BY_OPERATIONS[rule] * (costs.places[rule][place] - 0.4)
             if rule in costs.places and not has_imported:
                 has_imported, seconds = True, seconds + 4.5
             heapq.heappush(busy, (now + seconds / speed, (rule, place)))
@@ -183,9 +193,9 @@ def test_what_jobs_have_used_before_counts_for_rules_without_operations(tmp_path
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_it_is_near_for_recorded_runs_beside_changing_work_and_nearer_than_counting_jobs(name):
+def test_it_is_right_for_recorded_runs_beside_changing_work_and_counting_jobs_is_not(name):
     found = replay(recorded()[name], STUDIES[name])
-    assert worst(found) <= 2.0
+    assert worst(found) <= 1.5
     counted = [(done, true, by_jobs, 0) for done, true, _, by_jobs in found if by_jobs]
     assert worst(counted) > 2.5
 
@@ -205,12 +215,6 @@ def test_nothing_is_said_before_a_job_has_ended_and_a_failed_one_says_nothing():
     assert progress.seconds_left() is None and not progress.running and progress.logs == ["x.log"]
 
 
-def test_a_rule_has_its_own_pace_once_enough_of_it_has_ended():
-    found = paces({"a": (100.0, 200.0), "b": (100.0, 50.0)}, ["a", "b", "c"])
-    assert found["a"] == pytest.approx(2.0, rel=0.05) and found["b"] == pytest.approx(0.5, rel=0.1)
-    assert found["c"] == pytest.approx(250 / 200, rel=0.05)
-
-
 def test_a_pretraining_goes_step_after_step_however_many_cores_there_are():
     jobs = [(Job("pretrain_state", f"s/step{n}", 10.0, n), 10.0) for n in range(5)]
     jobs += [(Job("pretrain_checkpoint", "s/step4", 7.0, 3), 7.0), (Job("pretrain_state", "t/step0", 20.0, 0), 20.0)]
@@ -219,12 +223,21 @@ def test_a_pretraining_goes_step_after_step_however_many_cores_there_are():
     assert in_turn(jobs) == 55.0
     jobs.append((Job("pretrain_checkpoint", "s/annealed", 7.0, 4), 7.0))
     assert in_turn(jobs) == 57.0
-    assert seconds_left({}, [], [job for job, _ in jobs], cores=64) == pytest.approx(57.0)
+    assert seconds_left(Paces(), [], [job for job, _ in jobs], cores=64) == pytest.approx(57.0)
 
 
 def test_a_job_that_takes_longer_than_thought_makes_those_like_it_longer_before_it_ends():
     slow, others = Job("train_model", "a", 10.0), [Job("train_model", "", 40.0)]
-    assert seconds_left({}, [(slow, 90.0)], others, cores=1) > 3 * seconds_left({}, [(slow, 9.0)], others, cores=1)
+    sooner, later = (seconds_left(Paces(), [(slow, gone)], others, cores=1) for gone in (9.0, 90.0))
+    assert later > 3 * sooner
+
+
+def test_no_further_core_shortens_a_cell_or_a_figure():
+    cells = [Job("train_model", "", 80.0, n=4), Job("predict", "", 8.0, n=4), Job("score", "", 4.0, n=4)]
+    assert seconds_left(Paces(), [], cells, cores=64) == pytest.approx(20 + 2 + 1)
+    assert seconds_left(Paces(), [], [Job("plot_figure", "", 9.0, n=6)], cores=64) == pytest.approx(1.5)
+    state = Job("pretrain_state", "s/step1", 30.0, 1)
+    assert seconds_left(Paces(), [], [state, *cells], cores=64) == pytest.approx(53)
 
 
 @pytest.mark.parametrize("name", ["published", "theory", "real-text", "overtraining-olmo-1b"])
