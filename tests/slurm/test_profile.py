@@ -9,82 +9,14 @@ import signal
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
-from cluster import Cluster
-from cut_study import Study
-from waiting import HANG_SECONDS, Together, files_below, wait_for
+from cluster_study import ClusterStudy
+from waiting import HANG_SECONDS, wait_for
 
 from ripeness.workflow.snakemake_patches.warm import start as warm
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
-SITE = {  # what a user edits, and what makes waiting short
-    "slurm-no-account": True,
-    "slurm-init-seconds-before-status-checks": 2,
-    "latency-wait": 5,
-}
-
-
-class ClusterStudy(Study):
-    """A copy of the project with a small study that runs on the cluster.
-
-    `left`: the jobs that a kill left behind; `together`: tuned models that were there at one time.
-    """
-
-    def __init__(self, folder: Path, cluster: Cluster) -> None:
-        super().__init__(folder)
-        self.cluster, self.left, self.together = cluster, [], Together()
-        self.scratch = cluster.folder / "scratch"
-        config = self.config()
-        config["series"]["nursery"]["checkpoints"] = [{"step": 0}]
-        config["formats"] = ["default"]
-        config["datasets"] = {"nursery-sentiment": {}}
-        config["suites"]["transfer"]["datasets"] = ["nursery-summary"]
-        self.write(config)
-        scratch = {"config": [f"scratch={self.scratch}/$SLURMD_NODENAME"]}  # a folder of each node
-        profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
-        (self.folder / "slurm").mkdir()
-        (self.folder / "slurm" / "config.yaml").write_text(yaml.safe_dump(profile | SITE | scratch))
-
-    def start(self, *options: str) -> subprocess.Popen:
-        """Start Snakemake as a user on the login node does, by a path with a space."""
-        python = self.cluster.folder / "a venv" / "bin" / "python"
-        path = f"{python.parent}:{self.cluster.environment['PATH']}"
-        command = [str(python), "-m", "snakemake", "--profile", "slurm", "--configfile", "cut.yaml", *options]
-        with (self.folder / "said.txt").open("w") as said:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=self.cluster.environment | {"PATH": path}, stdout=said, stderr=said,
-                start_new_session=True,
-            )  # fmt: skip
-
-    def resume(self) -> None:
-        """What `make resume` does."""
-        command = [sys.executable, str(self.folder / "scripts" / "cancel_jobs.py")]
-        subprocess.run(command, cwd=self.folder, env=self.cluster.environment, check=True)
-        assert self.start("--unlock").wait(timeout=HANG_SECONDS) == 0, self.said()
-        process = self.start()
-        wait_for(lambda: self.together.look(self.models()) or process.poll() is not None, HANG_SECONDS)
-        assert process.returncode == 0, self.said()
-
-    def models(self) -> set[Path]:
-        """Tuned models on the scratch of all nodes, and in the study's folder."""
-        folders = (self.scratch, self.folder / "results/cut/cells")
-        weights = [path for folder in folders for path in files_below(folder, "*.safetensors")]
-        return {path for path in weights if not path.is_symlink()}
-
-    def said(self) -> str:
-        return (self.folder / "said.txt").read_text()
-
-    def submitted(self) -> list[str]:
-        """Numbers of the SLURM jobs that the last run submitted."""
-        return re.findall(r"SLURM jobid (\d+)", self.said())
-
-    def usage(self, rule: str) -> list[dict]:
-        return [yaml.safe_load(path.read_text()) for path in (self.folder / f"results/cut/logs/{rule}").rglob("*.json")]
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ PART = tuned_nursery() | {
     "suites": IN_DOMAIN,
     "items": {"train": 512, "validation": 80, "test": 100, "shots": 32},
 }
-STUDIES = {"cut, two seeds": CUT, "nursery, one format": PART}
+STUDIES = {"cut, two seeds": CUT, "cut, two seeds, again": CUT, "nursery, one format": PART}
 # About the seconds that jobs take on a quiet core, but for those that go by their operations.
 MEASURED = {
     "build_corpus": 2.5,
