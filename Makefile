@@ -101,7 +101,15 @@ unlock: .venv/ready
 clean:
 	rm -rf results logs .snakemake
 
-.venv/ready: requirements.lock
+# A Python that an upgrade of the system has removed or replaced leaves an environment without its packages.
+.PHONY: venv-works
+venv-works:
+	@test ! -e .venv/ready || .venv/bin/python -c \
+		"import importlib.util as u, sys; sys.exit(u.find_spec('snakemake') is None)" 2>/dev/null || { \
+		echo "error: the Python with which .venv was made has gone or is another one now" >&2; \
+		echo "hint: rm -r .venv, and the same again; it is set up anew, and no result is lost" >&2; exit 2; }
+
+.venv/ready: requirements.lock | venv-works
 	@test -n "$(PYTHON)" || { echo "error: no Python of 3.11 or newer was found" >&2; \
 		echo "hint: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 	@echo "setting up .venv with $(PYTHON); this takes some minutes, once"

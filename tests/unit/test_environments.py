@@ -1,7 +1,12 @@
 """All ways to set up the environment install the same pins."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -25,3 +30,16 @@ def test_the_container_is_made_from_the_lock_file():
 
 def test_every_pin_is_exact():
     assert all("==" in line.split(";")[0] for line in pins())
+
+
+@pytest.mark.parametrize("python", ["/nowhere/python3", sys._base_executable])  # gone, and one without our packages
+def test_an_environment_whose_python_has_gone_or_changed_is_said_with_the_way_out(tmp_path, python):
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(python)
+    (tmp_path / ".venv" / "ready").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MAKE"))}
+    made = subprocess.run(["make", "study"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert made.returncode == 2 and (tmp_path / ".venv" / "ready").is_file()
+    assert made.stderr.startswith("error: the Python with which .venv was made has gone or is another one now\nhint: ")

@@ -8,6 +8,7 @@ folder. In the hub's own cache every file is a link, to blobs/<hash> of the same
 import re
 from pathlib import Path
 
+from ripeness.models.foreign_folder import check_foreign
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, shortened
 from ripeness.runtime.made_here import SCRATCH, damaged, made_folder, mark_of
@@ -50,6 +51,12 @@ def advice_on(folder: Path) -> str | None:
 
 
 def check_json(folder: Path) -> None:
+    """Refuse a folder of others with a configuration that is no JSON object, or with what `check_foreign` refuses."""
+    check_objects(folder)
+    check_foreign(folder)
+
+
+def check_objects(folder: Path) -> None:
     """Refuse a model folder with a configuration that is no JSON object, or ends a text at what is no token."""
     advice = advice_on(folder)
     for name in OBJECTS:
@@ -77,4 +84,4 @@ def check_is_model(folder: Path) -> None:
             way = "it is empty, as after a tuned model was measured: delete the folder, and the next run tunes it again"
         raise UserError(f"there is no model in {folder}\nhint: {way}")
     check_links(Path(folder))
-    check_json(Path(folder))
+    check_objects(Path(folder))
