@@ -216,9 +216,11 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     found = []
     for line in text.split("\n")[:-1]:
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
             continue  # what a crash has left; its results have no key and are made again
+        if isinstance(value, dict):
+            found.append(value)
     return found
 
 

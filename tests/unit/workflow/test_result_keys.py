@@ -52,6 +52,14 @@ def test_the_last_note_counts_and_a_line_that_was_cut_off_counts_as_not_written(
     assert Keys(folder).of("cells/predictions.parquet").key == KEY
 
 
+@pytest.mark.parametrize("line", ["[1]", "12", "null", '"text"', "[" * 100_000, "\0" * 100, "{}}"])
+def test_a_line_that_is_no_note_is_passed_over(folder, line):
+    before = Keys(folder).made
+    with (folder / "keys.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert Keys(folder).made == before and before
+
+
 def test_a_result_is_found_by_its_key_under_another_name(folder):
     assert Keys(folder).elsewhere(KEY, "renamed/predictions.parquet") == "cells/predictions.parquet"
     fewer = Key("predict", "settings", "code", "inputs", ("b",))
