@@ -3,12 +3,15 @@
 By hand: python scripts/export_model.py results/nursery/best/.../model FOLDER
 
 A model of a kind with a small state (such as LoRA) is saved as that state next to its checkpoint. Here the state is
-merged into the weights of the checkpoint. Any other model folder is written as it is loaded, in single precision.
+merged into the weights of the checkpoint. What does not merge (kind adapter) is an error. Any other model folder is
+written as it is loaded, in single precision.
 """
 
 from ripeness.models.load import load_model
+from ripeness.models.tuned_state import stays_attached
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, output_folder, run
+from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import check_no_overlap
 
 
@@ -19,6 +22,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("output", type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
     check_no_overlap(options.output, options.model)
+    if stays_attached(options.model):
+        raise UserError(
+            f"{options.model} has a state that does not become weights of a model, so no plain folder can hold it\n"
+            "hint: load it with this project; a model of kind lora, for one, can be exported"
+        )
     save_model(load_model(options.model), options.model, options.output)
 
 

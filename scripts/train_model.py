@@ -30,7 +30,7 @@ from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
-from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small
+from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, stays_attached
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
 from ripeness.runtime.command_line import (
     argument_parser,
@@ -56,6 +56,8 @@ from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.resume import training_identity
 from ripeness.train.timed_progress import TimedProgress
+
+NOT_MOVED = {"no_displacement": "what was learned does not become weights of the model, which are the checkpoint's"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -91,8 +93,9 @@ def main(argv: list[str] | None = None) -> None:
     save_model(model, options.checkpoint, options.output, weights, scratch, tuned, options.start)
     record = record_of(settings, outcome, examples, replay, model.device)
     record |= {"state_bytes": state_bytes(options.output)}
-    record |= displacement(model, options.checkpoint, weights)._asdict()
-    if options.curvature_text and outcome.status == "done":
+    moves = KINDS[settings.kind].merges
+    record |= displacement(model, options.checkpoint, weights)._asdict() if moves else NOT_MOVED
+    if options.curvature_text and outcome.status == "done" and moves:
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
     progress.remove()
@@ -142,6 +145,11 @@ def check_options(options: argparse.Namespace, settings: TrainingSettings) -> No
         raise UserError(
             f"settings.learns is {settings.learns or ANSWERS}, for which a training reads "
             f"--{'text' if settings.learns == TEXT else 'examples'} alone\nhint: give that option and not the other one"
+        )
+    if stays_attached(options.checkpoint):
+        raise UserError(
+            f"{options.checkpoint} has a state that does not become weights of a model, which no training starts from\n"
+            "hint: start from the checkpoint, or from a model that was tuned by a kind that is merged, such as lora"
         )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(

@@ -30,7 +30,7 @@ WANTED = "name a model that predicts the next word from those before, such as a 
 def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
-    The folder holds a model, or a small tuned state, which is merged into the model that it was tuned from: that of its
+    The folder holds a model, or a small tuned state, which is put into the model that it was tuned from: that of its
     checkpoint, or of another training.
     UserError for a folder that holds no model which predicts the next word from those before.
     """

@@ -64,6 +64,11 @@ def is_small(folder: Path) -> bool:
     return (Path(folder) / RECORD).is_file()
 
 
+def stays_attached(folder: Path) -> bool:
+    """Return whether a folder has a small state that does not become weights of the model."""
+    return is_small(folder) and not KINDS[read_record(folder)["settings"]["kind"]].merges
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """Return what tuned.json says; UserError where it is damaged, or of a kind that a newer version has."""
     path = Path(folder) / RECORD
@@ -121,7 +126,7 @@ def folders_of(folder: Path) -> list[Path]:
 
 
 def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
-    """Put a small state into the model of its checkpoint, and merge it, as the end of its training did."""
+    """Put a small state into the model of its checkpoint, where it is merged or stays as at the end of its training."""
     record, path = read_record(folder), Path(folder) / STATE
     if fingerprint_of(model) != record["checkpoint"]["fingerprint"]:
         raise UserError(

@@ -107,6 +107,7 @@ def take_steps(
             n_before, n_read = n_read, n_read + len(batch)
             if step < len(losses):
                 continue
+            attached.before_step(step)
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
             text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []

@@ -21,10 +21,13 @@ class Attached:
         raise KeyError("the weights of the model are its state")
 
     def merge(self) -> None:
-        """Make the model one like any other, with what was learned in its weights."""
+        """Make the model one like any other, with what was learned in its weights, or in what stays attached."""
 
     def begin(self, n_steps: int) -> None:
         """Learn how many steps there will be, before the first one; UserError for a number that cannot be."""
+
+    def before_step(self, step: int) -> None:
+        """Change what was attached, after so many steps, before the next one."""
 
     def penalty(self) -> torch.Tensor | None:
         """Return a term that is added to the loss of a step; None for nothing."""

@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 
 from ripeness.models.methods import (
     adalora,
+    adapter,
     freeze,
     full,
     ia3,
@@ -15,6 +16,7 @@ from ripeness.models.methods import (
 )
 from ripeness.models.methods.attached import Attached
 from ripeness.study.methods.adalora import AdaloraSettings
+from ripeness.study.methods.adapter import AdapterSettings
 from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.ia3 import Ia3Settings
@@ -34,6 +36,7 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     Ia3Settings: ia3.attach,
     OftSettings: oft.attach,
     PeftSettings: peft.attach,
+    AdapterSettings: adapter.attach,
 }
 
 

@@ -1,6 +1,7 @@
 """List the kinds of tuning by name."""
 
 from ripeness.study.methods.adalora import ADALORA
+from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
 from ripeness.study.methods.ia3 import IA3
@@ -22,5 +23,6 @@ KINDS: dict[str, Kind] = {
         IA3,
         OFT,
         PEFT,
+        ADAPTER,
     )
 }

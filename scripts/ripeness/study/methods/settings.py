@@ -69,7 +69,8 @@ class Kind:
     `refused` gives the reason and a hint for settings of other kinds that this one cannot have. `check(where, given)`
     raises UserError for a method of the config, or settings of a training, that cannot be. With `has_small_state` a
     tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
-    numbers that is. `remarks(settings)` are further entries of the record of a training. `reads(given)` are the
+    numbers that is. What `merges` becomes weights of the model; else it stays attached, and the weights are those of
+    the checkpoint. `remarks(settings)` are further entries of the record of a training. `reads(given)` are the
     methods whose models a training reads beside that which it starts from. `learns` is what it can learn. `no_start`
     says, with a hint, why no other training can start from a model of this kind.
     """
@@ -81,6 +82,7 @@ class Kind:
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[str, Mapping[str, Any]], None] = no_check
     has_small_state: bool = False
+    merges: bool = True
     state_size: Callable[[Mapping[str, Any], int], int] = all_weights
     remarks: Callable[[TrainingSettings], dict[str, Any]] = no_remarks
     reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references
