@@ -1,9 +1,15 @@
-"""Kinds of tuning that end as weights of the model and have a small state, each with settings that learn something."""
+"""Kinds of tuning that have a small state, each with settings that learn something, and what tests ask of them."""
+
+import pytest
+import torch
 
 from ripeness.study.methods.reading import read_settings
+from ripeness.train.loop import train
+from ripeness.train.resume import Progress
 
 SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "schedule": "constant", "warmup_ratio": 0.0, "precision": "fp32"}
 LORA = {"kind": "lora", "rank": 4, "alpha": 8, "learning_rate": 1e-2}
+# kinds that end as weights of the model
 KINDS = {
     "freeze-blocks": {"kind": "freeze", "blocks": 1, "learning_rate": 3e-3},
     "freeze-norms": {"kind": "freeze", "norms": True, "learning_rate": 3e-2},
@@ -23,17 +29,75 @@ KINDS = {
     "peft-hra": {"kind": "peft", "type": "HRA", "options": {"r": 4}, "learning_rate": 3e-2},
     "peft-loha": {"kind": "peft", "type": "LOHA", "options": {"r": 2}, "modules": ["up_proj"], "learning_rate": 3e-2},
 }
+ADAPTER = {"kind": "adapter", "size": 4, "learning_rate": 3e-2}
+# kinds that stay attached to the model
+BEHIND = {
+    "adapter": ADAPTER,
+    "adapter-feed-forward": ADAPTER | {"places": "feed-forward"},
+    "adapter-dropped": ADAPTER | {"drop": 1},
+    "adapter-robust": ADAPTER | {"drop": 1, "robust": True},
+    "fusion": {"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b"]}, "learning_rate": 3e-3},
+}
 # before a step the model says what it said, to the bit
 EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora", "peft-hra"}
 
 
+ROWS = [
+    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
+    for n in range(10)
+]
 ROUNDED = {"quantised", "quantised-dora"}  # the weights, to values at which they start
 
 
 def settings_of(name, **change):
-    return read_settings(SHARED | KINDS[name] | change)
+    return read_settings(SHARED | (KINDS | BEHIND)[name] | change)
 
 
 def architecture_of(name):
     """A model that has what the kind trains."""
     return "gpt_neox" if name == "freeze-biases" else "llama"
+
+
+TOKENS = torch.tensor([[5, 6, 7, 8, 9, 11]])
+
+
+@torch.no_grad()
+def logits(model):
+    return model.eval()(TOKENS).logits
+
+
+def shape_of(model):
+    """What a model is made of, and what of it is trained."""
+    modules = {name: type(module) for name, module in model.named_modules()}
+    hooks = [module for module in model.modules() if module._forward_hooks or module._forward_pre_hooks]
+    trained = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    return modules, hooks, trained, list(model.state_dict()), sorted(vars(model))
+
+
+def moved(model, start):
+    pairs = zip(model.named_parameters(), start.parameters(), strict=True)
+    return {name for (name, weight), before in pairs if not torch.equal(weight, before)}
+
+
+def same_weights(model, other):
+    return all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+class KilledError(Exception):
+    """What ends a training in these tests, in place of a power cut."""
+
+
+def killed(model, examples, settings, path, after, **more):
+    """Train with all steps saved, and be killed in one of them."""
+    progress, optimizer_step, steps = Progress(path, "mine", 0), torch.optim.AdamW.step, []
+
+    def step(self, *args, **kwargs):
+        steps.append(1)
+        if len(steps) > after:
+            raise KilledError
+        return optimizer_step(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(torch.optim.AdamW, "step", step)
+        train(model, examples, settings, pad=0, progress=progress, **more)
+    return progress

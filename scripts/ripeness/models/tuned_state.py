@@ -139,8 +139,8 @@ def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # adapters start at random before they are loaded
         attached = attach(model, settings)
-    try:
-        attached.load(state)
-    except (KeyError, ValueError) as error:
-        raise damaged(path, f"it is of another model: {error.args[0]}") from None
+        try:
+            attached.load(state)
+        except (KeyError, ValueError) as error:
+            raise damaged(path, f"it is of another model: {error.args[0]}") from None
     attached.merge()

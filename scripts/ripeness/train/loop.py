@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ def train(
     row_tokens: int = ROW_TOKENS,
     progress: Progress | None = None,
     replay: Replay | None = None,
+    others: Sequence[State] = (),
 ) -> Outcome:
     """Tune `model` in place.
 
@@ -59,11 +61,14 @@ def train(
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
     that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
+    `others` are the tuned states of other trainings, for a kind that is made of them.
     A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     start = starting_point(model, settings)
     attached = attach(model, settings)
+    if others:
+        attached.start_from(others)
     n_trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     outcome = take_steps(
         model,

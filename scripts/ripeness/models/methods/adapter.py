@@ -12,7 +12,6 @@ import torch
 from torch.nn.functional import gelu
 from transformers import PreTrainedModel
 
-from ripeness.models.context_limits import text_config
 from ripeness.models.methods.behind_parts import Behind, BehindParts, parts_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.adapter import AdapterSettings
@@ -75,10 +74,11 @@ def attach(model: PreTrainedModel, settings: AdapterSettings) -> BehindParts:
             f"drop: {first} leaves none of the {len(parts)} blocks of the model with adapters\n"
             f"hint: at most drop: {len(parts) - 1}"
         )
-    width = text_config(model.config).hidden_size
-    chosen = [names[1:] if settings.places == "feed-forward" else names for names in parts]
-    chosen = chosen if settings.robust else chosen[first:]
-    blocks = [{name: Bottleneck(width, settings.size) for name in names} for names in chosen]
+    kept = slice(1, None) if settings.places == "feed-forward" else slice(None)
+    blocks = [
+        {name: Bottleneck(width, settings.size) for name, width in list(widths.items())[kept]}
+        for widths in (parts if settings.robust else parts[first:])
+    ]
     if settings.robust:
         return RobustAdapters(model, blocks, settings)
     return BehindParts(model, {name: adapter for block in blocks for name, adapter in block.items()})

@@ -1,5 +1,7 @@
 """Define what a kind of tuning has put into a model, and what of it is saved."""
 
+from collections.abc import Sequence
+
 import torch
 
 State = dict[str, torch.Tensor]
@@ -22,6 +24,10 @@ class Attached:
 
     def merge(self) -> None:
         """Make the model one like any other, with what was learned in its weights, or in what stays attached."""
+
+    def start_from(self, others: Sequence[State]) -> None:
+        """Take the tuned states of other trainings, of which the kind is made; ValueError for kinds that are not."""
+        raise ValueError("this kind is made of no other trainings")
 
     def begin(self, n_steps: int) -> None:
         """Learn how many steps there will be, before the first one; UserError for a number that cannot be."""

@@ -6,6 +6,7 @@ They treat each token alone, so that sequences in a row do not see each other.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ripeness.models.sharding import n_processes
 from ripeness.runtime.errors import UserError
 
 NETWORKS = "behind_parts"  # the module of the model that has them while they are trained
+NO_STATES = 0, 0
 TRIAL = (1, 2, 3, 4, 5)  # tokens that a model reads to show what its parts give
 
 
@@ -30,9 +32,9 @@ class Behind(torch.nn.Module):
 
     def forward(self, part: torch.nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
         """Change the states in what a part gave: a tensor, or the first of several things."""
-        if isinstance(output, tuple):
-            return self.changed(output[0]), *output[1:]
-        return self.changed(output)
+        if isinstance(output, torch.Tensor):
+            return self.changed(output)
+        return type(output)([self.changed(output[0]), *output[1:]])
 
 
 class BehindParts(Attached):
@@ -42,15 +44,20 @@ class BehindParts(Attached):
         """Hang networks behind the parts of these full names. UserError on several GPUs."""
         if n_processes() > 1:
             raise UserError("a model with adapters is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
-        self.model, self.networks = model, dict(networks)
+        self.model = model
         self.is_trained = [weight.requires_grad for weight in model.parameters()]
         model.requires_grad_(False)
+        self.hang(networks)
+
+    def hang(self, networks: Mapping[str, Behind]) -> None:
+        """Hang networks behind the parts of these full names, once."""
+        self.networks = dict(networks)
         for name, network in self.networks.items():
-            part = model.get_submodule(name)
+            part = self.model.get_submodule(name)
             weight = next(part.parameters())
             part.register_forward_hook(network.to(weight.device, weight.dtype))
         # one after the other, since names of modules have no dots
-        model.add_module(NETWORKS, torch.nn.ModuleList(self.networks.values()))
+        self.model.add_module(NETWORKS, torch.nn.ModuleList(self.networks.values()))
 
     def places(self) -> State:
         """Return all tensors of the networks, by the full name of the part and theirs."""
@@ -74,56 +81,68 @@ class BehindParts(Attached):
             weight.requires_grad_(is_trained)
 
 
-def parts_of(model: PreTrainedModel) -> list[tuple[str, str]]:
-    """Return the full names of the two parts of each block in their order: what mixes tokens, and the feed-forward.
+def parts_of(model: PreTrainedModel) -> list[dict[str, int]]:
+    """Return the two parts of each block: what mixes tokens, then the feed-forward part; full names, with their widths.
 
-    Parts are what a block has directly, with a matrix, and gives states of the model's width in a pass that is tried.
-    UserError for a model with a block that has not two of them.
+    UserError for a model with a block that has not two of them. What a text does not pass through, such as layers for
+    pictures, is no block.
     """
-    given = outputs_of_children(model)
-    found = []
-    for name, block in blocks_of(model).items():
-        own = [part for part in given if part.rpartition(".")[0] == name]
-        if len(own) != 2:
-            children = ", ".join(inner for inner, _ in block.named_children())
-            raise UserError(
-                f"the block {name} ({type(block).__name__}) has not one part for attention and one for feed-forward "
-                f"whose outputs are as wide as the model; it has {children}\n"
-                "hint: kind: lora, which changes linear layers wherever they are, or kind: full"
-            )
-        found.append((own[0], own[1]))
-    if not found:
+    blocks, given = blocks_of(model), sizes_of_states(model)
+    called = [name for name in blocks if name in given and not any(name.startswith(f"{other}.") for other in blocks)]
+    if not called:
         raise UserError("the model has no blocks\nhint: kind: full trains all of its weights")
-    return found
+    return [parts_of_block(name, blocks[name], given) for name in called]
+
+
+def parts_of_block(name: str, block: torch.nn.Module, given: dict[str, tuple[int, int]]) -> dict[str, int]:
+    """Return the two parts of one block.
+
+    Parts are what a block has directly, with a matrix, and gives states as the block itself; where there are more than
+    two, layers that are a single matrix do not count.
+    """
+    children = {f"{name}.{inner}": child for inner, child in block.named_children()}
+    own = [part for part in given if part in children and given[part] == given[name] != NO_STATES]
+    if len(own) > 2:
+        own = [part for part in own if list(children[part].children())]
+    if len(own) != 2:
+        raise UserError(
+            f"the block {name} ({type(block).__name__}) has not one part for attention and one for feed-forward whose "
+            f"outputs are as wide as its own; it has {', '.join(inner for inner, _ in block.named_children())}\n"
+            "hint: kind: lora, which changes linear layers wherever they are, or kind: full"
+        )
+    return {part: given[part][0] for part in own}
 
 
 @torch.no_grad()
-def outputs_of_children(model: PreTrainedModel) -> list[str]:
-    """Return the full names of the children of blocks that are parts, in the order in which a pass calls them."""
-    calls: dict[str, bool] = {}
-    config, device = text_config(model.config), model.device
-    size = len(TRIAL) * config.hidden_size
+def sizes_of_states(model: PreTrainedModel) -> dict[str, tuple[int, int]]:
+    """Return the width and the numbers of the states that blocks and their children with matrices give in a pass.
 
-    def noting(name: str) -> Any:
-        def note(part: torch.nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            states = output[0] if isinstance(output, tuple) else output
-            is_wide = isinstance(states, torch.Tensor) and states.shape[-1:] == (config.hidden_size,)
-            calls[name] = is_wide and states.numel() == size and calls.get(name, True)
+    By full names, in the order in which the pass ends them.
+    """
+    found: dict[str, set[tuple[int, int]]] = {}
 
-        return note
+    def note(name: str, part: torch.nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        found.setdefault(name, set()).add(size_of_states(output))
 
-    hooks = [
-        child.register_forward_hook(noting(f"{name}.{inner}"))
-        for name, block in blocks_of(model).items()
-        for inner, child in block.named_children()
-        if any(weight.ndim > 1 for weight in child.parameters())
-    ]
+    blocks = blocks_of(model)
+    children = {f"{name}.{inner}": child for name, block in blocks.items() for inner, child in block.named_children()}
+    with_matrix = {name: one for name, one in children.items() if any(weight.ndim > 1 for weight in one.parameters())}
+    hooks = [one.register_forward_hook(partial(note, name)) for name, one in (blocks | with_matrix).items()]
     was_training = model.training
     try:
-        tokens = torch.tensor([[token % config.vocab_size for token in TRIAL]], device=device)
-        model.eval()(input_ids=tokens, use_cache=False)
+        tokens = [token % text_config(model.config).vocab_size for token in TRIAL]
+        model.eval()(input_ids=torch.tensor([tokens], device=model.device), use_cache=False)
     finally:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return [name for name, is_part in calls.items() if is_part]
+    return {name: sizes.pop() if len(sizes) == 1 else NO_STATES for name, sizes in found.items()}
+
+
+def size_of_states(output: Any) -> tuple[int, int]:
+    """Return the width and the numbers of the states in an output; NO_STATES where it is not known which these are."""
+    several = list(output) if type(output) in (tuple, list) else [output]
+    tensors = [one for one in several if isinstance(one, torch.Tensor) and one.is_floating_point()]
+    if not tensors or tensors[0] is not several[0] or any(one.shape == tensors[0].shape for one in tensors[1:]):
+        return NO_STATES
+    return tensors[0].shape[-1], tensors[0].numel()

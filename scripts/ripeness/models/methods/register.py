@@ -9,6 +9,7 @@ from ripeness.models.methods import (
     adapter,
     freeze,
     full,
+    fusion,
     ia3,
     lora,
     oft,
@@ -19,6 +20,7 @@ from ripeness.study.methods.adalora import AdaloraSettings
 from ripeness.study.methods.adapter import AdapterSettings
 from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
+from ripeness.study.methods.fusion import FusionSettings
 from ripeness.study.methods.ia3 import Ia3Settings
 from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.oft import OftSettings
@@ -37,6 +39,7 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     OftSettings: oft.attach,
     PeftSettings: peft.attach,
     AdapterSettings: adapter.attach,
+    FusionSettings: fusion.attach,
 }
 
 

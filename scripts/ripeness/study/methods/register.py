@@ -4,6 +4,7 @@ from ripeness.study.methods.adalora import ADALORA
 from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
+from ripeness.study.methods.fusion import FUSION
 from ripeness.study.methods.ia3 import IA3
 from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.oft import OFT
@@ -24,5 +25,6 @@ KINDS: dict[str, Kind] = {
         OFT,
         PEFT,
         ADAPTER,
+        FUSION,
     )
 }

@@ -4,7 +4,19 @@ import shutil
 
 import pytest
 import torch
-from small_kinds import EXACT_START, KINDS, ROUNDED, architecture_of, settings_of
+from small_kinds import (
+    EXACT_START,
+    KINDS,
+    ROUNDED,
+    ROWS,
+    architecture_of,
+    killed,
+    logits,
+    moved,
+    same_weights,
+    settings_of,
+    shape_of,
+)
 
 from ripeness.models.batching import encode_examples
 from ripeness.models.load import load_model
@@ -15,13 +27,6 @@ from ripeness.models.tuned_state import STATE, Tuned, fingerprint_of
 from ripeness.models.tuned_weights import save_model
 from ripeness.study.methods.register import KINDS as KNOWN
 from ripeness.train.loop import train
-from ripeness.train.resume import Progress
-
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
-TOKENS = torch.tensor([[5, 6, 7, 8, 9, 11]])
 
 
 @pytest.fixture(scope="module")
@@ -37,28 +42,6 @@ def name(request):
 @pytest.fixture
 def fresh(tiny_model, name):
     return lambda: tiny_model(architecture_of(name))
-
-
-@torch.no_grad()
-def logits(model):
-    return model.eval()(TOKENS).logits
-
-
-def shape_of(model):
-    """What a model is made of, and what of it is trained."""
-    modules = {name: type(module) for name, module in model.named_modules()}
-    hooks = [module for module in model.modules() if module._forward_hooks or module._forward_pre_hooks]
-    trained = {name: weight.requires_grad for name, weight in model.named_parameters()}
-    return modules, hooks, trained, list(model.state_dict()), sorted(vars(model))
-
-
-def moved(model, start):
-    pairs = zip(model.named_parameters(), start.parameters(), strict=True)
-    return {name for (name, weight), before in pairs if not torch.equal(weight, before)}
-
-
-def same_weights(model, other):
-    return all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
 
 
 def test_a_model_is_untouched_before_the_first_step_and_the_same_after_it_is_taken_out(fresh, name):
@@ -104,26 +87,6 @@ def test_a_state_that_is_saved_is_loaded_as_the_model_in_memory(fresh, examples,
     assert n_saved < n_parameters / 2
     assert n_saved <= KNOWN[settings.kind].state_size(vars(settings), n_parameters)
     assert (tmp_path / "tuned" / STATE).stat().st_size < (base / "model.safetensors").stat().st_size
-
-
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
-def killed(model, examples, settings, path, after):
-    """Train with all steps saved, and be killed in one of them."""
-    progress, optimizer_step, steps = Progress(path, "mine", 0), torch.optim.AdamW.step, []
-
-    def step(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) > after:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
-        train(model, examples, settings, pad=0, progress=progress)
-    return progress
 
 
 @pytest.mark.parametrize("after", [1, 4])
