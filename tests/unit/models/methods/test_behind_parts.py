@@ -118,7 +118,7 @@ def test_parts_of_a_block_are_found_and_adapters_leave_a_model_untouched_to_the_
 @pytest.mark.parametrize(
     ("architecture", "message"),
     [
-        ("mamba", r"the block backbone.layers.0 \(MambaBlock\) has not one part .*; it has norm, mixer\nhint: kind: lora"),
+        ("mamba", r"the block backbone.layers.0 \(MambaBlock\) has not one part .*; it has norm, mixer\nhint: kind"),
         ("dbrx", r"\(DbrxBlock\) has not one part .*; it has norm_attn_norm, ffn\n"),  # which gives two sorts of states
         ("falcon_h1", r"\(FalconH1DecoderLayer\) has not one part .*; it has feed_forward, mamba, self_attn, "),
     ],
