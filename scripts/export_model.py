@@ -3,8 +3,8 @@
 By hand: python scripts/export_model.py results/nursery/best/.../model FOLDER
 
 A model of a kind with a small state (such as LoRA) is saved as that state next to its checkpoint. Here the state is
-merged into the weights of the checkpoint. What does not merge (kind adapter) is an error. Any other model folder is
-written as it is loaded, in single precision.
+merged into the weights of the checkpoint. A state that does not become weights (such as a prefix) cannot be written so.
+Any other model folder is written as it is loaded, in single precision.
 """
 
 from ripeness.models.load import load_model
@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     check_no_overlap(options.output, options.model)
     if stays_attached(options.model):
         raise UserError(
-            f"{options.model} has a state that does not become weights of a model, so no plain folder can hold it\n"
-            "hint: load it with this project; a model of kind lora, for one, can be exported"
+            f"what was learned in {options.model} stands beside the weights of its checkpoint and cannot become a part "
+            "of them\nhint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
         )
     save_model(load_model(options.model), options.model, options.output)
 

@@ -51,13 +51,11 @@ from ripeness.study.methods.settings import ANSWERS, TEXT, TrainingSettings
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
-from ripeness.train.displacement import displacement
+from ripeness.train.displacement import BESIDE, displacement
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.resume import training_identity
 from ripeness.train.timed_progress import TimedProgress
-
-NOT_MOVED = {"no_displacement": "what was learned does not become weights of the model, which are the checkpoint's"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -94,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     record = record_of(settings, outcome, examples, replay, model.device)
     record |= {"state_bytes": state_bytes(options.output)}
     moves = KINDS[settings.kind].merges
-    record |= displacement(model, options.checkpoint, weights)._asdict() if moves else NOT_MOVED
+    record |= displacement(model, options.checkpoint, weights)._asdict() if moves else {"not_moved": BESIDE}
     if options.curvature_text and outcome.status == "done" and moves:
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
@@ -148,8 +146,8 @@ def check_options(options: argparse.Namespace, settings: TrainingSettings) -> No
         )
     if stays_attached(options.checkpoint):
         raise UserError(
-            f"{options.checkpoint} has a state that does not become weights of a model, which no training starts from\n"
-            "hint: start from the checkpoint, or from a model that was tuned by a kind that is merged, such as lora"
+            f"what was learned in {options.checkpoint} stands beside the weights of its checkpoint, and a training "
+            "that starts from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
         )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(

@@ -65,7 +65,7 @@ def is_small(folder: Path) -> bool:
 
 
 def stays_attached(folder: Path) -> bool:
-    """Return whether a folder has a small state that does not become weights of the model."""
+    """Return whether a folder has a small state that does not become weights of its checkpoint's model."""
     return is_small(folder) and not KINDS[read_record(folder)["settings"]["kind"]].merges
 
 
@@ -126,7 +126,7 @@ def folders_of(folder: Path) -> list[Path]:
 
 
 def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
-    """Put a small state into the model of its checkpoint, where it is merged or stays as at the end of its training."""
+    """Put a small state into the model of its checkpoint, and merge it or leave it there, as its training did."""
     record, path = read_record(folder), Path(folder) / STATE
     if fingerprint_of(model) != record["checkpoint"]["fingerprint"]:
         raise UserError(

@@ -15,6 +15,9 @@ from ripeness.runtime.files import read_json
 from ripeness.stats.finite import finite
 from ripeness.storage.arrays import open_tensors
 
+# why a model of a kind that does not merge has no displacement
+BESIDE = "what was learned stands beside the weights, which are those of the checkpoint"
+
 
 class Displacement(NamedTuple):
     """Norm of the difference of the weights, and the same over the norm of the checkpoint's; None if not finite."""

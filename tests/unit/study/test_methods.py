@@ -19,6 +19,8 @@ SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]
 NOT_OF_A_TRAINING = {"from", "text", "gpu", "choose_by", "datasets", "by_dataset"}
 FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2, "seed": 3}
 LORA = FULL | {"kind": "lora", "rank": 8, "alpha": 16}
+ADAPTER = FULL | {"kind": "adapter", "size": 8}
+FUSION = FULL | {"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b"]}}
 ADALORA = LORA | {"kind": "adalora"}
 
 
@@ -128,6 +130,22 @@ def test_settings_are_read_as_those_of_their_kind():
         (FULL | {"kind": "freeze", "norms": 1}, "settings: norms is 1, not true or false"),
         (FULL | {"kind": "freeze", "blocks": 2, "pull": 0.1}, "`pull` holds all weights .*\nhint: "),
         (FULL | {"kind": "freeze", "blocks": 2, "gpu": 2}, "partly frozen is not shared out to 2 GPUs\nhint: gpu: 1"),
+        (FULL | {"kind": "adapter"}, "kind adapter lacks size\nhint: e.g. size: 8"),
+        (ADAPTER | {"size": 0}, "settings.size: 0 is less than 1\nhint: "),
+        (ADAPTER | {"places": "attention"}, "settings: unknown places 'attention'\nhint: known are both, feed-forward"),
+        (ADAPTER | {"drop": 0}, "settings.drop: 0 is less than 1\nhint: "),
+        (ADAPTER | {"drop": "robust"}, "settings: drop is 'robust', not a whole number"),
+        (ADAPTER | {"robust": True}, "robust says that adapters are dropped at random, but .*\nhint: drop: 1 or more"),
+        (ADAPTER | {"pull": 0.1}, "`pull` holds weights near .*\nhint: "),
+        (ADAPTER | {"gpu": 2}, "a model with adapters is not shared out to 2 GPUs\nhint: gpu: 1"),
+        (FULL | {"size": 8}, "kind full has no size\nhint: kind: adapter, or leave "),
+        (FULL | {"kind": "fusion"}, "kind fusion lacks of\nhint: e.g. of: "),
+        (FUSION | {"of": {"method": "adapter"}}, "does not name a method .* and a list of `datasets`\nhint: e.g. "),
+        (FUSION | {"of": "adapter"}, "does not name a method .* and a list of `datasets`\nhint: e.g. "),
+        (FUSION | {"of": {"method": ["adapter"], "datasets": ["a", "b"]}}, "does not name a method .*\nhint: e.g. "),
+        (FUSION | {"of": FUSION["of"] | {"datasets": ["a"]}}, "an attention needs 2 adapters or more, .*\nhint: name "),
+        (FUSION | {"of": FUSION["of"] | {"datasets": ["a", "a"]}}, "datasets are a, a; an attention .*\nhint: name "),
+        (FUSION | {"of": FUSION["of"] | {"dataset": "a"}}, "does not name a method .*\nhint: e.g. "),
         ({key: value for key, value in FULL.items() if key != "seed"}, "missing 'seed'\nhint: known are "),
     ],
 )
