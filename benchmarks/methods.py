@@ -13,8 +13,11 @@ from typing import Any
 
 from subjects import ROOM, Subject, entailment, read_options, subjects
 from timing import row, take_turns
+from transformers import PreTrainedModel
 
 from ripeness.models.batching import Example, encode_examples
+from ripeness.models.methods.attached import State
+from ripeness.models.methods.register import attach
 from ripeness.models.tokens import end_of_text
 from ripeness.runtime.command_line import run as run_program
 from ripeness.study.methods.reading import read_settings
@@ -35,6 +38,10 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "adalora": (LORA | {"kind": "adalora", "alpha": 12}, "<= 2"),
     "ia3": ({"kind": "ia3"}, "<= 1.3"),
     "oft": ({"kind": "oft", "block_size": 8}, "<= 2"),
+    "adapter": ({"kind": "adapter", "size": 8}, "<= 1.3"),
+    "adapter, feed-forward": ({"kind": "adapter", "size": 16, "places": "feed-forward"}, "<= 1.3"),
+    "adapter, dropped": ({"kind": "adapter", "size": 8, "drop": 1}, "<= 1.3"),
+    "fusion": ({"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b", "c"]}}, ""),
     "peft HRA": ({"kind": "peft", "type": "HRA", "options": {"r": 8}}, ""),
 }
 
@@ -42,12 +49,20 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
 def tuned(subject: Subject, examples: list[Example], kind: dict[str, Any]) -> Callable[[], Any]:
     """Prepare a training; returns how many numbers its state has."""
     model, settings = copy.deepcopy(subject.model), read_settings(SHARED | kind)
+    others = [adapters(subject.model)] * len(kind["of"]["datasets"]) if "of" in kind else []
 
     def work() -> int:
-        state = train(model, examples, settings, pad=end_of_text(subject.tokenizer)).state
+        state = train(model, examples, settings, pad=end_of_text(subject.tokenizer), others=others).state
         return sum(tensor.numel() for tensor in state.values()) if state else model.num_parameters()
 
     return work
+
+
+def adapters(model: PreTrainedModel) -> State:
+    """Give the state of adapters as they start, which is as much work as of any."""
+    state = attach(copy.deepcopy(model), read_settings(SHARED | {"kind": "adapter", "size": 8})).state()
+    assert state is not None
+    return state
 
 
 def run(options: argparse.Namespace) -> list[dict]:
