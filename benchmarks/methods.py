@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "adapter": ({"kind": "adapter", "size": 8}, "<= 1.3"),
     "adapter, feed-forward": ({"kind": "adapter", "size": 16, "places": "feed-forward"}, "<= 1.3"),
     "adapter, dropped": ({"kind": "adapter", "size": 8, "drop": 1}, "<= 1.3"),
-    "fusion": ({"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b", "c"]}}, ""),
+    "fusion": ({"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b", "c"]}}, "<= 1.3"),
     "peft HRA": ({"kind": "peft", "type": "HRA", "options": {"r": 8}}, ""),
 }
 
