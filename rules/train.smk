@@ -13,6 +13,7 @@ rule train_model:
         checkpoint="<results>/checkpoints/{series}/{checkpoint}",
         start=from_plan(lookups.train.start_model),
         start_record=from_plan(lookups.train.start_record),
+        fused=from_plan(lookups.train.fused_models),
         states=from_plan(lookups.train.read_states),
         examples=from_plan(lookups.train.examples_read),
         learned=from_plan(lookups.train.text_learned),
@@ -42,6 +43,7 @@ rule train_model:
             --checkpoint {input.checkpoint:q} \
             --start {input.start:q} \
             --start-record {input.start_record:q} \
+            --of {input.fused:q} \
             --examples {input.examples:q} \
             --text {input.learned:q} \
             --settings {params.settings:q} \

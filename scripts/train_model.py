@@ -9,7 +9,8 @@ settings, with what they are otherwise: "schedule": "linear", "constant" or "cos
 "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
 docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
 --replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
-from the model of another training of this checkpoint. A training that was cut off goes on where its state was saved.
+from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of. A
+training that was cut off goes on where its state was saved.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
-from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, stays_attached
+from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, states_of_kind, stays_attached
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
 from ripeness.runtime.command_line import (
     argument_parser,
@@ -45,6 +46,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
+from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, TEXT, TrainingSettings
@@ -54,7 +56,7 @@ from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import BESIDE, displacement
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
-from ripeness.train.resume import training_identity
+from ripeness.train.resume import sums_of, training_identity
 from ripeness.train.timed_progress import TimedProgress
 
 
@@ -75,11 +77,13 @@ def main(argv: list[str] | None = None) -> None:
     keep_freed_memory()
     model = load_model(options.start or options.checkpoint, on_gpu=options.gpus == 1)
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
-    identity = training_identity(model, settings, examples, options.gpus, replay)
+    others = states_of_kind(options.of, ADAPTER.name, fingerprint)
+    identity = training_identity(model, settings, examples, options.gpus, replay, *map(sums_of, others))
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
-    outcome = train(model, examples, settings, pad=end_of_text(tokenizer), progress=progress, replay=replay)
+    pad = end_of_text(tokenizer)
+    outcome = train(model, examples, settings, pad=pad, progress=progress, replay=replay, others=others)
     note_usage(train_s=progress.so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
@@ -109,6 +113,7 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--start-record", nargs="?", type=existing, help="record of its training; where that diverged, nothing is tuned"
     )
+    parser.add_argument("--of", nargs="*", default=[], type=existing, help="models whose adapters are fused")
     parser.add_argument(
         "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
     )
@@ -144,10 +149,17 @@ def check_options(options: argparse.Namespace, settings: TrainingSettings) -> No
             f"settings.learns is {settings.learns or ANSWERS}, for which a training reads "
             f"--{'text' if settings.learns == TEXT else 'examples'} alone\nhint: give that option and not the other one"
         )
-    if stays_attached(options.checkpoint):
+    wanted = sum(len(one.datasets) for one in KINDS[settings.kind].reads(vars(settings)))
+    if len(options.of) != wanted:
         raise UserError(
-            f"what was learned in {options.checkpoint} stands beside the weights of its checkpoint, and a training "
-            "that starts from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
+            f"--of names {len(options.of)} models, but the settings of kind {settings.kind} are of {wanted}\n"
+            "hint: one for each of the `datasets` in `of`; none for other kinds"
+        )
+    beside = next((one for one in filter(None, (options.checkpoint, options.start)) if stays_attached(one)), None)
+    if beside:
+        raise UserError(
+            f"what was learned in {beside} stands beside the weights of its checkpoint, and a training that starts "
+            "from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
         )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(

@@ -1,6 +1,7 @@
 """A model with adapters, from training to measuring: programs load it and know nothing of its kind."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -13,6 +14,7 @@ import export_model
 import measure_sensitivity
 import predict
 import train_model
+from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 
@@ -116,3 +118,40 @@ def test_no_training_starts_from_it_and_no_plain_folder_is_made_of_it(tune, tmp_
     with pytest.raises(UserError, match=r"stands beside the weights .*\nhint: "):
         export_model.main([str(folder), str(tmp_path / "plain")])
     assert not (tmp_path / "plain").exists() and not (tmp_path / "again" / "model").exists()
+
+
+OF = {"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b"]}}
+FUSED = OF | {"learning_rate": 1e-3, "epochs": 2, "batch_size": 4, "seed": 1}
+
+
+def test_a_fusion_is_tuned_of_models_with_adapters_and_needs_them_no_longer(tune, checkpoint, tmp_path):
+    one, other = (tune(name, HOW | {"seed": seed}) / "model" for seed, name in enumerate(("one", "other"), start=1))
+    folder = tune("fused", FUSED, "--of", one, other)
+    learned, read = load_file(folder / "model" / "tuned.safetensors"), load_file(other / "tuned.safetensors")
+    assert all(torch.equal(learned[name.replace(".down", ".adapters.1.down").replace(".up", ".adapters.1.up")], tensor)
+               for name, tensor in read.items())  # fmt: skip
+    shutil.rmtree(one)
+    shutil.rmtree(other)
+    model = load_model(folder / "model")
+    tokens = torch.tensor([[5, 6, 7]])
+    assert not torch.allclose(model(tokens).logits, load_model(checkpoint)(tokens).logits, atol=1e-2)
+    assert read_json(folder / "record.json")["settings"]["of"] == OF["of"]
+
+
+def test_a_fusion_of_other_models_than_its_settings_say_is_refused(tune, checkpoint, tmp_path):
+    adapter, lora = (
+        tune("adapter", HOW) / "model",
+        tune("lora", FULL | {"kind": "lora", "rank": 2, "alpha": 4}) / "model",
+    )
+    moved = tune("full", FULL) / "model"
+    elsewhere = tune("elsewhere", HOW, start=moved) / "model"
+    for named, message in {
+        (adapter,): r"--of names 1 models, but the settings of kind fusion are of 2\nhint: ",
+        (adapter, lora): r"lora/model has no state of kind adapter\nhint: ",
+        (adapter, moved): r"full/model has no state of kind adapter\nhint: ",
+        (adapter, elsewhere): r"elsewhere/model was tuned from another model than this training starts from\nhint: ",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            tune("fused", FUSED, "--of", *named)
+    with pytest.raises(UserError, match=r"--of names 1 models, but the settings of kind adapter are of 0\nhint: "):
+        tune("again", HOW, "--of", adapter)

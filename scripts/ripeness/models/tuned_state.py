@@ -133,9 +133,7 @@ def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
             f"{folder} was tuned from other weights than those in {checkpoint}\n"
             "hint: the checkpoint was replaced, or `path` in tuned.json names another one; tune it again"
         )
-    with open_tensors(path) as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    settings = settings_of(record, Path(folder) / RECORD)
+    state, settings = read_state(folder), settings_of(record, Path(folder) / RECORD)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices):  # adapters start at random before they are loaded
         attached = attach(model, settings)
@@ -144,3 +142,23 @@ def put_state(model: PreTrainedModel, folder: Path, checkpoint: Path) -> None:
         except (KeyError, ValueError) as error:
             raise damaged(path, f"it is of another model: {error.args[0]}") from None
     attached.merge()
+
+
+def read_state(folder: Path) -> State:
+    """Read the tensors of a small state."""
+    with open_tensors(Path(folder) / STATE) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+
+
+def states_of_kind(folders: list[Path], kind: str, fingerprint: str) -> list[State]:
+    """Read small states that a training is made of; UserError for one of another kind, or of another model."""
+    for folder in folders:
+        record = read_record(folder) if is_small(folder) else None
+        if record is None or record["settings"]["kind"] != kind:
+            raise UserError(f"{folder} has no state of kind {kind}\nhint: name models that were tuned by kind {kind}")
+        if record["checkpoint"]["fingerprint"] != fingerprint:
+            raise UserError(
+                f"{folder} was tuned from another model than this training starts from\n"
+                "hint: the same checkpoint for both, and the same --start, if any"
+            )
+    return [read_state(folder) for folder in folders]

@@ -100,6 +100,8 @@ def check_trainings(study: Study) -> None:
     ]
     for name, dataset, one in reading:
         check_reference(study, f"methods.{study.recipes[name][dataset]['method']}", dataset, one)
+        if one.kind:
+            check_part(study, study.recipes[name][dataset], dataset, one)
     for name, dataset, _ in reading:
         check_length(study, name, dataset)
     if reading:
@@ -183,6 +185,27 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
                     f"{where}.{key}: {one.method} does not tune the series {series}\n"
                     f"hint: add {settings['method']} to series.{series}.methods"
                 )
+
+
+def check_part(study: Study, settings: Mapping[str, Any], dataset: str, one: Reference) -> None:
+    """Refuse models that a training is made of where they are of another kind, or were tuned from another model."""
+    where = f"methods.{settings['method']}.{one.role}"
+    for name in one.datasets or (dataset,):
+        other = study.recipes[one.method][name]
+        if other["kind"] != one.kind or other.get("learns") == TEXT:
+            what = "learns a text" if other["kind"] == one.kind else f"is of kind {other['kind']}"
+            raise UserError(f"{where}: {one.method} {what}\nhint: name a method of kind {one.kind} that learns answers")
+        if base_of(other, name) != base_of(settings, dataset):
+            raise UserError(
+                f"{where}: {one.method} on {name} does not start from the model that {settings['method']} on {dataset} "
+                "starts from\nhint: the same `from` for both, of one dataset, or none"
+            )
+
+
+def base_of(settings: Mapping[str, Any], dataset: str) -> tuple[str, str] | None:
+    """Return the method and the dataset of the model that a training on a dataset starts from; None: the checkpoint."""
+    start = next((one for one in references(settings) if one.role == START), None)
+    return None if start is None else (start.method, next(iter(start.datasets), dataset))
 
 
 def several_of(study: Study, method: str) -> list[str]:

@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,12 @@ from ripeness.storage.arrays import read_state
 
 def training_identity(model: PreTrainedModel, *parts: Any) -> str:
     """Digest of what decides a training: the weights that it starts from, by their sums, and whatever else is given."""
-    sums = [weight.sum(dtype=torch.float64).item() for weight in model.state_dict().values()]
-    return hashlib.sha256(repr((sums, parts)).encode()).hexdigest()
+    return hashlib.sha256(repr((sums_of(model.state_dict()), parts)).encode()).hexdigest()
+
+
+def sums_of(weights: Mapping[str, torch.Tensor]) -> list[float]:
+    """Return the sum of each tensor."""
+    return [weight.sum(dtype=torch.float64).item() for weight in weights.values()]
 
 
 @dataclass

@@ -58,10 +58,15 @@ class Fusion(BehindParts):
         super().__init__(model, {})
 
     def start_from(self, others: Sequence[State]) -> None:
-        """Take the adapters of other trainings; KeyError or ValueError where they are not of this model, or differ."""
+        """Take the adapters of other trainings; KeyError or ValueError where they are not of this model.
+
+        UserError for adapters behind different parts.
+        """
         sizes = [sizes_in(state) for state in others]
         if any(one.keys() != sizes[0].keys() for one in sizes):
-            raise KeyError("the adapters are not all behind the same parts")
+            raise UserError(
+                "the adapters are not all behind the same parts\nhint: fuse those of one method, on several datasets"
+            )
         self.hang_adapters({part: [one[part] for one in sizes] for part in sizes[0]})
         for number, state in enumerate(others):
             begin = f".{ADAPTERS}.{number}."
@@ -84,7 +89,7 @@ class Fusion(BehindParts):
     def begin(self, n_steps: int) -> None:
         """Refuse a training without adapters."""
         if not self.networks:
-            raise UserError("kind fusion has no adapters to start from\nhint: name models of kind adapter as inputs")
+            raise UserError("kind fusion has no adapters to start from\nhint: name models of kind adapter by --of")
 
     def penalty(self) -> torch.Tensor:
         """Return the squared distance of all V from the identity, weighted."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods.adapters import NO_PULL
+from ripeness.study.methods.adapters import NO_PULL, NO_START
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import Kind, TrainingSettings
 
@@ -68,5 +68,6 @@ ADAPTER = Kind(
     check=check,
     has_small_state=True,
     merges=False,
+    no_start=NO_START,
     state_size=state_size,
 )

@@ -19,3 +19,7 @@ NO_PULL = (
     "`pull` holds weights near those of the checkpoint, but a kind with adapters leaves these as they are\n"
     "hint: take out `pull`, or kind: full; fewer or smaller adapters also keep a model near its start"
 )
+NO_START = (
+    "what it has learned does not become weights of a model, and would be lost\n"
+    "hint: start from a method of a kind that merges, such as full or lora"
+)

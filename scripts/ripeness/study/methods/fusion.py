@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods.adapters import NO_PULL
+from ripeness.study.methods.adapter import ADAPTER
+from ripeness.study.methods.adapters import NO_PULL, NO_START
 from ripeness.study.methods.one_gpu import check_one_gpu
-from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.settings import Kind, Reference, TrainingSettings
 
+OF = "of"  # the role of the adapters
 LEAST = 2  # adapters; an attention over one has nothing to choose from
 
 
@@ -38,6 +40,11 @@ def check(where: str, given: Mapping[str, Any]) -> None:
     check_one_gpu(where, given)
 
 
+def adapters_read(given: Mapping[str, Any]) -> list[Reference]:
+    """Return the method of the adapters and their datasets."""
+    return [Reference(OF, given["of"]["method"], tuple(given["of"]["datasets"]), kind=ADAPTER.name)]
+
+
 FUSION = Kind(
     FusionSettings,
     trains="an attention over the adapters that other trainings have learned, which stay as they are",
@@ -60,4 +67,6 @@ FUSION = Kind(
     check=check,
     has_small_state=True,
     merges=False,
+    no_start=NO_START,
+    reads=adapters_read,
 )

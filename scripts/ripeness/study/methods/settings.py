@@ -34,11 +34,15 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class Reference:
-    """A method whose model a training reads, in some role: on the same dataset, or on each that is named."""
+    """A method whose model a training reads, in some role: on the same dataset, or on each that is named.
+
+    With `kind` it must be of this kind, and start from the same model as the training.
+    """
 
     role: str
     method: str
     datasets: tuple[str, ...] = ()
+    kind: str = ""
 
 
 def no_check(where: str, given: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ripeness.study.doses import with_fixed_steps
 from ripeness.study.grid import Cell, Study, recipe_on
+from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.settings import TEXT
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
@@ -80,6 +81,11 @@ def start_model(study: Study, wildcards: Any) -> list[str]:
 def start_record(study: Study, wildcards: Any) -> list[str]:
     """Return the record of that model's training, which may have diverged."""
     return [f"{folder_of(study, cell)}/training.json" for cell in filter(None, [start_of(study, cell_of(wildcards))])]
+
+
+def fused_models(study: Study, wildcards: Any) -> list[str]:
+    """Return the models with the adapters that a training fuses; none for most methods."""
+    return [f"{folder_of(study, cell)}/model" for cell in cells_read(study, cell_of(wildcards)).get(OF, [])]
 
 
 def read_states(study: Study, wildcards: Any) -> list[str]:

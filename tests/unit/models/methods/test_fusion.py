@@ -90,7 +90,7 @@ def test_the_distance_of_the_value_matrices_from_the_identity_is_part_of_the_los
 
 def test_adapters_of_another_model_or_of_different_places_are_refused(tiny_model):
     (_, state), (_, fewer) = adapted(tiny_model(), 1), adapted(tiny_model(), 1, places="feed-forward")
-    with pytest.raises(KeyError, match="not all behind the same parts"):
+    with pytest.raises(UserError, match="not all behind the same parts\\nhint: "):
         attach(tiny_model(), settings_of("fusion")).start_from([state, fewer])
     with pytest.raises(ValueError, match="has shape"):
         attach(tiny_model(hidden_size=48), settings_of("fusion")).start_from([state, state])
