@@ -48,8 +48,8 @@ def test_fusions_are_measured_and_no_model_is_left(fused):
     assert fused.planned() == {}
 
 
-def test_other_adapters_make_other_fusions_and_not_the_other_way_round(fused):
+def test_other_adapters_make_other_fusions_and_one_more_dataset_only_its_own(fused):
     other = fused.planned(config_of(adapter=METHODS["adapter"] | {"learning_rate": 3e-3}))
     assert (other["train_model"], other["predict"]) == (4, 4)
-    other = fused.planned(config_of(fused=METHODS["fused"] | {"learning_rate": 3e-3}))
-    assert (other["train_model"], other["predict"]) == (4, 2)  # adapters were deleted once they were read
+    other = fused.planned(config_of(more=HOW | {"kind": "adapter", "size": 2}))  # which no fusion reads
+    assert (other["train_model"], other["predict"]) == (2, 2)
