@@ -65,6 +65,7 @@ rule keep_best:
         runtime=from_plan(resources.training_minutes),
     params:
         code=code_of("train_model", lookups.train.kind_modules),
+        validation=from_plan(lookups.train.validation_option),
         replay=from_plan(lookups.train.replay_option),
     shell:
         r"""
@@ -72,7 +73,7 @@ rule keep_best:
             --checkpoint {input.checkpoint:q} \
             --examples {input.choice:q}/train.parquet \
             --settings "$(cat {input.choice:q}/settings.json)" \
-            {params.replay} \
+            {params.validation} {params.replay} \
             --threads {threads} \
             --gpus {resources.gpu} \
             --output {output.model:q} \

@@ -35,6 +35,7 @@ rule train_model:
     params:
         code=code_of("train_model", lookups.train.kind_modules),
         settings=from_plan(lookups.train.method_settings),
+        validation=from_plan(lookups.train.validation_option),
         replay=from_plan(lookups.train.replay_option),
         curvature=from_plan(lookups.train.curvature_option),
     shell:
@@ -47,7 +48,7 @@ rule train_model:
             --examples {input.examples:q} \
             --text {input.learned:q} \
             --settings {params.settings:q} \
-            {params.replay} {params.curvature} \
+            {params.validation} {params.replay} {params.curvature} \
             --scratch "$TUNED_SCRATCH" \
             --threads {threads} \
             --gpus {resources.gpu} \

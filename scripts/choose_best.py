@@ -11,7 +11,7 @@ from ripeness.tables.columns import read_measurements
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write a folder with what train_model needs to tune it again: train.parquet and settings.json; and choice.json."""
+    """Write a folder with what train_model needs to tune it again: examples and settings.json; and choice.json."""
     parser = argument_parser(__doc__)
     parser.add_argument("--measurements", required=True, type=existing, help="all measurements of the checkpoint")
     parser.add_argument("--examples", required=True, type=existing, nargs="+", help="examples of every format, folders")
@@ -27,9 +27,11 @@ def main(argv: list[str] | None = None) -> None:
     (examples,) = (folder for folder in options.examples if folder.name == best["format"])
     with whole(options.output) as folder:
         folder.mkdir()
-        check_table(examples / "train.parquet")
-        shutil.copyfile(examples / "train.parquet", folder / "train.parquet")
-        write_json(folder / "settings.json", options.settings | {key: best[key] for key in ("learning_rate", "seed")})
+        for name in ("train.parquet", "validation.parquet"):
+            check_table(examples / name)
+            shutil.copyfile(examples / name, folder / name)
+        chosen = {key: best[key] for key in ("learning_rate", "seed") if best[key] is not None}
+        write_json(folder / "settings.json", options.settings | chosen)
         write_json(folder / "choice.json", best)
 
 

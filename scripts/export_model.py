@@ -7,6 +7,7 @@ merged into the weights of the checkpoint. A state that does not become weights 
 Any other model folder is written as it is loaded, in single precision.
 """
 
+from ripeness.models.label_map import map_of
 from ripeness.models.load import load_model
 from ripeness.models.tuned_state import stays_attached
 from ripeness.models.tuned_weights import save_model
@@ -27,7 +28,13 @@ def main(argv: list[str] | None = None) -> None:
             f"what was learned in {options.model} stands beside the weights of its checkpoint and cannot become a part "
             "of them\nhint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
         )
-    save_model(load_model(options.model), options.model, options.output)
+    model = load_model(options.model)
+    if map_of(model) is not None:
+        raise UserError(
+            f"{options.model} has a map to labels, for which a plain model folder has no place\n"
+            "hint: tuned.safetensors in it has the map as weight and bias, on the model's last hidden state"
+        )
+    save_model(model, options.model, options.output)
 
 
 if __name__ == "__main__":

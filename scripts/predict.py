@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.measure.generation import answer
 from ripeness.measure.harness import predict_task
+from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
 from ripeness.models.chat import turn_end
@@ -87,6 +88,8 @@ def predict_questions(
         targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
         stopping = stopping_of(model, tokenizer, probe, rows)
         answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
+    elif check_says(model, probe):
+        answers = label_scores(model, rows, prompts, batch_tokens=batch_tokens)
     else:
         scores = option_scores(model, prompts, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]

@@ -114,7 +114,8 @@ def cell_row(
         reasons = [*training_reasons(record), *reasons]
         row |= {key: record[key] for key in ("status", "n_examples", "n_tokens", "n_truncated")}
         row |= {key: finite(record.get(key)) for key in MOVED}
-        row |= {"final_loss": finite(record["losses"][-1]), "train_precision": record["precision"]}
+        last = record["losses"][-1] if record["losses"] else record.get("loss")  # of a fit, which takes no steps
+        row |= {"final_loss": finite(last), "train_precision": record["precision"]}
     return row | {"reason": "; ".join(reasons)}
 
 
@@ -125,6 +126,8 @@ def training_reasons(record: dict[str, Any]) -> list[str]:
         return [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
     if "reason" in record:  # no step was taken
         return [record["reason"]]
+    if not losses:
+        return ["the states that the map would be fitted to are not finite"]
     reason = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
     return [reason + (", and the model can no longer learn" if losses[-1] <= losses[0] else "")]
 

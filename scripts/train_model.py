@@ -10,7 +10,8 @@ settings, with what they are otherwise: "schedule": "linear", "constant" or "cos
 docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
 --replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
 from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of. A
-training that was cut off goes on where its state was saved.
+training that was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label
+words: examples have "choices" and "gold", and no target.
 """
 
 import argparse
@@ -25,7 +26,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.batching import Example, encode_examples
+from ripeness.measure.label_words import contexts_of_items, labels_of
+from ripeness.models.batching import Example, encode_examples, label_examples
 from ripeness.models.context_limits import context_length
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
@@ -49,11 +51,12 @@ from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, TEXT, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, TEXT, Labelled, MethodSettings, TrainingSettings
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import BESIDE, displacement
+from ripeness.train.fitting import Questions, fit
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.resume import sums_of, training_identity
@@ -70,7 +73,12 @@ def main(argv: list[str] | None = None) -> None:
         end_before_begin(options, settings)
         return
     tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
-    examples = what_is_learned(options, settings, tokenizer, max_length)
+    rows = rows_of(options, settings)
+    settings = settings.with_labels(labels_of(rows)) if isinstance(settings, Labelled) else settings
+    if not isinstance(settings, TrainingSettings):
+        fit_model(options, settings, tokenizer, rows, max_length)
+        return
+    examples = what_is_learned(options, settings, rows, tokenizer, max_length)
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
@@ -91,16 +99,48 @@ def main(argv: list[str] | None = None) -> None:
     if rank() > 0:
         return
     tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
-    scratch = Path(os.path.expandvars(options.scratch)) if options.scratch else None
-    save_model(model, options.checkpoint, options.output, weights, scratch, tuned, options.start)
+    save_model(model, options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start)
     record = record_of(settings, outcome, examples, replay, model.device)
     record |= {"state_bytes": state_bytes(options.output)}
-    moves = KINDS[settings.kind].merges
-    record |= displacement(model, options.checkpoint, weights)._asdict() if moves else {"not_moved": BESIDE}
+    moves = KINDS[settings.kind].merges and not KINDS[settings.kind].leaves_model(asdict(settings))
+    if moves:
+        record |= displacement(model, options.checkpoint, weights)._asdict()
+    elif not KINDS[settings.kind].merges:
+        record |= {"not_moved": BESIDE}
     if options.curvature_text and outcome.status == "done" and moves:
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
     progress.remove()
+
+
+def fit_model(
+    options: argparse.Namespace,
+    settings: MethodSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict[str, Any]],
+    room: int,
+) -> None:
+    """Write what is fitted to states of the checkpoint, and the record, for a kind that takes no steps."""
+    parts = [rows, read_examples(options.validation)]
+    if labels_of(parts[0]) != labels_of(parts[1]):
+        raise UserError(f"{options.validation} has other options than {options.examples}\nhint: name two of a dataset")
+    train, validation = (
+        Questions(contexts_of_items(tokenizer, part, room=room), [row["gold"] for row in part]) for part in parts
+    )
+    logging.info("settings: %s", settings)
+    keep_freed_memory()
+    model = load_model(options.start or options.checkpoint)
+    fingerprint = fingerprint_of(model)
+    state, record = fit(model, train, validation, settings)
+    logging.info("%s, loss %s", record["status"], record.get("loss"))
+    tuned = None if state is None else Tuned(settings, state, fingerprint)
+    save_model(model, options.checkpoint, options.output, None, scratch_of(options), tuned, options.start)
+    write_json(options.record, record)
+
+
+def scratch_of(options: argparse.Namespace) -> Path | None:
+    """Return the folder on this node for weights, if one is named."""
+    return Path(os.path.expandvars(options.scratch)) if options.scratch else None
 
 
 def read_options(argv: list[str] | None) -> argparse.Namespace:
@@ -118,6 +158,9 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
         "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
     )
     parser.add_argument("--text", nargs="?", type=existing, help="UTF-8 text to learn in the place of examples")
+    parser.add_argument(
+        "--validation", type=existing, help="examples on which a kind without steps chooses its penalty"
+    )
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
     parser.add_argument(
@@ -139,7 +182,7 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def check_options(options: argparse.Namespace, settings: TrainingSettings) -> None:
+def check_options(options: argparse.Namespace, settings: MethodSettings) -> None:
     """Refuse what cannot be done before anything is read."""
     for output in (options.output, options.record):
         for source in filter(None, (options.checkpoint, options.start, options.examples, options.text)):
@@ -167,25 +210,47 @@ def check_options(options: argparse.Namespace, settings: TrainingSettings) -> No
             "does not start from\n"
             f"hint: --start {options.checkpoint}, and its checkpoint as --checkpoint"
         )
+    if options.gpus > 1 and isinstance(settings, Labelled):
+        does = "tuned" if isinstance(settings, TrainingSettings) else "fitted"
+        raise UserError(f"a model of kind {settings.kind} is {does} on one GPU\nhint: --gpus 1")
+    if bool(options.validation) == KINDS[settings.kind].takes_steps:
+        way = "leave --validation out" if options.validation else "name them as --validation FILE"
+        does = "nothing" if options.validation else "its penalty"
+        raise UserError(f"kind {settings.kind} chooses {does} on validation items\nhint: {way}")
+    if options.curvature_text and KINDS[settings.kind].leaves_model(asdict(settings)):
+        raise UserError("the model stays as it is, and nothing bends\nhint: no --curvature-text")
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     if options.curvature_text:
         read_rows(options.curvature_text)  # refused now rather than after the training
 
 
+def rows_of(options: argparse.Namespace, settings: MethodSettings) -> list[dict[str, Any]]:
+    """Return the examples that are learned from; none where that is a text."""
+    if options.text:
+        return []
+    path = options.examples / "train.parquet" if options.examples.is_dir() else options.examples
+    return dose_of(read_examples(path), settings)
+
+
 def what_is_learned(
-    options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
+    options: argparse.Namespace,
+    settings: TrainingSettings,
+    rows: list[dict[str, Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    window: int,
 ) -> list[Example]:
-    """Return the answers, or the text, that a training learns."""
+    """Return the answers, the places of labels among which these are chosen, or the text, that a training learns."""
     if options.text:
         return text_examples(options.text, tokenizer, window)
-    path = options.examples / "train.parquet" if options.examples.is_dir() else options.examples
-    given = dose_of(read_examples(path), settings)
-    rows = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in given]
-    return encode_examples(rows, tokenizer, max_length=window)
+    if isinstance(settings, Labelled):
+        contexts = contexts_of_items(tokenizer, rows, room=window)
+        return label_examples(contexts, [row["gold"] for row in rows], pad=end_of_text(tokenizer))
+    texts = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in rows]
+    return encode_examples(texts, tokenizer, max_length=window)
 
 
-def dose_of(rows: list[dict[str, Any]], settings: TrainingSettings) -> list[dict[str, Any]]:
+def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[str, Any]]:
     """Return so many rows as the settings want, in an order of the seed: a dose begins with the smaller ones."""
     if settings.examples is None:
         return rows
@@ -198,7 +263,7 @@ def dose_of(rows: list[dict[str, Any]], settings: TrainingSettings) -> list[dict
     return [rows[place] for place in order[: settings.examples]]
 
 
-def end_before_begin(options: argparse.Namespace, settings: TrainingSettings) -> None:
+def end_before_begin(options: argparse.Namespace, settings: MethodSettings) -> None:
     """Write the model and the record of a training that takes no step, since what it starts from diverged."""
     logging.info("the model in %s diverged: nothing is tuned", options.start)
     save_start(options.start, options.output)

@@ -86,8 +86,8 @@ def single_pretraining_run(plan: Plan) -> Iterator[Remark]:
 
 
 def rates_of(settings: dict[str, Any]) -> list[float]:
-    """List the learning rates of a method."""
-    rates = settings["learning_rate"]
+    """List the learning rates of a method; a kind that takes no steps has none."""
+    rates = settings.get("learning_rate", [])
     return list(rates) if isinstance(rates, list) else [rates]
 
 

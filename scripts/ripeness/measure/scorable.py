@@ -161,9 +161,13 @@ def check_method(method: dict[str, Any]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read the record of a training; UserError where it is damaged, or has no losses."""
+    """Read the record of a training; UserError where it is damaged, or has no losses.
+
+    What was fitted without steps has a `loss`, if there is one at all, in place of those of steps.
+    """
     record = read_json(path, dict, keys=RECORD)
     losses = record["losses"]
-    if not isinstance(losses, list) or not losses or not all(type(x) in (int, float, type(None)) for x in losses):
+    is_whole = isinstance(losses, list) and (bool(losses) or record.get("steps") == 0)
+    if not is_whole or not all(type(x) in (int, float, type(None)) for x in losses):
         raise damaged(path, f"losses is {shortened(losses)}, where a number, or null, of each step is wanted")
     return record

@@ -60,6 +60,17 @@ def encode_examples(
     return examples
 
 
+def label_examples(contexts: list[list[int]], places: list[int], *, pad: int) -> list[Example]:
+    """Make examples of a choice among labels: after each context the place of the right one is learned.
+
+    The token after it is never looked at.
+    """
+    return [
+        Example([*context, pad], [*[IGNORED] * len(context), place])
+        for context, place in zip(contexts, places, strict=True)
+    ]
+
+
 def of_text(tokens: list[int]) -> Example:
     """Make an example of running text: every token but the first is learned."""
     return Example(tokens, [IGNORED, *tokens[1:]])

@@ -22,7 +22,7 @@ from ripeness.runtime.made_here import damaged
 from ripeness.runtime.typed_settings import check_types
 from ripeness.storage.arrays import open_tensors
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.methods.settings import MethodSettings
 
 STATE, RECORD = "tuned.safetensors", "tuned.json"
 BLOCK = 2**22  # weights whose bits are added up at a time
@@ -32,7 +32,7 @@ BLOCK = 2**22  # weights whose bits are added up at a time
 class Tuned:
     """A small tuned state and what it belongs to: settings, and the fingerprint of the checkpoint that was tuned."""
 
-    settings: TrainingSettings
+    settings: MethodSettings
     state: State
     fingerprint: str
 
@@ -84,7 +84,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def settings_of(record: dict[str, Any], path: Path) -> TrainingSettings:
+def settings_of(record: dict[str, Any], path: Path) -> MethodSettings:
     """Return the settings in a record; UserError where they are not those of their kind."""
     kind, values = KINDS[record["settings"]["kind"]].settings, record["settings"]
     check_types(str(path), kind, values)

@@ -65,7 +65,7 @@ def check_doses(study: Study) -> None:
                     f"{where}.examples: {settings['examples']} examples, but models are tuned on {most} of {dataset}\n"
                     "hint: raise items.train, or leave the dose out"
                 )
-            if settings["epochs"] > MOST_EPOCHS:
+            if settings.get("epochs", 0) > MOST_EPOCHS:
                 raise UserError(
                     f"{where}.steps: {settings['steps']} steps of {name} are {settings['epochs']} passes over "
                     f"{settings['examples']} examples\nhint: fewer steps, or larger doses"

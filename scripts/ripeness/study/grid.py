@@ -10,6 +10,7 @@ from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import is_twin
+from ripeness.study.methods.register import KINDS
 from ripeness.study.pretraining_steps import kept_steps
 from ripeness.study.study_config import Checkpoint, Pretrain, Recipe, Sensitivity, StudyConfig, typed_config
 from ripeness.study.tasks import Task
@@ -199,7 +200,10 @@ def harness_tasks(study: Study) -> dict[str, list[int]]:
 
 
 def probes_of(study: Study, cell: Cell) -> list[Probe]:
-    """List everything that one cell is measured on, suite by suite."""
+    """List everything that one cell is measured on, suite by suite.
+
+    A model that stays the checkpoint, and chooses among the labels of its own dataset, is asked nothing else.
+    """
     if cell.method == "base":
         if cell.format == TEXT_FORMAT:
             return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
@@ -227,6 +231,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             Probe(name, dataset, study.tasks[dataset].kind, format_, n)
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
+    recipe = recipe_on(study, cell.method, cell.dataset)
+    if KINDS[recipe["kind"]].leaves_model(recipe):
+        probes = [probe for probe in probes if (probe.probe, probe.kind) == (cell.dataset, "choice")]
     # by validation items rates, the models that are kept and the ripe checkpoint are chosen
     is_chosen = recipe["is_grid"] or study.settings.keep_models == "best"
     if is_chosen or any((probe.probe, probe.format) == (cell.dataset, cell.format) for probe in probes):

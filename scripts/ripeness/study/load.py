@@ -13,6 +13,7 @@ from ripeness.study.audit_checks import check_acknowledged
 from ripeness.study.doses import check_doses, with_doses, with_fixed_steps
 from ripeness.study.grid import VALIDATION, Study, formats_used, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
+from ripeness.study.methods.label_words import check_label_words
 from ripeness.study.methods.reading import check_method, on_dataset
 from ripeness.study.methods.replay import check_replay
 from ripeness.study.own_claims import check_own_claims
@@ -92,7 +93,7 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
         if dataset not in settings.get("datasets", [dataset]):
             continue
         settings = with_fixed_steps(on_dataset(settings, dataset))
-        rates = settings["learning_rate"]
+        rates = settings.get("learning_rate")  # which a kind that takes no steps has not
         rates = rates if isinstance(rates, list) else [rates]
         is_grid = len(rates) > 1  # a list of one rate leaves nothing to choose
         for rate in rates:
@@ -103,7 +104,7 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
                     f"methods.{method}.learning_rate: {rate} makes a second method with the name {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
-            more = {"learning_rate": rate, "method": method, "is_grid": is_grid}
+            more = ({} if rate is None else {"learning_rate": rate}) | {"method": method, "is_grid": is_grid}
             recipes.setdefault(name, {})[dataset] = settings | more
     return recipes
 
@@ -118,6 +119,7 @@ def check_methods(study: Study) -> None:
         if method != "base":
             check_method(f"methods.{method}", settings)
             check_replay(study, method)
+            check_label_words(study, method)
     tuning = list(study.settings.tuning_methods)
     for series, given in study.settings.series.items():
         for method in given.methods or []:

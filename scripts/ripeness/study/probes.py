@@ -37,6 +37,7 @@ class Probe:
     unconditional: str | None
     max_new_tokens: int
     stop: str
+    head: bool
 
 
 def read_probes(text: str) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from ripeness.study.grid import (
     sensitivity_of,
     state_steps,
 )
+from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TEXT
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
@@ -81,14 +82,18 @@ def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -
         n_model = n_parameters(study, place.series, place.checkpoint)
         return round(TRAINING * n_model * text_tokens(settings) / (1 - settings.get("replay", {"share": 0})["share"]))
     task = study.tasks[place.dataset]
-    n_rows = (task.rows or {}).get("train", 10**9)
+    n_rows, sizes = (task.rows or {}).get("train", 10**9), sizes_of(task, asdict(study.settings.items))
     n_rows = min(n_rows, settings.get("examples", n_rows))
-    n_items = min(sizes_of(task, asdict(study.settings.items))["train"], n_rows) * settings["epochs"]
+    n_weights = n_parameters(study, place.series, place.checkpoint)
+    if not KINDS[settings.get("kind", "full")].takes_steps:  # every item is read once
+        n_read = min(sizes["train"], n_rows) + sizes["validation"]
+        return FORWARD * n_weights * n_read * tokens_an_item(study, place.series)
+    n_items = min(sizes["train"], n_rows) * settings["epochs"]
     if "steps" in settings:
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))
-    return TRAINING * n_parameters(study, place.series, place.checkpoint) * n_tokens
+    return TRAINING * n_weights * n_tokens
 
 
 def text_tokens(settings: Mapping[str, Any]) -> int:

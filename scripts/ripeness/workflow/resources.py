@@ -4,6 +4,7 @@ Estimates on the safe side, for a scheduler that ends jobs which exceed their re
 """
 
 from ripeness.study.grid import Study
+from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TEXT
 from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
@@ -42,6 +43,8 @@ def training_gpus(study: Study, wildcards: Wildcards) -> int:
 def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the megabytes for a training, each of whose processes loads the model; doubled with every attempt."""
     n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
+    if not KINDS[settings["kind"]].takes_steps:
+        return prediction_memory(study, wildcards, attempt)
     n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
     learned = text_tokens(settings) // settings["epochs"] if settings.get("learns") == TEXT else 0
     return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20))

@@ -12,7 +12,7 @@ from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.reading import choices_of, read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
-from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.methods.settings import Labelled, MethodSettings, TrainingSettings
 from ripeness.study.schema import fill_defaults, read_schema, resolve
 
 SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]
@@ -21,6 +21,7 @@ FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 2, "se
 LORA = FULL | {"kind": "lora", "rank": 8, "alpha": 16}
 ADAPTER = FULL | {"kind": "adapter", "size": 8}
 FUSION = FULL | {"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b"]}}
+FEATURES = {"kind": "features", "seed": 3}
 ADALORA = LORA | {"kind": "adalora"}
 
 
@@ -33,7 +34,7 @@ def test_the_schema_has_the_part_of_the_kinds_as_make_schema_writes_it():
 def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
     properties = SCHEMA_OF_METHOD["properties"]
     of_kinds = {field.name: field for kind in KINDS.values() for field in fields(kind.settings)}
-    assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed"}
+    assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed", "labels"}
     shared = [field for field in fields(TrainingSettings) if field.name not in ("seed", "kind", "replay")]
     hints = get_type_hints(TrainingSettings)
     for field in shared:
@@ -45,12 +46,14 @@ def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
         if field.name == "examples":
             wanted = {"type": ["integer", "array"]}
         assert wanted.items() <= found.items(), field.name
-    assert set(SCHEMA_OF_METHOD["required"]) == {
-        field.name for field in [*shared, *fields(TrainingSettings)[:1]] if field.default is MISSING
-    }
+    assert SCHEMA_OF_METHOD["required"] == ["kind"]
+    required = {field.name for field in shared if field.default is MISSING}
+    assert set(SCHEMA_OF_METHOD["else"]["required"]) == required
+    without = SCHEMA_OF_METHOD["if"]["properties"]["kind"]["enum"]
+    assert without == [name for name, kind in KINDS.items() if not kind.takes_steps]
 
 
-@pytest.mark.parametrize("given", [FULL, LORA], ids=["full", "lora"])
+@pytest.mark.parametrize("given", [FULL, LORA, FULL | {"kind": "head", "moves": "all"}], ids=["full", "lora", "head"])
 def test_a_method_that_leaves_defaults_out_is_the_same_as_one_with_those_of_the_schema(given):
     filled = dict(given)
     fill_defaults(filled, SCHEMA_OF_METHOD, read_schema(SCHEMA))
@@ -60,8 +63,9 @@ def test_a_method_that_leaves_defaults_out_is_the_same_as_one_with_those_of_the_
 
 def test_both_registers_have_the_same_kinds_each_with_its_own_settings():
     assert {kind.settings for kind in KINDS.values()} == ATTACH.keys()
-    shared = {field.name for field in fields(TrainingSettings)}
     for name, kind in KINDS.items():
+        shared = {field.name for field in fields(TrainingSettings if kind.takes_steps else MethodSettings)}
+        shared |= {field.name for field in fields(Labelled)} if kind.has_labels else set()
         assert choices_of(kind.settings)["kind"] == (name,)
         assert {field.name for field in fields(kind.settings)} == shared | kind.keys.keys()
 
@@ -146,6 +150,21 @@ def test_settings_are_read_as_those_of_their_kind():
         (FUSION | {"of": FUSION["of"] | {"datasets": ["a"]}}, "an attention needs 2 adapters or more, .*\nhint: name "),
         (FUSION | {"of": FUSION["of"] | {"datasets": ["a", "a"]}}, "datasets are a, a; an attention .*\nhint: name "),
         (FUSION | {"of": FUSION["of"] | {"dataset": "a"}}, "does not name a method .*\nhint: e.g. "),
+        (FULL | {"kind": "head"}, "kind head lacks moves\nhint: e.g. moves: head, or moves: all"),
+        (FULL | {"kind": "head", "moves": "some"}, "unknown moves 'some'\nhint: known are head, all"),
+        (FULL | {"kind": "head", "moves": "all", "replay": 0.5}, "`replay` reads text by .*\nhint: "),
+        (FULL | {"kind": "head", "moves": "all", "pull": 0.5}, "`pull` holds all weights near .*\nhint: "),
+        (FULL | {"kind": "head", "moves": "all", "gpu": 2}, "is not shared out to 2 GPUs\nhint: gpu: 1"),
+        (FULL | {"moves": "all"}, "kind full has no moves\nhint: kind: head, or leave "),
+        (FULL | {"kind": "features"}, "takes no steps of an optimizer, and has no learning_rate, epochs, batch_size\n"),
+        (
+            FEATURES | {"schedule": "cosine"},
+            "takes no steps of an optimizer, and has no schedule\nhint: kind: ",
+        ),
+        (FEATURES | {"by_dataset": {"a": {}}}, "takes no steps of an optimizer, and has no by_dataset\nhint: "),
+        (FEATURES | {"penalties": [0.1, 0]}, "settings.penalties: 0 is not above 0, without .*\nhint: a small one"),
+        (FEATURES | {"penalties": "small"}, "settings: penalties is 'small', not a list"),
+        (FEATURES | {"gpu": 2}, "a model that is read once is not shared out to 2 GPUs\nhint: gpu: 1"),
         ({key: value for key, value in FULL.items() if key != "seed"}, "missing 'seed'\nhint: known are "),
     ],
 )

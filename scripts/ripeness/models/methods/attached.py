@@ -1,6 +1,8 @@
 """Define what a kind of tuning has put into a model, and what of it is saved."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 
@@ -41,6 +43,29 @@ class Attached:
 
     def after_step(self, step: int) -> None:
         """Change what was attached, after so many steps, while the gradient of the last one is there."""
+
+
+@dataclass(frozen=True)
+class LabelledStates:
+    """The states of n items, (n, d), and the place of the right label of each, (n,)."""
+
+    states: torch.Tensor
+    golds: torch.Tensor
+
+
+class Fit(NamedTuple):
+    """The loss of a fit on its own items (nats an item), and what its record says besides."""
+
+    loss: float
+    remarks: dict[str, Any]
+
+
+class Fitted(Attached):
+    """What a kind fits to states of a model that are read once, without steps of an optimizer."""
+
+    def fit(self, train: LabelledStates, validation: LabelledStates) -> Fit:
+        """Fit to the states of training items; those of validation items choose among several fits."""
+        raise NotImplementedError
 
 
 def put_in(places: State, state: State) -> None:

@@ -7,9 +7,11 @@ from transformers import PreTrainedModel
 from ripeness.models.methods import (
     adalora,
     adapter,
+    features,
     freeze,
     full,
     fusion,
+    head,
     ia3,
     lora,
     oft,
@@ -18,19 +20,21 @@ from ripeness.models.methods import (
 from ripeness.models.methods.attached import Attached
 from ripeness.study.methods.adalora import AdaloraSettings
 from ripeness.study.methods.adapter import AdapterSettings
+from ripeness.study.methods.features import FeaturesSettings
 from ripeness.study.methods.freeze import FreezeSettings
 from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.fusion import FusionSettings
+from ripeness.study.methods.head import HeadSettings
 from ripeness.study.methods.ia3 import Ia3Settings
 from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.oft import OftSettings
 from ripeness.study.methods.peft import PeftSettings
-from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.methods.settings import MethodSettings
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
 NEUTRAL = True
 
-ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
+ATTACH: dict[type[MethodSettings], Callable[..., Attached]] = {
     FullSettings: full.attach,
     LoraSettings: lora.attach,
     FreezeSettings: freeze.attach,
@@ -40,9 +44,11 @@ ATTACH: dict[type[TrainingSettings], Callable[..., Attached]] = {
     PeftSettings: peft.attach,
     AdapterSettings: adapter.attach,
     FusionSettings: fusion.attach,
+    FeaturesSettings: features.attach,
+    HeadSettings: head.attach,
 }
 
 
-def attach(model: PreTrainedModel, settings: TrainingSettings) -> Attached:
+def attach(model: PreTrainedModel, settings: MethodSettings) -> Attached:
     """Put what a kind trains into a model; what is not trained is frozen until `merge`."""
     return ATTACH[type(settings)](model, settings)

@@ -12,7 +12,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.runtime.wording import hint
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, LEARNS, Kind, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, LEARNS, Kind, MethodSettings, TrainingSettings
 
 # It passes values on or refuses them; the defaults are those of the dataclasses.
 NEUTRAL = True
@@ -26,7 +26,7 @@ LIMITS = {
 SHARED = {"steps": {"minimum": 1}, "examples": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
 
 
-def read_settings(values: dict[str, Any]) -> TrainingSettings:
+def read_settings(values: dict[str, Any]) -> MethodSettings:
     """Return the settings in a JSON object; UserError for an unknown or missing key, or a value that cannot be."""
     name = values.get("kind", "full")
     if name not in list(KINDS):  # which may be of any type
@@ -72,6 +72,8 @@ def check_method(where: str, given: Mapping[str, Any]) -> None:
     kind = KINDS[name]
     for key in given.keys() & kind.refused.keys():
         raise UserError(f"{where}: {kind.refused[key]}")
+    if not kind.takes_steps:
+        check_no_steps(where, name, given)
     if strange := [key for key in given if key in keys_of_others(kind)]:
         owners = [other for other in KINDS if set(strange) <= KINDS[other].keys.keys()]
         owners = owners or [other for other in KINDS if set(strange) & KINDS[other].keys.keys()]
@@ -84,6 +86,18 @@ def check_method(where: str, given: Mapping[str, Any]) -> None:
     if lacking := [key for key in required_by(kind) if key not in given]:
         raise UserError(f"{where}: kind {name} lacks {' and '.join(lacking)}\nhint: e.g. {kind.example}")
     kind.check(where, given)
+
+
+def check_no_steps(where: str, name: str, given: Mapping[str, Any]) -> None:
+    """Refuse settings of steps, other than the defaults that a config is filled with, for a kind that takes none."""
+    own = {field.name for field in fields(KINDS[name].settings)}
+    defaults = {field.name: field.default for field in fields(TrainingSettings) if field.name not in own}
+    steps = [key for key, default in defaults.items() if given.get(key, default) != default]
+    if steps := steps + [key for key in ("by_dataset",) if key in given]:
+        raise UserError(
+            f"{where}: kind {name} takes no steps of an optimizer, and has no {', '.join(steps)}\n"
+            f"hint: kind: {name} alone is enough; leave the other keys out"
+        )
 
 
 def keys_of_others(kind: Kind) -> set[str]:

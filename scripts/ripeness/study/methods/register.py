@@ -2,9 +2,11 @@
 
 from ripeness.study.methods.adalora import ADALORA
 from ripeness.study.methods.adapter import ADAPTER
+from ripeness.study.methods.features import FEATURES
 from ripeness.study.methods.freeze import FREEZE
 from ripeness.study.methods.full import FULL
 from ripeness.study.methods.fusion import FUSION
+from ripeness.study.methods.head import HEAD
 from ripeness.study.methods.ia3 import IA3
 from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.oft import OFT
@@ -26,5 +28,7 @@ KINDS: dict[str, Kind] = {
         PEFT,
         ADAPTER,
         FUSION,
+        FEATURES,
+        HEAD,
     )
 }

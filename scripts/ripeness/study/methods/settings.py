@@ -1,35 +1,43 @@
 """Define the settings that all kinds of tuning share, and what the plan knows of a kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 ANSWERS, TEXT = LEARNS = ("answers", "text")  # what a method learns; the first if it does not say it
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """How a model is tuned, whatever the kind; config.schema.yaml explains the values and has the same defaults.
+class MethodSettings:
+    """What the settings of every kind have; config.schema.yaml explains the values and has the same defaults.
 
-    What is None is not done. `replay` is the share of pre-training text, which lies elsewhere. `examples` is a dose: so
-    many of the examples are trained on, all without it. `learns` None is answers. The class of a kind has
-    the kind's name as the default of `kind`, and its own settings.
+    What is None is not done. `examples` is a dose: so many of the examples are learned from, all without it. `learns`
+    None is answers. The class of a kind has the kind's name as the default of `kind`, and its own settings.
     """
 
     kind: str
+    seed: int
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    examples: int | None = None
+    learns: Literal["answers", "text"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(MethodSettings):
+    """How a model is tuned by steps of an optimizer, whatever the kind.
+
+    What is None is not done. `replay` is the share of pre-training text, which lies elsewhere.
+    """
+
     learning_rate: float
     epochs: int
     batch_size: int
-    seed: int
     schedule: Literal["linear", "constant", "cosine"] = "linear"
     warmup_ratio: float = 0.03
     weight_decay: float = 0.0
     clip: float = 1.0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
     steps: int | None = None
     replay: float | None = None
-    examples: int | None = None
-    learns: Literal["answers", "text"] | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,20 @@ class Reference:
     method: str
     datasets: tuple[str, ...] = ()
     kind: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """Settings of a kind that chooses among label words, which all items share, by a linear map of a model's states.
+
+    The words are those of the training items; no config gives them.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    def with_labels(self, labels: tuple[str, ...]) -> Self:
+        """Return the settings with the label words of the items at hand."""
+        return replace(self, labels=labels)
 
 
 def no_check(where: str, given: Mapping[str, Any]) -> None:
@@ -64,6 +86,11 @@ def no_remarks(settings: TrainingSettings) -> dict[str, Any]:
     return {}
 
 
+def changes_model(given: Mapping[str, Any]) -> bool:
+    """Return that the model itself does not stay the checkpoint."""
+    return False
+
+
 @dataclass(frozen=True)
 class Kind:
     """What the config and the plan know of a kind of tuning.
@@ -76,10 +103,11 @@ class Kind:
     numbers that is. What `merges` becomes weights of the model; else it stays attached, and the weights are those of
     the checkpoint. `remarks(settings)` are further entries of the record of a training. `reads(given)` are the
     methods whose models a training reads beside that which it starts from. `learns` is what it can learn. `no_start`
-    says, with a hint, why no other training can start from a model of this kind.
+    says, with a hint, why no other training can start from a model of this kind. Where `leaves_model(given)`, the model
+    itself stays the checkpoint: nothing but the choice among labels is measured.
     """
 
-    settings: type[TrainingSettings]
+    settings: type[MethodSettings]
     trains: str
     keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     example: str = ""
@@ -92,8 +120,19 @@ class Kind:
     reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references
     learns: tuple[str, ...] = LEARNS
     no_start: str = ""
+    leaves_model: Callable[[Mapping[str, Any]], bool] = changes_model
 
     @property
     def name(self) -> str:
         """Return the kind's name."""
         return str(vars(self.settings)["kind"])
+
+    @property
+    def takes_steps(self) -> bool:
+        """Whether a model is tuned by steps of an optimizer, and not by a fit to states that are read once."""
+        return issubclass(self.settings, TrainingSettings)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether an answer is a choice among label words that all items share."""
+        return issubclass(self.settings, Labelled)

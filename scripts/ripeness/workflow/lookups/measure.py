@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Study, probes_of, recipe_on
+from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Probe, Study, probes_of, recipe_on
+from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
@@ -78,6 +79,14 @@ def method_facts(study: Study, wildcards: Wildcards) -> str:
     return to_json({"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start} | dose)
 
 
+def asks_map(study: Study, cell: Cell, probe: Probe) -> bool | None:
+    """Tell whether a map to labels answers a probe, for a cell whose model has one; None for all other cells."""
+    if cell.method == "base" or probe.kind != "choice":
+        return None
+    kind = KINDS[recipe_on(study, cell.method, cell.dataset)["kind"]]
+    return probe.probe == cell.dataset if kind.has_labels else None
+
+
 def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
     """Return the probes of a cell with the files that they read."""
     cell = cell_of(place)
@@ -91,21 +100,29 @@ def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
             continue
         folder = f"{results(study)}/examples/{probe.probe}/{probe.format}"
         task = study.tasks[probe.probe]
-        more: dict[str, str | int] = {"examples": f"{folder}/{probe.split}.parquet"}
+        more: dict[str, str | int | bool] = {"examples": f"{folder}/{probe.split}.parquet"}
         if probe.shots:
             more |= {"shot_examples": f"{folder}/shots.parquet", "separator": task.separator}
         if probe.kind == "generation":
             more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
-        if normalisation_of(task, probe.format) == "pmi":
+        asked = asks_map(study, cell, probe)
+        more |= {} if asked is None else {"head": asked}
+        if normalisation_of(task, probe.format) == "pmi" and not asked:
             more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
     return rows
 
 
 def probe_normalisations(study: Study, wildcards: Wildcards) -> str:
-    """Return how log-likelihoods of options are normalised, by dataset and format, if they are."""
+    """Return how log-likelihoods of options are normalised, by dataset and format, if they are.
+
+    What a map says of labels has no length.
+    """
     found: dict[str, dict[str, str]] = {}
-    for probe in probes_of(study, cell_of(wildcards)):
+    cell = cell_of(wildcards)
+    for probe in probes_of(study, cell):
+        if asks_map(study, cell, probe):
+            continue
         if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
             found.setdefault(probe.probe, {})[probe.format] = name
     return to_json(found)

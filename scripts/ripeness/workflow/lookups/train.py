@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from ripeness.study.doses import with_fixed_steps
 from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
+from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TEXT
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
@@ -100,8 +102,14 @@ def modules_of_full(study: Study, wildcards: Any) -> list[str]:
 
 
 def of_training(settings: Mapping[str, Any], *others: str) -> dict[str, Any]:
-    """Those of a method's settings that a training depends on, without `others`; of replay the share, not the file."""
+    """Those of a method's settings that a training depends on, without `others`; of replay the share, not the file.
+
+    A kind that takes no steps has none of the defaults that the config is filled with.
+    """
     kept = {key: value for key, value in settings.items() if key not in (*others, *APART)}
+    if not (kind := KINDS[settings["kind"]]).takes_steps:
+        names = {field.name for field in fields(kind.settings)}
+        return {key: value for key, value in kept.items() if key in names}
     return kept | ({"replay": kept["replay"]["share"]} if "replay" in kept else {})
 
 
@@ -126,8 +134,21 @@ def replay_option(study: Study, wildcards: Any) -> str:
     return "" if path is None else f"--replay-text {shlex.quote(path)}"
 
 
+def validation_option(study: Study, wildcards: Any) -> str:
+    """Return the option that names validation items, for a kind that chooses among fits on them; most have none."""
+    if KINDS[training_settings(study, wildcards)["kind"]].takes_steps:
+        return ""
+    folder = f"examples/{wildcards.dataset}/{getattr(wildcards, 'format', '')}"
+    if hasattr(wildcards, "tuning"):
+        folder = f"best/{wildcards.series}/{wildcards.checkpoint}/{wildcards.dataset}/{wildcards.tuning}/choice"
+    return f"--validation {shlex.quote(f'{results(study)}/{folder}/validation.parquet')}"
+
+
 def curvature_file(study: Study, wildcards: Any) -> str | None:
-    """Return the first text if the study measures the curvature along a training's displacement."""
+    """Return the first text if the study measures the curvature along a training's displacement, where there is one."""
+    recipe = training_settings(study, wildcards)
+    if KINDS[recipe["kind"]].leaves_model(recipe):
+        return None
     settings = study.config.get("sensitivity") or {}
     return text_file(study, wildcards.series, settings["texts"][0]) if settings.get("curvature") else None
 
