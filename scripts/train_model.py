@@ -18,6 +18,7 @@ import argparse
 import logging
 import math
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,13 @@ def fit_model(
     keep_freed_memory()
     model = load_model(options.start or options.checkpoint)
     fingerprint = fingerprint_of(model)
+    begun = time.monotonic()
     state, record = fit(model, train, validation, settings)
+    note_usage(train_s=time.monotonic() - begun)
     logging.info("%s, loss %s", record["status"], record.get("loss"))
     tuned = None if state is None else Tuned(settings, state, fingerprint)
     save_model(model, options.checkpoint, options.output, None, scratch_of(options), tuned, options.start)
-    write_json(options.record, record)
+    write_json(options.record, record | {"state_bytes": state_bytes(options.output)})
 
 
 def scratch_of(options: argparse.Namespace) -> Path | None:

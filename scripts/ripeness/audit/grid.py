@@ -13,6 +13,7 @@ from ripeness.audit.weights import same_weights
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.joined_sources import parts_of
 from ripeness.study.methods.reading import on_dataset
+from ripeness.study.methods.register import KINDS
 
 Plan = dict[str, Any]
 UNEVEN = 3  # widest gap over the median one; powers of two are even in log tokens, and one left out doubles a gap
@@ -107,7 +108,8 @@ def mixed_rates(plan: Plan) -> Iterator[Remark]:
     for kind, by_rate in kinds.items():
         everywhere = set(plan["datasets"])
         apart = {rates: names for rates, names in by_rate.items() if set(names) != everywhere}
-        if len(apart) > 1 and any(len(rates) == 1 for rates in apart):
+        places = {frozenset(names) for names in apart.values()}  # on the same datasets rates differ by method
+        if len(places) > 1 and any(len(rates) == 1 for rates in apart):
             text = "; ".join(
                 f"{', '.join(f'{rate:g}' for rate in rates)} on {', '.join(dict.fromkeys(names))}"
                 for rates, names in apart.items()
@@ -123,6 +125,14 @@ def rate_not_chosen(plan: Plan) -> Iterator[Remark]:
         if single:
             seen = f"the learning rate is {' or '.join(single)} at every checkpoint, not chosen on validation items"
             yield remark("rate-not-chosen", f"methods.{name}", seen)
+
+
+def model_stays(plan: Plan) -> Iterator[Remark]:
+    """Find methods that leave the model as it is, and learn a map of its states alone."""
+    for name, settings in plan["methods"].items():
+        if KINDS[settings["kind"]].leaves_model(settings):
+            seen = f"kind {settings['kind']} is measured on its own datasets alone, and forgets nothing"
+            yield remark("model-stays", f"methods.{name}", seen)
 
 
 def sources_of(task: dict[str, Any], role: str) -> list[str]:
@@ -183,6 +193,7 @@ GRID_CHECKS: dict[str, Callable[[Plan], Iterator[Remark]]] = {
     "single-pretraining-run": single_pretraining_run,
     "mixed-rates": mixed_rates,
     "rate-not-chosen": rate_not_chosen,
+    "model-stays": model_stays,
     "test-is-trained-on": test_is_trained_on,
     "tests-share-rows": tests_share_rows,
     "no-stop": no_stop,

@@ -71,6 +71,11 @@ CHECKS = {
         "note",
         "one learning rate for all checkpoints suits some better than others, which looks like an effect of tokens",
     ),
+    "model-stays": Check(
+        "grid",
+        "note",
+        "on other datasets and on text such a model is the untouched checkpoint: these cells are not made (n/a)",
+    ),
     "test-is-trained-on": Check(
         "grid", "warning", "a model tuned on the very rows that another dataset tests has seen the questions"
     ),

@@ -125,6 +125,19 @@ CASES = {
             "2e-07 on xsum",
             methods({"learning_rate": 2e-6, "by_dataset": {"xsum": {"epochs": 2}}}),
         ),
+        (
+            methods(FULL, {"learning_rate": 2e-7, "datasets": ["xsum"]}),
+            "2e-07 on xsum",
+            methods(FULL, FULL | {"learning_rate": 2e-7}),  # two methods, on the same datasets
+        ),
+    ],
+    "model-stays": [
+        (methods({"kind": "features"}), "kind features is measured on its own datasets alone", methods(FULL)),
+        (
+            methods({"kind": "head", "moves": "head", "learning_rate": 1e-3}),
+            "kind head is measured on its own",
+            methods({"kind": "head", "moves": "all", "learning_rate": 1e-3}),
+        ),
     ],
     "rate-not-chosen": [
         (methods({"learning_rate": 1e-3}), "0.001", methods({"learning_rate": [1e-3, 1e-4]})),
