@@ -35,8 +35,9 @@ def contexts_of_items(tokenizer: PreTrainedTokenizerBase, rows: list[Row], *, ro
 
 
 def label_scores(model: PreTrainedModel, rows: list[Row], prompts: list[Prompt], *, batch_tokens: int) -> list[Row]:
-    """Compute the log-probability (nats) of every option by the model's map to labels: `logps`, and one token each.
+    """Compute the log-probability (nats) of every option by the model's map to labels: `logps`, among labels alone.
 
+    No option has tokens, so that there is no loss a token to compare with that of words.
     Labels are matched by their words. In a format that words them otherwise, such as by letters, options are those of
     the same places. UserError where the model has no map, or items have other options.
     """
@@ -48,8 +49,7 @@ def label_scores(model: PreTrainedModel, rows: list[Row], prompts: list[Prompt],
         )
     places = places_in(label_map, labels_of(rows)) if rows else []
     states = last_states(model, [prompt.context for prompt in prompts], batch_tokens=batch_tokens)
-    logps = label_map.logps(states)[:, places].tolist()
-    return [{"logps": one, "n_option_tokens": [1] * len(places)} for one in logps]
+    return [{"logps": logps} for logps in label_map.logps(states)[:, places].tolist()]
 
 
 def places_in(label_map: LabelMap, options: tuple[str, ...]) -> list[int]:

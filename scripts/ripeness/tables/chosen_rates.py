@@ -12,6 +12,7 @@ from ripeness.tables.columns import IS_PRIMARY
 VALIDATION = "validation"  # the suite; the plan says the same, but what is collected does not depend on its code
 
 LOSS = "answer_loss"  # compared in place of the primary metric where a method is chosen by its loss
+LABEL_LOGP = "logp_gold"  # in place of that loss, where a map to labels answers, whose options have no tokens
 LESS_IS_BETTER = [metric.name for metric in METRICS if metric.better == "lower"]
 RECIPE = ["series", "checkpoint", "dataset", "format", "method"]  # what has a rate of its own
 TRIED = [*RECIPE, "learning_rate"]
@@ -20,11 +21,14 @@ TRIED = [*RECIPE, "learning_rate"]
 def validation_scores(measurements: pl.DataFrame, by_loss: Collection[str] = ()) -> pl.DataFrame:
     """Return the rows that anything may be chosen by, on validation items, with the `merit` that is compared.
 
-    The primary metric of the task; of the methods `by_loss`, the loss of right answers. More merit is better: it is
+    The primary metric of the task; of the methods `by_loss`, the loss of right answers, or where labels have none their
+    log-probability. More merit is better: it is
     minus the value of a metric of which less is better. Both are null where the measurement is.
     """
-    is_loss = pl.col("method").is_in(list(by_loss))
-    rows = measurements.filter(pl.when(is_loss).then(pl.col("metric") == LOSS).otherwise(IS_PRIMARY), suite=VALIDATION)
+    is_loss, metric = pl.col("method").is_in(list(by_loss)), pl.col("metric")
+    wanted = pl.when((metric == LOSS).any().over(RECIPE)).then(metric == LOSS).otherwise(metric == LABEL_LOGP)
+    rows = measurements.filter(suite=VALIDATION)
+    rows = rows.filter(pl.when(is_loss).then(wanted).otherwise(IS_PRIMARY))
     rows = rows.with_columns(value=pl.when(pl.col("value").is_finite()).then("value"))
     is_less_better = pl.col("metric").is_in(LESS_IS_BETTER)
     return rows.with_columns(merit=pl.when(is_less_better).then(-pl.col("value")).otherwise(pl.col("value")))

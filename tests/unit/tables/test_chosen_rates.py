@@ -98,6 +98,19 @@ def test_a_method_may_be_chosen_by_the_loss_of_right_answers_of_which_less_is_be
     assert best_model(tables[0], "film", "full")["metric"] == "accuracy"
 
 
+def test_labels_which_have_no_loss_a_token_are_compared_by_the_log_probability_of_the_right_one():
+    logp = {"metric": "logp_gold", "is_primary": False}
+    measurements, cells = rows_of({1e-3: [0.7], 1e-2: [0.9]})  # the score, which is not asked
+    measurements += [row | logp for row in rows_of({1e-3: [-0.2], 1e-2: [-0.4]})[0]]
+    others, more = rows_of({1e-3: [0.7], 1e-2: [0.9]}, method="words")
+    others += [row | logp for row in rows_of({1e-3: [-0.2], 1e-2: [-0.4]}, method="words")[0]]
+    others += [row | LOSS for row in rows_of({1e-3: [0.3], 1e-2: [0.1]}, method="words")[0]]
+    tables = conform(measurements + others, MEASUREMENTS), conform(cells + more, CELLS)
+    found = choose_rates(*tables, {"full": "loss", "words": "loss"}).filter("is_chosen")
+    assert dict(found.select("method", "learning_rate").iter_rows()) == {"full": 1e-3, "words": 1e-2}
+    assert dict(found.select("method", "metric").iter_rows()) == {"full": "logp_gold", "words": "answer_loss"}
+
+
 def test_every_checkpoint_dataset_format_and_method_has_a_rate_of_its_own():
     measurements, cells = [], []
     for number, change in enumerate(({}, {"checkpoint": "b"}, {"dataset": "b"}, {"format": "b"}, {"method": "b"})):
