@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from nursery import ROOT, tuned_nursery
 
+from ripeness.runtime.errors import UserError
 from ripeness.study.load import load_study
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.probes import Probe as Given
@@ -100,3 +101,28 @@ def test_a_fit_costs_as_reading_its_items_once(study):
 def test_a_method_without_a_rate_has_one_recipe_that_names_none(study):
     assert "learning_rate" not in study.recipes["known"]["nursery-mood"]
     assert json.loads(measure.cell_identity(study, place("known")))["learning_rate"] is None
+
+
+def test_doses_are_for_a_fit_too():
+    config = copy.deepcopy(CONFIG)
+    config["methods"]["known"] = METHODS["known"] | {"examples": [8, 32]}
+    study = load_study(config, ROOT / "tasks")
+    told = json.loads(train.method_settings(study, place("known-n8")))
+    assert told["examples"] == 8 and read_settings(told).examples == 8
+    small, large = (training_operations(study, place(name), study.recipes[name]["nursery-mood"])
+                    for name in ("known-n8", "known-n32"))  # fmt: skip
+    assert small / large == pytest.approx((8 + 80) / (32 + 80))
+
+
+def test_no_training_starts_from_a_map_to_labels():
+    config = copy.deepcopy(CONFIG)
+    config["methods"] |= {"known": METHODS["known"], "after": {"kind": "full", **STEPS, "from": "known"}}
+    with pytest.raises(UserError, match="no training starts from a model of kind features: its map .*\nhint: "):
+        load_study(config, ROOT / "tasks")
+
+
+def test_a_kind_that_chooses_among_labels_learns_no_text():
+    config = copy.deepcopy(CONFIG)
+    config["methods"]["layer"] = METHODS["layer"] | {"learns": "text", "text": "corpora/domain.txt"}
+    with pytest.raises(UserError, match="learns"):
+        load_study(config, ROOT / "tasks")
