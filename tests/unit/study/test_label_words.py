@@ -66,9 +66,7 @@ def test_a_dataset_without_label_words_is_refused_with_those_that_have_them(meth
 
 def test_a_study_that_never_asks_its_own_dataset_is_refused():
     suites = {"pretraining": {"texts": ["heldout"]}}
-    with pytest.raises(
-        UserError, match="methods.labelled: kind features answers .* alone, which no suite asks\nhint: "
-    ):
+    with pytest.raises(UserError, match="kind features answers .* alone, which no suite asks\nhint: "):
         study_of(FEATURES, suites=suites)
 
 

@@ -84,7 +84,7 @@ def test_the_report_sets_what_one_cell_says_beside_what_was_used(nursery, tmp_pa
     for rule, places in facts["jobs"].items():
         for place, n_operations in places.items():
             use(tmp_path, rule, place, n_operations / 1e9)
-    jobs = {"train_model": 216, "predict": 441, "score": 441}
+    jobs = {"train_model": 270, "predict": 495, "score": 495}
     usage = [{"stage": rule, "jobs": n, "wall_s": 90.0, "startup_cpu_s": 10.0} for rule, n in jobs.items()]
     rows = {row["stage"]: row for row in forecast_against_use(usage, facts, tmp_path)}
     assert set(rows) == {"train_model", "predict", "all for a GPU"}

@@ -97,7 +97,7 @@ def test_a_series_that_is_perturbed_only_is_listed_and_gated_and_has_no_table_of
     assert f"{RESULTS}/checkpoints/disk/step9" in provenance.checkpoint_folders(study)
     assert report.shown_checkpoint(study) == f"{RESULTS}/checkpoints/nursery/step0"
     best = keep.kept_models(replace(study, config=study.config | {"keep_models": "best"}), None)
-    assert len(best) == 9 * 4 and "/disk/" not in str(best)
+    assert len(best) == 9 * 5 and "/disk/" not in str(best)
 
 
 def test_the_audit_asks_such_a_series_nothing(study):

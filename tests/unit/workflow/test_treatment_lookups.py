@@ -175,7 +175,7 @@ def test_curvature_is_measured_on_the_first_text_where_the_study_wants_it():
 
 def test_what_a_method_is_chosen_by_is_known_to_those_who_choose():
     study = study_of({"choose_by": "loss"})
-    assert json.loads(collect.chosen_by(study)) == {"full": "score", "treated": "loss"}
+    assert json.loads(collect.chosen_by(study)) == {"full": "score", "known": "score", "treated": "loss"}
     assert keep.tuning_chosen_by(study, BEST) == "loss"
 
 
