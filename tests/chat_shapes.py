@@ -130,4 +130,42 @@ SHAPES = {
         "<|im_start|>user\nsky?<|im_end|>\n<|im_start|>assistant\n",
         "<|im_end|>",
     ),
+    "command r": Shape(
+        ALTERNATE
+        + "{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + ('CHATBOT' if m.role == 'assistant' else m.role | upper)"
+        " + '<|im_sep|>' + m.content.strip() + '<|im_end|>' }}{% endfor %}",
+        "<s><|im_start|>USER<|im_sep|>sky?<|im_end|><|im_start|>CHATBOT<|im_sep|>",
+        "<|im_end|>",
+        ("system", "user"),
+    ),
+    "granite": Shape(
+        "{{ '<|im_start|>system<|im_sep|>Date: ' + strftime_now('%B %d, %Y') + '<|im_end|>\n' }}{% for m in messages %}"
+        "{{ '<|im_start|>' + m.role + '<|im_sep|>' + m.content + '<|im_end|>\n' }}{% endfor %}",
+        "<|im_start|>system<|im_sep|>Date: July 26, 2024<|im_end|>\n"
+        "<|im_start|>user<|im_sep|>sky?<|im_end|>\n<|im_start|>assistant<|im_sep|>",
+        "<|im_end|>",
+    ),
+    "harmony": Shape(
+        "{{ '<|im_start|>system<|im_sep|>Date: ' + strftime_now('%Y-%m-%d') + '<|im_end|>' }}{% for m in messages %}"
+        "{{ '<|im_start|>' + m.role }}{% if m.role == 'assistant' %}{{ '<|channel|>final' }}{% endif %}"
+        "{{ '<|im_sep|>' + m.content }}{% if loop.last and m.role == 'assistant' %}{{ '</s>' }}{% else %}"
+        "{{ '<|im_end|>' }}{% endif %}{% endfor %}",
+        "<|im_start|>system<|im_sep|>Date: 2024-07-26<|im_end|><|im_start|>user<|im_sep|>sky?<|im_end|>"
+        "<|im_start|>assistant<|channel|>final<|im_sep|>",
+        "</s>",
+    ),
+    "yi": Shape(
+        "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content + '<|im_end|>\n' }}{% else %}"
+        "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% if m.role == 'user' %}"
+        "{{ '<|im_start|>assistant\n' }}{% endif %}{% endif %}{% endfor %}",
+        "<|im_start|>user\nsky?<|im_end|>\n<|im_start|>assistant\n",
+        "<|im_end|>",
+    ),
+    "deepseek v3.1": Shape(
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '<|user|>' + m.content + '<|assistant|>' }}"
+        "{% elif m.role == 'assistant' %}{{ ('</think>' if loop.last else '') + m.content.split('</think>')[-1] + eos_token }}"
+        "{% else %}{{ m.content }}{% endif %}{% endfor %}",
+        "<s><|user|>sky?<|assistant|></think>",
+        "</s>",
+    ),
 }

@@ -197,13 +197,13 @@ def encode_options(
 ) -> list[list[tuple[list[int], list[int]]]]:
     """Tokenize every question after a head of shots, and each of its answers, as `encode_pairs` does.
 
-    Heads are long and options many. Where questions have the same tokens after the head as alone, what follows a
-    question has too, so that the head is not turned into tokens again for every option.
+    Heads are long and options many. Where a head ends a line, and questions have the same tokens after it as alone,
+    what follows a question has too, so that the head is not turned into tokens again for every option.
     """
     options = [answers_of(example) for example in examples]
     asked = [(row["prompt"], answer) for row, answers in zip(examples, options, strict=True) for answer in answers]
     pairs = encode_pairs(tokenizer, asked)
-    if head and cuts_words(tokenizer):
+    if head.endswith("\n") and cuts_words(tokenizer):  # digits of a number are grouped from its end by some
         questions = [question for question, _ in asked]
         wholes, alones = encode(tokenizer, [head + question for question in questions]), encode(tokenizer, questions)
         if all(map(goes_on, wholes, alones, pairs)):

@@ -26,12 +26,16 @@ CLOCK = (
     + " }}{%- endmacro -%}"
 )
 BLANK = " \t\r\n\u2581"
+THOUGHT = "</think>"  # ends what templates leave out of former answers
 ANSWER, NEXT = "@answer@", "@next@"  # stand for an answer and for the turn after it
 
 
 @dataclass(frozen=True)
 class TurnEnd:
-    """What ends an answer in a chat: a token of the template's, or the text that stands before the next turn."""
+    """What ends an answer in a chat: a token of the template's, and the text that the template writes after the answer.
+
+    The text is that before the token, empty for most; without a token, that before the next turn.
+    """
 
     token: int | None
     text: str
@@ -71,18 +75,30 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
             "the chat template of the tokenizer does not write the assistant's answer as it is\n"
             "hint: leave out the format `chat`, or fix `chat_template`"
         )
+    written = spaced(before)
+    if lost := [turn for turn in turns if spaced(turn["content"].rpartition(THOUGHT)[2]) not in written]:
+        raise UserError(
+            f"the chat template of the tokenizer leaves out or changes the {lost[0]['role']} turn "
+            f"{lost[0]['content'][:60]!r}\n"
+            "hint: leave out the format `chat`, or write turns that the model knows; many know no system turn"
+        )
     return before
 
 
+def spaced(text: str) -> str:
+    """Write a text with single spaces, since templates trim turns."""
+    return " ".join(text.split())
+
+
 def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
-    """Find what the template puts after an answer: its first special token, or the text before the next turn."""
+    """Find what the template puts after an answer, up to its first special token, or else before the next turn."""
     asked = [{"role": "user", "content": "?"}, {"role": "assistant", "content": ANSWER}]
     after = chat_text(tokenizer, asked).rpartition(ANSWER)[2]
     added = tokenizer.added_tokens_decoder
     # some tokenizers have line ends and spaces among their added tokens, which end nothing
     tokens = [token for token in encode(tokenizer, [after])[0] if token in added and added[token].content.strip(BLANK)]
     if tokens:
-        return TurnEnd(tokens[0], "")
+        return TurnEnd(tokens[0], after.partition(added[tokens[0]].content)[0].strip())
     try:
         whole = chat_text(tokenizer, [*asked, {"role": "user", "content": NEXT}])
     except UserError:  # of one question only

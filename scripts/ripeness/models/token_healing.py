@@ -6,6 +6,7 @@ characters (token healing). What is in doubt is found by trying how the answers 
 every item, so that nothing of an item's own answer is revealed.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ BEFORE = 8  # tokens before new ones that are turned into text with them
 BEGINNING = 16  # characters of an answer that are tried
 MOST = 2048  # beginnings that are tried
 SPACE = "\u2581"  # stands for a space in SentencePiece
-BYTE = "<0x"  # begins a token that stands for one byte in SentencePiece
+BYTE = re.compile("<0x([0-9A-F]{2})>")  # a token that stands for one byte in SentencePiece
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,15 @@ class Start:
 class Vocabulary:
     """The tokens of a tokenizer as strings.
 
-    `stems` are in order, without the marks of a word's middle and end, `stem_of` has them by token; `special` tokens
-    never merge with text and are not among the stems. `settled` keeps what was found out about prompts.
+    `stems` are in order, without the marks of a word's middle and end, `stem_of` has them by token; `special` tokens,
+    the one for unknown signs too, are not among the stems. `settled` keeps what was found out about prompts.
     """
 
     stems: list[tuple[str, int]]
     stem_of: dict[int, str]
     special: frozenset[int]
     middle: str
-    byte_of: dict[str, int]  # of the signs of a byte-level tokenizer, else empty
+    byte_of: dict[str, int]  # of the signs that stems are written in, where some tokens are bytes, else empty
     settled: dict[tuple[str, tuple[str, ...]], list[int]] = field(default_factory=dict)
 
     def spell(self, tokens: list[int]) -> str:
@@ -65,23 +66,28 @@ class Vocabulary:
     def text(self, part: str) -> str:
         """Decode a part of a stem; empty where it is no whole character."""
         if not self.byte_of:
-            return "" if BYTE in part else part.replace(SPACE, " ")
+            return part.replace(SPACE, " ")
         try:
             return bytes(self.byte_of[sign] for sign in part).decode()
         except (KeyError, UnicodeDecodeError):
             return ""
 
+    def with_stem(self, stem: str) -> list[int]:
+        """Find the tokens of one stem."""
+        first = bisect_left(self.stems, (stem, -1))
+        last = bisect_left(self.stems, (stem + "\0", -1), lo=first)
+        return [token for _, token in self.stems[first:last]]
+
     def spelled(self, text: str) -> list[int]:
         """Find the tokens that may come next when a text, and perhaps more, is to be spelled."""
         stem = text.removeprefix(self.middle)
-        found = [token for _, token in self.beginning_with(stem)]
-        for length in range(1, len(stem)):
-            if self.spelled(self.middle + stem[length:]):
-                alike = bisect_left(self.stems, (stem[:length], -1))
-                while alike < len(self.stems) and self.stems[alike][0] == stem[:length]:
-                    found.append(self.stems[alike][1])
-                    alike += 1
-        return found
+        is_spelled: dict[int, bool] = {}  # by place in the stem: whether tokens spell the rest of it
+        for place in range(len(stem) - 1, 0, -1):
+            is_spelled[place] = bool(self.beginning_with(stem[place:])) or any(
+                is_spelled[end] and self.with_stem(stem[place:end]) for end in range(place + 1, len(stem))
+            )
+        parts = [self.with_stem(stem[:end]) for end in range(1, len(stem)) if is_spelled[end]]
+        return [token for _, token in self.beginning_with(stem)] + [token for part in parts for token in part]
 
 
 KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, Vocabulary] = WeakKeyDictionary()
@@ -91,18 +97,30 @@ def vocabulary(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
     """Read the tokens of a tokenizer as strings, once."""
     if tokenizer not in KNOWN:
         model, added = tokenizer.backend_tokenizer.model, tokenizer.added_tokens_decoder
-        byte_of = byte_signs() if "ByteLevel" in str(tokenizer.backend_tokenizer.decoder) else {}
+        decoder = str(tokenizer.backend_tokenizer.decoder)
+        is_byte_level, has_bytes = "ByteLevel" in decoder, "ByteFallback" in decoder
+        byte_of = byte_signs() if is_byte_level or has_bytes else {}
         middle = getattr(model, "continuing_subword_prefix", None) or ""
         end = getattr(model, "end_of_word_suffix", None) or ""
         sign_of = {byte: sign for sign, byte in byte_of.items()}
 
+        def signs(word: str) -> str:
+            return "".join(sign_of[byte] for byte in word.encode())
+
         def stem(word: str, token: int) -> str:
+            if token not in added and has_bytes and (byte := BYTE.fullmatch(word)):
+                return sign_of[int(byte[1], 16)]
             if token not in added:
-                return word.removeprefix(middle).removesuffix(end)
-            return "".join(sign_of[byte] for byte in word.encode()) if byte_of else word.replace(" ", SPACE)
+                word = word.removeprefix(middle).removesuffix(end)
+                return word if is_byte_level or not byte_of else signs(word.replace(SPACE, " "))
+            return signs(word) if byte_of else word.replace(" ", SPACE)
 
         stem_of = {token: stem(word, token) for word, token in tokenizer.get_vocab().items()}
-        special = frozenset(token for token, content in added.items() if content.special)
+        unknown = {getattr(model, "unk_token", None), tokenizer.unk_token} - {None}
+        special = frozenset(
+            [token for token, content in added.items() if content.special]
+            + [token for token in map(tokenizer.backend_tokenizer.token_to_id, unknown) if token is not None]
+        )
         stems = sorted((text, token) for token, text in stem_of.items() if text and token not in special)
         KNOWN[tokenizer] = Vocabulary(stems, stem_of, special, middle, byte_of)
     return KNOWN[tokenizer]
@@ -147,6 +165,8 @@ def start_after(
         kept = known.settled[tail, begun]
         if kept:
             break
+    if not known.special.isdisjoint(end[len(kept) :]):  # unknown signs may join, but nothing can be written for them
+        return Start(tokens)
     again = known.spell(end)[len(known.spell(kept)) :]
     if again and known.middle and kept == end[: len(kept)]:
         word = tokenizer.convert_ids_to_tokens(end[len(kept)])

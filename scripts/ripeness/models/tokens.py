@@ -47,6 +47,7 @@ def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
     AutoTokenizer may build another one than tokenizer.json holds, by the class that a configuration names, so that the
     file is read by the class that takes it as it is. Special tokens that only the named class knows are taken from it.
+    Merges that are left out at random (`dropout`) are made, so that a text always has the same tokens.
     UserError for a tokenizer that no `tokenizers` backend stands behind.
     """
     how = {"local_files_only": True, "trust_remote_code": False}
@@ -61,6 +62,8 @@ def built_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, **how)
     backend = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))  # without what a configuration adds to it
     backend.post_processor = tokenizer.backend_tokenizer.post_processor
+    if getattr(backend.model, "dropout", None):
+        backend.model.dropout = None
     tokenizer._tokenizer = backend
     if tokenizer.eos_token is None:  # GPT-2 and others of its time say it nowhere but in their class
         named, known = AutoTokenizer.from_pretrained(folder, **how), tokenizer.get_vocab()

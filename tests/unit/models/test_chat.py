@@ -161,6 +161,39 @@ def test_a_template_that_does_not_write_the_answer_is_refused(tokenizer):
         chat_prompt(made, [user("sky?")])
 
 
+@pytest.mark.parametrize(
+    ("template", "turns", "lost"),
+    [
+        (
+            SPACED.replace("{{ raise_exception('only user and assistant') }}", ""),
+            ["system", "user"],
+            "system turn 'no. 0",
+        ),
+        ("{{ messages[-2].content + '|' + messages[-1].content }}", ["user", "assistant", "user"], "user turn 'no. 0"),
+        (CHATML.replace("m.content", "m.content | e"), ["user"], "user turn 'no. 0 < 1'"),
+    ],
+    ids=["no system", "the last question alone", "escaped"],
+)
+def test_a_template_that_leaves_out_words_of_a_turn_is_refused(tokenizer, template, turns, lost):
+    made = copy.deepcopy(tokenizer)
+    made.chat_template = template
+    with pytest.raises(UserError, match=rf"leaves out or changes the {lost}.*\nhint: leave out the format"):
+        chat_prompt(made, [{"role": role, "content": f"no. {n} < 1"} for n, role in enumerate(turns)])
+
+
+def test_thoughts_of_former_answers_may_be_left_out(tokenizer):
+    made = copy.deepcopy(tokenizer)
+    made.chat_template = "{% for m in messages %}{{ m.content.split('</think>')[-1] | trim }}|{% endfor %}"
+    turns = [user("so?"), {"role": "assistant", "content": "<think>\nfar\n</think>\n\nyes"}, user("sky?")]
+    assert chat_prompt(made, turns) == "so?|yes|sky?|"
+
+
+def test_words_that_a_template_writes_before_the_end_of_a_turn_end_it_too(own):
+    made = copy.deepcopy(own)
+    made.chat_template = OWN.replace("{{ m.content }}", "{{ m.content }} [/ANSWER] ")
+    assert turn_end(made) == TurnEnd(made.convert_tokens_to_ids("<|im_end|>"), "[/ANSWER]")
+
+
 def test_a_question_may_hold_the_mark_that_stands_for_an_answer(tokenizer):
     assert chat_prompt(tokenizer, [user("@answer@ or @@answer@?")]) == "User: @answer@ or @@answer@?\n\nAssistant: "
 

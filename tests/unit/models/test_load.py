@@ -217,3 +217,13 @@ def test_a_sequence_within_all_windows_is_attended_to_whole(tiny_model, settings
     for key, value in settings.items():
         setattr(model.config, key, value)
     assert reach(model) == expected
+
+
+def test_merges_that_a_tokenizer_leaves_out_at_random_are_made(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "model")
+    state = read_json(folder / "tokenizer.json")
+    text = "the film was long, and the dog ran far away"
+    expected = encode(load_tokenizer(folder), [text])[0]
+    state["model"]["dropout"] = 0.5
+    write_json(folder / "tokenizer.json", state)
+    assert {tuple(encode(load_tokenizer(folder), [text])[0]) for _ in range(5)} == {tuple(expected)}

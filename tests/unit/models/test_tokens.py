@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 from ripeness.measure.prompts import build_prompts
 from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.token_healing import (
+    Start,
     again_text,
     allowed,
     beginnings,
@@ -18,6 +19,7 @@ from ripeness.models.token_healing import (
     still_to_write,
     text_after,
     text_of,
+    vocabulary,
 )
 from ripeness.models.tokens import contexts_of, document_start, encode, encode_pairs, encode_with_places, end_of_text
 from ripeness.runtime.errors import UserError
@@ -28,7 +30,9 @@ ENDINGS = [
 ]
 ANSWERS = ["yes", " yes", "no\nyes", '"yes" or', "42", "本語", "!", "🙂!", "\u0301s", "\nno"]
 # What these write is not the text that they read: capitals, accents, spaces at the edges, unknown signs.
-LOSSY = {"wordpiece", "nfc", "lower case", "unigram", "metaspace always", "metaspace first", "metaspace never"}
+LOSSY = {"wordpiece", "nfc", "lower case", "unigram", "metaspace always", "metaspace first", "metaspace never"} | {
+    "no accents", "a space put first"
+}  # fmt: skip
 
 
 def prompts_of(ending):
@@ -50,7 +54,7 @@ def test_prompt_and_answer_are_the_tokens_of_the_whole_text(kind, ending):
     ):
         assert context + answered == tokens == encode(tokenizer, [prompt + answer])[0]
         assert answered and all(end <= len(prompt) for _, end in places[: len(context)])
-        if kind != "wordpiece" or not combining(answer[0]):  # which leaves out marks and spaces
+        if kind not in ("wordpiece", "no accents") or not combining(answer[0]):  # which leave out marks
             assert (prompt + answer)[places[len(context)][0] :].endswith(answer.lstrip())
         if kind not in LOSSY:  # the answer is written as it is, with what the prompt has of its first token
             text = continuation_text(tokenizer, context, answered)
@@ -106,6 +110,8 @@ def check_written(tokenizer, kind, asked, tokens, n_context, answer):
         ("metaspace always", "it is ", ["yes"], " "),
         ("wordpiece", "it is ye", ["s"], "ye"),
         ("a start", "it is", [" yes"], ""),
+        ("an end", "it is", [" yes"], ""),
+        ("gemma", "Summary:\n", ["\nyes"], "\n"),
     ],
 )
 def test_only_what_an_answer_may_join_is_written_again(kind, prompt, answers, again):
@@ -180,3 +186,32 @@ def test_what_starts_a_document_stands_there_once():
     assert contexts_of(tokenizer, encode(tokenizer, ["it is", "<s>it is"])) == 2 * [
         [start, *encode(tokenizer, ["it is"])[0]]
     ]
+
+
+def test_a_long_end_of_a_prompt_can_be_spelled_again():
+    """Each way to cut it was once tried by itself, which took as long as there are ways."""
+    tokenizer = tokenizer_of("unigram with bytes")
+    (end,) = encode(tokenizer, ["日🙂" * 20])
+    again = vocabulary(tokenizer).spell(end)
+    for token in end:
+        assert token in allowed(tokenizer, again)
+        again = still_to_write(tokenizer, again, token)
+    assert again == ""
+
+
+def test_nothing_is_written_in_place_of_an_unknown_sign_that_may_join():
+    backend = Tokenizer(
+        models.BPE({"<unk>": 0, "a": 1, "<": 2, "u": 3, "n": 4, "k": 5, ">": 6, "</s>": 7}, [], fuse_unk=True)
+    )
+    backend.model.unk_token = "<unk>"
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+    (start,) = starts(tokenizer, ["aß"], beginnings(["ßa", "a"]))
+    assert start == Start([1, 0])
+
+
+def test_a_number_that_goes_on_from_shots_to_answer_is_read_as_one():
+    tokenizer = tokenizer_of("digits from the right")
+    row = {"item": "i", "prompt": "123", "turns": [], "choices": ["1", "420"], "target": "1"}
+    (prompt,) = build_prompts(tokenizer, [row], ["7 42"], separator="", room=99)
+    for choice, answer in zip(row["choices"], prompt.answers, strict=True):
+        assert prompt.context + answer == encode(tokenizer, ["7 42123" + choice])[0]
