@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.audit.items import share, texts_of
-from ripeness.measure.prompts import build_prompts, draw_shots, encode_questions
+from ripeness.measure.prompts import TooLongError, build_prompts, draw_shots, encode_questions
 from ripeness.models.token_healing import beginnings
 from ripeness.models.tokens import document_start, encode_pairs
 from ripeness.runtime.errors import UserError
@@ -154,11 +154,14 @@ def place(reader: Reader, wording: Wording) -> str:
 
 
 def fitted(reader: Reader, rows: list[dict], shots: list, wording: Wording, window: int, room: int) -> list[int] | None:
-    """Count the shots left out of each prompt so that it fits; None where one does not fit alone."""
+    """Count the shots left out of each prompt so that it fits; None where one does not fit alone.
+
+    UserError for what no window would hold, such as turns that the chat template refuses.
+    """
     separator = wording.task.separator
     try:
         prompts = build_prompts(reader.tokenizer, rows, shots, separator=separator, room=window, answer_room=room)
-    except UserError:
+    except TooLongError:
         return None
     return [prompt.n_dropped for prompt in prompts]
 

@@ -30,6 +30,10 @@ class Prompt:
     start: Start | None = None
 
 
+class TooLongError(UserError):
+    """A question that does not fit into the context even without shots."""
+
+
 Shot = str | Turns  # an example with its answer, as text or as turns
 
 
@@ -62,7 +66,7 @@ def build_prompts(
 ) -> list[Prompt]:
     """Tokenize every example after its shots, each in at most `room` tokens with its longest answer.
 
-    Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a UserError.
+    Whole shots are left out, the first ones first, until it fits; a question that does not fit alone is a TooLongError.
     `answer_room` is kept free for text that is still to be generated. `begun` says how answers begin, if not as those
     of the examples do.
     """
@@ -236,9 +240,9 @@ def answers_of(example: dict) -> list[str]:
     return answers
 
 
-def too_long(example: dict, *, n_tokens: int, needed: int, room: int) -> UserError:
+def too_long(example: dict, *, n_tokens: int, needed: int, room: int) -> TooLongError:
     """Make the error for a question that does not fit even without shots."""
-    return UserError(
+    return TooLongError(
         f"item {example['item']!r} has {n_tokens} tokens and needs {needed} for its answer; the model reads {room}\n"
         "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
     )

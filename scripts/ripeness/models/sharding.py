@@ -46,12 +46,6 @@ def end_with_starter() -> None:
             os._exit(1)  # it has ended before
 
 
-def end_processes() -> None:
-    """Leave the group of processes."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
-
-
 def rank() -> int:
     """Return the number of this process; 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0

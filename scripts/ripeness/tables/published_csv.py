@@ -4,7 +4,10 @@ A number is refused with its file and line rather than guessed at: what a table 
 """
 
 import csv
+import gzip
+import io
 import math
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ from ripeness.study.schema import hint
 from ripeness.study.scoring.metrics import KINDS, METRICS
 
 REQUIRED = ("series", "checkpoint", "probe", "metric", "value")
+SEPARATORS = (";", "\t", "|")
 PHASES = ("stable", "decayed", "annealed")
 OTHER_NAMES = {other: metric.name for metric in METRICS for other in metric.other_names}
 SHARES = {metric.name for metric in METRICS if (metric.lowest, metric.highest) == (0, 1)}
@@ -83,21 +87,32 @@ COLUMNS: dict[str, Callable[[str], Any]] = {
 def read_lines(path: Path) -> Iterator[Line]:
     """Return the rows of one table as numbers and names, None where a cell is empty.
 
+    The table may be packed by gzip, and its header may have one of SEPARATORS in place of commas.
     Raises UserError that names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            names = [name.strip() for name in next(reader, [])]
-            check_header(path, names)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    where = f"{path}:{reader.line_num}"
-                    yield Line(read_cells(names, cells, where), where)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}\nhint: give a file that you may read") from None
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        lines = content.decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(lines, newline=""), delimiter=separator_of(lines), strict=True)
+        names = [name.strip() for name in next(reader, [])]
+        check_header(path, names)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                where = f"{path}:{reader.line_num}"
+                yield Line(read_cells(names, cells, where), where)
+    except (OSError, EOFError, zlib.error) as error:
+        what = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read: {what}\nhint: give a whole file that you may read") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV: {error}\nhint: save it as CSV with commas, in UTF-8") from None
+
+
+def separator_of(lines: str) -> str:
+    """Find what stands between the columns of a header: commas, or the only other sign that it has."""
+    header = lines.partition("\n")[0]
+    others = [sign for sign in SEPARATORS if sign in header]
+    return others[0] if "," not in header and len(others) == 1 else ","
 
 
 def check_header(path: Path, names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Checks of prompts: each on a wording that raises it, and on one that nearly does."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from ripeness.audit.prompts import PROMPT_CHECKS, READING_CHECKS, SAMPLE, Reader, Wording
 from ripeness.data.examples import examples
 from ripeness.data.items import Item
+from ripeness.runtime.errors import UserError
 from ripeness.study.tasks import load_task
 
 ROOT = Path(__file__).parents[3]
@@ -150,3 +152,15 @@ def test_no_template_that_is_shipped_is_glued(name, read):
             made = wording(name=name, format_=format_, n=3)
             seen = [row for check in PROMPT_CHECKS for row in read(check, made)]
             assert seen == []
+
+
+def test_what_no_window_would_hold_is_not_called_too_long(tokenizer):
+    """An answer without a token, or turns that a template refuses, end the audit with their own words."""
+    refusing = copy.deepcopy(tokenizer)
+    refusing.chat_template = "{{ raise_exception('no turns') }}"
+    empty = short("Text:", " yes", " ")
+    chat = wording(format_="chat")
+    for made, reader, said in ((empty, tokenizer, "has an empty option"), (chat, refusing, "refuses turns of user")):
+        for check in ("item-too-long", "context-overflow"):
+            with pytest.raises(UserError, match=said):
+                list(READING_CHECKS[check](made, Reader(["a"], reader, 400, seed=1)))

@@ -1,5 +1,6 @@
 """Tables of published numbers: what is refused, with file and line, and what becomes of the rest."""
 
+import gzip
 import json
 
 import polars as pl
@@ -92,6 +93,24 @@ def test_a_file_without_rows_or_that_is_no_text_is_refused(tmp_path):
         read_published([tmp_path / "empty.csv"], None)
     with pytest.raises(UserError, match="binary.csv is not CSV"):
         read_published([tmp_path / "binary.csv"], None)
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_other_separators_and_packed_tables_are_read(sign, tmp_path):
+    lines = "\n".join([HEADER, *ROWS]).replace(",", sign).encode()
+    (tmp_path / "t.tsv").write_bytes(lines)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(lines))
+    expected = [line.values for line in read_published([written(tmp_path)], None)]
+    for name in ("t.tsv", "t.csv.gz"):
+        assert [line.values for line in read_published([tmp_path / name], None)] == expected
+
+
+def test_a_packed_table_that_was_cut_off_or_is_not_packed_is_refused(tmp_path):
+    packed = gzip.compress("\n".join([HEADER, *ROWS]).encode())
+    for content in (packed[:-9], packed[:40], HEADER.encode()):
+        (tmp_path / "t.csv.gz").write_bytes(content)
+        with pytest.raises(UserError, match=r"t.csv.gz cannot be read: .*\nhint: give a whole file"):
+            read_published([tmp_path / "t.csv.gz"], None)
 
 
 def test_the_same_number_in_two_files_is_found(tmp_path):
