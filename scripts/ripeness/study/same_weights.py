@@ -2,7 +2,8 @@
 
 Weights are known in one of three ways, and only what is known in the same way is compared: `files`, the sha256 that the
 hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a pre-training here makes them of. A record
-is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's.
+is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's. Of
+`tensors` one may have further parts, which a model that loads them leaves out.
 
 A record of `tensors` also has `rounded`: digests of a sample of its numbers as they are (F32) and rounded (BF16, F16).
 If of two checkpoints with equal rounded samples one is rounded already, it is a copy of the other, and so the same.
@@ -11,6 +12,7 @@ If of two checkpoints with equal rounded samples one is rounded already, it is a
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations, permutations
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -38,11 +40,17 @@ def same(records: Mapping[Any, Record]) -> list[Alike]:
             digest=short(records[owners[0]]),
             n_shared=0,
             n_parts=0,
-            is_rounded=len({tuple(records[owner]["parts"]) for owner in owners}) > 1,
+            is_rounded=any(are_apart(records[one], records[other]) for one, other in combinations(owners, 2)),
         )
         for owners in groups(records)
         if len(owners) > 1
     ]
+
+
+def are_apart(one: Record, other: Record) -> bool:
+    """Tell whether two records of the same weights have other parts, as a rounded copy has."""
+    ours, theirs = set(one["parts"]), set(other["parts"])
+    return not (ours <= theirs or theirs <= ours)
 
 
 def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
@@ -62,13 +70,12 @@ def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
             alike.append([owner])
     place = {owner: number for number, owner in enumerate(records)}
     exact = sorted((group for alike in found.values() for group in alike), key=lambda group: place[group[0]])
-    joined = (sorted(group, key=place.__getitem__) for group in with_rounded(exact, records))
-    return sorted(joined, key=lambda group: place[group[0]])
+    alike_groups = with_rounded(with_more(exact, records), records)
+    return sorted((sorted(group, key=place.__getitem__) for group in alike_groups), key=lambda group: place[group[0]])
 
 
 def with_rounded(found: list[list[Any]], records: Mapping[Any, Record]) -> list[list[Any]]:
     """Join groups of equal weights of which one is a rounded copy of another."""
-    joined = list(range(len(found)))  # the number of a group that each one belongs to
     copies: dict[tuple[str, frozenset[str]], list[int]] = {}
     originals: dict[tuple[str, frozenset[str]], list[int]] = {}
     for number, group in enumerate(found):
@@ -77,14 +84,36 @@ def with_rounded(found: list[list[Any]], records: Mapping[Any, Record]) -> list[
             parts = frozenset(samples[form]["parts"])
             is_copy = parts == frozenset(samples["F32"]["parts"])
             (copies if is_copy else originals).setdefault((form, parts), []).append(number)
-    for (form, parts), numbers in originals.items():
-        for number in numbers if parts else ():
-            for copy in copies.get((form, parts), []):
-                if has_rest_of(records[found[copy][0]], records[found[number][0]], form):
-                    joined = [joined[number] if one == joined[copy] else one for one in joined]
+    pairs = [
+        (copy, number)
+        for (form, parts), numbers in originals.items()
+        for number in (numbers if parts else ())
+        for copy in copies.get((form, parts), [])
+        if has_rest_of(records[found[copy][0]], records[found[number][0]], form)
+    ]
+    return joined(found, pairs)
+
+
+def with_more(found: list[list[Any]], records: Mapping[Any, Record]) -> list[list[Any]]:
+    """Join groups of equal weights of which one has all matrices of another, and further ones that no model reads."""
+    first = [records[group[0]] for group in found]
+    parts = [frozenset(record["parts"]) if record["kind"] == "tensors" else frozenset() for record in first]
+    pairs = [
+        (few, many)
+        for few, many in permutations(range(len(found)), 2)
+        if parts[few] and parts[few] < parts[many] and is_within(first[few], first[many])
+    ]
+    return joined(found, pairs)
+
+
+def joined(found: list[list[Any]], pairs: Iterable[tuple[int, int]]) -> list[list[Any]]:
+    """Join the groups that are paired by number."""
+    which = list(range(len(found)))  # the number of a group that each one belongs to
+    for one, other in pairs:
+        which = [which[other] if number == which[one] else number for number in which]
     return [
-        [owner for number, group in enumerate(found) if joined[number] == which for owner in group]
-        for which in dict.fromkeys(joined)
+        [owner for number, group in zip(which, found, strict=True) if number == kept for owner in group]
+        for kept in dict.fromkeys(which)
     ]
 
 

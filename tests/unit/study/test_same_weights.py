@@ -98,11 +98,15 @@ def with_the_output_layer_twice(folder):
     return changed(folder, "b", lambda t: t | {"lm_head.copy": t["model.embed_tokens.weight"].clone()})
 
 
+def with_a_matrix_that_no_model_reads(folder):
+    return changed(folder, "b", lambda tensors: tensors | {"model.layers.9.next.weight": torch.rand(4, 4)})
+
+
 @pytest.mark.parametrize(
     "make",
     [
         as_copy, as_link, as_hard_link, in_shards, with_other_metadata, without_prefix, with_other_zeros, with_buffers,
-        with_the_output_layer_twice,
+        with_the_output_layer_twice, with_a_matrix_that_no_model_reads,
     ],
 )  # fmt: skip
 def test_the_same_weights_are_the_same_in_whatever_form_they_are_saved(folder, make):
