@@ -6,7 +6,8 @@ from os.path import commonprefix
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ripeness.models.chat import Turns, chat_contexts, encode_chats, turn_end
+from ripeness.models.chat import Turns, chat_contexts, chat_prompt, turn_end
+from ripeness.models.token_healing import beginnings, starts
 from ripeness.models.tokens import contexts_of, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
 
@@ -14,6 +15,7 @@ IGNORED = -100  # target of positions that the loss leaves out, as in torch and 
 # Least share of a row's tokens that reading a common beginning once must save, times the model's width: what is saved
 # grows with the square of the width, what copying keys costs with the width. Measured at 64 (slower) and 768.
 WORTH = 64
+TRIED = 64  # beginnings of answers that are tried after each prompt
 
 
 @dataclass(frozen=True)
@@ -29,34 +31,33 @@ def encode_examples(
 ) -> list[Example]:
     """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
 
-    A chat has turns as its prompt; its answer ends as the chat template ends it, where that is a special token.
+    Of a prompt only what is written with the answer is learned, see `written_again`. A chat has turns as its prompt;
+    its answer ends as the chat template ends it, where that is a special token.
 
     UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
     """
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
-    end = end_of_text(tokenizer)
-    chats = [(prompt, [answer]) for _, prompt, answer in rows if not isinstance(prompt, str)]
-    texts = [(prompt, answer) for _, prompt, answer in rows if isinstance(prompt, str)]
-    if chats and texts:
+    end, is_chat = end_of_text(tokenizer), not isinstance(rows[0][1], str)
+    if any(isinstance(prompt, str) == is_chat for _, prompt, _ in rows):
         raise UserError("some training examples are chats and some are prompts\nhint: a file holds one or the other")
-    if chats:
-        pairs = [pair for (pair,) in encode_chats(tokenizer, chats)]
-        contexts = chat_contexts(tokenizer, [prompt for prompt, _ in pairs])
+    if is_chat:
         ends = turn_end(tokenizer).token
         end = end if ends is None else ends
-    else:
-        pairs = encode_pairs(tokenizer, texts)
-        contexts = contexts_of(tokenizer, [prompt for prompt, _ in pairs])
+    texts = [prompt if isinstance(prompt, str) else chat_prompt(tokenizer, prompt) for _, prompt, _ in rows]
+    pairs = encode_pairs(tokenizer, [(text, answer) for text, (_, _, answer) in zip(texts, rows, strict=True)])
+    contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [prompt for prompt, _ in pairs])
+    again = written_again(tokenizer, texts, [answer for _, _, answer in rows], [prompt for prompt, _ in pairs])
     examples = []
-    for (item, _, _), context, (_, completion) in zip(rows, contexts, pairs, strict=True):
+    for (item, _, _), context, (_, completion), n_again in zip(rows, contexts, pairs, again, strict=True):
         tokens = [*context, *completion, end]
         if len(tokens) > max_length:
             raise UserError(
                 f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}\n"
                 "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
             )
-        examples.append(Example(tokens, [IGNORED] * len(context) + tokens[len(context) :]))
+        n = max(1, len(context) - n_again)
+        examples.append(Example(tokens, [IGNORED] * n + tokens[n:]))
     return examples
 
 
@@ -68,6 +69,21 @@ def label_examples(contexts: list[list[int]], places: list[int], *, pad: int) ->
     return [
         Example([*context, pad], [*[IGNORED] * len(context), place])
         for context, place in zip(contexts, places, strict=True)
+    ]
+
+
+def written_again(
+    tokenizer: PreTrainedTokenizerBase, texts: list[str], answers: list[str], prompts: list[list[int]]
+) -> list[int]:
+    """Count the last tokens of each prompt that are written with the answer, as they are when text is generated.
+
+    They are those that would be others before another answer. Were they not learned, a model would learn to write the
+    answers that begin in the midst of them alone.
+    """
+    found = starts(tokenizer, texts, beginnings(answers, most=TRIED))
+    return [
+        len(prompt) - len(start.context) if start.context == prompt[: len(start.context)] else 0
+        for prompt, start in zip(prompts, found, strict=True)
     ]
 
 

@@ -133,10 +133,10 @@ def byte_signs() -> dict[str, int]:
     return {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-def beginnings(answers: Iterable[str]) -> tuple[str, ...]:
-    """List how answers begin, each once and in order; of very many, MOST spread evenly."""
+def beginnings(answers: Iterable[str], most: int = MOST) -> tuple[str, ...]:
+    """List how answers begin, each once and in order; of very many, at most so many, spread evenly."""
     found = sorted({answer[:BEGINNING] for answer in answers if answer})
-    return tuple(found[:: -(-len(found) // MOST) or 1])
+    return tuple(found[:: -(-len(found) // most) or 1])
 
 
 def starts(tokenizer: PreTrainedTokenizerBase, prompts: list[str], begun: tuple[str, ...]) -> list[Start]:

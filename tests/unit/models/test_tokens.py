@@ -215,3 +215,18 @@ def test_a_number_that_goes_on_from_shots_to_answer_is_read_as_one():
     (prompt,) = build_prompts(tokenizer, [row], ["7 42"], separator="", room=99)
     for choice, answer in zip(row["choices"], prompt.answers, strict=True):
         assert prompt.context + answer == encode(tokenizer, ["7 42123" + choice])[0]
+
+
+def test_what_some_answers_are_one_token_with_is_learned_before_the_others_too():
+    """Else a tuned model writes ` yes` alone: after `it is` it has learned nothing else."""
+    tokenizer = tokenizer_of("digits")
+    rows = [("a", "it is ", "yes"), ("b", "it is ", "42")]
+    joined, apart = encode_examples(rows, tokenizer, max_length=99)
+    (alone,) = encode_examples(rows[1:], tokenizer, max_length=99)
+    before, end = len(encode(tokenizer, ["it is"])[0]), end_of_text(tokenizer)
+    assert joined.targets == [IGNORED] * before + [*encode(tokenizer, [" yes"])[0], end]
+    assert apart.tokens == alone.tokens == [*encode(tokenizer, ["it is 42"])[0], end]
+    assert apart.targets == [IGNORED] * before + apart.tokens[before:]
+    assert alone.targets == [IGNORED] * (before + 1) + alone.tokens[before + 1 :]
+    (start, _) = starts(tokenizer, ["it is ", "it is "], beginnings(["yes", "42"]))
+    assert len(start.context) == before
