@@ -2,7 +2,7 @@
 
 The same weights at the start, the same real examples (RTE), batches of 8, fp32, one thread; `train` only, with what it
 attaches and merges. In turns, medians, see timing.py. The ratio is that of seconds a step, so that less is better:
-at most 1.3 where weights are changed in place, 2 for DoRA, AdaLoRA and OFT.
+at most 1.3 where weights are changed in place or virtual tokens stand before texts, 2 for DoRA, AdaLoRA and OFT.
 """
 
 import argparse
@@ -42,6 +42,10 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "adapter, feed-forward": ({"kind": "adapter", "size": 16, "places": "feed-forward"}, "<= 1.3"),
     "adapter, dropped": ({"kind": "adapter", "size": 8, "drop": 1}, "<= 1.3"),
     "fusion": ({"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b", "c"]}}, "<= 1.3"),
+    "prefix": ({"kind": "prefix", "tokens": 8}, "<= 1.3"),
+    "prefix, encoder": ({"kind": "prefix", "tokens": 8, "encoder": 64}, "<= 1.3"),
+    "prompt": ({"kind": "prompt", "tokens": 8}, "<= 1.3"),
+    "P-tuning": ({"kind": "prompt", "tokens": 8, "encoder": 64}, "<= 1.3"),
     "peft HRA": ({"kind": "peft", "type": "HRA", "options": {"r": 8}}, ""),
 }
 

@@ -117,8 +117,23 @@ def remarks_on(plan: Plan, folder: Path) -> Iterator[Remark]:
             yield from check_prompts(wording)
         for check_reading in READING_CHECKS.values():
             for reader in readers:
-                if names := [name for name in reader.series if is_asked(plan["series"][name], wording)]:
-                    yield from check_reading(wording, replace(reader, series=names))
+                for (measured, trained), names in asked_after(plan, reader.series, wording):
+                    asked = replace(reader, series=names, measured=measured, trained=trained)
+                    yield from check_reading(wording, asked)
+
+
+def asked_after(plan: Plan, series: list[str], wording: Wording) -> list[tuple[tuple[int, int], list[str]]]:
+    """Return the series that are measured on a dataset in a format, by the most virtual tokens before its prompts.
+
+    These are those of models that are measured on it, and of models that are trained on it.
+    """
+    found: dict[tuple[int, int], list[str]] = {}
+    for name in series:
+        settings = plan["series"][name]
+        if is_asked(settings, wording):
+            counts = {(dataset, format_): (n, m) for dataset, format_, n, m in settings.get("virtual_tokens", [])}
+            found.setdefault(counts.get((wording.dataset, wording.format), (0, 0)), []).append(name)
+    return sorted(found.items())
 
 
 def is_asked(series: dict[str, Any], wording: Wording) -> bool:

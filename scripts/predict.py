@@ -23,7 +23,7 @@ from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
 from ripeness.models.chat import turn_end
-from ripeness.models.context_limits import context_length
+from ripeness.models.context_limits import room_for_text
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
 from ripeness.models.load import autocast, load_model, resolve_precision
 from ripeness.models.next_token import Stopping
@@ -74,7 +74,7 @@ def predict_questions(
     shots = []
     if probe["shots"]:
         shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
-    is_open, room = probe["kind"] == "generation", context_length(model.config)
+    is_open, room = probe["kind"] == "generation", room_for_text(model)
     separator = probe.get("separator", SEPARATOR)
     prompts = build_prompts(
         tokenizer,

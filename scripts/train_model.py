@@ -73,13 +73,14 @@ def main(argv: list[str] | None = None) -> None:
     if options.start_record and read_json(options.start_record, dict, keys=("status",))["status"] != "done":
         end_before_begin(options, settings)
         return
-    tokenizer, max_length = load_tokenizer(options.checkpoint), context_length(load_config(options.checkpoint))
+    tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
+    max_length = max(0, context_length(load_config(options.checkpoint)) - n_before)
     rows = rows_of(options, settings)
     settings = settings.with_labels(labels_of(rows)) if isinstance(settings, Labelled) else settings
     if not isinstance(settings, TrainingSettings):
         fit_model(options, settings, tokenizer, rows, max_length)
         return
-    examples = what_is_learned(options, settings, rows, tokenizer, max_length)
+    examples = what_is_learned(options, settings, rows, tokenizer, max_length, n_before)
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", settings)
@@ -242,15 +243,19 @@ def what_is_learned(
     rows: list[dict[str, Any]],
     tokenizer: PreTrainedTokenizerBase,
     window: int,
+    before: int,
 ) -> list[Example]:
-    """Return the answers, the places of labels among which these are chosen, or the text, that a training learns."""
+    """Return the answers, the places of labels among which these are chosen, or the text, that a training learns.
+
+    It is read in a window after so many virtual tokens.
+    """
     if options.text:
         return text_examples(options.text, tokenizer, window)
     if isinstance(settings, Labelled):
         contexts = contexts_of_items(tokenizer, rows, room=window)
         return label_examples(contexts, [row["gold"] for row in rows], pad=end_of_text(tokenizer))
     texts = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in rows]
-    return encode_examples(texts, tokenizer, max_length=window)
+    return encode_examples(texts, tokenizer, max_length=window, n_before=before)
 
 
 def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[str, Any]]:

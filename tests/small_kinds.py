@@ -1,4 +1,7 @@
-"""Kinds of tuning that have a small state, each with settings that learn something, and what tests ask of them."""
+"""Kinds of tuning that have a small state, each with settings that learn something, and what tests ask of them.
+
+KINDS end as weights of the model; BEHIND and BEFORE_TEXT stay attached to it.
+"""
 
 import pytest
 import torch
@@ -30,13 +33,23 @@ KINDS = {
     "peft-loha": {"kind": "peft", "type": "LOHA", "options": {"r": 2}, "modules": ["up_proj"], "learning_rate": 3e-2},
 }
 ADAPTER = {"kind": "adapter", "size": 4, "learning_rate": 3e-2}
-# kinds that stay attached to the model
 BEHIND = {
     "adapter": ADAPTER,
     "adapter-feed-forward": ADAPTER | {"places": "feed-forward"},
     "adapter-dropped": ADAPTER | {"drop": 1},
     "adapter-robust": ADAPTER | {"drop": 1, "robust": True},
     "fusion": {"kind": "fusion", "of": {"method": "adapter", "datasets": ["a", "b"]}, "learning_rate": 3e-3},
+}
+PREFIX = {"kind": "prefix", "tokens": 4, "learning_rate": 3e-2}
+PROMPT = {"kind": "prompt", "tokens": 4, "learning_rate": 1e-1}
+BEFORE_TEXT = {
+    "prefix": PREFIX,
+    "prefix-normal": PREFIX | {"initial": "normal"},
+    "prefix-encoder": PREFIX | {"encoder": 8, "learning_rate": 1e-2},
+    "prompt": PROMPT,
+    "prompt-normal": PROMPT | {"initial": "normal"},
+    "p-tuning": PROMPT | {"encoder": 8, "learning_rate": 1e-2},
+    "p-tuning-lstm": PROMPT | {"encoder": 8, "encoder_type": "lstm", "learning_rate": 1e-2},
 }
 # before a step the model says what it said, to the bit
 EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora", "peft-hra"}
@@ -50,7 +63,7 @@ ROUNDED = {"quantised", "quantised-dora"}  # the weights, to values at which the
 
 
 def settings_of(name, **change):
-    return read_settings(SHARED | (KINDS | BEHIND)[name] | change)
+    return read_settings(SHARED | (KINDS | BEHIND | BEFORE_TEXT)[name] | change)
 
 
 def architecture_of(name):

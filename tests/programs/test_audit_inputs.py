@@ -12,6 +12,8 @@ from dataset_rows import ROLES
 import audit_inputs
 import prepare_items
 import render_examples
+from audit_inputs import asked_after
+from ripeness.audit.prompts import Wording
 from ripeness.data.rows import write_rows
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -122,3 +124,10 @@ def test_facts_of_a_checkpoint_that_the_config_does_not_say_are_read_from_its_fo
         "folder": "nowhere",
     }
     assert read_json(tmp_path / "checkpoint.json") == record
+
+
+def test_series_are_told_apart_by_the_virtual_tokens_before_what_they_are_asked():
+    wording = Wording("qqp", "io", None, [], [], [], {}, [])
+    pairs = [["qqp", "io", 8, 0], ["rte", "io", 20, 20]]
+    plan = {"series": {"a": {}, "b": {"virtual_tokens": pairs}, "c": {"asked": []}, "d": {"virtual_tokens": pairs[1:]}}}
+    assert asked_after(plan, ["a", "b", "c", "d"], wording) == [((0, 0), ["a", "d"]), ((8, 0), ["b"])]

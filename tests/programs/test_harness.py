@@ -1,8 +1,10 @@
 """Tasks of lm-evaluation-harness: fetched once, then asked without anything else, with the harness's own numbers."""
 
 import json
+import math
 import shutil
 
+import datasets
 import polars as pl
 import pytest
 from harness_tasks import write_tasks
@@ -12,6 +14,7 @@ pytest.importorskip("lm_eval", reason="lm-eval is not installed; it is in requir
 import fetch_harness_task
 import predict
 import score
+import train_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.tables.columns import PREDICTIONS
@@ -216,3 +219,26 @@ def test_a_task_that_the_harness_brings_is_built_from_its_own_file_and_the_fetch
     assert record["splits"] == {"train": 3, "validation": 3, "test": 3}
     task = fetched_task(tmp_path / "arc_easy", shots=2)
     assert task.config.num_fewshot == 2 and task.doc_to_text(task.eval_docs[0]) == "Question: who ran\nAnswer:"
+
+
+@pytest.mark.parametrize("kind", ["prefix", "prompt"])
+def test_virtual_tokens_stand_before_what_the_harness_asks_too(checkpoint, fetched, asked, examples, tmp_path, kind):
+    settings = {"kind": kind, "tokens": 6, "learning_rate": 0.1, "epochs": 3, "batch_size": 4, "seed": 1}
+    words = ["--checkpoint", str(checkpoint), "--examples", str(examples / "choice/train.parquet")]
+    words += ["--settings", json.dumps(settings), "--record", str(tmp_path / "record.json")]
+    train_model.main([*words, "--output", str(tmp_path / "model")])
+    ask(tmp_path / "model", fetched, tmp_path / "tables")
+    found = pl.read_parquet(tmp_path / "tables/measurements.parquet")
+    untouched = pl.read_parquet(asked / "measurements.parquet")
+    assert found["value"].null_count() == 0 and not found["value"].equals(untouched["value"])
+    cut = pl.read_parquet(tmp_path / "tables/predictions.parquet")["is_truncated"].sum()
+    assert cut >= pl.read_parquet(asked / "predictions.parquet")["is_truncated"].sum()
+    data = datasets.load_from_disk(str(fetched["my_prose"] / "data"))["test"]
+    texts = [f"{noun} ran" for noun in data["noun"]]
+    pl.DataFrame({"item": list(map(str, range(len(texts)))), "text": texts}).write_parquet(tmp_path / "text.parquet")
+    probe = {"suite": "a", "probe": "prose", "kind": "text", "format": "text", "shots": 0}
+    words = ["--probes", json.dumps([probe | {"examples": str(tmp_path / "text.parquet")}])]
+    predict.main(["--model", str(tmp_path / "model"), *words, "--output", str(tmp_path / "text_predictions.parquet")])
+    read = pl.read_parquet(tmp_path / "text_predictions.parquet")
+    (bits,) = found.filter(metric="bits_per_byte,none")["value"]
+    assert bits == pytest.approx(read["nll"].sum() / read["n_bytes"].sum() / math.log(2), rel=1e-4)

@@ -43,12 +43,27 @@ class Wording:
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads prompts: the tokenizer and window (tokens) that some series share; `seed` draws the shots."""
+    """What reads prompts: the tokenizer and window (tokens) that some series share; `seed` draws the shots.
+
+    `measured` and `trained` are the virtual tokens before prompts of test and train, of the method with most of them.
+    """
 
     series: list[str]
     tokenizer: PreTrainedTokenizerBase
     window: int
     seed: int
+    measured: int = 0
+    trained: int = 0
+
+    def room(self, role: str) -> int:
+        """Return the tokens that a prompt of test or train may have."""
+        return self.window - (self.trained if role == "train" else self.measured)
+
+    def size(self, role: str) -> str:
+        """Write the window, for a remark."""
+        n_virtual = self.window - self.room(role)
+        beside = f", of which {n_virtual:,} are virtual ones of a method" if n_virtual else ""
+        return f"{self.window:,} tokens{beside}"
 
 
 def is_mostly(flags: list[bool]) -> bool:
@@ -132,12 +147,12 @@ def item_too_long(wording: Wording, reader: Reader) -> Iterator[Remark]:
     """Find items that do not fit into the context window without any shots; the longest ones are tried."""
     for role, rows, room in (("test", wording.test, answer_room(wording)), ("train", wording.train, 0)):
         longest = sorted(rows, key=n_characters, reverse=True)[:LONGEST]
-        window = reader.window - (role == "train")  # the end-of-text token is learned
+        window = reader.room(role) - (role == "train")  # the end-of-text token is learned
         long = [row for row in longest if fitted(reader, [row], [], wording, window, room) is None]
         if long:
             seen = (
-                f"{counted(len(long), f'{role} item')} of the {len(longest)} longest do not fit into {reader.window:,} "
-                f"tokens, e.g. {long[0]['item']}; `max_characters` in the task leaves them out"
+                f"{counted(len(long), f'{role} item')} of the {len(longest)} longest do not fit into "
+                f"{reader.size(role)}, e.g. {long[0]['item']}; `max_characters` in the task leaves them out"
             )
             yield remark("item-too-long", place(reader, wording), seen)
 
@@ -168,18 +183,18 @@ def fitted(reader: Reader, rows: list[dict], shots: list, wording: Wording, wind
 
 def context_overflow(wording: Wording, reader: Reader) -> Iterator[Remark]:
     """Find prompts with shots that do not fit into the context window, in a sample of items."""
-    sample = wording.test[:SAMPLE]
+    sample, window, room = wording.test[:SAMPLE], reader.room("test"), answer_room(wording)
     for n_shots in wording.shots:
         if not n_shots or n_shots > len(wording.pool):
             continue
         shots = draw_shots(wording.pool, n_shots, seed=reader.seed)
-        dropped = fitted(reader, sample, shots, wording, reader.window, answer_room(wording))
+        dropped = fitted(reader, sample, shots, wording, window, room)
         if dropped is None:  # one that does not fit alone says so itself
-            one_by_one = [fitted(reader, [row], shots, wording, reader.window, answer_room(wording)) for row in sample]
+            one_by_one = [fitted(reader, [row], shots, wording, window, room) for row in sample]
             dropped = [found[0] if found else n_shots for found in one_by_one]
         if n := sum(map(bool, dropped)):
             seen = (
-                f"with {n_shots} shots {share(n, len(sample))} prompts outgrow {reader.window:,} tokens and lose "
+                f"with {n_shots} shots {share(n, len(sample))} prompts outgrow {reader.size('test')} and lose "
                 f"{sum(dropped) / n:.1f} shots each (the first {len(sample)} of {len(wording.test):,} test items)"
             )
             yield remark("context-overflow", place(reader, wording), seen)

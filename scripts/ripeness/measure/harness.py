@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.models.context_limits import text_window
+from ripeness.models.context_limits import window_for_text
 from ripeness.models.load import is_even
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -93,8 +93,8 @@ def predict_task(
     lm = HFLM(
         pretrained=model,
         tokenizer=deepcopy(tokenizer),  # it is given a token to pad with
-        batch_size=max(1, batch_tokens // text_window(model.config)),
-        max_length=text_window(model.config),
+        batch_size=max(1, batch_tokens // window_for_text(model)),
+        max_length=window_for_text(model),
         # an autocast of its own would end ours
         mixed_precision_dtype="bfloat16" if torch.is_autocast_enabled(model.device.type) else None,
     )

@@ -27,14 +27,15 @@ class Example:
 
 
 def encode_examples(
-    rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+    rows: list[tuple[str, str | Turns, str]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, n_before: int = 0
 ) -> list[Example]:
     """Tokenize (item, prompt, answer) rows; the answer ends with the end-of-text token.
 
     Of a prompt only what is written with the answer is learned, see `written_again`. A chat has turns as its prompt;
     its answer ends as the chat template ends it, where that is a special token.
 
-    UserError for a row that does not fit: nothing is ever cut off in silence; and for no rows.
+    UserError for a row that does not fit in `max_length`, which does not count the `n_before` virtual tokens before it:
+    nothing is ever cut off in silence; and for no rows.
     """
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
@@ -48,12 +49,12 @@ def encode_examples(
     pairs = encode_pairs(tokenizer, [(text, answer) for text, (_, _, answer) in zip(texts, rows, strict=True)])
     contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [prompt for prompt, _ in pairs])
     again = written_again(tokenizer, texts, [answer for _, _, answer in rows], [prompt for prompt, _ in pairs])
-    examples = []
+    examples, beside = [], f" after {n_before} virtual ones" if n_before else ""
     for (item, _, _), context, (_, completion), n_again in zip(rows, contexts, pairs, again, strict=True):
         tokens = [*context, *completion, end]
         if len(tokens) > max_length:
             raise UserError(
-                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}\n"
+                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}{beside}\n"
                 "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
             )
         n = max(1, len(context) - n_again)

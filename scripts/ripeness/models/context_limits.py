@@ -10,6 +10,7 @@ from ripeness.runtime.errors import UserError
 # What configs call the tokens that a model reads at most; one that has none of these has no limit.
 LENGTH_KEYS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
 NO_LIMIT = sys.maxsize
+VIRTUAL = "virtual_tokens"  # the module of a model that has what stands before every text, see virtual_tokens.py
 DEFAULT_WINDOW = 2048  # of running text for a model without a limit, as lm-evaluation-harness has it
 # Their positions count from the padding token's number on, so that their table of positions has fewer for text.
 POSITIONS_AFTER_PADDING = {
@@ -50,6 +51,23 @@ def text_window(config: PretrainedConfig) -> int:
     return DEFAULT_WINDOW if length == NO_LIMIT else length
 
 
+def n_virtual(model: PreTrainedModel) -> int:
+    """Return how many virtual tokens stand before every text of a model."""
+    return int(getattr(getattr(model, VIRTUAL, None), "n_tokens", 0))
+
+
+def room_for_text(model: PreTrainedModel) -> int:
+    """Return how many tokens of text a model can attend to, beside its virtual ones; NO_LIMIT where there is none."""
+    length = context_length(model.config)
+    return length if length == NO_LIMIT else length - n_virtual(model)
+
+
+def window_for_text(model: PreTrainedModel) -> int:
+    """Return how many tokens of running text are read at once, beside virtual ones."""
+    length = room_for_text(model)
+    return DEFAULT_WINDOW if length == NO_LIMIT else length
+
+
 def reach(model: PreTrainedModel) -> float:
     """Return how long a sequence may be so that, by the config, every layer attends to all of it; 0 where none may.
 
@@ -61,7 +79,13 @@ def reach(model: PreTrainedModel) -> float:
     if not set(layers or ()) <= LAYER_WINDOWS.keys():
         return 0
     keys = {LAYER_WINDOWS[layer] for layer in layers} if layers else {"sliding_window"}
-    return min([steady(config), *(getattr(config, key, None) or math.inf for key in keys if key)])
+    whole = min([steady(config), *(getattr(config, key, None) or math.inf for key in keys if key)])
+    return whole - n_virtual(model)
+
+
+def steady_for_text(model: PreTrainedModel) -> float:
+    """Return how long texts may be so that positions are as `steady` has it, beside virtual tokens."""
+    return steady(model.config) - n_virtual(model)
 
 
 def steady(config: PretrainedConfig) -> float:

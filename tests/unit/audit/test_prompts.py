@@ -41,10 +41,10 @@ def wording(template=None, *, name="qqp", format_="default", n=60, times=1, shot
 def read(tokenizer):
     """Give a function that asks one check about a wording, read in a window of some tokens."""
 
-    def ask(check, made, window=400):
+    def ask(check, made, window=400, measured=0, trained=0):
         if check in PROMPT_CHECKS:
             return list(PROMPT_CHECKS[check](made))
-        return list(READING_CHECKS[check](made, Reader(["a", "b"], tokenizer, window, seed=1)))
+        return list(READING_CHECKS[check](made, Reader(["a", "b"], tokenizer, window, 1, measured, trained)))
 
     return ask
 
@@ -164,3 +164,14 @@ def test_what_no_window_would_hold_is_not_called_too_long(tokenizer):
         for check in ("item-too-long", "context-overflow"):
             with pytest.raises(UserError, match=said):
                 list(READING_CHECKS[check](made, Reader(["a"], reader, 400, seed=1)))
+
+
+def test_virtual_tokens_of_a_method_take_room_of_the_window(read):
+    made = wording(QUESTION, times=300)
+    assert read("item-too-long", made) == [] and read("item-too-long", made, measured=10, trained=10) == []
+    for role, other in (("test", {"measured": 110}), ("train", {"trained": 110})):
+        (found,) = read("item-too-long", made, **other)
+        assert f" {role} items of the" in found.seen
+        assert "do not fit into 400 tokens, of which 110 are virtual ones of a method, e.g. q:" in found.seen
+    (found,) = read("context-overflow", wording(QUESTION, times=10), measured=200)
+    assert "prompts outgrow 400 tokens, of which 200 are virtual ones of a method and lose" in found.seen

@@ -10,12 +10,12 @@ import yaml
 from nursery import tuned_nursery
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.grid import plan_cells
+from ripeness.study.grid import plan_cells, probes_of
 from ripeness.study.load import load_study
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.named_files import named_files
 from ripeness.workflow import forecast, resources
-from ripeness.workflow.lookups import collect, keep, measure
+from ripeness.workflow.lookups import audit, collect, keep, measure
 from ripeness.workflow.lookups import train as train_lookups
 from ripeness.workflow.operations import training_operations
 
@@ -57,6 +57,8 @@ BEST = SimpleNamespace(series="nursery", checkpoint="step64", dataset="nursery-m
         {"kind": "ia3"},
         {"kind": "oft", "block_size": 8},
         {"kind": "peft", "type": "HRA", "options": {"r": 4}},
+        {"kind": "prefix", "tokens": 8, "initial": "normal"},
+        {"kind": "prompt", "tokens": 8, "encoder": 64},
         {"kind": "lora", "rank": 4, "alpha": 8, "modules": ["q_proj"], "replay": {"share": 0.5}, "steps": 2},
         {"choose_by": "loss", "learning_rate": [1e-3, 1e-2]},
     ],
@@ -257,3 +259,20 @@ def test_small_states_take_less_of_the_disk(keep_models):
     full, lora = (sizes[kind]["tuned models kept"] for kind in ("full", "lora"))
     assert full / 6 < lora < full / 2  # a sixth in truth; the estimate is on the safe side
     assert sizes["lora"]["tuned models at once"] < sizes["full"]["tuned models at once"]
+
+
+def test_the_audit_knows_before_which_prompts_virtual_tokens_stand():
+    assert "virtual_tokens" not in json.loads(audit.audit_plan(study_of()))["series"]["nursery"]
+    study = study_of({"kind": "prefix", "tokens": 8, "datasets": ["nursery-mood"]})
+    found = json.loads(audit.audit_plan(study))["series"]["nursery"]["virtual_tokens"]
+    measured = {
+        (probe.probe, probe.format)
+        for cell in plan_cells(study)
+        if cell.method == "treated"
+        for probe in probes_of(study, cell)
+        if probe.kind in ("choice", "generation")
+    }
+    assert {(dataset, format_) for dataset, format_, *_ in found} == measured and len(measured) > 1
+    assert {n for *_, n, _ in found} == {8}
+    trained = {(dataset, format_) for dataset, format_, _, n in found if n}
+    assert trained == {("nursery-mood", format_) for format_ in study.settings.formats}

@@ -173,8 +173,10 @@ def attend(
     for part, q, k, v in zip(asked.parts, queries, keys, values, strict=True):
         q = q[:, part.queries].transpose(0, 1)  # (n, H, M, D)
         k, v = (states[:, part.keys].transpose(0, 1) for states in (k, v))  # (n, H, L, D)
-        shared = tuple(states[:, :, : part.n_shared] for states in asked.keys) if part.n_shared else prefix
-        k, v = all_keys(q, k, v, shared)
+        if part.n_shared:
+            shared = (states[:, :, : part.n_shared].expand(len(k), -1, -1, -1) for states in asked.keys)
+            k, v = (torch.cat([earlier, states], dim=2) for earlier, states in zip(shared, (k, v), strict=True))
+        k, v = all_keys(q, k, v, prefix)
         mask = part.mask.to(q.dtype)
         output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         outputs.append(output.transpose(1, 2).flatten(0, 1)[part.keep])

@@ -6,15 +6,17 @@ sequences of unequal length can be laid end to end, their positions starting ane
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from ripeness.models.context_limits import n_virtual
 from ripeness.models.forward.kv_cache import KeysAndValues, Memory
 from ripeness.models.forward.last_layer import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
+from ripeness.models.forward.virtual_tokens import virtual_keys
 
 PACKED = "ripeness_packed"
 # What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
@@ -88,10 +90,33 @@ def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -
     for some in similar(lengths, SIMILAR[device.type]):
         alike, mask = [lengths[index] for index in some], None
         if n_prefix:
-            hidden = torch.ones(max(alike), n_prefix + max(alike), dtype=torch.bool, device=device).triu(n_prefix + 1)
-            mask = torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)[None, None]
+            mask = causal_after(n_prefix, max(alike), device)
         groups.append(group(alike, device, mask))
     return groups
+
+
+def causal_after(n_prefix: int, length: int, device: torch.device) -> torch.Tensor:
+    """Make the mask (1, 1, L, P + L) of sequences that see P tokens before them and their own up to each."""
+    hidden = torch.ones(length, n_prefix + length, dtype=torch.bool, device=device).triu(n_prefix + 1)
+    return torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)[None, None]
+
+
+def groups_after(n: int, groups: list[Group], device: torch.device) -> list[Group]:
+    """Have groups see `n` virtual tokens too, before all else."""
+    return [
+        replace(
+            some,
+            mask=causal_after(n, some.n_shared + max(some.lengths), device)
+            if some.mask is None
+            else pad(some.mask, (n, 0)),
+        )
+        for some in groups
+    ]
+
+
+def asked_after(n: int, asked: Asked) -> Asked:
+    """Have what is asked see `n` virtual tokens too, before all else."""
+    return Asked(asked.places, [replace(part, mask=pad(part.mask, (n, 0))) for part in asked.parts])
 
 
 def packed_attention(
@@ -164,8 +189,13 @@ def row_logits(
 ) -> torch.Tensor:
     """Compute logits (N, V) at the N `wanted` places of a row of tokens; only these are projected.
 
-    The model must be `packing`.
+    Virtual tokens of the model come before all: `prefix` has them, see `keys_and_values`, or they are put there, and
+    neither places nor groups count them. The model must be `packing`.
     """
+    if n := n_virtual(model):
+        prefix = virtual_keys(model) if prefix is None and groups else prefix
+        places, groups = [n + place for place in places], groups_after(n, groups, model.device)
+        asked = asked_after(n, asked) if asked else None
     return model(
         input_ids=torch.tensor([tokens], device=model.device),
         position_ids=torch.tensor([places], device=model.device),

@@ -19,6 +19,7 @@ from ripeness.models.forward.packed_attention import (
     similar,
 )
 from ripeness.models.forward.shared_prefix import keys_and_values
+from ripeness.models.forward.trials import trial
 from ripeness.models.sharding import n_processes
 
 WHOLE = "whole"  # sequences lie one after the other in a row
@@ -56,6 +57,7 @@ def narrows_exactly(model: PreTrainedModel) -> bool:
     return NARROW in ways_to_pack(model)
 
 
+@trial
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
 def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
     return tuple(exact)
 
 
+@trial
 @lru_cache(maxsize=1)
 @torch.no_grad()
 def goes_on(model: PreTrainedModel) -> bool:

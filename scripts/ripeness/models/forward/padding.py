@@ -11,8 +11,9 @@ from functools import lru_cache
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
-from ripeness.models.context_limits import steady
+from ripeness.models.context_limits import steady_for_text
 from ripeness.models.forward.packing import FAILURES, SEQUENCES, TOLERANCE, as_it_is_read, separately
+from ripeness.models.forward.trials import trial
 from ripeness.models.next_token import NO_TOKEN, Writer, greedy
 from ripeness.models.token_healing import Start
 
@@ -23,9 +24,10 @@ ROUNDING = {torch.float32: 0.01, torch.bfloat16: 0.25}
 
 def reads_together(model: PreTrainedModel, longest: int) -> bool:
     """Return whether texts of at most `longest` tokens, padded on the right, are read as each alone."""
-    return longest <= steady(model.config) and ignores_padding(model)
+    return longest <= steady_for_text(model) and ignores_padding(model)
 
 
+@trial
 @lru_cache(maxsize=1)  # one model is trained or measured at a time
 @torch.no_grad()
 def ignores_padding(model: PreTrainedModel) -> bool:
@@ -39,6 +41,7 @@ def ignores_padding(model: PreTrainedModel) -> bool:
     return False
 
 
+@trial
 @lru_cache(maxsize=1)
 @torch.no_grad()
 def way_to_write(model: PreTrainedModel) -> str:
@@ -79,8 +82,8 @@ def write_texts(
     longest = max(len(start.context) + writer.most_tokens(start) for start in starts)
     shortest = min(len(start.context) for start in starts)
     # the rotation of what is kept is that of a shorter text where a text grows beyond what is steady
-    way = ANEW if shortest <= steady(model.config) < longest else way_to_write(model)
-    if way == ALONE or longest > steady(model.config):
+    way = ANEW if shortest <= steady_for_text(model) < longest else way_to_write(model)
+    if way == ALONE or longest > steady_for_text(model):
         batches = [[index] for batch in batches for index in batch]
     written: list[list[int]] = [[] for _ in starts]
     for number, batch in enumerate(batches):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.models.context_limits import text_window
+from ripeness.models.context_limits import window_for_text
 from ripeness.models.forward.likelihood import Batch, batches_for, read_batches, windows
 from ripeness.models.tokens import contexts_of, encode
 from ripeness.runtime.errors import UserError
@@ -44,7 +44,7 @@ def read_passages(
     """Prepare passages (item, text) for a model: each after the token that stands between documents."""
     start = contexts_of(tokenizer, [[]])[0][0]
     texts = encode(tokenizer, [row["text"] for row in rows])
-    pieces = [windows(tokens, start, text_window(model.config)) for tokens in texts]
+    pieces = [windows(tokens, start, window_for_text(model)) for tokens in texts]
     flat = [request for requests in pieces for request in requests]
     return Passages(
         items=[row["item"] for row in rows],

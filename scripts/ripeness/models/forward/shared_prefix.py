@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from ripeness.models.forward.kv_cache import KeysAndValues, Memory
 from ripeness.models.forward.packed_attention import causal_groups, row_logits
+from ripeness.models.forward.virtual_tokens import after_virtual, virtual_keys
 
 # A shared beginning shorter than this is not worth a pass of its own.
 SHORTEST_PREFIX = 8
@@ -25,14 +26,16 @@ def shared_prefix(contexts: list[list[int]]) -> list[int]:
 def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues | None:
     """Compute the keys and values of a prefix in every layer, once for all prompts; None for an empty prefix.
 
+    Those of a model's virtual tokens stand before them, and are there for an empty prefix too.
     Taken where attention gets it: what models put into a cache may be something else, as the latents of DeepSeek are.
     The model must be `packing`.
     """
+    virtual = virtual_keys(model)
     if not prefix:
-        return None
+        return virtual
     memory = Memory(1, len(prefix), None)
     memory.read(0, [len(prefix)], model.device)
     last = torch.tensor([len(prefix) - 1], device=model.device)
     groups = causal_groups([len(prefix)], model.device)
-    row_logits(model, prefix, list(range(len(prefix))), last, groups, memory=memory)
-    return memory.layers
+    row_logits(model, prefix, list(range(len(prefix))), last, groups, virtual, memory)
+    return after_virtual(virtual, memory.layers)

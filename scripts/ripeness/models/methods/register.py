@@ -16,6 +16,8 @@ from ripeness.models.methods import (
     lora,
     oft,
     peft,
+    prefix,
+    prompt,
 )
 from ripeness.models.methods.attached import Attached
 from ripeness.study.methods.adalora import AdaloraSettings
@@ -29,6 +31,8 @@ from ripeness.study.methods.ia3 import Ia3Settings
 from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.oft import OftSettings
 from ripeness.study.methods.peft import PeftSettings
+from ripeness.study.methods.prefix import PrefixSettings
+from ripeness.study.methods.prompt import PromptSettings
 from ripeness.study.methods.settings import MethodSettings
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -46,6 +50,8 @@ ATTACH: dict[type[MethodSettings], Callable[..., Attached]] = {
     FusionSettings: fusion.attach,
     FeaturesSettings: features.attach,
     HeadSettings: head.attach,
+    PrefixSettings: prefix.attach,
+    PromptSettings: prompt.attach,
 }
 
 

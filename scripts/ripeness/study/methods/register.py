@@ -11,6 +11,8 @@ from ripeness.study.methods.ia3 import IA3
 from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.oft import OFT
 from ripeness.study.methods.peft import PEFT
+from ripeness.study.methods.prefix import PREFIX
+from ripeness.study.methods.prompt import PROMPT
 from ripeness.study.methods.settings import Kind
 
 # The rules take the digest of the code of a cell's own kind, so that another kind reruns nothing.
@@ -30,5 +32,7 @@ KINDS: dict[str, Kind] = {
         FUSION,
         FEATURES,
         HEAD,
+        PREFIX,
+        PROMPT,
     )
 }

@@ -81,6 +81,11 @@ def no_references(given: Mapping[str, Any]) -> list[Reference]:
     return []
 
 
+def nothing(given: Mapping[str, Any]) -> int:
+    """Return 0."""
+    return 0
+
+
 def no_remarks(settings: TrainingSettings) -> dict[str, Any]:
     """Return nothing."""
     return {}
@@ -101,10 +106,11 @@ class Kind:
     raises UserError for a method of the config, or settings of a training, that cannot be. With `has_small_state` a
     tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
     numbers that is. What `merges` becomes weights of the model; else it stays attached, and the weights are those of
-    the checkpoint. `remarks(settings)` are further entries of the record of a training. `reads(given)` are the
-    methods whose models a training reads beside that which it starts from. `learns` is what it can learn. `no_start`
-    says, with a hint, why no other training can start from a model of this kind. Where `leaves_model(given)`, the model
-    itself stays the checkpoint: nothing but the choice among labels is measured.
+    the checkpoint. `before_text(given)` counts the virtual tokens that stand before every text. `remarks(settings)` are
+    further entries of the record of a training. `reads(given)` are the methods whose models a training reads beside
+    that which it starts from. `learns` is what it can learn. `no_start` says, with a hint, why no other training can
+    start from a model of this kind. Where `leaves_model(given)`, the model itself stays the checkpoint: nothing but the
+    choice among labels is measured.
     """
 
     settings: type[MethodSettings]
@@ -115,6 +121,7 @@ class Kind:
     check: Callable[[str, Mapping[str, Any]], None] = no_check
     has_small_state: bool = False
     merges: bool = True
+    before_text: Callable[[Mapping[str, Any]], int] = nothing
     state_size: Callable[[Mapping[str, Any], int], int] = all_weights
     remarks: Callable[[TrainingSettings], dict[str, Any]] = no_remarks
     reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references

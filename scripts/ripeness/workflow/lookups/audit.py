@@ -7,7 +7,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import UNSEEDED, Study, base_probes, datasets_tuned_on, pretraining_of, probes_asked
+from ripeness.study.grid import (
+    UNSEEDED,
+    Study,
+    base_probes,
+    datasets_tuned_on,
+    pretraining_of,
+    probes_asked,
+    probes_of,
+    recipe_on,
+    tuned_cells,
+)
+from ripeness.study.methods.register import KINDS
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import same_weights_known, series_facts
 from ripeness.study.study_config import THEORY
@@ -69,11 +80,31 @@ def audit_plan(study: Study) -> str:
 def audited_series(study: Study, series: str) -> dict[str, Any]:
     """Describe checkpoints, tokenizer and window of a series.
 
-    `asked` is there if only part of all probes is measured.
+    `asked` is there if only part of all probes is measured, `virtual_tokens` if some method puts any before prompts.
     """
     pairs = [list(pair) for pair in probes_asked(study, series)]
     asked = {} if len(pairs) == len(base_probes(study)) else {"asked": pairs}
-    return checkpoints_of(study, series) | asked
+    before = [[*pair, *counts] for pair, counts in virtual_tokens(study, series).items()]
+    return checkpoints_of(study, series) | asked | ({"virtual_tokens": before} if before else {})
+
+
+def virtual_tokens(study: Study, series: str) -> dict[tuple[str, str], list[int]]:
+    """Count the most virtual tokens that methods put before prompts of a dataset in a format.
+
+    By these, those of models that are measured on it, and of models that are trained on it.
+    """
+    found: dict[tuple[str, str], list[int]] = {}
+    for cell in tuned_cells(study, series, ""):
+        recipe = recipe_on(study, cell.method, cell.dataset)
+        if not (n := KINDS[recipe["kind"]].before_text(recipe)):
+            continue
+        asked = {(probe.probe, probe.format) for probe in probes_of(study, cell) if probe.format not in UNSEEDED}
+        trained = (cell.dataset, cell.format)
+        for pair in sorted({trained, *asked}):
+            counts = found.setdefault(pair, [0, 0])
+            counts[0] = max(counts[0], n if pair in asked else 0)
+            counts[1] = max(counts[1], n if pair == trained else 0)
+    return found
 
 
 def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
