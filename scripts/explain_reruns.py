@@ -37,7 +37,7 @@ def note_accepted(results: Path, accepted: list[dict[str, Any]]) -> int:
             (output,) = one["outputs"]
             key["probes"] = measured_probes(results / output, one["probes"])
             n_lacking += len(key["probes"]) < len(one["probes"])
-        keys.add(Key(**key), one["outputs"], accepted=one.get("accepted"))
+        keys.add(Key(**key), one["outputs"], accepted=one.get("accepted", ""), counts_as=one["counts_as"])
     return n_lacking
 
 

@@ -12,8 +12,9 @@ from ripeness.runtime.command_line import argument_parser, run
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import FILE, LOOKS
+from ripeness.workflow.contents import CONTENTS
 from ripeness.workflow.given_config import LAST
-from ripeness.workflow.result_keys import CONTENTS, KEYS, PLAN, Keys
+from ripeness.workflow.result_keys import KEYS, PLAN, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
 REMOVED = "removed"

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
@@ -29,6 +30,11 @@ def jobs_of(said: str) -> dict[str, int]:
     stats = said.partition("Job stats:")[2].partition("\n\n")[0]
     jobs = {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
     return {rule: n for rule, n in jobs.items() if rule not in ("all", "total")}
+
+
+def jobs_done(said: str) -> Counter[str]:
+    """Numbers of jobs that a run has done, by rule, from what Snakemake says."""
+    return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", said, re.MULTILINE))
 
 
 class Study:

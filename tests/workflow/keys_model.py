@@ -61,8 +61,8 @@ class Model:
         self.checkpoints: dict[str, str] = {}
         self.trained: dict[tuple, tuple] = {}
         self.predicted: dict[tuple, tuple[tuple, Probes]] = {}
-        self.datasets: set[str] = set()
-        self.code = 0
+        self.datasets: dict[str, int] = {}  # by which code their items were drawn, which draws the same
+        self.code = self.data_code = 0
 
     def cells(self, config: Config) -> Iterator[tuple[tuple, tuple, Probes]]:
         """Place, what the model is made from, and probes of every cell."""
@@ -88,24 +88,29 @@ class Model:
         others = [self.predicted[place]] if place in self.predicted else self.predicted.values()
         return next((one for one in others if one[0] == source and one[1] >= probes), None)
 
-    def planned(self, config: Config) -> dict[str, int]:
-        """Jobs that are to run, by rule."""
+    def planned(self, config: Config, *, once_made: bool = False) -> dict[str, int]:
+        """Jobs that are planned, by rule; with `once_made` those that run, when items have come out as before."""
         trained = predicted = 0
+        redrawn = {
+            name for name in self.used_datasets(config) if self.datasets.get(name, self.data_code) != self.data_code
+        }
+        doubtful = set() if once_made else redrawn
         for place, source, probes in self.cells(config):
-            predicts = self.holds(place, source, probes) is None
+            predicts = self.holds(place, source, probes) is None or bool(doubtful & {probe[1] for probe in probes})
             predicted += predicts
             known = self.trained.get(place)
             others = self.trained.values() if known is None else [known]
-            trained += source[0] == "tuned" and (predicts or source not in others)
+            trains = predicts or source not in others or bool(doubtful & set(source))
+            trained += source[0] == "tuned" and trains
         entries = config["series"]["nursery"]["checkpoints"]
         new = [entry for entry in entries if self.checkpoints.get(str(entry)) != self.checkpoint(config, entry)]
-        n_new = len(self.used_datasets(config) - self.datasets)
+        n_new = len(self.used_datasets(config) - set(self.datasets))
         return {
             "pretrain_checkpoint": len(new),
             "train_model": trained,
             "predict": predicted,
             "make_dataset": n_new,
-            "prepare_items": n_new,
+            "prepare_items": n_new + len(redrawn),
         }
 
     def run(self, config: Config) -> None:
@@ -120,10 +125,11 @@ class Model:
                 self.trained[place] = source
         for entry in config["series"]["nursery"]["checkpoints"]:
             self.checkpoints[str(entry)] = self.checkpoint(config, entry)
-        self.datasets |= self.used_datasets(config)
+        self.datasets |= dict.fromkeys(self.used_datasets(config), self.data_code)
 
     def accept(self, config: Config) -> None:
-        """Take results of the plan that differ in the code of training only."""
+        """Take results of the plan that differ in their code only."""
+        self.datasets |= {name: self.data_code for name in self.used_datasets(config) if name in self.datasets}
         for place, source, probes in self.cells(config):
             if source[0] != "tuned":
                 continue

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cut_study import Study, without_costs
+from cut_study import Study, jobs_done, without_costs
 from forked_snakemake import ForkedStudy
 from keys_model import Model
 from project import PARTS
@@ -174,6 +174,12 @@ class Walk:
         replace(self.study.folder / "scripts/ripeness/train/loop.py", before, f"betas=(0.9, 0.999{'0' * self.code})")
         self.model.code += 1
 
+    def upgrade_data(self) -> None:
+        """Change the code by which items are drawn in a way that changes no item."""
+        line = "options = parser.parse_args(argv)\n"
+        replace(self.study.folder / "scripts/prepare_items.py", line, f"{line}    bool(options)\n")
+        self.model.data_code += 1
+
     def accept(self) -> None:
         """Change the code of training, and accept the results."""
         self.upgrade()
@@ -187,7 +193,7 @@ class Walk:
 
     def step(self) -> None:
         """Take one step, and compare what a dry run plans with the model."""
-        others = [self.move, self.copy, self.touch, self.upgrade, self.accept, self.lose]
+        others = [self.move, self.copy, self.touch, self.upgrade, self.upgrade_data, self.accept, self.lose]
         if self.draw.random() < 0.3:
             other = self.draw.choice(
                 [one for one in others if one != self.lose or (self.results / "findings.json").exists()]
@@ -210,6 +216,8 @@ class Walk:
         self.said.append("run")
         run = self.study.snakemake("--scheduler", "greedy")
         assert run.returncode == 0, "\n".join([*self.said, run.stdout, run.stderr])
+        wanted, done = self.model.planned(self.now, once_made=True), jobs_done(run.stdout + run.stderr)
+        assert {rule: done[rule] for rule in wanted} == wanted, "\n".join(self.said)
         self.model.run(self.now)
         assert self.study.planned(self.now) == {}, "\n".join(self.said)
         if self.pretends:

@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from ripeness.workflow.appended_lines import append, read_lines
 from ripeness.workflow.code_digest import PROGRAMS, Target, read_module, root_of, targets_of, used_by
-from ripeness.workflow.result_keys import append, read_lines
 
 CODES = "code.jsonl"
 MOST_NAMED = 3

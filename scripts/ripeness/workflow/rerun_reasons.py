@@ -16,9 +16,10 @@ from typing import Any
 
 from ripeness.runtime.files import read_json, write_json
 from ripeness.workflow.reruns import ACCEPT_NO_KEY, BY_PROBE, Job, Reruns
-from ripeness.workflow.result_keys import NO_KEY, WEIGHTS
+from ripeness.workflow.result_keys import DATA, NO_KEY, WEIGHTS, Key
 
 DELETED = "its model was deleted"
+PERHAPS = "perhaps: if data that are made again come out otherwise"
 CODE = "code"
 RECORD = "training.json"  # which says what a model was tuned by
 
@@ -42,7 +43,8 @@ def take_as_they_are(reruns: Reruns, jobs: list[Job]) -> Iterator[dict[str, Any]
         elif reasons == {NO_KEY} and is_whole and may_be_taken(reruns, job):
             stand.add(job)
             reruns.taken |= set(outputs)
-            yield {"key": asdict(reruns.planned[job]), "outputs": outputs, "accepted": NO_KEY} | asked(reruns, job)
+            key = reruns.planned[job]
+            yield noted(reruns, key, outputs) | {"accepted": NO_KEY} | asked(reruns, job)
 
 
 def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict[str, Any]]:
@@ -51,7 +53,12 @@ def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict
         made, planned = reruns.keys.of(output), reruns.planned[job]
         if made and (key := replace(planned, probes=made.key.probes)) != made.key:
             code = {"accepted": made.key.code} if made.key.code != key.code else {}
-            yield {"key": asdict(key), "outputs": [output]} | code
+            yield noted(reruns, key, [output]) | code
+
+
+def noted(reruns: Reruns, key: Key, outputs: list[str]) -> dict[str, Any]:
+    """Return outputs with their key, and with what is known of data that it is the key of."""
+    return {"key": asdict(key), "outputs": outputs, "counts_as": reruns.keys.known_by(key)}
 
 
 def may_be_taken(reruns: Reruns, job: Job) -> bool:
@@ -84,8 +91,29 @@ def is_gone(reruns: Reruns, job: Job) -> bool:
     return any(Path(output).name == WEIGHTS for output in gone) and len(gone) < len(job.output)
 
 
-def reason_of(reruns: Reruns, job: Job) -> str:
+def may_not_run(reruns: Reruns, planned: list[Job]) -> set[Job]:
+    """Return the jobs of a plan that run only if data that are made again first come out otherwise than before."""
+    if not any(reruns.former_key(job) for job in planned):
+        return set()
+    hoped: dict[Job, Key] = {}
+    for job in planned:
+        reruns.key_of(job)
+    for job in reruns.planned:  # in which what a job reads is before it
+        hoped[job] = reruns.former_key(job) or reruns.made_key(job, hoped)
+    return {job for job in planned if job.rule.name not in DATA and stands(reruns, job, hoped[job])}
+
+
+def stands(reruns: Reruns, job: Job, key: Key) -> bool:
+    """Say whether what is there of a job has a key, apart from models that were deleted once measured."""
+    made = [reruns.keys.of(output) for output in reruns.there(job)]
+    is_made = bool(made) and (len(made) == len(job.output) or is_gone(reruns, job))
+    return is_made and all(one is not None and not key.difference(one.key) for one in made)
+
+
+def reason_of(reruns: Reruns, job: Job, doubtful: set[Job]) -> str:
     """Say why a job runs: what differs in its key, or that its output is missing."""
+    if job in doubtful:
+        return PERHAPS
     if changed := reruns.change(job):
         return "; ".join(sorted(changed))
     if reruns.there(job):
@@ -93,13 +121,13 @@ def reason_of(reruns: Reruns, job: Job) -> str:
     return "missing"
 
 
-def explain(reruns: Reruns, planned: list[Job], accepted: list[dict[str, Any]]) -> None:
+def explain(reruns: Reruns, planned: list[Job], doubtful: set[Job], accepted: list[dict[str, Any]]) -> None:
     """Write why jobs run, and which results are taken as they are, to the file that the environment names."""
     if path := os.environ.get("RIPENESS_EXPLAIN"):
         changed = cache(reruns.codes.change)
         reasons: Counter[tuple[str, str]] = Counter()
         for job in planned:
-            reason = reason_of(reruns, job)
+            reason = reason_of(reruns, job, doubtful)
             if CODE in reason.replace(";", ",").split(", ") and (names := changed(*codes_of(reruns, job))):
                 reason = f"{reason} ({names})"
             reasons[(job.rule.name, reason)] += 1
@@ -113,9 +141,12 @@ def codes_of(reruns: Reruns, job: Job) -> tuple[str, str]:
     return next((one.key.code for one in made if one and one.key.code != now), now), now
 
 
-def say_again(reruns: Reruns, planned: list[Job]) -> None:
-    """Say how many models are tuned again only since they were deleted once measured."""
-    if n_again := sum(is_gone(reruns, job) and not reruns.change(job) for job in planned):
+def say_again(reruns: Reruns, planned: list[Job], doubtful: set[Job]) -> None:
+    """Say how many jobs may not run after all, and how many models are tuned again only since they were deleted."""
+    if doubtful:
+        jobs = f"{len(doubtful)} of {len(planned)} jobs"
+        print(f"note: {jobs} run only if data that are made again first come out otherwise", file=sys.stderr)
+    if n_again := sum(is_gone(reruns, job) and not reruns.change(job) for job in planned if job not in doubtful):
         print(
             f"note: {n_again} models are tuned again: they were deleted once measured, and more is wanted of them",
             file=sys.stderr,

@@ -19,7 +19,8 @@ from typing import Any
 
 from ripeness.runtime.files import write_json
 from ripeness.workflow.code_parts import Codes
-from ripeness.workflow.result_keys import NO_KEY, Contents, Key, Keys, digest_of
+from ripeness.workflow.contents import digest_of
+from ripeness.workflow.result_keys import DATA, NO_KEY, Key, Keys
 from ripeness.workflow.snakemake_patches.checks_first import EXPENSIVE
 
 Job = Any  # of Snakemake, which is not imported
@@ -40,7 +41,8 @@ class Reruns:
     def __init__(self, results: str, *, accepts: str = "") -> None:
         """Read the keys in the folder `results`."""
         self.results, self.accepts = results, accepts
-        self.keys, self.contents, self.codes = Keys(Path(results)), Contents(Path(results)), Codes(Path(results))
+        self.keys, self.codes = Keys(Path(results)), Codes(Path(results))
+        self.read: dict[str, str] = {}  # digests of files that no job makes, as they were when this run was planned
         self.planned: dict[Job, Key] = {}
         self.compared: dict[Job, Key] = {}  # with `accepts` the key as it would be by the code of the results
         self.places: dict[Job, list[str]] = {}  # outputs relative to the study's folder
@@ -60,16 +62,14 @@ class Reruns:
                 else:
                     waiting.pop()
                     self.planned[one] = self.made_key(one, self.planned)
-                    self.compared[one] = self.accepted_key(one) if self.accepts else self.planned[one]
+                    self.compared[one] = taken = self.accepted_key(one) if self.accepts else self.planned[one]
+                    if one.rule.name in DATA and taken != self.planned[one]:  # their content stays what it is
+                        self.keys.learn(self.planned[one], None, self.keys.known_by(taken))
         return self.planned[job]
 
     def made_key(self, job: Job, keys: dict[Job, Key]) -> Key:
         """Return the key of a job whose inputs have theirs in `keys`."""
-        makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
-        inputs = {
-            str(file): (name, keys[makers[str(file)]].digest if str(file) in makers else self.content(file))
-            for name, file in named(job)
-        }
+        inputs = self.inputs_of(job, keys)
         params = {
             name: self.placeless(value) for name, value in job.params.items() if name not in (CODE, PROBES, DELETE)
         }
@@ -91,6 +91,15 @@ class Reruns:
             probes=probes,
         )
 
+    def inputs_of(self, job: Job, keys: dict[Job, Key]) -> dict[str, tuple[str, str]]:
+        """Return the inputs of a job by path: the name that its rule gives, and what the input is known by."""
+        makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
+        found = {}
+        for name, file in named(job):
+            maker = makers.get(str(file))
+            found[str(file)] = (name, self.keys.known_by(keys[maker]) if maker else self.content(str(file)))
+        return found
+
     def keys_of_probes(self, asked: str, read: dict[str, str], seed: str) -> tuple[str, ...]:
         """Return the keys of all probes of a job in order; most jobs ask the same of the same files."""
         known = (asked, tuple(read.items()), seed)
@@ -109,9 +118,11 @@ class Reruns:
         files = sorted({key for path, key in read.items() if any(is_in(text, path) for text in texts)})
         return digest_of([asked, files, *([seed] if probe.get("shots") else [])])
 
-    def content(self, file: Any) -> str:
+    def content(self, path: str) -> str:
         """Return the key of an input that no job makes: of its content."""
-        return self.contents.digest(Path(str(file)))
+        if path not in self.read:
+            self.read[path] = self.keys.contents.digest(Path(path))
+        return self.read[path]
 
     def accepted_key(self, job: Job) -> Key:
         """Return the key of a job by the code of its results, where these differ from the plan in their code only."""
@@ -166,16 +177,26 @@ class Reruns:
             reasons |= {self.compared[job].difference(made.key) if made else NO_KEY} - {""}
         return reasons
 
+    def former_key(self, job: Job) -> Key | None:
+        """Return the key by which data were made that are made again, whatever they are now."""
+        if job.rule.name not in DATA:
+            return None
+        known = (self.keys.made.get(output) for output in self.outputs(job))
+        return next((made.key for made in known if made), None)
+
     def begin(self, job: Job) -> None:
         """Forget the keys of what a job makes anew, so that a run that is broken off leaves none of before to it."""
         self.keys.forget(self.outputs(job))
 
     def note(self, job: Job) -> None:
-        """Note the key of a job that has ended well."""
+        """Note the key of a job that has ended well; data that are now known otherwise change the keys of the plan."""
         if outputs := self.outputs(job):
             key = self.key_of(job)
+            before = self.keys.known_by(key)
             self.keys.add(key, outputs)
             self.codes.note(key.code)
+            if self.keys.known_by(key) != before:
+                self.planned, self.compared, self.probe_keys = {}, {}, {}
 
     def find_elsewhere(self, jobs: Iterable[Job], *, is_dry: bool) -> None:
         """Link results that were made under another name to where the plan wants them; a dry run only notes them."""
@@ -203,8 +224,7 @@ class Reruns:
         """Keep what is known of predictions that are made anew for more probes; predict takes them from there."""
         (output,) = self.outputs(job)
         path, made, planned = Path(self.results) / output, self.keys.of(output), self.key_of(job)
-        for former in (path.with_name(KNOWN), path.with_name(KNOWN_ROWS)):
-            former.unlink(missing_ok=True)  # of a run that was broken off, for what was planned then
+        self.drop_known(job)  # of a run that was broken off, for what was planned then
         if not (made and path.exists() and planned.without_probes == made.key.without_probes):
             return
         probes = [names for names, key in self.named_probes(job) if key in made.key.probes]
@@ -213,11 +233,16 @@ class Reruns:
             link_or_copy(str(path), str(kept))
             path.with_name(KNOWN).write_text(json.dumps({"predictions": str(kept), "probes": probes}))
 
+    def drop_known(self, job: Job) -> None:
+        """Delete what was kept of predictions."""
+        for output in self.outputs(job) if job.rule.name == BY_PROBE else []:
+            for name in (KNOWN, KNOWN_ROWS):
+                (Path(self.results) / output).with_name(name).unlink(missing_ok=True)
+
     def named_probes(self, job: Job) -> list[tuple[list[Any], str]]:
         """Return the probes of a prediction by the names that they have in its table, with their keys."""
-        reads = [str(file) for name, file in named(job) if name == READ_BY_PROBES]
-        makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
-        read = {file: self.planned[makers[file]].digest if file in makers else self.content(file) for file in reads}
+        inputs = self.inputs_of(job, self.planned)
+        read = {path: key for path, (name, key) in inputs.items() if name == READ_BY_PROBES}
         return [
             ([probe.get(name, "test") for name in PROBE_NAMES], self.probe_key(probe, read, str(job.wildcards.seed)))
             for probe in json.loads(job.params[PROBES])

@@ -4,31 +4,34 @@ The key of a job is a digest of what its outputs depend on: its rule, its settin
 inputs. The key of a file that no job makes is a digest of its content. So a key reaches down to the weights, the
 tokenizer and the rows, and it is the same in every folder, on every machine and after any copy.
 
+Data that cost little to make count by their content: where they are made again, by other code or from other inputs, and
+come out as before, they keep the key that their content had at first, and nothing that reads them runs again.
+
 `keys.jsonl` in the study's folder has one line for every job that ended well: its key and the parts of it, and its
-outputs with their sizes. A line "begun" names outputs that a job began to make again. The last line about an output
-counts. Paths are relative to the study's folder, so that the folder can be moved. `contents.jsonl` next to it remembers
-digests of files that no job makes, with their size, time and inode, so that an unchanged file is not read again.
+outputs with their sizes, digests of content, times and inodes. A line "begun" names outputs that a job began to make
+again. The last line about an output counts. Paths are relative to the study's folder, so that the folder can be moved.
 """
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from stat import S_ISDIR
-from typing import Any
+from typing import Any, NamedTuple
+
+from ripeness.workflow.appended_lines import append, read_lines
+from ripeness.workflow.contents import WHOLE_BYTES, Contents, Look, digest_of, look, result_digest
 
 KEYS = "keys.jsonl"
-CONTENTS = "contents.jsonl"
 PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all its jobs
-BLOCK_BYTES = 2**20
-MOST_BLOCKS = 256  # that are read of one file
-KEY_LETTERS = 20
 NO_KEY = "no key"  # of a result of which nothing is known
 WEIGHTS = "model"  # the folder of a tuned model
+# Rules whose results cost little and are known by their content; each has one output.
+DATA = {
+    "make_dataset", "fetch_dataset", "prepare_items", "render_examples", "fetch_text", "split_text", "fetch_passages",
+    "build_corpus",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,33 +65,23 @@ class Key:
         return ", ".join(parts + (["probe"] if set(self.probes) - set(made.probes) else []))
 
 
-@dataclass(frozen=True)
-class Made:
-    """What is known of an output: the key of the job that made it, and its size in bytes.
+class Made(NamedTuple):
+    """What is known of an output: the key of the job that made it, and its size, content, times and inodes then.
 
     No size was noted of what was deleted at once, or that of a folder from which weights are deleted once measured.
     """
 
     key: Key
     size: int | None
+    content: str | None = None
+    stamp: str = ""
 
 
-def digest_of(value: Any) -> str:
-    """Digest of a value that JSON can say: 20 hex digits, the same for the same value."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:KEY_LETTERS]
+class Product(NamedTuple):
+    """What is known of data that were made under a key: their content, and the key that what reads them knows."""
 
-
-def size_of(path: str) -> int | None:
-    """Size in bytes of a file, or of all files in a folder; None for what is not there."""
-    try:
-        status = os.stat(path)
-        if not S_ISDIR(status.st_mode):
-            return status.st_size
-        with os.scandir(path) as entries:
-            return sum(size_of(entry.path) or 0 for entry in entries)
-    except OSError:
-        return None
+    content: str | None
+    digest: str
 
 
 class Keys:
@@ -96,10 +89,11 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         """Read the keys in a study's folder."""
-        self.folder = folder
-        self.path = folder / KEYS
-        self.place = f"{folder}/"
+        self.folder, self.path, self.place = folder, folder / KEYS, f"{folder}/"
+        self.contents = Contents(folder)
         self.made: dict[str, Made] = {}
+        self.products: dict[str, Product] = {}  # by the digest of the key
+        self.first: dict[tuple[str, str], str] = {}  # by rule and content
         self.by_key: dict[tuple[Key, str], list[str]] | None = None
         for line in read_lines(self.path):
             if "begun" in line:
@@ -107,14 +101,48 @@ class Keys:
                     self.made.pop(output, None)
                 continue
             key = Key(line["rule"], line["settings"], line["code"], line["inputs"], tuple(line["probes"]))
-            self.made |= {output: Made(key, size) for output, size in line["outputs"].items()}
+            seen = line.get("seen", {})  # not in notes of before contents were noted
+            for output, size in line["outputs"].items():
+                self.made[output] = Made(key, size, *seen.get(output, ()))
+                if key.rule in DATA:
+                    self.learn(key, self.made[output].content, line.get("counts_as", key.digest))
+
+    def learn(self, key: Key, content: str | None, digest: str) -> None:
+        """Take in that data of this content were made under a key, and that what reads them knows them by `digest`."""
+        self.products[key.digest] = Product(content, digest)
+        if content:
+            self.first.setdefault((key.rule, content), digest)
+
+    def known_by(self, key: Key) -> str:
+        """Return the digest by which what reads a result knows it: of its key, or of data that had its content first.
+
+        What data come out as is known once they have been made under this key.
+        """
+        return self.products[key.digest].digest if key.digest in self.products else key.digest
+
+    def counts_as(self, key: Key, content: str | None) -> str:
+        """Return the digest by which data are to be known that have just been made with a content."""
+        known = self.products.get(key.digest)
+        if known and (known.content is None or known.content == content):
+            return known.digest
+        if content and (key.rule, content) in self.first:
+            return self.first[key.rule, content]
+        return digest_of([key.digest, content]) if known else key.digest
 
     def of(self, output: str) -> Made | None:
-        """Say what is known of an output that is there now; None where its size is no longer the one that was noted."""
+        """Say what is known of an output that is there now; None where it is no longer what was made.
+
+        It is read where its size is that of then, and its time or inode is not.
+        """
         made = self.made.get(output)
         if made is None or made.size is None:
             return made
-        return made if made.size == size_of(self.place + output) else None
+        seen = look(self.place + output)
+        if seen is None or seen.size != made.size:
+            return None
+        if made.content is None or seen.stamp == made.stamp:
+            return made
+        return made if self.contents.of_result(output, seen) == made.content else None
 
     def elsewhere(self, key: Key, output: str) -> str | None:
         """Find another output with the name and the key of `output`, which has been made in another folder."""
@@ -128,9 +156,9 @@ class Keys:
                 return other
         return None
 
-    def noted_size(self, output: str) -> int | None:
-        """Return the size by which a change is noticed; None for weights, which are deleted once measured."""
-        return None if Path(output).name == WEIGHTS else size_of(self.place + output)
+    def noted_look(self, output: str) -> Look | None:
+        """Return what a change is noticed by; None for weights, which are deleted once measured."""
+        return None if Path(output).name == WEIGHTS else look(self.place + output)
 
     def follow(self, place: Path, into: Path) -> None:
         """Note that an output, or all outputs in a folder, have been moved to the folder `into`."""
@@ -138,64 +166,37 @@ class Keys:
             if Path(output) == place or place in Path(output).parents:
                 self.add(made.key, [str(into / output)])
 
+    def note_contents(self, outputs: Iterable[str]) -> None:
+        """Note the contents of data that are to be made again, where none were noted when they were made."""
+        for output in outputs:
+            if (made := self.of(output)) and made.content is None:
+                self.add(made.key, [output])
+
     def forget(self, outputs: Iterable[str]) -> None:
         """Note that outputs are being made anew: until they are, nothing is known of them."""
         if known := [output for output in outputs if self.made.pop(output, None)]:
             append(self.path, {"begun": known})
 
-    def add(self, key: Key, outputs: Iterable[str], *, accepted: str | None = None) -> None:
-        """Note the key of outputs that have just been made, or that were accepted as they are.
+    def add(self, key: Key, outputs: Iterable[str], *, accepted: str = "", counts_as: str = "") -> None:
+        """Note the key of outputs that have just been made, or that were taken as they are.
 
-        `accepted` is the code that made them, or NO_KEY where nothing is known of it.
+        `accepted` is the code that made them, or NO_KEY where nothing is known of it. `counts_as` is what data were
+        known by in the plan that took them.
         """
-        sizes = {output: self.noted_size(output) for output in outputs}
-        self.made |= {output: Made(key, size) for output, size in sizes.items()}
-        append(self.path, asdict(key) | {"outputs": sizes} | ({"accepted": accepted} if accepted else {}))
-
-
-class Contents:
-    """Digests of files that no job makes."""
-
-    def __init__(self, folder: Path) -> None:
-        """Read the digests that are remembered in a study's folder."""
-        self.path = folder / CONTENTS
-        self.known = {line["path"]: (line["stamp"], line["digest"]) for line in read_lines(self.path)}
-
-    def digest(self, path: Path) -> str:
-        """Digest of the content of a file, or of all files in a folder with their names; links are followed."""
-        if path.is_dir():
-            inner = sorted(Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
-            return digest_of([[str(one.relative_to(path)), self.digest(one)] for one in inner])
-        try:
-            status = path.stat()
-        except OSError:
-            return "missing"
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        name = str(path.absolute())
-        if name in self.known and self.known[name][0] == stamp:
-            return self.known[name][1]
-        digest = content_digest(path, status.st_size)
-        self.known[name] = (stamp, digest)
-        append(self.path, {"path": name, "stamp": stamp, "digest": digest})
-        return digest
-
-
-def content_digest(path: Path, size: int) -> str:
-    """Digest of a file's content; of a large file of its size and of blocks spread evenly over it, first and last too.
-
-    Reading all of a series of large models would take longer than planning them. Training changes every weight, so that
-    no two checkpoints agree in all blocks.
-    """
-    n_blocks = -(-size // BLOCK_BYTES)
-    places = list(range(n_blocks))
-    if n_blocks > MOST_BLOCKS:
-        places = sorted({round(n * (n_blocks - 1) / (MOST_BLOCKS - 1)) for n in range(MOST_BLOCKS)})
-    found = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for place in places:
-            file.seek(place * BLOCK_BYTES)
-            found.update(file.read(BLOCK_BYTES))
-    return found.hexdigest()[:KEY_LETTERS]
+        sizes, seen = dict[str, int | None](), dict[str, tuple[str, str]]()
+        for output in outputs:
+            noted = self.noted_look(output)
+            sizes[output] = noted.size if noted else None
+            if noted:
+                seen[output] = (result_digest(self.folder / output), noted.stamp)
+            self.made[output] = Made(key, sizes[output], *seen.get(output, ()))
+        line = asdict(key) | {"outputs": sizes, "seen": seen} | ({"accepted": accepted} if accepted else {})
+        if key.rule in DATA:
+            (output,) = sizes
+            content = seen[output][0] if output in seen and (sizes[output] or 0) <= WHOLE_BYTES else None
+            line["counts_as"] = counts_as or self.counts_as(key, content)
+            self.learn(key, content, line["counts_as"])
+        append(self.path, line)
 
 
 def accepted_results(folder: Path) -> list[dict[str, Any]]:
@@ -205,42 +206,3 @@ def accepted_results(folder: Path) -> list[dict[str, Any]]:
     )
     names = ("rule", "code_before", "code_since", "jobs")
     return [dict(zip(names, (*key, n), strict=True)) for key, n in sorted(counts.items())]
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file that is appended to; a last line that was cut off counts as not written."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    found = []
-    for line in text.split("\n")[:-1]:
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # what a crash has left; its results have no key and are made again
-        if isinstance(value, dict):
-            found.append(value)
-    return found
-
-
-def append(path: Path, value: dict[str, Any]) -> None:
-    """Append one line to a file, which is made where it is not there; not at all where nothing can be written."""
-    if not path.parent.is_dir():
-        return  # a plan of a study that has not run
-    try:
-        with path.open("ab") as file:
-            if file.tell() and not ends_line(path):
-                file.write(b"\n")
-            file.write(json.dumps(value, sort_keys=True).encode() + b"\n")
-            file.flush()
-    except OSError:
-        if os.access(path.parent, os.W_OK):
-            raise
-
-
-def ends_line(path: Path) -> bool:
-    """Say whether a file that is not empty ends with the end of a line."""
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"

@@ -10,6 +10,8 @@ from ripeness.workflow.forecast import PRETRAINING
 from ripeness.workflow.paces import Paces
 from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, seconds_left
 
+NOT_NEEDED = "not needed, since data came out as before: "  # and numbers of jobs by rule
+
 
 @dataclass
 class Progress:
@@ -64,6 +66,9 @@ class Progress:
         elif not self.done and (match := re.match(r"(\w+) +(\d+)$", line)):  # of the table before the first job
             self.planned[match[1]] = int(match[2])
             self.places[match[1]] = self.costs.planned(match[1], int(match[2]))
+        elif line.startswith(NOT_NEEDED):
+            for rule, n in re.findall(r"(\w+) (\d+)", line.removeprefix(NOT_NEEDED)):
+                self.planned[rule] = self.planned.get(rule, 0) - int(n)
         if match := re.match(r" +log: (.*) \(check log file", line):
             self.logs.append(match[1])
 

@@ -1,11 +1,13 @@
 """Keys of results: what is in them, what is noticed, what a crash may leave."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from ripeness.workflow import result_keys
-from ripeness.workflow.result_keys import Contents, Key, Keys, accepted_results, content_digest
+from ripeness.workflow import appended_lines, contents, result_keys
+from ripeness.workflow.contents import Contents
+from ripeness.workflow.result_keys import Key, Keys, accepted_results
 
 KEY = Key("predict", "settings", "code", "inputs", ("a", "b"))
 
@@ -40,6 +42,97 @@ def test_a_result_serves_every_plan_that_wants_some_of_its_probes():
 def test_an_output_of_another_size_than_was_noted_has_no_key(folder):
     (folder / "cells" / "predictions.parquet").write_text("changed by hand")
     assert Keys(folder).of("cells/predictions.parquet") is None
+
+
+@pytest.mark.parametrize("output", ["cells/predictions.parquet", "cells"])
+def test_an_output_that_was_changed_in_place_to_the_same_size_has_no_key(folder, output):
+    (folder / "cells" / "predictions.parquet").write_text("MADE")
+    assert Keys(folder).of(output) is None
+    (folder / "cells" / "predictions.parquet").write_text("made")
+    assert Keys(folder).of(output).key == KEY
+
+
+def test_an_output_is_read_once_where_its_time_has_changed_and_not_at_all_where_it_has_not(folder, monkeypatch):
+    output = "cells/predictions.parquet"
+    reads = []
+    digest = contents.result_digest
+    monkeypatch.setattr(contents, "result_digest", lambda path: reads.append(path) or digest(path))
+    assert Keys(folder).of(output).key == KEY and not reads
+    (folder / output).touch()
+    assert Keys(folder).of(output).key == KEY and Keys(folder).of(output).key == KEY
+    assert reads == [folder / output]
+
+
+def test_a_note_of_before_contents_were_noted_goes_by_the_size(folder):
+    lines = [json.loads(line) for line in (folder / result_keys.KEYS).read_text().splitlines()]
+    text = "".join(json.dumps({name: value for name, value in line.items() if name != "seen"}) + "\n" for line in lines)
+    (folder / result_keys.KEYS).write_text(text)
+    (folder / "cells" / "predictions.parquet").write_text("MADE")
+    assert Keys(folder).of("cells/predictions.parquet").key == KEY
+    (folder / "cells" / "predictions.parquet").write_text("longer")
+    assert Keys(folder).of("cells/predictions.parquet") is None
+
+
+def items(folder, keys, key, text, place="items"):
+    """Make items of a content by a key, and say what reads them knows them by."""
+    (folder / place).mkdir(exist_ok=True)
+    (folder / place / "train.jsonl").write_text(text)
+    (folder / place / contents.TIME_OF_FOLDER).touch()
+    keys.add(key, [place])
+    assert Keys(folder).known_by(key) == keys.known_by(key)
+    return keys.known_by(key)
+
+
+def of_code(code):
+    return Key("prepare_items", "settings", code, "inputs")
+
+
+def test_data_that_come_out_as_before_are_known_as_before(tmp_path):
+    keys = Keys(tmp_path)
+    assert items(tmp_path, keys, of_code("1"), "rows") == of_code("1").digest
+    assert items(tmp_path, keys, of_code("2"), "rows") == of_code("1").digest
+    assert items(tmp_path, keys, of_code("3"), "other rows") == of_code("3").digest
+    assert items(tmp_path, Keys(tmp_path), of_code("4"), "rows") == of_code("1").digest
+    assert items(tmp_path, Keys(tmp_path), of_code("2"), "rows") == of_code("1").digest
+    assert items(tmp_path, keys, of_code("5"), "rows", place="items of another dataset") == of_code("1").digest
+
+
+def test_data_that_come_out_otherwise_by_the_same_key_are_known_otherwise(tmp_path):
+    keys = Keys(tmp_path)
+    first = items(tmp_path, keys, of_code("1"), "rows")
+    other = items(tmp_path, keys, of_code("1"), "sowr")
+    assert other != first
+    assert items(tmp_path, keys, of_code("1"), "rows") == first
+    assert items(tmp_path, keys, of_code("2"), "sowr") == other
+
+
+def test_what_is_no_data_and_what_is_too_large_to_be_read_wholly_is_known_by_its_key(tmp_path, monkeypatch):
+    keys = Keys(tmp_path)
+    monkeypatch.setattr(result_keys, "WHOLE_BYTES", 3)
+    assert items(tmp_path, keys, of_code("1"), "row") == items(tmp_path, keys, of_code("2"), "row")
+    for code in ("3", "4"):
+        assert items(tmp_path, keys, of_code(code), "rows") == of_code(code).digest
+        training = replace(of_code(code), rule="train_model")
+        assert items(tmp_path, keys, training, "row", place="training.json") == training.digest
+
+
+def test_data_that_were_made_before_contents_were_noted_are_known_by_their_key_and_then_by_their_content(tmp_path):
+    items(tmp_path, Keys(tmp_path), of_code("1"), "rows")
+    line = json.loads((tmp_path / result_keys.KEYS).read_text())
+    for name in ("seen", "counts_as"):
+        del line[name]
+    (tmp_path / result_keys.KEYS).write_text(json.dumps(line) + "\n")
+    keys = Keys(tmp_path)
+    assert keys.known_by(of_code("1")) == of_code("1").digest
+    keys.note_contents(["items", "not there"])
+    assert items(tmp_path, keys, of_code("2"), "rows") == of_code("1").digest
+
+
+def test_data_that_are_taken_as_they_are_are_known_as_the_plan_knew_them(tmp_path):
+    keys = Keys(tmp_path)
+    items(tmp_path, keys, of_code("1"), "rows")
+    keys.add(of_code("2"), ["items"], accepted="1", counts_as="as the plan knew them")
+    assert Keys(tmp_path).known_by(of_code("2")) == keys.known_by(of_code("2")) == "as the plan knew them"
 
 
 def test_the_last_note_counts_and_a_line_that_was_cut_off_counts_as_not_written(folder):
@@ -82,44 +175,9 @@ def test_what_was_accepted_is_counted_by_rule_and_code(folder):
     assert accepted_results(folder) == [{"rule": "predict", "code_before": "code", "code_since": "new", "jobs": 1}]
 
 
-def test_content_is_read_once_while_size_time_and_inode_stay(tmp_path, monkeypatch):
-    path = tmp_path / "rows.jsonl"
-    path.write_text("rows")
-    digest = Contents(tmp_path).digest(path)
-    with monkeypatch.context() as patch:
-        patch.setattr(result_keys, "content_digest", None)
-        assert Contents(tmp_path).digest(path) == digest
-    path.write_text("sowr")
-    assert Contents(tmp_path).digest(path) != digest
-    path.unlink()
-    assert Contents(tmp_path).digest(path) == "missing"
-
-
-def test_the_same_content_has_the_same_digest_in_any_place_and_a_folder_that_of_its_files(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.txt").write_text("same")
-    contents = Contents(tmp_path)
-    assert contents.digest(tmp_path / "one") == contents.digest(tmp_path / "two")
-    (tmp_path / "two" / "a.txt").rename(tmp_path / "two" / "b.txt")
-    assert contents.digest(tmp_path / "one") != contents.digest(tmp_path / "two")
-
-
-@pytest.mark.parametrize("place", [0, 2**20 * 300 - 1])
-def test_of_a_large_file_first_and_last_bytes_are_read_too(tmp_path, place):
-    path, size = tmp_path / "model.safetensors", 2**20 * 300
-    with path.open("wb") as file:
-        file.truncate(size)
-    before = content_digest(path, size)
-    with path.open("r+b") as file:
-        file.seek(place)
-        file.write(b"x")
-    assert content_digest(path, size) != before
-
-
 def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
-    monkeypatch.setattr(result_keys.Path, "open", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
-    monkeypatch.setattr(result_keys.os, "access", lambda *_: False)
+    monkeypatch.setattr(appended_lines.Path, "open", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
+    monkeypatch.setattr(appended_lines.os, "access", lambda *_: False)
     Keys(folder).add(KEY, ["cells/predictions.parquet"])
     monkeypatch.undo()
     assert len((folder / result_keys.KEYS).read_text().splitlines()) == 1
@@ -128,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
 
 def test_what_a_run_that_was_broken_off_began_to_make_has_no_key_of_before(folder):
     Keys(folder).forget(["cells/predictions.parquet", "cells/other.parquet"])
-    (folder / "cells" / "predictions.parquet").write_text("anew")  # of the size that was noted
+    (folder / "cells" / "predictions.parquet").write_text("made")  # as it was
     assert Keys(folder).of("cells/predictions.parquet") is None
     assert Keys(folder).of("cells").key == KEY
     Keys(folder).add(KEY, ["cells/predictions.parquet"])

@@ -7,14 +7,17 @@ whether the parameters have changed is answered by the keys of its outputs.
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
-from ripeness.workflow.rerun_reasons import explain, say_again, take_as_they_are
+from ripeness.workflow.rerun_reasons import explain, may_not_run, say_again, take_as_they_are
 from ripeness.workflow.reruns import BY_PROBE, Reruns, write_plan
-from ripeness.workflow.result_keys import PLAN
+from ripeness.workflow.result_keys import DATA, PLAN
+from ripeness.workflow.snakemake_patches.checks_first import EXPENSIVE
 from ripeness.workflow.snakemake_patches.patch import Patch
+from ripeness.workflow.study_progress import NOT_NEEDED
 
 NO_TOUCH = (
     "note: results are known by their keys and not by their times, and --touch gives them no key\n"
@@ -33,7 +36,8 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
     is_asked = "RIPENESS_EXPLAIN" in os.environ  # by a dry run
     reruns = Reruns(str(logs.parent), accepts=os.environ.get("RIPENESS_ACCEPT", "") if is_asked else "")
     postprocess, update_needrun, missing_output = Job.postprocess, DAG.update_needrun, Job.missing_output
-    register = Job.register
+    register, update_checkpoints = Job.register, DAG.update_checkpoint_dependencies
+    unmade: set[Any] = set()  # data that are to be made, while what reads them is there
 
     async def no_time(job: Job) -> None:
         return None
@@ -62,25 +66,35 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         accepted = list(take_as_they_are(reruns, jobs)) if reruns.accepts else []
         await update_needrun(dag, create_inventory)
         planned = [job for job in dag.needrun_jobs() if job.output]
-        explain(reruns, planned, accepted)
-        say_again(reruns, planned)
+        doubtful = may_not_run(reruns, planned)
+        explain(reruns, planned, doubtful, accepted)
+        say_again(reruns, planned, doubtful)
         if path := os.environ.get("RIPENESS_PLAN"):
             write_plan(Path(path), reruns, jobs)
         if workflow.touch:
             print(NO_TOUCH, file=sys.stderr)
         if is_dry:
             return
-        for job in planned:
-            if job.rule.name == BY_PROBE:
-                reruns.keep_known(job)
+        unmade.update(data_to_make(reruns, planned))
+        keep_known(reruns, planned)
         if set(dag.workflow.dag_settings.targets or ()) <= {"all"}:
             write_plan(logs.parent / PLAN, reruns, jobs)
+
+    async def update_once_made(dag: DAG, jobs: Any = None) -> bool:
+        updated = await update_checkpoints(dag, jobs)
+        if unmade and jobs is not None and not workflow.touch:
+            unmade.difference_update(jobs)
+            if not unmade:
+                await decide_anew(dag, reruns)
+                return True
+        return bool(updated)
 
     def params_changed(persistence: Any, job: Job, file: Any = None) -> ParamsChange:
         reasons = reruns.change(job)
         return ParamsChange(only_old=reasons, files=set(map(str, job.output))) if reasons else NO_PARAMS_CHANGE
 
     DAG.update_needrun, Job.missing_output = update, missing
+    DAG.update_checkpoint_dependencies = update_once_made
     Job.output_mintime = property(no_time)
     Job.register, Job.postprocess = begin, postprocess_and_note
     PersistenceBase.has_metadata = lambda persistence, job: True
@@ -90,18 +104,60 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         setattr(PersistenceBase, other, lambda persistence, job, file=None: ())
 
 
+def data_to_make(reruns: Reruns, planned: list[Any]) -> list[Any]:
+    """Return the jobs that make data, where there are results of which these data may decide whether they stand."""
+    if not any(made.key.rule in EXPENSIVE for made in reruns.keys.made.values()):
+        return []
+    data = [job for job in planned if job.rule.name in DATA]
+    reruns.keys.note_contents(output for job in data for output in reruns.there(job))
+    return data
+
+
+async def decide_anew(dag: Any, reruns: Reruns) -> None:
+    """Decide which jobs are to run, once all data are made: those that came out as before are no reason any more.
+
+    This is what Snakemake does after a checkpoint. No expensive job has begun (see `checks_first`).
+    """
+    before = set(dag.needrun_jobs())
+    for job in before:
+        if not dag.is_running(job):
+            dag.reason(job).clear()
+    idle = [job for job in dag.jobs if not (dag.finished(job) or dag.is_running(job))]
+    reruns.find_elsewhere(idle, is_dry=False)
+    await dag.postprocess_after_update()
+    not_needed = [job for job in before if job.output and not dag.needrun(job)]
+    for job in not_needed:
+        reruns.drop_known(job)
+    keep_known(reruns, dag.needrun_jobs())
+    if counts := Counter(job.rule.name for job in not_needed):
+        print(NOT_NEEDED + ", ".join(f"{rule} {n}" for rule, n in counts.most_common()), file=sys.stderr)
+
+
+def keep_known(reruns: Reruns, planned: Iterable[Any]) -> None:
+    """Keep what is known of predictions that are made anew."""
+    for job in planned:
+        if job.rule.name == BY_PROBE:
+            reruns.keep_known(job)
+
+
 PATCH = Patch(
     id="rerun_by_keys",
-    changes="DAG.update_needrun; Job.register, postprocess, missing_output, output_mintime; PersistenceBase",
+    changes="DAG.update_needrun and update_checkpoint_dependencies; five methods of Job; PersistenceBase",
     reason="metadata and times of files say nothing of results that were moved, copied or replaced in place",
     without="Snakemake's metadata and times of files decide what runs again, and results get no key",
     relies_on=(
+        "snakemake.dag:DAG.finish",
+        "snakemake.dag:DAG.is_running",
         "snakemake.dag:DAG.needrun_jobs",
+        "snakemake.dag:DAG.postprocess",
+        "snakemake.dag:DAG.postprocess_after_update",
+        "snakemake.dag:DAG.update_checkpoint_dependencies",
         "snakemake.dag:DAG.update_needrun",
         "snakemake.jobs:Job.missing_output",
         "snakemake.jobs:Job.output_mintime",
         "snakemake.jobs:Job.postprocess",
         "snakemake.jobs:Job.register",
+        "snakemake.jobs:Reason.clear",
         "snakemake.persistence:PersistenceBase.code_changed",
         "snakemake.persistence:PersistenceBase.has_metadata",
         "snakemake.persistence:PersistenceBase.has_outdated_metadata",
