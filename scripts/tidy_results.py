@@ -14,10 +14,9 @@ from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.contents import CONTENTS
 from ripeness.workflow.given_config import LAST
-from ripeness.workflow.result_keys import KEYS, PLAN, Keys
+from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
-REMOVED = "removed"
 OWN = {KEYS, CONTENTS, PLAN, LAST, FILE, LOOKS}  # of the study's folder itself
 
 

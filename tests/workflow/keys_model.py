@@ -61,6 +61,9 @@ class Model:
         self.checkpoints: dict[str, str] = {}
         self.trained: dict[tuple, tuple] = {}
         self.predicted: dict[tuple, tuple[tuple, Probes]] = {}
+        # what was in a place that another result was linked to
+        self.trained_aside: list[tuple] = []
+        self.predicted_aside: list[tuple[tuple, Probes]] = []
         self.datasets: dict[str, int] = {}  # by which code their items were drawn, which draws the same
         self.code = self.data_code = 0
 
@@ -84,9 +87,14 @@ class Model:
         return set(config["datasets"]) | listed
 
     def holds(self, place: tuple, source: tuple, probes: Probes) -> tuple[tuple, Probes] | None:
-        """Predictions that serve a cell: its own, or where it has none those of another place."""
-        others = [self.predicted[place]] if place in self.predicted else self.predicted.values()
+        """Predictions that serve a cell: its own, or those of another place or that were moved aside."""
+        own = [self.predicted[place]] if place in self.predicted else []
+        others = [*own, *self.predicted.values(), *self.predicted_aside]
         return next((one for one in others if one[0] == source and one[1] >= probes), None)
+
+    def is_trained(self, source: tuple) -> bool:
+        """Whether there is the record of a training, in whatever place."""
+        return source in [*self.trained.values(), *self.trained_aside]
 
     def planned(self, config: Config, *, once_made: bool = False) -> dict[str, int]:
         """Jobs that are planned, by rule; with `once_made` those that run, when items have come out as before."""
@@ -98,9 +106,7 @@ class Model:
         for place, source, probes in self.cells(config):
             predicts = self.holds(place, source, probes) is None or bool(doubtful & {probe[1] for probe in probes})
             predicted += predicts
-            known = self.trained.get(place)
-            others = self.trained.values() if known is None else [known]
-            trains = predicts or source not in others or bool(doubtful & set(source))
+            trains = predicts or not self.is_trained(source) or bool(doubtful & set(source))
             trained += source[0] == "tuned" and trains
         entries = config["series"]["nursery"]["checkpoints"]
         new = [entry for entry in entries if self.checkpoints.get(str(entry)) != self.checkpoint(config, entry)]
@@ -116,12 +122,17 @@ class Model:
     def run(self, config: Config) -> None:
         """Note what is there after a run."""
         found = [
-            (place, source, self.holds(place, source, probes) or (source, probes))
+            (place, source, probes, self.holds(place, source, probes), self.is_trained(source))
             for place, source, probes in self.cells(config)
         ]
-        for place, source, predicted in found:
-            self.predicted[place] = predicted
+        for place, source, probes, predicted, is_trained in found:
+            former, record = self.predicted.get(place), self.trained.get(place)
+            if former and predicted not in (None, former):
+                self.predicted_aside.append(former)
+            self.predicted[place] = predicted or (source, probes)
             if source[0] == "tuned":
+                if record and is_trained and record != source:
+                    self.trained_aside.append(record)
                 self.trained[place] = source
         for entry in config["series"]["nursery"]["checkpoints"]:
             self.checkpoints[str(entry)] = self.checkpoint(config, entry)

@@ -27,8 +27,13 @@ def test_data_made_by_other_code_that_come_out_as_before_rerun_nothing(edited):
     change_code(edited, *DATA_PROGRAMS)
     said = program(edited, "explain_reruns")
     lines = {line.split()[0]: line.split(maxsplit=2)[1:] for line in said.splitlines()[1:]}
-    assert lines["prepare_items"] == ["2", "code (prepare_items.py: main)"], said
-    assert lines["pretrain_checkpoint"][1] == "perhaps: if data that are made again come out otherwise", said
+    assert lines["prepare_items"] == ["2", "code, input (prepare_items.py: main)"], said
+    assert (
+        lines["pretrain_checkpoint"][1]
+        == lines["train_model"][1]
+        == lines["predict"][1]
+        == "perhaps: if data that are made again come out otherwise"
+    ), said
     run = edited.snakemake()
     said = run.stdout + run.stderr
     assert run.returncode == 0, said

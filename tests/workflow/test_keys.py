@@ -8,7 +8,7 @@ import sys
 import polars as pl
 import pytest
 import yaml
-from cut_study import GPU_RULES, TUNED, UNTOUCHED
+from cut_study import GPU_RULES, TUNED, UNTOUCHED, jobs_done
 from project import ENVIRONMENT
 from test_reruns import replace
 from waiting import HANG_SECONDS
@@ -62,6 +62,10 @@ EDITS = {
     ),
     "a list of one learning rate": lambda c: c["methods"]["full"].update(learning_rate=[1.0e-3]),
     "a method renamed": lambda c: c["methods"].update(mine=c["methods"].pop("full")),
+    "a suite split in two": lambda c: c["suites"].update(
+        transfer=c["suites"]["transfer"] | {"datasets": ["nursery-sentiment"]},
+        other=c["suites"]["transfer"] | {"datasets": ["nursery-summary"]},
+    ),
     "shots in another order": lambda c: c["methods"]["base"].update(shots=[4, 0]),
     "a title": lambda c: c.update(title="Another"),
 }
@@ -98,6 +102,42 @@ def test_a_new_probe_is_measured_alone_and_a_renamed_method_is_found(edited, tmp
     tables = {path: digest for path, digest in edited.digests().items() if path not in left}
     assert tables == fresh.digests()
     assert edited.planned(config) == {}
+
+
+def test_a_method_by_the_name_of_a_removed_one_and_names_that_are_swapped_train_nothing(edited):
+    """What stands under the name is moved aside, and found when it is wanted again."""
+    whole = edited.config()
+    del whole["suites"]["transfer"], whole["series"]["nursery"]["checkpoints"][1:]
+    whole["datasets"], whole["formats"] = {"nursery-sentiment": {}}, ["default"]
+    one, other = whole["methods"]["full"], whole["methods"]["full"] | {"learning_rate": 3e-3}
+    record = edited.folder / "results/cut/cells/nursery/step0/nursery-sentiment/default/full/seed1/training.json"
+
+    def run(methods):
+        edited.write(whole | {"methods": {"base": {"shots": [0]}} | methods})
+        planned, done = edited.planned(), edited.snakemake("--until", "predict")
+        assert done.returncode == 0, done.stdout + done.stderr
+        rate = json.loads(record.read_text())["settings"]["learning_rate"]
+        return planned.get("train_model", 0), jobs_done(done.stdout + done.stderr)["train_model"], rate
+
+    assert run({"full": one, "mine": other}) == (1, 1, 1e-3)
+    assert run({"full": other}) == (0, 0, 3e-3)
+    assert run({"full": other, "mine": one}) == (0, 0, 3e-3)
+    assert run({"full": one, "mine": other}) == (0, 0, 1e-3)
+    assert run({"full": other}) == (0, 0, 3e-3)
+    assert run({"full": one}) == (0, 0, 1e-3)
+    assert edited.planned().get("train_model", 0) == 0
+
+
+def test_half_of_a_results_folder_is_used(edited):
+    """What is missing is made; what was made from it stands, as its key says."""
+    results = edited.folder / "results"
+    (results / "half/cells/nursery").mkdir(parents=True)
+    shutil.copytree(results / "cut/cells/nursery/step0", results / "half/cells/nursery/step0")
+    config = edited.config() | {"study": "half"}
+    assert edited.planned(config)["train_model"] == TUNED
+    shutil.copy(results / "cut/keys.jsonl", results / "half/keys.jsonl")
+    planned = edited.planned(config)
+    assert (planned["train_model"], planned["predict"]) == (TUNED * 2 // 3, (TUNED + UNTOUCHED) * 2 // 3)
 
 
 def test_accepted_code_runs_nothing_and_is_on_record(edited):

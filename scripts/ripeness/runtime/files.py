@@ -91,6 +91,23 @@ def sync_one(path: Path) -> None:
         os.close(descriptor)
 
 
+def link(source: Path, target: Path) -> None:
+    """Give a file, or every file of a folder, a second name; a copy where the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, copy_function=link_or_copy)
+    else:
+        link_or_copy(str(source), str(target))
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name, or copy it."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 def write_json(path: Path, value: Any, *, must_last: bool = True) -> None:
     """Write `value` as indented JSON with sorted keys, whole or not at all."""
     with whole(path, must_last=must_last) as temporary:

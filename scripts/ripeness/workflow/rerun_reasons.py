@@ -104,7 +104,10 @@ def may_not_run(reruns: Reruns, planned: list[Job]) -> set[Job]:
 
 
 def stands(reruns: Reruns, job: Job, key: Key) -> bool:
-    """Say whether what is there of a job has a key, apart from models that were deleted once measured."""
+    """Say whether what is there of a job, or under another name, has a key; models were deleted once measured."""
+    if not reruns.there(job):
+        kept = reruns.kept(job)
+        return bool(kept) and all(reruns.keys.elsewhere(key, output) for output in kept)
     made = [reruns.keys.of(output) for output in reruns.there(job)]
     is_made = bool(made) and (len(made) == len(job.output) or is_gone(reruns, job))
     return is_made and all(one is not None and not key.difference(one.key) for one in made)

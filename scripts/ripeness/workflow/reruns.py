@@ -11,13 +11,12 @@ to that file too; scripts/explain_reruns.py looks at them and notes their keys.
 
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ripeness.runtime.files import write_json
+from ripeness.runtime.files import link, write_json
 from ripeness.workflow.code_parts import Codes
 from ripeness.workflow.contents import digest_of
 from ripeness.workflow.result_keys import DATA, NO_KEY, Key, Keys
@@ -49,7 +48,8 @@ class Reruns:
         self.probe_keys: dict[tuple, tuple[str, ...]] = {}
         self.worth: set[Job] | None = None
         self.taken: set[str] = set()  # outputs that are taken as they are
-        self.found: dict[str, str] = {}  # outputs that are linked from elsewhere in the study's folder
+        self.found: set[str] = set()  # outputs that are linked from elsewhere in the study's folder
+        self.changes: dict[Job, set[str]] = {}  # what differs from the plan
 
     def key_of(self, job: Job) -> Key:
         """Return the key that the outputs of a job have when it has run as planned."""
@@ -151,6 +151,11 @@ class Reruns:
             self.places[job] = [path.removeprefix(above) for path in paths if path.startswith(above)]
         return self.places[job]
 
+    def kept(self, job: Job) -> list[str]:
+        """Return the outputs of a job that are not deleted once they were used, relative to the study's folder."""
+        temporary = {str(file) for file in job.temp_output}
+        return [output for output in self.outputs(job) if f"{self.results}/{output}" not in temporary]
+
     def costly(self, dag: Any) -> set[Job]:
         """Return the jobs that need a GPU, and all whose results these are made from."""
         if self.worth is None:
@@ -168,14 +173,15 @@ class Reruns:
 
     def change(self, job: Job) -> set[str]:
         """Say what differs between the plan's key of a job and those of its outputs; empty for nothing."""
-        reasons: set[str] = set()
-        self.key_of(job)
-        for output in self.there(job):  # Snakemake knows whether others are needed
-            if output in self.taken:
-                continue
-            made = self.keys.of(output)
-            reasons |= {self.compared[job].difference(made.key) if made else NO_KEY} - {""}
-        return reasons
+        if job not in self.changes:
+            reasons: set[str] = set()
+            self.key_of(job)
+            for output in self.there(job):  # Snakemake knows whether others are needed
+                made = self.keys.of(output)
+                reasons |= {self.compared[job].difference(made.key) if made else NO_KEY} - {""}
+            self.changes[job] = reasons
+        is_taken = any(output in self.taken or output in self.found for output in self.outputs(job))
+        return set() if is_taken else self.changes[job]
 
     def former_key(self, job: Job) -> Key | None:
         """Return the key by which data were made that are made again, whatever they are now."""
@@ -196,29 +202,7 @@ class Reruns:
             self.keys.add(key, outputs)
             self.codes.note(key.code)
             if self.keys.known_by(key) != before:
-                self.planned, self.compared, self.probe_keys = {}, {}, {}
-
-    def find_elsewhere(self, jobs: Iterable[Job], *, is_dry: bool) -> None:
-        """Link results that were made under another name to where the plan wants them; a dry run only notes them."""
-        for job in jobs:
-            wanted = [output for output in self.outputs(job) if not os.path.exists(f"{self.results}/{output}")]
-            if not wanted:
-                continue
-            temporary = {str(file) for file in job.temp_output}
-            kept = [output for output in self.outputs(job) if f"{self.results}/{output}" not in temporary]
-            if not kept or any(output not in wanted for output in kept):
-                continue
-            places = {output: self.keys.elsewhere(self.key_of(job), output) for output in wanted}
-            if any(places[output] is None for output in kept):
-                continue
-            for output, place in places.items():
-                if place is not None:
-                    self.found[f"{self.results}/{output}"] = place
-                    if not is_dry:
-                        link(Path(self.results) / place, Path(self.results) / output)
-            if not is_dry:
-                made = self.keys.made[str(places[kept[0]])]
-                self.keys.add(made.key, [output for output, place in places.items() if place is not None])
+                self.planned, self.compared, self.probe_keys, self.changes = {}, {}, {}, {}
 
     def keep_known(self, job: Job) -> None:
         """Keep what is known of predictions that are made anew for more probes; predict takes them from there."""
@@ -230,7 +214,7 @@ class Reruns:
         probes = [names for names, key in self.named_probes(job) if key in made.key.probes]
         if probes:
             kept = path.with_name(KNOWN_ROWS)
-            link_or_copy(str(path), str(kept))
+            link(path, kept)
             path.with_name(KNOWN).write_text(json.dumps({"predictions": str(kept), "probes": probes}))
 
     def drop_known(self, job: Job) -> None:
@@ -260,23 +244,6 @@ def named(job: Job) -> list[tuple[str, Any]]:
 def is_in(path: str, folder: str) -> bool:
     """Say whether a path is that of a file, or within that of a folder."""
     return path == folder or path.startswith(f"{folder}/")
-
-
-def link(source: Path, target: Path) -> None:
-    """Give a file, or every file of a folder, a second name; a copy where the file system has no links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, copy_function=link_or_copy)
-    else:
-        link_or_copy(str(source), str(target))
-
-
-def link_or_copy(source: str, target: str) -> None:
-    """Give a file a second name, or copy it."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except OSError:
-        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def write_plan(path: Path, reruns: Reruns, jobs: list[Job]) -> None:

@@ -25,6 +25,7 @@ from ripeness.workflow.contents import WHOLE_BYTES, Contents, Look, digest_of, l
 
 KEYS = "keys.jsonl"
 PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all its jobs
+REMOVED = "removed"  # the folder of what was moved aside
 NO_KEY = "no key"  # of a result of which nothing is known
 WEIGHTS = "model"  # the folder of a tuned model
 # Rules whose results cost little and are known by their content; each has one output.
@@ -144,17 +145,19 @@ class Keys:
             return made
         return made if self.contents.of_result(output, seen) == made.content else None
 
+    def is_by(self, key: Key, output: str) -> bool:
+        """Say whether an output is there and serves a plan that wants it by a key."""
+        made = self.of(output)
+        return made is not None and not key.difference(made.key) and os.path.exists(self.place + output)
+
     def elsewhere(self, key: Key, output: str) -> str | None:
         """Find another output with the name and the key of `output`, which has been made in another folder."""
         if self.by_key is None:
             self.by_key = {}
             for other, made in self.made.items():
                 self.by_key.setdefault((made.key.without_probes, Path(other).name), []).append(other)
-        for other in self.by_key.get((key.without_probes, Path(output).name), []):
-            there = self.of(other)
-            if there and not key.difference(there.key) and os.path.exists(self.place + other):
-                return other
-        return None
+        others = self.by_key.get((key.without_probes, Path(output).name), [])
+        return next((other for other in others if other != output and self.is_by(key, other)), None)
 
     def noted_look(self, output: str) -> Look | None:
         """Return what a change is noticed by; None for weights, which are deleted once measured."""

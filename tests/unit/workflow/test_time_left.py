@@ -17,7 +17,7 @@ from ripeness.runtime.files import write_json
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.workflow.paces import Paces
-from ripeness.workflow.study_progress import Progress
+from ripeness.workflow.study_progress import NOT_NEEDED, Progress
 from ripeness.workflow.time_left import Costs, Job, costs_of, in_turn, seconds_left
 
 TESTS = Path(__file__).parents[2]
@@ -213,6 +213,15 @@ def test_nothing_is_said_before_a_job_has_ended_and_a_failed_one_says_nothing():
     ):
         progress.read(line)
     assert progress.seconds_left() is None and not progress.running and progress.logs == ["x.log"]
+
+
+def test_jobs_that_are_not_needed_after_all_are_not_waited_for():
+    progress = Progress(Costs({}, {}, {}, {}), 2)
+    for line in ("prepare_items   2", "train_model   12", "predict   24", "total   38", "rule prepare_items:"):
+        progress.read(line)
+    progress.read(f"{NOT_NEEDED}predict 24, train_model 11")
+    assert [job.rule for job in progress.waiting()] == ["prepare_items", "train_model"]
+    assert progress.planned == {"prepare_items": 2, "train_model": 1, "predict": 0}
 
 
 def test_a_pretraining_goes_step_after_step_however_many_cores_there_are():

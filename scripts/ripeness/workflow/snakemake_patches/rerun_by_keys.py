@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
+from ripeness.workflow.found_elsewhere import find_elsewhere
 from ripeness.workflow.rerun_reasons import explain, may_not_run, say_again, take_as_they_are
 from ripeness.workflow.reruns import BY_PROBE, Reruns, write_plan
 from ripeness.workflow.result_keys import DATA, PLAN
@@ -54,17 +55,26 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
 
     async def missing(job: Job, requested: Any) -> AsyncIterator[Any]:
         async for file in missing_output(job, requested):
-            if str(file) not in reruns.found:
+            if str(file).removeprefix(f"{reruns.results}/") not in reruns.found:
                 yield file
+
+    async def update_by_keys(dag: DAG, create_inventory: bool) -> None:
+        depending = dag.depending
+        if not (dag.forcerules or dag.forcefiles):  # of these Snakemake runs all that follows
+            dag.depending = Cheap(depending)
+        try:
+            await update_needrun(dag, create_inventory)
+        finally:
+            dag.depending = depending
 
     async def update(dag: DAG, create_inventory: bool = False) -> None:
         if not create_inventory:
-            await update_needrun(dag, create_inventory)
+            await update_by_keys(dag, create_inventory)
             return
         jobs, is_dry = [job for level in dag.toposorted() for job in level], workflow.dryrun or workflow.touch
-        reruns.find_elsewhere(jobs, is_dry=is_dry)
+        find_elsewhere(reruns, jobs, is_dry=is_dry)
         accepted = list(take_as_they_are(reruns, jobs)) if reruns.accepts else []
-        await update_needrun(dag, create_inventory)
+        await update_by_keys(dag, create_inventory)
         planned = [job for job in dag.needrun_jobs() if job.output]
         doubtful = may_not_run(reruns, planned)
         explain(reruns, planned, doubtful, accepted)
@@ -104,6 +114,22 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         setattr(PersistenceBase, other, lambda persistence, job, file=None: ())
 
 
+class Cheap(dict[Any, Any]):
+    """What Snakemake runs because something before it runs, by job: nothing expensive, where the keys alone decide.
+
+    A checkpoint that is missing and made again is the one that it was by its key; so what was tuned from it stands.
+    """
+
+    def __init__(self, depending: Any) -> None:
+        """Take the jobs that read what a job makes."""
+        self.depending = depending
+
+    def __missing__(self, job: Any) -> dict[Any, Any]:
+        """Leave out those that are expensive."""
+        cheap = {one: files for one, files in self.depending[job].items() if one.rule.name not in EXPENSIVE}
+        return self.setdefault(job, cheap)
+
+
 def data_to_make(reruns: Reruns, planned: list[Any]) -> list[Any]:
     """Return the jobs that make data, where there are results of which these data may decide whether they stand."""
     if not any(made.key.rule in EXPENSIVE for made in reruns.keys.made.values()):
@@ -123,7 +149,7 @@ async def decide_anew(dag: Any, reruns: Reruns) -> None:
         if not dag.is_running(job):
             dag.reason(job).clear()
     idle = [job for job in dag.jobs if not (dag.finished(job) or dag.is_running(job))]
-    reruns.find_elsewhere(idle, is_dry=False)
+    find_elsewhere(reruns, idle, is_dry=False)
     await dag.postprocess_after_update()
     not_needed = [job for job in before if job.output and not dag.needrun(job)]
     for job in not_needed:
