@@ -104,6 +104,7 @@ def test_a_new_probe_is_measured_alone_and_a_renamed_method_is_found(edited, tmp
     assert edited.planned(config) == {}
 
 
+@pytest.mark.release
 def test_a_method_by_the_name_of_a_removed_one_and_names_that_are_swapped_train_nothing(edited):
     """What stands under the name is moved aside, and found when it is wanted again."""
     whole = edited.config()
@@ -126,6 +127,20 @@ def test_a_method_by_the_name_of_a_removed_one_and_names_that_are_swapped_train_
     assert run({"full": other}) == (0, 0, 3e-3)
     assert run({"full": one}) == (0, 0, 1e-3)
     assert edited.planned().get("train_model", 0) == 0
+
+
+def test_a_run_beside_another_one_links_nothing_before_it_is_refused(edited):
+    (edited.folder / ".snakemake/locks").mkdir(exist_ok=True)
+    (edited.folder / ".snakemake/locks/0.output.lock").write_text("results/cut/report.html\n")
+    config = edited.config()
+    config["methods"]["mine"] = config["methods"].pop("full")
+    edited.write(config)
+    files = sorted((edited.folder / "results").rglob("*"))
+    keys = (edited.folder / "results/cut/keys.jsonl").read_text()
+    run = edited.snakemake()
+    assert run.returncode == 1 and "Directory cannot be locked" in run.stdout + run.stderr
+    assert sorted((edited.folder / "results").rglob("*")) == files
+    assert (edited.folder / "results/cut/keys.jsonl").read_text() == keys
 
 
 def test_half_of_a_results_folder_is_used(edited):

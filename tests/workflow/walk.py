@@ -207,7 +207,7 @@ class Walk:
     def compare(self) -> None:
         planned = self.study.planned(self.now)
         wanted = self.model.planned(self.now)
-        assert {rule: planned.get(rule, 0) for rule in wanted} == wanted, "\n".join(self.said)
+        assert {rule: planned.get(rule, 0) for rule in wanted} == wanted, "\n".join([*self.said, str(planned)])
         if not wanted["pretrain_checkpoint"]:
             assert not planned.get("pretrain_state"), "\n".join(self.said)
 

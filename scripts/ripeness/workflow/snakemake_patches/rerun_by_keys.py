@@ -71,7 +71,8 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         if not create_inventory:
             await update_by_keys(dag, create_inventory)
             return
-        jobs, is_dry = [job for level in dag.toposorted() for job in level], workflow.dryrun or workflow.touch
+        jobs = [job for level in dag.toposorted() for job in level]
+        is_dry = workflow.dryrun or workflow.touch or workflow.persistence.locked  # by another run; Snakemake says so
         find_elsewhere(reruns, jobs, is_dry=is_dry)
         accepted = list(take_as_they_are(reruns, jobs)) if reruns.accepts else []
         await update_by_keys(dag, create_inventory)
