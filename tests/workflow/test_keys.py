@@ -169,6 +169,9 @@ def test_accepted_code_runs_nothing_and_is_on_record(edited):
     assert run.returncode == 0, run.stdout + run.stderr
     record = json.loads((edited.folder / "results/cut/provenance.json").read_text())
     assert any(name.startswith("train_model, code ") for name in record["accepted as they are"])
+    replace(edited.folder / "scripts/ripeness/train/loop.py", "betas=(0.9, 0.9990)", "betas=(0.9, 0.99900)")
+    program(edited, "explain_reruns", "--accept", "code")  # again, while the model is gone that was accepted by neither
+    assert not GPU_RULES & set(edited.planned())
     config = edited.config()
     config["methods"]["full"]["learning_rate"] = 3e-3
     assert edited.planned(config)["train_model"] == TUNED

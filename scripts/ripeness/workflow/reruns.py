@@ -127,7 +127,7 @@ class Reruns:
     def accepted_key(self, job: Job) -> Key:
         """Return the key of a job by the code of its results, where these differ from the plan in their code only."""
         key = self.made_key(job, self.compared)
-        for output in self.outputs(job) if self.accepts == ACCEPT_CODE and job in self.costly(job.dag) else []:
+        for output in self.there(job) if self.accepts == ACCEPT_CODE and job in self.costly(job.dag) else []:
             made = self.keys.of(output)
             if made and not replace(key, code=made.key.code).difference(made.key):
                 return replace(key, code=made.key.code)
