@@ -13,7 +13,7 @@ import polars as pl
 
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, number, on_enough, signed, undecided, with_effect
-from ripeness.findings.needs import has_items, has_three_methods
+from ripeness.findings.needs import has_three_methods
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
 from ripeness.findings.two_estimates import shown
@@ -75,7 +75,7 @@ CLAIM = Claim(
     source="a question of this project: comparisons of ways of tuning use one checkpoint",
     unit="rank correlation (tau) that orders lose between earlier and later checkpoints, beyond noise",
     figure="gain",
-    needs=(has_items, has_three_methods),
+    needs=(has_three_methods,),
     judge=judge,
 )
 
