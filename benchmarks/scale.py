@@ -108,6 +108,7 @@ def scale_row(
 def study_of(n_cells: int) -> dict:
     """The nursery with so many checkpoints that it has about this many cells."""
     config = read_yaml(PROJECT / "config.yaml")
+    config["methods"] = {name: one for name, one in config["methods"].items() if one.get("kind") != "features"}
     n_nursery = len(plan_cells(load_study(config, PROJECT / "tasks")))
     series = config["series"]["nursery"]
     n_checkpoints = max(1, round(n_cells * len(series["checkpoints"]) / n_nursery))

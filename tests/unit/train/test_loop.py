@@ -212,9 +212,9 @@ def test_rows_are_halved_until_they_fit_into_memory(tiny_model, examples, caplog
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(model), "forward", forward_in_memory)
-        losses, status, row_tokens, _ = train(model, examples, SETTINGS, pad=0)
-        assert (status, row_tokens <= most) == ("done", True)
-        assert losses == pytest.approx(expected[0], abs=1e-5)
+        outcome = train(model, examples, SETTINGS, pad=0)
+        assert (outcome.status, outcome.row_tokens <= most) == ("done", True)
+        assert outcome.losses == pytest.approx(expected[0], abs=1e-5)
         assert "out of memory: from now on at most" in caplog.text
         most = 3
         with pytest.raises(UserError, match=r"no memory for one example of \d+ tokens\nhint: "):
