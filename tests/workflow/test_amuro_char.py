@@ -45,7 +45,9 @@ def small(name: str) -> dict:
     return config
 
 
-@pytest.fixture(params=["amuro-char", pytest.param("amuro-char-corrected", marks=pytest.mark.release)])
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.release) for name in ("amuro-char", "amuro-char-corrected")]
+)
 def study(request, tmp_path):
     """Give the folder of a study with its rows, and its config."""
     folder, config = copy_project(tmp_path / "study"), small(request.param)

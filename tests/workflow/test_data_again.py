@@ -20,6 +20,7 @@ def change_code(study, *programs):
         replace(study.folder / f"scripts/{name}.py", READ_ARGUMENTS, f"{READ_ARGUMENTS}    bool(options)\n")
 
 
+@pytest.mark.release
 def test_data_made_by_other_code_that_come_out_as_before_rerun_nothing(edited):
     config = edited.config()
     config["methods"]["mine"] = config["methods"].pop("full")  # which is found by its key, once that is known

@@ -10,7 +10,7 @@ from cut_study import CUT, Study
 
 from ripeness.models.load import load_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 16}
 METHODS = {

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from cut_study import CUT, Study
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 DATASETS = ["nursery-sentiment", "nursery-summary"]
 HOW = {"learning_rate": 1e-2, "epochs": 3, "batch_size": 32}

@@ -60,6 +60,7 @@ def test_a_task_that_nobody_knows_ends_the_run_before_anything_expensive(project
     assert not [name for name in EXPENSIVE if (project / "results/cut" / name).exists()]
 
 
+@pytest.mark.release
 @needs_harness
 def test_every_tuned_number_has_its_untouched_one_and_stands_in_the_report(project):
     config = study(project / "tasks of mine")

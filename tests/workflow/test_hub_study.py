@@ -76,6 +76,7 @@ def hub(tmp_path, tiny_model, tokenizer):
     hub.close()
 
 
+@pytest.mark.release
 def test_what_is_fetched_once_serves_a_study_without_network(tmp_path, hub):
     project = copy_project(tmp_path / "a study")
     (project / "study.yaml").write_text(yaml.safe_dump(STUDY))

@@ -159,6 +159,7 @@ def test_a_changed_training_loop_retrains_every_tuned_cell(edited):
     assert "pretrain_state" not in planned
 
 
+@pytest.mark.release
 def test_the_best_model_by_validation_is_tuned_again_and_kept(edited):
     config = edited.config()
     config["keep_models"] = "best"

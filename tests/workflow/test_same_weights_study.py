@@ -75,6 +75,7 @@ def test_one_file_under_four_labels_ends_the_study_before_anything_is_tuned(proj
     assert (results / "checkpoints/mine/step4096").is_dir() and not (results / "cells").exists()
 
 
+@pytest.mark.release
 def test_with_a_reason_the_study_runs_and_the_remark_stands_in_its_table(project, model):
     study = on_disk(model, model)
     done = run(project, study | MEANT)
@@ -85,6 +86,7 @@ def test_with_a_reason_the_study_runs_and_the_remark_stands_in_its_table(project
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+@pytest.mark.release
 def test_two_branches_of_equal_weights_end_the_study_before_they_are_fetched(project, model, tmp_path):
     hub = Hub()
     files = {path.name: path.read_bytes() for path in model.iterdir()}
