@@ -55,7 +55,7 @@ def run(arguments, monkeypatch, capsys):
         ("prediction", ["lm_eval"], 6),
         ("generation", [], 6),
         ("sensitivity", [], 1),
-        ("training", ["trl"], 30),
+        pytest.param("training", ["trl"], 30, marks=pytest.mark.release),
         ("gpu", ["lm_eval", "trl"], 7),
     ],
 )

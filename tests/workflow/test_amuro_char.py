@@ -45,9 +45,7 @@ def small(name: str) -> dict:
     return config
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.release) for name in ("amuro-char", "amuro-char-corrected")]
-)
+@pytest.fixture(params=["amuro-char", "amuro-char-corrected"])
 def study(request, tmp_path):
     """Give the folder of a study with its rows, and its config."""
     folder, config = copy_project(tmp_path / "study"), small(request.param)
@@ -61,6 +59,7 @@ def study(request, tmp_path):
     return folder, config
 
 
+@pytest.mark.release
 def test_the_study_runs_to_its_report(study):
     folder, config = study
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml"]
