@@ -14,7 +14,7 @@ from ripeness.findings.indicators import answer as indicators
 from ripeness.findings.indicators.skills import skills_of
 from ripeness.findings.needs import is_without_items
 from ripeness.findings.own_claims import read_own_claims
-from ripeness.findings.register import all_findings, as_rows
+from ripeness.findings.register import all_findings, as_rows, with_plain_way
 from ripeness.findings.ripe import as_entry, ripe_answers
 from ripeness.findings.ripe_without_items import published_answers
 from ripeness.findings.robustness import with_robustness
@@ -26,7 +26,7 @@ from ripeness.runtime.files import write_json
 
 def answers_of(tables: Tables, settings: Settings) -> list[dict[str, object]]:
     """Answer which checkpoint to tune, and what would have told it, where the tables allow it."""
-    entries = []
+    entries, settings = [], with_plain_way(tables, settings)
     is_published = is_without_items(tables)
     answers = published_answers(tables.reported, settings) if is_published else ripe_answers(tables.all_items, settings)
     if answers:

@@ -19,9 +19,9 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
     `low` to `high` is twice the standard error over seeds; null for one seed.
     """
-    if tables.cells["doses_of"].is_null().all():
-        return pl.DataFrame()
     found = dose_scores(tables.reported, tables.cells)
+    if found.is_empty():
+        return pl.DataFrame()
     steps = tables.cells.select("series", "checkpoint").unique().with_columns(step=pl.lit(0))
     found = found.join(steps, on=["series", "checkpoint"])
     by = ["series", *POINT[1:], "dataset", "doses_of", "examples"]

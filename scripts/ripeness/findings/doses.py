@@ -14,8 +14,12 @@ AT_MOST, FOUND, NOT_LEARNED = "at most the smallest dose", "found", "the largest
 
 
 def dose_scores(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Collect a row for each cell of a dose: the score on its own dataset, and the `untouched` one before."""
-    doses = cells.drop_nulls("doses_of").select("method", "doses_of", "examples").unique()
+    """Collect a row for each cell of a dose: the score on its own dataset, and the `untouched` one before.
+
+    A dose that starts from a tuned model is left out: what that model has gained is no gain of the dose.
+    """
+    from_checkpoint = cells.drop_nulls("doses_of").filter(pl.col("start").is_null())
+    doses = from_checkpoint.select("method", "doses_of", "examples").unique()
     own = compared(scores(measurements)).filter(IS_OWN, pl.col("format") == pl.col("probe_format"))
     before = own.filter(method="base").group_by(*PLACE, "probe", "probe_format").agg(untouched=pl.col("value").mean())
     after = own.join(doses, on="method").join(before, on=[*PLACE, "probe", "probe_format"])

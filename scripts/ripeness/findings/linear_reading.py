@@ -16,22 +16,27 @@ from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.study_tables import Tables
 from ripeness.study.own_claims import SCORE
 from ripeness.study.study_config import BASE
+from ripeness.tables.ways_of_tuning import FULL, READING, plain_way, ways_of
 
-KIND = "features"
 UNTOUCHED = {"method": BASE}
 CEILING = "A classifier that is not linear, or reads other states, may find more: what is read off is a lower bound."
 
 
 def reading_method(tables: Tables) -> str | None:
-    """Name the method that reads the states of untouched models; None where none was measured."""
-    names = tables.cells.filter(kind=KIND)["method"].unique().sort()
-    return str(names[0]) if len(names) else None
+    """Name the method that reads the states of untouched models, at its largest dose; None where none was measured."""
+    cells = tables.cells.filter(pl.col("kind") == READING, pl.col("start").is_null())
+    return plain_way(cells, READING)
 
 
 def tuning_method(tables: Tables, settings: Settings) -> str | None:
-    """Name the method of tuning that is compared: that of the settings, else the first other one."""
-    names = tables.cells.filter(pl.col("kind") != KIND)["method"].unique().sort().to_list()
-    return settings.method if settings.method in names else names[0] if names else None
+    """Name the method of tuning that is compared: that of the settings, else one of kind full before all others.
+
+    None where models answer by maps to labels alone, which are readings themselves.
+    """
+    ways = {name: way for name, way in ways_of(tables.cells).items() if not way.has_labels}
+    full = [name for name, way in ways.items() if way.kind == FULL]
+    names = list(ways) if settings.method in ways or not full else full
+    return plain_way(tables.cells.filter(pl.col("method").is_in(names)), settings.method)
 
 
 def contrast(

@@ -7,6 +7,7 @@ import polars as pl
 from ripeness.findings.indicators.of_items import short_methods
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TEXT
+from ripeness.tables.ways_of_tuning import READING, Way, most_comparable, smaller_methods, ways_of
 
 Need = Callable[[Tables], bool]
 
@@ -54,28 +55,36 @@ def has_several_rates(tables: Tables) -> bool:
 
 
 def has_several_methods(tables: Tables) -> bool:
-    """Say whether models were tuned in several ways."""
-    return len(set(tables.cells["method"]) - {"base"}) > 1
+    """Say whether models were tuned to write answers in several ways that compare."""
+    return most_comparable(in_words(tables).values()) > 1
 
 
 def has_linear_reading(tables: Tables) -> bool:
     """Say whether the answers were read off the states of untouched models (a method of kind features)."""
-    return has_cells(tables) and bool((tables.cells["kind"] == "features").any())
+    is_reading = (pl.col("kind") == READING) & pl.col("start").is_null()
+    return has_cells(tables) and not tables.cells.filter(is_reading).is_empty()
+
+
+def in_words(tables: Tables) -> dict[str, Way]:
+    """Return the ways after which a model answers in words, whose loss compares with that of others."""
+    return {name: way for name, way in ways_of(tables.cells).items() if not way.has_labels}
 
 
 def has_smaller_methods(tables: Tables) -> bool:
     """Say whether a way of tuning trains fewer numbers than the largest one."""
-    return tables.cells.drop_nulls("trainable_parameters")["trainable_parameters"].n_unique() > 1
+    cells = tables.cells.filter(pl.col("method").is_in(list(in_words(tables))))
+    return any(smaller_methods(cells, name) for name in in_words(tables))
 
 
 def has_three_methods(tables: Tables) -> bool:
-    """Say whether models of the study were tuned in three ways or more."""
-    return has_cells(tables) and len(set(tables.cells["method"]) - {"base"}) > 2
+    """Say whether models of the study were tuned in three ways or more that compare."""
+    return has_cells(tables) and most_comparable(ways_of(tables.cells).values()) > 2
 
 
 def has_doses(tables: Tables) -> bool:
     """Say whether models were tuned on doses of examples."""
-    return has_cells(tables) and not tables.cells["doses_of"].is_null().all()
+    is_dose = pl.col("doses_of").is_not_null() & pl.col("start").is_null()
+    return has_cells(tables) and not tables.cells.filter(is_dose).is_empty()
 
 
 def has_several_phases(tables: Tables) -> bool:

@@ -10,9 +10,12 @@ import numpy as np
 import polars as pl
 
 from ripeness.runtime.errors import UserError
+from ripeness.storage.parquet import read_table
 from ripeness.study.study_config import BASE
-from ripeness.tables.columns import IS_OWN, REPORTED, by_checkpoint
+from ripeness.tables.columns import CELLS, IS_CHOSEN, IS_OWN, REPORTED, by_checkpoint
+from ripeness.tables.ways_of_tuning import plain_way
 
+PLAIN = "full"
 MODEL = ["series", "checkpoint", "dataset", "format", "method", "seed"]
 
 
@@ -28,7 +31,7 @@ def pilot_deviations(results: Path, method: str | None = None) -> tuple[dict[str
             f"--pilot: {results} has no tuned model with its untouched checkpoint\nhint: name another study"
         )
     methods = gains["method"].unique().sort().to_list()
-    name = method or ("full" if "full" in methods else methods[0])
+    name = method or standing_for(results, methods)
     own = gains.filter(method=name)
     if own.is_empty():
         raise UserError(f"--method: no model of the pilot was tuned by {name!r}\nhint: known are {', '.join(methods)}")
@@ -44,6 +47,14 @@ def pilot_deviations(results: Path, method: str | None = None) -> tuple[dict[str
         found["datasets"] = float(np.sqrt(max(float(np.var(datasets, ddof=1)) - error, 0.0)))
     counts = [counted(means[column].n_unique(), column) for column in ("dataset", "checkpoint")]
     return found, f"gains of {name} in {results} ({', '.join(counts)})"
+
+
+def standing_for(results: Path, methods: Sequence[str]) -> str:
+    """Name the way of tuning that stands for the pilot, among those that were measured."""
+    path = results / "tables" / "cells.parquet"
+    cells = read_table(path, schema=CELLS | IS_CHOSEN) if path.is_file() else pl.DataFrame(schema=CELLS)
+    found = plain_way(cells.filter(pl.col("method").is_in(methods)), PLAIN)
+    return PLAIN if PLAIN in methods else found or methods[0]
 
 
 def counted(n: int, noun: str) -> str:

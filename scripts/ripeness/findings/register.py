@@ -28,7 +28,6 @@ from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.ranking_changes.claim import CLAIM as RANKING_CHANGES
 from ripeness.findings.riper_needs_fewer.claim import CLAIM as RIPER_NEEDS_FEWER
-from ripeness.findings.scores import Scores
 from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
 from ripeness.findings.short_tuning_tells.claim import CLAIM as SHORT_TUNING_TELLS
 from ripeness.findings.smaller_forgets_less.claim import CLAIM as SMALLER_FORGETS_LESS
@@ -42,6 +41,7 @@ from ripeness.findings.tuning_adds.claim import CLAIM as TUNING_ADDS
 from ripeness.findings.turning_point.claim import CLAIM as TURNING_POINT
 from ripeness.tables.published_rows import lacks_of, shots_apart
 from ripeness.tables.published_suspects import one_label
+from ripeness.tables.ways_of_tuning import plain_way
 
 CLAIMS: tuple[Claim, ...] = (
     LEARNED_IN_PRETRAINING,
@@ -96,7 +96,7 @@ def findings_on(tables: Tables, settings: Settings, only: Container[str] | None 
 
 def on_items(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:
     """Test claims on a study's own models: those tuned by the method of the settings, else by another one."""
-    used = with_measured_method(tables.scores, settings)
+    used = with_measured_method(tables, settings)
     found = findings_on(tables, used, only)
     if used.method == settings.method:
         return found
@@ -138,10 +138,19 @@ def with_suspects(
     return replace(finding, caveats=(f"{caveat}, here it is {here.verdict}.", *finding.caveats))
 
 
-def with_measured_method(scores: Scores, settings: Settings) -> Settings:
+def with_measured_method(tables: Tables, settings: Settings) -> Settings:
     """Keep the method of the settings where it was measured, else take the first other that tunes."""
-    methods = sorted({row.method for block in scores.blocks.values() for row in block.rows} - {"base"})
-    return settings if settings.method in methods or not methods else replace(settings, method=methods[0])
+    methods = sorted({row.method for block in tables.scores.blocks.values() for row in block.rows} - {"base"})
+    if settings.method in methods or not methods:
+        return settings
+    used = with_plain_way(tables, settings)
+    return used if used.method in methods else replace(settings, method=methods[0])
+
+
+def with_plain_way(tables: Tables, settings: Settings) -> Settings:
+    """Keep the method of the settings where it has cells, else take the one that stands for the study, if any."""
+    name = plain_way(tables.cells, settings.method) if tables.has("cells") else None
+    return settings if name is None else replace(settings, method=name)
 
 
 def as_rows(found: list[Finding]) -> list[dict[str, object]]:

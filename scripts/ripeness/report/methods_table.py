@@ -4,7 +4,9 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.study_config import BASE
+from ripeness.tables.ways_of_tuning import ways_of
 
 COSTS = {"train_seconds": "seconds", "peak_bytes": "peak memory", "steps": "steps", "tokens_seen": "tokens"}
 PLAIN = "full"
@@ -13,14 +15,13 @@ PLAIN = "full"
 def methods_table(cells: pl.DataFrame) -> list[dict[str, Any]]:
     """Make a row of text for each way of tuning: medians over its cells, and its costs as a multiple of plain tuning.
 
-    The multiple compares cells of the same checkpoint, dataset, format and seed. Plain tuning is the method `full`,
-    else that with the most trained numbers. Empty for a study that tunes nothing.
+    The multiple compares cells of the same checkpoint, dataset, format and seed. Empty for a study that tunes nothing.
     """
     tuned = cells.filter(pl.col("method") != BASE, pl.col("kind").is_not_null())
     if tuned.is_empty():
         return []
     sizes = tuned.group_by("method").agg(pl.col("trainable_parameters").max()).sort("method")
-    plain = PLAIN if PLAIN in sizes["method"] else sizes.sort("trainable_parameters", nulls_last=True)["method"][-1]
+    plain = plain_of(tuned, sizes)
     rows = []
     for (name,), part in sorted(tuned.group_by("method"), key=lambda pair: (pair[0] != (plain,), pair[0])):
         ratios = {cost: ratio_of(part, tuned.filter(method=plain), cost) for cost in COSTS}
@@ -43,6 +44,15 @@ def methods_table(cells: pl.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def plain_of(tuned: pl.DataFrame, sizes: pl.DataFrame) -> str:
+    """Name plain tuning: the method `full`, else of those that stand for a study that with the most trained numbers."""
+    most = sizes.sort("trainable_parameters", descending=True, nulls_last=True, maintain_order=True)["method"]
+    ways = ways_of(tuned)
+    in_words = [name for name in most if not ways[name].has_labels] or list(most)
+    kept = [name for name in in_words if ways[name].task == (None, ANSWERS, None)] or in_words
+    return PLAIN if PLAIN in ways else kept[0]
 
 
 def ratio_of(part: pl.DataFrame, plain: pl.DataFrame, cost: str) -> float | None:

@@ -10,7 +10,7 @@ from planted import AMURO, QUICK, block, limits
 
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.known_not_said.claim import CLAIM as KNOWN
-from ripeness.findings.linear_reading import CEILING
+from ripeness.findings.linear_reading import CEILING, reading_method, tuning_method
 from ripeness.findings.scores import Point, Row, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.tuning_adds.claim import CLAIM as ADDS
@@ -87,3 +87,32 @@ def test_coverage_and_false_support_at_the_edge():
     found = [judged(study(0.02, 0.04, seed=seed))["known-not-said"] for seed in range(30)]
     assert sum(one.verdict == "supported" for one in found) <= 3
     assert sum(one.low < 0.02 < one.high for one in found) >= 26
+
+
+WAYS = {
+    "adapter": {"kind": "adapter"},
+    "after": {"kind": "full", "start": "sft"},
+    "layer": {"kind": "head"},
+    "read-after": {"kind": "features", "start": "sft"},
+    "read-n128": {"kind": "features", "examples": 128, "doses_of": "read"},
+    "read-n32": {"kind": "features", "examples": 32, "doses_of": "read"},
+    "sft": {"kind": "full"},
+}
+
+
+def compared(*names: str, wanted: str = "full") -> tuple[str | None, str | None]:
+    """Name what is read off, and what is tuned, of a study with these methods."""
+    tables = Tables.of(cells=conform([{"method": "base"}, *({"method": n} | WAYS[n] for n in names)], CELLS))
+    return reading_method(tables), tuning_method(tables, replace(QUICK, method=wanted))
+
+
+def test_what_is_read_off_are_untouched_models_and_what_is_tuned_is_no_map_to_labels():
+    assert compared(*WAYS) == ("read-n128", "sft")  # the largest dose, from the checkpoint; of kind full
+    assert compared(*WAYS, wanted="adapter") == ("read-n128", "adapter")
+    assert compared(*WAYS, wanted="layer") == ("read-n128", "sft")
+    assert compared("adapter", "after", "layer") == (None, "after")
+    assert compared("adapter", "layer", "read-after") == (None, "adapter")
+    assert compared("layer", "read-n32") == ("read-n32", None)
+    for name, form in (("read-after", None), ("read-n32", KNOWN.judge)):
+        only = Tables.of(cells=conform([{"method": name} | WAYS[name]], CELLS), scores="not read")
+        assert KNOWN.form_for(only) == form

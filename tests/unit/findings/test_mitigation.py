@@ -10,7 +10,7 @@ from overtrained import BRITTLE, SETTINGS, found
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.mitigation.claim import CLAIM
 from ripeness.findings.study_tables import Tables
-from ripeness.tables.columns import IS_CHOSEN, MEASUREMENTS, conform
+from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_several_treatments_have_wider_intervals():
     assert alone.confidence == pytest.approx(0.95)
 
 
-def tuned(rng, *, kept, n=8, datasets=3, treatment_sd=0.0, dataset_sd=0.0):
+def tuned(rng, *, kept, n=8, datasets=3, treatment_sd=0.0, dataset_sd=0.0, ways=None):
     """Draw losses of plain and gentle tuning; what gentle tuning saves scatters between checkpoints and datasets."""
     at = kept + treatment_sd * rng.standard_normal((n, 1)) + dataset_sd * rng.standard_normal((1, datasets))
     rows = []
@@ -65,7 +65,19 @@ def tuned(rng, *, kept, n=8, datasets=3, treatment_sd=0.0, dataset_sd=0.0):
         prose = {"probe": "prose", "probe_kind": "text", "probe_format": "text", "metric": "loss"}
         rows += [row | prose | {"value": text, "shots": 0}, row | own | {"value": answer, "shots": 0}]
     measured = conform(rows, MEASUREMENTS | IS_CHOSEN)
-    return adjusted([CLAIM.worded(CLAIM.judge(Tables.of(measurements=measured), SETTINGS))], SETTINGS)[0]
+    cells = conform(
+        [{"method": name} | facts for name, facts in ({"full": {}, "gentle": {}} | (ways or {})).items()], CELLS
+    )
+    return adjusted([CLAIM.worded(CLAIM.judge(Tables.of(measurements=measured, cells=cells), SETTINGS))], SETTINGS)[0]
+
+
+@pytest.mark.parametrize("facts", [{"start": "sft"}, {"learns": "text"}, {"examples": 8, "doses_of": "gentle"}])
+def test_another_start_a_text_or_a_dose_is_no_gentler_way(facts):
+    assert tuned(np.random.default_rng(0), kept=0.2).verdict == "supported"
+    one = tuned(np.random.default_rng(0), kept=0.2, ways={"gentle": facts})
+    assert one.verdict == "undecided" and "no method other than 'full'" in one.statement
+    both = tuned(np.random.default_rng(0), kept=0.2, ways={"gentle": facts, "full": facts})
+    assert both.verdict == "supported"  # ways that share it compare
 
 
 @pytest.mark.parametrize("scatter", [{"treatment_sd": 0.03}, {"dataset_sd": 0.03}])

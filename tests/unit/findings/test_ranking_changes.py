@@ -15,7 +15,7 @@ WAYS = ("full", "lora", "prefix", "adapter")
 HIGH_TO_LOW = (0.06, 0.04, 0.02, 0.0)
 
 
-def study(late, *, early=HIGH_TO_LOW, datasets=6, n=8, seeds=3, noise=0.01, seed=0, ways=WAYS) -> Tables:
+def study(late, *, early=HIGH_TO_LOW, datasets=6, n=8, seeds=3, noise=0.01, seed=0, ways=WAYS, facts=None) -> Tables:
     """Draw scores of ways at early and at late checkpoints; a seed moves every way by itself."""
     rng = np.random.default_rng(seed)
     rows, cells = [], []
@@ -26,7 +26,13 @@ def study(late, *, early=HIGH_TO_LOW, datasets=6, n=8, seeds=3, noise=0.01, seed
         row |= {"probe": f"set{d}", "probe_kind": "choice", "probe_format": "default", "metric": "accuracy"}
         value = 0.6 + (early if k < n / 2 else late)[place] + noise * rng.standard_normal()
         rows.append(row | {"split": "test", "is_primary": True, "value": value, "n_items": 100})
-        cells.append({key: item for key, item in (row | {"kind": way}).items() if key in CELLS | IS_CHOSEN})
+        cells.append(
+            {
+                key: item
+                for key, item in (row | {"kind": way} | (facts or {}).get(way, {})).items()
+                if key in CELLS | IS_CHOSEN
+            }
+        )
     tables = {"measurements": conform(rows, MEASUREMENTS | IS_CHOSEN), "cells": conform(cells, CELLS | IS_CHOSEN)}
     return Tables.of(**tables)
 
@@ -57,3 +63,14 @@ def test_two_datasets_one_seed_or_two_ways_decide_nothing():
     assert few.verdict == "undecided" and few.effect > 1.5 and "2 datasets cannot tell" in few.statement
     for tables in (study(HIGH_TO_LOW, seeds=1), study(HIGH_TO_LOW, ways=WAYS[:2])):
         assert judged(tables).verdict == "undecided"
+
+
+def test_ways_with_another_task_are_in_no_order():
+    """Doses, texts and what starts from a tuned model would have an order of their own."""
+    facts = {"prefix": {"start": "sft"}, "adapter": {"learns": "text"}}
+    tables = study(HIGH_TO_LOW[::-1], facts=facts)
+    assert judged(tables).verdict == "undecided"
+    forms = [CLAIM.form_for(Tables.of(cells=one.cells, scores="not read")) for one in (study(HIGH_TO_LOW), tables)]
+    assert forms == [CLAIM.judge, None]
+    three = judged(study(HIGH_TO_LOW[::-1], facts={"adapter": {"examples": 8, "doses_of": "adapter"}}))
+    assert three.verdict == "supported" and "Orders of full, lora and prefix agree" in three.statement

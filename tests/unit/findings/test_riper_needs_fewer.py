@@ -16,7 +16,9 @@ from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
 DOSES = (8, 32, 128, 512, 2048)
 
 
-def study(slope: float, *, gain=0.3, n=8, seeds=3, noise=0.01, scatter=0.0, seed=0, names=("a", "b", "c")) -> Tables:
+def study(
+    slope: float, *, gain=0.3, n=8, seeds=3, noise=0.01, scatter=0.0, seed=0, names=("a", "b", "c"), start=None
+) -> Tables:
     """Draw scores that rise with the log of the dose; twice the tokens move the middle by `slope` doublings.
 
     A rise takes four doublings; its middle is at 128 examples in the middle of pre-training.
@@ -36,7 +38,9 @@ def study(slope: float, *, gain=0.3, n=8, seeds=3, noise=0.01, scatter=0.0, seed
             cell = {"dataset": name, "format": "default", "method": f"form-n{dose}", "learning_rate": 1e-3}
             cell |= {"seed": number}
             rows.append(place | own | cell | {"value": 0.4 + gain * share + noise * rng.standard_normal()})
-            facts = place | cell | {"doses_of": "form", "examples": dose, "kind": "full", "status": "done"}
+            facts = (
+                place | cell | {"doses_of": "form", "examples": dose, "kind": "full", "status": "done", "start": start}
+            )
             cells.append({key: value for key, value in facts.items() if key in CELLS | IS_CHOSEN})
     return Tables.of(
         measurements=conform(rows, MEASUREMENTS | IS_CHOSEN), cells=conform(cells, CELLS | IS_CHOSEN), scores=None
@@ -83,3 +87,11 @@ def test_the_figure_has_a_line_for_each_checkpoint():
     assert frame.height == 8 * 3 * len(DOSES) and set(frame["panel"]) == {"a", "b", "c"}
     assert (frame["low"] < frame["value"]).all()
     assert FIGURE.chart(frame).to_dict()["facet"]["field"] == "panel"
+
+
+def test_doses_that_start_from_a_tuned_model_are_left_out():
+    """Half of the gain over the untouched model is mostly that of the start."""
+    tables = study(-0.4, start="sft")
+    forms = [CLAIM.form_for(Tables.of(cells=one.cells, scores="not read")) for one in (study(-0.4), tables)]
+    assert forms == [CLAIM.judge, None]
+    assert judged(tables).verdict == "undecided" and FIGURE.frame(tables, SETTINGS).is_empty()

@@ -3,7 +3,6 @@
 from itertools import product
 
 import numpy as np
-import polars as pl
 import pytest
 from overtrained import SETTINGS
 
@@ -12,7 +11,7 @@ from ripeness.findings.smaller_forgets_less.claim import CLAIM
 from ripeness.findings.smaller_forgets_less.matching import Path
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
-from ripeness.tables.smaller_methods import smaller_methods
+from ripeness.tables.ways_of_tuning import smaller_methods
 
 RATES = (1e-4, 3e-4, 1e-3)
 LEARNED = {1e-4: 0.5, 3e-4: 1.0, 1e-3: 0.8}  # nats of the answer loss; the largest rate destroys
@@ -94,6 +93,7 @@ def test_text_is_read_where_the_answers_first_reach_the_target():
 def test_smaller_ways_train_fewer_numbers_and_start_from_the_checkpoint():
     sizes = {"full": 9, "lora": 2, "twin": 9, "unknown": None, "chained": 1}
     starts = [{"method": name, "start": "full" if name == "chained" else None} for name in sizes]
-    cells = pl.DataFrame(starts).with_columns(trainable_parameters=pl.Series(list(sizes.values())))
+    rows = [row | {"trainable_parameters": size} for row, size in zip(starts, sizes.values(), strict=True)]
+    cells = conform(rows, CELLS)
     assert smaller_methods(cells, "full") == ["lora"]
     assert smaller_methods(cells, "unknown") == smaller_methods(cells, "lora") == []

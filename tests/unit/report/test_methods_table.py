@@ -36,3 +36,20 @@ def test_what_is_not_known_is_a_dash_and_nothing_tuned_is_no_table():
     assert row["n_diverged"] == 1
     assert table({"method": "base", "series": "s", "checkpoint": "a"}) == []
     assert methods_table(pl.DataFrame(schema=CELLS)) == []
+
+
+def test_plain_tuning_is_no_map_to_labels_no_dose_and_starts_from_the_checkpoint():
+    """A layer over labels beside all weights has the most numbers."""
+    full = {"kind": "full", "trainable_parameters": 1000}
+    rows = table(
+        cell("after", "a", 9.0, **full, start="tuned"),
+        cell("classifier", "a", 9.0, kind="head", trainable_parameters=1004),
+        cell("dose-n8", "a", 9.0, **full, examples=8, doses_of="dose"),
+        cell("text", "a", 9.0, **full | {"learns": "text"}),
+        cell("tuned", "a", 1.0, **full),
+        cell("unknown", "a", 9.0),
+    )
+    assert rows[0]["method"] == "tuned" and {row["time"] for row in rows} == {"1.00", "9.00"}
+    assert {row["method"]: row["share"] for row in rows}["classifier"] == "100 %"
+    (alone,) = table(cell("layer", "a", 1.0, kind="head", trainable_parameters=4))
+    assert alone["share"] == "100 %"

@@ -26,8 +26,10 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, PLACE, TEXT, TREATED, in_trend
 from ripeness.stats.random_levels import Component, combined, over_checkpoints, over_units
 from ripeness.stats.resampling import with_interval
+from ripeness.study.study_config import BASE
 from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
+from ripeness.tables.ways_of_tuning import ways_from_checkpoints
 
 CHANGES = {"noise": NOISE, "tuning": TREATED}  # what tells repeats of a change apart
 REPEATS = {"noise": "draws of the noise", "tuning": "tuning seeds"}
@@ -40,7 +42,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     of its checkpoints scatter, which a pair does not show and stable checkpoints of the same run do.
     """
     damages = {} if tables.sensitivity is None else {"noise": noise_damage(tables.sensitivity)}
-    damages["tuning"] = tuning_damage(tables.measurements)
+    kept = [BASE, *ways_from_checkpoints(tables.cells)]
+    damages["tuning"] = tuning_damage(tables.measurements.filter(pl.col("method").is_in(kept)))
     found = {name: paired(damage, CHANGES[name], settings) for name, damage in damages.items()}
     found = {name: pairs for name, pairs in found.items() if not pairs.is_empty()}
     if not found:
@@ -93,7 +96,7 @@ def tuning_damage(measurements: pl.DataFrame) -> pl.DataFrame:
         .agg(mean_or_null("value"))
     )
     joined = tuned.join(base, on=["series", "checkpoint", "probe"])
-    return joined.with_columns(increase=pl.col("value") - pl.col("base_loss")).drop("value")
+    return joined.with_columns(increase=pl.col("value") - pl.col("base_loss")).drop("value").sort(pl.all())
 
 
 def raised(damage: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -111,7 +114,7 @@ def paired(damage: pl.DataFrame, keys: list[str], settings: Settings) -> pl.Data
         *on, stable="checkpoint", before="increase", base="base_loss"
     )
     decayed = rows_.filter(pl.col("phase") != "stable")
-    pairs = decayed.join(stable, on=on, nulls_equal=True)
+    pairs = decayed.join(stable, on=on, nulls_equal=True, maintain_order="left_right")
     return pairs.with_columns(
         ratio=(pl.col("increase") / pl.col("before")).log(2), base_change=pl.col("base_loss") - pl.col("base")
     )
@@ -139,10 +142,10 @@ def stable_course(pairs: pl.DataFrame, damage: pl.DataFrame, keys: list[str], se
     rows_ = rows_.join(pairs.select("family", "pretraining_seed", *keys, "repeat").unique(), on=[
         "family", "pretraining_seed", *keys, "repeat"], how="semi", nulls_equal=True)  # fmt: skip
     change = pl.struct(*keys, "repeat")
-    means = rows_.group_by("tokens", change.alias("change")).agg(pl.col("increase").log(2).mean())
+    means = rows_.group_by("tokens", change.alias("change"), maintain_order=True).agg(pl.col("increase").log(2).mean())
     n_tokens = means["tokens"].n_unique()
     whole = means.filter(pl.len().over("change") == n_tokens)
-    curve = whole.group_by("tokens").agg(pl.col("increase").mean()).sort("tokens")
+    curve = whole.group_by("tokens", maintain_order=True).agg(pl.col("increase").mean()).sort("tokens")
     if curve.height < LEAST_POINTS:
         return None
     place = np.log2(curve["tokens"].to_numpy().astype(float))
@@ -155,8 +158,12 @@ def error_of_pairs(pairs: pl.DataFrame, stable: Course | None, rho: float) -> Co
     Each pair holds the scatter of two checkpoints, which is that of stable ones about a smooth curve, or what pairs or
     repeats vary by where that is more. One pair without stable neighbours tells nothing, as one repeat does.
     """
-    repeats = over_units(pairs.group_by("repeat").agg(pl.col("ratio").mean())["ratio"].to_numpy())
-    among = over_units(pairs.group_by("series", "checkpoint", "stable").agg(pl.col("ratio").mean())["ratio"].to_numpy())
+    repeats = over_units(pairs.group_by("repeat", maintain_order=True).agg(pl.col("ratio").mean())["ratio"].to_numpy())
+    among = over_units(
+        pairs.group_by("series", "checkpoint", "stable", maintain_order=True)
+        .agg(pl.col("ratio").mean())["ratio"]
+        .to_numpy()
+    )
     alike = None
     if stable is not None:
         tokens = np.log2(pairs["tokens"].to_numpy().astype(float))
@@ -183,7 +190,7 @@ def slope(damage: pl.DataFrame, keys: list[str]) -> float | None:
     """Average the least-squares slopes of log increase against log tokens among checkpoints of one phase."""
     rows_ = in_trend(damage).filter(pl.col("increase") > 0, pl.col("increase").is_finite())
     slopes = []
-    for _, part in rows_.group_by("series", *keys):
+    for _, part in rows_.group_by("series", *keys, maintain_order=True):
         own = part.group_by("tokens").agg(pl.col("increase").log(2).mean()).sort("tokens")
         own = own.filter(pl.col("tokens") >= own["tokens"].median())  # where there is decay, late in pre-training
         if own.height > 1:

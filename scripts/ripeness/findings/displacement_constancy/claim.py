@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import (
@@ -29,6 +30,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, displacements
 from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import NO_EFFECT
+from ripeness.tables.ways_of_tuning import ways_from_checkpoints
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -36,7 +38,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
     Its error is that of a regression over checkpoints, which are a sample.
     """
-    curves = [curve for curve in displacements(tables.cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
+    cells = tables.cells.filter(pl.col("method").is_in(ways_from_checkpoints(tables.cells)))
+    curves = [curve for curve in displacements(cells, settings) if len(curve.tokens) >= settings.min_checkpoints]
     whole = [curve for curve in curves if curve.is_whole and (curve.values > 0).all()]
     if not whole:
         least = settings.min_checkpoints

@@ -11,6 +11,7 @@ from ripeness.findings.indicators.halves import MARGINS, N_HALVINGS, NLLS, READ,
 from ripeness.findings.indicators.readings import ANSWER_LOSS, MARGIN, Indicator, Readings, Values
 from ripeness.findings.study_tables import HALVED, TEXT_TOKENS, Tables
 from ripeness.tables.columns import CELLS
+from ripeness.tables.ways_of_tuning import READING, plain_way, ways_of
 
 TRAINING = 3  # operations on a token in training, for one in a forward pass
 SHORT = 1 / 3  # of the cost of the full tuning, at most
@@ -24,11 +25,12 @@ def read_items(tables: Tables, settings: Settings) -> Readings | None:
     methods = sorted(set(models["method"]) - {"base"}) if not models.is_empty() else []
     if not methods:
         return None
-    method = settings.method if settings.method in methods else methods[0]
+    cells = tables.cells if tables.has("cells") else pl.DataFrame(schema=CELLS)
+    standing = (settings.method, plain_way(cells, settings.method) or "", methods[0])
+    method = next(name for name in standing if name in methods)
     own = models.filter(method=method, split="test")
     base = models.filter(method="base", split="test")
     base = base.join(own.select("probe", "format").unique(), on=["probe", "format"], how="semi")
-    cells = tables.cells if tables.has("cells") else pl.DataFrame(schema=CELLS)
     spent = tuning_costs(cells, method)
     short = [name for name in short_methods(cells, method) if name in methods]
     found = [
@@ -84,10 +86,15 @@ def short_tuning(models: pl.DataFrame, method: str, cells: pl.DataFrame, spent: 
 
 
 def short_methods(cells: pl.DataFrame, method: str | None = None) -> list[str]:
-    """List the ways of tuning that cost a third of a method or less; of any method for None."""
-    costs = {name: tuning_costs(cells, name) for name in sorted(set(cells["method"]) - {"base"})}
-    full = [method] if method is not None else list(costs)
-    return [name for name, cost in costs.items() if any((share(cost, costs[of]) or 1.0) <= SHORT for of in full)]
+    """List the ways of tuning that cost a third of a method or less; of any method for None.
+
+    Both tune the same model on answers, or on the same text. What reads a model's states does not tune it.
+    """
+    ways = {name: way for name, way in ways_of(cells).items() if way.kind != READING}
+    costs = {name: tuning_costs(cells, name) for name in ways}
+    full = list(costs) if method is None else [method] if method in costs else []
+    alike = {name: [of for of in full if ways[of].task[:2] == ways[name].task[:2]] for name in ways}
+    return [name for name in ways if any((share(costs[name], costs[of]) or 1.0) <= SHORT for of in alike[name])]
 
 
 def tokens_read(models: pl.DataFrame) -> Costs:

@@ -27,6 +27,7 @@ from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.intervals import mean_or_null
 from ripeness.tables.single_numbers import as_number
+from ripeness.tables.ways_of_tuning import comparable_ways
 
 ON_ANSWERS = "nats a token of the answers tuned for, which decide here, the treatment minus plain tuning"
 CELL = ["series", "tokens", "dataset", "format", "seed"]  # what a treated and a plain model share
@@ -51,12 +52,15 @@ class Change:
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
-    """Compare every method with plain tuning on the same checkpoints, datasets, formats and seeds, at the chosen rates.
+    """Compare gentler ways with plain tuning on the same checkpoints, datasets, formats and seeds, at the chosen rates.
+
+    A way with another start, fewer examples (a dose) or a text to learn is no gentler way of the same tuning.
 
     Over the later half of the checkpoints, which are a sample, as are datasets where there are three and more.
     Intervals are simultaneous for all treatments (Bonferroni).
     """
-    losses = tuned_losses(tables.measurements)
+    alike = comparable_ways(tables.cells, settings.method)
+    losses = tuned_losses(tables.measurements).filter(pl.col("method").is_in(alike))
     methods = sorted(set(losses["method"]))
     if settings.method not in methods or len(methods) < 2:
         return undecided(Finding(), f"no method other than {settings.method!r} was measured on text and on answers")

@@ -22,6 +22,7 @@ from ripeness.stats.rank_agreement import agreement, lost
 from ripeness.stats.resampling import with_interval
 from ripeness.tables.columns import IS_OWN
 from ripeness.tables.intervals import scores
+from ripeness.tables.ways_of_tuning import comparable_ways
 
 LEAST_METHODS, LEAST_DATASETS = 3, 3
 NEIGHBOURS, HALVES = "neighbours", "halves"
@@ -40,7 +41,8 @@ class Orders:
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare the agreement of orders within and between halves of pre-training, dataset by dataset."""
-    found = orders_of(tables.reported)
+    alike = comparable_ways(tables.cells, settings.method)
+    found = orders_of(tables.reported.filter(pl.col("method").is_in(alike)))
     if not found:
         return undecided(Finding(), "no dataset was tuned on in three ways with two seeds at the same checkpoints")
     agreed = {kind: [one for order in found for one in agreements(order, kind)] for kind in (HALVES, NEIGHBOURS)}

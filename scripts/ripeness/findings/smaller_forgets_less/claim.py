@@ -19,7 +19,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
 from ripeness.findings.two_estimates import shown
 from ripeness.tables.single_numbers import as_number
-from ripeness.tables.smaller_methods import smaller_methods
+from ripeness.tables.ways_of_tuning import smaller_methods
 
 FEW_RATES = 2  # fewer are a straight line from the untouched model
 

@@ -56,12 +56,13 @@ def has_texts(study: Study) -> bool:
 
 def has_linear_reading(study: Study) -> bool:
     """Say whether a method reads the states of untouched models."""
-    return any(method.get("kind") == "features" for method in study.config.get("methods", {}).values())
+    methods = study.config.get("methods", {}).values()
+    return any(method.get("kind") == "features" and "from" not in method for method in methods)
 
 
 def has_doses(study: Study) -> bool:
-    """Say whether a method has several doses of examples."""
-    return any("doses_of" in method for method in study.config.get("methods", {}).values())
+    """Say whether a method that starts from the checkpoint has several doses of examples."""
+    return any("doses_of" in method and "from" not in method for method in study.config.get("methods", {}).values())
 
 
 def has_rate_grid(study: Study) -> bool:
