@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ripeness.measure.label_words import contexts_of_items, labels_of
 from ripeness.models.batching import Example, encode_examples, label_examples
-from ripeness.models.context_limits import context_length
+from ripeness.models.context_limits import room_after
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
@@ -49,7 +49,6 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
-from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, TEXT, Labelled, MethodSettings, TrainingSettings
@@ -74,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         end_before_begin(options, settings)
         return
     tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
-    max_length = max(0, context_length(load_config(options.checkpoint)) - n_before)
+    max_length = room_after(load_config(options.checkpoint), n_before)
     rows = rows_of(options, settings)
     settings = settings.with_labels(labels_of(rows)) if isinstance(settings, Labelled) else settings
     if not isinstance(settings, TrainingSettings):
@@ -87,7 +86,11 @@ def main(argv: list[str] | None = None) -> None:
     keep_freed_memory()
     model = load_model(options.start or options.checkpoint, on_gpu=options.gpus == 1)
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
-    others = states_of_kind(options.of, ADAPTER.name, fingerprint)
+    others = [
+        state
+        for one in KINDS[settings.kind].reads(asdict(settings))
+        for state in states_of_kind(options.of, one.kind, fingerprint)
+    ]
     identity = training_identity(model, settings, examples, options.gpus, replay, *map(sums_of, others))
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
@@ -104,12 +107,11 @@ def main(argv: list[str] | None = None) -> None:
     save_model(model, options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start)
     record = record_of(settings, outcome, examples, replay, model.device)
     record |= {"state_bytes": state_bytes(options.output)}
-    moves = KINDS[settings.kind].merges and not KINDS[settings.kind].leaves_model(asdict(settings))
-    if moves:
+    if KINDS[settings.kind].moves_weights(asdict(settings)):
         record |= displacement(model, options.checkpoint, weights)._asdict()
     elif not KINDS[settings.kind].merges:
         record |= {"not_moved": BESIDE}
-    if options.curvature_text and outcome.status == "done" and moves:
+    if options.curvature_text and outcome.status == "done":
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
     progress.remove()
@@ -189,12 +191,17 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
 def check_options(options: argparse.Namespace, settings: MethodSettings) -> None:
     """Refuse what cannot be done before anything is read."""
     for output in (options.output, options.record):
-        for source in filter(None, (options.checkpoint, options.start, options.examples, options.text)):
+        read = (options.checkpoint, options.start, options.examples, options.validation, options.text, *options.of)
+        for source in filter(None, read):
             check_no_overlap(output, source)
     if (settings.learns == TEXT) != bool(options.text) or bool(options.text) == bool(options.examples):
         raise UserError(
             f"settings.learns is {settings.learns or ANSWERS}, for which a training reads "
             f"--{'text' if settings.learns == TEXT else 'examples'} alone\nhint: give that option and not the other one"
+        )
+    if bool(vars(settings).get("replay")) != bool(options.replay_text):
+        raise UserError(
+            "`replay` of the settings is the share of what --replay-text names\nhint: give both, or none of them"
         )
     wanted = sum(len(one.datasets) for one in KINDS[settings.kind].reads(vars(settings)))
     if len(options.of) != wanted:
@@ -221,8 +228,8 @@ def check_options(options: argparse.Namespace, settings: MethodSettings) -> None
         way = "leave --validation out" if options.validation else "name them as --validation FILE"
         does = "nothing" if options.validation else "its penalty"
         raise UserError(f"kind {settings.kind} chooses {does} on validation items\nhint: {way}")
-    if options.curvature_text and KINDS[settings.kind].leaves_model(asdict(settings)):
-        raise UserError("the model stays as it is, and nothing bends\nhint: no --curvature-text")
+    if options.curvature_text and not KINDS[settings.kind].moves_weights(asdict(settings)):
+        raise UserError("the weights stay as they are, and nothing bends\nhint: no --curvature-text")
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     if options.curvature_text:
@@ -320,11 +327,7 @@ def record_of(
 def text_to_replay(
     options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
 ) -> Replay | None:
-    """Return the text that the settings want read again; UserError where it is missing, or not wanted."""
-    if bool(settings.replay) != bool(options.replay_text):
-        raise UserError(
-            "`replay` of the settings is the share of what --replay-text names\nhint: give both, or none of them"
-        )
+    """Return the text that the settings want read again, if any."""
     if not settings.replay:
         return None
     return open_replay(options.replay_text, tokenizer, share=settings.replay, seed=settings.seed, window=window)

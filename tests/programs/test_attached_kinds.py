@@ -103,7 +103,9 @@ def test_the_sensitivity_of_a_model_with_adapters_is_that_of_its_own_weights(tun
 
 
 def test_a_model_whose_weights_stay_has_no_displacement_and_no_curvature(tune, text):
-    record = read_json(tune("adapter", HOW, "--curvature-text", text) / "record.json")
+    with pytest.raises(UserError, match="the weights stay as they are, and nothing bends\nhint: no --curvature-text"):
+        tune("bent", HOW, "--curvature-text", text)
+    record = read_json(tune("adapter", HOW) / "record.json")
     assert record["not_moved"].startswith("what was learned stands beside the weights")
     assert not record.keys() & {"displacement", "relative_displacement", "curvature", "text_losses"}
     moved = read_json(tune("full", FULL, "--curvature-text", text) / "record.json")

@@ -10,6 +10,7 @@ from ripeness.runtime.errors import UserError
 # What configs call the tokens that a model reads at most; one that has none of these has no limit.
 LENGTH_KEYS = ("max_position_embeddings", "max_seq_len", "max_target_positions")
 NO_LIMIT = sys.maxsize
+LEAST_ROOM = 5  # tokens of text after virtual ones, as many as a model is tried with
 VIRTUAL = "virtual_tokens"  # the module of a model that has what stands before every text, see virtual_tokens.py
 DEFAULT_WINDOW = 2048  # of running text for a model without a limit, as lm-evaluation-harness has it
 # Their positions count from the padding token's number on, so that their table of positions has fewer for text.
@@ -43,6 +44,17 @@ def context_length(config: PretrainedConfig) -> int:
     lengths = (getattr(text, key, None) for key in LENGTH_KEYS)
     length = next((int(value) for value in lengths if value is not None and value > 0), NO_LIMIT)
     return length - (text.pad_token_id + 1 if text.model_type in POSITIONS_AFTER_PADDING else 0)
+
+
+def room_after(config: PretrainedConfig, n_virtual: int) -> int:
+    """Return how many tokens of text a model can attend to after virtual ones; UserError where they leave no room."""
+    length = context_length(config)
+    if n_virtual and length - n_virtual < LEAST_ROOM:
+        raise UserError(
+            f"tokens: {n_virtual} virtual tokens leave no room for text in the {length} tokens that the model reads\n"
+            "hint: fewer virtual tokens, such as 8"
+        )
+    return length - n_virtual
 
 
 def text_window(config: PretrainedConfig) -> int:

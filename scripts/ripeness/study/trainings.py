@@ -195,17 +195,23 @@ def check_part(study: Study, settings: Mapping[str, Any], dataset: str, one: Ref
         if other["kind"] != one.kind or other.get("learns") == TEXT:
             what = "learns a text" if other["kind"] == one.kind else f"is of kind {other['kind']}"
             raise UserError(f"{where}: {one.method} {what}\nhint: name a method of kind {one.kind} that learns answers")
-        if base_of(other, name) != base_of(settings, dataset):
+        if base_of(study, other, name) != base_of(study, settings, dataset):
             raise UserError(
                 f"{where}: {one.method} on {name} does not start from the model that {settings['method']} on {dataset} "
                 "starts from\nhint: the same `from` for both, of one dataset, or none"
             )
 
 
-def base_of(settings: Mapping[str, Any], dataset: str) -> tuple[str, str] | None:
-    """Return the method and the dataset of the model that a training on a dataset starts from; None: the checkpoint."""
+def base_of(study: Study, settings: Mapping[str, Any], dataset: str) -> tuple[str, str] | None:
+    """Return the method and the dataset of the model that a training on a dataset starts from; None: the checkpoint.
+
+    What learns a text has one model for all datasets.
+    """
     start = next((one for one in references(settings) if one.role == START), None)
-    return None if start is None else (start.method, next(iter(start.datasets), dataset))
+    if start is None:
+        return None
+    is_text = any(on.get("learns") == TEXT for on in study.recipes.get(start.method, {}).values())
+    return start.method, TEXT_FORMAT if is_text else next(iter(start.datasets), dataset)
 
 
 def several_of(study: Study, method: str) -> list[str]:

@@ -13,7 +13,7 @@ from ripeness.runtime.files import read_json
 from ripeness.study.grid import Cell, Study, plan_cells, probes_of, recipe_on
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
-from ripeness.study.trainings import longest_chain, training_of, trainings
+from ripeness.study.trainings import longest_chain, references, training_of, trainings
 from ripeness.workflow.lookups.keep import kept_choices
 from ripeness.workflow.lookups.shared import to_json
 from ripeness.workflow.operations import gpu_jobs, n_items_of, n_parameters
@@ -57,10 +57,15 @@ def pretraining_in_turn(study: Study, jobs: dict[str, int], seconds: dict[str, f
 
 
 def calibration_cell(study: Study) -> Cell:
-    """Choose the cell that is run first to calibrate the forecast: tuned, at the first trained checkpoint."""
+    """Choose the cell that is run first to calibrate the forecast: tuned, at the first trained checkpoint.
+
+    One that takes steps and reads no other model, where there is any.
+    """
     tuned = [cell for cell in plan_cells(study) if cell.method != "base"]
-    trained = [c for c in tuned if study.checkpoints[c.series][c.checkpoint].get("step") != 0]
-    return (trained or tuned)[0]
+    trained = [c for c in tuned if study.checkpoints[c.series][c.checkpoint].get("step") != 0] or tuned
+    recipes = {cell: recipe_on(study, cell.method, cell.dataset) for cell in trained}
+    alone = (c for c, recipe in recipes.items() if KINDS[recipe["kind"]].takes_steps and not references(recipe))
+    return next(alone, trained[0])
 
 
 def calibration(study: Study) -> str:

@@ -64,6 +64,18 @@ def test_adapters_and_their_fusion_may_start_from_the_same_other_model():
     assert cells_read(study, cell("fused"))["start"] == [cell("sft")]
 
 
+def test_a_model_that_learned_a_text_is_one_start_for_adapters_of_several_datasets(tmp_path):
+    (tmp_path / "domain.txt").write_text("the film was good\n" * 1000)
+    text = FULL | {"learns": "text", "text": str(tmp_path / "domain.txt")}
+    start = {"from": "continued"}
+    study = study_of({"continued": text, "adapter": ADAPTER | start, "fused": FUSED | start})
+    (shared,) = cells_read(study, cell("fused"))["start"]
+    assert (shared.dataset, shared.format) == ("text", "text")
+    assert {one for name in DATASETS for one in cells_read(study, cell("adapter", name))["start"]} == {shared}
+    with pytest.raises(UserError, match="methods.fused: a training of kind fusion does not learn text\nhint: learns: "):
+        study_of({"adapter": ADAPTER, "fused": FUSED | {"learns": "text", "text": text["text"]}})
+
+
 @pytest.mark.parametrize(
     ("methods", "message"),
     [

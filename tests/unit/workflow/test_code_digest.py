@@ -209,6 +209,26 @@ def test_training_does_not_depend_on_charts_nor_on_statistics():
     assert not {path.split("/")[0] for path in modules} & {"figures", "findings", "report", "workflow"}
 
 
+def test_no_program_knows_one_kind_of_tuning_by_itself(tmp_path):
+    """Else a word about that kind would train the models of all kinds again."""
+    shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    programs = [tmp_path / "scripts" / f"{name}.py" for name in ("train_model", "predict", "score")]
+
+    def digests():
+        for kept in (code_digest.digest, code_digest.digest_of, code_digest.effects_of, code_digest.read_module):
+            kept.cache_clear()
+        code_digest.parse.cache_clear()
+        return [code_digest.digest(program) for program in programs]
+
+    old, words = digests(), 0
+    for path in (tmp_path / "scripts/ripeness/study/methods").glob("*.py"):
+        text = path.read_text()
+        if path.stem not in ("full", "settings", "reading", "register"):  # all trainings use these
+            path.write_text(text.replace("hint: ", "hint: please ").replace('trains="', 'trains="indeed '))
+            words += path.read_text() != text
+    assert words > 10 and digests() == old
+
+
 def test_the_code_of_every_program_is_found():
     digests = [code_digest.digest(program) for program in sorted(SCRIPTS.glob("*.py"))]
     assert len(set(digests)) == len(digests) > 30

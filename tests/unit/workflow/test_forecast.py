@@ -74,8 +74,18 @@ def test_a_job_that_failed_says_nothing(tmp_path):
     assert found == {"predict": 1.0}
 
 
+def with_first(config):
+    """Put a reading, and what starts from another model, before the method that takes steps from the checkpoint."""
+    base, full = (config["methods"][name] for name in ("base", "full"))
+    known = {"kind": "features", "datasets": ["nursery-mood"]}
+    return config | {"methods": {"base": base, "known": known, "after": full | {"from": "full"}, "full": full}}
+
+
 def test_the_calibration_cell_is_tuned_and_at_a_checkpoint_that_was_trained(nursery):
     cell = calibration_cell(nursery)
+    read = load_study(with_first(tuned_nursery()), ROOT / "tasks")
+    assert calibration_cell(read) == cell
+    assert next(one for one in plan_cells(read) if one.method != "base").method == "after"
     assert cell.method == "full" and cell.checkpoint == "step64"
 
 

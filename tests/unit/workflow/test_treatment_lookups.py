@@ -168,6 +168,10 @@ def test_curvature_is_measured_on_the_first_text_where_the_study_wants_it():
     assert train_lookups.curvature_inputs(study, cell()) == [f"{RESULTS}/corpus/nursery"]
     option = train_lookups.curvature_option(study, cell())
     assert option == f"--curvature-text {RESULTS}/corpus/nursery/heldout.parquet"
+    for beside in ({"kind": "adapter", "size": 4}, {"kind": "prefix", "tokens": 4}, {"kind": "prompt", "tokens": 4}):
+        assert train_lookups.curvature_option(study_of(beside, sensitivity=settings), cell()) == ""
+    lora = study_of({"kind": "lora", "rank": 4, "alpha": 8}, sensitivity=settings)
+    assert train_lookups.curvature_option(lora, cell()) == option
     for other in (study_of(), study_of(sensitivity=settings | {"curvature": False})):
         assert train_lookups.curvature_inputs(other, cell()) == []
         assert train_lookups.curvature_option(other, cell()) == ""
@@ -276,3 +280,10 @@ def test_the_audit_knows_before_which_prompts_virtual_tokens_stand():
     assert {n for *_, n, _ in found} == {8}
     trained = {(dataset, format_) for dataset, format_, _, n in found if n}
     assert trained == {("nursery-mood", format_) for format_ in study.settings.formats}
+
+
+def test_what_learns_a_text_after_virtual_tokens_reads_no_training_items(tmp_path):
+    (tmp_path / "domain.txt").write_text("otto sold a hook\n" * 1000)
+    prefix = {"kind": "prefix", "tokens": 8, "learns": "text", "text": str(tmp_path / "domain.txt")}
+    found = json.loads(audit.audit_plan(study_of(prefix)))["series"]["nursery"]["virtual_tokens"]
+    assert found and {tuple(counts) for _, _, *counts in found} == {(8, 0)}

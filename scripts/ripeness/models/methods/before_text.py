@@ -5,8 +5,8 @@ The tuned state is what the model reads of them; an encoder that computed it in 
 
 from transformers import PreTrainedModel
 
-from ripeness.models.context_limits import VIRTUAL, context_length
-from ripeness.models.forward.packing import SEQUENCES, WHOLE, ways_to_pack
+from ripeness.models.context_limits import VIRTUAL, room_after
+from ripeness.models.forward.packing import WHOLE, ways_to_pack
 from ripeness.models.forward.trials import forget_trials
 from ripeness.models.forward.virtual_tokens import VirtualTokens, put_before
 from ripeness.models.methods.attached import Attached, State, put_in
@@ -58,15 +58,10 @@ class BeforeText(Attached):
 
 
 def check_model(model: PreTrainedModel, kind: str, n_tokens: int) -> None:
-    """Refuse a model that virtual tokens cannot stand before."""
+    """Refuse a model that virtual tokens cannot stand before, or in which they leave no room."""
     if n_processes() > 1:
         raise UserError("a model with virtual tokens is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
-    room = context_length(model.config) - n_tokens
-    if room < max(map(len, SEQUENCES)):
-        raise UserError(
-            f"tokens: {n_tokens} virtual tokens leave no room for text in the {context_length(model.config)} tokens "
-            "that the model reads\nhint: fewer virtual tokens, such as 8"
-        )
+    room_after(model.config, n_tokens)
     if WHOLE not in ways_to_pack(model):
         raise does_not_pack(model, kind)
 

@@ -8,6 +8,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.methods.adapters import NO_PULL, NO_START
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.sizes import width_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
 
 def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     """Estimate the numbers in the adapters, on the safe side: 4 d s in a block of 12 d^2, where d is the width."""
-    width = (128 * n_parameters / 12) ** (1 / 3)  # as in lora.py
-    return round(n_parameters * min(1.0, 2 * given["size"] / max(1.0, width)))
+    return round(n_parameters * min(1.0, 2 * given["size"] / max(1.0, width_of(n_parameters))))
 
 
 ADAPTER = Kind(

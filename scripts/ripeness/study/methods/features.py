@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods.linear_map import NO_PULL, map_size
+from ripeness.study.methods.linear_map import NO_PULL, NO_START, map_size
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import ANSWERS, Kind, Labelled, MethodSettings
 
@@ -54,7 +54,7 @@ FEATURES = Kind(
     check=check,
     has_small_state=True,
     state_size=map_size,
-    no_start="its map to labels answers in place of words\nhint: kind: full, from which others can start",
+    no_start=NO_START,
     learns=(ANSWERS,),
     leaves_model=lambda given: True,
 )

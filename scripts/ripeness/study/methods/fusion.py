@@ -8,7 +8,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.methods.adapter import ADAPTER
 from ripeness.study.methods.adapters import NO_PULL, NO_START
 from ripeness.study.methods.one_gpu import check_one_gpu
-from ripeness.study.methods.settings import Kind, Reference, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, Kind, Reference, TrainingSettings
 
 OF = "of"  # the role of the adapters
 LEAST = 2  # adapters; an attention over one has nothing to choose from
@@ -69,4 +69,5 @@ FUSION = Kind(
     merges=False,
     no_start=NO_START,
     reads=adapters_read,
+    learns=(ANSWERS,),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ripeness.study.methods.linear_map import NO_PULL, map_size
+from ripeness.study.methods.linear_map import NO_PULL, NO_START, map_size
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import ANSWERS, Kind, Labelled, TrainingSettings
 
@@ -47,7 +47,7 @@ HEAD = Kind(
     check=check,
     has_small_state=True,
     state_size=state_size,
-    no_start="its map to labels answers in place of words\nhint: kind: full, from which others can start",
+    no_start=NO_START,
     learns=(ANSWERS,),
     leaves_model=lambda given: given["moves"] == "head",
 )

@@ -8,8 +8,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.methods.adapters import ALPHA, MODULES, NO_PULL, RANK
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import Kind, TrainingSettings
-
-DEPTH_TO_WIDTH = 128  # a model of width d has some d / 128 blocks; smaller models have more of them
+from ripeness.study.methods.sizes import width_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +46,9 @@ def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     """Estimate the numbers in the adapters of all linear layers, on the safe side.
 
     A matrix of d x k numbers has r (d + k) in its adapter, at most 2 r / d of them for the smaller side d; DoRA has d
-    more. The width follows from 12 d^2 parameters in a block.
+    more.
     """
-    width = (DEPTH_TO_WIDTH * n_parameters / 12) ** (1 / 3)
-    return round(n_parameters * min(1.0, 2 * 2 * given["rank"] / max(1.0, width)))
+    return round(n_parameters * min(1.0, 2 * 2 * given["rank"] / max(1.0, width_of(n_parameters))))
 
 
 LORA = Kind(

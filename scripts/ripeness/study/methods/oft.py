@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ripeness.study.methods.adapters import MODULES, NO_PULL
 from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.sizes import width_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +21,7 @@ class OftSettings(TrainingSettings):
 
 def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     """Estimate the numbers in the rotations: (b - 1) / 2 for each input of a layer, of which each has a wide row."""
-    width = (128 * n_parameters / 12) ** (1 / 3)  # as in lora.py
-    return round(n_parameters * min(1.0, given["block_size"] / max(1.0, width)))
+    return round(n_parameters * min(1.0, given["block_size"] / max(1.0, width_of(n_parameters))))
 
 
 OFT = Kind(

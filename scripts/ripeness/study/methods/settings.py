@@ -139,6 +139,10 @@ class Kind:
         """Whether a model is tuned by steps of an optimizer, and not by a fit to states that are read once."""
         return issubclass(self.settings, TrainingSettings)
 
+    def moves_weights(self, given: Mapping[str, Any]) -> bool:
+        """Tell whether weights of the model itself change, and nothing that was learned stays beside them."""
+        return self.merges and not self.leaves_model(given)
+
     @property
     def has_labels(self) -> bool:
         """Whether an answer is a choice among label words that all items share."""

@@ -19,6 +19,7 @@ from ripeness.study.grid import (
     tuned_cells,
 )
 from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import TEXT
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import same_weights_known, series_facts
 from ripeness.study.study_config import THEORY
@@ -99,11 +100,11 @@ def virtual_tokens(study: Study, series: str) -> dict[tuple[str, str], list[int]
         if not (n := KINDS[recipe["kind"]].before_text(recipe)):
             continue
         asked = {(probe.probe, probe.format) for probe in probes_of(study, cell) if probe.format not in UNSEEDED}
-        trained = (cell.dataset, cell.format)
-        for pair in sorted({trained, *asked}):
+        trained = {(cell.dataset, cell.format)} if recipe.get("learns") != TEXT else set()
+        for pair in sorted(trained | asked):
             counts = found.setdefault(pair, [0, 0])
             counts[0] = max(counts[0], n if pair in asked else 0)
-            counts[1] = max(counts[1], n if pair == trained else 0)
+            counts[1] = max(counts[1], n if pair in trained else 0)
     return found
 
 

@@ -147,7 +147,7 @@ def validation_option(study: Study, wildcards: Any) -> str:
 def curvature_file(study: Study, wildcards: Any) -> str | None:
     """Return the first text if the study measures the curvature along a training's displacement, where there is one."""
     recipe = training_settings(study, wildcards)
-    if KINDS[recipe["kind"]].leaves_model(recipe):
+    if not KINDS[recipe["kind"]].moves_weights(recipe):
         return None
     settings = study.config.get("sensitivity") or {}
     return text_file(study, wildcards.series, settings["texts"][0]) if settings.get("curvature") else None

@@ -11,11 +11,12 @@ from ripeness.measure.generation import generate, write
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import Prompt
 from ripeness.models.batching import encode_examples
-from ripeness.models.context_limits import n_virtual, reach, room_for_text
+from ripeness.models.context_limits import LEAST_ROOM, n_virtual, reach, room_for_text
 from ripeness.models.forward.likelihood import Request, log_likelihoods
 from ripeness.models.forward.packed_attention import SIMILAR, packed_logits
 from ripeness.models.forward.packing import (
     NARROW,
+    SEQUENCES,
     WHOLE,
     keeps_exactly,
     packing,
@@ -300,6 +301,7 @@ def test_a_model_that_does_not_pack_is_refused_and_stays_as_it_was(tiny_model, a
 
 @pytest.mark.parametrize("kind", REAL)
 def test_virtual_tokens_that_leave_no_room_are_refused(tiny_model, kind):
+    assert max(map(len, SEQUENCES)) == LEAST_ROOM  # what a model is tried with
     with pytest.raises(UserError, match=r"tokens: 60 virtual tokens leave no room for text in the 64 .*\nhint: fewer"):
         attach(tiny_model("gpt2"), settings_of(kind, tokens=60))
     assert n_virtual(learned(tiny_model("gpt2"), kind)) == 4
