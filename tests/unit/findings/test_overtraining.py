@@ -8,7 +8,6 @@ from overtrained import BRITTLE, SETTINGS, changed, found, on_overtraining, plan
 
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.mitigation.claim import CLAIM
-from ripeness.findings.study_tables import Tables
 
 
 def test_brittle_models_are_found_brittle():
@@ -43,7 +42,7 @@ def test_one_checkpoint_decides_nothing_about_pre_training():
     last = tables.measurements["tokens"].max()
     for n, verdict in [(1, "undecided"), (3, "undecided"), (4, "reversed")]:
         few = tables.measurements.filter(pl.col("tokens") > last / 2 ** (n - 0.5))
-        one = adjusted([CLAIM.worded(CLAIM.judge(Tables.of(measurements=few), SETTINGS))], SETTINGS)[0]
+        one = adjusted([CLAIM.worded(CLAIM.judge(changed(tables, measurements=few), SETTINGS))], SETTINGS)[0]
         assert one.verdict == verdict and one.effect == pytest.approx(0.3, abs=0.03), one
         few = "one checkpoint is" if n == 1 else f"{n} checkpoints are"
         assert one.statement.startswith(f"Cannot be decided: {few} too few (at") == (verdict == "undecided")
