@@ -17,38 +17,63 @@ from polars import selectors
 
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
+from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.stats.looks import share_of
 from ripeness.study.written_claims import LOOKS_ID
-from ripeness.tables.columns import REPORTED
 
-NAMES = ("study", "suite", "source", "reason", "is_chosen")  # may change where no number does
-DIGITS = 6  # significant; the last bits of a sum may differ between two runs
+# What tells measurements apart, and their numbers: another column that a later version writes is no other result.
+MEASURED = (
+    "series", "checkpoint", "step", "tokens", "phase", "dataset", "format", "method", "learning_rate", "seed",
+    "is_chosen", "probe", "probe_format", "shots", "split", "metric", "value", "se", "n_items", "chance", "majority",
+)  # fmt: skip
+PERTURBED = (
+    "series", "checkpoint", "step", "tokens", "phase", "perturbation", "normalisation", "scale", "noise_seed",
+    "dataset", "format", "method", "learning_rate", "seed", "probe", "base_loss", "loss", "curvature",
+)  # fmt: skip
+DIGITS = 6  # significant; the last bits of a sum may differ between two machines
+OFF_TIES = 1 + 1.1803398875e-7  # shares of items, such as 65/128 = 0.5078125, may end in a 5 that their last bits round
+KEYS = ("looked_at", "results", "n_checkpoints")
+ADVICE = "move it back as it was; without it the next look counts as the first"
 
 Looks = list[dict[str, Any]]
 
 
 def digest_of(tables: Tables) -> str:
-    """Compute a digest of the numbers that claims are tested on: names, order, and last bits play no part."""
-    frames = (
-        [tables.measurements.filter(REPORTED, pl.col("is_primary").fill_null(True))]
-        if tables.has("measurements")
-        else []
-    )
-    frames += [tables.sensitivity] if tables.sensitivity is not None else []
-    frames += [frame for _, frame in sorted(tables.simulated.items())] if tables.has("simulated") else []
+    """Compute a digest of the numbers that claims are tested on, at all rates, by the main metric of each probe.
+
+    Order, last bits, and names of studies and suites play no part.
+    """
+    frames = []
+    if tables.has("measurements"):
+        frames.append(known_of(tables.measurements.filter(pl.col("is_primary").fill_null(True)), MEASURED))
+    if tables.sensitivity is not None:
+        frames.append(known_of(tables.sensitivity, PERTURBED))
+    if tables.has("simulated"):
+        frames += [frame.drop("study", strict=False) for _, frame in sorted(tables.simulated.items())]
     digest = hashlib.sha256()
     for frame in frames:
-        kept = frame.select(sorted(set(frame.columns) - set(NAMES)))
-        flat = kept.select(~selectors.nested()).with_columns(selectors.float().round_sig_figs(DIGITS))
+        flat = frame.select(~selectors.nested()).with_columns(
+            (selectors.float().cast(pl.Float64) * OFF_TIES).round_sig_figs(DIGITS) + 0.0  # makes zero of minus zero
+        )
         digest.update(flat.unique().sort(flat.columns).write_csv().encode())
     return digest.hexdigest()
 
 
+def known_of(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Select those columns that a table has."""
+    return frame.select([name for name in names if name in frame.columns])
+
+
 def read_looks(path: Path) -> Looks:
-    """Read the looks of a study; none where there is no file."""
-    advice = "move it back as it was; without it the next look counts as the first"
-    return read_json(path, list, advice=advice) if path.is_file() else []
+    """Read the looks of a study; none where there is no file. UserError for what is no list of looks."""
+    if not path.is_file():
+        return []
+    looks = read_json(path, list, advice=ADVICE)
+    for look in looks:
+        if not isinstance(look, dict) or any(key not in look for key in KEYS):
+            raise UserError(f"{path} is damaged: {look!r} is no look, which has {', '.join(KEYS)}\nhint: {ADVICE}")
+    return looks
 
 
 def number_of(looks: Sequence[dict[str, Any]], digest: str) -> int:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from overtrained import BRITTLE, planted
@@ -59,6 +60,13 @@ def test_after_the_last_planned_look_nothing_is_decided_and_that_is_said():
         (lambda frame: frame.sample(fraction=1, shuffle=True, seed=1), False),
         (lambda frame: frame.with_columns(value=pl.col("value") * (1 + 1e-12)), False),
         (lambda frame: frame.with_columns(study=pl.lit("other"), source=pl.lit("elsewhere")), False),
+        (lambda frame: frame.with_columns(of_a_later_version=pl.lit(1.0), reason=pl.lit("said otherwise")), False),
+        (lambda frame: pl.concat([frame, frame.with_columns(suite=pl.lit("second"))]), False),
+        (lambda frame: frame.with_columns(is_chosen=pl.lit(False)), True),
+        (
+            lambda frame: pl.concat([frame, frame.with_columns(is_chosen=pl.lit(False), learning_rate=pl.lit(0.5))]),
+            True,
+        ),
         (lambda frame: frame.with_columns(value=pl.col("value") + 0.001), True),
         (lambda frame: frame.head(frame.height - 1), True),
         (lambda frame: frame.with_columns(checkpoint=pl.lit("new")), True),
@@ -66,6 +74,22 @@ def test_after_the_last_planned_look_nothing_is_decided_and_that_is_said():
 )
 def test_other_numbers_are_another_look_and_other_names_or_last_bits_are_not(change, is_other):
     assert (looks.digest_of(tables(change)) != looks.digest_of(tables())) == is_other
+
+
+@pytest.mark.parametrize("shares", [np.arange(1, 129) / 128, np.arange(1, 641) / 640, np.arange(1, 1001) / 2000])
+def test_the_last_bit_of_a_share_of_items_makes_no_other_look(shares):
+    """65/128 = 0.5078125 is between two numbers of six digits; a sum in another order may end a bit below it."""
+    rows = pl.concat([TABLE] * 4).head(len(shares)).with_columns(seed=pl.int_range(pl.len()))
+    digests = {
+        looks.digest_of(Tables.of(measurements=rows.with_columns(value=pl.Series(values))))
+        for values in (shares, np.nextafter(shares, 0), np.nextafter(shares, 1))
+    }
+    assert len(digests) == 1
+
+
+def test_minus_zero_is_zero():
+    zero, minus = (tables(lambda frame, sign=sign: frame.with_columns(value=pl.lit(sign * 0.0))) for sign in (1, -1))
+    assert looks.digest_of(zero) == looks.digest_of(minus)
 
 
 def test_tables_of_perturbed_weights_count_too():
@@ -84,9 +108,10 @@ def test_looks_are_kept_and_earlier_results_are_the_earlier_look(tmp_path):
     assert "Look 1 at results that differ; there were 2 in all" in looks.statement(Settings(look=1), 2)
 
 
-def test_a_damaged_record_is_named(tmp_path):
+@pytest.mark.parametrize("text", ["[", "{}", "[1]", '[{"looked_at": "t", "n_checkpoints": 1}]'])
+def test_a_damaged_record_is_named(tmp_path, text):
     path = tmp_path / "looks.json"
-    path.write_text("[")
+    path.write_text(text)
     with pytest.raises(UserError, match=r"looks\.json.*\n?.*move it back"):
         looks.noted(path, tables())
 
