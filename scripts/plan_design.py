@@ -11,7 +11,8 @@ from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
-from ripeness.findings.finding import settings_from
+from ripeness.findings.finding import Settings, settings_from
+from ripeness.findings.looks import percent, read_looks
 from ripeness.findings.pilot import in_words, pilot_deviations
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.runtime.errors import UserError
@@ -30,6 +31,7 @@ from ripeness.study.grid import Study, plan_cells
 from ripeness.study.load import load_study
 from ripeness.study.own_claims import settings_alone
 from ripeness.study.schema import read_yaml
+from ripeness.study.written_claims import LOOKS
 from ripeness.workflow.forecast import mean_operations, operations_of, seconds_a_job
 from ripeness.workflow.operations import n_items_of, probes_of
 from ripeness.workflow.snakemake_call import ROOT
@@ -115,8 +117,9 @@ def main(argv: list[str] | None = None) -> None:
         )
     size = size_of(study)
     spread = variance_of(options, size)
-    level, smallest = settings.level / options.claims, settings.smallest_effect
-    logs = Path("results") / study.settings.study / "logs"
+    results = Path("results") / study.settings.study
+    level, said = level_of(settings, results)
+    level, smallest, logs = level / options.claims, settings.smallest_effect, results / "logs"
     designs = [
         Design(other, detectable(spread, other, smallest=smallest, level=level), *cost_of(study, size, other, logs))
         for other in sizes_around(size)
@@ -124,8 +127,23 @@ def main(argv: list[str] | None = None) -> None:
     print_table(designs, size, options.detect)
     print(
         f"detectable: the true effect at which 80 % of such studies support a claim of more than {smallest:g}, "
-        f"with {options.claims} claims tested"
+        f"with {options.claims} claims tested, {said}"
     )
+
+
+def level_of(settings: Settings, results: Path) -> tuple[float, str]:
+    """Return the level of the look that a run of the study would be, and say which that is.
+
+    UserError where all looks that were planned are used.
+    """
+    look = len(read_looks(results / LOOKS)) + 1
+    level = settings.level_at(look)
+    if not level:
+        raise UserError(
+            f"all {settings.looks} looks that were planned (`findings: {{looks: ...}}`) are used, so that no design "
+            f"decides anything\nhint: {results / LOOKS} has them; a study of another name begins anew"
+        )
+    return level, f"at look {look}, which decides at {percent(level)}"
 
 
 def read_options(argv: list[str] | None) -> Namespace:

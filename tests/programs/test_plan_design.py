@@ -42,6 +42,28 @@ def test_a_study_with_claims_of_its_own_is_planned(tmp_path, capsys):
     assert "a claim of more than 0.03" in capsys.readouterr().out
 
 
+def test_a_design_is_planned_for_the_look_that_its_run_would_be(tmp_path, capsys, monkeypatch):
+    """Each look decides at its part of the allowed error, so that later ones detect less."""
+    monkeypatch.chdir(tmp_path)
+    study = yaml.safe_load((ROOT / "config.yaml").read_text())
+    said, path = [], tmp_path / "results" / study["study"] / "looks.json"
+    path.parent.mkdir(parents=True)
+    for number, planned in ((0, 1), (0, None), (1, None), (1, 1)):
+        findings = {"looks": planned} if planned else {}
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | {"findings": findings}))
+        write_json(path, [{"looked_at": "t", "results": "r", "n_checkpoints": 9}] * number)
+        if planned == number:
+            with pytest.raises(UserError, match=r"all 1 looks that were planned .* are used.*\nhint: .*looks\.json"):
+                main(["--study", "study.yaml", "--detect", "0.2"])
+        else:
+            main(["--study", "study.yaml", "--detect", "0.2"])
+            said.append(capsys.readouterr().out)
+    now = [float(re.search(r"^.*  now$", one, re.MULTILINE)[0].split()[4]) for one in said]
+    assert now == sorted(now) and len(set(now)) == 3
+    words = ("look 1, which decides at 5 %", "look 1, which decides at 4 %", "look 2, which decides at 0.5 %")
+    assert all(part in one for part, one in zip(words, said, strict=True))
+
+
 def test_what_cannot_be_planned_is_said(tmp_path):
     with pytest.raises(UserError, match="0.01 is not above the smallest that matters, 0.02"):
         main(["--detect", "0.01"])

@@ -41,6 +41,7 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
     is_joint = sum(map(len, finding.tests)) > 1
     parts = next(parts for parts in finding.tests if any(one is part for one in parts))
     is_open = outcome.p_value > level
+    later = level * settings.next_level / settings.decided_level  # what is added now is another look
     return replace(
         finding,
         verdict=UNDECIDED if is_open else outcome.verdict,
@@ -51,7 +52,7 @@ def decided(finding: Finding, outcome: Outcome, p_holm: float, level: float, set
         decided_low=low,
         decided_high=high,
         decided_confidence=1 - level / outcome.share / part.tries,
-        needs_more=(more_needed(finding.tests, level) or None) if is_open else None,
+        needs_more=(more_needed(finding.tests, later) or None) if is_open and later else None,
         variance=as_row(part.spread) if isinstance(part.spread, Spread) else None,
         parts=tuple(part_row(one, len(parts), level, settings) for parts in finding.tests for one in parts if is_joint),
     )

@@ -51,7 +51,16 @@ class Settings:
     @property
     def decided_level(self) -> float:
         """The part of it that this look at the results may spend."""
-        return self.level * (share_of(self.look, self.looks) if self.look else 1.0)
+        return self.level_at(self.look)
+
+    @property
+    def next_level(self) -> float:
+        """The part of it that the look after this one may spend, as that at a larger study is."""
+        return self.level_at(self.look + 1 if self.look else 0)
+
+    def level_at(self, look: int) -> float:
+        """Return the part of it that a look may spend; all of it where looks are not counted (0)."""
+        return self.level * (share_of(look, self.looks) if look else 1.0)
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,8 @@ class Finding:
     that rests on it (`p_value` to `decided_confidence`, `parts`) by `deciding.adjusted`. A judge gives the `tests` that
     decide: alternatives, of one of which all parts must hold; none where the claim may not be decided. `on_these` is
     the effect with its interval on the datasets of the study, where the claim is about datasets like these.
-    `needs_more` says of an undecided claim how many of each level alone would decide it: {level: {"now", "needed"}};
-    `variance` has the parts that this rests on.
+    `needs_more` says of an undecided claim how many of each level alone would decide it at the next look:
+    {level: {"now", "needed"}}; `variance` has the parts that this rests on.
     """
 
     id: str = ""

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from ripeness.calibration.designs import CELLS, Cell
-from ripeness.calibration.judging import SCHEMA, judged, rows_of, studies_of
+from ripeness.calibration.judging import SCHEMA, judged, rows_of, settings_of, studies_of
 from ripeness.calibration.loss_studies import LossDesign
 from ripeness.calibration.own_studies import claims_on
 from ripeness.calibration.page import page
@@ -26,6 +26,11 @@ from ripeness.findings.register import CLAIMS
 
 SUPPORTED, SMALL, REVERSED = {"supported"}, {"too small to matter"}, {"reversed"}
 SMALL_STUDY = ScoreDesign(n_checkpoints=4, n_seeds=2, n_items=40, n_learned=1, n_never=1, n_generation=1)
+
+
+def test_studies_are_decided_at_the_whole_allowed_error_that_limits_are_about():
+    settings = settings_of(CELLS[0], 0, 20)
+    assert settings.look == 1 and settings.decided_level == settings.level == 0.05
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,18 @@ def test_an_undecided_claim_on_scores_says_what_would_decide_it():
     assert needs["times all of them"]["needed"] == 2
 
 
+def test_what_is_added_to_a_study_is_another_look_and_needs_more():
+    """The second look spends an eighth of what the first does, so that more is needed; planned looks spend alike."""
+    drawn, fast = tables_of(UNCERTAIN, simulate(UNCERTAIN, 2)), Settings(draws=200, permutations=50)
+
+    def needed(**looks):
+        found = {one.id: one for one in all_findings(drawn, replace(fast, **looks))}["format-spread"]
+        return found.needs_more and found.needs_more["seeds"]["needed"]
+
+    assert needed(look=1, looks=1) is None  # no look is left
+    assert needed() < needed(look=1, looks=2) < needed(look=1) < needed(look=4)
+
+
 @pytest.mark.parametrize("tables", [tables_of(WIDE, simulate(WIDE, 0)), planted(BRITTLE)], ids=["items", "losses"])
 def test_every_verdict_of_a_study_is_that_of_the_rule_on_the_interval_shown_as_deciding(tables):
     found = all_findings(tables, Settings(draws=200, permutations=50))
