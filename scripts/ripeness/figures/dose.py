@@ -15,7 +15,7 @@ SIDE_BY_SIDE = 3
 
 
 def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """Average the scores over formats and seeds: a row for each checkpoint, dataset and dose; 0 is the untouched model.
+    """Average the scores over formats and seeds: a row for each checkpoint, dataset and dose.
 
     `low` to `high` is twice the standard error over seeds; null for one seed.
     """

@@ -11,6 +11,7 @@ from ripeness.tables.intervals import compared, scores
 
 CELL = [*PLACE, "dataset", "format", "doses_of"]
 AT_MOST, FOUND, NOT_LEARNED = "at most the smallest dose", "found", "the largest dose gains too little"
+NOT_WHOLE = "a training is missing or diverged"
 
 
 def dose_scores(measurements: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
@@ -30,17 +31,20 @@ def half_doses(found: pl.DataFrame, smallest_gain: float) -> pl.DataFrame:
     """Find for each cell and seed the dose of half of the gain: `log_dose` (base 2) and `how` it was found.
 
     The gain is that of the largest dose, on average over seeds, which all seeds share; a cell in which it is less than
-    `smallest_gain` has no such dose.
+    `smallest_gain` has no such dose, nor one that lacks a dose or a seed that others have: its half would be another.
     """
-    rows = []
-    for (*cell,), part in in_trend(found).group_by(CELL, maintain_order=True):
+    rows, of_run = [], ["series", "dataset", "format", "doses_of"]
+    n_planned = pl.col("examples").n_unique().over(of_run) * pl.col("seed").n_unique().over(of_run)
+    trend = in_trend(found).with_columns(is_whole=pl.len().over(CELL) == n_planned)
+    for (*cell,), part in trend.group_by(CELL, maintain_order=True):
         largest = part.filter(pl.col("examples") == part["examples"].max())
         gain = float(largest.select((pl.col("value") - pl.col("untouched")).mean()).item())
         for (seed,), own in part.group_by("seed", maintain_order=True):
             own = own.sort("examples")
             row: Mapping[str, object] = dict(zip(CELL, cell, strict=True)) | {"seed": seed, "gain": gain}
-            if gain < smallest_gain:
-                rows.append({**row, "log_dose": None, "how": NOT_LEARNED})
+            if not part["is_whole"][0] or gain < smallest_gain:
+                how = NOT_LEARNED if part["is_whole"][0] else NOT_WHOLE
+                rows.append({**row, "log_dose": None, "how": how})
                 continue
             target = float(own["untouched"][0]) + gain / 2
             place, how = crossing(np.log2(own["examples"].to_numpy()), own["value"].to_numpy(), target)

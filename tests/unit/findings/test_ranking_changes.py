@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 from overtrained import SETTINGS
 
@@ -56,6 +57,24 @@ def test_noise_is_not_taken_for_a_change_nor_ways_that_begin_to_differ(early):
     found = [judged(study(HIGH_TO_LOW, early=early, noise=0.05, seed=seed)) for seed in range(40)]
     assert sum(one.verdict == "supported" for one in found) <= 3
     assert np.mean([one.effect for one in found]) < 0.05
+
+
+def test_series_that_share_datasets_are_no_further_datasets():
+    one = study(HIGH_TO_LOW[::-1], datasets=3, noise=0.05)
+    twin = [frame.with_columns(series=pl.lit("twin")) for frame in (one.measurements, one.cells)]
+    both = judged(Tables.of(measurements=pl.concat([one.measurements, twin[0]]), cells=pl.concat([one.cells, twin[1]])))
+    alone = judged(one)
+    assert (both.effect, both.low, both.high) == (alone.effect, alone.low, alone.high)
+    assert both.covers == alone.covers and both.covers.startswith("the sampling of 3 datasets")
+
+
+def test_a_way_that_lacks_a_format_is_not_compared_at_that_checkpoint():
+    """The second format is harder: without it a way would look better than it is."""
+    one = study(HIGH_TO_LOW)
+    hard = one.measurements.with_columns(format=pl.lit("io"), probe_format=pl.lit("io"), value=pl.col("value") - 0.3)
+    lost = (pl.col("method") == "adapter") & (pl.col("tokens") > 30_000)
+    found = judged(Tables.of(measurements=pl.concat([one.measurements, hard.filter(~lost)]), cells=one.cells))
+    assert found.n_checkpoints == 5 and found.verdict == "too small to matter"
 
 
 def test_two_datasets_one_seed_or_two_ways_decide_nothing():

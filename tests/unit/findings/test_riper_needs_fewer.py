@@ -3,12 +3,13 @@
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 from overtrained import SETTINGS
 
 from ripeness.figures.dose import FIGURE
 from ripeness.findings.deciding import adjusted
-from ripeness.findings.doses import AT_MOST, FOUND, crossing
+from ripeness.findings.doses import AT_MOST, FOUND, NOT_WHOLE, crossing
 from ripeness.findings.riper_needs_fewer.claim import CLAIM
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
@@ -72,6 +73,18 @@ def test_a_gain_too_small_to_halve_is_left_out_and_said():
     one = judged(study(-0.4, gain=0.0))
     assert one.verdict == "undecided" and "no dataset gains enough" in one.statement
     assert any("72 of 72 cells are left out" in caveat for caveat in one.caveats)
+
+
+def test_a_checkpoint_of_which_a_training_diverged_is_left_out_and_said():
+    """Without its largest dose a seed would seem to need 512 examples at most, and half of the gain would be less."""
+    whole = study(-0.4)
+    is_gone = (pl.col("method") == "form-n2048") & (pl.col("seed") == 1) & (pl.col("checkpoint") == "step3")
+    for value in (None, np.nan):
+        rows = whole.measurements.with_columns(value=pl.when(is_gone).then(value).otherwise("value"))
+        one = judged(Tables.of(measurements=rows, cells=whole.cells, scores=1))
+        assert one.verdict == "supported" and one.effect == pytest.approx(0.4, abs=0.06)
+        assert "9 of 72 cells are left out: a dose or a seed of theirs is missing or diverged." in one.caveats
+        assert {row["how"] for row in one.details if row["checkpoint"] == "step3"} == {NOT_WHOLE}
 
 
 def test_the_last_rise_through_the_target_counts():

@@ -3,6 +3,7 @@
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 from overtrained import SETTINGS
 
@@ -58,6 +59,26 @@ def test_what_is_kept_at_an_equal_gain_is_found_in_both_directions(price, verdic
     assert one.effect == pytest.approx(0.8 * price, abs=0.005) and one.low < one.effect < one.high
     assert [row["method"] for row in one.details] == ["small", "tiny"]
     assert one.n_checkpoints == 4 and one.n_seeds == 3 and "3 datasets" in one.covers
+
+
+def test_the_untouched_model_is_held_on_the_same_texts_and_shots_as_the_tuned_ones():
+    """With shots it answers better, and a second text, which few tuned models read, is harder."""
+    alone = study(0.1)
+    untouched = alone.measurements.filter(method="base")
+    shots = untouched.filter(metric="answer_loss").with_columns(shots=4, value=pl.lit(0.1))
+    text = untouched.filter(metric="loss").with_columns(probe=pl.lit("verse"), value=pl.lit(9.0))
+    more = pl.concat([alone.measurements, shots.cast(alone.measurements.schema), text])
+    one, other = judged(alone), judged(Tables.of(measurements=more, cells=alone.cells))
+    assert (other.effect, other.low, other.high) == (one.effect, one.low, one.high)
+    assert one.effect == pytest.approx(0.08, abs=0.005)
+
+
+def test_a_training_that_diverged_is_no_point_of_its_path():
+    whole = study(0.1)
+    is_gone = (pl.col("learning_rate") == 1e-3) & (pl.col("method") == "tiny")
+    gone = [whole.measurements.with_columns(value=pl.when(is_gone).then(x).otherwise("value")) for x in (None, np.nan)]
+    found = [judged(Tables.of(measurements=one, cells=whole.cells)) for one in gone]
+    assert found[0].effect == found[1].effect == pytest.approx(0.08, abs=0.005)
 
 
 def test_a_way_that_learns_less_at_every_rate_is_not_taken_for_one_that_forgets_less():

@@ -21,7 +21,7 @@ from ripeness.stats.random_levels import over_units
 from ripeness.stats.rank_agreement import agreement, lost
 from ripeness.stats.resampling import with_interval
 from ripeness.tables.columns import IS_OWN
-from ripeness.tables.intervals import scores
+from ripeness.tables.intervals import compared, scores
 from ripeness.tables.ways_of_tuning import comparable_ways
 
 LEAST_METHODS, LEAST_DATASETS = 3, 3
@@ -45,8 +45,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     found = orders_of(tables.reported.filter(pl.col("method").is_in(alike)))
     if not found:
         return undecided(Finding(), "no dataset was tuned on in three ways with two seeds at the same checkpoints")
-    agreed = {kind: [one for order in found for one in agreements(order, kind)] for kind in (HALVES, NEIGHBOURS)}
-    values = lost(agreed[HALVES])
+    of_halves = [(order.dataset, one) for order in found for one in agreements(order, HALVES)]
+    neighbours = [one for order in found for one in agreements(order, NEIGHBOURS)]
+    values = by_dataset([name for name, _ in of_halves], lost([one for _, one in of_halves]))
     blank = Finding(
         n_checkpoints=len({(one.series, name) for one in found for name in one.checkpoints}),
         n_seeds=min(one.values.shape[2] for one in found),
@@ -55,16 +56,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     )
     if not len(values):
         return undecided(blank, "two checkpoints at which ways differ are needed on each side")
-    variance, n = over_units(values), len({one.dataset for one in found})
+    variance, n = over_units(values), len(values)
     if variance is None or n < LEAST_DATASETS:
         few = f"{n} dataset{'' if n == 1 else 's'} cannot tell how much datasets differ (at least {LEAST_DATASETS})"
         reason = f"{few}. On these, orders at other checkpoints agree less by {signed(float(values.mean()))}"
         return replace(undecided(blank, reason), effect=number(float(values.mean())))
     result = with_interval(float(values.mean()), variance.variance**0.5, df=variance.df, confidence=settings.confidence)
-    near = float(lost(agreed[NEIGHBOURS]).mean()) if agreed[NEIGHBOURS] else float("nan")
+    near = float(lost(neighbours).mean()) if neighbours else float("nan")
     blank = replace(
         blank,
-        covers=f"the sampling of {len(values)} datasets, with their items, seeds and checkpoints",
+        covers=f"the sampling of {n} datasets, with their items, seeds and checkpoints",
         statement=sentence(found, shown(result), near),
     )
     finding = with_effect(blank, result, settings, smallest=2 * settings.smallest_accuracy)
@@ -83,10 +84,15 @@ CLAIM = Claim(
 
 
 def orders_of(measurements: pl.DataFrame) -> list[Orders]:
-    """Collect the scores of all ways that were measured with the same seeds at the same checkpoints of the trend."""
-    own = scores(measurements).filter(IS_OWN, pl.col("method") != "base", pl.col("format") == pl.col("probe_format"))
+    """Collect the scores of all ways that were measured with the same seeds at the same checkpoints of the trend.
+
+    Means over formats; a seed that lacks one of them counts as not there.
+    """
+    own = compared(scores(measurements)).filter(IS_OWN, pl.col("format") == pl.col("probe_format"))
     keys = ["series", "checkpoint", "tokens", "phase", "dataset", "method", "seed"]
-    means = in_trend(own.filter(pl.col("probe_kind") != "text")).group_by(keys).agg(pl.col("value").mean())
+    n_formats = pl.col("format").n_unique()
+    means = in_trend(own).group_by(keys).agg(pl.col("value").mean(), n=n_formats)
+    means = means.filter(pl.col("n") == pl.col("n").max().over("series", "dataset"))
     found = []
     for (series, dataset), part in means.group_by("series", "dataset", maintain_order=False):
         wide = part.pivot("method", index=["tokens", "checkpoint", "seed"], values="value").sort("tokens", "seed")
@@ -99,6 +105,11 @@ def orders_of(measurements: pl.DataFrame) -> list[Orders]:
             values = kept.select(methods).to_numpy().reshape(len(names), n_seeds, len(methods)).transpose(0, 2, 1)
             found.append(Orders(str(series), str(dataset), tuple(methods), tuple(names), values))
     return sorted(found, key=lambda one: (one.series, one.dataset))
+
+
+def by_dataset(names: list[str], values: np.ndarray) -> np.ndarray:
+    """Average the values of series that share a dataset, which are no datasets of their own."""
+    return np.array([values[[other == name for other in names]].mean() for name in dict.fromkeys(names)])
 
 
 def agreements(one: Orders, kind: str) -> list[tuple[float, float, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.doses import AT_MOST, NOT_LEARNED, dose_scores, half_doses
+from ripeness.findings.doses import AT_MOST, NOT_LEARNED, NOT_WHOLE, dose_scores, half_doses
 from ripeness.findings.finding import Finding, Settings, listed, times, undecided, with_effect
 from ripeness.findings.needs import has_doses
 from ripeness.findings.over_checkpoints import (
@@ -34,7 +34,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     if found.is_empty():
         return undecided(Finding(), "no dataset was tuned on in doses, and asked before and after")
     known = found.drop_nulls("log_dose").rename({"log_dose": "value"})
-    curves = curves_of(known, ["dataset", "doses_of"], "seed", settings) if known.height else []
+    curves = curves_of(known, ["dataset", "format", "doses_of"], "seed", settings) if known.height else []
     kept = [curve for curve in curves if curve.is_whole and len(curve.tokens) >= settings.min_checkpoints]
     blank = Finding(
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in kept}.values()),
@@ -103,6 +103,8 @@ def caveats(found: pl.DataFrame) -> list[str]:
     notes, counts = [], dict(found.group_by("how").len().iter_rows())
     if n := counts.get(NOT_LEARNED):
         notes.append(f"{n} of {found.height} cells are left out: the largest dose gains too little to halve.")
+    if n := counts.get(NOT_WHOLE):
+        notes.append(f"{n} of {found.height} cells are left out: a dose or a seed of theirs is missing or diverged.")
     if n := counts.get(AT_MOST):
         notes.append(
             f"In {n} of {found.height} cells the smallest dose gives more than half: it is taken for the dose."

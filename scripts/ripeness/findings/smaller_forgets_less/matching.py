@@ -8,7 +8,7 @@ import polars as pl
 
 from ripeness.findings.treated_curves import PLACE, TEXT
 from ripeness.study.study_config import BASE
-from ripeness.tables.intervals import mean_or_null
+from ripeness.tables.intervals import compared, mean_or_null
 
 CELL = ["series", "checkpoint", "tokens", "phase", "dataset", "format", "seed"]
 
@@ -45,28 +45,30 @@ class Path:
 
 
 def losses(measurements: pl.DataFrame) -> pl.DataFrame:
-    """Collect losses on text and on right answers of models at all rates, and of untouched ones (`untouched_...`)."""
-    rows = measurements.filter(pl.col("split").is_null() | (pl.col("split") == "test") | (pl.col("probe_kind") == TEXT))
+    """Collect losses on text and on right answers of models at all rates, and of untouched ones (`untouched_...`).
+
+    These are on the same texts, and on the same items with as many shots: the fewest with which tuned models are asked.
+    """
     is_text = (pl.col("probe_kind") == TEXT) & (pl.col("metric") == "loss")
     is_answer = (pl.col("metric") == "answer_loss") & (pl.col("split") == "test")
     own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
-    tuned = rows.filter(pl.col("method") != BASE)
-    keys = [*CELL, "method", "learning_rate"]
-    text = tuned.filter(is_text).group_by(keys).agg(mean_or_null("value").alias("text"))
-    answer = tuned.filter(is_answer, own).group_by(keys).agg(mean_or_null("value").alias("answer"))
-    base = rows.filter(pl.col("method") == BASE)
-    before = base.filter(is_text).group_by(PLACE).agg(mean_or_null("value").alias("untouched_text"))
-    asked = base.filter(is_answer).group_by(*PLACE, dataset="probe", format="probe_format")
-    said = asked.agg(mean_or_null("value").alias("untouched_answer"))
-    found = text.join(answer, on=keys, nulls_equal=True).join(before, on=PLACE)
-    return found.join(said, on=[*PLACE, "dataset", "format"]).sort(keys)
+    keys, probe = [*CELL, "method", "learning_rate"], [*PLACE, "probe", "probe_format"]
+    sides = []
+    for name, rows in (("text", measurements.filter(is_text)), ("answer", measurements.filter(is_answer))):
+        asked = compared(rows)
+        before = asked.filter(method=BASE).group_by(probe).agg(mean_or_null("value").alias("before"))
+        tuned = asked.filter(pl.col("method") != BASE, own | (pl.col("probe_kind") == TEXT))
+        both = tuned.join(before, on=probe, how="left").group_by(keys)
+        sides.append(both.agg(mean_or_null("value").alias(name), mean_or_null("before").alias(f"untouched_{name}")))
+    return sides[0].join(sides[1], on=keys, nulls_equal=True).sort(keys)
 
 
 def paths_of(found: pl.DataFrame) -> dict[tuple, dict[str, Path]]:
     """Make the path of every way of tuning, by cell (in the order of CELL) and method."""
     paths: dict[tuple, dict[str, Path]] = {}
     for (*cell, method), part in found.group_by([*CELL, "method"], maintain_order=True):
-        part = part.sort("learning_rate").filter(pl.col("text").is_finite(), pl.col("answer").is_finite())
+        is_known = pl.all_horizontal(pl.col("text", "answer", "untouched_text", "untouched_answer").is_finite())
+        part = part.sort("learning_rate").filter(is_known)
         if not part.is_empty():
             answer, text = ([part[f"untouched_{name}"][0], *part[name]] for name in ("answer", "text"))
             paths.setdefault(tuple(cell), {})[str(method)] = Path(np.array(answer, float), np.array(text, float))
