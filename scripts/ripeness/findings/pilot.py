@@ -71,7 +71,8 @@ def gains_of(tables: Sequence[pl.LazyFrame]) -> pl.DataFrame:
         keys = ["series", "checkpoint", "probe", "probe_format", "shots", "item"]
         base = kept.filter(method=BASE).group_by(keys).agg(before=pl.col("score").mean())
         both = kept.filter(pl.col("method") != BASE).join(base, on=keys)
-        unique = both.unique([*MODEL, "item"], keep="any")  # several suites may ask the same
+        fewest = both.filter(pl.col("shots") == pl.col("shots").min().over("probe"))
+        unique = fewest.unique([*MODEL, "item"], keep="any")  # several suites may ask the same
         parts.append(unique.with_columns(gain=pl.col("score") - pl.col("before")))
     return pl.concat(parts) if parts else pl.DataFrame(schema={"method": pl.String})
 

@@ -6,7 +6,7 @@ import pytest
 
 from ripeness.findings.deciding import adjusted
 from ripeness.findings.finding import Finding, Settings
-from ripeness.findings.indicators.answer import MOST, NOTHING, TELLS, TUNED, as_entry
+from ripeness.findings.indicators.answer import MOST, NOTHING, TELLS, TUNED, as_entry, row_of
 from ripeness.findings.indicators.halves import N_HALVINGS, halved
 from ripeness.findings.indicators.skills import skills_of
 from ripeness.findings.register import CLAIMS
@@ -116,6 +116,14 @@ def test_indicators_that_tell_are_told_from_those_that_do_not(telling):
     assert all(
         -1 <= row[f"{name}_low"] <= row[name] <= row[f"{name}_high"] <= 1 for row in found.values() for name in ENDS
     )
+
+
+def test_after_the_last_planned_look_nothing_tells(telling):
+    used = Settings(look=2, looks=1)
+    skills = skills_of(telling, used)
+    assert {row["says"] for row in as_entry(skills, used)["answers"]} == {NOTHING, MOST}
+    assert row_of("run", skills.together[0], 0.0, used)["says"] == NOTHING  # however small p is
+    assert row_of("run", skills.together[0], 0.0, Settings(look=1, looks=1))["says"] != NOTHING
 
 
 def test_what_an_indicator_costs_is_a_share_of_tuning():

@@ -62,7 +62,8 @@ def row_of(series: str, one: Judged, p_holm: float, settings: Settings) -> dict[
     for name, (value, low, high) in ends.items():
         row |= {name: value, f"{name}_low": max(low, -1.0), f"{name}_high": min(high, 1.0)}
     above = skill.accuracy.main.effect > CHANCE
-    verdict = NOTHING if p_holm > settings.decided_level else TELLS if above else OPPOSITE
+    is_told = p_holm <= settings.decided_level > 0  # 0 where all looks that were planned are used
+    verdict = NOTHING if not is_told else TELLS if above else OPPOSITE
     return row | {
         "late_accuracy": skill.late_accuracy,
         "blind_regret": skill.blind_regret,
