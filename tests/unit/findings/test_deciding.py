@@ -83,10 +83,11 @@ def test_what_is_added_to_a_study_is_another_look_and_needs_more():
 
     def needed(**looks):
         found = {one.id: one for one in all_findings(drawn, replace(fast, **looks))}["format-spread"]
-        return found.needs_more and found.needs_more["seeds"]["needed"]
+        return found.needs_more and found.needs_more["checkpoints"]["needed"]
 
+    assert needed() < needed(look=1, looks=2) < needed(look=1, looks=4)
+    assert needed(look=1) is None  # 100 times as many would not do
     assert needed(look=1, looks=1) is None  # no look is left
-    assert needed() < needed(look=1, looks=2) < needed(look=1) < needed(look=4)
 
 
 @pytest.mark.parametrize("tables", [tables_of(WIDE, simulate(WIDE, 0)), planted(BRITTLE)], ids=["items", "losses"])

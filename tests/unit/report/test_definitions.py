@@ -14,7 +14,7 @@ def test_the_first_use_of_a_word_has_its_definition_and_the_rest_of_the_text_is_
 
 
 def test_the_longest_word_is_taken():
-    assert 'title="The last untouched checkpoints score within' in defined("datasets not learned in pre-training")
+    assert 'title="The last untouched checkpoints are within' in defined("datasets not learned in pre-training")
     assert defined("nothing here") == "nothing here"
 
 
