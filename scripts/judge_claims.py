@@ -57,14 +57,15 @@ def main(argv: list[str] | None = None) -> None:
     with TemporaryDirectory(prefix="ripeness-findings-") as folder:
         tables = read_tables(paths, settings, Path(folder))
         if options.looks:
-            seen = looks.noted(options.looks, tables)
-            settings = looks.at_this_look(settings, seen, tables)
+            settings = looks.at_this_look(settings, looks.read_looks(options.looks), tables)
         own = read_own_claims(options.claims, options.written)
-        found = as_rows(with_robustness(all_findings(tables, settings, own), tables, settings, own))
-        found = [*answers_of(tables, settings), *found]
+        found = with_robustness(all_findings(tables, settings, own), tables, settings, own)
+        entries = [*answers_of(tables, settings), *as_rows(found)]
         if options.looks:
-            found.append(looks.as_entry(seen, settings))
-    write_json(options.output, found)
+            is_look = any(one.tests for one in found) or any(entry["id"] == indicators.ID for entry in entries)
+            seen = looks.noted(options.looks, tables) if is_look else looks.read_looks(options.looks)
+            entries.append(looks.as_entry(seen, settings))
+    write_json(options.output, entries)
 
 
 if __name__ == "__main__":

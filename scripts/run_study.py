@@ -177,8 +177,8 @@ def main(argv: list[str] | None = None) -> None:
         print(line)
     print()
     for entry in read_json(results / "findings.json", list):
-        if entry["id"] == LOOKS_ID and len(entry["answers"]) == 1:
-            continue  # one look takes nothing from another
+        if entry["id"] == LOOKS_ID and len(entry["answers"]) < 2:
+            continue  # no look before takes anything from this one
         print(f"{entry['statement']}\n" if "answers" in entry else verdict_line(entry))
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")

@@ -2,7 +2,8 @@
 
 Whoever adds results until a claim holds finds something sooner or later (Armitage, McPherson & Rowe 1969). Each look
 therefore spends a part of the allowed error, and the parts of all looks together are no more than the whole
-(Bonferroni: true however the looks depend on each other). results/<study>/looks.json keeps the looks.
+(Bonferroni: true however the looks depend on each other). Results on which no claim can be decided, as those of a few
+checkpoints, give no verdict and are no look. results/<study>/looks.json keeps the looks.
 """
 
 import hashlib
@@ -129,6 +130,9 @@ def statement(settings: Settings, n_looks: int) -> str:
     which = f"Look {settings.look}" + (f" of {settings.looks} planned" if settings.looks else "")
     if not settings.decided_level:
         return f"{which} at results: all looks that were planned are used, so that no claim can be decided any more."
+    if settings.look > n_looks:
+        when = f"the next look is at a level of {level}; all looks share {total}"
+        return f"No claim can be decided on these results, so that they count as no look: {when}."
     more = f"; there were {n_looks} in all" if n_looks > settings.look else ""
     return f"{which} at results that differ{more}: claims are decided at a level of {level}; all looks share {total}."
 

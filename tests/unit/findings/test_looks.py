@@ -22,6 +22,31 @@ STUDY = planted(BRITTLE)
 TABLE = STUDY.measurements
 
 
+MINE = {"claim": "It gains.", "compare": {"method": "full"}, "against": {"method": "base"}, "metric": "score"}
+MINE |= {"of": "level", "direction": "more", "expects": "effect", "smallest": 0.02}
+
+
+def drawn(n_checkpoints: int) -> pl.DataFrame:
+    """Make a published table of three datasets before and after tuning."""
+    rows = [
+        {
+            "series": "s",
+            "checkpoint": f"c{k}",
+            "step": k,
+            "tokens": 1000 * 2**k,
+            "phase": "stable",
+            "metric": "accuracy",
+        }
+        | {"dataset": name, "format": "default", "probe": name, "probe_kind": "choice", "probe_format": "default"}
+        | {"method": method, "shots": 0, "split": "test", "is_primary": True, "se": 0.01, "suite": "own dataset"}
+        | {"value": 0.5 + 0.01 * k + (0.1 + 0.02 * number if method == "full" else 0.0)}
+        for k in range(n_checkpoints)
+        for number, name in enumerate("abc")
+        for method in ("base", "full")
+    ]
+    return conform(rows, MEASUREMENTS).with_columns(is_chosen=True)
+
+
 def tables(change=None) -> Tables:
     return Tables.of(measurements=TABLE if change is None else change(TABLE))
 
@@ -116,27 +141,25 @@ def test_a_damaged_record_is_named(tmp_path, text):
         looks.noted(path, tables())
 
 
+def test_results_on_which_nothing_can_be_decided_are_no_look(tmp_path):
+    """Two checkpoints decide nothing; the third is the first look, since indicators are tested on it."""
+    words = ["--looks", tmp_path / "looks.json", "--output", tmp_path / "findings.json"]
+    words += ["--measurements", tmp_path / "measurements.parquet", "--claims", json.dumps({"mine": MINE})]
+    said = []
+    for n in (1, 2, 3, 4):
+        drawn(n).write_parquet(tmp_path / "measurements.parquet")
+        judge_claims.main([*map(str, words)])
+        found = {entry["id"]: entry for entry in read_json(tmp_path / "findings.json", list)}
+        assert (found["mine"]["p_holm"] is None) == (n < 4) and ("indicators" in found) == (n > 2)
+        said.append((len(found["looks"]["answers"]), found["looks"]["statement"]))
+    assert [n_looks for n_looks, _ in said] == [0, 0, 1, 2]
+    assert all("count as no look: the next look is at a level of 4 %" in statement for _, statement in said[:2])
+    assert said[2][1].startswith("Look 1 at") and said[3][1].startswith("Look 2 at")
+
+
 def test_the_program_decides_later_looks_more_strictly(tmp_path):
-    rows = [
-        {
-            "series": "s",
-            "checkpoint": f"c{k}",
-            "step": k,
-            "tokens": 1000 * 2**k,
-            "phase": "stable",
-            "metric": "accuracy",
-        }
-        | {"dataset": name, "format": "default", "probe": name, "probe_kind": "choice", "probe_format": "default"}
-        | {"method": method, "shots": 0, "split": "test", "is_primary": True, "se": 0.01, "suite": "own dataset"}
-        | {"value": 0.5 + 0.01 * k + (0.1 + 0.02 * number if method == "full" else 0.0)}
-        for k in range(5)
-        for number, name in enumerate("abc")
-        for method in ("base", "full")
-    ]
-    table = conform(rows, MEASUREMENTS).with_columns(is_chosen=True)
-    mine = {"claim": "It gains.", "compare": {"method": "full"}, "against": {"method": "base"}, "metric": "score"}
-    mine |= {"of": "level", "direction": "more", "expects": "effect", "smallest": 0.02}
-    words = ["--claims", json.dumps({"mine": mine}), "--looks", tmp_path / "looks.json"]
+    table = drawn(5)
+    words = ["--claims", json.dumps({"mine": MINE}), "--looks", tmp_path / "looks.json"]
     words += ["--output", tmp_path / "findings.json", "--measurements", tmp_path / "measurements.parquet"]
     found = []
     for part in (table.head(24), table, table):
