@@ -64,7 +64,9 @@ def test_what_is_known_and_what_is_added_are_found_in_both_directions(read, tune
         one = found[name]
         assert one.effect == pytest.approx(effect, abs=0.03) and one.low < effect < one.high
         assert CEILING in one.caveats and one.n_items == 2400 and one.n_checkpoints == 6
-    assert found["known-not-said"].statement.startswith("A linear classifier on the untouched models' states")
+    assert found["known-not-said"].statement.startswith(
+        "Score of a linear classifier on the states of untouched models"
+    )
     assert "On datasets like these: " in found["tuning-adds"].statement
 
 

@@ -16,7 +16,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     name = reading_method(tables)
     if name is None:
         return undecided(Finding(), "no method reads the states of untouched models (kind: features)")
-    lead = "A linear classifier on the untouched models' states scores more or less than their own answers by this."
+    lead = "Score of a linear classifier on the states of untouched models, less that of their own answers."
     return contrast(tables, settings, {"method": name}, UNTOUCHED, lead)
 
 

@@ -12,7 +12,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     reading, tuning = reading_method(tables), tuning_method(tables, settings)
     if reading is None or tuning is None:
         return undecided(Finding(), "no model was both tuned and read off its states (kind: features)")
-    lead = f"Tuned models ({tuning}) score more or less than a linear classifier on the untouched states by this."
+    lead = f"Score of tuned models ({tuning}), less that of a linear classifier on the states before tuning."
     return contrast(tables, settings, {"method": tuning}, {"method": reading}, lead)
 
 
