@@ -25,8 +25,9 @@ def main(argv: list[str] | None = None) -> None:
     check_no_overlap(options.output, options.model)
     if stays_attached(options.model):
         raise UserError(
-            f"what was learned in {options.model} stands beside the weights of its checkpoint and cannot become a part "
-            "of them\nhint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
+            f"what was learned in {options.model} stands next to the weights of its checkpoint and cannot become "
+            "a part of them\n"
+            "hint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
         )
     model = load_model(options.model)
     if map_of(model) is not None:

@@ -55,7 +55,7 @@ from ripeness.study.methods.settings import ANSWERS, TEXT, Labelled, MethodSetti
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
-from ripeness.train.displacement import BESIDE, displacement
+from ripeness.train.displacement import NOT_MERGED, displacement
 from ripeness.train.fitting import Questions, fit
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     if KINDS[settings.kind].moves_weights(asdict(settings)):
         record |= displacement(model, options.checkpoint, weights)._asdict()
     elif not KINDS[settings.kind].merges:
-        record |= {"not_moved": BESIDE}
+        record |= {"not_moved": NOT_MERGED}
     if options.curvature_text and outcome.status == "done":
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
@@ -209,10 +209,10 @@ def check_options(options: argparse.Namespace, settings: MethodSettings) -> None
             f"--of names {len(options.of)} models, but the settings of kind {settings.kind} are of {wanted}\n"
             "hint: one for each of the `datasets` in `of`; none for other kinds"
         )
-    beside = next((one for one in filter(None, (options.checkpoint, options.start)) if stays_attached(one)), None)
-    if beside:
+    found = next((one for one in filter(None, (options.checkpoint, options.start)) if stays_attached(one)), None)
+    if found:
         raise UserError(
-            f"what was learned in {beside} stands beside the weights of its checkpoint, and a training that starts "
+            f"what was learned in {found} stands next to the weights of its checkpoint, and a training that starts "
             "from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
         )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):

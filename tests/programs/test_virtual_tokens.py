@@ -171,7 +171,7 @@ def test_sensitivity_is_that_of_the_weights_alone(tuned, checkpoint, tmp_path, n
 
 def test_what_stays_attached_is_not_written_as_a_plain_model_and_no_training_starts_from_it(tuned, tune, tmp_path):
     for folder in tuned.values():
-        with pytest.raises(UserError, match=r"stands beside the weights of its checkpoint and cannot .*\nhint: "):
+        with pytest.raises(UserError, match=r"stands next to the weights of its checkpoint and cannot .*\nhint: "):
             export_model.main([str(folder / "model"), str(tmp_path / "plain")])
         with pytest.raises(UserError, match=r"a training that starts from it would lose it\nhint: start "):
             tune(start=folder / "model", kind="full", **SHARED)

@@ -62,8 +62,8 @@ class Reader:
     def size(self, role: str) -> str:
         """Write the window, for a remark."""
         n_virtual = self.window - self.room(role)
-        beside = f", of which {n_virtual:,} are virtual ones of a method" if n_virtual else ""
-        return f"{self.window:,} tokens{beside}"
+        virtual = f", of which {n_virtual:,} are virtual ones of a method" if n_virtual else ""
+        return f"{self.window:,} tokens{virtual}"
 
 
 def is_mostly(flags: list[bool]) -> bool:

@@ -19,7 +19,7 @@ PLAIN = "full"
 MODEL = ["series", "checkpoint", "dataset", "format", "method", "seed"]
 
 
-def pilot_deviations(results: Path, method: str | None = None) -> tuple[dict[str, float], str]:
+def pilot_deviations(results: Path) -> tuple[dict[str, float], str]:
     """Estimate the standard deviations of an item's paired gain, a seed and a dataset, and say of what.
 
     Gains are those of one way of tuning on the dataset tuned on, in the format tuned in. A deviation that the pilot
@@ -31,10 +31,8 @@ def pilot_deviations(results: Path, method: str | None = None) -> tuple[dict[str
             f"--pilot: {results} has no tuned model with its untouched checkpoint\nhint: name another study"
         )
     methods = gains["method"].unique().sort().to_list()
-    name = method or standing_for(results, methods)
+    name = standing_for(results, methods)
     own = gains.filter(method=name)
-    if own.is_empty():
-        raise UserError(f"--method: no model of the pilot was tuned by {name!r}\nhint: known are {', '.join(methods)}")
     means = own.group_by(MODEL).agg(gain=pl.col("gain").mean(), items=pl.col("gain").var(), n=pl.len())
     found = {"items": float(np.sqrt(mean_of(means["items"])))}
     error = mean_of(means["items"] / means["n"])

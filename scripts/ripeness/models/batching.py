@@ -49,12 +49,12 @@ def encode_examples(
     pairs = encode_pairs(tokenizer, [(text, answer) for text, (_, _, answer) in zip(texts, rows, strict=True)])
     contexts = (chat_contexts if is_chat else contexts_of)(tokenizer, [prompt for prompt, _ in pairs])
     again = written_again(tokenizer, texts, [answer for _, _, answer in rows], [prompt for prompt, _ in pairs])
-    examples, beside = [], f" after {n_before} virtual ones" if n_before else ""
+    examples, after = [], f" after {n_before} virtual ones" if n_before else ""
     for (item, _, _), context, (_, completion), n_again in zip(rows, contexts, pairs, again, strict=True):
         tokens = [*context, *completion, end]
         if len(tokens) > max_length:
             raise UserError(
-                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}{beside}\n"
+                f"item {item!r} has {len(tokens)} tokens with its answer, but the model reads {max_length}{after}\n"
                 "hint: leave long items out with `max_characters` in the task file or under `datasets` in the study"
             )
         n = max(1, len(context) - n_again)

@@ -69,13 +69,13 @@ def n_virtual(model: PreTrainedModel) -> int:
 
 
 def room_for_text(model: PreTrainedModel) -> int:
-    """Return how many tokens of text a model can attend to, beside its virtual ones; NO_LIMIT where there is none."""
+    """Return how many tokens of text a model can attend to, without its virtual ones; NO_LIMIT where there is none."""
     length = context_length(model.config)
     return length if length == NO_LIMIT else length - n_virtual(model)
 
 
 def window_for_text(model: PreTrainedModel) -> int:
-    """Return how many tokens of running text are read at once, beside virtual ones."""
+    """Return how many tokens of running text are read at once, without virtual ones."""
     length = room_for_text(model)
     return DEFAULT_WINDOW if length == NO_LIMIT else length
 
@@ -96,7 +96,7 @@ def reach(model: PreTrainedModel) -> float:
 
 
 def steady_for_text(model: PreTrainedModel) -> float:
-    """Return how long texts may be so that positions are as `steady` has it, beside virtual tokens."""
+    """Return how long texts may be so that positions are as `steady` has it, without virtual tokens."""
     return steady(model.config) - n_virtual(model)
 
 

@@ -31,7 +31,7 @@ CONVERSATION = [
 
 
 def check_foreign(folder: Path) -> None:
-    """Refuse pointers of Git LFS, adapters beside a model, whole numbers as weights, and what has no bounds."""
+    """Refuse pointers of Git LFS, adapters next to a model, whole numbers as weights, and what has no bounds."""
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".jinja", ".model", ".txt", ".safetensors", ".bin") and path.is_file():
             with path.open("rb") as file:
@@ -39,7 +39,7 @@ def check_foreign(folder: Path) -> None:
                     raise UserError(f"{path} is a pointer of Git LFS, not the file itself\nhint: git lfs pull")
     if (folder / "adapter_config.json").exists():
         raise UserError(
-            f"{folder} holds an adapter beside a model: adapter_config.json\n"
+            f"{folder} holds an adapter next to a model: adapter_config.json\n"
             "hint: merge it into the weights (merge_and_unload of peft), or remove the file if the model is meant alone"
         )
     for path in sorted(folder.glob("*.safetensors")):

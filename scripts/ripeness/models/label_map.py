@@ -1,4 +1,4 @@
-"""A linear map from the last state of a model to its label words, which stands beside the model's own output layer."""
+"""A linear map from the last state of a model to its label words, which stands next to the model's own output layer."""
 
 from dataclasses import dataclass
 

@@ -191,7 +191,7 @@ def tojson(value: t.Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
 
 
-# Jinja2's own give text marked as HTML, beside which `+` and `format` escape other text; its JSON has no < and no '.
+# Jinja2's own give text marked as HTML, next to which `+` and `format` escape other text; its JSON has no < and no '.
 PLAIN: dict[str, Callable[..., t.Any]] = {"safe": str, "e": escape, "escape": escape, "tojson": tojson}
 
 

@@ -16,7 +16,7 @@ from ripeness.stats.finite import finite
 from ripeness.storage.arrays import open_tensors
 
 # why a model of a kind that does not merge has no displacement
-BESIDE = "what was learned stands beside the weights, which are those of the checkpoint"
+NOT_MERGED = "what was learned stands next to the weights, which are those of the checkpoint"
 
 
 class Displacement(NamedTuple):

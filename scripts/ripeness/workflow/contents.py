@@ -18,7 +18,7 @@ from ripeness.workflow.appended_lines import append, read_lines
 CONTENTS = "contents.jsonl"
 BLOCK_BYTES = 2**20
 MOST_BLOCKS = 256  # that are read of one file
-WHOLE_BYTES = BLOCK_BYTES * MOST_BLOCKS  # of what is read wholly
+WHOLE_BYTES = BLOCK_BYTES * MOST_BLOCKS  # of what is read in full
 DIGEST_LETTERS = 20
 TIME_OF_FOLDER = ".snakemake_timestamp"  # Snakemake's file in a folder that a job has made
 

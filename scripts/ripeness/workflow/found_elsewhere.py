@@ -49,7 +49,7 @@ def places_of(reruns: Reruns, job: Job) -> dict[str, str]:
 
 
 def move_aside(reruns: Reruns, output: str) -> str:
-    """Move a result of another key to `removed/`, beside what was moved there before; return its place there."""
+    """Move a result of another key to `removed/`, next to what was moved there before; return its place there."""
     results = Path(reruns.results)
     folders = chain([""], (f"{number}/" for number in count(2)))
     places = (f"{REMOVED}/{folder}{output}" for folder in folders)

@@ -65,7 +65,7 @@ def test_a_claim_is_decided_at_what_its_look_may_spend():
         assert found.p_holm == pytest.approx(found.p_value / share)
         assert (found.verdict == "supported") == (found.p_holm <= 0.05) == (found.decided_low > 0.02)
         assert levels_of([claim(0.045)], settings) == [pytest.approx(0.05 * share)]
-        assert found.confidence == 0.95  # of the interval that is shown beside
+        assert found.confidence == 0.95  # of the interval that is shown next to it
     assert adjusted([claim(0.045)], first)[0].verdict == "supported"
     assert adjusted([claim(0.045)], second)[0].verdict == "undecided"
 

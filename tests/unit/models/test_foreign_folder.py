@@ -61,7 +61,7 @@ def test_a_pointer_of_git_lfs_is_told_from_a_damaged_file(folder, name):
 
 def test_an_adapter_beside_a_model_is_refused_since_the_two_would_be_loaded_as_one(folder):
     change_json(folder / "adapter_config.json", peft_type="LORA", base_model_name_or_path="elsewhere/model")
-    refused(folder, "holds an adapter beside a model")
+    refused(folder, "holds an adapter next to a model")
 
 
 @pytest.mark.parametrize("kind", [torch.int32, torch.int8, torch.uint8, torch.bool])

@@ -39,7 +39,7 @@ def test_what_is_not_known_is_a_dash_and_nothing_tuned_is_no_table():
 
 
 def test_plain_tuning_is_no_map_to_labels_no_dose_and_starts_from_the_checkpoint():
-    """A layer over labels beside all weights has the most numbers."""
+    """A layer over labels next to all weights has the most numbers."""
     full = {"kind": "full", "trainable_parameters": 1000}
     rows = table(
         cell("after", "a", 9.0, **full, start="tuned"),

@@ -154,7 +154,10 @@ def test_a_kind_may_refuse_to_be_a_start_and_may_read_further_models(monkeypatch
     monkeypatch.setitem(KINDS, "lora", changed)
     with pytest.raises(UserError, match=r"methods.a.from: no training starts from .* kind lora: nothing of it moves"):
         study_of({"sft": LORA, "a": FULL | {"from": "sft"}})
-    reads = lambda given: [Reference("of", "full", ("nursery-sentiment", OTHER))]  # noqa: E731
+
+    def reads(given):
+        return [Reference("of", "full", ("nursery-sentiment", OTHER))]
+
     monkeypatch.setitem(KINDS, "lora", type(lora)(**vars(lora) | {"reads": reads}))
     study = study_of({"fused": LORA})
     assert cells_read(study, cell("fused")) == {"of": [cell("full"), cell("full", OTHER)]}

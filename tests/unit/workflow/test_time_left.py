@@ -55,7 +55,7 @@ RANK = {rule: place for place, rule in enumerate(ORDER)} | {"predict": 5.5, "sco
 
 
 def recorded():
-    """Runs of Snakemake on two cores beside other work: {name: [(rule, place, begin, end)]} in seconds."""
+    """Runs of Snakemake on two cores next to other work: {name: [(rule, place, begin, end)]} in seconds."""
     runs = {}
     for line in (TESTS / "recorded_runs.tsv").read_text().splitlines():
         if line.startswith("# "):

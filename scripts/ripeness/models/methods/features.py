@@ -52,7 +52,7 @@ class Features(Fitted):
 
 
 def attach(model: PreTrainedModel, settings: FeaturesSettings) -> Features:
-    """Put a map of zeros beside a model; UserError where its last states are not found."""
+    """Put a map of zeros next to a model; UserError where its last states are not found."""
     return Features(model, settings)
 
 

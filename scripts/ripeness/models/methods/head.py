@@ -46,7 +46,7 @@ class Head(Attached):
         put_in(self.tensors(), state)
 
     def merge(self) -> None:
-        """Let the model say its own logits again, and give it the layer as a map to labels beside them."""
+        """Let the model say its own logits again, and give it the layer as a map to labels next to them."""
         self.said.end()
         delattr(self.model, LAYER)
         for weight, is_trained in zip(self.model.parameters(), self.is_trained, strict=True):

@@ -107,8 +107,8 @@ class Kind:
     tuned model is saved as a small state next to the checkpoint; `state_size(given, n_parameters)` estimates how many
     numbers that is. What `merges` becomes weights of the model; else it stays attached, and the weights are those of
     the checkpoint. `before_text(given)` counts the virtual tokens that stand before every text. `remarks(settings)` are
-    further entries of the record of a training. `reads(given)` are the methods whose models a training reads beside
-    that which it starts from. `learns` is what it can learn. `no_start` says, with a hint, why no other training can
+    further entries of the record of a training. `reads(given)` are the methods whose models a training reads
+    in addition to its start. `learns` is what it can learn. `no_start` says, with a hint, why no other training can
     start from a model of this kind. Where `leaves_model(given)`, the model itself stays the checkpoint: nothing but the
     choice among labels is measured.
     """
@@ -140,7 +140,7 @@ class Kind:
         return issubclass(self.settings, TrainingSettings)
 
     def moves_weights(self, given: Mapping[str, Any]) -> bool:
-        """Tell whether weights of the model itself change, and nothing that was learned stays beside them."""
+        """Tell whether weights of the model itself change, and nothing that was learned stays next to them."""
         return self.merges and not self.leaves_model(given)
 
     @property

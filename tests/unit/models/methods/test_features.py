@@ -1,4 +1,4 @@
-"""Logistic regression on the states of a model: one minimum, whatever the items lack, beside a model that stays."""
+"""Logistic regression on the states of a model: one minimum, whatever the items lack, next to a model that stays."""
 
 import math
 import shutil
