@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from small_kinds import BEFORE_TEXT, settings_of
+from small_kinds import BEFORE_TEXT, settings_of, shape_of
 
 from ripeness.measure.generation import generate, write
 from ripeness.measure.options import option_scores
@@ -61,14 +61,6 @@ def name(request):
 @torch.no_grad()
 def logits(model, texts=TEXTS):
     return model.eval()(texts).logits
-
-
-def shape_of(model):
-    """What a model is made of, and what of it is trained."""
-    modules = {name: type(module) for name, module in model.named_modules()}
-    hooks = [module for module in model.modules() if module._forward_hooks or module._forward_pre_hooks]
-    trained = {name: weight.requires_grad for name, weight in model.named_parameters()}
-    return modules, hooks, trained, list(model.state_dict()), sorted(vars(model))
 
 
 def with_tokens(model, name, seed=3):
