@@ -84,6 +84,7 @@ def test_every_tuned_number_has_its_untouched_one_and_stands_in_the_report(proje
     assert "nursery-sentiment" in figures and "My_Colours" not in figures and "my_words" not in figures
 
 
+@pytest.mark.release  # after the run above
 @needs_harness
 def test_a_new_task_reruns_no_training_elsewhere_and_a_touched_file_nothing(project):
     config = study(project / "tasks of mine")
