@@ -367,6 +367,7 @@ def test_forgetting_on_a_text_is_measured_where_it_is_asked_for(tune, tmp_path):
         tune("two", "--curvature-text", str(tmp_path / "t.parquet"), "--gpus", "2")
 
 
+@pytest.mark.release
 def test_two_processes_share_a_model_and_a_killed_training_of_theirs_goes_on(
     tune, tmp_path, checkpoint, examples, stream
 ):

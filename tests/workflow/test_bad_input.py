@@ -206,8 +206,13 @@ DATA_MISTAKES = {
 }
 
 
+QUICK = ("a label without a word", "overlapping splits")  # of rows, and of the audit
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DATA_MISTAKES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.release) for name in DATA_MISTAKES]
+)
 def test_a_mistake_in_the_data_names_file_and_line_before_anything_expensive(project, name):
     edit, words = DATA_MISTAKES[name]
     assert_one_error(run(project, with_rows(project, edit)), project, *words)
@@ -231,7 +236,7 @@ def test_plain_snakemake_says_the_same_of_bad_data_in_the_log_of_the_job(project
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("front_end", [True, False])
+@pytest.mark.parametrize("front_end", [True, pytest.param(False, marks=pytest.mark.release)])
 def test_what_the_audit_refuses_ends_both_front_ends_with_status_2_before_anything_expensive(project, front_end):
     done = run(project, changed("items/shots_from", "test"), front_end=front_end)
     places = ("nursery-sentiment: 8 of 8", "nursery-summary: 8 of 8", "acknowledge: {shots-scored:")

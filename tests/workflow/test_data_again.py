@@ -56,6 +56,7 @@ def test_items_that_come_out_otherwise_rerun_what_reads_them(edited):
     assert edited.planned()["train_model"] == TUNED and edited.planned()["predict"] == TUNED + UNTOUCHED - 3, said
 
 
+@pytest.mark.release
 def test_items_that_were_deleted_or_are_forced_rerun_nothing(edited):
     shutil.rmtree(edited.folder / "results/cut/items/nursery-sentiment")
     run = edited.snakemake("--forcerun", "prepare_items", "render_examples")

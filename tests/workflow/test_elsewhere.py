@@ -69,6 +69,7 @@ def test_another_title_runs_the_report_alone(elsewhere):
 WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
+@pytest.mark.release
 @pytest.mark.skipif(bool(WITHOUT_RIGHTS) and not shutil.which("setpriv"), reason="root needs setpriv to give up rights")
 def test_a_clone_that_cannot_be_written_serves_a_folder_of_ones_own(elsewhere, tmp_path):
     clone, mine = elsewhere / "a clone", tmp_path / "mine"
@@ -112,6 +113,7 @@ rule own:
 """
 
 
+@pytest.mark.release
 def test_a_module_of_another_workflow_takes_what_is_there_and_makes_what_has_changed(elsewhere, tmp_path):
     """Without the times of files and Snakemake's metadata, as after a copy."""
     shutil.copytree(elsewhere / "the results/results", tmp_path / "results", copy_function=shutil.copyfile)

@@ -50,6 +50,7 @@ def project(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("harness") / "a study")
 
 
+@pytest.mark.release
 @needs_harness
 def test_a_task_that_nobody_knows_ends_the_run_before_anything_expensive(project):
     config = study(write_tasks(project / "tasks of mine"))

@@ -155,6 +155,7 @@ def test_half_of_a_results_folder_is_used(edited):
     assert (planned["train_model"], planned["predict"]) == (TUNED * 2 // 3, (TUNED + UNTOUCHED) * 2 // 3)
 
 
+@pytest.mark.release
 def test_accepted_code_runs_nothing_and_is_on_record(edited):
     replace(edited.folder / "scripts/ripeness/train/loop.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.9990)")
     said = program(edited, "explain_reruns")
@@ -248,6 +249,7 @@ def test_predictions_that_a_broken_off_run_kept_for_another_plan_are_not_taken(e
     assert "former predictions" not in log.read_text() and not list(cell.glob("known.*"))
 
 
+@pytest.mark.release
 def test_results_without_a_key_are_taken_as_they_are_where_this_is_asked_for(edited):
     """Those of models and what they were made from; a training by another rate and a missing probe are made again."""
     results = edited.folder / "results/cut"

@@ -80,6 +80,7 @@ def test_a_mistake_in_a_table_names_file_and_line(project):
     assert done.returncode == 2 and "published.tables.0: there is no published.csv" in done.stderr
 
 
+@pytest.mark.release
 def test_braces_and_angle_brackets_are_text_wherever_they_stand(project):
     folder, title = "a {step} of <results>", "Set {a, b} of {step}, {{twice}}, <results>"
     (project / folder).mkdir()

@@ -110,6 +110,7 @@ def test_a_new_seed_runs_only_its_own_cells(finished):
     assert planned["predict"] == TUNED + 12  # the untouched models draw other shots; running text has none
 
 
+@pytest.mark.release
 def test_learning_rates_are_chosen_on_validation_items_and_a_new_one_runs_only_its_own_cells(edited):
     config = edited.config()
     del config["datasets"]["nursery-summary"], config["suites"]["transfer"]

@@ -62,6 +62,7 @@ def on_disk(*folders):
     return {"series": {"mine": {"checkpoints": lines}}}
 
 
+@pytest.mark.release
 def test_one_file_under_four_labels_ends_the_study_before_anything_is_tuned(project, model, tmp_path):
     copied = shutil.copytree(model, tmp_path / "copied")
     (tmp_path / "linked").symlink_to(model)

@@ -113,6 +113,7 @@ def test_jobs_find_the_python_that_starts_warm(tmp_path, plain):
     assert ((tmp_path / "found").read_text().strip() == str(SCRIPTS / "warm/python")) is not plain
 
 
+@pytest.mark.release
 def test_another_version_of_snakemake_plans_the_same_without_patches_and_says_so_once(first_run, tmp_path):
     study = Study(tmp_path / "a study")
     planned = study.planned()

@@ -56,8 +56,12 @@ class LstmEncoder(torch.nn.Module):
         )
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """Compute embeddings (n, D) from embeddings (n, D)."""
-        return self.head(self.lstm(embeddings[None])[0])[0]
+        """Compute embeddings (n, D) from embeddings (n, D), in single precision.
+
+        Some CPUs that compute in half precision have no LSTM in it.
+        """
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.head(self.lstm(embeddings.float()[None])[0])[0]
 
 
 def mlp_encoder(width: int, size: int) -> torch.nn.Module:
