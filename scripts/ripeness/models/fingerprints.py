@@ -2,13 +2,16 @@
 
 A copied or linked folder, a file under another name, other shards, another header, names without the prefix of the
 model, and a cast that loses nothing (bfloat16 or float16 to float32, float32 to float64) give the same digests, since
-models are loaded in float32. Digests of numbers after rounding are kept as well, so that a copy in bfloat16 or float16
-is recognised (same_weights.py). They are of every STRIDE-th number, since rounding takes longer than reading.
+models are loaded in float32. Digests of numbers after rounding are kept as well, so that a copy in bfloat16 or float16,
+or in both in turn, is recognised (same_weights.py). They are of every STRIDE-th number, since rounding takes longer
+than reading. The numbers of all matrices together have a digest that does not depend on their order, so that matrices
+that are transposed, joined, split or padded with zeros are recognised too.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,28 @@ FLOATS: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
 }
-ROUNDED = {"F32": "float32", "BF16": "bfloat16", "F16": "float16"}  # what numbers are rounded to, as torch calls it
+# what numbers are rounded to in turn, as torch calls it
+ROUNDED: dict[str, tuple[str, ...]] = {
+    "F32": (),
+    "BF16": ("bfloat16",),
+    "F16": ("float16",),
+    "BF16 F16": ("bfloat16", "float16"),
+    "F16 BF16": ("float16", "bfloat16"),
+}
 STRIDE = 16  # numbers of a large tensor of which one is rounded
 SMALL = 2**16  # numbers of a tensor that is rounded whole
+# The bits of numbers are summed up, and above SUMS those of a product that overflows.
+FACTOR, SUMS = np.uint32(0x9E3779B1), 2**80
+
+
+@dataclass(frozen=True)
+class TensorDigests:
+    """Digests of one tensor: exact, of a sample after each way of rounding, and of its numbers in any order."""
+
+    exact: str
+    rounded: dict[str, str]
+    numbers: int
+    is_matrix: bool  # of unequal numbers
 
 
 def read_weights(folder: Path) -> dict[str, Any]:
@@ -46,18 +68,29 @@ def digests_of(files: Iterable[Path]) -> dict[str, Any]:
 
     `parts` are those of matrices, each once, since tied ones may be saved twice; `rest` those of everything else,
     as often as they occur: vectors, constants, masks, which different checkpoints of one model may share. `rounded` has
-    both for every STRIDE-th number: as it is, and after rounding to bfloat16 and to float16.
+    both for every STRIDE-th number: as it is, and after rounding. `numbers` is that of all matrices in any order.
     """
     whole: tuple[set[str], list[str]] = (set(), [])
     samples: dict[str, tuple[set[str], list[str]]] = {form: (set(), []) for form in ROUNDED}
+    numbers: dict[str, int] = {}
     for path in files:
-        for digest, rounded, is_matrix in tensor_digests(path):
-            for (parts, rest), found in [(whole, digest), *((samples[form], rounded[form]) for form in ROUNDED)]:
-                if is_matrix:
-                    parts.add(found)
+        for tensor in tensor_digests(path):
+            found = [(whole, tensor.exact), *((samples[form], tensor.rounded[form]) for form in ROUNDED)]
+            for (parts, rest), digest in found:
+                if tensor.is_matrix:
+                    parts.add(digest)
                 else:
-                    rest.append(found)
-    return {"kind": "tensors"} | listed(*whole) | {"rounded": {form: listed(*samples[form]) for form in ROUNDED}}
+                    rest.append(digest)
+            if tensor.is_matrix:
+                numbers[tensor.exact] = tensor.numbers
+    return (
+        {"kind": "tensors"}
+        | listed(*whole)
+        | {
+            "rounded": {form: listed(*samples[form]) for form in ROUNDED},
+            "numbers": f"{sum(numbers.values()):x}" if numbers else "",
+        }
+    )
 
 
 def listed(parts: set[str], rest: list[str]) -> dict[str, list[str]]:
@@ -65,8 +98,8 @@ def listed(parts: set[str], rest: list[str]) -> dict[str, list[str]]:
     return {"parts": sorted(parts), "rest": sorted(rest)}
 
 
-def tensor_digests(path: Path) -> Iterator[tuple[str, dict[str, str], bool]]:
-    """Compute the digests of each tensor of a safetensors file, as `digests_of_tensor` does."""
+def tensor_digests(path: Path) -> Iterator[TensorDigests]:
+    """Compute the digests of each tensor of a safetensors file."""
     try:
         with path.open("rb") as file:
             n_header = int.from_bytes(file.read(HEADER), "little")
@@ -80,14 +113,11 @@ def tensor_digests(path: Path) -> Iterator[tuple[str, dict[str, str], bool]]:
         raise UserError(f"{path} cannot be read: {error}\nhint: it is cut short or damaged; copy it again") from None
 
 
-def digests_of_tensor(content: np.ndarray, dtype: str, shape: list[int]) -> tuple[str, dict[str, str], bool]:
-    """Compute the digest of one tensor's bytes (1-D, uint8), and those of its rounded numbers.
-
-    Also tell whether it is a matrix of unequal numbers.
-    """
+def digests_of_tensor(content: np.ndarray, dtype: str, shape: list[int]) -> TensorDigests:
+    """Compute the digests of one tensor's bytes (1-D, uint8)."""
     is_float = dtype in FLOATS
     begun = hashlib.sha256(f"{'F' if is_float else dtype} {shape}".encode())
-    digest, rounded = begun.copy(), {form: begun.copy() for form in ROUNDED}
+    digest, rounded, numbers = begun.copy(), {form: begun.copy() for form in ROUNDED}, 0
     values = content.view(FLOATS[dtype]) if is_float else content
     stride = STRIDE if len(values) > SMALL else 1
     first, varies = None, False
@@ -97,18 +127,29 @@ def digests_of_tensor(content: np.ndarray, dtype: str, shape: list[int]) -> tupl
         first = block[0] if first is None else first
         varies = varies or bool((block != first).any())
         digest.update(block.data)
+        numbers += in_any_order(block) if is_float else 0
         sample = np.ascontiguousarray(block[::stride])
         for form, sampled in rounded.items():
             sampled.update((round_to(sample, form) if is_float else sample).data)
     found = {form: sampled.hexdigest()[:LENGTH] for form, sampled in rounded.items()}
-    return digest.hexdigest()[:LENGTH], found, is_float and varies and len(shape) in (2, 3)
+    is_matrix = is_float and varies and len(shape) in (2, 3)
+    return TensorDigests(digest.hexdigest()[:LENGTH], found, numbers, is_matrix)
+
+
+def in_any_order(numbers: np.ndarray) -> int:
+    """Sum up what the bits of float32 numbers say: the same in any order, and with zeros between."""
+    bits = numbers.view(np.uint32)
+    return SUMS * int((bits * FACTOR).sum(dtype=np.uint64)) + int(bits.sum(dtype=np.uint64))
 
 
 def round_to(numbers: np.ndarray, form: str) -> np.ndarray:
     """Round float32 numbers to those that a form has; they stay float32."""
     import torch  # late, as who reads digests that are kept needs none of it
 
-    return torch.from_numpy(numbers).to(getattr(torch, ROUNDED[form])).float().numpy() + np.float32(0)
+    found = torch.from_numpy(numbers)
+    for kind in ROUNDED[form]:
+        found = found.to(getattr(torch, kind)).float()
+    return found.numpy() + np.float32(0)
 
 
 def as_numbers(block: np.ndarray, dtype: str) -> np.ndarray:

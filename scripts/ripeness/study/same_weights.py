@@ -5,8 +5,10 @@ hub lists of each; `tensors`, the digests of fingerprints.py; `recipe`, what a p
 is {kind, parts, rest}: two are the same when they have the same parts, and the one's rest is within the other's. Of
 `tensors` one may have further parts, which a model that loads them leaves out.
 
-A record of `tensors` also has `rounded`: digests of a sample of its numbers as they are (F32) and rounded (BF16, F16).
-If of two checkpoints with equal rounded samples one is rounded already, it is a copy of the other, and so the same.
+A record of `tensors` also has `rounded`: digests of a sample of its numbers as they are (F32) and rounded (BF16, F16,
+one after the other). If a sample of one checkpoint, rounded, is that of another as it is, the other is a rounded copy,
+and so the same. `numbers` is a digest of the numbers of all matrices in any order: who has the same saved them in other
+matrices, such as transposed or joined ones, or with rows of zeros.
 """
 
 from collections import Counter
@@ -40,17 +42,18 @@ def same(records: Mapping[Any, Record]) -> list[Alike]:
             digest=short(records[owners[0]]),
             n_shared=0,
             n_parts=0,
-            is_rounded=any(are_apart(records[one], records[other]) for one, other in combinations(owners, 2)),
+            is_rounded=any(are_rounded(records[one], records[other]) for one, other in combinations(owners, 2)),
         )
         for owners in groups(records)
         if len(owners) > 1
     ]
 
 
-def are_apart(one: Record, other: Record) -> bool:
-    """Tell whether two records of the same weights have other parts, as a rounded copy has."""
+def are_rounded(one: Record, other: Record) -> bool:
+    """Tell whether two records of the same weights have other numbers, as a rounded copy has."""
     ours, theirs = set(one["parts"]), set(other["parts"])
-    return not (ours <= theirs or theirs <= ours)
+    are_equal = ours <= theirs or theirs <= ours or one.get("numbers", "?") == other.get("numbers")
+    return not are_equal
 
 
 def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
@@ -70,26 +73,39 @@ def groups(records: Mapping[Any, Record]) -> list[list[Any]]:
             alike.append([owner])
     place = {owner: number for number, owner in enumerate(records)}
     exact = sorted((group for alike in found.values() for group in alike), key=lambda group: place[group[0]])
-    alike_groups = with_rounded(with_more(exact, records), records)
+    alike_groups = with_rounded(with_other_matrices(with_more(exact, records), records), records)
     return sorted((sorted(group, key=place.__getitem__) for group in alike_groups), key=lambda group: place[group[0]])
 
 
 def with_rounded(found: list[list[Any]], records: Mapping[Any, Record]) -> list[list[Any]]:
     """Join groups of equal weights of which one is a rounded copy of another."""
-    copies: dict[tuple[str, frozenset[str]], list[int]] = {}
-    originals: dict[tuple[str, frozenset[str]], list[int]] = {}
-    for number, group in enumerate(found):
-        samples = records[group[0]].get("rounded", {})
-        for form in samples.keys() - {"F32"}:
-            parts = frozenset(samples[form]["parts"])
-            is_copy = parts == frozenset(samples["F32"]["parts"])
-            (copies if is_copy else originals).setdefault((form, parts), []).append(number)
+    samples = [records[group[0]].get("rounded", {}) for group in found]
+    copies: dict[frozenset[str], list[int]] = {}
+    for number, sample in enumerate(samples):
+        if sample and (parts := frozenset(sample["F32"]["parts"])):
+            copies.setdefault(parts, []).append(number)
     pairs = [
         (copy, number)
-        for (form, parts), numbers in originals.items()
-        for number in (numbers if parts else ())
-        for copy in copies.get((form, parts), [])
+        for number, sample in enumerate(samples)
+        for form in sample
+        if sample[form]["parts"] != sample["F32"]["parts"]  # else it is rounded itself
+        for copy in copies.get(frozenset(sample[form]["parts"]), [])
         if has_rest_of(records[found[copy][0]], records[found[number][0]], form)
+    ]
+    return joined(found, pairs)
+
+
+def with_other_matrices(found: list[list[Any]], records: Mapping[Any, Record]) -> list[list[Any]]:
+    """Join groups whose matrices together have the same numbers, in whatever order and between whatever zeros."""
+    holders: dict[str, list[int]] = {}
+    for number, group in enumerate(found):
+        if numbers := records[group[0]].get("numbers"):
+            holders.setdefault(numbers, []).append(number)
+    pairs = [
+        (one, other)
+        for numbers in holders.values()
+        for one, other in combinations(numbers, 2)
+        if is_within(records[found[one][0]], records[found[other][0]])
     ]
     return joined(found, pairs)
 

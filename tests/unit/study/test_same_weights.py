@@ -114,6 +114,48 @@ def test_the_same_weights_are_the_same_in_whatever_form_they_are_saved(folder, m
     assert [group.owners for group in equal] == [("0", "1")] and not shared
 
 
+def with_every_matrix_transposed(folder):
+    return changed(folder, "b", lambda t: {name: x.T.contiguous() if x.ndim == 2 else x for name, x in t.items()})
+
+
+def with_rows_of_zeros_for_more_tokens(folder):
+    def pad(tensors):
+        rows = tensors["model.embed_tokens.weight"]
+        return tensors | {"model.embed_tokens.weight": torch.cat([rows, torch.zeros(7, rows.shape[1])])}
+
+    return changed(folder, "b", pad)
+
+
+def with_queries_keys_and_values_in_one(folder):
+    def fuse(tensors):
+        layers = {name.partition(".self_attn.")[0] for name in tensors if ".self_attn." in name}
+        apart = {layer: [f"{layer}.self_attn.{part}_proj.weight" for part in "qkv"] for layer in layers}
+        fused = {f"{layer}.qkv": torch.cat([tensors[name] for name in names]) for layer, names in apart.items()}
+        return {name: x for name, x in tensors.items() if name not in sum(apart.values(), [])} | fused
+
+    other = folder.parent / "b"
+    other.mkdir()
+    save_file(fuse(load_file(folder / FILE)), other / FILE)
+    return other
+
+
+@pytest.mark.parametrize(
+    "make", [with_every_matrix_transposed, with_rows_of_zeros_for_more_tokens, with_queries_keys_and_values_in_one]
+)
+def test_weights_laid_out_in_other_matrices_are_the_same(folder, make):
+    (equal,), shared = alike(folder, make(folder))
+    assert equal.owners == ("0", "1") and not equal.is_rounded and not shared
+
+
+def test_one_number_that_differs_in_transposed_matrices_makes_other_weights(folder):
+    def move(tensors):  # by one that is looked at, whatever its bits were
+        matrix = tensors["model.layers.1.mlp.up_proj.weight"]
+        matrix[matrix.abs() > matrix.abs().quantile(0.9)] *= 1.01
+
+    moved = changed(with_every_matrix_transposed(folder), "moved", move)
+    assert alike(folder, moved)[0] == []
+
+
 def as_type(dtype):
     return lambda tensors: {name: tensor.to(dtype) for name, tensor in tensors.items()}
 
@@ -134,6 +176,16 @@ def test_a_copy_that_was_saved_with_fewer_digits_is_the_same_checkpoint(folder, 
     assert [(group.owners, group.is_rounded) for group in equal] == [(("0", "1", "2"), True)] and not shared
     (exact,), _ = alike(half, back)
     assert not exact.is_rounded
+
+
+@pytest.mark.parametrize("kinds", [(torch.bfloat16, torch.float16), (torch.float16, torch.bfloat16)])
+def test_a_copy_that_was_rounded_twice_is_the_same_checkpoint(folder, kinds):
+    spread = changed(folder, "spread", lambda t: {name: x * 10.0 ** (-6 * torch.rand_like(x)) for name, x in t.items()})
+    once = changed(spread, "once", as_type(kinds[0]))
+    twice = changed(once, "twice", as_type(kinds[1]))
+    (equal,), shared = alike(spread, twice)
+    assert equal.owners == ("0", "1") and equal.is_rounded and not shared
+    assert alike(spread, changed(twice, "normed", with_other_norms))[0] == []
 
 
 def test_copies_of_two_precisions_are_recognised_by_what_they_were_made_from(folder):
@@ -167,6 +219,19 @@ def test_what_is_rounded_already_is_compared_number_by_number(folder):
 
     equal, (shared,) = alike(half, changed(half, "moved", move))
     assert not equal and shared.n_shared == shared.n_parts - 1
+
+
+@pytest.mark.parametrize("n", [1000, SMALL + 3, BLOCK + 7])
+def test_numbers_in_any_order_and_between_zeros_have_one_digest(tmp_path, n):
+    torch.manual_seed(0)
+    numbers = torch.randn(n)
+    orders = {"a": numbers, "b": numbers.flip(0), "c": torch.cat([torch.zeros(5), numbers[torch.randperm(n)]])}
+    for name, order in orders.items():
+        save_file({"x": order.reshape(1, -1)}, tmp_path / f"{name}.safetensors")
+    save_file({"x": (numbers * 1.01).reshape(1, -1)}, tmp_path / "other.safetensors")
+    files = [tmp_path / f"{name}.safetensors" for name in (*orders, "other")]
+    first, second, third, other = (digests_of([file])["numbers"] for file in files)
+    assert first == second == third != other
 
 
 @pytest.mark.parametrize("n", [1000, SMALL + 3, BLOCK + 7])
