@@ -90,6 +90,7 @@ def main(argv: list[str] | None = None) -> None:
             facts["gate"] = check_loss(output, facts, options.gate_text, accept=options.accept_loss)
         except UserError as error:  # about a folder that the user has never seen
             said = str(error).removeprefix(f"the checkpoint {output}: ").removeprefix(f"the checkpoint {folder}: ")
+            said = said.replace(str(output), called)
             what, *_, hint = said.split("\nhint: ")  # of two the last is the one that knows best
             raise UserError(f"the checkpoint {called}: {what}\nhint: {hint}") from None
         write_json(output / FILE, digests_of(weight_files(output)))

@@ -94,6 +94,12 @@ def check_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
             raise UserError(f"{path.name}: tensor {name} is not dense numbers\nhint: ask its publisher for safetensors")
+        is_quantised = tensor.itemsize == 1 if tensor.is_floating_point() else name.endswith(".weight")
+        if is_quantised:
+            raise UserError(
+                f"{path.name}: {name} consists of numbers of the type {tensor.dtype}, which are no weights\n"
+                "hint: name the checkpoint as it was before its weights were quantised"
+            )
         if tensor.nbytes > tensor.untyped_storage().nbytes():
             raise grows(path, f"tensor {name} of {list(tensor.shape)} repeats what is stored once")
     n_bytes, size = sum(tensor.nbytes for tensor in tensors.values()), path.stat().st_size

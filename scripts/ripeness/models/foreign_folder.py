@@ -20,6 +20,7 @@ NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_d
 
 POINTER = b"version https://git-lfs.github.com/spec/"  # what a clone without Git LFS has instead of a file
 WHOLE = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")  # kinds of numbers of safetensors
+SMALL = ("F8_", "F6_", "F4")  # how those of numbers of 8 bits and fewer begin
 MOST_HEADER = 100_000_000  # bytes; safetensors reads no longer one
 MOST_GROWTH = 10_000  # of a text that a tokenizer writes anew, for each character
 CHANCE = re.compile(r"\|\s*random\b|\blipsum\s*\(|'random'|\"random\"")  # other text at every making
@@ -31,7 +32,7 @@ CONVERSATION = [
 
 
 def check_foreign(folder: Path) -> None:
-    """Refuse pointers of Git LFS, adapters next to a model, whole numbers as weights, and what has no bounds."""
+    """Refuse pointers of Git LFS, adapters next to a model, quantised weights, and what has no bounds."""
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".jinja", ".model", ".txt", ".safetensors", ".bin") and path.is_file():
             with path.open("rb") as file:
@@ -51,7 +52,10 @@ def check_foreign(folder: Path) -> None:
 
 
 def check_numbers(path: Path) -> None:
-    """Refuse weights that are whole numbers: they are quantised, or another file's. A damaged file is the gate's."""
+    """Refuse weights of whole numbers or of 8 bits: they are quantised, or another file's.
+
+    A damaged file is the gate's.
+    """
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -59,9 +63,11 @@ def check_numbers(path: Path) -> None:
         kinds = {name: tensor["dtype"] for name, tensor in header.items() if name != "__metadata__"}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return
-    if whole := next((name for name, kind in kinds.items() if kind in WHOLE and name.endswith(".weight")), None):
+    what = {name: "whole numbers" for name, kind in kinds.items() if kind in WHOLE and name.endswith(".weight")}
+    what |= {name: "numbers of 8 bits or fewer" for name, kind in kinds.items() if str(kind).startswith(SMALL)}
+    if name := next(iter(what), None):
         raise UserError(
-            f"{path}: {whole} consists of whole numbers ({kinds[whole]}), which are no weights\n"
+            f"{path}: {name} consists of {what[name]} ({kinds[name]}), which are no weights\n"
             "hint: name the checkpoint as it was before its weights were quantised, or convert it again"
         )
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ripeness.models.convert import read_pickled
 from ripeness.models.foreign_folder import check_chat_template, check_foreign
 from ripeness.models.model_folder import check_json
 from ripeness.runtime.errors import UserError
@@ -72,6 +73,28 @@ def test_weights_of_whole_numbers_are_refused_and_a_table_of_positions_is_not(fo
     tensors["lm_head.weight"] = tensors["lm_head.weight"].to(kind)
     save_file(tensors, folder / "model.safetensors")
     refused(folder, "lm_head.weight consists of whole numbers")
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_weights_of_eight_bits_are_refused(folder, tmp_path, kind, pickled):
+    tensors = {name: tensor.to(kind) for name, tensor in load_file(folder / "model.safetensors").items()}
+    if pickled:
+        torch.save(tensors, tmp_path / "pytorch_model.bin")
+        with pytest.raises(UserError, match=r"consists of numbers of the type torch.float8.*\nhint: "):
+            read_pickled(tmp_path / "pytorch_model.bin")
+    else:
+        save_file(tensors, folder / "model.safetensors")
+        refused(folder, "consists of numbers of 8 bits or fewer")
+
+
+def test_pickled_weights_of_whole_numbers_are_refused_and_a_table_of_positions_is_not(tmp_path):
+    path = tmp_path / "pytorch_model.bin"
+    torch.save({"a.weight": torch.rand(4, 4), "position_ids": torch.arange(9)}, path)
+    assert set(read_pickled(path)) == {"a.weight", "position_ids"}
+    torch.save({"a.weight": torch.ones(4, 4, dtype=torch.int8)}, path)
+    with pytest.raises(UserError, match=r"a.weight consists of numbers of the type torch.int8.*\nhint: "):
+        read_pickled(path)
 
 
 @pytest.mark.parametrize("name", [7, None, ["a"], {"a": 1}])

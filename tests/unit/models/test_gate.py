@@ -7,7 +7,7 @@ import model_zoo
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.models.gate.folder import INDEX, PROBE, check_folder
@@ -238,6 +238,13 @@ def test_special_tokens_that_only_a_class_knows_are_taken_from_it(folder):
     assert load_tokenizer(folder).eos_token == "<|endoftext|>"
 
 
+def test_a_tokenizer_that_fails_at_unknown_words_is_refused(folder):
+    words = Tokenizer(models.WordLevel({"<|endoftext|>": 0, "film": 1}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<|endoftext|>").save_pretrained(folder)
+    assert "cannot read a text: WordLevel error: Missing [UNK]" in refused(folder)
+
+
 def test_a_tokenizer_without_end_of_text_is_refused(folder, tokenizer):
     PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer).save_pretrained(folder)
     assert "no end-of-text token" in refused(folder)
@@ -350,6 +357,7 @@ def test_a_checkpoint_of_several_media_passes_by_its_text_config(folder):
     ("values", "words"),
     [
         ({"max_position_embeddings": 0}, "config.json has max_position_embeddings 0"),
+        ({"max_position_embeddings": 1}, "config.json has max_position_embeddings 1"),
         ({"max_position_embeddings": -5}, "config.json has max_position_embeddings -5"),
         ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "quantised"),
     ],

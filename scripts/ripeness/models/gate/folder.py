@@ -12,7 +12,6 @@ from transformers import (
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from ripeness.models.context_limits import LENGTH_KEYS, text_config
@@ -86,7 +85,7 @@ def check_config(folder: Path, config: PretrainedConfig, found: dict[str, tuple[
     config, n_numbers = text_config(config), sum(map(math.prod, found.values()))
     for key in LENGTH_KEYS:
         value = getattr(config, key, None)
-        if isinstance(value, int) and value <= 0 and key in config.to_diff_dict():
+        if isinstance(value, int) and value < 2 and key in config.to_diff_dict():
             raise refusal(folder, f"config.json has {key} {value}", "it is how many tokens the model reads at most")
     for name, most in {**dict.fromkeys(WIDTHS, n_numbers), "num_hidden_layers": MOST_LAYERS * len(found)}.items():
         value = getattr(config, name, None)
@@ -227,7 +226,12 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
             f"the tokenizer has a token of number {highest} ({token!r}), but the model embeds {n_rows}",
             "the tokenizer belongs to another model",
         )
-    name_other_reading(folder, tokenizer)
+    try:
+        (probed,) = encode(tokenizer, [PROBE])
+    except Exception as error:  # as above
+        advice = "the tokenizer fails at words that it does not know: give it a token for them"
+        raise refusal(folder, f"tokenizer.json cannot read a text: {error}", advice) from None
+    name_other_reading(folder, probed)
     return {
         "n_vocabulary": len(vocabulary),
         "n_id_gaps": highest + 1 - len(set(vocabulary.values())),
@@ -235,9 +239,8 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
     }
 
 
-def name_other_reading(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Warn where AutoTokenizer, which other tools use, makes other tokens of a text than tokenizer.json, used here."""
-    (expected,) = encode(tokenizer, [PROBE])
+def name_other_reading(folder: Path, expected: list[int]) -> None:
+    """Warn where AutoTokenizer, which other tools use, makes other tokens of PROBE than tokenizer.json, used here."""
     try:
         other = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         found = other(PROBE, add_special_tokens=False, truncation=False)["input_ids"]

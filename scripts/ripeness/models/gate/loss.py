@@ -118,6 +118,8 @@ def measure(
     n_bytes = len(tokenizer.decode(tokens[1:]).encode())
     if relabelling is not None:
         tokens = relabelled(tokens, len(tokenizer), relabelling)
+    if len(tokens) < 2:
+        raise UserError("the tokenizer has no token for any of the gate's text\nhint: name another with `gate_text`")
     n = min(context_length(model.config), len(tokens))
     total = 0.0
     for start in range(0, len(tokens) - 1, n - 1):
