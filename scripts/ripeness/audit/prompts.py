@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from ripeness.audit.items import share, texts_of
 from ripeness.measure.prompts import TooLongError, build_prompts, draw_shots, encode_questions
 from ripeness.models.token_healing import beginnings
-from ripeness.models.tokens import document_start, encode_pairs
+from ripeness.models.tokens import document_start, encode_pairs, unread
 from ripeness.runtime.errors import UserError
 from ripeness.study.audit_checks import Remark, counted, remark
 from ripeness.study.tasks import CHAT, Task
@@ -19,6 +19,7 @@ SAMPLE = 50  # items whose prompts are measured with shots; items are drawn in r
 LONGEST = 20  # items of a role that are tried alone
 MOSTLY = 0.9  # of a sample, for what is a matter of the template
 SHORT = 24  # characters of a prompt that may be one token
+UNREAD = 0.01  # of the signs of prompts or answers; a rare one may stand in any text
 MIN_CHARACTERS = 3  # of two texts together that are looked for in a prompt as one
 
 
@@ -242,6 +243,18 @@ def pairs_of(reader: Reader, prompt: str, begun: tuple[str, ...]) -> list[tuple[
         return []
 
 
+def unread_signs(wording: Wording, reader: Reader) -> Iterator[Remark]:
+    """Find prompts or answers of which the tokenizer does not know more than a few signs."""
+    rows = wording.test[:SAMPLE]
+    answers = [answer for row in rows for answer in row["choices"] or [row["target"]]]
+    for noun, texts in (("prompts", list(map(said, rows))), ("answers", list(dict.fromkeys(answers)))):
+        lost, n = "".join(unread(reader.tokenizer, texts)), sum(len("".join(text.split())) for text in texts)
+        if len(lost) > UNREAD * n:
+            some = ", ".join(map(repr, dict.fromkeys(lost[:SHORT])))
+            seen = f"the tokenizer does not know {share(len(lost), n)} signs of {noun}, such as {some}"
+            yield remark("unread-signs", place(reader, wording), seen)
+
+
 PROMPT_CHECKS: dict[str, Callable[[Wording], Iterator[Remark]]] = {
     "constant-prompt": constant_prompt,
     "glued-prompt": glued_prompt,
@@ -254,4 +267,5 @@ READING_CHECKS: dict[str, Callable[[Wording, Reader], Iterator[Remark]]] = {
     "context-overflow": context_overflow,
     "shared-first-token": shared_first_token,
     "merged-prompt": merged_prompt,
+    "unread-signs": unread_signs,
 }

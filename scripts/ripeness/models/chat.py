@@ -1,6 +1,7 @@
 """The format `chat`: turns of a conversation as text and tokens, by the tokenizer's chat template or a plain one."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -17,12 +18,11 @@ PLAIN = (
 )
 # Some templates write the date (Llama 3.1 and later), and a prompt must not change from one day to the next. Names of
 # strftime and what stands for them: a day of July 2024, which the template of Llama 3.2 takes where it has no clock.
-DAY = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024", "%y": "24", "%a": "Fri", "%A": "Friday"} | {
-    "%H": "12", "%M": "00", "%S": "00"
-}  # fmt: skip
+DAY = datetime(2024, 7, 26, 12)
+NAMES = [f"%{letter}" for letter in "aAbBcCdDeFgGhHIjmMprRSTuUVwWxXyY"] + [f"%-{letter}" for letter in "dejmyHIMS"]
 CLOCK = (
     "{%- macro strftime_now(format) -%}{{ format"
-    + "".join(f"|replace('{name}', '{value}')" for name, value in DAY.items())
+    + "".join(f"|replace('{name}', '{DAY.strftime(name)}')" for name in NAMES)
     + " }}{%- endmacro -%}"
 )
 BLANK = " \t\r\n\u2581"
@@ -96,14 +96,16 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> TurnEnd:
     after = chat_text(tokenizer, asked).rpartition(ANSWER)[2]
     added = tokenizer.added_tokens_decoder
     # some tokenizers have line ends and spaces among their added tokens, which end nothing
-    tokens = [token for token in encode(tokenizer, [after])[0] if token in added and added[token].content.strip(BLANK)]
-    if tokens:
+    ends = {token for token, content in added.items() if content.content.strip(BLANK)}
+    if tokens := [token for token in encode(tokenizer, [after])[0] if token in ends]:
         return TurnEnd(tokens[0], after.partition(added[tokens[0]].content)[0].strip())
     try:
         whole = chat_text(tokenizer, [*asked, {"role": "user", "content": NEXT}])
     except UserError:  # of one question only
         return TurnEnd(None, after.rstrip())
-    return TurnEnd(None, whole.rpartition(ANSWER)[2].partition(NEXT)[0].rstrip())
+    between = whole.rpartition(ANSWER)[2].partition(NEXT)[0]
+    first = next((added[token].content for token in encode(tokenizer, [between])[0] if token in ends), None)
+    return TurnEnd(None, between.partition(first)[0] + first if first else between.rstrip())
 
 
 def encode_chats(

@@ -1,7 +1,7 @@
 """Load tokenizers, and turn prompts and their answers into tokens."""
 
 from pathlib import Path
-from unicodedata import combining
+from unicodedata import category, combining
 
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -11,6 +11,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.made_here import damaged
 from ripeness.storage.arrays import first_line
+from ripeness.study.equal_options import composed
 
 # Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
 TOKENIZER_FILES = (
@@ -135,6 +136,27 @@ def encode_with_places(
     return [(encoding.ids, encoding.offsets) for encoding in encoded]
 
 
+def unread(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[str]:
+    """Find the signs of each text (letters, digits, punctuation, symbols) that a model cannot tell from others.
+
+    They have no token, or the one for all unknown signs.
+    """
+    one, other = encode(tokenizer, ["\U0010fffd", "\U0010fffc"])  # which mean nothing, so that no vocabulary has them
+    named = getattr(tokenizer.backend_tokenizer.model, "unk_token", None) or tokenizer.unk_token
+    unknown = {*one[-1:]} & {*other[-1:]} | {tokenizer.backend_tokenizer.token_to_id(named or "")}
+    found = []
+    for text, (tokens, places) in zip(texts, encode_with_places(tokenizer, texts), strict=True):
+        read = {
+            place
+            for token, (first, end) in zip(tokens, places, strict=True)
+            if token not in unknown
+            for place in range(first, end)
+        }
+        signs = (sign for place, sign in enumerate(text) if place not in read and category(sign)[0] in "LNPS")
+        found.append("".join(signs))
+    return found
+
+
 def cut(places: list[tuple[int, int]], n_characters: int) -> int:
     """Count the tokens that lie entirely within the first characters of a text.
 
@@ -160,8 +182,9 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]
         tokens, places = encoded[prompt + answer]
         n = cut(places, len(prompt))
         n += n < len(tokens) and is_prompts(tokenizer, prompt, tokens[n], places[n])
-        if combining(answer[:1] or " ") and is_composed(tokenizer, prompt, tokens[:n], places[n : n + 1]):
-            n = cut(places, len(prompt) - 1)
+        n_joined = joining(prompt, answer)
+        if n_joined and is_composed(tokenizer, prompt, tokens[:n], places[n : n + 1]):
+            n = cut(places, len(prompt) - n_joined)
         if n == len(tokens) and answer.strip():
             raise UserError(
                 f"the tokenizer has no token for the answer {answer!r} after {prompt[-20:]!r}\n"
@@ -177,10 +200,17 @@ def is_prompts(tokenizer: PreTrainedTokenizerBase, prompt: str, token: int, plac
     return added is not None and bool(added.content.strip()) and prompt[place[0] :].strip() == added.content.strip()
 
 
+def joining(prompt: str, answer: str) -> int:
+    """Count the letters at the end of a prompt that the beginning of an answer may join, such as a mark."""
+    first = answer[:1]
+    whole = (n for n in (1, 2) if first and len(composed(prompt[-n:] + first)) == 1)
+    return next(whole, int(bool(combining(first or " "))))
+
+
 def is_composed(
     tokenizer: PreTrainedTokenizerBase, prompt: str, context: list[int], after: list[tuple[int, int]]
 ) -> bool:
-    """Return whether the mark that begins an answer has merged with the prompt's last letter.
+    """Return whether the mark or letter that begins an answer has merged with the prompt's last letter.
 
     Then no token begins at the end of the prompt, and the prompt's tokens are not those that it has alone.
     """

@@ -157,6 +157,11 @@ CHECKS = {
         "warning",
         "the end-of-text token is read before some answers to a prompt and not before others: they do not compare",
     ),
+    "unread-signs": Check(
+        "prompts",
+        "warning",
+        "signs that the tokenizer does not know vanish or are all alike for the model: texts that differ are the same",
+    ),
     "trailing-space": Check(
         "prompts", "note", "a space at the end of a prompt belongs to the first token of the answer, and is moved there"
     ),

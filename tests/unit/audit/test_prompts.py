@@ -3,8 +3,11 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from ripeness.audit.prompts import PROMPT_CHECKS, READING_CHECKS, SAMPLE, Reader, Wording
 from ripeness.data.examples import examples
@@ -44,7 +47,8 @@ def read(tokenizer):
     def ask(check, made, window=400, measured=0, trained=0):
         if check in PROMPT_CHECKS:
             return list(PROMPT_CHECKS[check](made))
-        return list(READING_CHECKS[check](made, Reader(["a", "b"], tokenizer, window, 1, measured, trained)))
+        reads = letters() if check == "unread-signs" else tokenizer
+        return list(READING_CHECKS[check](made, Reader(["a", "b"], reads, window, 1, measured, trained)))
 
     return ask
 
@@ -55,6 +59,18 @@ def short(prompt, *choices):
     choices = [*choices, " no"][:2]
     rows = [row | {"prompt": prompt, "choices": choices, "target": choices[0]} for row in made.test]
     return replace(made, test=rows, train=rows[:10])
+
+
+def foreign(prompt, answer="yes"):
+    """A dataset of one text, for a tokenizer of ASCII letters alone."""
+    made = wording()
+    return replace(made, test=[made.test[0] | {"prompt": prompt, "choices": [], "target": answer}])
+
+
+def letters():
+    """Make a tokenizer of ASCII letters, which leaves out all others."""
+    backend = Tokenizer(models.BPE({"</s>": 0} | {sign: 1 + n for n, sign in enumerate(ascii_lowercase + " ")}, []))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
 
 
 QUESTION = "Input_1: {{ first }}\nInput_2: {{ second }}\nSame: "
@@ -117,6 +133,10 @@ CASES = {
         (lambda: short("t", "he"), "1 prompt such as 't' and the beginning of some answers", lambda: short("t", " he")),
         (lambda: short("t", "he"), "begin every prompt with a word", lambda: short("Text: t", "he")),
         (lambda: short("t", "he"), "are one token", lambda: short("t", "he", "he cat")),  # before both
+    ],
+    "unread-signs": [
+        (lambda: foreign("日本の猫"), "does not know 4 of 4 (100%) signs of prompts", lambda: foreign("the cat")),
+        (lambda: foreign("the cat", "日本"), "signs of answers, such as '日', '本'", lambda: foreign("a" * 200 + "日")),
     ],
     "shared-first-token": [
         (

@@ -205,6 +205,18 @@ def test_an_answer_by_words_alone_ends_before_the_next_turn(tokenizer):
     assert turn_end(made) == TurnEnd(None, "\n<|im_start|>user")
 
 
+def test_a_token_between_an_answer_and_the_next_turn_ends_writing(own):
+    made = copy.deepcopy(own)
+    made.chat_template = CHATML.replace("'<|im_end|>\n'", "('' if loop.last else '<|im_end|>\n')")
+    assert turn_end(made) == TurnEnd(None, "<|im_end|>")
+
+
+def test_every_name_of_strftime_stands_for_the_same_day(own):
+    made = copy.deepcopy(own)
+    made.chat_template = "{{ strftime_now('%A %-d %B %j, %d %b %Y') }}" + CHATML
+    assert chat_prompt(made, [user("sky?")]).startswith("Friday 26 July 208, 26 Jul 2024")
+
+
 def test_line_ends_among_the_added_tokens_end_no_answer(tokenizer):
     backend = copy.deepcopy(tokenizer.backend_tokenizer)
     backend.add_tokens(["\n\n", "  "])  # as Gemma has them

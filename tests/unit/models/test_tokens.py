@@ -21,8 +21,17 @@ from ripeness.models.token_healing import (
     text_of,
     vocabulary,
 )
-from ripeness.models.tokens import contexts_of, document_start, encode, encode_pairs, encode_with_places, end_of_text
+from ripeness.models.tokens import (
+    contexts_of,
+    document_start,
+    encode,
+    encode_pairs,
+    encode_with_places,
+    end_of_text,
+    unread,
+)
 from ripeness.runtime.errors import UserError
+from ripeness.study.equal_options import composed
 
 ENDINGS = [
     *(" ", "  ", "\t", "\n", "\n\n", "\r\n", ' "', "'", " (", "[", "{", ":", "-", " 7", "42"),
@@ -178,6 +187,35 @@ def test_an_answer_without_a_token_is_refused():
         build_prompts(tokenizer, [row], [], separator="\n", room=500)
     with pytest.raises(UserError, match="no token for the answer"):
         encode_examples([("i", "is it", " \x07")], tokenizer, max_length=500)
+
+
+@pytest.mark.parametrize("kind_", ["nfc", "gpt2"])
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [("so \u1112", "\u1161n"), ("so \u1112\u1161", "\u11ab yes"), ("\u0bc6", "\u0bbe!")]
+)
+def test_a_letter_that_joins_the_prompts_last_one_belongs_to_the_answer(kind_, prompt, answer):
+    # as of Hangul and Tamil, which are no marks
+    tokenizer = tokenizer_of(kind_)
+    ((context, answered),) = encode_pairs(tokenizer, [(prompt, answer)])
+    assert context + answered == encode(tokenizer, [prompt + answer])[0]
+    joined = prompt.removeprefix("so ") if kind_ == "nfc" else ""
+    assert text_of(tokenizer, context) == prompt.removesuffix(joined)
+    assert text_of(tokenizer, answered) == composed(joined + answer) if joined else answer
+
+
+@pytest.mark.parametrize(
+    ("kind_", "text", "lost"),
+    [
+        ("gpt2", "日本 🙂 q", ""),
+        ("llama 2", "日本 🙂 q", ""),
+        ("metaspace always", "yes ж? 🎉", "ж🎉"),
+        ("wordpiece", "yes \u0436\u0436", "\u0436\u0436"),
+        ("unigram", "yes ж no", "ж"),
+        ("no accents", "caf\u00e9 cafe\u0301", ""),
+    ],
+)
+def test_signs_that_a_model_cannot_tell_from_others_are_found(kind_, text, lost):
+    assert unread(tokenizer_of(kind_), [text, "yes"]) == [lost, ""]
 
 
 def test_what_starts_a_document_stands_there_once():
