@@ -16,7 +16,7 @@ def read_text(path: Path) -> str:
     try:
         if path.is_file():
             check_length(path)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"Cannot read the text {str(path)!r}: {error}.\nhint: the study names it; it must be a UTF-8 text file."

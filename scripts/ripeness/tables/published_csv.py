@@ -20,6 +20,8 @@ REQUIRED = ("series", "checkpoint", "probe", "metric", "value")
 SEPARATORS = (";", "\t", "|")
 PHASES = ("stable", "decayed", "annealed")
 OTHER_NAMES = {other: metric.name for metric in METRICS for other in metric.other_names}
+LOWEST = {metric.name: metric.lowest for metric in METRICS}
+MOST_ERROR = 0.5  # of a share of one item
 SHARES = {metric.name for metric in METRICS if (metric.lowest, metric.highest) == (0, 1)}
 
 
@@ -160,10 +162,7 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
             f"{where}: neither step nor tokens is given\nhint: give one of them as the position of the checkpoint"
         )
     row["metric"] = OTHER_NAMES.get(row["metric"], row["metric"])
-    if row["metric"] in SHARES and not 0 <= row["value"] <= 1:
-        raise UserError(
-            f"{where}: {row['metric']} is {row['value']:g}, which is not from 0 to 1\nhint: divide percentages by 100"
-        )
+    check_bounds(row, where)
     for name, known in (("probe_kind", KINDS), ("phase", PHASES)):
         if row[name] not in (None, *known):
             near = hint(row[name], list(known), otherwise=f"docs/published.md explains {name}")
@@ -177,3 +176,17 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     tuned = {"method": row["method"] or "full"}
     row |= tuned if row["dataset"] else {"method": "base", "format_trained": None}
     return row | {key: row[key] or value for key, value in (("phase", "stable"), ("shots", 0))}
+
+
+def check_bounds(row: dict[str, Any], where: str) -> None:
+    """Refuse values and standard errors that a metric cannot have."""
+    metric, value, error = row["metric"], row["value"], row["se"] or 0
+    if metric in SHARES and not 0 <= value <= 1:
+        raise UserError(f"{where}: {metric} is {value:g}, which is not from 0 to 1\nhint: divide percentages by 100")
+    if metric in SHARES and error > MOST_ERROR:
+        raise UserError(
+            f"{where}: the standard error of {metric} is {error:g}, and that of a share at most {MOST_ERROR}\n"
+            "hint: divide percentages by 100"
+        )
+    if value < LOWEST.get(metric, -math.inf):
+        raise UserError(f"{where}: {metric} is {value:g}, which is below 0\nhint: no loss is; fix the cell")

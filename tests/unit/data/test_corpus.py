@@ -9,7 +9,7 @@ from build_corpus import main
 from ripeness.data.corpus import END_OF_TEXT, read_recipe
 from ripeness.data.nursery.tasks import answer_text, prompt_text
 from ripeness.data.nursery.world import TASKS, rows
-from ripeness.data.passages import DOCUMENT_BYTES, cut
+from ripeness.data.passages import DOCUMENT_BYTES, cut, read_text
 from ripeness.runtime.errors import UserError
 
 WORLD = {"world": {"seed": 0}, "vocabulary_size": 512, "n_tokens": 20_000, "n_heldout": 10}
@@ -97,6 +97,11 @@ def test_text_files_become_a_byte_level_corpus(texts, tmp_path):
     assert len(np.load(corpus / "train.npy")) == 5001
     assert len(heldout) == 8
     assert all(tokenizer.decode(tokenizer.encode(text).ids) == text for text in [*heldout, "日本 \t"])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfA line.\n")
+    assert read_text(tmp_path / "a.txt") == "A line.\n"
 
 
 def test_text_is_cut_at_line_ends():

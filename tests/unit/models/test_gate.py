@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.models.gate.folder import INDEX, PROBE, check_folder
+from ripeness.models.gate.loss import read_text
 from ripeness.models.tokens import encode, load_tokenizer
 from ripeness.runtime.errors import UserError
 
@@ -243,6 +244,11 @@ def test_a_tokenizer_that_fails_at_unknown_words_is_refused(folder):
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<|endoftext|>").save_pretrained(folder)
     assert "cannot read a text: WordLevel error: Missing [UNK]" in refused(folder)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text_of_the_gate(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + b"A line of words. " * 20)
+    assert read_text(tmp_path / "a.txt").startswith("A line")
 
 
 def test_a_tokenizer_without_end_of_text_is_refused(folder, tokenizer):

@@ -58,7 +58,7 @@ She looked at the clock on the wall. It was a quarter past seven, and there was 
 def read_text(path: Path) -> str:
     """Read the user's own text for testing a series."""
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"gate_text: {path} cannot be read: {error}\nhint: name a UTF-8 text file") from None
     if len(text) < 200:
