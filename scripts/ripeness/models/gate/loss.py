@@ -73,6 +73,8 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     """
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
+    if encode(tokenizer, [text]) == [[]]:
+        raise refusal(folder, "its tokenizer has no token for any word of the gate's text", "name one with `gate_text`")
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
     model = load_weights(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
@@ -118,8 +120,6 @@ def measure(
     n_bytes = len(tokenizer.decode(tokens[1:]).encode())
     if relabelling is not None:
         tokens = relabelled(tokens, len(tokenizer), relabelling)
-    if len(tokens) < 2:
-        raise UserError("the tokenizer has no token for any of the gate's text\nhint: name another with `gate_text`")
     n = min(context_length(model.config), len(tokens))
     total = 0.0
     for start in range(0, len(tokens) - 1, n - 1):
