@@ -67,7 +67,8 @@ TOOLTIPS = {
     "indicator": "indicator", "expects": "expected", "says": "that is",
     "group": "datasets", "shots": "shots", "seed": "seed",
     "recipe": "tuned by", "size": "size", "status": "status", "reason": "reason",
-    "value": "value", "answer": "loss on answers",
+    "value": "value", "answer": "loss on answers", "gain": "score gained", "share": "share of draws on the front",
+    "trainable_parameters": "parameters trained",
     "saturates_at": "saturates at", "saturation_tokens": "tokens there", "earliest_tokens": "not before",
     "latest_tokens": "not after", "first": "first value", "floor": "floor", "floor_name": "which is",
     "n_checkpoints": "checkpoints", "n_datasets": "datasets", "cost": "cost, of that of tuning",
@@ -113,7 +114,7 @@ def tooltips(frame: pl.DataFrame) -> list[alt.Tooltip]:
     """Say on hover which point it is, its value and interval, and from how many items and seeds."""
     numbers = {"tokens": ",", "value": ".3f", "low": ".3f", "high": ".3f", "expected": ".3f"}
     numbers |= dict.fromkeys(("saturation_tokens", "earliest_tokens", "latest_tokens"), ",")
-    numbers |= dict.fromkeys(("first", "floor"), ".3f")
+    numbers |= dict.fromkeys(("first", "floor", "gain"), ".3f") | {"share": ".2f", "trainable_parameters": ","}
     names = [name for name in TOOLTIPS if name in frame.columns and not frame[name].is_null().all()]
     if frame["series"].n_unique() == 1:
         names.remove("series")

@@ -11,6 +11,7 @@ from ripeness.figures.indicators import FIGURE as INDICATORS
 from ripeness.figures.known_and_said import FIGURE as KNOWN_AND_SAID
 from ripeness.figures.learned_in_pretraining import FIGURE as LEARNED_IN_PRETRAINING
 from ripeness.figures.pareto import FIGURE as PARETO
+from ripeness.figures.pareto_front import FIGURE as PARETO_FRONT
 from ripeness.figures.pretraining_text import FIGURE as PRETRAINING_TEXT
 from ripeness.figures.saturation import FIGURE as SATURATION
 from ripeness.figures.sensitivity import FIGURE as SENSITIVITY
@@ -30,6 +31,7 @@ FIGURES: tuple[Figure, ...] = (
     GAIN_BY_GROUP,
     KNOWN_AND_SAID,
     DOSE,
+    PARETO_FRONT,
     FORMAT_SPREAD,
     TRANSFER,
     INDICATORS,

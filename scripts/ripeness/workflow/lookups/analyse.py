@@ -1,5 +1,6 @@
 """Rule inputs and parameters for rules/analyse.smk."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ from jinja2 import Template
 
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study, datasets_tuned_on
+from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.own_claims import own_claims, settings_alone
 from ripeness.study.seed_repeats import repeats
 from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
@@ -65,6 +68,18 @@ def has_doses(study: Study) -> bool:
     return any("doses_of" in method and "from" not in method for method in study.config.get("methods", {}).values())
 
 
+def has_several_ways(study: Study) -> bool:
+    """Say whether several methods tune the same start on as many examples."""
+    ways = [method for method in study.config.get("methods", {}).values() if moves_model(method)]
+    tasks = [(repr(way.get("from")), way.get("learns", ANSWERS), way.get("examples")) for way in ways]
+    return max(Counter(tasks).values(), default=0) > 1
+
+
+def moves_model(method: Mapping[str, Any]) -> bool:
+    """Say whether a method changes what the model makes of a text."""
+    return "kind" in method and not KINDS[method["kind"]].leaves_model(method)
+
+
 def has_rate_grid(study: Study) -> bool:
     """Say whether a method has a list of learning rates."""
     return any(on["is_grid"] for recipe in study.recipes.values() for on in recipe.values())
@@ -79,6 +94,7 @@ NEEDS: Mapping[str, Callable[[Study], bool]] = {
     "texts": has_texts,
     "a linear reading": has_linear_reading,
     "doses": has_doses,
+    "several ways": has_several_ways,
     "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
     "several rates": has_rate_grid,
     "several recipes": lambda study: len(study.recipes) > 1,
