@@ -1,5 +1,6 @@
 """Make the rows of one dataset of the nursery's world."""
 
+from ripeness.data.nursery.facts import FACT_TASKS, fact_rows
 from ripeness.data.nursery.world import TASKS, rows
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
@@ -18,9 +19,11 @@ def main(argv: list[str] | None = None) -> None:
     if missing := [key for key in ("world", "rows") if key not in options.source]:
         raise UserError(f"the source lacks {' and '.join(missing)}\nhint: see --help")
     task, seed = options.source["world"], options.source.get("seed", 0)
-    if task not in TASKS:
-        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(TASKS)}\nhint: fix `source`")
-    made = {split: rows(task, n=n, split=split, seed=seed) for split, n in options.source["rows"].items()}
+    known = {**TASKS, **FACT_TASKS}
+    if task not in known:
+        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(known)}\nhint: fix `source`")
+    make = fact_rows if task in FACT_TASKS else rows
+    made = {split: make(task, n=n, split=split, seed=seed) for split, n in options.source["rows"].items()}
     write_rows(options.output, made, {"source": options.source, "licence": options.licence})
 
 

@@ -14,6 +14,7 @@ from dataset_rows import FOLDER, file_with_rows, read
 from ripeness.data.examples import examples
 from ripeness.data.items import draw_items, item_of, read_items
 from ripeness.data.nursery import world
+from ripeness.data.nursery.facts import FACT_TASKS, fact_rows
 from ripeness.data.rows import Row
 from ripeness.runtime.errors import UserError
 from ripeness.study.scoring.extraction import extracted
@@ -27,6 +28,7 @@ PUBLISHED = [name for name in NAMES if not name.startswith("nursery-")]
 WITH_ROWS = [name for name in PUBLISHED if "rows" in read(name)]
 FORMATS = {"choice": ["default", "io", "instruct", "chat", "lettered"]}
 FORMATS["generation"] = FORMATS["choice"][:-1]
+APART = ("statement", "question")  # two ways to ask for a fact, of which a format has one
 SIZES = {"train": 4, "validation": 2, "test": 3, "shots": 1, "seed": 0}
 
 
@@ -34,7 +36,8 @@ def published(name):
     """Read the dozen rows that a task reads; tasks on one dataset share them."""
     task = load_task(name, TASKS, overrides={})
     if "world" in task.source:
-        made = world.rows(task.source["world"], n=12, split="test", seed=0)
+        make = fact_rows if task.source["world"] in FACT_TASKS else world.rows
+        made = make(task.source["world"], n=12, split="test", seed=0)
     else:
         made = file_with_rows(name)["rows"]
     return [Row(values, f"{name}:{place}") for place, values in enumerate(made)]
@@ -85,8 +88,10 @@ def test_every_format_words_every_item_and_no_two_alike(name):
         assert len({(row["prompt"], str(row["turns"])) for row in made.values()}) == len(made)
         for format_, row in made.items():
             read = row["prompt"] + "".join(turn["content"] for turn in row["turns"])
-            texts = [value for value in item.fields.values() if isinstance(value, str)]
+            texts = [value for name, value in item.fields.items() if isinstance(value, str) and name not in APART]
             assert read.strip() and "{{" not in read and all(text in read for text in texts)
+            ways = [item.fields[name] for name in APART if name in item.fields]
+            assert not ways or any(way in read for way in ways)
             assert (format_ == "chat") == bool(row["turns"])
             assert row["target"] == (row["choices"][row["gold"]] if item.choices else row["target"])
             assert row["target"][0].isspace() != (format_ == "chat" or row["prompt"][-1].isspace())
