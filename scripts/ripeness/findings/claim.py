@@ -18,7 +18,8 @@ class Claim:
     `figure` is the id of the figure that it belongs to. A judge leaves the claim's words out of its finding; it sets
     `unit` or `figure` only where its number is another one than the claim names. `expects` is what the claim says of
     the effect: "effect" (above the smallest that matters), "no effect" (within it on both sides) or "no harm" (below
-    it). `judge_without_items` is the form for measurements alone, as published tables have them.
+    it). `judge_without_items` is the form for measurements alone, as published tables have them. `asks` names settings
+    without which the claim says nothing, and is not tested.
     """
 
     id: str
@@ -30,6 +31,11 @@ class Claim:
     judge: Judge
     judge_without_items: Judge | None = None
     expects: str = EFFECT
+    asks: tuple[str, ...] = ()
+
+    def is_asked(self, settings: Settings) -> bool:
+        """Say whether the study tells what the claim is about."""
+        return all(getattr(settings, name) for name in self.asks)
 
     def form_for(self, tables: Tables) -> Judge | None:
         """Choose the form of the test that these tables allow; None where they allow none."""

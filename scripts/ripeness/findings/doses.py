@@ -65,3 +65,17 @@ def crossing(log_doses: np.ndarray, values: np.ndarray, target: float) -> tuple[
         return float(log_doses[-1]), FOUND
     share = (target - values[last]) / (values[last + 1] - values[last])
     return float(log_doses[last] + share * (log_doses[last + 1] - log_doses[last])), FOUND
+
+
+def dose_caveats(found: pl.DataFrame) -> list[str]:
+    """List caveats: cells that gain too little, doses that are smaller than the smallest one tried."""
+    notes, counts = [], dict(found.group_by("how").len().iter_rows())
+    if n := counts.get(NOT_LEARNED):
+        notes.append(f"{n} of {found.height} cells are left out: the largest dose gains too little to halve.")
+    if n := counts.get(NOT_WHOLE):
+        notes.append(f"{n} of {found.height} cells are left out: a dose or a seed of theirs is missing or diverged.")
+    if n := counts.get(AT_MOST):
+        notes.append(
+            f"In {n} of {found.height} cells the smallest dose gives more than half: it is taken for the dose."
+        )
+    return notes

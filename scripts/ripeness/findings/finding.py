@@ -33,6 +33,8 @@ class Settings:
     seed: int = 0
     learned: Sequence[str] = ()  # probes of published tables that are said to be learned in pre-training, or not
     not_learned: Sequence[str] = ()
+    form: Sequence[str] = ()  # datasets that teach how to answer, and those that teach facts
+    knowledge: Sequence[str] = ()
     weights: Mapping[str, float] = field(default_factory=dict)  # of datasets, in the answer for all of them; else 1
     is_one_label_meant: bool = False  # probes that may have one label for all answers are not left out
     kinds: Mapping[str, str] = field(default_factory=dict)  # of datasets of published tables that models were tuned on

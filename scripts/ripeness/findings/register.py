@@ -14,6 +14,7 @@ from ripeness.findings.discrimination_tells.claim import CLAIM as DISCRIMINATION
 from ripeness.findings.displacement_constancy.claim import CLAIM as DISPLACEMENT_CONSTANCY
 from ripeness.findings.finding import Finding, Settings
 from ripeness.findings.fixed_rate_degrades.claim import CLAIM as FIXED_RATE_DEGRADES
+from ripeness.findings.form_needs_fewer.claim import CLAIM as FORM_NEEDS_FEWER
 from ripeness.findings.format_spread.claim import CLAIM as FORMAT_SPREAD
 from ripeness.findings.gain_by_learning.claim import CLAIM as GAIN_BY_LEARNING
 from ripeness.findings.known_not_said.claim import CLAIM as KNOWN_NOT_SAID
@@ -60,6 +61,7 @@ CLAIMS: tuple[Claim, ...] = (
     SMALLER_FORGETS_LESS,
     RANKING_CHANGES,
     RIPER_NEEDS_FEWER,
+    FORM_NEEDS_FEWER,
     DISPLACEMENT_CONSTANCY,
     TEXT_LOSS_MISLEADS,
     DISCRIMINATION_TELLS,
@@ -90,7 +92,7 @@ def all_tested(tables: Tables, settings: Settings, only: Container[str] | None =
 
 def findings_on(tables: Tables, settings: Settings, only: Container[str] | None = None) -> list[Finding]:
     """Test every claim that has a form for these tables, or `only` some of them."""
-    claims = [claim for claim in CLAIMS if only is None or claim.id in only]
+    claims = [claim for claim in CLAIMS if claim.is_asked(settings) and (only is None or claim.id in only)]
     return [claim.test(tables, settings) for claim in claims if claim.form_for(tables)]
 
 

@@ -6,10 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from ripeness.runtime.errors import UserError
+from ripeness.runtime.wording import hint
 from ripeness.study.grid import Study
 from ripeness.study.tasks import sizes_of
 
 MOST_EPOCHS = 100_000  # of a dose whose steps are fixed
+TAUGHT = ("form", "knowledge")  # keys of `findings`: what datasets teach
 
 
 def with_doses(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,3 +72,21 @@ def check_doses(study: Study) -> None:
                     f"{where}.steps: {settings['steps']} steps of {name} are {settings['epochs']} passes over "
                     f"{settings['examples']} examples\nhint: fewer steps, or larger doses"
                 )
+
+
+def check_taught(study: Study) -> None:
+    """Refuse datasets of form and knowledge that the study does not have, or that it has in one of both, or in two."""
+    findings, known = study.config["findings"], list(study.config["datasets"])
+    named = {key: findings[key] for key in TAUGHT if key in findings}
+    for key, names in named.items():
+        if wrong := [name for name in names if name not in known]:
+            near = hint(wrong[0], known, otherwise="models are tuned on the datasets of a study")
+            raise UserError(
+                f"findings.{key}: no dataset {wrong[0]!r} is tuned on; known are {', '.join(known) or 'none'}\n{near}"
+            )
+    if len(named) == 1:
+        raise UserError(
+            f"findings: {next(iter(named))} is given alone\nhint: form and knowledge are compared; name both"
+        )
+    if both := sorted(set(named.get("form", [])) & set(named.get("knowledge", []))):
+        raise UserError(f"findings: {both[0]!r} is form and knowledge\nhint: name it in one of the two lists")

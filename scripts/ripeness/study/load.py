@@ -10,7 +10,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
 from ripeness.study.annealed_twins import check_texts_apart
 from ripeness.study.audit_checks import check_acknowledged
-from ripeness.study.doses import check_doses, with_doses, with_fixed_steps
+from ripeness.study.doses import check_doses, check_taught, with_doses, with_fixed_steps
 from ripeness.study.grid import VALIDATION, Study, formats_used, plan_cells
 from ripeness.study.lock_file import LOCK_FILE, read_lock
 from ripeness.study.methods.label_words import check_label_words
@@ -41,6 +41,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     if kind_of(config) != MODELS:
         study = Study(config | deepcopy(NOTHING_RUNS), {}, {}, {})
         check_own_claims(study)
+        check_taught(study)
         return study
     config = with_doses(config)
     names = list(config["datasets"])
@@ -69,6 +70,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_sensitivity(study.settings)
     check_formats(study)
     check_own_claims(study)
+    check_taught(study)
     if study.settings.scratch and study.settings.keep_models == "all":
         raise UserError(
             f"scratch: {study.settings.scratch!r} is cleared once a model is measured, but keep_models is 'all'\n"

@@ -14,7 +14,7 @@ from ripeness.study.load import load_study
 from ripeness.study.methods.register import KINDS
 from ripeness.study.trainings import start_of, training_of, trainings
 from ripeness.workflow.forecast import operations_of
-from ripeness.workflow.lookups import measure, train
+from ripeness.workflow.lookups import analyse, measure, train
 from ripeness.workflow.operations import training_operations
 
 ROOT = Path(__file__).parents[3]
@@ -153,3 +153,27 @@ def test_a_kind_that_does_not_learn_text_refuses_it(text, monkeypatch):
         UserError, match="methods.a: a training of kind full does not learn text\nhint: learns: answers"
     ):
         study_of({"a": text})
+
+
+FACTS = {"nursery-mood": {}, "nursery-newfacts": {}}
+
+
+def test_a_study_says_which_of_its_datasets_teach_form_and_knowledge():
+    named = {"form": ["nursery-mood"], "knowledge": ["nursery-newfacts"]}
+    study = study_of({}, datasets=FACTS, findings=named)
+    settings = json.loads(analyse.finding_settings(study, SimpleNamespace()))
+    assert {key: settings[key] for key in named} == named
+    assert not {"form", "knowledge"} & json.loads(analyse.finding_settings(study_of({}), SimpleNamespace())).keys()
+
+
+@pytest.mark.parametrize(
+    ("findings", "message"),
+    [
+        ({"form": ["nursery-mood"]}, "form is given alone"),
+        ({"form": ["nursery-mod"], "knowledge": ["nursery-newfacts"]}, "'nursery-mod'.*did you mean 'nursery-mood'"),
+        ({"form": ["nursery-mood"], "knowledge": ["nursery-mood"]}, "is form and knowledge"),
+    ],
+)
+def test_datasets_that_are_not_there_or_teach_both_are_refused(findings, message):
+    with pytest.raises(UserError, match=f"(?s){message}.*hint: |{message}"):
+        study_of({}, datasets=FACTS, findings=findings)

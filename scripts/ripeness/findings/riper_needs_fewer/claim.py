@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.claim import Claim
-from ripeness.findings.doses import AT_MOST, NOT_LEARNED, NOT_WHOLE, dose_scores, half_doses
+from ripeness.findings.doses import dose_caveats, dose_scores, half_doses
 from ripeness.findings.finding import Finding, Settings, listed, times, undecided, with_effect
 from ripeness.findings.needs import has_doses
 from ripeness.findings.over_checkpoints import (
@@ -40,7 +40,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in kept}.values()),
         n_seeds=found["seed"].n_unique(),
         details=tuple(rows(found)),
-        caveats=tuple(caveats(found)),
+        caveats=tuple(dose_caveats(found)),
     )
     if not kept:
         least = settings.min_checkpoints
@@ -96,17 +96,3 @@ def rows(found: pl.DataFrame) -> Sequence[dict[str, object]]:
         dose=2 ** pl.col("log_dose").mean(), gain=pl.col("gain").first(), how=pl.col("how").first()
     )
     return means.sort(by).to_dicts()
-
-
-def caveats(found: pl.DataFrame) -> list[str]:
-    """List caveats: cells that gain too little, doses that are smaller than the smallest one tried."""
-    notes, counts = [], dict(found.group_by("how").len().iter_rows())
-    if n := counts.get(NOT_LEARNED):
-        notes.append(f"{n} of {found.height} cells are left out: the largest dose gains too little to halve.")
-    if n := counts.get(NOT_WHOLE):
-        notes.append(f"{n} of {found.height} cells are left out: a dose or a seed of theirs is missing or diverged.")
-    if n := counts.get(AT_MOST):
-        notes.append(
-            f"In {n} of {found.height} cells the smallest dose gives more than half: it is taken for the dose."
-        )
-    return notes

@@ -1,0 +1,1 @@
+"""Does form need fewer examples than knowledge?"""
