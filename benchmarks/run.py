@@ -24,6 +24,7 @@ NAMES = (
     "generation",
     "training",
     "methods",
+    "peft_trainer",
     "gpu",
     "memory",
     "sensitivity",
