@@ -11,12 +11,10 @@ import polars as pl
 
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_text, whole
+from ripeness.runtime.marked_page import put_between
 from ripeness.tables.columns import IS_OWN, REPORTED, read_measurements
 from ripeness.tables.intervals import POINT, compared, scores
 from ripeness.tables.single_numbers import as_number
-
-FIRST, LAST = "<!-- scores -->", "<!-- end of scores -->"
 
 
 def score_table(measurements: pl.DataFrame, *, asked: str, method: str) -> str:
@@ -60,18 +58,6 @@ def facts_line(measurements: pl.DataFrame, *, asked: str, method: str) -> str:
     return f"Format `{asked}`, method `{method}`: means over {seeds}, {n_items} test items each."
 
 
-def put_into(path: Path, text: str) -> None:
-    """Replace what stands between the two marks of a file; UserError where they are not there once."""
-    page = read_text(path)
-    if (page.count(FIRST), page.count(LAST)) != (1, 1) or page.index(FIRST) > page.index(LAST):
-        raise UserError(
-            f"{path} has not one line {FIRST} before one line {LAST}\nhint: write both where the table is to be"
-        )
-    start, end = page.index(FIRST) + len(FIRST), page.index(LAST)
-    with whole(path) as temporary:
-        temporary.write_text(f"{page[:start]}\n{text}\n{page[end:]}", encoding="utf-8")
-
-
 def main(argv: list[str] | None = None) -> None:
     """Print the table, or put it into a page."""
     parser = argument_parser(__doc__)
@@ -84,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
     table = score_table(measurements, asked=options.format, method=options.method)
     facts = facts_line(measurements, asked=options.format, method=options.method)
     if options.into:
-        put_into(options.into, f"{facts}\n\n{table}")
+        put_between(options.into, "scores", f"{facts}\n\n{table}")
     else:
         print(table, facts, sep="\n\n")
 
