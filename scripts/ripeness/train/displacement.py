@@ -15,6 +15,8 @@ from ripeness.runtime.files import read_json
 from ripeness.stats.finite import finite
 from ripeness.storage.arrays import open_tensors
 
+BLOCK = 2**22  # numbers that are compared at once
+
 # why a model of a kind that does not merge has no displacement
 NOT_MERGED = "what was learned stands next to the weights, which are those of the checkpoint"
 
@@ -37,12 +39,17 @@ def displacement(
     tuned = dict(model.named_parameters()) if weights is None else weights
     moved = start = 0.0
     for name, before in checkpoint_weights(checkpoint, {name: tuned[name] for name in names}):
-        after = tuned[name].detach()
-        before = before.to(after.device, torch.float32)  # as `load_model` does
-        moved += square_of_norm(after.float() - before)
-        start += square_of_norm(before)
+        for now, then in zip(blocks_of(tuned[name].detach()), blocks_of(before), strict=True):
+            then = then.to(now.device, torch.float32)  # as `load_model` does
+            moved += square_of_norm(now.float() - then)
+            start += square_of_norm(then)
     far, size = math.sqrt(moved) if math.isfinite(moved) else math.nan, math.sqrt(start)
     return Displacement(finite(far), finite(far / size if size else math.nan))
+
+
+def blocks_of(weight: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Split a tensor, of which a difference in double precision would take twice the memory and more."""
+    return weight.flatten().split(BLOCK)
 
 
 def square_of_norm(tensor: torch.Tensor) -> float:
@@ -62,10 +69,11 @@ def checkpoint_weights(folder: Path, like: Mapping[str, torch.Tensor]) -> Iterat
         yield from load_model(folder, on_gpu=False).named_parameters()
         return
     for path in sorted({stored[key][0] for key in found.values()}):
-        with open_tensors(path) as file:
-            for name, key in found.items():
-                if stored[key][0] == path:
-                    yield name, file.get_tensor(key)
+        for name, key in found.items():
+            if stored[key][0] == path:
+                with open_tensors(path) as file:  # again for each: what was read of a file stays in memory until then
+                    before = file.get_tensor(key)
+                yield name, before
 
 
 def stored_tensors(folder: Path) -> dict[str, tuple[Path, list[int]]]:

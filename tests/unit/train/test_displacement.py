@@ -74,3 +74,14 @@ def test_weights_that_are_no_numbers_have_no_distance(tiny_model, tmp_path):
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] = math.nan
     assert displacement(model, tmp_path) == (None, None)
+
+
+def test_a_large_tensor_is_compared_block_by_block(tiny_model, tmp_path, monkeypatch):
+    model = tiny_model("llama")
+    model.save_pretrained(tmp_path)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight))
+    whole = displacement(model, tmp_path)
+    monkeypatch.setattr(module, "BLOCK", 7)
+    assert displacement(model, tmp_path) == pytest.approx(whole, rel=1e-12)
