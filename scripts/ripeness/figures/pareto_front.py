@@ -31,7 +31,9 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     """Draw dots with the front, a panel for each dataset and checkpoint, and squares with shares of the draws."""
     title = "gain against loss; the line is the front as measured, fainter dots are on it in fewer draws"
     shares = "on the front in so many of a hundred draws of items, passages and seeds"
-    return alt.vconcat(titled(dots(frame), title), titled(squares(frame), shares)).resolve_scale(color="independent")
+    return alt.vconcat(titled(dots(frame), title), titled(squares(frame), shares)).resolve_scale(
+        color="independent", shape="independent"
+    )
 
 
 def order_of(frame: pl.DataFrame) -> list[str]:
@@ -65,7 +67,7 @@ def dots(frame: pl.DataFrame) -> alt.FacetChart:
             "trainable_parameters:Q", title="numbers trained", scale=alt.Scale(type="log", range=[25, 260]),
             legend=alt.Legend(values=decades(frame["trainable_parameters"]), format="~s"),
         ),
-        opacity=alt.Opacity("share:Q", title="share of draws", scale=alt.Scale(domain=[0, 1], range=[0.15, 1])),
+        opacity=alt.Opacity("share:Q", title="share of draws", scale=alt.Scale(domain=[0, 1], range=[0.3, 1])),
         tooltip=tooltips(frame),
     )  # fmt: skip
     front = base.transform_filter("datum.is_on_front").mark_line(
