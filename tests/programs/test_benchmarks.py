@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import predict
+import train_model
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 KEYS = {"benchmark", "model", "setting", "unit", "target", "note", "ours", "theirs", "ratio"}
@@ -56,6 +57,7 @@ def run(arguments, monkeypatch, capsys):
         ("generation", [], 6),
         ("sensitivity", [], 1),
         pytest.param("training", ["trl"], 30, marks=pytest.mark.release),
+        ("peft_trainer", [], 4),
         ("gpu", ["lm_eval", "trl"], 7),
     ],
 )
@@ -69,18 +71,21 @@ def test_a_benchmark_gives_rows_of_the_table(run, name, needed, n_rows):
     assert all(f"| {row['setting']} |" in printed for row in rows)
 
 
-def test_memory_is_measured_of_predicting(run, monkeypatch):
+def test_memory_is_measured_of_predicting_and_of_tuning(run, monkeypatch):
     def call(arguments):  # in this process, which has imported everything already
         if arguments[0] == "-c":
             return "1000"
-        *arguments, _, usage = arguments[1:]
-        predict.main(arguments)
+        program, *arguments, _, usage = arguments
+        {"predict": predict, "train_model": train_model}[Path(program).stem].main(arguments)
         Path(usage).write_text(json.dumps({"peak_memory_mb": 300}))
 
     monkeypatch.setattr(importlib.import_module("memory"), "call", call)
-    (row,), _ = run("memory")
-    assert set(row) == KEYS
-    assert row["ours"] == pytest.approx(300, abs=0.1)
+    rows, _ = run("memory")
+    assert [row["setting"].split()[0] for row in rows] == ["predicting", "tuning"]
+    for row in rows:
+        assert set(row) == KEYS
+        assert row["ours"] == pytest.approx(300, abs=0.1)
+    assert rows[1]["theirs"] == rows[1]["ours"] and rows[1]["ratio"] == 1
 
 
 def test_intervals_and_tests_of_turning_points_are_simulated(run):
