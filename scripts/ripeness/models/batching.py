@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from os.path import commonprefix
+from typing import Protocol, TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -24,6 +25,11 @@ class Example:
 
     tokens: list[int]
     targets: list[int]
+
+    @property
+    def answers(self) -> "list[Example]":
+        """Return the one sequence that is read."""
+        return [self]
 
 
 def encode_examples(
@@ -93,10 +99,21 @@ def of_text(tokens: list[int]) -> Example:
     return Example(tokens, [IGNORED, *tokens[1:]])
 
 
-def rows_of(batch: list[Example], row_tokens: int) -> list[list[Example]]:
+class Sized(Protocol):
+    """What has tokens, and takes so much room in a row."""
+
+    @property
+    def tokens(self) -> list[int]:
+        """All its tokens."""
+
+
+SomeSized = TypeVar("SomeSized", bound=Sized)
+
+
+def rows_of(batch: list[SomeSized], row_tokens: int) -> list[list[SomeSized]]:
     """Arrange a batch in rows of at most `row_tokens` tokens (or one longer example), longest first, first fit."""
-    rows: list[list[Example]] = []
-    for example in sorted(batch, key=lambda example: -len(example.tokens)):
+    rows: list[list[SomeSized]] = []
+    for example in sorted(batch, key=lambda one: -len(one.tokens)):
         for row in rows:
             if sum(len(other.tokens) for other in row) + len(example.tokens) <= row_tokens:
                 row.append(example)

@@ -1,49 +1,47 @@
 """Tune a model on prompts and answers: one screen, no trainer class."""
 
-import logging
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch.distributed.tensor import DTensor
-from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from ripeness.models.batching import IGNORED, Example, of_text, padded, rows_of, shared_tokens
+from ripeness.models.batching import of_text
 from ripeness.models.context_limits import text_config
-from ripeness.models.forward.packed_attention import packed_logits
-from ripeness.models.forward.packing import narrows_exactly, packing
-from ripeness.models.forward.padding import reads_together
-from ripeness.models.load import autocast, resolve_precision
+from ripeness.models.forward.packing import packing
 from ripeness.models.methods.attached import Attached, State
 from ripeness.models.methods.register import attach
-from ripeness.models.sharding import n_processes, rank, summed
-from ripeness.runtime.errors import UserError
 from ripeness.study.methods.settings import TrainingSettings
+from ripeness.train.backward import backward
 from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
 from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay
+from ripeness.train.objectives.objective import ANSWERS, Objective
+from ripeness.train.reading import Reading, Room, Unit
 from ripeness.train.resume import Progress
 
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
+SomeUnit = TypeVar("SomeUnit", bound=Unit)
 
 
 class Outcome(NamedTuple):
     """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", how many tokens
-    were read at once at its end, the tuned state of a kind that has a smaller one than all weights, and how many
-    numbers were trained."""
+    were read at once at its end, the tuned state of a kind that has a smaller one than all weights, how many numbers
+    were trained, and what was learned beside the model's weights and this state."""
 
     losses: list[float]
     status: str
     row_tokens: int
     state: State | None = None
     n_trained: int = 0
+    learned: State | None = None
 
 
 def train(
     model: PreTrainedModel,
-    examples: list[Example],
+    units: Sequence[Unit],
     settings: TrainingSettings,
     *,
     pad: int,
@@ -51,16 +49,17 @@ def train(
     progress: Progress | None = None,
     replay: Replay | None = None,
     others: Sequence[State] = (),
+    objective: Objective = ANSWERS,
 ) -> Outcome:
-    """Tune `model` in place.
+    """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
-    AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of examples is a function of the
+    AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units is a function of the
     seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
-    the rows are halved when the GPU's memory does not do. Losses are those of the answers: text that is replayed beside
-    them, the pull towards the start, and the penalty of a kind change the gradient only.
+    the rows are halved when the GPU's memory does not do. Losses are those of the objective: text that is replayed
+    beside it, the pull towards the start, and the penalty of a kind change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
-    weights that it would have reached. Divergence is a result: a loss that is not finite, or above the first by twice
-    that of guessing evenly, ends the training; a model that can no longer learn at its end has diverged too.
+    weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
+    diverged, ends the training; a model that can no longer learn at its end has diverged too.
     `others` are the tuned states of other trainings, for a kind that is made of them.
     A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
@@ -69,29 +68,34 @@ def train(
     attached = attach(model, settings)
     if others:
         attached.start_from(others)
+    planned = batches(units, settings)
+    objective.attach(model, len(planned))
     n_trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     outcome = take_steps(
         model,
         attached,
-        examples,
+        planned,
         settings,
+        objective=objective,
         pad=pad,
         row_tokens=row_tokens,
         progress=progress,
         replay=replay,
         start=start,
     )
+    learned = objective.merge(model)
     state = attached.state()
     attached.merge()
-    return outcome._replace(state=state, n_trained=n_trained)
+    return outcome._replace(state=state, n_trained=n_trained, learned=learned)
 
 
 def take_steps(
     model: PreTrainedModel,
     attached: Attached,
-    examples: list[Example],
+    planned: list[list[Unit]],
     settings: TrainingSettings,
     *,
+    objective: Objective,
     pad: int,
     row_tokens: int,
     progress: Progress | None,
@@ -99,15 +103,15 @@ def take_steps(
     start: list[torch.Tensor],
 ) -> Outcome:
     """Take all steps of a training; `start` has the weights that the model is pulled to, if any."""
-    planned = batches(examples, settings)
-    longest = max(PIECE_TOKENS if replay else 0, *(len(example.tokens) for example in examples))
-    limit, n_read, norm = 2 * math.log(text_config(model.config).vocab_size), 0, torch.tensor(1.0)
+    longest = max(PIECE_TOKENS if replay else 0, objective.longest(planned))
+    n_words, n_read, norm = text_config(model.config).vocab_size, 0, torch.tensor(1.0)
     attached.begin(len(planned))
     optimizer, weights = make_optimizer(model, settings), list(model.parameters())
-    losses = progress.restore(model, optimizer) if progress else []
-    model.train()
     with packing(model, longest) as is_packed:
-        how = {"pad": pad, "is_packed": is_packed}
+        room = Room(Reading(model, pad, is_packed, settings.precision), row_tokens)
+        objective.begin(planned, room)
+        losses = progress.restore(model, optimizer) if progress else []
+        model.train()
         for step, batch in enumerate(planned):
             n_before, n_read = n_read, n_read + len(batch)
             if step < len(losses):
@@ -116,10 +120,11 @@ def take_steps(
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
             text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
-            loss, row_tokens = backward_in_memory(model, batch, text, settings, row_tokens=row_tokens, **how)
-            losses.append(loss)
-            if not math.isfinite(losses[-1]) or losses[-1] > limit + losses[0]:
-                return Outcome(losses, "diverged", row_tokens)
+            drawn = objective.before_step(step, batch, room)
+            compute = partial(backward, batch=drawn, text=text, objective=objective)
+            losses.append(room.read(compute, [*drawn, *text]))
+            if not math.isfinite(losses[-1]) or objective.has_diverged(losses, n_words):
+                return Outcome(losses, "diverged", room.row_tokens)
             if (penalty := attached.penalty()) is not None:
                 penalty.backward()
             norm = whole_tensor(clip_gradient(weights, start, settings))
@@ -129,7 +134,8 @@ def take_steps(
             if progress:
                 progress.save(model, optimizer, losses)
     model.eval()
-    return Outcome(losses, "done" if is_alive(model, norm, losses[-1]) else "diverged", row_tokens)
+    is_done = has_numbers(model) and not objective.is_lost(norm, losses[-1])
+    return Outcome(losses, "done" if is_done else "diverged", room.row_tokens)
 
 
 def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -142,123 +148,9 @@ def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
 
-def backward_in_memory(
-    model: PreTrainedModel,
-    batch: list[Example],
-    text: list[Example],
-    settings: TrainingSettings,
-    *,
-    row_tokens: int,
-    **how: Any,
-) -> tuple[float, int]:
-    """`backward`, again and again in smaller rows while the GPU's memory does not do; with the tokens of a row."""
-    while True:
-        try:
-            return backward(model, batch, text, settings, row_tokens=row_tokens, **how), row_tokens
-        except torch.OutOfMemoryError:
-            if n_processes() > 1:  # the others wait for this one in the middle of a pass
-                raise
-            # until here the error holds what the failed pass has made
-        row_tokens = fewer_tokens(batch + text, row_tokens)
-        model.zero_grad(set_to_none=True)
-        torch.cuda.empty_cache()
-
-
-def backward(
-    model: PreTrainedModel, batch: list[Example], text: list[Example], settings: TrainingSettings, **how: Any
-) -> float:
-    """Add the gradient of a batch's loss to the weights', and return the loss of its answers.
-
-    Pieces of text beside it take part as the share of sequences that they are.
-    """
-    share = len(text) / (len(batch) + len(text))
-    loss = backward_part(model, batch, settings, weight=1 - share, **how)
-    if text:
-        backward_part(model, text, settings, weight=share, **how)
-    return loss
-
-
-def backward_part(
-    model: PreTrainedModel,
-    batch: list[Example],
-    settings: TrainingSettings,
-    *,
-    weight: float,
-    pad: int,
-    row_tokens: int,
-    is_packed: bool,
-) -> float:
-    """Add the gradient of `weight` times a loss to the weights' and return the loss, the mean over its targets.
-
-    Of several processes each reads some of the rows, all as many; their gradients are averaged, so each counts n times.
-    """
-    n_targets = sum(len(example.targets[1:]) - example.targets[1:].count(IGNORED) for example in batch)
-    n_shares, total = n_processes(), 0.0
-    if n_shares > 1:
-        row_tokens = min(row_tokens, math.ceil(sum(len(example.tokens) for example in batch) / n_shares))
-    is_apart = not is_packed and not reads_together(model, max(len(example.tokens) for example in batch))
-    rows = rows_of(batch, 1 if is_apart else row_tokens)
-    for start in range(0, len(rows), n_shares):
-        is_idle = start + rank() >= len(rows)
-        row = rows[start if is_idle else start + rank()]
-        with autocast(model.device, resolve_precision(settings.precision, model.device)):
-            logits, targets = answer_logits(model, row, pad=pad, is_packed=is_packed)  # (N, V), (N,)
-        loss = cross_entropy(logits.float(), targets, reduction="sum") / n_targets
-        (loss * (0 if is_idle else n_shares * weight)).backward()
-        total += 0 if is_idle else loss.item()
-    return summed(total)[0]
-
-
-def answer_logits(
-    model: PreTrainedModel, row: list[Example], *, pad: int, is_packed: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of the N answer tokens of some examples, (N, V), and these tokens, (N,)."""
-    if is_packed:
-        n_shared = shared_tokens(row, text_config(model.config).hidden_size) if may_share(model) else 0
-        row = [row[0], *(Example(example.tokens[n_shared:], example.targets[n_shared:]) for example in row[1:])]
-        targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
-        targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
-        positions = (targets != IGNORED).nonzero()[:, 0]
-        sequences, is_narrow = [example.tokens for example in row], narrows_exactly(model)
-        return packed_logits(model, sequences, positions, n_shared, is_narrow=is_narrow), targets[positions]
-    tokens, targets = (t.to(model.device) for t in padded(row, pad=pad))  # (B, T) each
-    # no attention mask: padding stands on the right, where causal attention does not look
-    logits, targets = model(input_ids=tokens, use_cache=False).logits[:, :-1], targets[:, 1:]
-    return logits[targets != IGNORED], targets[targets != IGNORED]
-
-
-@lru_cache(maxsize=1)
-def may_share(model: PreTrainedModel) -> bool:
-    """Whether what is read once stands for each that begins with it: not where some of it is dropped by chance."""
-    modules = any(module.p for module in model.modules() if isinstance(module, torch.nn.Dropout))
-    config = text_config(model.config)
-    inside = any(
-        getattr(config, name, 0) for name in ("attention_dropout", "attention_probs_dropout_prob", "attn_pdrop")
-    )
-    return not modules and not inside
-
-
-def fewer_tokens(batch: list[Example], row_tokens: int) -> int:
-    """Half the tokens of the longest row of a batch that did not fit; UserError if that was a single example."""
-    rows = rows_of(batch, row_tokens)
-    longest = max(sum(len(example.tokens) for example in row) for row in rows)
-    if len(rows) == len(batch):
-        raise UserError(
-            f"the GPU has no memory for one example of {longest} tokens\n"
-            "hint: leave long items out with `max_characters`, or take a GPU with more memory"
-        )
-    logging.warning("out of memory: from now on at most %d tokens at once instead of %d", longest // 2, longest)
-    return longest // 2
-
-
-def is_alive(model: PreTrainedModel, norm: torch.Tensor, loss: float) -> bool:
-    """Whether all weights are numbers and the last gradient was not lost.
-
-    Weights so large that activations overflow inside a normalisation make every logit zero: the loss stays that of
-    guessing evenly, and the gradient (of norm `norm`) is exactly zero although there is much to learn.
-    """
-    weights = whole_tensor(torch.nn.utils.get_total_norm(list(model.parameters())))
-    return bool(weights.isfinite()) and not (norm == 0 and loss > 0)
+def has_numbers(model: PreTrainedModel) -> bool:
+    """Tell whether all weights are numbers."""
+    return bool(whole_tensor(torch.nn.utils.get_total_norm(list(model.parameters()))).isfinite())
 
 
 def whole_tensor(value: torch.Tensor) -> torch.Tensor:
@@ -266,14 +158,14 @@ def whole_tensor(value: torch.Tensor) -> torch.Tensor:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def batches(examples: list[Example], settings: TrainingSettings) -> list[list[Example]]:
+def batches(units: Sequence[SomeUnit], settings: TrainingSettings) -> list[list[SomeUnit]]:
     """All batches of all epochs, or as many as there are steps; each epoch in a new order drawn from the seed."""
     generator = torch.Generator().manual_seed(settings.seed)
     result = []
     for _ in range(settings.epochs):
-        order = torch.randperm(len(examples), generator=generator).tolist()
+        order = torch.randperm(len(units), generator=generator).tolist()
         for start in range(0, len(order), settings.batch_size):
-            result.append([examples[i] for i in order[start : start + settings.batch_size]])
+            result.append([units[i] for i in order[start : start + settings.batch_size]])
     return result[: settings.steps]
 
 

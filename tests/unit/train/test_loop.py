@@ -14,7 +14,9 @@ from ripeness.models.forward.packing import packs_exactly
 from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.full import FullSettings
-from ripeness.train.loop import batches, is_alive, may_share, rate_at, train
+from ripeness.train.loop import batches, has_numbers, rate_at, train
+from ripeness.train.objectives.objective import ANSWERS
+from ripeness.train.reading import may_share
 from ripeness.train.resume import Progress, training_identity
 
 SETTINGS = FullSettings(
@@ -362,12 +364,13 @@ def test_a_rate_that_kills_the_model_is_recorded_as_divergence(tiny_model, examp
 
 def test_a_model_whose_gradient_is_lost_has_diverged(tiny_model):
     model, lost, some = tiny_model("llama"), torch.tensor(0.0), torch.tensor(0.1)
-    assert is_alive(model, some, loss=3.0)
-    assert not is_alive(model, lost, loss=3.0)
-    assert is_alive(model, lost, loss=0.0)  # nothing left to learn
+    assert not ANSWERS.is_lost(some, loss=3.0)
+    assert ANSWERS.is_lost(lost, loss=3.0)
+    assert not ANSWERS.is_lost(lost, loss=0.0)  # nothing left to learn
+    assert has_numbers(model)
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] = math.nan
-    assert not is_alive(model, some, loss=3.0)
+    assert not has_numbers(model)
 
 
 def test_weights_that_are_no_numbers_after_the_last_step_are_divergence(tiny_model, examples):

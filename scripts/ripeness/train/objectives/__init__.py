@@ -1,0 +1,1 @@
+"""What a training lowers, batch by batch: one module for each thing that can be learned."""
