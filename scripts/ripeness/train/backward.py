@@ -1,6 +1,7 @@
 """The gradient of a batch's loss, added up over rows that fit into memory."""
 
 import math
+from typing import Any
 
 from ripeness.models.batching import Example, rows_of
 from ripeness.models.sharding import n_processes, rank, summed
@@ -9,7 +10,7 @@ from ripeness.train.reading import Reading, Unit
 
 
 def backward(
-    reading: Reading, row_tokens: int, *, batch: list[Unit], text: list[Example], objective: Objective
+    reading: Reading, row_tokens: int, *, batch: list[Unit], text: list[Example], objective: Objective[Any]
 ) -> float:
     """Add the gradient of a batch's loss to the weights', and return the loss without that of text beside it.
 
@@ -23,7 +24,7 @@ def backward(
 
 
 def backward_part(
-    reading: Reading, batch: list[Unit], objective: Objective, *, weight: float, row_tokens: int
+    reading: Reading, batch: list[Unit], objective: Objective[Any], *, weight: float, row_tokens: int
 ) -> float:
     """Add the gradient of `weight` times a loss to the weights' and return the loss.
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch.distributed.tensor import DTensor
@@ -19,11 +19,10 @@ from ripeness.train.backward import backward
 from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
 from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay
 from ripeness.train.objectives.objective import ANSWERS, Objective
-from ripeness.train.reading import Reading, Room, Unit
+from ripeness.train.reading import Reading, Room, SomeUnit, Unit
 from ripeness.train.resume import Progress
 
 ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
-SomeUnit = TypeVar("SomeUnit", bound=Unit)
 
 
 class Outcome(NamedTuple):
@@ -49,7 +48,7 @@ def train(
     progress: Progress | None = None,
     replay: Replay | None = None,
     others: Sequence[State] = (),
-    objective: Objective = ANSWERS,
+    objective: Objective[Any] = ANSWERS,
 ) -> Outcome:
     """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
@@ -95,7 +94,7 @@ def take_steps(
     planned: list[list[Unit]],
     settings: TrainingSettings,
     *,
-    objective: Objective,
+    objective: Objective[Any],
     pad: int,
     row_tokens: int,
     progress: Progress | None,
@@ -133,6 +132,7 @@ def take_steps(
             optimizer.zero_grad(set_to_none=True)
             if progress:
                 progress.save(model, optimizer, losses)
+        objective.end(room)
     model.eval()
     is_done = has_numbers(model) and not objective.is_lost(norm, losses[-1])
     return Outcome(losses, "done" if is_done else "diverged", room.row_tokens)

@@ -34,6 +34,9 @@ class Unit(Protocol):
         """The sequences that are read, of which nothing but the targets is asked."""
 
 
+SomeUnit = TypeVar("SomeUnit", bound=Unit)
+
+
 @dataclass(frozen=True)
 class Reading:
     """A model and how it is read: the token that pads, whether sequences are packed, and the precision."""
@@ -60,17 +63,27 @@ class Reading:
         return not self.is_packed and not reads_together(self.model, max(len(answer.tokens) for answer in answers))
 
     @torch.no_grad()
-    def logps(self, answers: list[Example], row_tokens: int) -> list[torch.Tensor]:
-        """Compute the log-probability (nats) of each target of each sequence, on the CPU, without dropout."""
+    def each(
+        self, answers: list[Example], row_tokens: int, of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Compute what is made of the logits of each sequence and its targets, on the CPU, without dropout."""
         found: dict[int, torch.Tensor] = {}
         is_training = self.model.training
         self.model.eval()
         for row in rows_of(answers, row_tokens):
-            logits, targets = self.logits(row)
-            values = -cross_entropy(logits.float(), targets, reduction="none").cpu()
+            values = of(*self.logits(row)).cpu()
             found |= {id(answer): part for answer, part in zip(row, values.split(counts(row)), strict=True)}
         self.model.train(is_training)
         return [found[id(answer)] for answer in answers]
+
+    def logps(self, answers: list[Example], row_tokens: int) -> list[torch.Tensor]:
+        """Compute the log-probability (nats) of each target of each sequence, on the CPU, without dropout."""
+        return self.each(answers, row_tokens, token_logps)
+
+
+def token_logps(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Compute the log-probability (nats) of each target, (N,), from logits (N, V)."""
+    return -cross_entropy(logits.float(), targets, reduction="none")
 
 
 @dataclass

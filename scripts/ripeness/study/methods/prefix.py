@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.study.methods.before_text import ENCODER, INITIAL, NO_PULL, NO_START, TOKENS, check, count
-from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ PREFIX = Kind(
     check=check,
     has_small_state=True,
     merges=False,
+    learns=(ANSWERS, TEXT),
     before_text=count,
     state_size=state_size,
     no_start=NO_START,

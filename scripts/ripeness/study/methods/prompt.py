@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods import before_text
 from ripeness.study.methods.before_text import ENCODER, INITIAL, NO_PULL, NO_START, TOKENS, count
-from ripeness.study.methods.settings import Kind, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,7 @@ PROMPT = Kind(
     check=check,
     has_small_state=True,
     merges=False,
+    learns=(ANSWERS, TEXT),
     before_text=count,
     state_size=state_size,
     no_start=NO_START,

@@ -3,26 +3,20 @@
 Nothing heavy is imported: the config is checked by the same code, and every job of a cluster parses it.
 """
 
-import operator
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.typed_settings import check_types
 from ripeness.runtime.wording import hint
+from ripeness.study.methods.limits import check_limits, choices_of, known
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, LEARNS, Kind, MethodSettings, TrainingSettings
 
 # It passes values on or refuses them; the defaults are those of the dataclasses.
 NEUTRAL = True
 
-LIMITS = {
-    "minimum": (operator.ge, "less than"),
-    "exclusiveMinimum": (operator.gt, "not above"),
-    "maximum": (operator.le, "more than"),
-    "exclusiveMaximum": (operator.lt, "not below"),
-}
 SHARED = {"steps": {"minimum": 1}, "examples": {"minimum": 1}, "replay": {"exclusiveMinimum": 0, "exclusiveMaximum": 1}}
 
 
@@ -53,11 +47,6 @@ def read_settings(values: dict[str, Any]) -> MethodSettings:
     check_limits("settings", dict(SHARED) | dict(kind.keys), given)
     found: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     return kind.settings(**found)
-
-
-def known(names: Any) -> str:
-    """Return the part of a hint that lists what is known."""
-    return f"known are {', '.join(names)}"
 
 
 def on_dataset(settings: Mapping[str, Any], dataset: str) -> dict[str, Any]:
@@ -108,19 +97,3 @@ def keys_of_others(kind: Kind) -> set[str]:
 def required_by(kind: Kind) -> list[str]:
     """Return a kind's own settings that have no default."""
     return [field.name for field in fields(kind.settings) if field.name in kind.keys and field.default is MISSING]
-
-
-def choices_of(settings: type) -> dict[str, tuple[str, ...]]:
-    """Return the settings that are one of some words, with these."""
-    hints = [(key, kind) for key, one in get_type_hints(settings).items() for kind in (one, *get_args(one))]
-    return {key: get_args(kind) for key, kind in hints if get_origin(kind) is Literal}
-
-
-def check_limits(where: str, keys: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any]) -> None:
-    """Refuse numbers outside the limits that the schema of their key names."""
-    for key, schema in keys.items():
-        for limit, (holds, words) in LIMITS.items():
-            if limit in schema and given.get(key) is not None and not holds(given[key], schema[limit]):
-                raise UserError(
-                    f"{where}.{key}: {given[key]} is {words} {schema[limit]}\nhint: config.schema.yaml explains the key"
-                )

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
-ANSWERS, TEXT = LEARNS = ("answers", "text")  # what a method learns; the first if it does not say it
+# What a method learns; answers if it does not say it.
+ANSWERS, TEXT, PREFERENCES, REWARD = "answers", "text", "preferences", "reward"
+LEARNS = (ANSWERS, TEXT, PREFERENCES, REWARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class MethodSettings:
     seed: int
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     examples: int | None = None
-    learns: Literal["answers", "text"] | None = None
+    learns: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,24 +2,24 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from ripeness.models.methods.attached import State
-from ripeness.train.reading import Room, Unit, counts
+from ripeness.train.reading import Room, SomeUnit, counts
 
 
-class Objective:
+class Objective(Generic[SomeUnit]):
     """What a training lowers. This one is the mean loss of answer tokens, in nats.
 
     Another one overrides what differs. The loop calls `attach`, `begin`, then for each step `before_step`, `size` and
-    `loss` of each row of the batch, and at last `merge`. A training that is resumed calls `begin` too, with the model
-    that it started from, and then leaves out the steps that were taken. So what decides a later step, or is recorded,
-    is a function of the start and the step, or a weight or buffer of a module that `attach` adds to the model: these
-    are saved.
+    `loss` of each row of the batch, and at last `end` and `merge`. A training that is resumed calls `begin` too, with
+    the model that it started from, and then leaves out the steps that were taken. So what decides a later step, or is
+    recorded, is a function of the start and the step, or a weight or buffer of a module that `attach` adds to the
+    model: these are saved.
     """
 
     def attach(self, model: PreTrainedModel, n_steps: int) -> None:
@@ -29,25 +29,25 @@ class Objective:
         """Take it out again, and return what was learned in it; None for nothing."""
         return None
 
-    def longest(self, planned: Sequence[Sequence[Unit]]) -> int:
+    def longest(self, planned: Sequence[Sequence[SomeUnit]]) -> int:
         """Return the length of the longest sequence that will be read."""
         return max(len(answer.tokens) for batch in planned for unit in batch for answer in unit.answers)
 
-    def begin(self, planned: list[list[Unit]], room: Room) -> None:
+    def begin(self, planned: list[list[SomeUnit]], room: Room) -> None:
         """See all batches, and the model as it is before the first step.
 
         `room.read(compute, units)` calls `compute` with a `Reading` and how many tokens are read at once.
         """
 
-    def before_step(self, step: int, batch: list[Unit], room: Room) -> list[Unit]:
+    def before_step(self, step: int, batch: list[SomeUnit], room: Room) -> list[SomeUnit]:
         """Return what a step reads in the place of its batch; that itself for most."""
         return batch
 
-    def size(self, batch: list[Unit]) -> float:
+    def size(self, batch: list[SomeUnit]) -> float:
         """Return what the sum of a batch's losses is divided by: how many there are."""
         return sum(sum(counts(unit.answers)) for unit in batch)
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor, row: list[Unit], size: float) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, row: list[SomeUnit], size: float) -> torch.Tensor:
         """Compute the share of a batch's loss that some of its units have, which are read in one row.
 
         Logits (N, V) and targets (N,) are those of all their answers, in this order.
@@ -62,9 +62,12 @@ class Objective:
         """Tell whether nothing is learned any more although there is much to learn: a gradient of exactly zero."""
         return bool(norm == 0 and loss > 0)
 
+    def end(self, room: Room) -> None:
+        """See the model after the last step; not where it has diverged."""
+
     def record(self) -> dict[str, Any]:
         """Return what the record of the training says in addition."""
         return {}
 
 
-ANSWERS = Objective()  # it has no state of its own
+ANSWERS: Objective[Any] = Objective()  # it has no state of its own

@@ -1,0 +1,37 @@
+"""Define what is known of something that a model can learn: its settings, their checks, and the tasks that have it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """Settings of what is learned, apart from those of how; a subclass has those of one thing that can be learned."""
+
+
+def no_check(where: str, given: Mapping[str, Any]) -> None:
+    """Accept all settings."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What the config and the plan know of something that can be learned besides answers and text.
+
+    `name` is the value of `learns`, `settings` the class of its settings. `keys` is the JSON schema of these, without
+    types and defaults, which the dataclass has. `example` shows values of required ones. `kinds` are the kinds of
+    tasks that it can be learned from, and `needs` says so in words. `refused` gives the reason and a hint for settings
+    of tuning that cannot be beside it. `check(where, given)` raises UserError for settings that cannot be. A model that
+    `has_reward` says what it was taught by a reward, and no longer in words: its own dataset alone is measured, and
+    no training starts from it.
+    """
+
+    name: str
+    settings: type[Goal]
+    kinds: tuple[str, ...]
+    needs: str
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    example: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[str, Mapping[str, Any]], None] = no_check
+    has_reward: bool = False
