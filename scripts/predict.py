@@ -3,7 +3,7 @@
 By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
-"stop". Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
+"stop"; kind "preference" is a choice between a better and a worse answer, and "reward": true asks a reward model. Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
 line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
 and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
 of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that. What is NaN
@@ -22,6 +22,7 @@ from ripeness.measure.harness import predict_task
 from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
+from ripeness.measure.rewarded import asks_reward, reward_scores
 from ripeness.models.chat import turn_end
 from ripeness.models.context_limits import room_for_text
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
@@ -67,7 +68,7 @@ def predict_questions(
 ) -> list[dict]:
     """Predict the items of a choice or generation probe."""
     rows = read_examples(Path(probe["examples"]))
-    if probe["kind"] == "choice" and (odd := [row["item"] for row in rows if not row["choices"]]):
+    if probe["kind"] in ("choice", "preference") and (odd := [row["item"] for row in rows if not row["choices"]]):
         raise UserError(
             f"item {odd[0]!r} of {probe['examples']} has no choices\nhint: kind: generation for open questions"
         )
@@ -88,6 +89,8 @@ def predict_questions(
         targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
         stopping = stopping_of(model, tokenizer, probe, rows)
         answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
+    elif asks_reward(model, probe):
+        answers = reward_scores(model, tokenizer, rows, prompts, batch_tokens=batch_tokens)
     elif check_says(model, probe):
         answers = label_scores(model, rows, prompts, batch_tokens=batch_tokens)
     else:

@@ -52,7 +52,7 @@ class Scoring:
         """Name the primary metric of a probe; none for tasks of lm-eval."""
         kind, name = probe["probe_kind"], probe["probe"]
         known = primary_metrics(kind)
-        if kind not in ("choice", "generation") or name not in self.metrics:
+        if kind not in ("choice", "preference", "generation") or name not in self.metrics:
             return known[0] if known else None
         if (metric := self.metrics[name]) not in known:
             near = hint(metric, known, otherwise="give the key `metric` of the task")

@@ -6,6 +6,7 @@ with the reason, since over the other items it would be another measurement.
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -18,8 +19,8 @@ from ripeness.study.scoring.metrics import BY_NAME, Metric, metrics_of
 Row = dict[str, Any]
 
 
-def score_choice(row: Row, *, normalisation: str = "none") -> Row:
-    """Score a choice: is the best option right, or does it say the same as the right one?
+def score_choice(row: Row, *, normalisation: str = "none", kind: str = "choice") -> Row:
+    """Score a choice: is the best option right, or does it say the same as the right one? Or one of two answers.
 
     It is answered by the normalisation of the task, and by every other one that the row allows. Ties between options
     that say different things go to the first. UserError where the row does not allow the normalisation of the task.
@@ -32,7 +33,7 @@ def score_choice(row: Row, *, normalisation: str = "none") -> Row:
     return {
         "gold": options[gold],
         "prediction": options[answer.chosen[0]] if answer.chosen else None,
-        **scores_of("choice", answer),
+        **scores_of(kind, answer),
         "nll": None if logp is None else -logp,
         "n_tokens": (row.get("n_option_tokens") or {gold: None})[gold],
         "reason": reason,
@@ -81,6 +82,7 @@ def score_harness(row: dict[str, Any]) -> dict[str, Any]:
 
 SCORERS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "choice": score_choice,
+    "preference": partial(score_choice, kind="preference"),
     "generation": score_generation,
     "text": score_text,
     "harness": score_harness,
@@ -103,7 +105,7 @@ def measure(kind: str, items: list[dict[str, Any]], predictions: list[dict[str, 
             rows.append({"metric": metric, "value": value * factor, "se": se and se * factor, "n_items": len(known)})
     if kind == "harness":
         rows += measure_harness(items)
-    floors = floors_of(predictions) if kind == "choice" else {}
+    floors = floors_of(predictions) if kind in ("choice", "preference") else {}
     with_floor = {metric.name for metric in metrics_of(kind) if metric.has_floor}
     return [
         {"n_items": len(items), "n_seeds": 1, "source": predictions[0].get("source") or "measured", **row}

@@ -104,6 +104,7 @@ def below(row: dict[str, Any], least: int, *names: str) -> Iterator[str]:
 
 FAULTS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "choice": choice_faults,
+    "preference": choice_faults,
     "generation": generation_faults,
     "text": text_faults,
     "harness": harness_faults,

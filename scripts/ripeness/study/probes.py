@@ -15,6 +15,7 @@ ADVICE = "see the example in --help"
 # what a probe must say, by its kind
 PROBE_KEYS = {
     "choice": ("suite", "probe", "format", "shots", "examples"),
+    "preference": ("suite", "probe", "format", "shots", "examples"),
     "generation": ("suite", "probe", "format", "shots", "examples", "max_new_tokens", "stop"),
     "text": ("suite", "probe", "format", "shots", "examples"),
     "harness": ("suite", "probe", "format", "shots", "examples"),
@@ -38,6 +39,7 @@ class Probe:
     max_new_tokens: int
     stop: str
     head: bool
+    reward: bool
 
 
 def read_probes(text: str) -> list[dict[str, Any]]:

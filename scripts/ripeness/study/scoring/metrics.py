@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from ripeness.study.scoring.answers import Choice, Text
 
-CHOICE, GENERATION, TEXT = "choice", "generation", "text"
-KINDS = (CHOICE, GENERATION, TEXT)  # kinds of probes whose metrics are computed here, and not by lm-eval
+CHOICE, PREFERENCE, GENERATION, TEXT = "choice", "preference", "generation", "text"
+KINDS = (CHOICE, PREFERENCE, GENERATION, TEXT)  # kinds of probes whose metrics are computed here, and not by lm-eval
 
 
 class Ratio(NamedTuple):
@@ -63,6 +63,15 @@ def accuracy(suffix: str, normalisation: str | None, *other_names: str) -> Metri
     )  # fmt: skip
 
 
+def preferred(suffix: str, normalisation: str) -> Metric:
+    """Make the entry of the share of pairs whose better answer is more probable, by one normalisation."""
+    return Metric(
+        f"preferred{suffix}", (PREFERENCE,), better="higher", lowest=0, highest=1, column=f"is_preferred{suffix}",
+        of_item=partial(Choice.is_right, normalisation=normalisation), is_flag=True, has_floor=True,
+        primary_of=() if suffix else (PREFERENCE,), normalisation=normalisation,
+    )  # fmt: skip
+
+
 # Normalisations are named as in OLMES (arXiv 2406.08446). `primary_of` accuracies by a fixed one is empty: the task's
 # key `normalisation` says by which `accuracy` counts.
 METRICS = (
@@ -72,22 +81,24 @@ METRICS = (
     accuracy("_byte", "byte", "acc_bytes"),
     accuracy("_token", "token"),
     accuracy("_pmi", "pmi"),
-    Metric("logp_gold", (CHOICE,), better="higher", highest=0, column="logp_gold",
+    preferred("", "none"),
+    preferred("_token", "token"),
+    Metric("logp_gold", (CHOICE, PREFERENCE), better="higher", highest=0, column="logp_gold",
            of_item=lambda answer: answer.logps[answer.row["gold"]]),
-    Metric("margin", (CHOICE,), better="higher", column="margin", of_item=lambda answer: answer.margin),
-    Metric("ties", (CHOICE,), better=None, lowest=0, highest=1, column="is_tie", is_flag=True,
+    Metric("margin", (CHOICE, PREFERENCE), better="higher", column="margin", of_item=lambda answer: answer.margin),
+    Metric("ties", (CHOICE, PREFERENCE), better=None, lowest=0, highest=1, column="is_tie", is_flag=True,
            of_item=lambda answer: answer.is_tie),
     Metric("rouge_l", (GENERATION,), better="higher", lowest=0, highest=1, column="rouge_l", of_item=rouge_l,
            primary_of=(GENERATION,), other_names=("rougeL", "rouge-l")),
     Metric("exact_match", (GENERATION,), better="higher", lowest=0, highest=1, column="exact_match", is_flag=True,
            of_item=lambda answer: answer.is_exact, primary_of=(GENERATION,)),
-    Metric("answer_loss", (CHOICE, GENERATION), better="lower", lowest=0, ratio=Ratio("nll", "n_tokens")),
+    Metric("answer_loss", (CHOICE, PREFERENCE, GENERATION), better="lower", lowest=0, ratio=Ratio("nll", "n_tokens")),
     Metric("bits_per_byte", (TEXT,), better="lower", lowest=0, ratio=Ratio("nll", "n_bytes", 1 / math.log(2)),
            primary_of=(TEXT,), other_names=("bpb",)),
     Metric("loss", (TEXT,), better="lower", lowest=0, ratio=Ratio("nll", "n_tokens")),
 )  # fmt: skip
 BY_NAME = {metric.name: metric for metric in METRICS}
-NORMALISATIONS = [metric.normalisation for metric in METRICS if metric.normalisation]
+NORMALISATIONS = [metric.normalisation for metric in METRICS if metric.normalisation and CHOICE in metric.kinds]
 
 
 def metrics_of(kind: str) -> list[Metric]:
