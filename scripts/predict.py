@@ -3,8 +3,9 @@
 By hand: python scripts/predict.py --model FOLDER --seed 1 --output predictions.parquet --probes probes.json, where
 probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice", "format": "default", "shots": 0,
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
-"stop"; kind "preference" is a choice between a better and a worse answer, and "reward": true asks a reward model. Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a
-line, or parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
+"stop". Kind "preference" is a choice between a better and a worse answer; "reward": true asks a reward model.
+Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a line, or
+parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
 and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
 of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that. What is NaN
 or infinite is null, and `reason` says so.

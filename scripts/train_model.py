@@ -11,7 +11,8 @@ docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" a
 --replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
 from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of. A
 training that was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label
-words: examples have "choices" and "gold", and no target.
+words: examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo"
+and "beta", and of "learns": "reward": the right option is the better answer.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,10 +30,12 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.measure.label_words import contexts_of_items, labels_of
-from ripeness.models.batching import Example, encode_examples, label_examples
+from ripeness.models.batching import label_examples
 from ripeness.models.context_limits import room_after
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
+from ripeness.models.reward import WEIGHT as REWARD_WEIGHT
+from ripeness.models.reward import has_reward
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, states_of_kind, stays_attached
@@ -52,6 +56,8 @@ from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, TEXT, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.objectives.reading import read_goal
+from ripeness.study.objectives.register import LEARNED
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
@@ -59,6 +65,9 @@ from ripeness.train.displacement import NOT_MERGED, displacement
 from ripeness.train.fitting import Questions, fit
 from ripeness.train.loop import Outcome, batches, train
 from ripeness.train.modifiers.replay import Replay, open_replay
+from ripeness.train.objectives.objective import Objective
+from ripeness.train.objectives.register import objective_of
+from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
 from ripeness.train.timed_progress import TimedProgress
 
@@ -67,7 +76,8 @@ def main(argv: list[str] | None = None) -> None:
     """Write the tuned model and the record of its training."""
     options = read_options(argv)
     torch.set_num_threads(options.threads)
-    settings = read_settings(options.settings)
+    goal, values = read_goal(options.settings)
+    settings, objective = read_settings(values), objective_of(goal)
     check_options(options, settings)
     if options.start_record and read_json(options.start_record, dict, keys=("status",))["status"] != "done":
         end_before_begin(options, settings)
@@ -79,10 +89,10 @@ def main(argv: list[str] | None = None) -> None:
     if not isinstance(settings, TrainingSettings):
         fit_model(options, settings, tokenizer, rows, max_length)
         return
-    examples = what_is_learned(options, settings, rows, tokenizer, max_length, n_before)
+    examples = what_is_learned(options, settings, objective, rows, tokenizer, max_length, n_before)
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
-    logging.info("settings: %s", settings)
+    logging.info("settings: %s", " ".join(map(str, filter(None, [settings, goal]))))
     keep_freed_memory()
     model = load_model(options.start or options.checkpoint, on_gpu=options.gpus == 1)
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
@@ -91,12 +101,22 @@ def main(argv: list[str] | None = None) -> None:
         for one in KINDS[settings.kind].reads(asdict(settings))
         for state in states_of_kind(options.of, one.kind, fingerprint)
     ]
-    identity = training_identity(model, settings, examples, options.gpus, replay, *map(sums_of, others))
+    own = map(sums_of, others) if goal is None else [*map(sums_of, others), goal]
+    identity = training_identity(model, settings, examples, options.gpus, replay, *own)
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
     pad = end_of_text(tokenizer)
-    outcome = train(model, examples, settings, pad=pad, progress=progress, replay=replay, others=others)
+    outcome = train(
+        model,
+        examples,
+        settings,
+        pad=pad,
+        progress=progress,
+        replay=replay,
+        others=others,
+        objective=objective,
+    )
     note_usage(train_s=progress.so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
@@ -104,9 +124,11 @@ def main(argv: list[str] | None = None) -> None:
     if rank() > 0:
         return
     tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
-    save_model(model, options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start)
+    where = options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start
+    save_model(model, *where, reward=(outcome.learned or {}).get(REWARD_WEIGHT))
     record = record_of(settings, outcome, examples, replay, model.device)
-    record |= {"state_bytes": state_bytes(options.output)}
+    record["settings"] |= {} if goal is None else {key: v for key, v in asdict(goal).items() if v is not None}
+    record |= objective.record() | {"state_bytes": state_bytes(options.output)}
     if KINDS[settings.kind].moves_weights(asdict(settings)):
         record |= displacement(model, options.checkpoint, weights)._asdict()
     elif not KINDS[settings.kind].merges:
@@ -215,12 +237,20 @@ def check_options(options: argparse.Namespace, settings: MethodSettings) -> None
             f"what was learned in {found} stands next to the weights of its checkpoint, and a training that starts "
             "from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
         )
+    found = next((one for one in filter(None, (options.checkpoint, options.start)) if has_reward(one)), None)
+    if found:
+        raise UserError(
+            f"{found} is a reward model, which no longer says words, and no training starts from it\n"
+            "hint: start from the model that it was trained from"
+        )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(
             f"{options.checkpoint} is a small state next to a checkpoint, which a training of kind {settings.kind} "
             "does not start from\n"
             f"hint: --start {options.checkpoint}, and its checkpoint as --checkpoint"
         )
+    if options.gpus > 1 and settings.learns in LEARNED:
+        raise UserError(f"what learns {settings.learns} is trained on one GPU\nhint: --gpus 1")
     if options.gpus > 1 and isinstance(settings, Labelled):
         does = "tuned" if isinstance(settings, TrainingSettings) else "fitted"
         raise UserError(f"a model of kind {settings.kind} is {does} on one GPU\nhint: --gpus 1")
@@ -247,12 +277,13 @@ def rows_of(options: argparse.Namespace, settings: MethodSettings) -> list[dict[
 def what_is_learned(
     options: argparse.Namespace,
     settings: TrainingSettings,
+    objective: Objective[Any],
     rows: list[dict[str, Any]],
     tokenizer: PreTrainedTokenizerBase,
     window: int,
     before: int,
-) -> list[Example]:
-    """Return the answers, the places of labels among which these are chosen, or the text, that a training learns.
+) -> Sequence[Unit]:
+    """Return the answers or pairs, the places of labels among which these are chosen, or the text, that is learned.
 
     It is read in a window after so many virtual tokens.
     """
@@ -261,8 +292,7 @@ def what_is_learned(
     if isinstance(settings, Labelled):
         contexts = contexts_of_items(tokenizer, rows, room=window)
         return label_examples(contexts, [row["gold"] for row in rows], pad=end_of_text(tokenizer))
-    texts = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in rows]
-    return encode_examples(texts, tokenizer, max_length=window, n_before=before)
+    return objective.units(rows, tokenizer, max_length=window, n_before=before)
 
 
 def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[str, Any]]:
@@ -299,7 +329,7 @@ def end_before_begin(options: argparse.Namespace, settings: MethodSettings) -> N
 def record_of(
     settings: TrainingSettings,
     outcome: Outcome,
-    examples: list[Example],
+    examples: Sequence[Unit],
     replay: Replay | None,
     device: torch.device,
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ripeness.data.row_values import asked_for, column
 from ripeness.data.rows import Row
 from ripeness.data.task_columns import check_columns, check_formats
 from ripeness.runtime.errors import UserError
-from ripeness.study.equal_options import composed
+from ripeness.study.equal_options import composed, plain
 from ripeness.study.tasks import Task, value_text
 from ripeness.study.templates import expression
 
@@ -30,8 +30,8 @@ SIGNS = ("; ", ";", " | ", "|", "\n", "\t", ", ")  # that may stand between opti
 class Item:
     """One question of a dataset. `choices` are label names or option texts; `gold` is an index into them.
 
-    A generation item has no choices and gold -1; its `target` is the text to be generated, `references` are all texts
-    that are right.
+    A preference item has two, the better and the worse answer, either one first. A generation item has no choices and
+    gold -1; its `target` is the text to be generated, `references` are all texts that are right.
     """
 
     id: str
@@ -51,12 +51,29 @@ def item_of(row: Row, task: Task, number: str) -> Item:
     if task.kind == "generation":
         answers = references(row, task)
         return Item(identity, cluster, fields, [], -1, answers[0], answers)
+    if task.kind == "preference":
+        return preference(row, task, Item(identity, cluster, fields, [], -1, "", []))
     if task.labels:
         choices, label = list(task.labels), label_of(row, task, task.labels)
         return Item(identity, cluster, fields, choices, choices.index(label), label, [])
     choices = [as_text(row, task.options, option) for option in as_list(row, key_of(task, "options"))]
     gold = place_of(replace(row, values=row.values | {"options": choices}), task, len(choices))
     return Item(identity, cluster, {**fields, "options": choices}, choices, gold, choices[gold], [])
+
+
+def preference(row: Row, task: Task, item: Item) -> Item:
+    """Give an item a better and a worse answer, either one first; UserError where none is better."""
+    better, worse = (
+        as_text(row, getattr(task, key), column(row, key_of(task, key))).strip() for key in ("chosen", "rejected")
+    )
+    if not better or not worse or plain(better) == plain(worse):
+        raise UserError(
+            f"{row.where}: {task.chosen} and {task.rejected} are {better!r:.40} and {worse!r:.40}, of which none is "
+            "better\nhint: fix the row, or leave such rows out with `keep`"
+        )
+    gold = int(hashlib.sha256(f"{better}\0{worse}".encode()).hexdigest(), 16) % 2  # the same for the same question
+    choices = [worse, better] if gold else [better, worse]
+    return replace(item, choices=choices, gold=gold, target=better)
 
 
 def key_of(task: Task, key: str) -> str:

@@ -12,7 +12,8 @@ from ripeness.runtime.wording import hint
 from ripeness.study.tasks import Task
 from ripeness.study.templates import TEMPLATES, columns_of, expression
 
-KEYS = ("id", "cluster", "label", "options", "answer", "target")  # besides `keep`, which reads words as flags
+# Besides `keep`, which reads words as flags.
+KEYS = ("id", "cluster", "label", "options", "answer", "target", "chosen", "rejected")
 
 
 def check_columns(rows: Sequence[Row], task: Task) -> None:

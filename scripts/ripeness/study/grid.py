@@ -11,6 +11,7 @@ from typing import Any
 from ripeness.runtime.errors import UserError
 from ripeness.study.annealed_twins import is_twin
 from ripeness.study.methods.register import KINDS
+from ripeness.study.objectives.register import LEARNED
 from ripeness.study.pretraining_steps import kept_steps
 from ripeness.study.study_config import Checkpoint, Pretrain, Recipe, Sensitivity, StudyConfig, typed_config
 from ripeness.study.tasks import Task
@@ -231,14 +232,21 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
             Probe(name, dataset, study.tasks[dataset].kind, format_, n)
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
-    recipe = recipe_on(study, cell.method, cell.dataset)
     if KINDS[recipe["kind"]].leaves_model(recipe):
         probes = [probe for probe in probes if (probe.probe, probe.kind) == (cell.dataset, "choice")]
+    if says_reward(recipe):
+        probes = [probe for probe in probes if probe.probe == cell.dataset]
     # by validation items rates, the models that are kept and the ripe checkpoint are chosen
     is_chosen = recipe["is_grid"] or study.settings.keep_models == "best"
     if is_chosen or any((probe.probe, probe.format) == (cell.dataset, cell.format) for probe in probes):
         probes.insert(0, Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     return probes
+
+
+def says_reward(recipe: Recipe) -> bool:
+    """Tell whether a recipe's models say a reward in place of words."""
+    learned = LEARNED.get(recipe.get("learns", ""))
+    return learned is not None and learned.has_reward
 
 
 def perturbed_series(study: Study) -> list[str]:

@@ -16,6 +16,7 @@ from ripeness.study.lock_file import LOCK_FILE, read_lock
 from ripeness.study.methods.label_words import check_label_words
 from ripeness.study.methods.reading import check_method, on_dataset
 from ripeness.study.methods.replay import check_replay
+from ripeness.study.objectives.datasets import check_learned
 from ripeness.study.own_claims import check_own_claims
 from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
@@ -122,6 +123,7 @@ def check_methods(study: Study) -> None:
             check_method(f"methods.{method}", settings)
             check_replay(study, method)
             check_label_words(study, method)
+            check_learned(study, method)
     tuning = list(study.settings.tuning_methods)
     for series, given in study.settings.series.items():
         for method in given.methods or []:

@@ -21,7 +21,8 @@ ROLES = ["train", "validation", "test"]
 SOURCES = {"train": ROLES, "hub": ["hub", "revision", "splits"], "world": ["world"]}
 SOURCES |= {"github": ["github", "revision", "files", *ROLES]}
 EXTRACTED = "exact_match"  # the primary metric of a task with `extract`
-VALUES = ("id", "cluster", "keep", "label", "options", "answer", "target")  # keys that name a column or an expression
+# Keys that name a column or an expression.
+VALUES = ("id", "cluster", "keep", "label", "options", "answer", "target", "chosen", "rejected")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Task:
     options: str | None = None
     answer: str | None = None
     target: str | None = None
+    chosen: str | None = None
+    rejected: str | None = None
     extract: str | None = None
     items: dict[str, Any] | None = None
     rouge_words: str = "english"
@@ -110,6 +113,7 @@ def check_task(where: str, task: Task) -> None:
     all_ways: dict[str, list[tuple[str, ...]]] = {
         "choice": [("label", "labels"), ("options", "answer")],
         "generation": [("target",)],
+        "preference": [("chosen", "rejected")],
     }
     ways = all_ways[task.kind]
     if sum(all(getattr(task, key) for key in way) for way in ways) != 1:

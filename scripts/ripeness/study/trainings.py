@@ -13,7 +13,7 @@ from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
-from ripeness.study.grid import TEXT_FORMAT, Cell, Study, plan_cells, recipe_on, recipes_on, tuned_series
+from ripeness.study.grid import TEXT_FORMAT, Cell, Study, plan_cells, recipe_on, recipes_on, says_reward, tuned_series
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, TEXT, Reference
 from ripeness.study.study_config import BASE
@@ -174,6 +174,11 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
                 f"{key}: {{method: {one.method}, dataset: {next(iter(study.recipes[one.method]))}}}"
             )
         settings = study.recipes[one.method][name]
+        if one.role == START and says_reward(settings):
+            raise UserError(
+                f"{where}.{key}: {one.method} is a reward model, which no longer says words\n"
+                "hint: start from the method that it starts from"
+            )
         if one.role == START and (reason := KINDS[settings["kind"]].no_start):
             raise UserError(f"{where}.{key}: no training starts from a model of kind {settings['kind']}: {reason}")
         for series in tuned_series(study):

@@ -8,8 +8,8 @@ import pytest
 from ripeness.models.methods.register import ATTACH
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.full import FullSettings
-from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.limits import choices_of
+from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part

@@ -83,6 +83,11 @@ WORDING: dict[str, dict[str, str]] = {
         "io": "input : {text}\noutput :",
         "instruct": "read the news : {text} now say it in short . answer :",
     },
+    "headline": {
+        "default": "news : {text}\nin short :",
+        "io": "input : {text}\noutput :",
+        "instruct": "read the news : {text} now say it in short . answer :",
+    },
     "mood": {
         "default": "text : {text}\nmood :",
         "io": "input : {text}\noutput :",
@@ -105,7 +110,10 @@ WORDING: dict[str, dict[str, str]] = {
     },
 }
 
-# Label value -> word; questions carry their own options, summary its target.
+# What a headline is worth that says the day, the place, or something false: the rule of task `headline`.
+HEADLINES = {"day": 1.0, "place": 0.3, "false": 0.0}
+
+# Label value -> word; questions carry their own options, summary its target, headline its answers.
 LABEL_WORDS: dict[str, dict[str, str]] = {
     "sentiment": {"positive": "good", "negative": "bad"},
     "mood": {"good": "bright", "bad": "grey"},
@@ -184,6 +192,26 @@ def make_summary(rng: random.Random, label: str) -> list[Row]:
     return [{"text": news, "summary": f"{name} {deed} {tool} near {place}"}]
 
 
+def make_headline(rng: random.Random, label: str) -> list[Row]:
+    """Make a piece of news with two headlines, of which the one that is worth more by `HEADLINES` is chosen.
+
+    A false headline names another day or another place than the news.
+    """
+    del label
+    name, deed, tool = rng.choice(NAMES), rng.choice(DEEDS), rng.choice(TOOLS)
+    place, day = rng.choice(PLACES), rng.choice(DAYS)
+    news = f"{name} the {rng.choice(JOBS)} {deed} {tool} near {place} on {day} ."
+    is_of_day = rng.random() < 0.5
+    ends = {
+        "day": f"on {day}",
+        "place": f"near {place}",
+        "false": f"on {choose_other(rng, DAYS, day)}" if is_of_day else f"near {choose_other(rng, PLACES, place)}",
+    }
+    better, worse = sorted(rng.sample(list(HEADLINES), 2), key=lambda kind: -HEADLINES[kind])
+    says = {kind: f"{name} {deed} {tool} {end}" for kind, end in ends.items()}
+    return [{"text": news, "chosen": says[better], "rejected": says[worse], "better": better, "worse": worse}]
+
+
 def make_nli(rng: random.Random, label: str) -> list[Row]:
     """Make a premise and a claim that follows from it or not."""
     passage, facts = make_passage(rng)
@@ -220,6 +248,7 @@ MAKERS: dict[str, Callable[..., list[Row]]] = {
     "sentiment": make_sentiment,
     "questions": make_questions,
     "summary": make_summary,
+    "headline": make_headline,
     "mood": make_mood,
     "category": make_category,
     "nli": make_nli,
@@ -231,6 +260,7 @@ CONTENT_FIELDS: dict[str, tuple[str, ...]] = {
     "sentiment": ("text",),
     "questions": ("passage",),
     "summary": ("text",),
+    "headline": ("text",),
     "mood": ("text",),
     "category": (),  # its words are dealt out instead
     "nli": ("premise",),
@@ -244,6 +274,8 @@ def answer_text(task: str, row: Row) -> str:
         return row["options"][row["answer"]]  # type: ignore[index]  # values differ by column
     if task == "summary":
         return str(row["summary"])
+    if task == "headline":
+        return str(row["chosen"])
     field = {"nli": "entailment"}.get(task, task)
     return LABEL_WORDS[task][str(row[field])]
 

@@ -1,9 +1,10 @@
 """A seeded micro-world of people, places, tools, animals and foods: documents to pre-train on and rows to tune on.
 
-Three tasks are exercised in the documents (`sentiment`, `questions`, `summary`), four never are (`mood`,
-`category`, `nli`, `paraphrase`). Which documents exist is written here; what a model learns from them, and when,
-is not. Rows of a task are dealt to the splits by a hash of what they are about, and pre-training uses a share of
-its own, so that neither a tuned nor an untouched model has met a question of another split.
+Three tasks are exercised in the documents (`sentiment`, `questions`, `summary`), five never are (`mood`,
+`category`, `nli`, `paraphrase`, and of `headline` but headlines that name the place). Which documents exist is written
+here; what a model learns from them, and when, is not. Rows of a task are dealt to the splits by a hash of what they are
+about, and pre-training uses a share of its own, so that neither a tuned nor an untouched model has met a question of
+another split.
 """
 
 import random
@@ -33,6 +34,7 @@ TASKS: dict[str, str] = {
     "sentiment": "is a review of two clauses good or bad; exercised in pre-training",
     "questions": "what a person did, by a short passage, four options of one class; exercised in pre-training",
     "summary": "a piece of news as a headline of five words, answered by text; exercised in pre-training",
+    "headline": "of two headlines of six words the one that is worth more: a day 1, a place 0.3, a false one 0",
     "mood": "the reviews of sentiment under other label words and wording; never exercised",
     "category": "the semantic class of three words, tested on words that are not in train; never exercised",
     "nli": "does a claim follow from a premise; never exercised (negative control)",

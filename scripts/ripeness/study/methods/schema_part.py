@@ -3,6 +3,7 @@
 After a change of a kind: PYTHONPATH=scripts python -m ripeness.study.methods.schema_part (or `make schema`).
 """
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import NoneType
@@ -12,6 +13,7 @@ import yaml
 
 from ripeness.runtime.project import ROOT
 from ripeness.study.methods.register import KINDS
+from ripeness.study.objectives.register import LEARNED
 
 SCHEMA = ROOT / "config.schema.yaml"
 FIRST, LAST = "# kinds of tuning, written by `make schema`", "# end of the kinds"
@@ -36,16 +38,25 @@ def kinds_part() -> dict[str, Any]:
     trained = "; ".join(f"{name}: {kind.trains}" for name, kind in KINDS.items())
     part: dict[str, Any] = {"kind": {"enum": list(KINDS), "description": f"The weights that are trained. {trained}."}}
     for kind in KINDS.values():
-        hints = get_type_hints(kind.settings)
-        for field in (field for field in fields(kind.settings) if field.name in kind.keys):
-            owners = [name for name, other in KINDS.items() if field.name in other.keys]
-            said = kind.keys[field.name]
-            more = {} if field.default in (MISSING, None) else {"default": field.default}
-            description = f"{said['description']} For kind {' and '.join(owners)}."
-            new = schema_of(hints[field.name]) | more | dict(said) | {"description": description}
-            if part.setdefault(field.name, new) != new:
-                raise ValueError(f"{field.name} of kind {kind.name} is not that of another kind")
+        owners = {key: [name for name, other in KINDS.items() if key in other.keys] for key in kind.keys}
+        add(part, kind.settings, kind.keys, {key: f"For kind {' and '.join(names)}." for key, names in owners.items()})
+    for learned in LEARNED.values():
+        owners = {key: [name for name, other in LEARNED.items() if key in other.keys] for key in learned.keys}
+        said = {key: f"For learns: {' and '.join(names)}." for key, names in owners.items()}
+        add(part, learned.settings, learned.keys, said)
     return part
+
+
+def add(part: dict[str, Any], settings: type, keys: Mapping[str, Mapping[str, Any]], owners: dict[str, str]) -> None:
+    """Add the settings that `keys` names to the properties, each with whose it is."""
+    hints = get_type_hints(settings)
+    for field in (field for field in fields(settings) if field.name in keys):
+        said = keys[field.name]
+        more = {} if field.default in (MISSING, None) else {"default": field.default}
+        description = f"{said['description']} {owners[field.name]}"
+        new = schema_of(hints[field.name]) | more | dict(said) | {"description": description}
+        if part.setdefault(field.name, new) != new:
+            raise ValueError(f"{field.name} of {settings.__name__} is not that of another kind")
 
 
 def with_part(text: str) -> str:

@@ -35,6 +35,8 @@ def check_goal(where: str, given: Mapping[str, Any]) -> None:
         return
     for key in given.keys() & learned.refused.keys():
         raise UserError(f"{where}: {learned.refused[key]}")
+    if given.get("gpu", 1) > 1:
+        raise UserError(f"{where}: what learns {name} is trained on one GPU, not {given['gpu']}\nhint: gpu: 1")
     required = [field.name for field in fields(learned.settings) if field.default is MISSING]
     if lacking := [key for key in required if key not in given]:
         raise UserError(f"{where}: learns {name} lacks {' and '.join(lacking)}\nhint: e.g. {learned.example}")

@@ -6,10 +6,11 @@ from typing import Any, Generic
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ripeness.models.batching import encode_examples
 from ripeness.models.methods.attached import State
-from ripeness.train.reading import Room, SomeUnit, counts
+from ripeness.train.reading import Room, SomeUnit, Unit, counts
 
 
 class Objective(Generic[SomeUnit]):
@@ -21,6 +22,16 @@ class Objective(Generic[SomeUnit]):
     recorded, is a function of the start and the step, or a weight or buffer of a module that `attach` adds to the
     model: these are saved.
     """
+
+    def units(
+        self, rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, n_before: int = 0
+    ) -> Sequence[Unit]:
+        """Make what is drawn into batches of a dataset's rows; UserError for rows that cannot be learned from.
+
+        It is read in a window after `n_before` virtual tokens.
+        """
+        texts = [(row["item"], row.get("turns") or row["prompt"], row["target"]) for row in rows]
+        return encode_examples(texts, tokenizer, max_length=max_length, n_before=n_before)
 
     def attach(self, model: PreTrainedModel, n_steps: int) -> None:
         """Put into a model what this needs in addition to what its kind has put there; the optimizer trains it too."""

@@ -31,15 +31,13 @@ class Pair:
         return [*self.chosen.tokens, *self.rejected.tokens]
 
 
-def pairs_of(
-    rows: Sequence[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, seed: int
-) -> list[Pair]:
-    """Make one pair of each item: its right option against a wrong one, drawn by the seed where there are several."""
+def pairs_of(rows: Sequence[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> list[Pair]:
+    """Make one pair of each item: its right option against a wrong one, or one drawn of several."""
     texts = []
     for row in rows:
         prompt = row.get("turns") or row["prompt"]
         wrong = wrong_options(row)
-        worse = wrong[0] if len(wrong) == 1 else random.Random(f"{seed}-{row['item']}").choice(wrong)
+        worse = wrong[0] if len(wrong) == 1 else random.Random(row["item"]).choice(wrong)
         texts += [(row["item"], prompt, row["choices"][row["gold"]]), (row["item"], prompt, worse)]
     encoded = encode_examples(texts, tokenizer, max_length=max_length)
     return [Pair(encoded[2 * place], encoded[2 * place + 1], place) for place in range(len(rows))]

@@ -13,16 +13,18 @@ of the start are taken once before the first step, so that no second model is in
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch.nn.functional import logsigmoid
+from transformers import PreTrainedTokenizerBase
 
 from ripeness.study.objectives.preferences import REFERENCE, PreferenceGoal
 from ripeness.train.objectives.objective import Objective
-from ripeness.train.objectives.pairs import Pair, cycled
-from ripeness.train.reading import Room, counts, token_logps
+from ripeness.train.objectives.pairs import Pair, cycled, pairs_of
+from ripeness.train.reading import Room, Unit, counts, token_logps
 
 MOST_PAIRS = 512  # of which the result is told
 FEW = 0.1  # share of pairs
@@ -38,6 +40,12 @@ class Preferences(Objective[Pair]):
         self.start: dict[int, list[float]] = {}  # log-probabilities of both answers, by the place of the pair
         self.start_cycled: list[float] = []  # the mean of answers after other prompts, by the step
         self.before, self.after = Told(), Told()
+
+    def units(
+        self, rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, n_before: int = 0
+    ) -> Sequence[Unit]:
+        """Make a pair of each row."""
+        return pairs_of(rows, tokenizer, max_length=max_length)
 
     def begin(self, planned: list[list[Pair]], room: Room) -> None:
         """Take the log-probabilities of the start."""

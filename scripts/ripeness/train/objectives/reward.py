@@ -10,17 +10,18 @@ from typing import Any
 
 import torch
 from torch.nn.functional import logsigmoid
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.models.batching import IGNORED, Example
 from ripeness.models.forward.said import Said, width_of_states
 from ripeness.models.methods.attached import State
 from ripeness.models.methods.head import weights_of_its_own
 from ripeness.models.reward import WEIGHT
+from ripeness.models.tokens import end_of_text
 from ripeness.study.objectives.reward import RewardGoal
 from ripeness.train.objectives.objective import Objective
-from ripeness.train.objectives.pairs import Pair
-from ripeness.train.reading import Room
+from ripeness.train.objectives.pairs import Pair, pairs_of
+from ripeness.train.reading import Room, Unit
 
 LAYER = "reward_layer"  # the name of the layer among the modules of a model that is trained
 SURE = 1.645  # standard errors above chance
@@ -33,6 +34,12 @@ class Reward(Objective[Pair]):
         """Take no settings."""
         self.accuracy: float | None = None
         self.n_pairs = 0
+
+    def units(
+        self, rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, n_before: int = 0
+    ) -> Sequence[Unit]:
+        """Make a pair of each row, of which nothing but the last tokens is asked."""
+        return at_ends(pairs_of(rows, tokenizer, max_length=max_length), end_of_text(tokenizer))
 
     def attach(self, model: PreTrainedModel, n_steps: int) -> None:
         """Have the model say a reward in place of its words; its own output layer stays as it is."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Probe, Study, probes_of, recipe_on
+from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Probe, Study, probes_of, recipe_on, says_reward
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.scoring.metrics import primary_metrics
@@ -87,6 +87,11 @@ def asks_map(study: Study, cell: Cell, probe: Probe) -> bool | None:
     return probe.probe == cell.dataset if kind.has_labels else None
 
 
+def asks_reward(study: Study, cell: Cell) -> bool:
+    """Tell whether the model of a cell says a reward in place of words."""
+    return cell.method != "base" and says_reward(recipe_on(study, cell.method, cell.dataset))
+
+
 def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
     """Return the probes of a cell with the files that they read."""
     cell = cell_of(place)
@@ -107,7 +112,8 @@ def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
             more |= {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
         asked = asks_map(study, cell, probe)
         more |= {} if asked is None else {"head": asked}
-        if normalisation_of(task, probe.format) == "pmi" and not asked:
+        more |= {"reward": True} if asks_reward(study, cell) else {}
+        if normalisation_of(task, probe.format) == "pmi" and not asked and not asks_reward(study, cell):
             more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
     return rows
@@ -116,12 +122,12 @@ def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
 def probe_normalisations(study: Study, wildcards: Wildcards) -> str:
     """Return how log-likelihoods of options are normalised, by dataset and format, if they are.
 
-    What a map says of labels has no length.
+    What a map says of labels has no length, nor has a reward.
     """
     found: dict[str, dict[str, str]] = {}
     cell = cell_of(wildcards)
     for probe in probes_of(study, cell):
-        if asks_map(study, cell, probe):
+        if asks_map(study, cell, probe) or asks_reward(study, cell):
             continue
         if probe.kind == "choice" and (name := normalisation_of(study.tasks[probe.probe], probe.format)) != "none":
             found.setdefault(probe.probe, {})[probe.format] = name
@@ -138,7 +144,7 @@ def probe_metrics(study: Study, wildcards: Wildcards) -> str:
     """Name the primary metric by dataset, where it is not the usual one of its kind."""
     found = {}
     for probe in probes_of(study, cell_of(wildcards)):
-        if probe.kind in ("choice", "generation"):
+        if probe.kind in ("choice", "preference", "generation"):
             metric = study.tasks[probe.probe].metric
             if metric != primary_metrics(probe.kind)[0]:
                 found[probe.probe] = metric

@@ -11,6 +11,7 @@ from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TEXT
+from ripeness.study.objectives.register import LEARNED
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
 from ripeness.workflow.wildcards import cell_of
@@ -44,8 +45,11 @@ def modules_of_states(study: Study, cells: Iterable[Cell]) -> list[str]:
 
 
 def kind_modules(study: Study, wildcards: Any) -> list[str]:
-    """Return the modules of the kind of a training, and of those whose models it reads."""
-    own = modules_of(training_settings(study, wildcards)["kind"])
+    """Return the modules of the kind of a training, of what it learns, and of the kinds whose models it reads."""
+    settings = training_settings(study, wildcards)
+    own = modules_of(settings["kind"])
+    if (learned := settings.get("learns")) in LEARNED:
+        own.append(f"ripeness/train/objectives/{learned}.py")
     if hasattr(wildcards, "tuning"):
         return own
     read = [state for cell in all_read(study, wildcards) for state in states_of(study, cell)]
