@@ -120,10 +120,11 @@ def cell_row(
 
 
 def training_reasons(record: dict[str, Any]) -> list[str]:
-    """List why a training counts as diverged, or which numbers of another one are not finite."""
+    """List why a training counts as diverged; of another one, numbers that are not finite, and warnings."""
     losses = [math.nan if loss is None else loss for loss in record["losses"]]
     if record["status"] == "done":
-        return [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
+        lost = [f"no finite {key.replace('_', ' ')}" for key in MOVED if key in record and finite(record[key]) is None]
+        return [*lost, *record.get("warnings", [])]
     if "reason" in record:  # no step was taken
         return [record["reason"]]
     if not losses:

@@ -20,7 +20,7 @@ from ripeness.train.objectives.register import objective_of
 SETTINGS = FullSettings(
     learning_rate=1e-3, epochs=2, batch_size=4, warmup_ratio=0.2, weight_decay=0.1, clip=1.0, precision="fp32", seed=1
 )
-WORDS = ["good", "bad and short", "long", "far away"]
+BETTER, WORSE = [" good", " long", " what to see"], [" bad and short", " far", " no"]
 TOLERANCE = 1e-4  # nats
 COMMON = {
     "num_train_epochs": 1,  # of the pairs of both epochs, one after the other
@@ -43,12 +43,11 @@ COMMON = {
 
 
 def rows(prompt):
-    """Forty pairs after prompts; the better answers come in four lengths."""
+    """Forty pairs after prompts; answers come in several lengths."""
     return [
-        {"item": f"row{n}", "prompt": prompt(n), "choices": [f" {WORDS[n % 4]}", f" {WORDS[(n + 1 + n // 4 % 3) % 4]}"],
-         "gold": 0}
+        {"item": f"row{n}", "prompt": prompt(n), "choices": [BETTER[n % 3], WORSE[n // 3 % 3]], "gold": 0}
         for n in range(40)
-    ]  # fmt: skip
+    ]
 
 
 LONG = rows(lambda n: "the film was " + "far " * (n * 7 % 11) + "long\nit is")
@@ -59,7 +58,7 @@ def pairs(objective, given, tokenizer):
     return objective.units(given, tokenizer, max_length=64)
 
 
-def ordered(given, **changes):
+def ordered(given):
     """The rows in the order in which a training reads their pairs."""
     return [row for batch in batches(given, SETTINGS) for row in batch]
 
@@ -155,9 +154,9 @@ def test_losses_of_a_reward_model(tiny_model, tokenizer, tmp_path):
     config = RewardConfig(output_dir=str(tmp_path), per_device_train_batch_size=4, disable_dropout=True, **COMMON)
     model = tiny_model()
     padding = with_pad(tokenizer)
-    reference = AutoModelForSequenceClassification.from_config(
-        copy.deepcopy(model.config), num_labels=1, pad_token_id=padding.pad_token_id
-    )
+    config_of = copy.deepcopy(model.config)
+    config_of.num_labels, config_of.pad_token_id = 1, padding.pad_token_id
+    reference = AutoModelForSequenceClassification.from_config(config_of)
     reference.model.load_state_dict(model.model.state_dict())
     torch.nn.init.zeros_(reference.score.weight)
     given = [

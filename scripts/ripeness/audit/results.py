@@ -8,6 +8,7 @@ from statistics import mean
 import polars as pl
 
 from ripeness.study.audit_checks import Remark, counted, remark
+from ripeness.study.methods.settings import PREFERENCES, REWARD
 from ripeness.tables.columns import HAS_VALUE, IS_PRIMARY, REPORTED
 from ripeness.tables.published_suspects import one_label
 
@@ -15,6 +16,7 @@ SMALL_BASE = 0.05  # as in type_transfer: a ratio to less than this says nothing
 SMALL_CHANGE = 0.02  # a change that would be called none
 FAR = 0.1  # below the commonest answer
 N_ERRORS = 3  # standard errors beyond which a score is below a floor, not at it
+SURE = 1.645  # standard errors, one-sided 95 %
 AT_FLOOR = 2  # standard errors within which it is at the floor
 TIES = 0.05  # share of items
 MIN_ITEMS = 10  # fewer may well be answered alike
@@ -70,6 +72,34 @@ def not_tuned(results: Results) -> Iterator[Remark]:
     for row in counts.filter(pl.col("n") > 0).sort(group).iter_rows(named=True):
         seen = f"{row['n']} of {row['len']} trainings changed no weight; more items or epochs make more steps"
         yield remark("not-tuned", f"{row['method']}, {row['dataset']}", seen)
+
+
+def doubtful_preferences(results: Results) -> Iterator[Remark]:
+    """Find trainings on preferences whose record warns of their start or their result, by method and dataset."""
+    cells = results.cells.filter(pl.col("learns") == PREFERENCES, pl.col("status") == "done")
+    for (method, rate, dataset), rows in cells.group_by("method", "learning_rate", "dataset", maintain_order=True):
+        warned = rows.filter(pl.col("reason").str.contains(r"better answer|both answers"))
+        if not warned.is_empty():
+            seen = (
+                f"{warned.height} of {rows.height} trainings, such as {warned['checkpoint'][0]}: {warned['reason'][0]}"
+            )
+            yield remark("doubtful-preferences", f"{method} at {rate:g}, {dataset}", seen)
+
+
+def reward_at_chance(results: Results) -> Iterator[Remark]:
+    """Find reward models that are not surely better than a blind choice on pairs that nobody trained on."""
+    keys = [key for key in MODEL if key in results.cells.columns]
+    models = results.cells.filter(learns=REWARD).select(keys)
+    own = results.scores.filter(pl.col("dataset") == pl.col("probe"), split="test")
+    found = own.join(models, on=keys, nulls_equal=True)
+    low = found.filter(pl.col("value") - SURE * pl.col("se").fill_null(0.0) <= pl.col("chance"))
+    for (method, dataset), rows in low.group_by("method", "dataset", maintain_order=True):
+        total = found.filter(method=method, dataset=dataset).height
+        seen = (
+            f"{rows.height} of {total} models are within {SURE:g} standard errors of chance on test pairs, such as "
+            f"{rows['checkpoint'][0]} with {rows['value'][0]:.2f}"
+        )
+        yield remark("reward-at-chance", f"{method}, {dataset}", seen)
 
 
 def missing_cells(results: Results) -> Iterator[Remark]:
@@ -208,6 +238,8 @@ def by_probe(rows: pl.DataFrame) -> list[tuple[tuple, pl.DataFrame]]:
 RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "diverged-cells": diverged_cells,
     "not-tuned": not_tuned,
+    "doubtful-preferences": doubtful_preferences,
+    "reward-at-chance": reward_at_chance,
     "missing-cells": missing_cells,
     "tiny-base": tiny_base,
     "no-forgetting-at-chance": no_forgetting_at_chance,

@@ -172,6 +172,15 @@ CHECKS = {
         "warning",
         "a training of a single step, which warm-up takes at rate 0, leaves the untouched model: its gains say nothing",
     ),
+    "doubtful-preferences": Check(
+        "results",
+        "warning",
+        "what a start hardly ever says can hardly be preferred, and a model for which both answers are improbable "
+        "says something else: a mean over such cells hides both",
+    ),
+    "reward-at-chance": Check(
+        "results", "warning", "a reward that does not tell better from worse answers teaches nothing"
+    ),
     "missing-cells": Check(
         "results", "warning", "an average over the available cells compares different sets of cells"
     ),

@@ -50,6 +50,14 @@ def published(*measurements):
     return replace(results(*measurements), items=None)
 
 
+PREFERRING = cell(learns="preferences", method="dpo", dataset="hh", reason="")
+REWARDING = cell(learns="reward", method="rm", dataset="hh", reason="")
+PAIRS = score(
+    {"probe": "hh", "probe_kind": "preference", "metric": "preferred", "is_primary": True, "chance": 0.5, "se": 0.05},
+    0.5,
+    dataset="hh",
+    method="rm",
+)
 LATER = {"checkpoint": "step9", "tokens": 9000}
 # check -> (results that raise it, words of the remark, results that nearly do)
 CASES = {
@@ -61,6 +69,30 @@ CASES = {
             results(cells=[cell(displacement=0.0), cell(seed=2, displacement=0.5), cell(method="base", seed=3)]),
             "1 of 2 trainings changed no weight",
             results(cells=[cell(displacement=1e-9), cell(seed=2), cell(seed=3, status="diverged", displacement=0.0)]),
+        ),
+    ],
+    "doubtful-preferences": [
+        (
+            results(cells=[PREFERRING | {"reason": "both answers became improbable: ..."}, PREFERRING | {"seed": 2}]),
+            "1 of 2 trainings, such as step8: both answers became improbable",
+            results(cells=[PREFERRING | {"reason": ""}, cell(reason="no finite displacement")]),
+        ),
+        (
+            results(cells=[PREFERRING | {"reason": "the start gives the better answer more probability in 4%"}]),
+            "the start gives the better answer more probability in 4%",
+            results(cells=[PREFERRING | {"reason": "both answers became improbable", "status": "diverged"}]),
+        ),
+    ],
+    "reward-at-chance": [
+        (
+            results(PAIRS | {"value": 0.58}, cells=[REWARDING]),
+            "1 of 1 models are within 1.645 standard errors of chance on test pairs, such as step8 with 0.58",
+            results(PAIRS | {"value": 0.6}, cells=[REWARDING]),
+        ),
+        (
+            results(PAIRS | {"value": 0.4}, cells=[REWARDING]),
+            "0.40",
+            results(PAIRS | {"value": 0.4}, cells=[PREFERRING]),
         ),
     ],
     "missing-cells": [

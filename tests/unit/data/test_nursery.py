@@ -5,7 +5,7 @@ import jinja2
 import pytest
 import yaml
 
-from ripeness.data.nursery.tasks import CLASSES, CONTENT_FIELDS, LABEL_WORDS, WORDING, prompt_text
+from ripeness.data.nursery.tasks import CLASSES, CONTENT_FIELDS, HEADLINES, LABEL_WORDS, WORDING, prompt_text
 from ripeness.data.nursery.world import (
     EXERCISED,
     FORMAT_SHARES,
@@ -109,7 +109,7 @@ def test_default_wording_is_common_in_documents_and_the_others_are_rare(corpus):
 
 
 def test_wording_of_tasks_that_are_not_exercised_never_occurs(corpus):
-    headers = tuple(WORDING[task]["default"].split("{")[0] for task in TASKS if task not in EXERCISED)
+    headers = tuple(WORDING[task]["default"].split("{")[0] for task in TASKS if task not in (*EXERCISED, "headline"))
     assert not [document for document in corpus if document.startswith(headers)]
 
 
@@ -144,3 +144,17 @@ def test_unknown_task_or_too_many_rows_is_told_to_the_user():
         rows("mood", n=1, split="dev", seed=0)
     with pytest.raises(UserError, match="96"):
         rows("category", n=97, split="validation", seed=0)
+
+
+def test_headlines_follow_the_rule_of_the_world(made):
+    told = set()
+    for row in (row for split in SPLITS for row in made["headline", split]):
+        day, place = row["text"].split(" on ")[1].split()[0], row["text"].split(" near ")[1].split()[0]
+        ends = {"day": [f"on {day}"], "place": [f"near {place}"]}
+        for kind, text in ((row["better"], row["chosen"]), (row["worse"], row["rejected"])):
+            is_true = any(text.endswith(end) for end in ends["day"] + ends["place"])
+            assert is_true == (kind != "false") and (kind == "false" or text.endswith(*ends[kind]))
+        assert HEADLINES[row["better"]] > HEADLINES[row["worse"]]
+        told.add((row["better"], row["worse"], row["rejected"].split()[-2]))
+    assert {pair[:2] for pair in told} == {("day", "place"), ("day", "false"), ("place", "false")}
+    assert {pair[2] for pair in told if pair[1] == "false"} == {"on", "near"}

@@ -27,7 +27,7 @@ NAMES = sorted(path.stem for path in TASKS.glob("*.yaml"))
 PUBLISHED = [name for name in NAMES if not name.startswith("nursery-")]
 WITH_ROWS = [name for name in PUBLISHED if "rows" in read(name)]
 FORMATS = {"choice": ["default", "io", "instruct", "chat", "lettered"]}
-FORMATS["generation"] = FORMATS["choice"][:-1]
+FORMATS["generation"] = FORMATS["preference"] = FORMATS["choice"][:-1]
 APART = ("statement", "question")  # two ways to ask for a fact, of which a format has one
 SIZES = {"train": 4, "validation": 2, "test": 3, "shots": 1, "seed": 0}
 

@@ -14,6 +14,7 @@ from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
 from ripeness.study.methods.settings import Labelled, MethodSettings, TrainingSettings
+from ripeness.study.objectives.register import LEARNED
 from ripeness.study.schema import fill_defaults, read_schema, resolve
 
 SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]
@@ -35,6 +36,7 @@ def test_the_schema_has_the_part_of_the_kinds_as_make_schema_writes_it():
 def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
     properties = SCHEMA_OF_METHOD["properties"]
     of_kinds = {field.name: field for kind in KINDS.values() for field in fields(kind.settings)}
+    of_kinds |= {field.name: field for learned in LEARNED.values() for field in fields(learned.settings)}
     assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed", "labels"}
     shared = [field for field in fields(TrainingSettings) if field.name not in ("seed", "kind", "replay")]
     hints = get_type_hints(TrainingSettings)
