@@ -9,6 +9,7 @@ Any other model folder is written as it is loaded, in single precision.
 
 from ripeness.models.label_map import map_of
 from ripeness.models.load import load_model
+from ripeness.models.reward import has_reward
 from ripeness.models.tuned_state import stays_attached
 from ripeness.models.tuned_weights import save_model
 from ripeness.runtime.command_line import argument_parser, existing, output_folder, run
@@ -28,6 +29,11 @@ def main(argv: list[str] | None = None) -> None:
             f"what was learned in {options.model} stands next to the weights of its checkpoint and cannot become "
             "a part of them\n"
             "hint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
+        )
+    if has_reward(options.model):
+        raise UserError(
+            f"{options.model} is a reward model, and a plain model folder has no place for its reward\n"
+            "hint: reward.safetensors in it has the reward as a weight, on the model's last hidden state"
         )
     model = load_model(options.model)
     if map_of(model) is not None:

@@ -65,9 +65,15 @@ def predict_text(
 
 
 def predict_questions(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    probe: dict,
+    *,
+    seed: int,
+    batch_tokens: int,
+    is_reward: bool = False,
 ) -> list[dict]:
-    """Predict the items of a choice or generation probe."""
+    """Predict the items of a choice or generation probe; of a choice by a reward, where the model says one."""
     rows = read_examples(Path(probe["examples"]))
     if probe["kind"] in ("choice", "preference") and (odd := [row["item"] for row in rows if not row["choices"]]):
         raise UserError(
@@ -90,7 +96,7 @@ def predict_questions(
         targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
         stopping = stopping_of(model, tokenizer, probe, rows)
         answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
-    elif asks_reward(model, probe):
+    elif is_reward:
         answers = reward_scores(model, tokenizer, rows, prompts, batch_tokens=batch_tokens)
     elif check_says(model, probe):
         answers = label_scores(model, rows, prompts, batch_tokens=batch_tokens)
@@ -158,12 +164,13 @@ def predict_probe(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, *, seed: int, batch_tokens: int
 ) -> list[dict]:
     """Make one row per item, with the probe's identity."""
+    is_reward = asks_reward(model, probe)
     if probe["kind"] == "text":
         rows = predict_text(model, tokenizer, read_rows(Path(probe["examples"])), batch_tokens)
     elif probe["kind"] == "harness":
         rows = predict_task(model, tokenizer, probe, batch_tokens=batch_tokens)
     else:
-        rows = predict_questions(model, tokenizer, probe, seed=seed, batch_tokens=batch_tokens)
+        rows = predict_questions(model, tokenizer, probe, seed=seed, batch_tokens=batch_tokens, is_reward=is_reward)
     identity = {
         "suite": probe["suite"],
         "probe": probe["probe"],

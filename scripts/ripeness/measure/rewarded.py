@@ -17,12 +17,13 @@ from ripeness.runtime.errors import UserError
 def asks_reward(model: PreTrainedModel, probe: dict[str, Any]) -> bool:
     """Return whether a probe asks for a reward; UserError where it does not say so of a reward model, whose words
     mean nothing."""
-    if has_reward(Path(model.name_or_path)) and not probe.get("reward"):
+    is_pair = probe["kind"] in ("choice", "preference")
+    if has_reward(Path(model.name_or_path)) and not (is_pair and probe.get("reward")):
         raise UserError(
             f"probe {probe['probe']!r} asks a reward model for words, which it no longer says\n"
             'hint: "reward": true for pairs of answers, or another model'
         )
-    return bool(probe.get("reward"))
+    return is_pair and bool(probe.get("reward"))
 
 
 def reward_scores(

@@ -132,9 +132,10 @@ def take_steps(
             optimizer.zero_grad(set_to_none=True)
             if progress:
                 progress.save(model, optimizer, losses)
-        objective.end(room)
+        is_done = has_numbers(model) and not objective.is_lost(norm, losses[-1])
+        if is_done:
+            objective.end(room)
     model.eval()
-    is_done = has_numbers(model) and not objective.is_lost(norm, losses[-1])
     return Outcome(losses, "done" if is_done else "diverged", room.row_tokens)
 
 

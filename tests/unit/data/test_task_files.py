@@ -152,6 +152,34 @@ REAL = {
 }
 
 
+PAIRS = {
+    "fields": {"turns": "{{ conversations }}"},
+    "chosen": "{{ chosen.value }}",
+    "rejected": "{{ rejected.value }}",
+    "keep": "{{ chosen.value.split() != rejected.value.split() }}",
+    "formats": {"default": "{% for turn in turns %}{{ turn.value }}\n\n{% endfor %}Answer:"},
+}
+
+
+@pytest.mark.real_data
+def test_real_pairs_of_answers_are_read():
+    file = DATA / "dpo_en_demo/train.jsonl"
+    if not file.is_file():
+        pytest.skip(f"there is no {file}; RIPENESS_TEST_DATA names another folder")
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    task = load_task("ultrafeedback", TASKS, overrides=PAIRS)
+    items = read_items([Row(line, f"line {n}") for n, line in enumerate(lines)], task, "rows")
+    assert len(items) > 100 and 40 < sum(item.gold for item in items) < len(items) - 40
+    by_chosen = {line["chosen"]["value"].strip(): line for line in lines}
+    for item, row in zip(items, examples(items, task, "default"), strict=True):
+        line = by_chosen[item.target]
+        assert {answer.strip() for answer in row["choices"]} == {
+            line[key]["value"].strip() for key in ("chosen", "rejected")
+        }
+        assert row["target"].strip() == line["chosen"]["value"].strip()
+        assert all(turn["value"] in row["prompt"] for turn in line["conversations"])
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("folder", REAL)
 def test_real_rows_are_drawn_and_worded_in_every_format(folder):

@@ -21,6 +21,7 @@ import torch
 from torch.nn.functional import logsigmoid
 from transformers import PreTrainedTokenizerBase
 
+from ripeness.stats.finite import finite
 from ripeness.study.objectives.preferences import REFERENCE, PreferenceGoal
 from ripeness.train.objectives.objective import Objective
 from ripeness.train.objectives.pairs import Pair, cycled, pairs_of
@@ -145,7 +146,7 @@ def told(pairs: list[Pair], sums: list[list[float]]) -> Told:
     """Summarise the log-probabilities of both answers of pairs."""
     n_tokens = [counts(pair.answers) for pair in pairs]
     means = [sum(one[side] / n[side] for one, n in zip(sums, n_tokens, strict=True)) / len(pairs) for side in (0, 1)]
-    return Told(sum(better > worse for better, worse in sums) / len(pairs), *means)
+    return Told(sum(better > worse for better, worse in sums) / len(pairs), *map(finite, means))
 
 
 def warnings_of(before: Told, after: Told | None) -> list[str]:
@@ -156,18 +157,16 @@ def warnings_of(before: Told, after: Told | None) -> list[str]:
             f"the start gives the better answer more probability in {before.preferred:.0%} of the pairs only; what it "
             "hardly ever says can hardly be preferred"
         )
-    falls = (
-        [
-            start - end
-            for start, end in ((before.chosen_logp, after.chosen_logp), (before.rejected_logp, after.rejected_logp))
-            if start is not None and end is not None
-        ]
-        if after
-        else []
-    )
-    if falls and not min(falls) < COLLAPSE:
+    better = lost(before.chosen_logp, after.chosen_logp) if after else 0.0
+    worse = lost(before.rejected_logp, after.rejected_logp) if after else 0.0
+    if min(better, worse) >= COLLAPSE:
         found.append(
-            f"both answers became improbable: better ones lost {falls[0]:.2g} and worse ones {falls[1]:.2g} nats per "
-            "token against the start, so that the model says something else"
+            f"both answers became improbable: better ones lost {better:.2g} and worse ones {worse:.2g} nats per token "
+            "against the start, so that the model says something else"
         )
     return found
+
+
+def lost(start: float | None, end: float | None) -> float:
+    """Return how far a log-probability fell; without end where it is no number, or minus infinity."""
+    return math.inf if end is None else (start or 0.0) - end

@@ -151,6 +151,15 @@ def test_a_model_comes_to_prefer_the_better_answers(tiny_model, pairs):
     assert found["start"]["chosen_logp"] == pytest.approx(mean, abs=1e-4)
 
 
+@pytest.mark.parametrize("goal", [GOALS["dpo"], RewardGoal()], ids=["dpo", "reward"])
+def test_a_rate_too_high_is_recorded_as_divergence_with_its_curve(tiny_model, tokenizer, goal):
+    units = objective_of(goal).units(ROWS, tokenizer, max_length=64)
+    outcome, objective = tune(tiny_model(), units, goal, changes={"learning_rate": 1e6})
+    assert outcome.status == "diverged" and outcome.losses[0] == pytest.approx(math.log(2))
+    record = objective.record()
+    assert "reward_accuracy" not in record and ("pairs" not in record or set(record["pairs"]) == {"start"})
+
+
 def test_a_reward_leads_where_the_answer_is_better_and_starts_equal(tiny_model, tokenizer):
     model, goal = tiny_model(), RewardGoal()
     before = [weight.clone() for weight in model.get_output_embeddings().parameters()]
@@ -167,9 +176,11 @@ def test_a_reward_leads_where_the_answer_is_better_and_starts_equal(tiny_model, 
 
 def test_a_reward_model_that_guesses_says_so(tiny_model, tokenizer):
     goal = RewardGoal()
-    units = objective_of(goal).units(ROWS, tokenizer, max_length=64)
-    _, objective = tune(tiny_model(), units, goal, changes={"epochs": 1, "learning_rate": 1e-9})
-    assert "on its own 8 training pairs, as by guessing" in objective.record()["warnings"][0]
+    rows = [ROWS[0] | {"item": f"{n}", "gold": n % 2} for n in range(8)]  # either answer is the better one as often
+    units = objective_of(goal).units(rows, tokenizer, max_length=64)
+    _, objective = tune(tiny_model(), units, goal)
+    record = objective.record()
+    assert record["reward_accuracy"] == 0.5 and "of its own 8 training pairs, as by guessing" in record["warnings"][0]
 
 
 def test_warnings_name_a_start_without_better_answers_and_a_collapse_of_both():
@@ -178,6 +189,8 @@ def test_warnings_name_a_start_without_better_answers_and_a_collapse_of_both():
     (collapse,) = warnings_of(start, Told(1.0, -4.4, -9.0))
     assert "both answers became improbable: better ones lost 2.4 and worse ones 6.9 nats" in collapse
     assert warnings_of(start, Told(1.0, -1.5, -30.0)) == []
+    (collapse,) = warnings_of(start, Told(0.0, None, -9.0))
+    assert "better ones lost inf" in collapse
     (few,) = warnings_of(replace(start, preferred=0.04), Told(0.1, -2.0, -2.0))
     assert few.startswith("the start gives the better answer more probability in 4% of the pairs only")
     assert warnings_of(replace(start, preferred=0.1), None) == []
