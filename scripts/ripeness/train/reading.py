@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -19,6 +19,7 @@ from ripeness.models.load import autocast, resolve_precision
 from ripeness.models.sharding import n_processes
 from ripeness.runtime.errors import UserError
 
+AT_ONCE = 256  # sequences that are arranged in rows together; the time that takes grows with the square
 Read = TypeVar("Read")
 
 
@@ -105,6 +106,27 @@ class Room:
             self.row_tokens = fewer_tokens(units, self.row_tokens)
             self.reading.model.zero_grad(set_to_none=True)
             torch.cuda.empty_cache()
+
+    def each(
+        self, answers: list[Example], of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Compute what is made of the logits of each of many sequences and its targets, see `Reading.each`."""
+        found = []
+        for start in range(0, len(answers), AT_ONCE):
+            part = answers[start : start + AT_ONCE]
+            found += self.read(partial(each_of, answers=part, of=of), list(part))
+        return found
+
+
+def each_of(
+    reading: Reading,
+    row_tokens: int,
+    *,
+    answers: list[Example],
+    of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> list[torch.Tensor]:
+    """Compute what is made of each sequence, with so many tokens in a row."""
+    return reading.each(answers, row_tokens, of)
 
 
 def fewer_tokens(units: list[Unit], row_tokens: int) -> int:

@@ -55,14 +55,15 @@ def wrong_options(row: dict[str, Any]) -> list[str]:
     return wrong
 
 
-def cycled(batch: Sequence[Pair]) -> Iterable[Example]:
+def cycled(batch: Sequence[Pair], longest: int) -> Iterable[Example]:
     """Put after each prompt of a batch, of all better answers and then of all worse ones, the answer of the one before.
 
-    The first prompt has the last answer.
+    The first prompt has the last answer. What is longer than the longest sequence of the training is cut.
     """
     answers = [pair.chosen for pair in batch] + [pair.rejected for pair in batch]
     for own, other in zip(answers, [answers[-1], *answers[:-1]], strict=True):
-        yield joined(own, other)
+        found = joined(own, other)
+        yield Example(found.tokens[:longest], found.targets[:longest])
 
 
 def joined(prompt: Example, answer: Example) -> Example:

@@ -28,8 +28,9 @@ from ripeness.train.objectives.pairs import Pair, cycled, pairs_of
 from ripeness.train.reading import Room, Unit, counts, token_logps
 
 MOST_PAIRS = 512  # of which the result is told
+SURE = -1e-6  # nats per token, above which odds are not told apart
 FEW = 0.1  # share of pairs
-COLLAPSE = math.log(10)  # nats per token: a tenth of the probability
+COLLAPSE = 1.0  # nats per token, by which both answers fell where nursery models came to write neither of them
 
 
 class Preferences(Objective[Pair]):
@@ -37,7 +38,7 @@ class Preferences(Objective[Pair]):
 
     def __init__(self, goal: PreferenceGoal) -> None:
         """Keep the settings."""
-        self.goal, self.kl, self.n_chosen = goal, 0.0, 0
+        self.goal, self.kl, self.n_chosen, self.most = goal, 0.0, 0, 0
         self.start: dict[int, list[float]] = {}  # log-probabilities of both answers, by the place of the pair
         self.start_cycled: list[float] = []  # the mean of answers after other prompts, by the step
         self.before, self.after = Told(), Told()
@@ -48,6 +49,11 @@ class Preferences(Objective[Pair]):
         """Make a pair of each row."""
         return pairs_of(rows, tokenizer, max_length=max_length)
 
+    def longest(self, planned: Sequence[Sequence[Pair]]) -> int:
+        """Return the length of the longest sequence that will be read; answers after other prompts are cut there."""
+        self.most = super().longest(planned)
+        return self.most
+
     def begin(self, planned: list[list[Pair]], room: Room) -> None:
         """Take the log-probabilities of the start."""
         self.pairs = sorted({pair.place: pair for batch in planned for pair in batch}.values(), key=place_of)
@@ -55,13 +61,13 @@ class Preferences(Objective[Pair]):
         if self.goal.loss in REFERENCE:
             self.start = {pair.place: sums for pair, sums in zip(self.pairs, found, strict=True)}
         if self.goal.loss == "kto":
-            self.start_cycled = [mean_of_cycled(batch, room) for batch in planned]
+            self.start_cycled = [mean_of_cycled(batch, room, self.most) for batch in planned]
         self.before = told(self.pairs, found)
 
     def before_step(self, step: int, batch: list[Pair], room: Room) -> list[Pair]:
         """Estimate the KL to the start, where the loss has it."""
         if self.goal.loss == "kto":
-            self.kl = max(0.0, mean_of_cycled(batch, room) - self.start_cycled[step])
+            self.kl = max(0.0, mean_of_cycled(batch, room, self.most) - self.start_cycled[step])
         return batch
 
     def size(self, batch: list[Pair]) -> float:
@@ -76,7 +82,8 @@ class Preferences(Objective[Pair]):
         sums = torch.stack([part.sum() for part in logps.split(lengths)]).view(-1, 2)
         means = sums / sums.new_tensor(lengths).view(-1, 2)
         if self.goal.loss == "orpo":
-            odds = means - torch.log1p(-means.exp())
+            means = means.clamp(max=SURE)
+            odds = means - torch.log(-torch.expm1(means))
             ratios = logsigmoid(odds[:, 0] - odds[:, 1])
             return -sums[:, 0].sum() / self.n_chosen - self.goal.beta * ratios.sum() / size
         if self.goal.loss == "simpo":
@@ -130,15 +137,14 @@ def spread(pairs: list[Pair]) -> list[Pair]:
 def sums_of(pairs: list[Pair], room: Room) -> list[list[float]]:
     """Compute the log-probabilities of both answers of pairs."""
     answers = [answer for pair in pairs for answer in pair.answers]
-    found = room.read(lambda reading, n: reading.logps(answers, n), list(answers))
+    found = room.each(answers, token_logps)
     sums = [logps.sum().item() for logps in found]
     return [sums[place : place + 2] for place in range(0, len(sums), 2)]
 
 
-def mean_of_cycled(batch: list[Pair], room: Room) -> float:
+def mean_of_cycled(batch: list[Pair], room: Room, longest: int) -> float:
     """Compute the mean log-probability of the answers of a batch, each after the prompt of another pair."""
-    answers = list(cycled(batch))
-    found = room.read(lambda reading, n: reading.logps(answers, n), list(answers))
+    found = room.each(list(cycled(batch, longest)), token_logps)
     return sum(logps.sum().item() for logps in found) / len(found)
 
 

@@ -76,7 +76,7 @@ class Reward(Objective[Pair]):
     def end(self, room: Room) -> None:
         """Count the training pairs whose better answer has the higher reward."""
         answers = [answer for pair in self.pairs for answer in pair.answers]
-        found = torch.cat(room.read(lambda reading, n: reading.each(answers, n, first_of), list(answers))).view(-1, 2)
+        found = torch.cat(room.each(answers, first_of)).view(-1, 2)
         self.n_pairs, self.accuracy = len(self.pairs), (found[:, 0] > found[:, 1]).double().mean().item()
 
     def record(self) -> dict[str, Any]:
