@@ -387,7 +387,7 @@ ODD = [
     ("c0", {"same_tokens": [0, None]}, "same_tokens is [0, null]"),
     ("c1", {"item": "c0"}, "the item 'c0' of the probe 'film' is duplicated"),
     ("c1", {"probe": "other"}, "the rows of the probe 'film' are not consecutive"),
-    ("c0", {"probe_kind": "choose"}, "probe_kind is 'choose', not one of choice, generation, text, harness"),
+    ("c0", {"probe_kind": "choose"}, "probe_kind is 'choose', not one of choice, preference, generation, text"),
     ("c0", {"n_dropped_shots": None}, "n_dropped_shots is null"),
     ("c0", {"cluster": None}, "cluster is null"),
     ("g0", {"target": None}, "target is null"),

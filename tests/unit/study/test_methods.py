@@ -13,7 +13,7 @@ from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
-from ripeness.study.methods.settings import Labelled, MethodSettings, TrainingSettings
+from ripeness.study.methods.settings import LEARNS, Labelled, MethodSettings, TrainingSettings
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.schema import fill_defaults, read_schema, resolve
 
@@ -48,6 +48,8 @@ def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
             wanted = {"type": ["number", "array"]}
         if field.name == "examples":
             wanted = {"type": ["integer", "array"]}
+        if field.name == "learns":
+            wanted = {"enum": list(LEARNS)}
         assert wanted.items() <= found.items(), field.name
     assert SCHEMA_OF_METHOD["required"] == ["kind"]
     required = {field.name for field in shared if field.default is MISSING}

@@ -25,7 +25,7 @@ def check_learned(study: Study, method: str) -> None:
     if name == PREFERENCES and settings.get("choose_by") == "loss":
         raise UserError(
             f"{where}.choose_by: the loss of the better answer may rise while a model comes to prefer it\n"
-            "hint: choose_by: score, the share of validation pairs that are preferred, or leave the key out"
+            "hint: set choose_by to score, the share of validation pairs that are preferred, or leave the key out"
         )
     recipes = [one for one, on in study.recipes.items() if any(each["method"] == method for each in on.values())]
     for cell in (cell for series in study.checkpoints for cell in tuned_cells(study, series, "")):

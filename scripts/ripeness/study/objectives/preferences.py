@@ -29,7 +29,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
     if given["loss"] == "kto" and given.get("batch_size", 2) < 2:
         raise UserError(
             f"{where}: loss kto reads answers of a batch after prompts of other pairs in it, and batch_size is 1\n"
-            "hint: batch_size: 2 or more"
+            "hint: set batch_size to 2 or more"
         )
 
 

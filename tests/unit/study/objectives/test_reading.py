@@ -31,7 +31,7 @@ def test_settings_are_those_of_how_and_of_what():
         ({"beta": "0.1"}, "beta is '0.1', not a number"),
         ({"gamma": 0.5}, "`gamma` and loss simpo go together; the loss is dpo\nhint: leave `gamma` out"),
         ({"loss": "simpo"}, "the loss is simpo\nhint: e.g. gamma: 0.5"),
-        ({"loss": "kto", "batch_size": 1}, "batch_size is 1\nhint: batch_size: 2 or more"),
+        ({"loss": "kto", "batch_size": 1}, "batch_size is 1\nhint: set batch_size to 2 or more"),
         ({"gpu": 2}, "what learns preferences is trained on one GPU, not 2\nhint: gpu: 1"),
     ],
 )

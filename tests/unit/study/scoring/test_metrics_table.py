@@ -2,7 +2,7 @@
 
 import pytest
 
-from ripeness.measure.metrics import score_choice, score_generation
+from ripeness.measure.metrics import SCORERS, score_choice, score_generation
 from ripeness.study.scoring.metrics import KINDS, METRICS, metrics_of, primary_metrics
 from ripeness.tables.columns import ITEM_SCORES
 
@@ -24,6 +24,7 @@ def test_a_metric_is_a_mean_over_items_or_a_ratio_of_sums(metric):
 def test_the_usual_primary_metric_of_each_kind():
     assert {kind: primary_metrics(kind) for kind in KINDS} == {
         "choice": ["accuracy"],
+        "preference": ["preferred"],
         "generation": ["rouge_l", "exact_match"],
         "text": ["bits_per_byte"],
     }
@@ -32,6 +33,7 @@ def test_the_usual_primary_metric_of_each_kind():
 def test_scored_items_have_a_column_for_every_metric_that_is_a_mean():
     scored = {
         "choice": score_choice({"choices": [" a", " b"], "logps": [-1.0, -2.0], "gold": 0}),
+        "preference": SCORERS["preference"]({"choices": [" a", " b"], "logps": [-1.0, -2.0], "gold": 0}),
         "generation": score_generation({"target": "a", "text": "a"}),
     }
     for kind, row in scored.items():
