@@ -5,6 +5,8 @@ OUTPUTS: <results>/prompts.json       one item of every dataset and format as th
          <results>/report.html        one file, opens without network
 """
 
+PAGE = sorted(path.name for path in (rule_values.ROOT / "reports/page").iterdir())  # template, style and scripts
+
 
 localrules:
     show_prompts,
@@ -41,8 +43,7 @@ rule show_prompts:
 rule write_report:
     """Put everything on one page that opens without network."""
     input:
-        template=rule_values.in_project("reports/report.html.j2"),
-        script=rule_values.in_project("reports/report.js"),
+        page=[rule_values.in_project(f"reports/page/{part}") for part in PAGE],
         captions=[rule_values.in_project(f"reports/{figure}.rst") for figure in FIGURES],
         findings="<results>/findings.json",
         measurements=from_plan(lookups.collect.measurements_table),

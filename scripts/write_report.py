@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 import vl_convert
 
-from ripeness.report import finding_rows
+from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
 from ripeness.report.methods_table import methods_table
+from ripeness.report.render import render
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
 from ripeness.storage.parquet import read_table
@@ -31,18 +32,18 @@ def measured(options: Namespace) -> dict[str, Any]:
     if perturbed is not None:  # tuning is told by the cells
         perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
-    table = report.score_table(measurements)
+    table = number_tables.score_table(measurements)
     return {
         "facts": report.facts_of(measurements, cells, perturbed),
         "audit": report.audit_of(read_table(options.audit, schema=AUDIT)),
         "lost": lost_cells(cells),
         "methods": methods_table(cells),
         "scores": table,
-        "ties": report.tie_counts(measurements),
-        "rates": report.rate_table(everything, cells, options.choose_by),
-        "references": report.reference_table(measurements),
+        "ties": number_tables.tie_counts(measurements),
+        "rates": number_tables.rate_table(everything, cells, options.choose_by),
+        "references": number_tables.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
-        "markdown": report.markdown(table),
+        "markdown": number_tables.markdown(table),
         "prompts": report.prompts_by_dataset(read_json(options.prompts, list)) if options.prompts else {},
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
@@ -98,11 +99,10 @@ def main(argv: list[str] | None = None) -> None:
         "calibration": options.calibration,
         "forecast": forecast_against_use(usage, options.calibration, options.usage_logs) if options.calibration else [],
     }
-    page = report.render(
-        REPORTS / "report.html.j2",
+    page = render(
+        REPORTS / "page",
         context,
         bundle=vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version="6.4"),
-        page_script=(REPORTS / "report.js").read_text(encoding="utf-8"),
     )
     with whole(options.output) as path:
         path.write_text(page, encoding="utf-8")

@@ -1,7 +1,10 @@
 """The report in a browser without a network: nothing fails, every figure is drawn, downloads work."""
 
+import base64
 import json
 import shutil
+from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
@@ -64,12 +67,50 @@ def browser(report_path, tmp_path_factory):
     browser.set_script_timeout(MOMENT_SECONDS)
     try:
         browser.get(report_path.as_uri())
-        wait_for(
-            lambda: browser.execute_script("return document.querySelectorAll('[data-drawn]').length") == len(FIGURES)
-        )
+        browser.drawn_at_once = drawn(browser)
+        for name in FIGURES:
+            draw(browser, name)
         yield browser
     finally:
         browser.quit()
+
+
+def drawn(browser):
+    return browser.execute_script("return document.querySelectorAll('[data-drawn=yes]').length")
+
+
+def draw(browser, name):
+    """Scroll to a figure, upon which it is drawn."""
+    browser.execute_script("arguments[0].scrollIntoView()", figure_of(browser, name))
+    wait_for(lambda: figure_of(browser, name).get_attribute("data-drawn") == "yes")
+
+
+@contextmanager
+def shown_as(browser, *, width=1280, height=800, media="", dark=False):
+    """The page in a window of that size, on a screen or on paper, in the dark or not."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def violations(browser, *rules):
+    """What axe-core finds, by its own rules or by those named; of the charts one stands for all."""
+    source = files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text(encoding="utf-8")
+    browser.execute_script(source)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    run = """
+        const [options, done] = arguments;
+        const page = {exclude: [['figure:not([data-figure=gain]) .chart']]};
+        axe.run(page, options).then((found) => done(found.violations));
+    """
+    found = browser.execute_async_script(run, options)
+    return {f"{one['id']} ({one['impact']})": [node["html"] for node in one["nodes"]] for one in found}
 
 
 def figure_of(browser, name):
@@ -95,7 +136,7 @@ def test_figure_is_drawn_with_marks(browser, name):
     drawing = figure.find_element("css selector", ".chart svg")
     few = {"saturation": 7, "indicators": 5}  # four datasets and two numbers of shots; a row an indicator of few
     assert drawing.size["width"] > 300 and drawing.size["height"] > (80 if name == "indicators" else 150)
-    marks = "[aria-roledescription$='mark'], .mark-symbol path, .mark-rect path"
+    marks = ".role-mark path, .role-mark text"
     assert len(drawing.find_elements("css selector", marks)) > few.get(name, 30)
     assert not figure.find_element("css selector", "img").is_displayed()
 
@@ -142,13 +183,82 @@ def test_first_screen_holds_the_answer(browser):
     assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
 
 
-def test_page_does_not_scroll_sideways_in_a_narrow_window(browser):
-    browser.set_window_size(560, 800)
-    try:
-        page, window = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-        assert page <= window
-    finally:
-        browser.set_window_size(1280, 800)
+@pytest.mark.parametrize("width", [390, 560])
+def test_page_does_not_scroll_sideways_in_a_narrow_window(browser, width):
+    with shown_as(browser, width=width, height=844):
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_page_is_dark_where_the_reader_prefers_it(browser):
+    ground = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    assert min(browser.execute_script(ground)) > 240
+    with shown_as(browser, dark=True):
+        assert max(browser.execute_script(ground)) < 40
+        assert violations(browser, "color-contrast") == {}
+
+
+def test_print_is_short_and_cuts_nothing(browser):
+    with shown_as(browser, width=703, media="print"):
+        browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+        wide = """
+            return [...document.querySelectorAll('table, .chart svg, figure > img, pre, p')]
+                .filter((part) => part.getBoundingClientRect().right > innerWidth + 1)
+                .map((part) => part.outerHTML.slice(0, 200));
+        """
+        assert browser.execute_script(wide) == []
+        browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    paper = {"preferCSSPageSize": True, "printBackground": True}
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", paper)["data"])
+    assert 2 < pdf.count(b"/Type /Page\n") <= 20
+
+
+def test_charts_are_drawn_when_they_come_near_the_window(browser):
+    assert browser.drawn_at_once < len(FIGURES) == drawn(browser)
+
+
+def test_every_section_has_a_link_and_an_entry_in_the_contents(browser):
+    sections = [part.get_attribute("id") for part in browser.find_elements("css selector", "main section")]
+    links = browser.find_elements("css selector", "main section h2 .anchor")
+    entries = browser.find_elements("css selector", ".contents a")
+    assert [link.get_attribute("hash")[1:] for link in links] == sections
+    assert {entry.get_attribute("hash")[1:] for entry in entries} == {*sections, "findings"}
+
+
+def test_contents_stay_in_sight_and_mark_what_is_read(browser):
+    browser.execute_script("document.getElementById('gain').scrollIntoView()")
+    wait_for(lambda: browser.find_element("css selector", ".contents [aria-current]").text == "Gain")
+    assert browser.execute_script("return document.querySelector('.contents').getBoundingClientRect().top") == 0
+
+
+def test_definition_shows_on_a_touch_and_hides_on_escape(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    word = browser.find_element("css selector", "dfn")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", word)
+    word.click()
+    note = browser.find_element("id", "definition")
+    assert note.is_displayed() and note.text == word.get_attribute("data-says") != ""
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert not note.is_displayed()
+
+
+def test_marks_of_a_chart_are_reached_by_the_keyboard(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    figure = figure_of(browser, "gain")
+    stops = figure.find_elements("css selector", ".chart [tabindex='0']")
+    assert len(stops) == 1  # a chart is one stop; arrows go on from there
+    browser.execute_script("arguments[0].focus()", stops[0])
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+    focused = browser.execute_script("return document.activeElement")
+    assert focused != stops[0] and "test items" in focused.get_attribute("aria-label")
+    wait_for(lambda: "visible" in browser.find_element("id", "vg-tooltip-element").get_attribute("class"))
+    assert "checkpoint" in browser.find_element("id", "vg-tooltip-element").text
+
+
+def test_axe_finds_no_serious_violation(browser):
+    pytest.importorskip("selenium_axe_python", reason="selenium-axe-python is not installed")
+    assert [rule for rule in violations(browser) if "serious" in rule or "critical" in rule] == []
 
 
 def test_scores_can_be_copied_as_markdown(browser):

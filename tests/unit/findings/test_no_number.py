@@ -16,7 +16,7 @@ from ripeness.findings.mitigation.claim import tuned_losses
 from ripeness.findings.scores import Row, Wanted, read_scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import noise_increases, text_losses
-from ripeness.report.page import reference_table, score_table, tie_counts
+from ripeness.report.number_tables import reference_table, score_table, tie_counts
 from ripeness.tables.intervals import scores
 from write_report import lost_cells
 
@@ -101,5 +101,5 @@ def test_the_report_lists_cells_with_the_reason_why_something_has_no_number(synt
     marked = cells.with_columns(reason=pl.when(here).then(pl.lit(reason)).otherwise("reason"))
     new = [row for row in lost_cells(marked) if row not in lost_cells(cells)]
     assert len(new) == cells.filter(here).height and {row["reason"] for row in new} == {reason}
-    template = Path(__file__).parents[3] / "reports" / "report.html.j2"
+    template = Path(__file__).parents[3] / "reports" / "page" / "figures.html.j2"
     assert "or with measurements that have no number" in template.read_text()

@@ -12,7 +12,7 @@ from drawn import MEASURED as FIGURES
 from synthetic import TOLD
 
 import write_report
-from ripeness.report import finding_rows
+from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
 from ripeness.runtime.errors import UserError
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
@@ -181,19 +181,19 @@ def test_tables_of_like_mappings_have_one_row_each(page):
 
 def test_ties_are_counted():
     rows = [{"metric": "ties", "value": value} for value in (0.0, 0.25, 0.05)] + [{"metric": "accuracy", "value": 1.0}]
-    assert report.tie_counts(pl.DataFrame(rows)) == {"n": 3, "n_tied": 2, "most": 0.25}
-    assert report.tie_counts(pl.DataFrame(rows[3:])) == {"n": 0, "n_tied": 0, "most": 0.0}
+    assert number_tables.tie_counts(pl.DataFrame(rows)) == {"n": 3, "n_tied": 2, "most": 0.25}
+    assert number_tables.tie_counts(pl.DataFrame(rows[3:])) == {"n": 0, "n_tied": 0, "most": 0.0}
 
 
 def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(synthetic_study):
-    assert report.rate_table(synthetic_study["measurements"], synthetic_study["cells"])["rows"] == []
+    assert number_tables.rate_table(synthetic_study["measurements"], synthetic_study["cells"])["rows"] == []
     place = {"series": "s", "checkpoint": "step8", "tokens": 8000, "phase": "stable", "dataset": "film", "format": "io"}
     rows = [place | {"method": "full", "learning_rate": rate, "seed": 1, "status": "done"} for rate in (1e-4, 1e-3)]
     rows.append(rows[0] | {"learning_rate": 1e-2, "status": "diverged"})
     accuracy = {"suite": "validation", "probe_kind": "choice", "metric": "accuracy", "is_primary": True}
     scores = [row | accuracy for row in rows[:2]]
     scores = [row | {"value": value} for row, value in zip(scores, (0.5, 0.75), strict=True)]
-    table = report.rate_table(conform([drop(row) for row in scores], MEASUREMENTS), conform(rows, CELLS))
+    table = number_tables.rate_table(conform([drop(row) for row in scores], MEASUREMENTS), conform(rows, CELLS))
     assert table["rows"] == [
         ("film", "full", "io", "0.0001", [("0.50", False)]),
         ("film", "full", "io", "0.001", [("0.75", True)]),
@@ -201,7 +201,9 @@ def test_learning_rates_are_shown_with_the_chosen_one_and_what_diverged(syntheti
     ]
     assert (table["columns"], table["n_chosen"], table["n_at_edge"]) == (["8k"], 1, 0)
     losses = [row | {"metric": "answer_loss"} for row in scores]
-    table = report.rate_table(conform([drop(r) for r in losses], MEASUREMENTS), conform(rows, CELLS), {"full": "loss"})
+    table = number_tables.rate_table(
+        conform([drop(r) for r in losses], MEASUREMENTS), conform(rows, CELLS), {"full": "loss"}
+    )
     assert [(row[1], row[-1][0][1]) for row in table["rows"]] == [
         ("full (by loss)", is_chosen) for is_chosen in (True, False, False)
     ]
@@ -212,8 +214,8 @@ def drop(row):
 
 
 def test_scores_are_the_same_in_html_and_markdown(synthetic_study):
-    table = report.score_table(synthetic_study["measurements"])
-    lines = report.markdown(table).splitlines()
+    table = number_tables.score_table(synthetic_study["measurements"])
+    lines = number_tables.markdown(table).splitlines()
     assert table["columns"][0] == "0" and table["columns"][-1] == "6M annealed"
     assert lines[0].startswith("| dataset | model | 0 | 62k |")
     assert len(lines) == 2 + 4 * 3  # datasets, each untouched with 0 and 4 shots, and tuned

@@ -17,7 +17,8 @@ from ripeness.figures.register import FIGURES
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.measure.metrics import measure, score_harness
-from ripeness.report import page as report
+from ripeness.report import number_tables
+from ripeness.report.page import facts_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import harness_tasks, plan_cells, probes_of
 from ripeness.study.load import load_study
@@ -190,16 +191,16 @@ def test_figures_and_scores_do_not_see_tasks_of_the_harness(synthetic_study, wit
     facts, scores = (
         [function(tables) for tables in (synthetic_study, with_harness)]
         for function in (
-            lambda t: report.facts_of(t["measurements"], t["cells"]) | {"n_cells": 0, "status": 0},
-            lambda t: report.score_table(t["measurements"]),
+            lambda t: facts_of(t["measurements"], t["cells"]) | {"n_cells": 0, "status": 0},
+            lambda t: number_tables.score_table(t["measurements"]),
         )
     )
     assert facts[0] == facts[1] and scores[0] == scores[1]
 
 
 def test_reference_numbers_stand_in_a_table_of_their_own(synthetic_study, with_harness):
-    assert report.reference_table(synthetic_study["measurements"])["rows"] == []
-    table = report.reference_table(with_harness["measurements"])
+    assert number_tables.reference_table(synthetic_study["measurements"])["rows"] == []
+    table = number_tables.reference_table(with_harness["measurements"])
     assert table["sources"] == ["lm_eval 0.4.13"] and table["columns"][-1] == "6M annealed"
     assert [row[:4] for row in table["rows"]] == [
         ("arc_easy", metric, 0, treatment)

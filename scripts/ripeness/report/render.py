@@ -1,0 +1,69 @@
+"""Fill the template of the page (reports/page/) and make the policy under which only its own scripts run.
+
+Text made by models and datasets is untrusted: the template escapes everything but what is made as `Markup`, and the
+page carries a policy that lets nothing be loaded.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ripeness.report.definitions import defined
+
+SCRIPTS = ("charts.js", "marks.js", "page.js")  # in this order, one script of the page
+
+
+def data_uri(content: str, kind: str) -> str:
+    """Write text as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(content.encode()).decode()}"
+
+
+def json_block(value: Any) -> Markup:
+    """Write JSON such that it can stand in a script element: no `<`, so nothing can end the element."""
+    return Markup(json.dumps(value, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def script(source: str) -> tuple[Markup, str]:
+    """Make an inline script and the source expression that permits exactly it in a security policy."""
+    source = "\n" + source.replace("</script", "<\\/script") + "\n"
+    return Markup(source), f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+def are_alike(value: Mapping[str, Any]) -> bool:
+    """Say whether a mapping holds two or more mappings with the same keys, that is, a table."""
+    keys = {tuple(part) if isinstance(part, Mapping) else None for part in value.values()}
+    return len(value) > 1 and len(keys) == 1 and None not in keys
+
+
+def page_script(folder: Path) -> str:
+    """Join the scripts of the page into one; none of them leaves a name to the page."""
+    sources = [(folder / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(sources) + "})();"
+
+
+def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
+    """Fill the template in `folder`; `bundle` (the charts' library) and the scripts there are all that will run."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # The bundle's top-level names would clash with those of the page.
+    (library, library_hash), (own, own_hash) = script(f"(function(){{{bundle}}})();"), script(page_script(folder))
+    policy = (
+        f"default-src 'none'; script-src {library_hash} {own_hash}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    environment.globals["alike"] = are_alike
+    environment.filters["defined"] = defined
+    style = Markup((folder / "page.css").read_text(encoding="utf-8"))
+    own_parts = {"library": library, "page_script": own, "policy": policy, "style": style}
+    return environment.get_template("page.html.j2").render(**context, **own_parts)
