@@ -69,7 +69,13 @@ unfold();
 
 // What is wider than a sheet of paper is made smaller, so that nothing is cut.
 const SHEET = 695; // pixels of an A4 page between its margins
+const opened = new Set();
 addEventListener("beforeprint", () => {
+  // the reasons of a verdict are printed; rows, shots and other lists stay folded unless a reader opened them
+  for (const folded of document.querySelectorAll(".claim-row:not([open]), .untested:not([open])")) {
+    opened.add(folded);
+    folded.open = true;
+  }
   for (const table of document.querySelectorAll(".scroll > table")) {
     const least = table.cloneNode(true);
     const frame = Object.assign(document.createElement("div"), { className: "measured" });
@@ -81,6 +87,8 @@ addEventListener("beforeprint", () => {
   }
 });
 addEventListener("afterprint", () => {
+  for (const unfolded of opened) unfolded.open = false;
+  opened.clear();
   for (const table of document.querySelectorAll(".scroll > table")) table.style.zoom = "";
 });
 

@@ -174,11 +174,15 @@ def test_data_and_picture_can_be_downloaded(browser, report_path):
 def test_first_screen_holds_the_answer(browser):
     browser.execute_script("scrollTo(0, 0)")
     height = browser.execute_script("return innerHeight")
-    rows = browser.find_elements("css selector", "#findings > tbody > tr")
-    assert len(rows) == 5
+    rows = browser.find_elements("css selector", "#findings > .claim-row")
+    assert len(rows) == 4
     for row in rows:
         assert row.rect["y"] + row.rect["height"] < height
         assert row.find_element("css selector", ".badge").text in VERDICTS
+        assert not row.find_element("css selector", ".behind").is_displayed()
+    rows[1].find_element("css selector", "summary").click()
+    assert "Supported if the interval lies above" in rows[1].find_element("css selector", ".behind").text
+    rows[1].find_element("css selector", "summary").click()
     question = browser.find_element("css selector", ".question")
     assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
 
@@ -217,7 +221,9 @@ def test_charts_are_drawn_when_they_come_near_the_window(browser):
 
 
 def test_every_section_has_a_link_and_an_entry_in_the_contents(browser):
-    sections = [part.get_attribute("id") for part in browser.find_elements("css selector", "main section")]
+    sections = [
+        part.get_attribute("id") for part in browser.find_elements("css selector", "main section:not(#findings)")
+    ]
     links = browser.find_elements("css selector", "main section h2 .anchor")
     entries = browser.find_elements("css selector", ".contents a")
     assert [link.get_attribute("hash")[1:] for link in links] == sections
@@ -233,6 +239,8 @@ def test_contents_stay_in_sight_and_mark_what_is_read(browser):
 def test_definition_shows_on_a_touch_and_hides_on_escape(browser):
     from selenium.webdriver import ActionChains, Keys
 
+    for folded in browser.find_elements("css selector", ".claim-row"):
+        browser.execute_script("arguments[0].open = true", folded)
     word = browser.find_element("css selector", "dfn")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", word)
     word.click()

@@ -6,11 +6,12 @@ from typing import Any
 
 from ripeness.findings.indicators.answer import ID as INDICATORS
 from ripeness.findings.ripe import ID as RIPE
+from ripeness.report.common_scale import reach_of, scale_of, ticks
 from ripeness.report.power_line import power_line
 from ripeness.report.robust_line import robust_line
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import deciding_interval, what_it_takes
-from ripeness.stats.verdicts import VERDICTS
+from ripeness.stats.verdicts import NO_EFFECT, NO_HARM, VERDICTS
 
 
 def signed(value: float | None) -> str:
@@ -23,25 +24,21 @@ def in_points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def scale_of(finding: Mapping[str, Any]) -> dict[str, float]:
-    """Place an interval on a scale from 0 to 100: the effect, both intervals, and the effects too small to matter."""
-    smallest = finding.get("smallest") or 0.0
-    ends = {key: finding.get(f"decided_{key}") for key in ("low", "high")}
-    places = {
-        "low": finding["low"],
-        "effect": finding["effect"],
-        "high": finding["high"],
-        "decided_low": finding["low"] if ends["low"] is None else ends["low"],
-        "decided_high": finding["high"] if ends["high"] is None else ends["high"],
-        "zone_low": -smallest,
-        "zone_high": smallest,
-    }
-    reach = max(*map(abs, places.values()), 1e-9) * 1.1
-    return {key: 50 + 50 * value / reach for key, value in places.items()}
+def rule_of(finding: Mapping[str, Any]) -> str:
+    """Say how the verdict is read off the interval; empty for a claim without a smallest effect."""
+    smallest, expects = finding.get("smallest"), finding.get("expects")
+    if not smallest:
+        return ""
+    size = f"{smallest:g}"
+    if expects == NO_HARM:
+        return f"Supported if the interval ends below +{size}; reversed if it begins above."
+    if expects == NO_EFFECT:
+        return f"Supported if the interval lies within ±{size}; reversed if it lies outside."
+    return f"Supported if the interval lies above +{size}; too small to matter within ±{size}; reversed below −{size}."
 
 
 def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
-    """Prepare one finding: its numbers as text, its interval as places on a scale (0 to 100)."""
+    """Prepare one finding: its numbers as text, its rule and its p in words."""
     if finding["verdict"] not in VERDICTS:
         raise UserError(
             f"unknown verdict {finding['verdict']!r} of {finding['id']!r}; known are {', '.join(VERDICTS)}\n"
@@ -52,16 +49,16 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
         "text": signed(effect),
         "badge": finding["verdict"].replace(" ", "-"),
         "interval": None,
-        "scale": None,
     }
     row["parts"] = finding.get("parts") or []
     row["decided"] = deciding_interval(finding)
     row["robust_line"] = robust_line(finding)
     row["power_line"] = power_line(finding)
     row["what_it_takes"] = what_it_takes(finding)
+    row["rule"] = rule_of(finding)
+    row["p"] = "" if finding.get("p_holm") is None else f"{finding['p_holm']:.2g}"
     if low is not None and effect is not None and high is not None:
         row["interval"] = f"{signed(low)} to {signed(high)}"
-        row["scale"] = scale_of(finding)
     counts = ((finding.get(f"n_{noun}s"), noun) for noun in ("checkpoint", "seed", "item"))
     row["counts"] = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
     columns = dict.fromkeys(key for detail in finding.get("details") or [] for key in detail)
@@ -70,13 +67,19 @@ def finding_row(finding: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def findings_of(findings: list[dict]) -> dict[str, list]:
-    """Prepare all findings, those without a number last; a caveat that most of them share is said once."""
+    """Prepare all findings, those without an interval apart; a caveat that most of them share is said once."""
     counted = Counter(caveat for finding in findings for caveat in set(finding.get("caveats") or []))
     shared = [caveat for caveat, count in counted.items() if count > max(1, len(findings) / 2)]
-    rows = [finding_row(finding) for finding in sorted(findings, key=lambda one: one.get("effect") is None)]
+    reach = reach_of(findings)
+    rows = [finding_row(finding) | {"scale": scale_of(finding, reach)} for finding in findings]
     for row in rows:
         row["own_caveats"] = [caveat for caveat in row.get("caveats") or [] if caveat not in shared]
-    return {"findings": rows, "shared_caveats": sorted(shared)}
+    return {
+        "findings": [row for row in rows if row["interval"]],
+        "untested": [row for row in rows if not row["interval"]],
+        "ticks": ticks(reach),
+        "shared_caveats": sorted(shared),
+    }
 
 
 def answers_of(entries: list[dict]) -> dict[str, Any] | None:

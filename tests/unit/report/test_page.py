@@ -21,14 +21,17 @@ from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
 @pytest.fixture(scope="module")
 def page(synthetic_folder, tmp_path_factory):
     """The HTML of a report whose figures and chart library are stand-ins."""
-    folder = tmp_path_factory.mktemp("report")
+    return written(synthetic_folder, tmp_path_factory.mktemp("report"))
+
+
+def written(synthetic_folder, folder, **others):
     for name in FIGURES:
         (folder / f"{name}.json").write_text(json.dumps({"title": "t", "mark": "</script><b>"}))
         (folder / f"{name}.svg").write_text(f"<svg><!-- {name} --></svg>")
         (folder / f"{name}.csv").write_text("a,b\n1,ä\n", encoding="utf-8")
     options = {name: synthetic_folder / f"{name}.json" for name in ("findings", "prompts", "provenance")}
     options |= {name: synthetic_folder / f"{name}.parquet" for name in ("measurements", "cells", "audit")}
-    options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"}
+    options |= {"figures": folder, "usage-logs": synthetic_folder / "usage", "output": folder / "report.html"} | others
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vl_convert, "javascript_bundle", lambda *_, **__: "/* charts </script> */")
         write_report.main([f"--{name}={path}" for name, path in options.items()])
@@ -36,22 +39,44 @@ def page(synthetic_folder, tmp_path_factory):
 
 
 def section(page: str, name: str) -> str:
-    return page[page.index(f'<section id="{name}">') :].split("</section>")[0]
+    return re.search(rf'<section[^>]* ?id="{name}".*?</section>', page, flags=re.DOTALL)[0]
 
 
-def test_findings_come_first_with_verdicts_and_intervals(page):
-    findings = page[page.index('id="findings"') : page.index("</tbody>")]
-    assert re.findall(r'class="claim"><span class="badge ([\w-]+)">([\w ]+)<', findings) == [
+def test_claims_come_first_each_with_verdict_and_interval_and_unfold(page):
+    claims = section(page, "findings")
+    rows = re.findall(r'<details class="claim-row".*?</summary>', claims, flags=re.DOTALL)
+    assert [re.search(r'class="badge ([\w-]+)">([\w ]+)<', row).groups() for row in rows] == [
         ("supported", "supported"),
         ("reversed", "reversed"),
         ("undecided", "undecided"),
         ("too-small-to-matter", "too small to matter"),
-        ("undecided", "undecided"),  # without a number, so last
     ]
-    assert "−0.09 to −0.03" in findings
-    # the interval that decides stands next to it, and the zone that it must leave or stay in is drawn
-    assert findings.count("−0.09 to −0.03; decided on −0.10 to −0.03 (98.75 %)") == 1
-    assert findings.count('class="zone"') == 4 and findings.count("(grey: ±0.02, too small to matter)") == 1
+    # the interval that decides stands in the row, and the zone that it must leave or stay in is drawn
+    assert "−0.10 to −0.03 (98.75 %)" in rows[1] and 'class="zone"' in rows[1]
+    assert claims.count("−0.09 to −0.03; decided on −0.10 to −0.03 (98.75 %)") == 1
+    assert "too small to matter within ±0.02; reversed below −0.02." in claims
+    assert [row.count('class="zone"') for row in rows] == [0, 1, 0, 0]  # where no smallest effect is known, no scale
+
+
+@pytest.mark.parametrize(("n_datasets", "is_open"), [(6, True), (7, False)])
+def test_the_answer_and_what_decides_it_stand_before_the_claims(synthetic_folder, tmp_path, n_datasets, is_open):
+    row = {"series": "s", "method": "full", "checkpoint": "step8", "may_be_best": ["step8", "step4"], "n_seeds": 2}
+    row |= {"last_is_worse_by": 0.012, "low": 0.001, "high": 0.03, "n_items": 40, "statement": ""}
+    ripe = {"id": "ripe", "statement": "Tune step8.", "confidence": 0.95, "verdict": "answered", "claim": "Which?"}
+    ripe |= {"answers": [row | {"dataset": f"set {n}"} for n in range(n_datasets)]}
+    claims = json.loads((synthetic_folder / "findings.json").read_text())
+    (tmp_path / "findings.json").write_text(json.dumps([*claims, ripe]))
+    page = written(synthetic_folder, tmp_path, findings=tmp_path / "findings.json")
+    assert page.index("Tune step8.") < page.index('<section id="ripe">') < page.index('id="findings"')
+    found = section(page, "ripe")
+    assert ("<details open><summary>For each dataset" in found) == is_open
+    assert "<td>step4</td>" in found and "+0.1 to +3.0" in found and found.count("<tr><td>s</td>") == n_datasets
+
+
+def test_claims_without_an_interval_fold_into_one_line(page):
+    folded = section(page, "findings").partition('<details class="untested">')[2]
+    assert "<summary>1 claim without an interval: it cannot be decided on this study</summary>" in folded
+    assert folded.count("<li ") == 1 and "A claim about transfer." in folded
 
 
 def test_one_line_says_how_a_verdict_fares_with_less_data_and_the_rest_is_folded(page):
@@ -64,7 +89,7 @@ def test_one_line_says_how_a_verdict_fares_with_less_data_and_the_rest_is_folded
 
 
 def test_each_part_of_a_joint_claim_has_its_own_verdict_and_interval(page):
-    assert re.findall(r'class="small part">([\w ]+): <b>([\w ]+)</b>, 0.000, -0.010 to 0.010', page) == [
+    assert re.findall(r'class="part">([\w ]+): <b>([\w ]+)</b>, 0.000, -0.010 to 0.010', page) == [
         ("there", "too small to matter"),
         ("and back", "supported"),
     ]
@@ -251,14 +276,19 @@ def test_folder_without_figures_is_an_error(tmp_path):
         report.figures_of(tmp_path, write_report.REPORTS, {"seeds": []})
 
 
-def test_interval_is_placed_around_zero_in_the_middle():
-    row = finding_rows.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1})
-    scale = row["scale"]
-    assert scale["effect"] == scale["zone_low"] == scale["zone_high"] == 50
-    assert scale["low"] == scale["decided_low"] == pytest.approx(100 - scale["high"])
-    ends = {"decided_low": -0.2, "decided_high": 0.2, "decided_confidence": 0.99, "smallest": 0.1, "confidence": 0.95}
-    wider = finding_rows.finding_row(
-        {"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends
-    )
-    assert wider["decided"] == "−0.20 to +0.20 (99 %)"
-    assert wider["scale"]["decided_low"] < wider["scale"]["low"] == pytest.approx(wider["scale"]["zone_low"])
+def test_the_rule_of_a_verdict_is_said_by_what_the_claim_expects():
+    rules = [
+        finding_rows.rule_of({"smallest": 0.02, "expects": expects}) for expects in ("effect", "no effect", "no harm")
+    ]
+    assert rules == [
+        "Supported if the interval lies above +0.02; too small to matter within ±0.02; reversed below −0.02.",
+        "Supported if the interval lies within ±0.02; reversed if it lies outside.",
+        "Supported if the interval ends below +0.02; reversed if it begins above.",
+    ]
+    assert finding_rows.rule_of({"smallest": None}) == ""
+
+
+def test_p_and_interval_of_a_claim_are_text():
+    ends = {"decided_low": -0.2, "decided_high": 0.2, "decided_confidence": 0.99, "confidence": 0.95, "p_holm": 0.0312}
+    row = finding_rows.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends)
+    assert row["decided"] == "−0.20 to +0.20 (99 %)" and row["p"] == "0.031" and row["interval"] == "−0.10 to +0.10"
