@@ -1,4 +1,4 @@
-"""Run a study with Snakemake on this machine: live progress, then the verdicts, the report's path and what it cost.
+"""Run a study with Snakemake on this machine: live progress, then warnings, answers, verdicts, the report and the cost.
 
 Everything that decides a result is in the Snakefile; `snakemake --configfile STUDY --cores 2` gives the same files.
 """
@@ -13,21 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 from ripeness.audit.terminal import warning_lines
 from ripeness.hub.resolve import resolve, unresolved
+from ripeness.report.terminal import finding_lines
 from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
-from ripeness.runtime.wording import deciding_interval, what_it_takes
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
-from ripeness.study.written_claims import LOOKS_ID
 from ripeness.tables.finished_results import check_finished, damaged_files, is_cheap
 from ripeness.workflow.result_keys import Keys
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
@@ -37,10 +34,12 @@ from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs, costs_of
 from ripeness.workflow.usage_logs import cost_lines
 
+START_OF_LINE = "\r\x1b[K"  # of a terminal, which is emptied
+SAFE = "Ctrl-C is safe: the next run goes on from there"
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
+WIDTH = 100  # of lines that go to a file
 TRACEBACK = ("  File ", "    ")  # what its lines begin with
-VERDICT_WIDTH = len("too small to matter")  # the longest
 PLANS = ("--dry-run", "--dryrun", "--summary", "-S", "--detailed-summary", "-D", "--dag", "--rulegraph", "--filegraph")
 FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 
@@ -48,10 +47,13 @@ FULL_BYTES = 2**16  # of a disk that are free below which no job can work
 def tick(progress: Progress, ended: Event) -> None:
     """Show the progress, also while a long job says nothing: over itself on a terminal, else now and then as a line."""
     is_terminal, shown = sys.stdout.isatty(), -math.inf
+    width = shutil.get_terminal_size().columns - 1  # what is longer would go on in a line that is not written over
     while not ended.wait(0.5):
-        if progress.total and (is_terminal or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
+        if progress.plan and (is_terminal or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
             shown, text = time.monotonic(), progress.text()
-            print(f"\r\x1b[K{text}" if is_terminal else text, end="" if is_terminal else "\n", flush=True)
+            print(
+                f"{START_OF_LINE}{text[:width]}" if is_terminal else text, end="" if is_terminal else "\n", flush=True
+            )
 
 
 def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tuple[int, Progress]:
@@ -59,20 +61,25 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     options = ["--cores", cores, "--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
     command = snakemake_command(study, *options, *more)
     progress, ended = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1), Event()
-    Thread(target=tick, args=(progress, ended), daemon=True).start()
+    shows, said = not only_plans(more), ""
+    if shows:
+        Thread(target=tick, args=(progress, ended), daemon=True).start()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
     ) as process:
         try:
             for line in process.stdout or ():
                 progress.read(line.rstrip("\n"))
+                if shows and progress.plan and not said:
+                    said = f"{START_OF_LINE if sys.stdout.isatty() else ''}{progress.plan}. {SAFE}"
+                    print(said, flush=True)
         except KeyboardInterrupt:
             # Snakemake got the signal too; it ends its jobs, and no half-written file is left
             process.wait()
             raise
         finally:
             ended.set()
-    if sys.stdout.isatty():
+    if shows and sys.stdout.isatty():
         print()
     return process.returncode, progress
 
@@ -106,14 +113,6 @@ def explain(progress: Progress) -> tuple[str, bool]:
         is_user = locked or bool(refused)
     first, more = (unique := list(dict.fromkeys(errors)))[:MOST_ERRORS], len(unique) - MOST_ERRORS
     return "\n".join([*first, f"... and {more} more"] if more > 0 else first), is_user
-
-
-def verdict_line(finding: Mapping[str, Any]) -> str:
-    """Write a finding for the terminal, with the interval that decides where the sentence has another one."""
-    interval = deciding_interval(finding)
-    decided = f" Decided, with all claims tested, on {interval}." if interval else ""
-    takes = f" {said}" if (said := what_it_takes(finding)) else ""
-    return f"{finding['verdict']:<{VERDICT_WIDTH}} {finding['statement']}{decided}{takes}"
 
 
 def no_room(folder: Path) -> str:
@@ -172,17 +171,22 @@ def main(argv: list[str] | None = None) -> None:
     if only_plans(options.more) or not (results / "findings.json").is_file():  # or other targets than the report
         print(*progress.lines, sep="\n")
         return
+    say_results(results)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for line in cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime):
-        print(line)
-    print()
-    for entry in read_json(results / "findings.json", list):
-        if entry["id"] == LOOKS_ID and len(entry["answers"]) < 2:
-            continue  # no look before takes anything from this one
-        print(f"{entry['statement']}\n" if "answers" in entry else verdict_line(entry))
+    costs_said = cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime)
+    print("", *costs_said, sep="\n")
+
+
+def say_results(results: Path) -> None:
+    """Print what the audit warns of, the answers, the verdicts, and where the report is."""
+    is_terminal = sys.stdout.isatty()
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")
-    print(f"\n{results / 'report.html'}")
+    width = shutil.get_terminal_size().columns if is_terminal else WIDTH
+    is_colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    print("", *finding_lines(read_json(results / "findings.json", list), width=width, is_colour=is_colour), sep="\n")
+    report = (results / "report.html").resolve()
+    print(f"\n{report.as_uri() if is_terminal else results / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ wrong by the same factor. Both are estimated in logarithms by a Kalman filter, w
 it can say, and begins with the expected costs (a factor of 1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp, log, sqrt
 
 OF_ALL = ""  # instead of a rule: the machine
 # Variances of natural logarithms.
@@ -17,6 +17,7 @@ DRIFT, DRIFT_S = 0.15**2, 60.0  # between jobs, of a machine on which others wor
 JOB = 0.25**2  # jobs of a rule, relative to their costs
 SHORT_S = 0.2  # by which the end of a job may be seen late
 MOST = 2.0  # standard deviations of a surprise that count; the rest is an accident of this job
+PLAN = 0.1**2  # of how jobs share the cores, on average
 IMPORT = 1.0  # of the time in which a server imports its libraries, from a disk that may be cold
 
 
@@ -56,6 +57,15 @@ class Paces:
             for row in self.covariances.values():
                 row[rule] = 0.0
             self.covariances[rule] = dict.fromkeys(self.logs, 0.0) | {rule: RULE}
+
+    def spread(self, seconds: Mapping[str, float]) -> float:
+        """Return the standard deviation of the logarithm of the time that jobs left take: {rule: expected seconds}."""
+        whole = sum(seconds.values()) or 1.0
+        shares = {OF_ALL: 1.0} | {rule: part / whole for rule, part in seconds.items()}
+        known = [rule for rule in shares if rule in self.logs]
+        variance = sum(shares[one] * shares[other] * self.covariances[one][other] for one in known for other in known)
+        variance += sum(share**2 * RULE for rule, share in shares.items() if rule not in self.logs)
+        return sqrt(variance + DRIFT * (1.0 - exp(-whole / DRIFT_S)) + PLAN)
 
     def with_running(self, running: Iterable[tuple[str, float, float]]) -> "Paces":
         """Return the paces as if jobs that have run for longer than thought had ended now: (rule, cost, seconds)."""

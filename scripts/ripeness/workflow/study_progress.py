@@ -2,14 +2,17 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from ripeness.workflow.forecast import PRETRAINING
 from ripeness.workflow.paces import Paces
-from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, seconds_left
+from ripeness.workflow.progress_words import Range, between, by_stage, plan_words, stage_words
+from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, range_left, seconds_left
 
+ALL = "all"  # the rule of the targets, which is no work
 NOT_NEEDED = "not needed, since data came out as before: "  # and numbers of jobs by rule
 
 
@@ -25,6 +28,8 @@ class Progress:
     rule: str = ""
     place: str = ""
     ended: set[bool] = field(default_factory=set)  # kinds of which a job has ended: those that run models, and others
+    finished: Counter[str] = field(default_factory=Counter)  # jobs that have ended, by rule
+    spent: float = 0.0  # the costs of those
     is_error: bool = False  # whether what is said is about a job that failed
     logs: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -32,6 +37,7 @@ class Progress:
     paces: Paces = field(default_factory=Paces)
     planned: dict[str, int] = field(default_factory=dict)  # jobs that have not begun, by rule
     places: dict[str, dict[str, float]] = field(default_factory=dict)  # of those, with their costs
+    plan: str = ""  # what runs, in words; known when the first job begins
     lock: Lock = field(default_factory=Lock)  # lines are read in one thread, and the state is shown in another
 
     def __post_init__(self) -> None:
@@ -74,6 +80,7 @@ class Progress:
 
     def begin(self, number: str) -> None:
         """Note that a job has begun."""
+        self.plan = self.plan or self.plan_in_words()
         job = self.costs.job(self.rule, self.place)
         if (runs_model := self.rule in self.costs.places) not in self.ended:
             imports = IMPORT_S if runs_model else CHEAP_IMPORT_S
@@ -87,6 +94,8 @@ class Progress:
         if number in self.running:
             job, began = self.running.pop(number)
             self.ended.add(job.rule in self.costs.places)
+            self.finished[job.rule] += 1
+            self.spent += job.cost
             self.paces.learn(job.rule, job.cost, self.now() - began, at=self.now(), imports=job.imports)
 
     def waiting(self) -> list[Job]:
@@ -101,21 +110,45 @@ class Progress:
                 found.append(Job(rule, "", n * each, n=n))
         return found
 
+    def at_work(self) -> list[tuple[Job, float]]:
+        """Return the running jobs with the seconds for which they have run."""
+        now = self.now()
+        return [(job, now - began) for job, began in self.running.values()]
+
     def seconds_left(self) -> float | None:
         """Estimate the seconds left; None before a job has ended."""
         if not self.ended:
             return None
         with self.lock:
-            now = self.now()
-            running = [(job, now - began) for job, began in self.running.values()]
-            return seconds_left(self.paces, running, self.waiting(), cores=self.cores)
+            return seconds_left(self.paces, self.at_work(), self.waiting(), cores=self.cores)
+
+    def range_left(self) -> Range | None:
+        """Estimate the seconds left as a range; None before a job has ended."""
+        if not self.ended:
+            return None
+        with self.lock:
+            return range_left(self.paces, self.at_work(), self.waiting(), cores=self.cores)
+
+    def plan_in_words(self) -> str:
+        """Say in one line what will run and how long that takes, before the first job has begun."""
+        imports = Job("", "", IMPORT_S + CHEAP_IMPORT_S)
+        times = range_left(self.paces, [], [imports, *self.waiting()], cores=self.cores)
+        total = by_stage((rule, n) for rule, n in self.planned.items() if rule != ALL)
+        return f"{plan_words(total)}, about {between(times)} with {self.cores} at once"
 
     def text(self) -> str:
-        """Write jobs done, total and elapsed time; the time left and the rule at work once they are known."""
-        left = self.seconds_left()
-        said = "" if left is None else f", about {clock(left)} left"
-        at_work = f" ({self.rule})" if self.rule else ""
-        return f"{self.done} of {self.total} jobs, {clock(self.now() - self.started)} gone{said}{at_work}"
+        """Write the share of the work that is done, the stages at work, the time gone, and the time left as a range."""
+        gone = f"{clock(self.now() - self.started)} gone"
+        with self.lock:
+            running, waiting = self.at_work(), self.waiting()
+            done = by_stage((rule, n) for rule, n in self.finished.items() if rule != ALL)
+            planned = Counter(self.planned) + self.finished + Counter(job.rule for job, _ in running)
+            total = by_stage((rule, n) for rule, n in planned.items() if rule != ALL)
+            cost = self.spent + sum(job.cost for job, _ in running) + sum(job.cost for job in waiting)
+        times = self.range_left() if running or waiting else None
+        said = f", {between(times)} left" if times else ""
+        share = f"{100 * self.spent / cost:3.0f} %  " if cost else ""
+        return f"{share}{stage_words(done, total)}  {gone}{said}"
 
 
 def clock(seconds: float) -> str:

@@ -7,6 +7,7 @@ machine is (`paces.py`).
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import exp
 from pathlib import Path
 from statistics import mean
 
@@ -16,6 +17,7 @@ from ripeness.study.grid import Study, formats_used, state_steps
 from ripeness.study.pretraining_steps import place_of
 from ripeness.workflow.forecast import KIND, PRETRAINING, operations_of
 from ripeness.workflow.paces import Paces
+from ripeness.workflow.progress_words import Range
 
 IMPORT_S, CHEAP_IMPORT_S = 4.0, 2.0  # of the first job that runs a model, or none: it waits for the libraries
 START_S, CHEAP_START_S = 0.4, 0.2  # of a local job that runs a model, or none: a shell, and a child of the warm server
@@ -27,6 +29,7 @@ CHEAP_S = {"build_corpus": 3.0, "judge_claims": 0.8, "plot_figure": 1.5, "write_
 OF_A_CELL = ("train_model", "predict", "score")
 AT_THE_END = {"collect", "audit_results", "judge_claims", "record_provenance", "write_report"}  # one after the other
 RECORDS = 100  # of a rule that are read of what its jobs have used before
+FOUR_OF_FIVE = 1.28  # standard deviations
 BUSY = 0.9  # of several cores, on average, while there is work for all of them
 
 
@@ -127,9 +130,30 @@ def seconds_left(known: Paces, running: Sequence[tuple[Job, float]], waiting: Se
     which those of a rule may be summed to one (`n`). All cores share the work, but no further core shortens one job, a
     pre-training (`in_turn`), what is measured after it, or what is made of all results.
     """
+    return wall_seconds(each_left(known, running, waiting)[1], cores=cores)
+
+
+def range_left(known: Paces, running: Sequence[tuple[Job, float]], waiting: Sequence[Job], *, cores: int) -> Range:
+    """Estimate the seconds until the last job ends, with the range in which they are in about four of five cases."""
+    pace, left = each_left(known, running, waiting)
+    by_rule: dict[str, float] = {}
+    for job, seconds in left:
+        by_rule[job.rule] = by_rule.get(job.rule, 0.0) + seconds
+    middle, factor = wall_seconds(left, cores=cores), exp(FOUR_OF_FIVE * pace.spread(by_rule))
+    return Range(middle, middle / factor, middle * factor)
+
+
+def each_left(
+    known: Paces, running: Sequence[tuple[Job, float]], waiting: Sequence[Job]
+) -> tuple[Paces, list[tuple[Job, float]]]:
+    """Estimate the seconds left of every job, by the paces that running jobs suggest too."""
     pace = known.with_running((job.rule, job.cost, gone) for job, gone in running)
     left = [(job, max(job.cost * pace.of(job.rule) - gone, 0.1 * gone)) for job, gone in running]
-    left += [(job, job.cost * pace.of(job.rule)) for job in waiting]
+    return pace, left + [(job, job.cost * pace.of(job.rule)) for job in waiting]
+
+
+def wall_seconds(left: Sequence[tuple[Job, float]], *, cores: int) -> float:
+    """Estimate the seconds that jobs with so many seconds each take together."""
     at_once = 1 if cores == 1 else BUSY * cores
     after = sum(seconds for job, seconds in left if job.rule in AT_THE_END)
     figures = [(job, seconds) for job, seconds in left if job.rule == "plot_figure"]

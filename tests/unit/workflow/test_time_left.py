@@ -97,7 +97,7 @@ def replay(run, config, *, cores=2, logs=Path("nowhere"), noted=lambda _: None):
         if then > now and done:
             ended = sum(costs.of(rule, place) for rule, place, _, end in run if end <= now)
             found.append((ended / whole, last - now, progress.seconds_left(), now / done * (len(run) - done)))
-    assert progress.text().startswith(f"{len(run)} of {len(run)} jobs, ") and "about 0:00 left" in progress.text()
+    assert progress.text().startswith("100 %") and progress.text().endswith(" gone")
     return found
 
 
@@ -200,10 +200,25 @@ def test_it_is_right_for_recorded_runs_beside_changing_work_and_counting_jobs_is
     assert worst(counted) > 2.5
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_range_holds_the_truth_most_of_the_time(name):
+    run, said = recorded()[name], []
+
+    def note(progress):
+        if found := progress.range_left():
+            said.append((max(end for *_, end in run) - progress.now(), found, progress.spent))
+
+    replay(run, STUDIES[name], noted=note)
+    later = [(true, found) for true, found, spent in said if true > 0 and spent > said[-1][2] / 10]
+    held = [found.low <= true <= found.high for true, found in later]
+    assert sum(held) / len(held) >= 0.7
+    assert all(found.high <= 4 * found.low for _, found in later)  # and says something
+
+
 def test_nothing_is_said_before_a_job_has_ended_and_a_failed_one_says_nothing():
     progress = Progress(Costs({}, {}, {}, {}), 2)
     progress.read("total   2")
-    assert progress.seconds_left() is None and progress.text() == "0 of 2 jobs, 0:00 gone"
+    assert progress.seconds_left() is None and progress.text().strip() == "0:00 gone"
     for line in (
         "rule a:",
         "    jobid: 1",
