@@ -33,6 +33,7 @@ from ripeness.study.own_claims import settings_alone
 from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import LOOKS
 from ripeness.workflow.forecast import mean_operations, operations_of, seconds_a_job
+from ripeness.workflow.gpus import GPUS, TYPICAL, named_gpu
 from ripeness.workflow.operations import n_items_of, probes_of
 from ripeness.workflow.snakemake_call import ROOT
 
@@ -58,13 +59,13 @@ def size_of(study: Study) -> Size:
     )
 
 
-def cost_of(study: Study, own: Size, size: Size, logs: Path) -> tuple[int, float]:
+def cost_of(study: Study, own: Size, size: Size, logs: Path, *, gpu: str) -> tuple[int, float]:
     """Count jobs and GPU hours of a design, from those of the study.
 
     Trainings grow with checkpoints, datasets and seeds, predictions with items as well, all else with checkpoints.
     """
     operations = operations_of(study)
-    seconds = seconds_a_job(mean_operations(study), operations, logs)
+    seconds = seconds_a_job(mean_operations(study), operations, logs, flops=TYPICAL * named_gpu(gpu).flops)
     items, seeds, checkpoints, datasets = (new / old for new, old in zip(size, own, strict=True))
     jobs, total = 0.0, 0.0
     for rule, places in operations.items():
@@ -120,10 +121,10 @@ def main(argv: list[str] | None = None) -> None:
     results = Path("results") / study.settings.study
     level, said = level_of(settings, results)
     level, smallest, logs = level / options.claims, settings.smallest_effect, results / "logs"
-    designs = [
-        Design(other, detectable(spread, other, smallest=smallest, level=level), *cost_of(study, size, other, logs))
-        for other in sizes_around(size)
-    ]
+    designs = []
+    for other in sizes_around(size):
+        cost = cost_of(study, size, other, logs, gpu=options.gpu)
+        designs.append(Design(other, detectable(spread, other, smallest=smallest, level=level), *cost))
     print_table(designs, size, options.detect)
     print(
         f"detectable: the true effect at which 80 % of such studies support a claim of more than {smallest:g}, "
@@ -154,6 +155,7 @@ def read_options(argv: list[str] | None) -> Namespace:
     parser.add_argument("--pilot", type=Path, help="folder of a finished study, for the variance")
     parser.add_argument("--claim", help="whose variance is taken from the pilot; default: the first")
     parser.add_argument("--contrast", choices=["mean", "classes"], default="mean", help="without a pilot: of what")
+    parser.add_argument("--gpu", default="H100", help=f"whose hours, where nothing has run: {', '.join(GPUS)}")
     parser.add_argument("--claims", type=int, default=CLAIMS, help="claims that Holm's correction counts")
     for entry in fields(Deviations):
         parser.add_argument(f"--{entry.name}-sd", type=float, default=entry.default, help="without a pilot, in score")
