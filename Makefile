@@ -27,7 +27,7 @@ help:
 	@echo "make resume                       on SLURM, after Snakemake was killed: ends the jobs it left, then goes on"
 	@echo "make unlock                       after a run was killed, when no other is at work"
 
-study: .venv/ready
+study: .venv/bin/ripeness
 	@.venv/bin/python scripts/run_study.py --study "$(STUDY)" --cores "$(CORES)"
 
 # Tests wait as much as they compute, so three at once; those of one file share what they have run.
@@ -119,6 +119,12 @@ venv-works:
 		$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 14))" && echo "hint: this Python must compile some" \
 		"packages (Debian: apt-get install gcc python3-dev); or make PYTHON=python3.13" >&2; exit 2; }
 	@touch .venv/ready
+
+# The command `ripeness` of this clone, which no package has installed.
+.venv/bin/ripeness: .venv/ready
+	@printf '%s\n' '#!/bin/sh' 'here=$$(dirname "$$(readlink -f "$$0")")' \
+		'exec "$$here/python" "$$here/../../scripts/ripeness" "$$@"' > $@
+	@chmod +x $@
 
 # What tests and benchmarks need beside.
 .venv/ready-dev: requirements-dev.lock .venv/ready

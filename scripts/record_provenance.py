@@ -1,7 +1,6 @@
 """Record what a study was made from: versions, code, data with licences and digests, checkpoints, settings."""
 
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -12,7 +11,7 @@ from typing import Any
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.runtime.command_line import argument_parser, json_list_option, json_option, output_file, run
 from ripeness.runtime.files import read_json, write_json
-from ripeness.runtime.project import ROOT
+from ripeness.runtime.project import ROOT, code_version, searched
 from ripeness.study.schema import read_yaml
 from ripeness.workflow.result_keys import NO_KEY
 
@@ -21,15 +20,6 @@ PACKAGES = (
     "altair", "vl-convert-python",
 )  # fmt: skip
 ORIGIN = ("repo", "revision", "commit")
-
-
-def code_version(folder: Path) -> str:
-    """Return the commit of the code, with a mark when files differ from it."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "not under version control"
 
 
 def versions() -> dict[str, str]:
@@ -43,8 +33,10 @@ def versions() -> dict[str, str]:
 
 def licence_of(name: str, record: Mapping[str, Any]) -> str:
     """Return the licence of a dataset's rows; that of a shipped task is not that of a user's own files."""
-    task = ROOT / f"tasks/{name}.yaml"
-    has_own_rows = is_of_files(record["source"]) and task.is_file() and not is_of_files(read_yaml(task)["source"])
+    files = [path for folder in searched(ROOT / "tasks") if (path := folder / f"{name}.yaml").is_file()]
+    has_own_rows = is_of_files(record["source"]) and any(
+        not is_of_files(read_yaml(path)["source"]) for path in files[:1]
+    )
     return "not stated: files of your own" if has_own_rows else record["licence"]
 
 
@@ -87,7 +79,7 @@ def describe(
     tasks = {record["task"]: {key: record[key] for key in asked} for record in fetched}
     return {
         "software": {
-            "ripeness": code_version(Path(__file__).parent),
+            "ripeness": code_version(),
             "python": platform.python_version(),
             "platform": platform.platform(),
             "processor": f"{platform.machine()}",

@@ -57,7 +57,3 @@ def test_provenance_names_software_data_checkpoints_and_settings(tmp_path, check
 )
 def test_the_licence_of_a_shipped_task_is_not_that_of_files_of_ones_own(name, source, licence):
     assert record_provenance.licence_of(name, {"licence": "CC0-1.0", "source": source}) == licence
-
-
-def test_code_outside_version_control_says_so(tmp_path):
-    assert record_provenance.code_version(tmp_path) == "not under version control"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.project import ROOT
+from ripeness.runtime.project import ROOT, searched
 from ripeness.study.schema import check_config, hint, read_schema, read_yaml
 from ripeness.study.user_patterns import PatternError, fullmatch
 
@@ -91,10 +91,11 @@ def same_weights_known(
 
 @cache  # every job of a plan needs the size of its model
 def read_series(name: str, folder: Path = ROOT / "series") -> dict[str, Any]:
-    """Read and check one series file. Raises UserError for the first thing wrong."""
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(other.stem for other in folder.glob("*.yaml"))
+    """Read and check one series file, the user's own first. Raises UserError for the first thing wrong."""
+    folders = searched(folder)
+    path = next((path for path in (place / f"{name}.yaml" for place in folders) if path.is_file()), None)
+    if path is None:
+        known = sorted({other.stem for place in folders for other in place.glob("*.yaml")})
         near = hint(name, known, otherwise="or leave `from` out and give `repo`")
         raise UserError(f"unknown series {name!r}; known are {', '.join(known)}\n{near}")
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.project import ROOT
+from ripeness.runtime.project import ROOT, searched
 from ripeness.study.equal_options import composed, plain
 from ripeness.study.joined_sources import files_of, parts_of
 from ripeness.study.schema import check_config, hint, read_yaml
@@ -63,10 +63,14 @@ class Task:
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
-    """Read and check one task file; `overrides` replace its keys. Raises UserError for the first thing wrong."""
-    path = Path(folder) / f"{name}.yaml"
-    if not path.exists():
-        known = sorted(other.stem for other in Path(folder).glob("*.yaml"))
+    """Read and check one task file; `overrides` replace its keys. Raises UserError for the first thing wrong.
+
+    Of the project's folder, a file of the same name in the user's own tasks/ comes first.
+    """
+    folders = searched(Path(folder))
+    path = next((path for path in (place / f"{name}.yaml" for place in folders) if path.exists()), None)
+    if path is None:
+        known = sorted({other.stem for place in folders for other in place.glob("*.yaml")})
         near = hint(name, known, otherwise=f"every dataset is a file in tasks/; there is no tasks/{name}.yaml")
         raise UserError(f"unknown dataset {name!r}; known are {', '.join(known)}\n{near}")
     where = f"tasks/{name}.yaml" + (f" with {', '.join(overrides)} of the study" if overrides else "")

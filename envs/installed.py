@@ -1,0 +1,5 @@
+"""The package `ripeness` where it is installed from a wheel: its modules are those of the project that lies beside."""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).resolve().parent / "project/scripts/ripeness")]
