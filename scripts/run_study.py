@@ -49,7 +49,7 @@ def tick(progress: Progress, ended: Event) -> None:
     is_terminal, shown = sys.stdout.isatty(), -math.inf
     width = shutil.get_terminal_size().columns - 1  # what is longer would go on in a line that is not written over
     while not ended.wait(0.5):
-        if progress.plan and (is_terminal or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
+        if progress.is_announced and (is_terminal or time.monotonic() - shown > SECONDS_BETWEEN_LINES):
             shown, text = time.monotonic(), progress.text()
             print(
                 f"{START_OF_LINE}{text[:width]}" if is_terminal else text, end="" if is_terminal else "\n", flush=True
@@ -61,7 +61,7 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     options = ["--cores", cores, "--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
     command = snakemake_command(study, *options, *more)
     progress, ended = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1), Event()
-    shows, said = not only_plans(more), ""
+    shows = not only_plans(more)
     if shows:
         Thread(target=tick, args=(progress, ended), daemon=True).start()
     with subprocess.Popen(
@@ -70,9 +70,9 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
         try:
             for line in process.stdout or ():
                 progress.read(line.rstrip("\n"))
-                if shows and progress.plan and not said:
-                    said = f"{START_OF_LINE if sys.stdout.isatty() else ''}{progress.plan}. {SAFE}"
-                    print(said, flush=True)
+                if shows and progress.plan and not progress.is_announced:
+                    print(f"{progress.plan}. {SAFE}", flush=True)
+                    progress.is_announced = True
         except KeyboardInterrupt:
             # Snakemake got the signal too; it ends its jobs, and no half-written file is left
             process.wait()

@@ -49,8 +49,11 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert [(row["look"], round(row["level"], 9)) for row in looks["answers"]] == [(1, 0.04)]
     assert "tune 505000 (2.1T tokens)" in ripe["statement"] and "no validation items" in ripe["statement"]
     assert {row["indicator"] for row in told["answers"]} == {"tokens", "score, 4 shots"}
-    assert done.stdout.index(ripe["statement"]) < done.stdout.index(told["statement"])
-    assert done.stdout.count("undecided ") == len(findings) == 5
+    said = " ".join(done.stdout.split())
+    assert said.index(" ".join(ripe["statement"].split())) < said.index(" ".join(told["statement"].split()))
+    shown = [finding for finding in findings if finding["effect"] is not None]
+    assert len(findings) == 5 and said.count("undecided ") == len(shown)
+    assert all(finding["id"] in said for finding in findings if finding["effect"] is None)
     page = (results / "report.html").read_text()
     audit = pl.read_parquet(results / "tables/audit.parquet").filter(pl.col("severity") != "passed")
     assert {"uneven-tokens", "near-identical-checkpoints", "tiny-base", "no-forgetting-at-chance"} <= set(

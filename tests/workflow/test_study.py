@@ -15,6 +15,8 @@ from cut_study import CAN_CUT_OFF, TUNED, UNTOUCHED, Study
 from project import ENVIRONMENT
 from waiting import HANG_SECONDS, MOMENT_SECONDS, wait_for
 
+from ripeness.audit.terminal import warning_lines
+
 pytestmark = pytest.mark.slow
 
 
@@ -22,18 +24,22 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
     said = (finished.folder / "said.txt").read_text()
     ripe, *findings, looks = json.loads((finished.folder / "results/cut/findings.json").read_text())
     assert re.match(r"[\d,]+ jobs \(\d+ preparing, .*\), about .* with 2 at once\. Ctrl-C is safe", said)
-    report = said.index("\nresults/cut/report.html\n")
-    assert (
-        said.index("The audit has ") < said.index("supported" if "supported" in said else "cannot be decided") < report
-    )
-    assert report < said.index("start-up is")
-    assert "measuring " in said and re.search(r"\d+ %  .*\d:\d\d gone, .* left", said)
-    assert len(findings) >= 4 and [ripe["id"], looks["id"]] == ["ripe", "looks"]
-    flat = " ".join(said.split())
-    assert flat.index(" ".join(ripe["statement"].split())) < report
+    flat, results = " ".join(said.split()), finished.folder / "results/cut"
     shown = [finding for finding in findings if finding["effect"] is not None]
-    assert all(f"{finding['verdict']} {finding['claim']}" in flat for finding in shown)
+    warnings = [" ".join(line.split()) for line in warning_lines(results)[1:]]
+    claims = [f"{finding['verdict']} {finding['claim']}" for finding in shown]
+    parts = [
+        *warnings,
+        " ".join(ripe["statement"].split()),
+        *claims,
+        "results/cut/report.html stage jobs",
+        "start-up is",
+    ]
+    places = [flat.rindex(part) for part in parts]
+    assert places == sorted(places)
     assert all(finding["id"] in flat for finding in findings if finding["effect"] is None)
+    assert re.search(r"\d+ %  .*measuring \d+/\d+.* \d:\d\d gone, .* left", said)
+    assert len(findings) >= 4 and [ripe["id"], looks["id"]] == ["ripe", "looks"]
     assert looks["statement"].startswith("No claim can be decided on these results") and looks["statement"] not in flat
     page = (finished.folder / "results/cut/report.html").read_text()
     assert looks["statement"] in page

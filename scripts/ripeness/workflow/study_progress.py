@@ -38,6 +38,7 @@ class Progress:
     planned: dict[str, int] = field(default_factory=dict)  # jobs that have not begun, by rule
     places: dict[str, dict[str, float]] = field(default_factory=dict)  # of those, with their costs
     plan: str = ""  # what runs, in words; known when the first job begins
+    is_announced: bool = False  # whether that has been said, before which nothing else is
     lock: Lock = field(default_factory=Lock)  # lines are read in one thread, and the state is shown in another
 
     def __post_init__(self) -> None:
