@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ripeness.data.pictures import take_pictures
 from ripeness.data.row_files import read_rows
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
@@ -44,14 +45,22 @@ def one_after_another(tables: list[dict[int, dict[str, Any]]]) -> dict[int, dict
 def main(argv: list[str] | None = None) -> None:
     """Write the rows of every source, and where they come from."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--source", required=True, type=json_option, help="`source` of the task file, as JSON")
+    parser.add_argument(
+        "--source",
+        required=True,
+        type=json_option,
+        help="`source` of the task file, as JSON; with `image`, the column of pictures",
+    )
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
     parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
-    record = {"source": options.source, "licence": options.licence}
+    record, pictures = {"source": options.source, "licence": options.licence}, None
     found = sources_of(options.source)
+    if column := options.source.get("image"):
+        pictures = take_pictures(found, column, {name: Path(name).parent for name in found})
     rows = {name: list(by_line.values()) for name, by_line in found.items()}
-    write_rows(options.output, rows, record, lines={name: list(by_line) for name, by_line in found.items()})
+    lines = {name: list(by_line) for name, by_line in found.items()}
+    write_rows(options.output, rows, record, lines=lines, pictures=pictures)
 
 
 if __name__ == "__main__":

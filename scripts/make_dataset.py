@@ -1,7 +1,9 @@
 """Make the rows of one dataset of the nursery's world."""
 
+from ripeness.data.nursery import scenes
 from ripeness.data.nursery.facts import FACT_TASKS, fact_rows
 from ripeness.data.nursery.world import TASKS, rows
+from ripeness.data.pictures import take_pictures
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
@@ -20,11 +22,17 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"the source lacks {' and '.join(missing)}\nhint: see --help")
     task, seed = options.source["world"], options.source.get("seed", 0)
     known = {**TASKS, **FACT_TASKS}
-    if task not in known:
-        raise UserError(f"the nursery's world has no task {task!r}; it has {', '.join(known)}\nhint: fix `source`")
+    if task not in (*known, scenes.TASK):
+        names = ", ".join([*known, scenes.TASK])
+        raise UserError(f"the nursery's world has no task {task!r}; it has {names}\nhint: fix `source`")
+    asked, record = options.source["rows"].items(), {"source": options.source, "licence": options.licence}
+    if task == scenes.TASK:
+        drawn = {split: scenes.scene_rows(n=n, split=split, seed=seed) for split, n in asked}
+        numbered = {split: dict(enumerate(made, 1)) for split, made in drawn.items()}
+        write_rows(options.output, drawn, record, pictures=take_pictures(numbered, "image", {}))
+        return
     make = fact_rows if task in FACT_TASKS else rows
-    made = {split: make(task, n=n, split=split, seed=seed) for split, n in options.source["rows"].items()}
-    write_rows(options.output, made, {"source": options.source, "licence": options.licence})
+    write_rows(options.output, {split: make(task, n=n, split=split, seed=seed) for split, n in asked}, record)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from ripeness.study.tasks import read_task
 
 def to_json_lines(items: list[Item]) -> str:
     """Return one item a line, in the order of the draw."""
-    return "".join(json.dumps(asdict(item), ensure_ascii=False, default=str) + "\n" for item in items)
+    rows = [{key: value for key, value in asdict(item).items() if key != "picture" or value} for item in items]
+    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -23,8 +23,11 @@ UNSEEN = 0.05  # share of items; a few may quote another script
 
 
 def asked(item: dict[str, Any]) -> str:
-    """Return the question of an item (fields and own options) without case, diacritics, punctuation and layout."""
-    return normalised(" ".join(texts_of(item["fields"])))
+    """Return the question of an item (fields and own options) without case, diacritics, punctuation and layout.
+
+    The same words about another picture are another question.
+    """
+    return normalised(" ".join([*texts_of(item["fields"]), item.get("picture", "")]))
 
 
 def texts_of(value: Any) -> list[str]:
@@ -44,7 +47,7 @@ def normalised(text: str) -> str:
 
 def exact(item: dict[str, Any]) -> str:
     """Return the exact question and answer of an item."""
-    return repr((item["fields"], item["choices"], item["target"]))
+    return repr((item["fields"], item["choices"], item["target"], *filter(None, [item.get("picture")])))
 
 
 def answer(item: dict[str, Any]) -> str:

@@ -73,7 +73,12 @@ def is_mostly(flags: list[bool]) -> bool:
 
 
 def constant_prompt(wording: Wording) -> Iterator[Remark]:
-    """Find prompts that are all the same, such as those of a template whose field is always empty."""
+    """Find prompts that are all the same, such as those of a template whose field is always empty.
+
+    Of pictures the same may be asked.
+    """
+    if wording.task.image:
+        return
     prompts = {said(row) for row in wording.test}
     if len(wording.test) > 1 and len(prompts) == 1:
         seen = f"all {len(wording.test):,} test prompts are {prompts.pop()[-80:]!r}"

@@ -31,7 +31,8 @@ class Item:
     """One question of a dataset. `choices` are label names or option texts; `gold` is an index into them.
 
     A preference item has two, the better and the worse answer, either one first. A generation item has no choices and
-    gold -1; its `target` is the text to be generated, `references` are all texts that are right.
+    gold -1; its `target` is the text to be generated, `references` are all texts that are right. `picture` names the
+    picture that is asked about, if any.
     """
 
     id: str
@@ -41,10 +42,17 @@ class Item:
     gold: int
     target: str
     references: list[str]
+    picture: str = ""
 
 
 def item_of(row: Row, task: Task, number: str) -> Item:
     """Read one row; UserError naming the file and line where a field is missing or a label has no word."""
+    item = item_without_picture(row, task, number)
+    return replace(item, picture=str(column(row, task.image))) if task.image else item
+
+
+def item_without_picture(row: Row, task: Task, number: str) -> Item:
+    """Read the text of one row."""
     fields = {name: column(row, name_in_row) for name, name_in_row in task.fields.items()}
     identity = str(column(row, task.id)) if task.id else number
     cluster = short(str(column(row, task.cluster))) if task.cluster else identity
@@ -161,7 +169,8 @@ def label_of(row: Row, task: Task, labels: dict[str, str]) -> str:
 
 def content(item: Item) -> str:
     """Compute a digest of an item's question and answers, equal for the same question under two ids."""
-    text = json.dumps([item.fields, item.choices, item.target], sort_keys=True, default=str)
+    parts = [item.fields, item.choices, item.target, *filter(None, [item.picture])]
+    text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.data.pictures import write_pictures
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import damaged
@@ -28,10 +29,11 @@ def write_rows(
     record: dict[str, Any],
     *,
     lines: dict[str, list[int]] | None = None,
+    pictures: dict[str, bytes] | None = None,
 ) -> None:
     """Write <output>/<number>.parquet for each source and provenance.json with names, counts and digests.
 
-    lines: the line of every row in its file; without it rows are counted from 1.
+    lines: the line of every row in its file; without it rows are counted from 1. `pictures` are those that rows name.
     """
     with whole(output) as folder:
         folder.mkdir()
@@ -43,6 +45,8 @@ def write_rows(
             table.write_parquet(folder / f"{number}.parquet")
             digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
             files.append({"name": name, "file": f"{number}.parquet", "rows": len(rows), "sha256": digest})
+        if pictures is not None:
+            write_pictures(folder, pictures)
         write_json(folder / "provenance.json", record | {"files": files})
 
 

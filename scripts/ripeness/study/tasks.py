@@ -1,7 +1,7 @@
 """Read tasks/<name>.yaml, and refuse keys that contradict each other."""
 
 import re
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from ripeness.study.equal_options import composed, plain
 from ripeness.study.joined_sources import files_of, parts_of
 from ripeness.study.schema import check_config, hint, read_yaml
 from ripeness.study.scoring.metrics import BY_NAME, primary_metrics
-from ripeness.study.templates import check_escapes, check_template, check_value
+from ripeness.study.templates import check_escapes, check_template, check_value, expression
 from ripeness.study.user_patterns import check_group
 
 SCHEMA = ROOT / "task.schema.yaml"
@@ -60,6 +60,9 @@ class Task:
     extract: str | None = None
     items: dict[str, Any] | None = None
     rouge_words: str = "english"
+    image: str | None = None
+    pictures: str | None = None
+    view_of: str | None = None
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
@@ -87,6 +90,12 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
     task = Task(**{key: value for key, value in keys.items() if key in names})
     check_task(where, task)
     return task
+
+
+def as_mapping(task: Task) -> dict[str, Any]:
+    """Return a task's keys; those of pictures only where it has any, so that they rerun nothing of other tasks."""
+    keys = ("image", "pictures", "view_of")
+    return {key: value for key, value in asdict(task).items() if key not in keys or value is not None}
 
 
 def read_task(keys: dict[str, Any]) -> Task:
@@ -140,6 +149,7 @@ def check_task(where: str, task: Task) -> None:
                 "hint: add it under `labels`; yes and no need quotes in YAML"
             )
     check_source(where, task.source)
+    check_pictures(where, task)
     check_wording(where, task)
     check_extract(where, task)
     check_metric(where, task)
@@ -157,6 +167,19 @@ def check_metric(where: str, task: Task) -> None:
     raise UserError(
         f"{where}: metric {task.metric!r} does not fit {reason}\nhint: it is {' or '.join(map(repr, known))}"
     )
+
+
+def check_pictures(where: str, task: Task) -> None:
+    """Refuse pictures of the hub, an expression for them, and a control of pictures where there are none."""
+    if task.pictures and not task.image:
+        raise UserError(f"{where}: `pictures: {task.pictures}` is for a task with `image`\nhint: name its column")
+    if task.image and expression(task.image) is not None:
+        raise UserError(f"{where}: image: {task.image!r} is an expression\nhint: name the column with the picture")
+    if task.image and not {"train", "world"} & task.source.keys():
+        raise UserError(
+            f"{where}: pictures are read from files on disk\n"
+            "hint: save the rows as Parquet, or as JSONL with paths of pictures, and name these files under `source`"
+        )
 
 
 def check_wording(where: str, task: Task) -> None:

@@ -21,7 +21,7 @@ PLACE = SimpleNamespace(dataset="mine")
 
 
 def study(source):
-    task = SimpleNamespace(source=source, items=None)
+    task = SimpleNamespace(source=source, items=None, image=None)
     return Study(
         {"items": ITEMS}, tasks={"mine": task}, checkpoints={}, recipes={}, lock={"models": {}, "datasets": {}}
     )

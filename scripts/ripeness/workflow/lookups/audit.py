@@ -23,6 +23,7 @@ from ripeness.study.methods.settings import TEXT
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import same_weights_known, series_facts
 from ripeness.study.study_config import THEORY
+from ripeness.study.tasks import as_mapping
 from ripeness.workflow.lookups.fetch import fetched_folders
 from ripeness.workflow.lookups.pretrain import corpus_recipe, pretraining_settings
 from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
@@ -66,7 +67,7 @@ def audit_plan(study: Study) -> str:
     return to_json(
         {
             "series": {name: audited_series(study, name) for name in study.checkpoints},
-            "tasks": {name: asdict(task) | UNREAD for name, task in study.tasks.items()},
+            "tasks": {name: as_mapping(task) | UNREAD for name, task in study.tasks.items()},
             "datasets": datasets_tuned_on(study),
             "methods": config.tuning_methods,
             "shots": shots,

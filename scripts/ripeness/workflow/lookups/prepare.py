@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from ripeness.study.grid import Study
 from ripeness.study.lock_file import with_commit
-from ripeness.study.tasks import Task, files_by_role, sizes_of
+from ripeness.study.tasks import Task, as_mapping, files_by_role, sizes_of
 from ripeness.workflow.lookups.shared import to_json
 from ripeness.workflow.wildcards import Wildcards
 
@@ -21,7 +21,7 @@ def dataset_source(study: Study, wildcards: Wildcards) -> str:
     if "hub" in source:
         return to_json(with_commit(study.lock, source, source["hub"]))
     if "world" not in source:
-        return to_json(source)
+        return to_json(source | ({"image": task.image} if task.image else {}))
     rows = {"train": sizes["train"] + sizes["shots"], "validation": sizes["validation"], "test": sizes["test"]}
     return to_json(source | {"rows": rows})
 
@@ -66,7 +66,7 @@ def render_task(study: Study, wildcards: Wildcards) -> str:
 
 def task_part(task: Task, **replaced: object) -> dict[str, object]:
     """Return a task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
-    return asdict(task) | APART | replaced
+    return as_mapping(task) | APART | replaced
 
 
 def world_datasets(study: Study) -> set[str]:

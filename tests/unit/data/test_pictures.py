@@ -1,0 +1,101 @@
+"""Pictures of rows: read from bytes and files, kept once each, and refused with file and row where they are none."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+import ripeness.data.pictures as pictures
+from ripeness.data.nursery.scenes import npy_bytes
+from ripeness.data.pictures import read_picture, take_pictures
+from ripeness.runtime.errors import UserError
+
+RED = np.full((4, 5, 3), (200, 10, 10), dtype=np.uint8)
+BLUE = np.full((4, 5, 3), (10, 10, 200), dtype=np.uint8)
+
+
+def png(pixels):
+    """A PNG by hand, as its standard has it."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, _ = pixels.shape
+    lines = b"".join(b"\0" + line.tobytes() for line in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return pictures.PNG + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def test_pictures_as_bytes_paths_and_both_are_taken_once_each(tmp_path):
+    (tmp_path / "red.npy").write_bytes(npy_bytes(RED))
+    rows = {
+        1: {"image": "red.npy", "q": 1},
+        2: {"image": npy_bytes(BLUE)},
+        3: {"image": {"bytes": npy_bytes(RED), "path": None}},
+        7: {"image": {"bytes": None, "path": "red.npy"}},
+    }
+    found = take_pictures({"a.jsonl": rows}, "image", {"a.jsonl": tmp_path})
+    assert [rows[n]["image"] for n in (1, 3, 7)] == [rows[1]["image"]] * 3 and len(found) == 2
+    assert np.array_equal(read_picture(found[rows[1]["image"]], ""), RED)
+    assert np.array_equal(read_picture(found[rows[2]["image"]], ""), BLUE)
+    assert rows[1]["q"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"a\.jsonl:9: image is null, and no picture\nhint: fix the row"),
+        ("none.png", r"a\.jsonl:9: there is no file .*none\.png\nhint: paths"),
+        (b"GIF89a....", r"a\.jsonl:9: the picture begins with b'GIF89a\.\.'\nhint: pictures are PNG or JPEG"),
+        (12, r"a\.jsonl:9: '12' is no picture\nhint: bytes, or the path"),
+        (npy_bytes(RED)[:-7], r"a\.jsonl:9: the picture is damaged: .*\nhint: "),
+        (npy_bytes(RED.astype(np.float32)), r"a\.jsonl:9: the picture has shape \(4, 5, 3\) and type float32"),
+        (npy_bytes(RED[:, :, 0]), r"a\.jsonl:9: the picture has shape \(4, 5\)"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_file_and_row(tmp_path, value, message):
+    rows = {3: {"image": npy_bytes(RED)}, 9: {"image": value}}
+    with pytest.raises(UserError, match=message):
+        take_pictures({"a.jsonl": rows}, "image", {"a.jsonl": tmp_path})
+
+
+def test_an_array_that_would_run_code_is_not_loaded(tmp_path):
+    file = io.BytesIO()
+    np.save(file, np.array([print], dtype=object), allow_pickle=True)
+    with pytest.raises(UserError, match="a:1: the picture is damaged"):
+        read_picture(file.getvalue(), "a:1")
+
+
+def test_huge_pictures_are_refused_by_bytes_and_by_pixels(monkeypatch, tmp_path):
+    (tmp_path / "red.npy").write_bytes(npy_bytes(RED))
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 19)
+    with pytest.raises(UserError, match="a:1: the picture has 5 x 4 pixels, more than 19\nhint: make it smaller"):
+        read_picture(npy_bytes(RED), "a:1")
+    monkeypatch.setattr(pictures, "MOST_BYTES", 100)
+    for value in ("red.npy", npy_bytes(RED)):
+        with pytest.raises(UserError, match="a:1: the picture has 188 bytes, more than 100"):
+            take_pictures({"a": {1: {"image": value}}}, "image", {"a": tmp_path})
+
+
+def test_png_and_jpeg_are_read_where_pillow_is_and_named_where_it_is_not(monkeypatch):
+    content = png(RED)
+    try:
+        from PIL import Image
+    except ImportError:
+        with pytest.raises(
+            UserError, match=r"a:1: a PNG or JPEG picture is read by Pillow.*\nhint: pip install pillow=="
+        ):
+            read_picture(content, "a:1")
+        return
+    assert np.array_equal(read_picture(content, "a:1"), RED)
+    file = io.BytesIO()
+    Image.fromarray(BLUE).save(file, format="JPEG", quality=95)
+    assert np.abs(read_picture(file.getvalue(), "a:1").astype(int) - BLUE).max() < 12
+    for broken in (content[:40], content[:-20], file.getvalue()[:100], content[:60] + b"xxxx" + content[64:]):
+        with pytest.raises(UserError, match="a:1: the picture is damaged"):
+            read_picture(broken, "a:1")
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 19)
+    with pytest.raises(UserError, match="a:1: the picture has 5 x 4 pixels, more than 19"):
+        read_picture(content, "a:1")
