@@ -30,6 +30,7 @@ container: rule_values.image("envs/ripeness.sif")  # only with --sdm apptainer; 
 
 
 include: "rules/prepare.smk"
+include: "rules/pictures.smk"
 include: "rules/texts.smk"
 include: "rules/fetch.smk"
 include: "rules/pretrain.smk"

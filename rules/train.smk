@@ -19,6 +19,7 @@ rule train_model:
         learned=from_plan(lookups.train.text_learned),
         replay=from_plan(lookups.train.replay_inputs),
         text=from_plan(lookups.train.curvature_inputs),
+        pictures=from_plan(lookups.pictures.pictures_learned),
     output:
         model=kept(directory("<results>/cells/<cell>/model")),
         record="<results>/cells/<cell>/training.json",
@@ -47,6 +48,7 @@ rule train_model:
             --of {input.fused:q} \
             --examples {input.examples:q} \
             --text {input.learned:q} \
+            --pictures {input.pictures:q} \
             --settings {params.settings:q} \
             {params.validation} {params.replay} {params.curvature} \
             --scratch "$TUNED_SCRATCH" \

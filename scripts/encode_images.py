@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--encoder", required=True, type=existing, help="folder of CLIP or SigLIP")
     parser.add_argument("--layer", type=int, default=-2, help="the layer whose states are taken")
     parser.add_argument(
-        "--control", choices=("", "exchanged", "blank"), default="", help="other pictures than asked about"
+        "--control", choices=("own", "exchanged", "blank"), default="own", help="other pictures than asked about"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, type=output_folder, help="folder to write")

@@ -4,11 +4,12 @@ By hand: python scripts/export_model.py results/nursery/best/.../model FOLDER
 
 A model of a kind with a small state (such as LoRA) is saved as that state next to its checkpoint. Here the state is
 merged into the weights of the checkpoint. A state that does not become weights (such as a prefix) cannot be written so.
-Any other model folder is written as it is loaded, in single precision.
+Any other model folder is written as it is loaded, in single precision; a projector of pictures lies next to it.
 """
 
 from ripeness.models.label_map import map_of
 from ripeness.models.load import load_model
+from ripeness.models.pictures import take_projector
 from ripeness.models.reward import has_reward
 from ripeness.models.tuned_state import stays_attached
 from ripeness.models.tuned_weights import save_model
@@ -41,7 +42,8 @@ def main(argv: list[str] | None = None) -> None:
             f"{options.model} has a map to labels, for which a plain model folder has no place\n"
             "hint: tuned.safetensors in it has the map as weight and bias, on the model's last hidden state"
         )
-    save_model(model, options.model, options.output)
+    projector = take_projector(model)  # which a plain model folder has next to its weights
+    save_model(model, options.model, options.output, projector=projector)
 
 
 if __name__ == "__main__":

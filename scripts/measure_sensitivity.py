@@ -33,6 +33,7 @@ from transformers import PreTrainedModel
 from ripeness.measure.perturbation import copies_of, draw_noise, replaced, rounding, stds_of, weights_of, with_noise
 from ripeness.models.forward.running_text import Passages, passage_losses, read_passages, read_rows
 from ripeness.models.load import autocast, load_model, read_checkpoint, resolve_precision
+from ripeness.models.pictures import take_projector
 from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.errors import UserError
@@ -146,6 +147,7 @@ def perplexity(loss: float | None) -> float | None:
 def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Make one row for every perturbation and text."""
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
+    take_projector(model)  # which reads no text
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s; step 0: %s", precision, options.start or "as the config says")
     texts = {

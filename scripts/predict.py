@@ -5,7 +5,8 @@ probes.json is a list such as [{"suite": "mine", "probe": "rte", "kind": "choice
 "examples": "test.jsonl"}]; "shot_examples" names a file of shots, and kind "generation" needs "max_new_tokens" and
 "stop". Kind "preference" is a choice between a better and a worse answer; "reward": true asks a reward model.
 Files are JSONL, {"prompt": ..., "choices": [" yes", " no"], "gold": 0} or {"prompt": ..., "target": " ..."} a line, or
-parquet from render_examples. In the output, `logps` holds the summed log-probability (nats) of every option,
+parquet from render_examples; "pictures" names the folder that encode_images wrote for them, for a model with a
+projector. In the output, `logps` holds the summed log-probability (nats) of every option,
 and `logps_unconditional` that after the text of the probe's key "unconditional", such as "Answer:", where it has one;
 of an open question `nll` is the negative log-probability of its target, and `n_tokens` the tokens of that. What is NaN
 or infinite is null, and `reason` says so.
@@ -24,11 +25,13 @@ from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
 from ripeness.measure.rewarded import asks_reward, reward_scores
+from ripeness.measure.seen import with_pictures
 from ripeness.models.chat import turn_end
 from ripeness.models.context_limits import room_for_text
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows
 from ripeness.models.load import autocast, load_model, resolve_precision
 from ripeness.models.next_token import Stopping
+from ripeness.models.pictures import read_pictures, showing
 from ripeness.models.token_healing import Start
 from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import check_is_tuned, drop_weights
@@ -82,7 +85,8 @@ def predict_questions(
     shots = []
     if probe["shots"]:
         shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
-    is_open, room = probe["kind"] == "generation", room_for_text(model)
+    pictures = read_pictures(Path(probe["pictures"])) if "pictures" in probe else None
+    is_open, room = probe["kind"] == "generation", room_for_text(model) - (pictures.n_patches if pictures else 0)
     separator = probe.get("separator", SEPARATOR)
     prompts = build_prompts(
         tokenizer,
@@ -92,16 +96,20 @@ def predict_questions(
         room=room,
         answer_room=probe["max_new_tokens"] if is_open else 0,
     )
+    seen = [row["item"] for row in rows], pictures, model, tokenizer
+    asked_of = with_pictures(prompts, *seen)
     if is_open:
-        targets = target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room)
+        targets = with_pictures(target_prompts(tokenizer, rows, shots, prompts, separator=separator, room=room), *seen)
         stopping = stopping_of(model, tokenizer, probe, rows)
-        answers = open_answers(model, tokenizer, prompts, targets, stopping, batch_tokens)
+        with showing(model, pictures):
+            answers = open_answers(model, tokenizer, asked_of, targets, stopping, batch_tokens)
     elif is_reward:
         answers = reward_scores(model, tokenizer, rows, prompts, batch_tokens=batch_tokens)
     elif check_says(model, probe):
         answers = label_scores(model, rows, prompts, batch_tokens=batch_tokens)
     else:
-        scores = option_scores(model, prompts, batch_tokens=batch_tokens)
+        with showing(model, pictures):
+            scores = option_scores(model, asked_of, batch_tokens=batch_tokens)
         lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
         answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
         answers = [
@@ -119,7 +127,7 @@ def predict_questions(
         | {"references": row.get("references") or [], "same_text": row.get("same_text") or same_text(row["choices"])}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | said
-        for row, prompt, said in zip(rows, prompts, answers, strict=True)
+        for row, prompt, said in zip(rows, asked_of, answers, strict=True)
     ]
 
 

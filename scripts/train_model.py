@@ -9,10 +9,11 @@ settings, with what they are otherwise: "schedule": "linear", "constant" or "cos
 "weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
 docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
 --replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
-from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of. A
-training that was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label
-words: examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo"
-and "beta", and of "learns": "reward": the right option is the better answer.
+from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of.
+--pictures names the pictures of the examples, for kind "projector" and for what starts from its model. A training that
+was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label words:
+examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo" and
+"beta", and of "learns": "reward": the right option is the better answer.
 """
 
 import argparse
@@ -34,11 +35,12 @@ from ripeness.models.batching import label_examples
 from ripeness.models.context_limits import room_after
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
+from ripeness.models.pictures import take_projector
 from ripeness.models.reward import WEIGHT as REWARD_WEIGHT
 from ripeness.models.reward import has_reward
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
-from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, states_of_kind, stays_attached
+from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, kind_of_state, states_of_kind, stays_attached
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
 from ripeness.runtime.command_line import (
     argument_parser,
@@ -69,6 +71,7 @@ from ripeness.train.objectives.objective import Objective
 from ripeness.train.objectives.register import objective_of
 from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
+from ripeness.train.seen import check_pictures, pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
 
 
@@ -82,7 +85,9 @@ def main(argv: list[str] | None = None) -> None:
     if options.start_record and read_json(options.start_record, dict, keys=("status",))["status"] != "done":
         end_before_begin(options, settings)
         return
+    pictures, settings = pictures_of(options.pictures, settings)
     tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
+    n_before += pictures.n_patches if pictures else 0
     max_length = room_after(load_config(options.checkpoint), n_before)
     rows = rows_of(options, settings)
     settings = settings.with_labels(labels_of(rows)) if isinstance(settings, Labelled) else settings
@@ -90,6 +95,9 @@ def main(argv: list[str] | None = None) -> None:
         fit_model(options, settings, tokenizer, rows, max_length)
         return
     examples = what_is_learned(options, settings, objective, rows, tokenizer, max_length, n_before)
+    if pictures:
+        items = [row["item"] for row in rows]
+        examples = with_pictures(examples, items, pictures, tokenizer, load_config(options.checkpoint))
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", " ".join(map(str, filter(None, [settings, goal]))))
@@ -101,22 +109,15 @@ def main(argv: list[str] | None = None) -> None:
         for one in KINDS[settings.kind].reads(asdict(settings))
         for state in states_of_kind(options.of, one.kind, fingerprint)
     ]
-    own = map(sums_of, others) if goal is None else [*map(sums_of, others), goal]
+    seen = [sums_of({"states": pictures.states})] if pictures else []
+    own = [*map(sums_of, others), *seen, *([] if goal is None else [goal])]
     identity = training_identity(model, settings, examples, options.gpus, replay, *own)
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
     pad = end_of_text(tokenizer)
-    outcome = train(
-        model,
-        examples,
-        settings,
-        pad=pad,
-        progress=progress,
-        replay=replay,
-        others=others,
-        objective=objective,
-    )
+    how: dict[str, Any] = {"progress": progress, "replay": replay, "others": others, "pictures": pictures}
+    outcome = train(model, examples, settings, pad=pad, objective=objective, **how)
     note_usage(train_s=progress.so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
@@ -124,8 +125,10 @@ def main(argv: list[str] | None = None) -> None:
     if rank() > 0:
         return
     tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
+    projector = take_projector(model)  # what is left is a model of text
     where = options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start
-    save_model(model, *where, reward=(outcome.learned or {}).get(REWARD_WEIGHT))
+    learned, moved = (outcome.learned or {}).get(REWARD_WEIGHT), None if KINDS[settings.kind].sees else projector
+    save_model(model, *where, reward=learned, projector=moved)
     record = record_of(settings, outcome, examples, replay, model.device)
     record["settings"] |= {} if goal is None else {key: v for key, v in asdict(goal).items() if v is not None}
     record |= objective.record() | {"state_bytes": state_bytes(options.output)}
@@ -181,6 +184,7 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--start-record", nargs="?", type=existing, help="record of its training; where that diverged, nothing is tuned"
     )
+    parser.add_argument("--pictures", nargs="?", type=existing, help="folder that encode_images wrote for the examples")
     parser.add_argument("--of", nargs="*", default=[], type=existing, help="models whose adapters are fused")
     parser.add_argument(
         "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
@@ -231,7 +235,9 @@ def check_options(options: argparse.Namespace, settings: MethodSettings) -> None
             f"--of names {len(options.of)} models, but the settings of kind {settings.kind} are of {wanted}\n"
             "hint: one for each of the `datasets` in `of`; none for other kinds"
         )
-    found = next((one for one in filter(None, (options.checkpoint, options.start)) if stays_attached(one)), None)
+    check_pictures(settings, options.start, options.pictures, options.gpus)
+    given = [one for one in (options.checkpoint, options.start) if one and stays_attached(one)]
+    found = next((one for one in given if settings.kind not in KINDS[str(kind_of_state(one))].followers), None)
     if found:
         raise UserError(
             f"what was learned in {found} stands next to the weights of its checkpoint, and a training that starts "

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.models.chat import Turns, chat_contexts, chat_prompt, turn_end
+from ripeness.models.pictures import after_start
 from ripeness.models.token_healing import beginnings, starts
 from ripeness.models.tokens import contexts_of, encode_pairs, end_of_text
 from ripeness.runtime.errors import UserError
@@ -66,6 +67,14 @@ def encode_examples(
         n = max(1, len(context) - n_again)
         examples.append(Example(tokens, [IGNORED] * n + tokens[n:]))
     return examples
+
+
+def with_picture(example: Example, patches: list[int], start: list[int]) -> Example:
+    """Put the tokens of a picture before a prompt, behind what starts a document; they are not learned."""
+    tokens = after_start(example.tokens, patches, start)
+    n = len(patches)
+    at = len(start) if example.tokens[: len(start)] == start else 0
+    return Example(tokens, [*example.targets[:at], *[IGNORED] * n, *example.targets[at:]])
 
 
 def label_examples(contexts: list[list[int]], places: list[int], *, pad: int) -> list[Example]:

@@ -17,6 +17,7 @@ from transformers import (
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import text_config
 from ripeness.models.model_folder import advice_on, check_is_model
+from ripeness.models.pictures import load_projector
 from ripeness.models.tokens import encode as encode
 from ripeness.models.tokens import encode_pairs as encode_pairs
 from ripeness.models.tokens import load_tokenizer as load_tokenizer
@@ -31,16 +32,18 @@ def load_model(folder: Path, *, on_gpu: bool = True) -> PreTrainedModel:
     """Load a causal language model in fp32, on the GPU where there is one, without running foreign code.
 
     The folder holds a model, or a small tuned state, which is put into the model that it was tuned from: that of its
-    checkpoint, or of another training.
+    checkpoint, or of another training. A projector of pictures may lie next to it.
     UserError for a folder that holds no model which predicts the next word from those before.
     """
     check_is_model(folder)
     first, *states = folders_of(folder)
     model = load_weights(first, on_gpu=on_gpu)
+    load_projector(model, first)
     if not states:
         return model
     for before, state in zip([first, *states], states, strict=False):
         put_state(model, state, before)
+        load_projector(model, state)
     model.name_or_path = str(folder)
     return model.eval()
 

@@ -69,6 +69,11 @@ def stays_attached(folder: Path) -> bool:
     return is_small(folder) and not KINDS[read_record(folder)["settings"]["kind"]].merges
 
 
+def kind_of_state(folder: Path) -> str | None:
+    """Return the kind of the small state in a folder; None where it has all weights."""
+    return str(read_record(folder)["settings"]["kind"]) if is_small(folder) else None
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """Return what tuned.json says; UserError where it is damaged, or of a kind that a newer version has."""
     path = Path(folder) / RECORD

@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.models.model_folder import check_links
+from ripeness.models.pictures import Projector, save_projector
 from ripeness.models.reward import write_reward
 from ripeness.models.tokens import TOKENIZER_FILES
 from ripeness.models.tuned_state import RECORD, Tuned, checkpoint_of, is_small, read_record, write_tuned
@@ -27,13 +28,14 @@ def save_model(
     tuned: Tuned | None = None,
     start: Path | None = None,
     reward: torch.Tensor | None = None,
+    projector: Projector | None = None,
 ) -> None:
     """Write a tuned model as a folder of its own, with the tokenizer and checkpoint.json of where it came from.
 
     `weights` are those of a model that is spread over processes, put together. With `tuned`, a small state, that is
     written in place of the weights; it belongs to the model in `start`, or else to the checkpoint. With `reward`, the
-    weight of one, that is written beside. With `scratch`, a folder on this node, the files lie there, and the model's
-    folder has links to them.
+    weight of one, that is written next to it, as is a `projector` that moved with the model. With `scratch`, a folder
+    on this node, the files lie there, and the model's folder has links to them.
     """
     check_links(checkpoint)
     with whole(output, TUNED) as folder:
@@ -44,6 +46,8 @@ def save_model(
             write_tuned(place, tuned, start or checkpoint, output)
         if reward is not None:
             write_reward(place, reward)
+        if projector is not None:
+            save_projector(projector, place)
         # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
         # ends a text; and the text part of a model of several media by itself, which may not load as a model
         config = read_json(checkpoint / "config.json", dict)

@@ -19,6 +19,7 @@ from ripeness.study.tasks import Task
 TEXT_FORMAT = "text"  # the "format" of running text, which has none
 HARNESS_FORMAT = "lm_eval"  # the "format" of a task of lm-evaluation-harness, which words it
 UNSEEDED = (TEXT_FORMAT, HARNESS_FORMAT)  # no seed of the study draws their shots
+VIEWS = "other pictures"  # the suite of other pictures, or a part, of what a model was tuned on; no config names it so
 VALIDATION = "validation"  # the suite on which learning rates, and models to keep, are chosen
 
 
@@ -185,6 +186,7 @@ def base_probes(study: Study) -> list[tuple[str, str]]:
         names = suite.datasets or []
         if names == "own":
             names = [name for name in datasets_tuned_on(study) if suite.tuned_on is None or name in suite.tuned_on]
+        names = [name for name in names if not study.tasks[name].view_of]  # which it reads as those of the task itself
         # "trained" is any format of the study, depending on the cell
         formats = config.formats if isinstance(suite.formats, str) else suite.formats or []
         pairs.update(dict.fromkeys(product(names, formats)))
@@ -228,8 +230,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
         formats = suite.formats or []
         if isinstance(formats, str):
             formats = [cell.format] if formats == "trained" else study.settings.formats
+        names = [other for other in names if study.tasks[other].view_of in (None, cell.dataset)]
         probes += [
-            Probe(name, dataset, study.tasks[dataset].kind, format_, n)
+            Probe(VIEWS if study.tasks[dataset].view_of else name, dataset, study.tasks[dataset].kind, format_, n)
             for dataset, format_, n in product(names, formats, suite.shots)
         ]
     if KINDS[recipe["kind"]].leaves_model(recipe):

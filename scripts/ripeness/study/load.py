@@ -18,6 +18,7 @@ from ripeness.study.methods.reading import check_method, on_dataset
 from ripeness.study.methods.replay import check_replay
 from ripeness.study.objectives.datasets import check_learned
 from ripeness.study.own_claims import check_own_claims
+from ripeness.study.pictures import check_pictures
 from ripeness.study.schema import check_config
 from ripeness.study.series import name_checkpoints
 from ripeness.study.study_config import MODELS, Checkpoint, Recipe, StudyConfig, Suite, kind_of
@@ -65,6 +66,7 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
     check_methods(study)
     check_doses(study)
     check_trainings(study)
+    check_pictures(study)
     check_suites(study)
     check_texts(study.settings)
     check_texts_apart(study.settings, checkpoints)

@@ -72,6 +72,8 @@ def named_files(study: Study) -> Iterator[tuple[str, str]]:
             yield f"methods.{name}.text", method["text"]
         if "text" in method.get("replay", {}):
             yield f"methods.{name}.replay.text", method["replay"]["text"]
+    if encoder := (study.settings.pictures or {}).get("path"):
+        yield "pictures.path", encoder
     if study.settings.include_path is not None:
         yield "lm_eval.include_path", study.settings.include_path
     for name, series in study.settings.series.items():

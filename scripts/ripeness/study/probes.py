@@ -40,6 +40,7 @@ class Probe:
     stop: str
     head: bool
     reward: bool
+    pictures: str
 
 
 def read_probes(text: str) -> list[dict[str, Any]]:

@@ -195,7 +195,7 @@ class Prediction:
 class StudyConfig:
     """A checked config with its defaults. What belongs to models is empty in a study that runs none.
 
-    `sensitivity` is None where nothing is perturbed.
+    `sensitivity` is None where nothing is perturbed, `pictures` where no encoder reads any.
     """
 
     study: str
@@ -217,6 +217,7 @@ class StudyConfig:
     sensitivity: Sensitivity | None
     theory: dict[str, Any]
     acknowledged: dict[str, str]
+    pictures: dict[str, Any] | None
 
     @property
     def base_shots(self) -> list[int]:
@@ -272,6 +273,7 @@ def typed_config(config: Mapping[str, Any]) -> StudyConfig:
         sensitivity=picked(Sensitivity, perturbed, noise=picked(Noise, perturbed["noise"])) if perturbed else None,
         theory=config.get("theory", {}),
         acknowledged=config.get("audit", {}).get("acknowledge", {}),
+        pictures=config.get("pictures"),
     )
 
 

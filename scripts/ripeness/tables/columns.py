@@ -8,6 +8,7 @@ import polars as pl
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_text, whole
 from ripeness.storage.parquet import check_columns, read_table, scan_table
+from ripeness.study.grid import VIEWS
 from ripeness.study.scoring.metrics import METRICS
 
 # What lm-eval says of an item, by metric; where it is no mean over items, the same value of the whole task in each.
@@ -216,8 +217,9 @@ HAS_VALUE = pl.col("value").is_finite()
 # The measurements by which a probe is judged and compared: those by the primary metric of its task.
 IS_PRIMARY = pl.col("is_primary")
 
-# The rows that findings and figures read: not those on which something was chosen, nor what was not chosen.
-REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation")
+# The rows that findings and figures read: not those on which something was chosen, nor what was not chosen,
+# nor other pictures, or parts, of what is there already.
+REPORTED = pl.col("is_chosen") & (pl.col("suite") != "validation") & (pl.col("suite") != VIEWS)
 
 
 def conform(rows: list[dict] | pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:

@@ -30,9 +30,14 @@ class Way(NamedTuple):
         return self.kind in KINDS and KINDS[self.kind].has_labels
 
     @property
-    def task(self) -> tuple[str | None, str, int | None]:
+    def sees(self) -> bool:
+        """Whether it learns from pictures, of which others read the questions alone."""
+        return self.kind in KINDS and KINDS[self.kind].sees
+
+    @property
+    def task(self) -> tuple[str | None, str, int | None, bool]:
         """Where it starts, and what it learns, which ways that are compared have in common."""
-        return self.start, self.learns, self.examples
+        return self.start, self.learns, self.examples, self.sees
 
 
 def ways_of(cells: pl.DataFrame) -> dict[str, Way]:
@@ -74,9 +79,10 @@ def ways_from_checkpoints(cells: pl.DataFrame) -> list[str]:
     """List the ways that tune checkpoints on answers, in order of their name.
 
     One model that has learned a text stands in the cells of every dataset, and what starts from a tuned model has that
-    one's changes too.
+    one's changes too. A projector reads pictures, and leaves the model as it is.
     """
-    return [name for name, way in ways_of(cells).items() if way.start is None and way.learns == ANSWERS]
+    ways = ways_of(cells).items()
+    return [name for name, way in ways if way.start is None and way.learns == ANSWERS and not way.sees]
 
 
 def most_comparable(ways: Iterable[Way]) -> int:

@@ -14,6 +14,7 @@ from ripeness.models.context_limits import text_config
 from ripeness.models.forward.packing import packing
 from ripeness.models.methods.attached import Attached, State
 from ripeness.models.methods.register import attach
+from ripeness.models.pictures import Pictures, show
 from ripeness.study.methods.settings import TrainingSettings
 from ripeness.train.backward import backward
 from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
@@ -49,6 +50,7 @@ def train(
     replay: Replay | None = None,
     others: Sequence[State] = (),
     objective: Objective[Any] = ANSWERS,
+    pictures: Pictures | None = None,
 ) -> Outcome:
     """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
@@ -59,12 +61,14 @@ def train(
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
     diverged, ends the training; a model that can no longer learn at its end has diverged too.
-    `others` are the tuned states of other trainings, for a kind that is made of them.
+    `others` are the tuned states of other trainings, for a kind that is made of them. `pictures` are those that tokens
+    of examples stand for; a projector that the model has is trained too.
     A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     start = starting_point(model, settings)
     attached = attach(model, settings)
+    show(model, pictures)
     if others:
         attached.start_from(others)
     planned = batches(units, settings)

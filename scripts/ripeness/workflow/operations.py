@@ -124,6 +124,12 @@ def n_items_of(study: Study, probe: Probe) -> int:
     return min(sizes_of(task, asdict(study.settings.items))[probe.split], (task.rows or {}).get(probe.split, 10**9))
 
 
+def n_pictures(study: Study, dataset: str) -> int:
+    """Count the pictures of a dataset, at most: one an item of every role."""
+    sizes = sizes_of(study.tasks[dataset], asdict(study.settings.items))
+    return sum(int(sizes[role]) for role in ("train", "validation", "test", "shots"))
+
+
 def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:
     """Count the operations of reading all texts once as they are and once under every perturbation."""
     settings = sensitivity_of(study)

@@ -11,6 +11,7 @@ from ripeness.workflow.operations import (
     annealing_operations,
     annealing_tokens,
     n_parameters,
+    n_pictures,
     prediction_operations,
     sensitivity_operations,
     text_tokens,
@@ -26,6 +27,7 @@ PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
 PERTURBATION_BYTES = 16  # weights in fp32, their exact copy, the noise of one seed, and the sum of a large tensor
 BATCH_MB = 1000  # activations and logits of a batch
+PICTURE_MB = 3.0  # the states of one by CLIP ViT-L/14 at 336 pixels in fp32, which are larger than most
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
 
@@ -91,6 +93,11 @@ def prediction_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
 def sensitivity_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the minutes for all perturbations of a checkpoint."""
     return minutes(sensitivity_operations(study, wildcards.series, wildcards.checkpoint), attempt)
+
+
+def encoding_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
+    """Estimate the megabytes for the states of a dataset's pictures, which are held at once; doubled every attempt."""
+    return round((LIBRARIES_MB + BATCH_MB + n_pictures(study, wildcards.dataset) * PICTURE_MB) * 2 ** (attempt - 1))
 
 
 def minutes(operations: float, attempt: int) -> int:

@@ -13,7 +13,7 @@ from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
-from ripeness.study.methods.settings import LEARNS, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.methods.settings import LEARNS, Labelled, MethodSettings, Seeing, TrainingSettings
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.schema import fill_defaults, read_schema, resolve
 
@@ -37,7 +37,7 @@ def test_keys_types_and_defaults_of_the_schema_are_those_of_the_dataclasses():
     properties = SCHEMA_OF_METHOD["properties"]
     of_kinds = {field.name: field for kind in KINDS.values() for field in fields(kind.settings)}
     of_kinds |= {field.name: field for learned in LEARNED.values() for field in fields(learned.settings)}
-    assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed", "labels"}
+    assert properties.keys() - NOT_OF_A_TRAINING == of_kinds.keys() - {"seed", "labels", "width", "encoder_digest"}
     shared = [field for field in fields(TrainingSettings) if field.name not in ("seed", "kind", "replay")]
     hints = get_type_hints(TrainingSettings)
     for field in shared:
@@ -71,6 +71,7 @@ def test_both_registers_have_the_same_kinds_each_with_its_own_settings():
     for name, kind in KINDS.items():
         shared = {field.name for field in fields(TrainingSettings if kind.takes_steps else MethodSettings)}
         shared |= {field.name for field in fields(Labelled)} if kind.has_labels else set()
+        shared |= {field.name for field in fields(Seeing)} if kind.sees else set()
         assert choices_of(kind.settings)["kind"] == (name,)
         assert {field.name for field in fields(kind.settings)} == shared | kind.keys.keys()
 

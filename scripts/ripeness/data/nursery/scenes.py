@@ -10,9 +10,10 @@ import numpy as np
 
 from ripeness.data.nursery.tasks import COLOURS, Row
 from ripeness.runtime.errors import UserError
+from ripeness.study.pictures import SCENE_SIZE
 
 TASK = "scenes"
-SIZE = 24  # pixels of a side
+SIZE = SCENE_SIZE
 SHAPES = ("lamp", "key", "drum", "axe")
 PLACES = ("garden", "kitchen", "market", "forest")  # the quarters, line by line
 QUESTIONS = {

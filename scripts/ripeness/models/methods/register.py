@@ -17,6 +17,7 @@ from ripeness.models.methods import (
     oft,
     peft,
     prefix,
+    projector,
     prompt,
 )
 from ripeness.models.methods.attached import Attached
@@ -32,6 +33,7 @@ from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.oft import OftSettings
 from ripeness.study.methods.peft import PeftSettings
 from ripeness.study.methods.prefix import PrefixSettings
+from ripeness.study.methods.projector import ProjectorSettings
 from ripeness.study.methods.prompt import PromptSettings
 from ripeness.study.methods.settings import MethodSettings
 
@@ -52,6 +54,7 @@ ATTACH: dict[type[MethodSettings], Callable[..., Attached]] = {
     HeadSettings: head.attach,
     PrefixSettings: prefix.attach,
     PromptSettings: prompt.attach,
+    ProjectorSettings: projector.attach,
 }
 
 

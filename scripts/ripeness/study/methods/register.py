@@ -12,6 +12,7 @@ from ripeness.study.methods.lora import LORA
 from ripeness.study.methods.oft import OFT
 from ripeness.study.methods.peft import PEFT
 from ripeness.study.methods.prefix import PREFIX
+from ripeness.study.methods.projector import PROJECTOR
 from ripeness.study.methods.prompt import PROMPT
 from ripeness.study.methods.settings import Kind
 
@@ -34,5 +35,6 @@ KINDS: dict[str, Kind] = {
         HEAD,
         PREFIX,
         PROMPT,
+        PROJECTOR,
     )
 }

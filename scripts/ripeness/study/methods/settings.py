@@ -69,6 +69,21 @@ class Labelled:
         return replace(self, labels=labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seeing:
+    """Settings of a kind that reads states of an encoder of pictures, by their width and the encoder's digest.
+
+    Those are of the pictures at hand; no config gives them.
+    """
+
+    width: int = 0
+    encoder_digest: str = ""
+
+    def with_encoder(self, width: int, digest: str) -> Self:
+        """Return the settings with what is known of the pictures at hand."""
+        return replace(self, width=width, encoder_digest=digest)
+
+
 def no_check(where: str, given: Mapping[str, Any]) -> None:
     """Accept all settings."""
 
@@ -112,7 +127,8 @@ class Kind:
     further entries of the record of a training. `reads(given)` are the methods whose models a training reads
     in addition to its start. `learns` is what it can learn. `no_start` says, with a hint, why no other training can
     start from a model of this kind. Where `leaves_model(given)`, the model itself stays the checkpoint: nothing but the
-    choice among labels is measured.
+    choice among labels is measured. `followers` are the kinds whose trainings may start from a model of this kind
+    although what it learned stays attached: they train that too.
     """
 
     settings: type[MethodSettings]
@@ -129,6 +145,7 @@ class Kind:
     reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references
     learns: tuple[str, ...] = LEARNS
     no_start: str = ""
+    followers: tuple[str, ...] = ()
     leaves_model: Callable[[Mapping[str, Any]], bool] = changes_model
 
     @property
@@ -144,6 +161,11 @@ class Kind:
     def moves_weights(self, given: Mapping[str, Any]) -> bool:
         """Tell whether weights of the model itself change, and nothing that was learned stays next to them."""
         return self.merges and not self.leaves_model(given)
+
+    @property
+    def sees(self) -> bool:
+        """Whether a training reads pictures, and so needs their states."""
+        return issubclass(self.settings, Seeing)
 
     @property
     def has_labels(self) -> bool:

@@ -20,6 +20,7 @@ from ripeness.study.grid import (
 )
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import TEXT
+from ripeness.study.pictures import patches_before
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import same_weights_known, series_facts
 from ripeness.study.study_config import THEORY
@@ -98,11 +99,12 @@ def virtual_tokens(study: Study, series: str) -> dict[tuple[str, str], list[int]
     found: dict[tuple[str, str], list[int]] = {}
     for cell in tuned_cells(study, series, ""):
         recipe = recipe_on(study, cell.method, cell.dataset)
-        if not (n := KINDS[recipe["kind"]].before_text(recipe)):
-            continue
+        before = KINDS[recipe["kind"]].before_text(recipe)
         asked = {(probe.probe, probe.format) for probe in probes_of(study, cell) if probe.format not in UNSEEDED}
         trained = {(cell.dataset, cell.format)} if recipe.get("learns") != TEXT else set()
         for pair in sorted(trained | asked):
+            if not (n := before + patches_before(study, cell, pair[0])):
+                continue
             counts = found.setdefault(pair, [0, 0])
             counts[0] = max(counts[0], n if pair in asked else 0)
             counts[1] = max(counts[1], n if pair in trained else 0)

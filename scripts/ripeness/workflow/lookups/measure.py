@@ -8,6 +8,7 @@ from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
 from ripeness.study.trainings import START, has_small_state, is_read_by_another, references, states_of, training_of
+from ripeness.workflow.lookups.pictures import pictures_seen
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
 from ripeness.workflow.lookups.train import folder_of, modules_of_states
 from ripeness.workflow.wildcards import Wildcards, cell_of
@@ -113,6 +114,8 @@ def probe_rows(study: Study, place: Wildcards | Cell) -> list[dict[str, Any]]:
         asked = asks_map(study, cell, probe)
         more |= {} if asked is None else {"head": asked}
         more |= {"reward": True} if asks_reward(study, cell) else {}
+        if (seen := pictures_seen(study, cell, probe.probe)) is not None:
+            more |= {"pictures": seen}
         if normalisation_of(task, probe.format) == "pmi" and not asked and not asks_reward(study, cell):
             more |= {"unconditional": task.unconditional}
         rows.append(vars(probe) | more)
@@ -170,7 +173,9 @@ def scored_probes(study: Study, wildcards: Wildcards) -> str:
 
 def probe_files(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the folders and files that a cell's probes read."""
-    return made_for(study, (row["examples"] for row in probe_rows(study, wildcards)))
+    rows = probe_rows(study, wildcards)
+    seen = [row["pictures"] for row in rows if "pictures" in row]
+    return [*made_for(study, (row["examples"] for row in rows)), *dict.fromkeys(seen)]
 
 
 def cell_identity(study: Study, wildcards: Wildcards) -> str:

@@ -1,0 +1,71 @@
+"""Pictures: an encoder that stays frozen reads those of every dataset once, before any model is tuned on them.
+
+INPUTS: <results>/datasets/{dataset}, <results>/items/{dataset}, a folder of CLIP or SigLIP or the nursery's drawn scenes
+OUTPUTS: <results>/encoder              a vision transformer that names colour, shape and place of drawn scenes
+         <results>/pictures/{dataset}   the patch states of every picture, and which item has which
+"""
+
+
+localrules:
+    pretrain_encoder,
+
+
+rule pretrain_encoder:
+    """Pre-train the nursery's encoder, and refuse it where it does not know what is asked."""
+    output:
+        encoder=directory("<results>/encoder"),
+    log:
+        "<logs>/pretrain_encoder.log",
+        usage="<logs>/pretrain_encoder.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    threads: 1
+    params:
+        code=code_of("pretrain_encoder"),
+        settings=from_plan(lookups.pictures.encoder_settings),
+        layer=from_plan(lookups.pictures.layer),
+    shell:
+        r"""
+        python "$PROGRAMS/pretrain_encoder.py" \
+            --settings {params.settings:q} \
+            --layer {params.layer} \
+            --threads {threads} \
+            --output {output.encoder:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule encode_images:
+    """Read the pictures of one dataset by the encoder."""
+    input:
+        rows="<results>/datasets/{dataset}",
+        drawn="<results>/items/{dataset}",
+        encoder=from_plan(lookups.pictures.encoder_folder),
+    output:
+        pictures=directory("<results>/pictures/{dataset}"),
+    log:
+        "<logs>/encode_images/{dataset}.log",
+        usage="<logs>/encode_images/{dataset}.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=from_plan(resources.encoding_memory),
+        runtime=60,
+    params:
+        code=code_of("encode_images"),
+        layer=from_plan(lookups.pictures.layer),
+        control=from_plan(lookups.pictures.control),
+    shell:
+        r"""
+        python "$PROGRAMS/encode_images.py" \
+            --rows {input.rows:q} \
+            --items {input.drawn:q} \
+            --encoder {input.encoder:q} \
+            --layer {params.layer} \
+            --control {params.control:q} \
+            --threads {threads} \
+            --output {output.pictures:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
