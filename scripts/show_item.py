@@ -44,7 +44,7 @@ def rows_of(task: Task) -> dict[str, list[Row]]:
         names = {entry["name"] for entry in read_json(record, dict, keys=("files",))["files"]}
         if {source_of(role, task) for role in ("train", "validation", "test")} <= names:
             return read_sources(record.parent)
-    source, make = task.source, fetch_dataset.main
+    source, make = task.source | ({"image": task.image} if task.image else {}), fetch_dataset.main
     if "world" in source:
         source, make = source | {"rows": dict.fromkeys(("train", "validation", "test"), WORLD_ROWS)}, make_dataset.main
     with TemporaryDirectory() as folder:

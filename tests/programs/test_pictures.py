@@ -12,18 +12,22 @@ from transformers import AutoModelForCausalLM
 
 import encode_images
 import export_model
+import fetch_dataset
 import make_dataset
 import predict
 import prepare_items
 import pretrain_encoder
 import render_examples
 import train_model
+from ripeness.data.nursery.scenes import npy_bytes
+from ripeness.data.pictures import read_pictures as read_pixels
 from ripeness.data.rows import read_sources
 from ripeness.models.load import load_model
 from ripeness.models.pictures import projector_of, read_pictures
 from ripeness.models.vision import encode, load_encoder
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, read_json_lines
+from ripeness.runtime.project import ROOT
 from ripeness.study.tasks import as_mapping, load_task
 from ripeness.workflow.lookups.prepare import APART
 
@@ -44,8 +48,6 @@ def call(program, **options):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Rows, items and examples of drawn scenes, an encoder, and the states of own, exchanged and blank pictures."""
-    from ripeness.runtime.project import ROOT
-
     folder = tmp_path_factory.mktemp("pictures")
     task = as_mapping(load_task(TASK, ROOT / "tasks", overrides={})) | APART | {"metric": "accuracy"}
     source = task["source"] | {"rows": {"train": 27, "validation": 6, "test": 12}}
@@ -90,10 +92,8 @@ def test_states_are_those_of_each_items_own_picture_and_every_picture_is_read_on
     found, encoder = read_pictures(made / "states"), load_encoder(made / "encoder", layer=-1)
     drawn = {row.values["id"]: row.values["image"] for rows in read_sources(made / "rows").values() for row in rows}
     assert len(found.states) == len(set(drawn.values())) < len(drawn) == len(found.places)
-    from ripeness.data.pictures import read_pictures as pixels
-
     item = next(iter(found.places))
-    alone = encode(encoder, list(pixels(made / "rows", [drawn[item]]).values()))[0]
+    alone = encode(encoder, list(read_pixels(made / "rows", [drawn[item]]).values()))[0]
     assert torch.allclose(found.states[found.places[item]], alone, atol=1e-5)
     assert found.states.shape[1:] == (4, 16)
 
@@ -180,6 +180,38 @@ def test_the_second_stage_reads_on_from_its_start_only_and_its_encoder_only(made
     shutil.copytree(made / "examples", tmp_path / "made/examples")
     with pytest.raises(UserError, match="another encoder"):
         said(tmp_path / "made", tuned / "see/model", tmp_path, "states_of_others")
+
+
+def test_rows_on_disk_name_their_pictures_by_path_and_a_broken_one_is_refused(tmp_path, made):
+    for number in range(12):
+        pixels = np.full((9, 7, 3), number, dtype=np.uint8)
+        (tmp_path / f"{number}.npy").write_bytes(npy_bytes(pixels))
+    source = {}
+    for part, (role, n) in enumerate({"train": 6, "validation": 2, "test": 4}.items()):
+        rows = [
+            {"photo": f"{n * part + k}.npy", "q": f"what {role}", "a": [" yes", " no"], "right": k % 2}
+            for k in range(n)
+        ]
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        source[role] = str(tmp_path / f"{role}.jsonl")
+    task = as_mapping(load_task(TASK, ROOT / "tasks", overrides={})) | APART | {"source": source, "metric": "accuracy"}
+    task |= {
+        "image": "photo",
+        "fields": {"question": "q"},
+        "options": "a",
+        "answer": "right",
+        "id": None,
+        "cluster": None,
+    }
+    call(fetch_dataset, source=source | {"image": "photo"}, licence="none", output=tmp_path / "rows")
+    sizes = {"train": 4, "validation": 2, "test": 4, "shots": 2, "seed": 0}
+    call(prepare_items, rows=tmp_path / "rows", task=task, sizes=sizes, output=tmp_path / "items")
+    how = {"rows": tmp_path / "rows", "items": tmp_path / "items", "encoder": made / "encoder", "layer": "-1"}
+    call(encode_images, **how, output=tmp_path / "states")
+    assert len(read_pictures(tmp_path / "states").states) == 10  # of 12 rows, two of which name others' pictures
+    (tmp_path / "5.npy").write_bytes(b"\x93NUMPY broken")
+    with pytest.raises(UserError, match=r"train\.jsonl:6: the picture is damaged"):
+        call(fetch_dataset, source=source | {"image": "photo"}, licence="none", output=tmp_path / "again")
 
 
 def test_an_encoder_that_does_not_know_what_is_asked_is_refused_and_not_written(tmp_path):
