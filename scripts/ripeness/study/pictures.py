@@ -4,6 +4,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.projector import FOLLOWERS
 from ripeness.study.methods.register import KINDS
+from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.study_config import BASE
 from ripeness.study.trainings import START, read_before, references, start_of
 
@@ -87,6 +88,11 @@ def check_seeing(study: Study, where: str, recipe: str, dataset: str) -> None:
         raise UserError(
             f"{where}: kind {settings['kind']} does not train the projector of the model that it starts from\n"
             f"hint: kind: {' or '.join(FOLLOWERS)}"
+        )
+    if (learned := settings.get("learns", ANSWERS)) != ANSWERS:
+        raise UserError(
+            f"{where}: a model that reads pictures does not learn {learned}\nhint: leave `learns` out, or start from a "
+            "model of text"
         )
     if follows and settings.get("gpu", 1) > 1:
         raise UserError(f"{where}: a model with a projector is not shared out to {settings['gpu']} GPUs\nhint: gpu: 1")

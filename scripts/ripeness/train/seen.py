@@ -13,7 +13,7 @@ from ripeness.models.tuned_state import folders_of, kind_of_state
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.projector import FOLLOWERS
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import MethodSettings, Seeing
+from ripeness.study.methods.settings import ANSWERS, MethodSettings, Seeing
 
 SEEING = [name for name, kind in KINDS.items() if kind.sees]
 
@@ -46,6 +46,10 @@ def check_pictures(settings: MethodSettings, start: Path | None, pictures: Path 
         raise UserError(
             f"kind {settings.kind} does not train the projector of the model that it starts from\n"
             f"hint: kind: {' or '.join(FOLLOWERS)}"
+        )
+    if is_seeing and settings.learns not in (None, ANSWERS):
+        raise UserError(
+            f"a model that reads pictures does not learn {settings.learns}\nhint: --start a model of text, or no `learns`"
         )
     if gpus > 1 and (is_seeing or settings.kind in SEEING):
         raise UserError("a model with a projector is tuned on one GPU\nhint: --gpus 1")

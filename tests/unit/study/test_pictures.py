@@ -118,6 +118,10 @@ REFUSED = {
         {"methods": METHODS | {"look": METHODS["look"] | {"gpu": 2}}},
         r"methods\.look: a model with a projector is not shared out to 2 GPUs\nhint: gpu: 1",
     ),
+    "preferences after it": (
+        {"methods": METHODS | {"look": METHODS["look"] | {"learns": "preferences", "loss": "dpo", "beta": 0.1}}},
+        r"methods\.look: a model that reads pictures does not learn preferences\nhint: leave `learns` out",
+    ),
     "a view that is tuned on": (
         {"datasets": {"nursery-scenes": {}, "nursery-mood": {}, "nursery-scenes-blank": {}}},
         r"datasets\.nursery-scenes-blank: its items are those of nursery-scenes, and no model is tuned on it",
