@@ -12,12 +12,13 @@ from ripeness.runtime.command_line import argument_parser, run
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import FILE, LOOKS
+from ripeness.workflow.code_parts import CODES
 from ripeness.workflow.contents import CONTENTS
 from ripeness.workflow.given_config import LAST
 from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
-OWN = {KEYS, CONTENTS, PLAN, LAST, FILE, LOOKS}  # of the study's folder itself
+OWN = {KEYS, CODES, CONTENTS, PLAN, LAST, FILE, LOOKS}  # of the study's folder itself
 
 
 def not_in_plan(results: Path, plan: dict[str, list[str]]) -> list[Path]:
