@@ -7,7 +7,6 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-from ripeness.measure.generation import write
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import Prompt
 from ripeness.models.batching import IGNORED, Example
@@ -17,6 +16,7 @@ from ripeness.models.load import load_model
 from ripeness.models.next_token import greedy
 from ripeness.models.token_healing import Start
 from ripeness.models.tuned_weights import save_model
+from ripeness.models.writing import write
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import batches, train
 

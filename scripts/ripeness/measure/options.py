@@ -13,12 +13,10 @@ from transformers import PreTrainedModel
 from ripeness.measure.prompts import Prompt
 from ripeness.models.forward.kv_cache import KeysAndValues
 from ripeness.models.forward.last_layer import ask
-from ripeness.models.forward.likelihood import Request, log_likelihoods, token_logps
+from ripeness.models.forward.likelihood import Request, log_likelihoods, summed_logps
 from ripeness.models.forward.packed_attention import SIMILAR, Group, group, row_logits, similar
 from ripeness.models.forward.packing import keeps_exactly, narrows_exactly, packing, packs_exactly
 from ripeness.models.forward.shared_prefix import keys_and_values, shared_prefix
-
-CHUNK = 64  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
 
 
 @torch.inference_mode()
@@ -130,21 +128,6 @@ def row_scores(
     )  # (N, V)
     scores = iter(summed_logps(logits, scored, option, model))
     return [[next(scores) for _ in question.answers] for question in row]
-
-
-def summed_logps(
-    logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int, model: PreTrainedModel | None = None
-) -> list[float]:
-    """Sum log-probabilities (nats) for each of `n` owners; `scored` are (row of the logits, token, owner).
-
-    Of what is none see `token_logps`, which asks the `model`.
-    """
-    if not scored:
-        return [0.0] * n
-    place, token, owner = torch.tensor(scored, device=logits.device, dtype=torch.long).unbind(1)
-    # sums of hundreds of nats have few digits left in fp32
-    logps = token_logps(logits, place, token, model=model, chunk=CHUNK).double()
-    return torch.zeros(n, dtype=torch.float64, device=logits.device).index_add(0, owner, logps).tolist()
 
 
 def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:

@@ -1,6 +1,6 @@
 """What is written next: which token, and whether the text has ended with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,6 +12,7 @@ from ripeness.models.token_healing import Start, allowed, still_to_write, text_a
 from ripeness.models.tokens import end_of_text
 
 NO_TOKEN = -1  # is written where the model's numbers are none, and ends the text
+ROWS = 64  # of logits from which tokens are drawn at once, so that their sums need little memory
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,24 @@ class Stopping:
     max_new_tokens: int
     texts: tuple[str, ...] = ()
     tokens: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn: at a temperature, from the most probable ones that together have the share `top_p`."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Drawn(Start):
+    """Where a text starts that is drawn: `chances` has a number from 0 to 1 for each of its tokens, which decides it.
+
+    So a text depends neither on others nor on how many are written side by side.
+    """
+
+    chances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +67,13 @@ def writer_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stoppi
     return Writer(chooser(model, tokenizer), answer_ends(tokenizer, stopping), stopping.max_new_tokens)
 
 
+def drawing_writer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, stopping: Stopping, sampling: Sampling
+) -> Writer:
+    """Make the writer of answers that are drawn; each must start as `Drawn`."""
+    return Writer(drawer(model, tokenizer, sampling), answer_ends(tokenizer, stopping), stopping.max_new_tokens)
+
+
 def greedy(max_new_tokens: int) -> Writer:
     """Make a writer of the most probable tokens that never ends before so many."""
     return Writer(lambda logits, _: most_probable(logits), lambda _, tokens: tokens[-1] == NO_TOKEN, max_new_tokens)
@@ -69,23 +95,72 @@ def chooser(
     """Make a function that gives the most probable next token of each text; of those that may come, while some of the
     prompt's are written again; NO_TOKEN where the model's numbers are none, or all the same (see `token_logps`).
     """
-    guesses_evenly = is_even(model)
+    guesses_evenly, only = is_even(model), only_allowed(model, tokenizer)
+
+    def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
+        chosen = most_probable(logits, is_even=guesses_evenly)
+        for row, may_come in only(texts):
+            if chosen[row] != NO_TOKEN:
+                chosen[row] = int(may_come[logits[row, may_come].argmax()])
+        return chosen
+
+    return choose
+
+
+def only_allowed(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> Callable[[list[tuple[Start, list[int]]]], Iterator[tuple[int, torch.Tensor]]]:
+    """Make a function that gives the tokens that may come next, for the texts where some of the prompt is still to be
+    written again; with their places among the texts."""
 
     @cache
     def may_come(again: str) -> torch.Tensor:
         return torch.tensor(allowed(tokenizer, again), device=model.device)
 
-    def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
-        chosen = most_probable(logits, is_even=guesses_evenly)
+    def only(texts: list[tuple[Start, list[int]]]) -> Iterator[tuple[int, torch.Tensor]]:
         for row, (start, tokens) in enumerate(texts):
             again = start.again
             for token in tokens if again else []:
                 again = still_to_write(tokenizer, again, token) if again else again
-            if again and chosen[row] != NO_TOKEN and len(may_come(again)):
-                chosen[row] = int(may_come(again)[logits[row, may_come(again)].argmax()])
-        return chosen
+            if again and len(may_come(again)):
+                yield row, may_come(again)
+
+    return only
+
+
+def drawer(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sampling: Sampling
+) -> Callable[[torch.Tensor, list[tuple[Start, list[int]]]], list[int]]:
+    """Make a function that draws the next token of each text, as its chances decide; see `chooser`."""
+    guesses_evenly, only = is_even(model), only_allowed(model, tokenizer)
+
+    def choose(logits: torch.Tensor, texts: list[tuple[Start, list[int]]]) -> list[int]:
+        lost = [token == NO_TOKEN for token in most_probable(logits, is_even=guesses_evenly)]
+        for row, may_come in only(texts):
+            others = torch.ones_like(logits[row], dtype=torch.bool).index_fill(0, may_come, False)
+            logits[row] = logits[row].masked_fill(others, -torch.inf)
+        chances = torch.tensor(
+            [start.chances[len(tokens)] if isinstance(start, Drawn) else 0.0 for start, tokens in texts],
+            dtype=torch.float64,
+            device=logits.device,
+        )
+        parts = zip(logits.split(ROWS), chances.split(ROWS), strict=True)
+        drawn = [token for part, chance in parts for token in draw(part, chance, sampling)]
+        return [NO_TOKEN if is_lost else token for is_lost, token in zip(lost, drawn, strict=True)]
 
     return choose
+
+
+def draw(logits: torch.Tensor, chances: torch.Tensor, sampling: Sampling) -> list[int]:
+    """Draw a token for each row of logits (N, V), by the place of its chance (N,) in the sum of probabilities."""
+    shares = (logits.float() / sampling.temperature).softmax(-1)
+    if sampling.top_p < 1:
+        ordered, order = shares.sort(dim=-1, descending=True, stable=True)
+        is_beyond = ordered.cumsum(-1, dtype=torch.float64) - ordered >= sampling.top_p
+        shares = shares.scatter(1, order, ordered.masked_fill(is_beyond, 0.0))
+    sums = shares.cumsum(-1, dtype=torch.float64)
+    # a chance is below 1, so that the first sum above it is of a token with a share
+    return torch.searchsorted(sums, (chances * sums[:, -1])[:, None], right=True)[:, 0].tolist()
 
 
 def end_ids(tokenizer: PreTrainedTokenizerBase, stopping: Stopping) -> frozenset[int]:

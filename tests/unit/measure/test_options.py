@@ -7,8 +7,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ripeness.measure.options import in_rows, option_scores, scores_one_by_one, summed_logps
+from ripeness.measure.options import in_rows, option_scores, scores_one_by_one
 from ripeness.measure.prompts import Prompt
+from ripeness.models.forward.likelihood import summed_logps
 from ripeness.models.forward.packing import goes_on, keeps_exactly, packs_exactly, ways_to_pack
 
 # in DeepSeek's cache is not what its attention is given

@@ -4,7 +4,6 @@ import pytest
 import torch
 from model_zoo import LONG_ROTATION, tiny_model
 
-from ripeness.measure.generation import write
 from ripeness.models.context_limits import steady
 from ripeness.models.forward.likelihood import Request, log_likelihoods
 from ripeness.models.forward.packing import packs_exactly
@@ -23,6 +22,7 @@ from ripeness.models.forward.padding import (
 from ripeness.models.load import load_config
 from ripeness.models.next_token import greedy
 from ripeness.models.token_healing import Start
+from ripeness.models.writing import write
 
 CONTEXTS = [[*range(40, 80)], [7, 8, 9], [*range(100, 112)]]
 STARTS = list(map(Start, CONTEXTS))

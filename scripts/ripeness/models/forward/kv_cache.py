@@ -47,6 +47,11 @@ class Memory:
         for kept, states in zip(self.layers[layer], (key, value), strict=True):
             kept[self.owners, :, self.places] = states[0].transpose(0, 1)
 
+    def repeat(self, first: int, texts: list[int]) -> None:
+        """Copy texts that were read as number `first` and on: number `first + n` is then that of `first + texts[n]`."""
+        for states in (states for layer in self.layers.values() for states in layer):
+            states[first : first + len(texts)] = states[[first + text for text in texts]]
+
     def keep(self, texts: list[int]) -> None:
         """Keep these texts only, numbered anew in this order."""
         for states in (states for layer in self.layers.values() for states in layer):

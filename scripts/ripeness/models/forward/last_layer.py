@@ -124,7 +124,7 @@ def last_layer(model: PreTrainedModel) -> torch.nn.Module:
 def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
     """Reduce the input of the last layer (as its pre-hook) to the needed tokens, with the keys and values of all."""
     asked: Asked | None = kwargs.get("asked")
-    if asked is None or "stop" in kwargs:
+    if asked is None or asked.keys or "stop" in kwargs:
         return None
     with suppress(KeysAreKnown):
         layer(*args, **kwargs | {"stop": True})

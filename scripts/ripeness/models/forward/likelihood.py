@@ -12,6 +12,7 @@ from ripeness.models.load import is_even
 
 NEAR = 1e-3  # nats, by which rounding may part a log-probability from that of guessing evenly
 CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
+FEW = 64  # the same, where options are scored
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,21 @@ def token_logps(
         alike = [part[logits[part].amax(-1) == logits[part].amin(-1)] for part in likely.split(chunk)]
         logps[torch.isin(places, torch.cat(alike))] = math.nan
     return logps
+
+
+def summed_logps(
+    logits: torch.Tensor, scored: list[tuple[int, int, int]], n: int, model: PreTrainedModel | None = None
+) -> list[float]:
+    """Sum log-probabilities (nats) for each of `n` owners; `scored` are (row of the logits, token, owner).
+
+    Of what is none see `token_logps`, which asks the `model`.
+    """
+    if not scored:
+        return [0.0] * n
+    place, token, owner = torch.tensor(scored, device=logits.device, dtype=torch.long).unbind(1)
+    # sums of hundreds of nats have few digits left in fp32
+    logps = token_logps(logits, place, token, model=model, chunk=FEW).double()
+    return torch.zeros(n, dtype=torch.float64, device=logits.device).index_add(0, owner, logps).tolist()
 
 
 def log_likelihoods(model: PreTrainedModel, requests: list[Request], *, batch_tokens: int) -> list[list[float]]:

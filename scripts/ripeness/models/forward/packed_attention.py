@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -19,6 +20,7 @@ from ripeness.models.forward.last_layer import Asked, KeysAreKnown, all_keys, as
 from ripeness.models.forward.virtual_tokens import virtual_keys
 
 PACKED = "ripeness_packed"
+OWN: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()  # of models in which ours is, the attention before
 # What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
 NOT_NEEDED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
@@ -231,9 +233,26 @@ def attending(model: PreTrainedModel) -> Iterator[None]:
     """Put our attention into a model for a while."""
     before = model.config._attn_implementation
     hook = last_layer(model).register_forward_pre_hook(narrow, with_kwargs=True)
+    OWN[model] = before
     try:
         model.set_attn_implementation(PACKED)
         yield
     finally:
         hook.remove()
+        del OWN[model]
         model.set_attn_implementation(before)
+
+
+@contextmanager
+def own_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Put a model's own attention back for a while, if ours is in it: so that another way to read it can begin."""
+    before = OWN.pop(model, None)
+    if before is None:
+        yield
+        return
+    try:
+        model.set_attn_implementation(before)
+        yield
+    finally:
+        OWN[model] = before
+        model.set_attn_implementation(PACKED)

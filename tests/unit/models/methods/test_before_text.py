@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_kinds import BEFORE_TEXT, settings_of, shape_of
 
-from ripeness.measure.generation import generate, write
+from ripeness.measure.generation import generate
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import Prompt
 from ripeness.models.batching import encode_examples
@@ -33,6 +33,7 @@ from ripeness.models.token_healing import Start, starts
 from ripeness.models.tokens import encode
 from ripeness.models.tuned_state import STATE, Tuned, fingerprint_of, stays_attached
 from ripeness.models.tuned_weights import save_model
+from ripeness.models.writing import write
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.register import KINDS
 from ripeness.train import loop
