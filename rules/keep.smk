@@ -65,7 +65,7 @@ rule keep_best:
         runtime=from_plan(resources.training_minutes),
     params:
         code=code_of("train_model", lookups.train.kind_modules),
-        validation=from_plan(lookups.train.validation_option),
+        validation=from_plan(lookups.train.items_options),
         replay=from_plan(lookups.train.replay_option),
     shell:
         r"""

@@ -15,6 +15,8 @@ rule train_model:
         start_record=from_plan(lookups.train.start_record),
         fused=from_plan(lookups.train.fused_models),
         states=from_plan(lookups.train.read_states),
+        reward=from_plan(lookups.train.reward_model),
+        reward_record=from_plan(lookups.train.reward_record),
         examples=from_plan(lookups.train.examples_read),
         learned=from_plan(lookups.train.text_learned),
         replay=from_plan(lookups.train.replay_inputs),
@@ -36,7 +38,7 @@ rule train_model:
     params:
         code=code_of("train_model", lookups.train.kind_modules),
         settings=from_plan(lookups.train.method_settings),
-        validation=from_plan(lookups.train.validation_option),
+        validation=from_plan(lookups.train.items_options),
         replay=from_plan(lookups.train.replay_option),
         curvature=from_plan(lookups.train.curvature_option),
     shell:
@@ -50,6 +52,8 @@ rule train_model:
             --text {input.learned:q} \
             --pictures {input.pictures:q} \
             --settings {params.settings:q} \
+            --reward-model {input.reward:q} \
+            --reward-record {input.reward_record:q} \
             {params.validation} {params.replay} {params.curvature} \
             --scratch "$TUNED_SCRATCH" \
             --threads {threads} \

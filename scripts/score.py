@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from ripeness.measure.metrics import SCORERS, measure, primary_score, score_choice, score_generation, whole_or_none
+from ripeness.measure.own_texts import columns_of_own_texts
 from ripeness.measure.scorable import check_identity, check_method, check_ways, read_predictions, read_record
 from ripeness.measure.training_costs import costs_of
 from ripeness.models.checkpoint_facts import read_made_facts
@@ -130,6 +131,8 @@ def training_reasons(record: dict[str, Any]) -> list[str]:
     if not losses:
         return ["the states that the map would be fitted to are not finite"]
     reason = f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g} in {len(losses)} steps"
+    if "curves" in record:  # of a policy, whose loss says little
+        return [f"{reason}; {'; '.join(record['warnings'])}"]
     return [reason + (", and the model can no longer learn" if losses[-1] <= losses[0] else "")]
 
 
@@ -182,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
     write_table(options.items, items, ITEM_SCORES)
     write_table(options.measurements, measurements, MEASUREMENTS)
     row = cell_row(identity, predictions, measurements, record) | options.method
-    row |= costs_of(record, options.training_usage) if record else {}
+    row |= costs_of(record, options.training_usage) | columns_of_own_texts(record) if record else {}
     write_table(options.status, [row], CELLS)
 
 

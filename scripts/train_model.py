@@ -13,7 +13,8 @@ from the model of another training of this checkpoint; --of names those whose ad
 --pictures names the pictures of the examples, for kind "projector" and for what starts from its model. A training that
 was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label words:
 examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo" and
-"beta", and of "learns": "reward": the right option is the better answer.
+"beta", and of "learns": "reward": the right option is the better answer. "learns": "policy" draws texts, which
+--rule or --reward-model rewards.
 """
 
 import argparse
@@ -57,7 +58,7 @@ from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, TEXT, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, POLICY, RULE, TEXT, Labelled, MethodSettings, TrainingSettings
 from ripeness.study.objectives.reading import read_goal
 from ripeness.study.objectives.register import LEARNED
 from ripeness.tables.columns import read_examples
@@ -74,16 +75,19 @@ from ripeness.train.resume import sums_of, training_identity
 from ripeness.train.seen import check_pictures, pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
 
+FOR_POLICY = ("rule", "held_out", "reward_model", "reward_record")
+
 
 def main(argv: list[str] | None = None) -> None:
     """Write the tuned model and the record of its training."""
     options = read_options(argv)
     torch.set_num_threads(options.threads)
     goal, values = read_goal(options.settings)
-    settings, objective = read_settings(values), objective_of(goal)
+    settings = read_settings(values)
     check_options(options, settings)
-    if options.start_record and read_json(options.start_record, dict, keys=("status",))["status"] != "done":
-        end_before_begin(options, settings)
+    check_reward(options)
+    if (lost := lost_before(options)) is not None:
+        end_before_begin(options, settings, lost)
         return
     pictures, settings = pictures_of(options.pictures, settings)
     tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
@@ -94,6 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     if not isinstance(settings, TrainingSettings):
         fit_model(options, settings, tokenizer, rows, max_length)
         return
+    objective = objective_of(goal, asked_of_policy(options, settings, rows, tokenizer, max_length))
     examples = what_is_learned(options, settings, objective, rows, tokenizer, max_length, n_before)
     if pictures:
         items = [row["item"] for row in rows]
@@ -140,6 +145,29 @@ def main(argv: list[str] | None = None) -> None:
         record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
     progress.remove()
+
+
+def asked_of_policy(
+    options: argparse.Namespace,
+    settings: TrainingSettings,
+    rows: list[dict[str, Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    room: int,
+) -> dict[str, Any]:
+    """Return what a policy must know to be asked; nothing where none is learned."""
+    if settings.learns != POLICY:
+        return {}
+    return {
+        "rule": options.rule,
+        "rows": rows,
+        "held_out": read_examples(options.held_out) if options.held_out else [],
+        "tokenizer": tokenizer,
+        "checkpoint": options.checkpoint,
+        "reward": options.reward_model,
+        "room": room,
+        "seed": settings.seed,
+        "batch_size": settings.batch_size,
+    }
 
 
 def fit_model(
@@ -192,6 +220,19 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", nargs="?", type=existing, help="UTF-8 text to learn in the place of examples")
     parser.add_argument(
         "--validation", type=existing, help="examples on which a kind without steps chooses its penalty"
+    )
+    parser.add_argument(
+        "--rule",
+        type=json_option,
+        help='how texts of a policy end and are rewarded, e.g. {"max_new_tokens": 60, "metric": "exact_match"}',
+    )
+    parser.add_argument("--held-out", type=existing, help="examples on whose prompts a policy is measured at its end")
+    parser.add_argument("--reward-model", nargs="?", type=existing, help="folder of the model that rewards a policy")
+    parser.add_argument(
+        "--reward-record",
+        nargs="?",
+        type=existing,
+        help="record of its training; where that diverged, nothing is tuned",
     )
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
@@ -272,6 +313,22 @@ def check_options(options: argparse.Namespace, settings: MethodSettings) -> None
         read_rows(options.curvature_text)  # refused now rather than after the training
 
 
+def check_reward(options: argparse.Namespace) -> None:
+    """Refuse options of a policy where none is learned, and a policy without what it needs."""
+    if options.settings.get("learns") != POLICY:
+        if given := [f"--{name.replace('_', '-')}" for name in FOR_POLICY if getattr(options, name)]:
+            raise UserError(f"{' and '.join(given)}: what is learned is no policy\nhint: leave the options out")
+        return
+    if options.rule is None:
+        raise UserError("what learns policy needs --rule\nhint: e.g. " + """--rule '{"max_new_tokens": 60}'""")
+    reward = options.settings["reward"]
+    if (reward == RULE) == bool(options.reward_model):
+        way = "leave --reward-model out" if options.reward_model else "--reward-model FOLDER"
+        raise UserError(f"settings.reward is {reward!r}, which goes with another option\nhint: {way}")
+    if options.reward_model and not has_reward(options.reward_model):
+        raise UserError(f"{options.reward_model} is no reward model\nhint: name one that learned reward")
+
+
 def rows_of(options: argparse.Namespace, settings: MethodSettings) -> list[dict[str, Any]]:
     """Return the examples that are learned from; none where that is a text."""
     if options.text:
@@ -314,14 +371,23 @@ def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[s
     return [rows[place] for place in order[: settings.examples]]
 
 
-def end_before_begin(options: argparse.Namespace, settings: MethodSettings) -> None:
-    """Write the model and the record of a training that takes no step, since what it starts from diverged."""
-    logging.info("the model in %s diverged: nothing is tuned", options.start)
-    save_start(options.start, options.output)
+def lost_before(options: argparse.Namespace) -> str | None:
+    """Say which model that a training needs has diverged; None where all are there."""
+    records = {"the model that it starts from": options.start_record, "the reward model": options.reward_record}
+    for what, path in records.items():
+        if path and read_json(path, dict, keys=("status",))["status"] != "done":
+            return f"{what} diverged"
+    return None
+
+
+def end_before_begin(options: argparse.Namespace, settings: MethodSettings, reason: str) -> None:
+    """Write the model and the record of a training that takes no step, since a model that it needs diverged."""
+    logging.info("%s: nothing is tuned", reason)
+    save_start(options.start or options.checkpoint, options.output)
     record = {
         "settings": {key: value for key, value in asdict(settings).items() if value is not None},
         "status": "diverged",
-        "reason": "the model that it starts from diverged",
+        "reason": reason,
         "precision": None,
         "n_examples": 0,
         "n_tokens": 0,

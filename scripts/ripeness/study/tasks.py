@@ -12,7 +12,7 @@ from ripeness.study.joined_sources import files_of, parts_of
 from ripeness.study.schema import check_config, hint, read_yaml
 from ripeness.study.scoring.metrics import BY_NAME, primary_metrics
 from ripeness.study.templates import check_escapes, check_template, check_value, expression
-from ripeness.study.user_patterns import check_group
+from ripeness.study.user_patterns import check_group, check_pattern
 
 SCHEMA = ROOT / "task.schema.yaml"
 CHAT, LETTERED = "chat", "lettered"  # formats whose answers differ: a turn of the assistant, the letter of an option
@@ -63,6 +63,7 @@ class Task:
     image: str | None = None
     pictures: str | None = None
     view_of: str | None = None
+    reward: list[dict[str, Any]] | None = None
 
 
 def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
@@ -152,6 +153,7 @@ def check_task(where: str, task: Task) -> None:
     check_pictures(where, task)
     check_wording(where, task)
     check_extract(where, task)
+    check_reward(where, task)
     check_metric(where, task)
 
 
@@ -214,6 +216,14 @@ def check_extract(where: str, task: Task) -> None:
     if task.kind != "generation":
         raise UserError(f"{where}: `extract` applies to generated text, not to a {task.kind} task\nhint: remove it")
     check_group(f"{where}: extract", task.extract)
+
+
+def check_reward(where: str, task: Task) -> None:
+    """Refuse regular expressions that do not parse, or where no text is written."""
+    if task.reward and task.kind == "choice":
+        raise UserError(f"{where}: `reward` is of texts, and a choice task has none\nhint: remove it")
+    for number, one in enumerate(task.reward or []):
+        check_pattern(f"{where}: reward[{number}].find", one["find"])
 
 
 def sizes_of(task: Task, items: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from ripeness.runtime.wording import hint
 from ripeness.study.grid import TEXT_FORMAT, Cell, Study, plan_cells, recipe_on, recipes_on, says_reward, tuned_series
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, TEXT, Reference
+from ripeness.study.objectives.policy import REWARD_MODEL
+from ripeness.study.objectives.register import LEARNED
 from ripeness.study.study_config import BASE
 
 START = "start"  # the role of the model that a training starts from
@@ -26,6 +28,8 @@ def references(settings: Mapping[str, Any]) -> list[Reference]:
     """Return the methods whose models a training reads, each with its role; none for most."""
     given = settings.get("from")
     found = KINDS[settings["kind"]].reads(settings)
+    if (learned := LEARNED.get(settings.get("learns", ""))) is not None:
+        found = [*found, *learned.reads(settings)]
     if given is None:
         return found
     given = {"method": given} if isinstance(given, str) else given
@@ -178,6 +182,11 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
             raise UserError(
                 f"{where}.{key}: {one.method} is a reward model, which no longer says words\n"
                 "hint: start from the method that it starts from"
+            )
+        if one.role == REWARD_MODEL and not says_reward(settings):
+            raise UserError(
+                f"{where}.{key}: {one.method} is no reward model\n"
+                "hint: name a method with `learns: reward`, or `rule`, the task's own"
             )
         if one.role == START and (reason := KINDS[settings["kind"]].no_start):
             raise UserError(f"{where}.{key}: no training starts from a model of kind {settings['kind']}: {reason}")

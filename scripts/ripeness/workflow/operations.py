@@ -24,7 +24,8 @@ from ripeness.study.grid import (
     state_steps,
 )
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import TEXT
+from ripeness.study.methods.settings import POLICY, TEXT
+from ripeness.study.objectives.policy import PolicyGoal
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
@@ -92,7 +93,10 @@ def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -
     n_items = min(sizes["train"], n_rows) * settings["epochs"]
     if "steps" in settings:
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
-    n_items *= 2 if settings.get("learns") in LEARNED else 1  # a better and a worse answer
+    if settings.get("learns") == POLICY:  # each text is drawn, read twice for the KL to the start, and learned from
+        n_items *= 2 * settings.get("samples", PolicyGoal.samples)
+    elif settings.get("learns") in LEARNED:  # a better and a worse answer
+        n_items *= 2
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))
     return TRAINING * n_weights * n_tokens

@@ -227,8 +227,8 @@ def test_no_program_knows_one_kind_of_tuning_by_itself(tmp_path):
             path.write_text(text.replace("hint: ", "hint: please ").replace('trains="', 'trains="indeed '))
             words += path.read_text() != text
     for path in (tmp_path / "scripts/ripeness").glob("*/objectives/*.py"):  # what is learned
-        if path.stem in ("pairs", "preferences", "reward"):
-            path.write_text(path.read_text().replace("better", "finer"))
+        if path.stem in ("pairs", "policy", "preferences", "reward"):
+            path.write_text(path.read_text().replace("better", "finer").replace("--rule: ", "--rule is wrong: "))
             words += 1
     assert words > 15 and digests() == old
 

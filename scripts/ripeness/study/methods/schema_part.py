@@ -43,16 +43,26 @@ def kinds_part() -> dict[str, Any]:
     for learned in LEARNED.values():
         owners = {key: [name for name, other in LEARNED.items() if key in other.keys] for key in learned.keys}
         said = {key: f"For learns: {' and '.join(names)}." for key, names in owners.items()}
-        add(part, learned.settings, learned.keys, said)
+        for field in fields(learned.settings):  # not a default of the schema, which every method would get
+            if field.name in said and field.default not in (MISSING, None):
+                said[field.name] = f"Default: {field.default}. {said[field.name]}"
+        add(part, learned.settings, learned.keys, said, has_defaults=False)
     return part
 
 
-def add(part: dict[str, Any], settings: type, keys: Mapping[str, Mapping[str, Any]], owners: dict[str, str]) -> None:
+def add(
+    part: dict[str, Any],
+    settings: type,
+    keys: Mapping[str, Mapping[str, Any]],
+    owners: dict[str, str],
+    *,
+    has_defaults: bool = True,
+) -> None:
     """Add the settings that `keys` names to the properties, each with whose it is."""
     hints = get_type_hints(settings)
     for field in (field for field in fields(settings) if field.name in keys):
         said = keys[field.name]
-        more = {} if field.default in (MISSING, None) else {"default": field.default}
+        more = {"default": field.default} if has_defaults and field.default not in (MISSING, None) else {}
         description = f"{said['description']} {owners[field.name]}"
         new = schema_of(hints[field.name]) | more | dict(said) | {"description": description}
         if part.setdefault(field.name, new) != new:

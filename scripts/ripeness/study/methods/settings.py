@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 # What a method learns; answers if it does not say it.
-ANSWERS, TEXT, PREFERENCES, REWARD = "answers", "text", "preferences", "reward"
-LEARNS = (ANSWERS, TEXT, PREFERENCES, REWARD)
+ANSWERS, TEXT, PREFERENCES, REWARD, POLICY = "answers", "text", "preferences", "reward", "policy"
+LEARNS = (ANSWERS, TEXT, PREFERENCES, REWARD, POLICY)
+RULE = "rule"  # the reward of a policy that is its task's own
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ripeness.study.methods.settings import Reference, no_references
+
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
@@ -23,7 +25,7 @@ class Learned:
     tasks that it can be learned from, and `needs` says so in words. `refused` gives the reason and a hint for settings
     of tuning that cannot be beside it. `check(where, given)` raises UserError for settings that cannot be. A model that
     `has_reward` says what it was taught by a reward, and no longer in words: its own dataset alone is measured, and
-    no training starts from it.
+    no training starts from it. `reads(given)` are the methods whose models are read in addition to the start.
     """
 
     name: str
@@ -35,3 +37,4 @@ class Learned:
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[str, Mapping[str, Any]], None] = no_check
     has_reward: bool = False
+    reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references

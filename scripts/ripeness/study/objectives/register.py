@@ -1,10 +1,13 @@
 """List what can be learned besides answers and text, by name."""
 
 from ripeness.study.objectives.goal import Learned
+from ripeness.study.objectives.policy import POLICY_LEARNED
 from ripeness.study.objectives.preferences import PREFERENCES_LEARNED
 from ripeness.study.objectives.reward import REWARD_LEARNED
 
 # The rules take the digest of the code of what a cell learns, so that another thing to learn reruns nothing.
 NEUTRAL = True
 
-LEARNED: dict[str, Learned] = {learned.name: learned for learned in (PREFERENCES_LEARNED, REWARD_LEARNED)}
+LEARNED: dict[str, Learned] = {
+    learned.name: learned for learned in (PREFERENCES_LEARNED, REWARD_LEARNED, POLICY_LEARNED)
+}

@@ -10,8 +10,10 @@ from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import TEXT
+from ripeness.study.methods.settings import POLICY, TEXT
+from ripeness.study.objectives.policy import REWARD_MODEL
 from ripeness.study.objectives.register import LEARNED
+from ripeness.study.scoring.metrics import GENERATION
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
 from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
 from ripeness.workflow.wildcards import cell_of
@@ -70,7 +72,12 @@ def examples_read(study: Study, wildcards: Any) -> list[str]:
     """Return the folder with the examples of a training; none where it learns a text."""
     if text_learned(study, wildcards):
         return []
-    return [f"{results(study)}/examples/{wildcards.dataset}/{wildcards.format}"]
+    return [examples_folder(study, wildcards)]
+
+
+def examples_folder(study: Study, wildcards: Any) -> str:
+    """Return the folder with the examples of a training that learns from a dataset."""
+    return f"{results(study)}/examples/{wildcards.dataset}/{wildcards.format}"
 
 
 def text_learned(study: Study, wildcards: Any) -> list[str]:
@@ -92,6 +99,34 @@ def start_record(study: Study, wildcards: Any) -> list[str]:
 def fused_models(study: Study, wildcards: Any) -> list[str]:
     """Return the models with the adapters that a training fuses; none for most methods."""
     return [f"{folder_of(study, cell)}/model" for cell in cells_read(study, cell_of(wildcards)).get(OF, [])]
+
+
+def reward_model(study: Study, wildcards: Any) -> list[str]:
+    """Return the model that rewards the texts of a policy, if that is not a rule; none for most methods."""
+    return [f"{folder_of(study, cell)}/model" for cell in cells_read(study, cell_of(wildcards)).get(REWARD_MODEL, [])]
+
+
+def reward_record(study: Study, wildcards: Any) -> list[str]:
+    """Return the record of that model's training, which may have diverged."""
+    cells = cells_read(study, cell_of(wildcards)).get(REWARD_MODEL, [])
+    return [f"{folder_of(study, cell)}/training.json" for cell in cells]
+
+
+def policy_option(study: Study, wildcards: Any) -> str:
+    """Return the options that say how texts of a policy end and are rewarded, and where it is measured at its end."""
+    if training_settings(study, wildcards).get("learns") != POLICY:
+        return ""
+    task = study.tasks[wildcards.dataset]
+    rule: dict[str, Any] = {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
+    if task.reward:
+        rule["patterns"] = [[one["find"], one["worth"]] for one in task.reward]
+    elif task.kind == GENERATION:
+        rule |= {"metric": task.metric, "words": task.rouge_words}
+        rule |= {"extract": task.extract} if task.extract else {}
+    option = f"--rule {shlex.quote(to_json(rule))}"
+    if hasattr(wildcards, "tuning"):  # it was measured before it was chosen
+        return option
+    return f"{option} --held-out {shlex.quote(f'{examples_folder(study, wildcards)}/test.parquet')}"
 
 
 def read_states(study: Study, wildcards: Any) -> list[str]:
@@ -146,6 +181,11 @@ def validation_option(study: Study, wildcards: Any) -> str:
     if hasattr(wildcards, "tuning"):
         folder = f"best/{wildcards.series}/{wildcards.checkpoint}/{wildcards.dataset}/{wildcards.tuning}/choice"
     return f"--validation {shlex.quote(f'{results(study)}/{folder}/validation.parquet')}"
+
+
+def items_options(study: Study, wildcards: Any) -> str:
+    """Return the options about items besides those that are learned; most methods have none."""
+    return validation_option(study, wildcards) or policy_option(study, wildcards)
 
 
 def curvature_file(study: Study, wildcards: Any) -> str | None:
