@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
         for state in states_of_kind(options.of, one.kind, fingerprint)
     ]
     seen = [sums_of({"states": pictures.states})] if pictures else []
-    own = [*map(sums_of, others), *seen, *([] if goal is None else [goal])]
+    own = [*map(sums_of, others), *seen, *([] if goal is None else [goal, *rewarded_by(options)])]
     identity = training_identity(model, settings, examples, options.gpus, replay, *own)
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
@@ -168,6 +168,11 @@ def asked_of_policy(
         "seed": settings.seed,
         "batch_size": settings.batch_size,
     }
+
+
+def rewarded_by(options: argparse.Namespace) -> list[Any]:
+    """Return what decides the rewards of a policy, besides its settings; nothing where none is learned."""
+    return [options.rule, str(options.reward_model)] if options.rule else []
 
 
 def fit_model(

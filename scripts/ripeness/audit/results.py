@@ -8,7 +8,7 @@ from statistics import mean
 import polars as pl
 
 from ripeness.study.audit_checks import Remark, counted, remark
-from ripeness.study.methods.settings import PREFERENCES, REWARD
+from ripeness.study.methods.settings import POLICY, PREFERENCES, REWARD
 from ripeness.tables.columns import HAS_VALUE, IS_PRIMARY, REPORTED
 from ripeness.tables.published_suspects import one_label
 
@@ -76,14 +76,22 @@ def not_tuned(results: Results) -> Iterator[Remark]:
 
 def doubtful_preferences(results: Results) -> Iterator[Remark]:
     """Find trainings on preferences whose record warns of their start or their result, by method and dataset."""
-    cells = results.cells.filter(pl.col("learns") == PREFERENCES, pl.col("status") == "done")
+    return warned(results, "doubtful-preferences", PREFERENCES, r"better answer|both answers")
+
+
+def doubtful_policies(results: Results) -> Iterator[Remark]:
+    """Find policies whose record warns of their start or their reward, by method and dataset."""
+    return warned(results, "doubtful-policies", POLICY, r"of the start's own texts|the reward rose")
+
+
+def warned(results: Results, check: str, learns: str, words: str) -> Iterator[Remark]:
+    """Find trainings that did not diverge and whose record has a warning with some words, by method and dataset."""
+    cells = results.cells.filter(pl.col("learns") == learns, pl.col("status") == "done")
     for (method, rate, dataset), rows in cells.group_by("method", "learning_rate", "dataset", maintain_order=True):
-        warned = rows.filter(pl.col("reason").str.contains(r"better answer|both answers"))
-        if not warned.is_empty():
-            seen = (
-                f"{warned.height} of {rows.height} trainings, such as {warned['checkpoint'][0]}: {warned['reason'][0]}"
-            )
-            yield remark("doubtful-preferences", f"{method} at {rate:g}, {dataset}", seen)
+        found = rows.filter(pl.col("reason").str.contains(words))
+        if not found.is_empty():
+            seen = f"{found.height} of {rows.height} trainings, such as {found['checkpoint'][0]}: {found['reason'][0]}"
+            yield remark(check, f"{method} at {rate:g}, {dataset}", seen)
 
 
 def reward_at_chance(results: Results) -> Iterator[Remark]:
@@ -239,6 +247,7 @@ RESULT_CHECKS: dict[str, Callable[[Results], Iterator[Remark]]] = {
     "diverged-cells": diverged_cells,
     "not-tuned": not_tuned,
     "doubtful-preferences": doubtful_preferences,
+    "doubtful-policies": doubtful_policies,
     "reward-at-chance": reward_at_chance,
     "missing-cells": missing_cells,
     "tiny-base": tiny_base,

@@ -178,6 +178,12 @@ CHECKS = {
         "what a start hardly ever says can hardly be preferred, and a model for which both answers are improbable "
         "says something else: a mean over such cells hides both",
     ),
+    "doubtful-policies": Check(
+        "results",
+        "warning",
+        "what a start hardly ever draws can hardly be rewarded, and a reward that rises while its truth falls is that "
+        "of wrong texts: a mean over such cells hides both",
+    ),
     "reward-at-chance": Check(
         "results", "warning", "a reward that does not tell better from worse answers teaches nothing"
     ),

@@ -51,6 +51,7 @@ def published(*measurements):
 
 
 PREFERRING = cell(learns="preferences", method="dpo", dataset="hh", reason="")
+POLICY = PREFERRING | {"method": "grpo", "learns": "policy"}
 REWARDING = cell(learns="reward", method="rm", dataset="hh", reason="")
 PAIRS = score(
     {"probe": "hh", "probe_kind": "preference", "metric": "preferred", "is_primary": True, "chance": 0.5, "se": 0.05},
@@ -81,6 +82,22 @@ CASES = {
             results(cells=[PREFERRING | {"reason": "the start gives the better answer more probability in 4%"}]),
             "the start gives the better answer more probability in 4%",
             results(cells=[PREFERRING | {"reason": "both answers became improbable", "status": "diverged"}]),
+        ),
+    ],
+    "doubtful-policies": [
+        (
+            results(cells=[POLICY | {"reason": "of the start's own texts 0.5% are right; ..."}, POLICY | {"seed": 2}]),
+            "1 of 2 trainings, such as step8: of the start's own texts 0.5% are right",
+            results(
+                cells=[POLICY | {"reason": ""}, PREFERRING | {"reason": "of the start's own texts 0.5% are right"}]
+            ),
+        ),
+        (
+            results(
+                cells=[POLICY | {"reason": "the reward rose by 1 while what the rule says of the same texts fell"}]
+            ),
+            "the reward rose by 1",
+            results(cells=[POLICY | {"reason": "the reward rose by 1", "status": "diverged"}]),
         ),
     ],
     "reward-at-chance": [
