@@ -119,7 +119,7 @@ class Policy(Objective[Any]):
         self.keep_advantages(torch.tensor(rewards), kl, old, reference, [one[:, 1:] for one in told_now])
         by_prompt = torch.tensor(rewards).view(len(questions), -1)
         values = {
-            "reward": by_prompt.mean().item(),
+            "reward": sum(rewards) / len(rewards),
             "truth": sum(truths) / len(truths),
             "kl": kl.mean().item(),
             "kl_token": kl.sum().item() / sum(map(len, written)),
