@@ -140,7 +140,7 @@ def drawer(
             others = torch.ones_like(logits[row], dtype=torch.bool).index_fill(0, may_come, False)
             logits[row] = logits[row].masked_fill(others, -torch.inf)
         chances = torch.tensor(
-            [start.chances[len(tokens)] if isinstance(start, Drawn) else 0.0 for start, tokens in texts],
+            [chance_of(start, len(tokens)) for start, tokens in texts],
             dtype=torch.float64,
             device=logits.device,
         )
@@ -149,6 +149,11 @@ def drawer(
         return [NO_TOKEN if is_lost else token for is_lost, token in zip(lost, drawn, strict=True)]
 
     return choose
+
+
+def chance_of(start: Start, place: int) -> float:
+    """Return the chance of a text's token; any for a text that has ended, at which nobody looks."""
+    return start.chances[place] if isinstance(start, Drawn) and place < len(start.chances) else 0.0
 
 
 def draw(logits: torch.Tensor, chances: torch.Tensor, sampling: Sampling) -> list[int]:

@@ -62,6 +62,13 @@ def test_texts_depend_on_the_seed_alone_and_not_on_the_batch(tiny_model, tokeniz
     assert drawn(model, tokenizer, CONTEXTS, seed=8) != expected
 
 
+def test_texts_that_begin_later_than_others_end_are_written_too(tiny_model, tokenizer):
+    model = tiny_model().eval()
+    contexts = [[5 + n, *range(7, 7 + n % 5)] for n in range(30)]
+    expected = drawn(model, tokenizer, contexts, Sampling(), n=4)
+    assert drawn(model, tokenizer, contexts, Sampling(), n=4, batch_tokens=40) == expected
+
+
 def test_a_prompt_is_read_once_for_all_of_its_texts(tiny_model, tokenizer):
     model, sizes = tiny_model().eval(), []
     drawn(model, tokenizer, CONTEXTS)  # what can be done is tried once
