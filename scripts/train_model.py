@@ -25,14 +25,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from ripeness.measure.label_words import contexts_of_items, labels_of
-from ripeness.models.batching import label_examples
+from ripeness.models.batching import Example, label_examples
 from ripeness.models.context_limits import room_after
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.load import load_config, load_model, resolve_precision
@@ -102,7 +102,8 @@ def main(argv: list[str] | None = None) -> None:
     examples = what_is_learned(options, settings, objective, rows, tokenizer, max_length, n_before)
     if pictures:
         items = [row["item"] for row in rows]
-        examples = with_pictures(examples, items, pictures, tokenizer, load_config(options.checkpoint))
+        texts = cast("list[Example]", examples)  # what reads pictures learns answers
+        examples = with_pictures(texts, items, pictures, tokenizer, load_config(options.checkpoint))
     replay = text_to_replay(options, settings, tokenizer, max_length)
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", " ".join(map(str, filter(None, [settings, goal]))))

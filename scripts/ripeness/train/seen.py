@@ -49,7 +49,8 @@ def check_pictures(settings: MethodSettings, start: Path | None, pictures: Path 
         )
     if is_seeing and settings.learns not in (None, ANSWERS):
         raise UserError(
-            f"a model that reads pictures does not learn {settings.learns}\nhint: --start a model of text, or no `learns`"
+            f"a model that reads pictures does not learn {settings.learns}\n"
+            "hint: --start a model of text, or no `learns`"
         )
     if gpus > 1 and (is_seeing or settings.kind in SEEING):
         raise UserError("a model with a projector is tuned on one GPU\nhint: --gpus 1")
