@@ -102,6 +102,7 @@ POLICY_LEARNED = Learned(
                 "KL divergence of a round's texts to the start, in nats a token, above which a training has diverged."
             ),
             "exclusiveMinimum": 0,
+            "maximum": 1000,
         },
         "tries": {
             "description": (
