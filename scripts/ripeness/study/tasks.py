@@ -94,9 +94,9 @@ def load_task(name: str, folder: Path, *, overrides: dict[str, Any]) -> Task:
 
 
 def as_mapping(task: Task) -> dict[str, Any]:
-    """Return a task's keys; those of pictures only where it has any, so that they rerun nothing of other tasks."""
-    keys = ("image", "pictures", "view_of")
-    return {key: value for key, value in asdict(task).items() if key not in keys or value is not None}
+    """Return a task's keys; of those that few tasks have the given ones, so that they rerun nothing of other tasks."""
+    of_few = ("image", "pictures", "view_of", "reward", "chosen", "rejected")
+    return {key: value for key, value in asdict(task).items() if key not in of_few or value is not None}
 
 
 def read_task(keys: dict[str, Any]) -> Task:

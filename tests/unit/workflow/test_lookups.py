@@ -176,6 +176,20 @@ def test_items_and_wording_are_made_anew_only_for_what_they_depend_on(study, cha
         assert (wording[0] != wording[1]) == (anew == "wording")
 
 
+# Keys that decided the items of finished studies; a key that a task may have since then decides those of tasks with it.
+KEYS_OF_OLD = (
+    "answer cluster extract fields formats homepage id items keep kind label labels licence max_characters "
+    "max_new_tokens metric name normalisation options overlap rouge_words rows separator source stop target title "
+    "unconditional values"
+)
+
+
+def test_a_key_that_tasks_may_have_now_makes_no_items_of_others_anew(study):
+    mood = SimpleNamespace(dataset="nursery-mood", format="default")
+    for part in (prepare.item_task, prepare.render_task):
+        assert " ".join(sorted(json.loads(part(study, mood)))) == KEYS_OF_OLD
+
+
 def test_the_wording_of_one_format_does_not_depend_on_another(study):
     formats = study.tasks["nursery-mood"].formats | {"io": "a {{ text }}"}
     other, mood = study_of(datasets={"nursery-mood": {"formats": formats}}), asked(dataset="nursery-mood")

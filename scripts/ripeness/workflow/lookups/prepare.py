@@ -1,6 +1,6 @@
 """Give inputs and parameters to the rules of rules/prepare.smk."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ripeness.study.grid import Study
 from ripeness.study.lock_file import with_commit
@@ -66,7 +66,7 @@ def render_task(study: Study, wildcards: Wildcards) -> str:
 
 def task_part(task: Task, **replaced: object) -> dict[str, object]:
     """Return a task as JSON, with the keys that a step does not depend on left empty, so that they cannot rerun it."""
-    return as_mapping(task) | APART | replaced
+    return as_mapping(replace(task, reward=None)) | APART | replaced
 
 
 def world_datasets(study: Study) -> set[str]:
