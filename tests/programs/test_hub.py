@@ -100,7 +100,7 @@ def test_a_busy_hub_is_asked_again_when_it_says_and_later_each_time(hub, files, 
     ("headers", "least", "most"),
     [
         ({"Retry-After": "12"}, 12, 12),
-        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 3000, 3600),
+        ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)}, 43200, 86400),
         ({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0, 0),
         ({"RateLimit": '"api";r=0;t=55', "Retry-After": "1"}, 55, 55),
     ],

@@ -24,6 +24,7 @@ from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.tables.columns import EXAMPLES, write_table
+from ripeness.train.objectives import objective
 
 SETTINGS = {
     "kind": "full",
@@ -152,10 +153,8 @@ def test_a_small_state_whose_start_is_gone_says_so(tune, tmp_path):
 
 
 def test_a_dose_is_the_beginning_of_a_larger_one(tune, examples, monkeypatch):
-    read, encode = [], train_model.encode_examples
-    monkeypatch.setattr(
-        train_model, "encode_examples", lambda rows, *a, **k: read.append(rows) or encode(rows, *a, **k)
-    )
+    read, encode = [], objective.encode_examples
+    monkeypatch.setattr(objective, "encode_examples", lambda rows, *a, **k: read.append(rows) or encode(rows, *a, **k))
     records = [read_json(tune(str(n), examples=n) / "record.json") for n in (3, 8, 12)]
     assert [record["n_examples"] for record in records] == [3, 8, 12] == [len(rows) for rows in read]
     assert read[0] == read[1][:3] and read[1] == read[2][:8] and len({row[0] for row in read[2]}) == 12

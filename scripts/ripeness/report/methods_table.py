@@ -4,9 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.study.methods.settings import ANSWERS
 from ripeness.study.study_config import BASE
-from ripeness.tables.ways_of_tuning import ways_of
+from ripeness.tables.ways_of_tuning import PLAIN_TASK, ways_of
 
 COSTS = {"train_seconds": "seconds", "peak_bytes": "peak memory", "steps": "steps", "tokens_seen": "tokens"}
 PLAIN = "full"
@@ -51,7 +50,7 @@ def plain_of(tuned: pl.DataFrame, sizes: pl.DataFrame) -> str:
     most = sizes.sort("trainable_parameters", descending=True, nulls_last=True, maintain_order=True)["method"]
     ways = ways_of(tuned)
     in_words = [name for name in most if not ways[name].has_labels] or list(most)
-    kept = [name for name in in_words if ways[name].task == (None, ANSWERS, None)] or in_words
+    kept = [name for name in in_words if ways[name].task == PLAIN_TASK] or in_words
     return PLAIN if PLAIN in ways else kept[0]
 
 

@@ -40,6 +40,9 @@ class Way(NamedTuple):
         return self.start, self.learns, self.examples, self.sees
 
 
+PLAIN_TASK = (None, ANSWERS, None, False)  # from the checkpoint, answers, all examples, no pictures
+
+
 def ways_of(cells: pl.DataFrame) -> dict[str, Way]:
     """Return the ways of tuning that have cells, by the name of the method, in order."""
     facts = [pl.col(name).drop_nulls().first() for name in Way._fields]

@@ -164,7 +164,7 @@ def test_probes_are_json_or_the_name_of_a_file_of_it(tmp_path, probe):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "chioce"}, "unknown kind 'chioce' of probe; known are choice, generation, text"),
+        ({"kind": "chioce"}, "unknown kind 'chioce' of probe; known are choice, preference, generation, text"),
         ({"kind": "generation"}, "a generation probe lacks max_new_tokens, stop"),
         ({"shots": 4}, "a choice probe lacks shot_examples"),
         ({"examples": "nowhere.parquet"}, "probe 'rte': there is no file nowhere.parquet"),

@@ -124,7 +124,10 @@ def test_what_learned_a_text_carries_nothing_over_from_a_dataset(text):
     [
         ({"text": None}, "`learns: text` and `text`, a file, go together"),
         ({"learns": None}, "`learns: text` and `text`, a file, go together"),
-        ({"learns": "tex"}, "'tex' is not one of answers, text, preferences, reward, policy\nhint: did you mean 'text'"),
+        (
+            {"learns": "tex"},
+            "'tex' is not one of answers, text, preferences, reward, policy\nhint: did you mean 'text'",
+        ),
         ({"from": "full"}, "from: full has a model for every dataset, but a text is learned once for all\nhint: "),
         ({"examples": 8}, "examples: a text is learned once"),
         ({"by_dataset": {"nursery-summary": {"steps": 2}}}, "by_dataset: a text is learned once"),

@@ -36,7 +36,7 @@ from ripeness.models.tuned_weights import save_model
 from ripeness.models.writing import write
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.register import KINDS
-from ripeness.train import loop
+from ripeness.train import reading
 from ripeness.train.loop import train
 from ripeness.train.resume import Progress
 
@@ -198,8 +198,10 @@ def unpacked(model, longest):
 def test_a_common_beginning_is_read_once_with_the_gradients_of_all(tiny_model, tokenizer, kind, monkeypatch):
     rows = [(item, "the film was good bad long short a dog cat sat on mat " * 2 + p, t) for item, p, t in ROWS]
     examples, losses, shared = encode_examples(rows, tokenizer, max_length=60), [], []
-    logits_of = loop.packed_logits
-    monkeypatch.setattr(loop, "packed_logits", lambda *args, **kw: (shared.append(args[3]), logits_of(*args, **kw))[1])
+    logits_of = reading.packed_logits
+    monkeypatch.setattr(
+        reading, "packed_logits", lambda *args, **kw: (shared.append(args[3]), logits_of(*args, **kw))[1]
+    )
     for worth in (0, 10**9):  # always, never
         monkeypatch.setattr("ripeness.models.batching.WORTH", worth)
         losses.append(train(tiny_model("llama"), examples, settings_of(kind), pad=0).losses)
