@@ -51,9 +51,9 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert {row["indicator"] for row in told["answers"]} == {"tokens", "score, 4 shots"}
     said = " ".join(done.stdout.split())
     assert said.index(" ".join(ripe["statement"].split())) < said.index(" ".join(told["statement"].split()))
-    shown = [finding for finding in findings if finding["effect"] is not None]
+    shown = [finding for finding in findings.values() if finding["effect"] is not None]
     assert len(findings) == 5 and said.count("undecided ") == len(shown)
-    assert all(finding["id"] in said for finding in findings if finding["effect"] is None)
+    assert all(name in said for name, finding in findings.items() if finding["effect"] is None)
     page = (results / "report.html").read_text()
     audit = pl.read_parquet(results / "tables/audit.parquet").filter(pl.col("severity") != "passed")
     assert {"uneven-tokens", "near-identical-checkpoints", "tiny-base", "no-forgetting-at-chance"} <= set(
