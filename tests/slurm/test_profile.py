@@ -48,6 +48,7 @@ def finished(tmp_path_factory, cluster):
     return study
 
 
+@pytest.mark.release
 def test_results_are_those_of_a_local_run_byte_by_byte(finished, expected):
     assert finished.digests() == expected
 

@@ -227,6 +227,7 @@ def test_a_file_that_is_not_there_is_named(project, front_end):
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_plain_snakemake_says_the_same_of_bad_data_in_the_log_of_the_job(project):
     done = run(project, with_rows(project, DATA_MISTAKES["a label without a word"][0]), front_end=False)
     assert done.returncode == 1

@@ -48,6 +48,7 @@ def test_data_made_by_other_code_that_come_out_as_before_rerun_nothing(edited):
     assert not (GPU_RULES | set(DATA_JOBS)) & set(edited.planned(config))
 
 
+@pytest.mark.release
 def test_items_that_come_out_otherwise_rerun_what_reads_them(edited):
     replace(edited.folder / "scripts/ripeness/data/items.py", "f\"{sizes['seed']}-{source}\"", 'f"{source}"')
     run = edited.snakemake("--", "results/cut/items/nursery-sentiment")

@@ -78,6 +78,7 @@ def full_quota(tmp_path_factory):
     "folder",
     ["results", *(pytest.param(name, marks=pytest.mark.release) for name in ("results/paper/logs", ".snakemake"))],
 )
+@pytest.mark.release
 def test_a_quota_that_is_used_up_is_said_with_a_hint_and_the_next_run_goes_on(project, full_quota, tmp_path, folder):
     copy = tmp_path / "a study"
     shutil.copytree(project, copy, symlinks=True)

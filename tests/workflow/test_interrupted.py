@@ -19,6 +19,7 @@ from waiting import HANG_SECONDS, Together, files_below, wait_for
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.release
 def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished, tmp_path):
     folder = tmp_path / "a study"
     study = Study(folder)
