@@ -2,7 +2,8 @@
 
 INPUTS: the nursery's world or text files
 OUTPUTS: <results>/text/{series}                           running text from the hub
-         <results>/corpus/{series}                         tokenizer, training tokens, held-out documents
+         <results>/corpus/{series}                         tokenizer, training tokens, held-out documents; once for
+                                                          series with equal ones
          <results>/pretraining/{series}/step{step}.safetensors   training states at powers of two
          <results>/checkpoints/{series}/{checkpoint}       the layout of transformers, with checkpoint.json
 """
@@ -62,7 +63,7 @@ rule build_corpus:
 rule pretrain_state:
     """Go on pre-training from the kept state before."""
     input:
-        corpus="<results>/corpus/{series}",
+        corpus=from_plan(lookups.pretrain.corpus_read),
         earlier=from_plan(lookups.pretrain.earlier_state),
     output:
         state="<results>/pretraining/{series}/step{step}.safetensors",
@@ -91,7 +92,7 @@ rule pretrain_state:
 rule pretrain_checkpoint:
     """Go on from a kept state to one checkpoint, by the schedule or annealed, or run to it from the first step."""
     input:
-        corpus="<results>/corpus/{series}",
+        corpus=from_plan(lookups.pretrain.corpus_read),
         state=from_plan(lookups.pretrain.state_for),
     output:
         checkpoint=directory("<results>/checkpoints/{series}/{checkpoint}"),

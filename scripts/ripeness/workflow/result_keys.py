@@ -4,8 +4,8 @@ The key of a job is a digest of what its outputs depend on: its rule, its settin
 inputs. The key of a file that no job makes is a digest of its content. So a key reaches down to the weights, the
 tokenizer and the rows, and it is the same in every folder, on every machine and after any copy.
 
-Data that cost little to make count by their content: where they are made again, by other code or from other inputs, and
-come out as before, they keep the key that their content had at first, and nothing that reads them runs again.
+Data and states of a pre-training count by their content: where they are made again, by other code or from other inputs,
+and come out as before, they keep the key that their content had at first, and nothing that reads them runs again.
 
 `keys.jsonl` in the study's folder has one line for every job that ended well: its key and the parts of it, and its
 outputs with their sizes, digests of content, times and inodes. A line "begun" names outputs that a job began to make
@@ -28,10 +28,10 @@ PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all i
 REMOVED = "removed"  # the folder of what was moved aside
 NO_KEY = "no key"  # of a result of which nothing is known
 WEIGHTS = "model"  # the folder of a tuned model
-# Rules whose results cost little and are known by their content; each has one output.
+# Rules whose results are known by their content; each has one output.
 DATA = {
     "make_dataset", "fetch_dataset", "prepare_items", "render_examples", "fetch_text", "split_text", "fetch_passages",
-    "build_corpus",
+    "build_corpus", "pretrain_state",
 }  # fmt: skip
 
 

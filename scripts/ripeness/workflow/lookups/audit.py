@@ -27,7 +27,7 @@ from ripeness.study.study_config import THEORY
 from ripeness.study.tasks import as_mapping
 from ripeness.workflow.lookups.fetch import fetched_folders
 from ripeness.workflow.lookups.pretrain import corpus_recipe, pretraining_settings
-from ripeness.workflow.lookups.shared import pretrained_series, results, to_json
+from ripeness.workflow.lookups.shared import corpus_folder, pretrained_series, results, to_json
 
 # Keys of a task that no check reads.
 UNREAD: dict[str, object] = {"title": "", "homepage": None, "licence": "", "formats": {}, "rows": None}
@@ -133,7 +133,7 @@ def checkpoints_of(study: Study, series: str) -> dict[str, Any]:
         place = place_of(recipe, entry)
         tokens = place.step * tokens_per_step(recipe)
         points.append({"checkpoint": name, "step": place.step, "tokens": tokens, "phase": place.phase})
-    tokenizer = f"{results(study)}/corpus/{series}/tokenizer"
+    tokenizer = f"{corpus_folder(study, series)}/tokenizer"
     return {"checkpoints": points, "tokenizer": tokenizer, "window": recipe["sequence_length"]}
 
 
@@ -149,7 +149,7 @@ def audited_checkpoints(study: Study) -> list[str]:
     """
     made = pretrained_series(study)
     read = [series for series in study.checkpoints if series in made and probes_asked(study, series)]
-    corpora = [f"{results(study)}/corpus/{series}" for series in read]
+    corpora = list(dict.fromkeys(corpus_folder(study, series) for series in read))
     return [*corpora, *weights_listed(study), *fetched_folders(study)]
 
 

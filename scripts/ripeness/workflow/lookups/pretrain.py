@@ -5,19 +5,23 @@ from typing import Any
 from ripeness.study.grid import Study, pretraining_of, state_before, state_steps
 from ripeness.study.lock_file import with_commit
 from ripeness.study.pretraining_steps import SCHEDULE_KEYS, Place, place_of, schedule_for
-from ripeness.workflow.lookups.shared import results, to_json
+from ripeness.workflow.lookups.shared import CORPUS_KEYS, corpus_folder, corpus_settings, results, to_json
 
-CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}
 
 
 def corpus_recipe(study: Study, wildcards: Any) -> str:
     """Return what the corpus of a series is made of."""
-    settings = dict(pretraining_of(study, wildcards.series))
-    source = pretraining_of(study, wildcards.series)["source"]
+    settings = corpus_settings(study, wildcards.series)
+    source = settings.pop("source")
     if "hub" in source:
         folder = f"{results(study)}/text/{wildcards.series}"
         source = {"text": {split: f"{folder}/{split}.txt" for split in ("train", "validation")}}
-    return to_json(source | {key: settings[key] for key in CORPUS_KEYS})
+    return to_json(source | settings)
+
+
+def corpus_read(study: Study, wildcards: Any) -> str:
+    """Return the folder of the corpus that a series is pre-trained on."""
+    return corpus_folder(study, wildcards.series)
 
 
 def corpus_files(study: Study, wildcards: Any) -> list[str]:

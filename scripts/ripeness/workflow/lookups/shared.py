@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ripeness.study.annealed_twins import is_twin
-from ripeness.study.grid import Study
+from ripeness.study.grid import Study, pretraining_of
 from ripeness.study.study_config import MODELS, PUBLISHED
+
+CORPUS_KEYS = {"n_tokens", "n_heldout", "vocabulary_size"}  # the settings of a corpus, apart from its source
 
 
 def results(study: Study) -> str:
@@ -26,8 +29,22 @@ def to_script(value: object) -> str:
 
 def text_file(study: Study, series: str, text: str) -> str:
     """Return the passages of a text; where it is held out, those of the series."""
-    is_heldout = study.settings.texts[text].heldout
-    return f"{results(study)}/{f'corpus/{series}/heldout' if is_heldout else f'texts/{text}'}.parquet"
+    if study.settings.texts[text].heldout:
+        return f"{corpus_folder(study, series)}/heldout.parquet"
+    return f"{results(study)}/texts/{text}.parquet"
+
+
+def corpus_folder(study: Study, series: str) -> str:
+    """Return the folder of the corpus of a series that is pre-trained here: of the first series with an equal one."""
+    equal = (name for name in study.settings.series if name in pretrained_series(study))
+    own = corpus_settings(study, series)
+    return f"{results(study)}/corpus/{next(name for name in equal if corpus_settings(study, name) == own)}"
+
+
+def corpus_settings(study: Study, series: str) -> dict[str, Any]:
+    """Return the settings that the corpus of a series is made by."""
+    settings = dict(pretraining_of(study, series))
+    return {key: settings[key] for key in ("source", *sorted(CORPUS_KEYS))}
 
 
 def made_for(study: Study, paths: Iterable[str]) -> list[str]:

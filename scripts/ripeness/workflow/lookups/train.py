@@ -15,7 +15,7 @@ from ripeness.study.objectives.policy import REWARD_MODEL
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.scoring.metrics import GENERATION
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
-from ripeness.workflow.lookups.shared import made_for, results, text_file, to_json
+from ripeness.workflow.lookups.shared import corpus_folder, made_for, results, text_file, to_json
 from ripeness.workflow.wildcards import cell_of
 
 # Of a method's settings, what a training depends on not at all, or by its inputs.
@@ -158,7 +158,7 @@ def replay_file(study: Study, wildcards: Any) -> str | None:
     if replay is None:
         return None
     is_corpus = study.settings.series[wildcards.series].pretrain is not None
-    return f"{results(study)}/corpus/{wildcards.series}/train.npy" if is_corpus else replay["text"]
+    return f"{corpus_folder(study, wildcards.series)}/train.npy" if is_corpus else replay["text"]
 
 
 def replay_inputs(study: Study, wildcards: Any) -> list[str]:
