@@ -76,7 +76,7 @@ def test_a_series_that_is_perturbed_only_reruns_nothing_of_others(finished):
     config["sensitivity"] = {"texts": ["heldout"], "series": ["other"]}
     planned = finished.planned(config)
     assert planned["measure_sensitivity"] == planned["pretrain_checkpoint"] == 3 and planned["pretrain_state"] == 2
-    assert planned["collect_sensitivity"] == planned["build_corpus"] == 1
+    assert planned["collect_sensitivity"] == 1 and "build_corpus" not in planned  # the corpora are equal
     assert not {"train_model", "predict", "score", "collect_checkpoint", "collect"} & set(planned)
 
 

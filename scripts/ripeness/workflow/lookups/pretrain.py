@@ -8,7 +8,6 @@ from ripeness.study.pretraining_steps import SCHEDULE_KEYS, Place, place_of, sch
 from ripeness.workflow.lookups.shared import CORPUS_KEYS, corpus_folder, corpus_settings, results, to_json
 
 
-
 def corpus_recipe(study: Study, wildcards: Any) -> str:
     """Return what the corpus of a series is made of."""
     settings = corpus_settings(study, wildcards.series)
