@@ -2,7 +2,7 @@
 
 Predicting: compared are the peak resident memory of `scripts/predict.py` on a few questions of ARC-Easy with 4 examples
 before them, less that of a process that imports the same libraries and does nothing, with the size of the weights in
-fp32. What one batch may take beside them is counted as BATCH_TOKENS tokens with the largest state of a layer (two rows
+fp32. What one batch may take in addition is counted as BATCH_TOKENS tokens with the largest state of a layer (two rows
 of the hidden size, three of the intermediate one, in fp32) and the logits that are kept, and taken off.
 
 Tuning: compared are the peaks of `scripts/train_model.py`, less the same libraries, by LoRA (rank 8, all linear layers)

@@ -1,4 +1,4 @@
-"""The package `ripeness` where it is installed from a wheel: its modules are those of the project that lies beside."""
+"""The package `ripeness` where it is installed from a wheel: its modules are those of the project next to it."""
 
 from pathlib import Path
 

@@ -6,10 +6,6 @@ OUTPUTS: <results>/encoder              a vision transformer that names colour, 
 """
 
 
-localrules:
-    pretrain_encoder,
-
-
 rule pretrain_encoder:
     """Pre-train the nursery's encoder, and refuse it where it does not know what is asked."""
     output:

@@ -8,11 +8,13 @@ import math
 import os
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 
@@ -56,9 +58,22 @@ def tick(progress: Progress, ended: Event) -> None:
             )
 
 
+def has_profile(more: list[str]) -> bool:
+    """Tell whether options of Snakemake name a profile; UserError for the shipped one where there is no copy of it."""
+    named = [word.removeprefix("--profile=") for word in more if word.startswith("--profile=")]
+    named += [name for word, name in pairwise(more) if word == "--profile"]
+    if "slurm" in named and not Path("slurm").is_dir():
+        raise UserError(
+            f"there is no profile slurm in {Path.cwd()}\n"
+            f"hint: cp -r {shlex.quote(str(ROOT / 'slurm'))} . and set partition and account, in the lines marked <-"
+        )
+    return bool(named)
+
+
 def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tuple[int, Progress]:
     """Run Snakemake in a process of its own and follow its output."""
-    options = ["--cores", cores, "--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
+    options = ["--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
+    options += [] if has_profile(more) else ["--cores", cores]  # a profile says what one job of a cluster may use
     command = snakemake_command(study, *options, *more)
     progress, ended = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1), Event()
     shows = not only_plans(more)

@@ -19,7 +19,6 @@ examples have "choices" and "gold", and no target. So have those of "learns": "p
 
 import argparse
 import logging
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -34,14 +33,12 @@ from transformers import PreTrainedTokenizerBase
 from ripeness.measure.label_words import contexts_of_items, labels_of
 from ripeness.models.batching import Example, label_examples
 from ripeness.models.context_limits import room_after
-from ripeness.models.forward.running_text import read_rows
-from ripeness.models.load import load_config, load_model, resolve_precision
+from ripeness.models.load import load_config, load_model
 from ripeness.models.pictures import take_projector
 from ripeness.models.reward import WEIGHT as REWARD_WEIGHT
-from ripeness.models.reward import has_reward
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
-from ripeness.models.tuned_state import Tuned, fingerprint_of, is_small, kind_of_state, states_of_kind, stays_attached
+from ripeness.models.tuned_state import Tuned, fingerprint_of, states_of_kind
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
 from ripeness.runtime.command_line import (
     argument_parser,
@@ -55,27 +52,25 @@ from ripeness.runtime.command_line import (
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
-from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, POLICY, RULE, TEXT, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.methods.settings import POLICY, Labelled, MethodSettings, TrainingSettings
 from ripeness.study.objectives.reading import read_goal
-from ripeness.study.objectives.register import LEARNED
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import NOT_MERGED, displacement
 from ripeness.train.fitting import Questions, fit
-from ripeness.train.loop import Outcome, batches, train
+from ripeness.train.loop import train
 from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.objectives.objective import Objective
 from ripeness.train.objectives.register import objective_of
+from ripeness.train.program_options import check_options
 from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
-from ripeness.train.seen import check_pictures, pictures_of, with_pictures
+from ripeness.train.seen import pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
-
-FOR_POLICY = ("rule", "held_out", "reward_model", "reward_record")
+from ripeness.train.training_record import given, record_of, record_without_steps
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -85,9 +80,10 @@ def main(argv: list[str] | None = None) -> None:
     goal, values = read_goal(options.settings)
     settings = read_settings(values)
     check_options(options, settings)
-    check_reward(options)
     if (lost := lost_before(options)) is not None:
-        end_before_begin(options, settings, lost)
+        logging.info("%s: nothing is tuned", lost)
+        save_start(options.start or options.checkpoint, options.output)
+        write_json(options.record, record_without_steps(settings, lost))
         return
     pictures, settings = pictures_of(options.pictures, settings)
     tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
@@ -136,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
     learned, moved = (outcome.learned or {}).get(REWARD_WEIGHT), None if KINDS[settings.kind].sees else projector
     save_model(model, *where, reward=learned, projector=moved)
     record = record_of(settings, outcome, examples, replay, model.device)
-    record["settings"] |= {} if goal is None else {key: v for key, v in asdict(goal).items() if v is not None}
+    record["settings"] |= {} if goal is None else given(goal)
     record |= objective.record() | {"state_bytes": state_bytes(options.output)}
     if KINDS[settings.kind].moves_weights(asdict(settings)):
         record |= displacement(model, options.checkpoint, weights)._asdict()
@@ -261,80 +257,6 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def check_options(options: argparse.Namespace, settings: MethodSettings) -> None:
-    """Refuse what cannot be done before anything is read."""
-    for output in (options.output, options.record):
-        read = (options.checkpoint, options.start, options.examples, options.validation, options.text, *options.of)
-        for source in filter(None, read):
-            check_no_overlap(output, source)
-    if (settings.learns == TEXT) != bool(options.text) or bool(options.text) == bool(options.examples):
-        raise UserError(
-            f"settings.learns is {settings.learns or ANSWERS}, for which a training reads "
-            f"--{'text' if settings.learns == TEXT else 'examples'} alone\nhint: give that option and not the other one"
-        )
-    if bool(vars(settings).get("replay")) != bool(options.replay_text):
-        raise UserError(
-            "`replay` of the settings is the share of what --replay-text names\nhint: give both, or none of them"
-        )
-    wanted = sum(len(one.datasets) for one in KINDS[settings.kind].reads(vars(settings)))
-    if len(options.of) != wanted:
-        raise UserError(
-            f"--of names {len(options.of)} models, but the settings of kind {settings.kind} are of {wanted}\n"
-            "hint: one for each of the `datasets` in `of`; none for other kinds"
-        )
-    check_pictures(settings, options.start, options.pictures, options.gpus)
-    given = [one for one in (options.checkpoint, options.start) if one and stays_attached(one)]
-    found = next((one for one in given if settings.kind not in KINDS[str(kind_of_state(one))].followers), None)
-    if found:
-        raise UserError(
-            f"what was learned in {found} stands next to the weights of its checkpoint, and a training that starts "
-            "from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
-        )
-    found = next((one for one in filter(None, (options.checkpoint, options.start)) if has_reward(one)), None)
-    if found:
-        raise UserError(
-            f"{found} is a reward model, which no longer says words, and no training starts from it\n"
-            "hint: start from the model that it was trained from"
-        )
-    if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
-        raise UserError(
-            f"{options.checkpoint} is a small state next to a checkpoint, which a training of kind {settings.kind} "
-            "does not start from\n"
-            f"hint: --start {options.checkpoint}, and its checkpoint as --checkpoint"
-        )
-    if options.gpus > 1 and settings.learns in LEARNED:
-        raise UserError(f"what learns {settings.learns} is trained on one GPU\nhint: --gpus 1")
-    if options.gpus > 1 and isinstance(settings, Labelled):
-        does = "tuned" if isinstance(settings, TrainingSettings) else "fitted"
-        raise UserError(f"a model of kind {settings.kind} is {does} on one GPU\nhint: --gpus 1")
-    if bool(options.validation) == KINDS[settings.kind].takes_steps:
-        way = "leave --validation out" if options.validation else "name them as --validation FILE"
-        does = "nothing" if options.validation else "its penalty"
-        raise UserError(f"kind {settings.kind} chooses {does} on validation items\nhint: {way}")
-    if options.curvature_text and not KINDS[settings.kind].moves_weights(asdict(settings)):
-        raise UserError("the weights stay as they are, and nothing bends\nhint: no --curvature-text")
-    if options.curvature_text and options.gpus > 1:
-        raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
-    if options.curvature_text:
-        read_rows(options.curvature_text)  # refused now rather than after the training
-
-
-def check_reward(options: argparse.Namespace) -> None:
-    """Refuse options of a policy where none is learned, and a policy without what it needs."""
-    if options.settings.get("learns") != POLICY:
-        if given := [f"--{name.replace('_', '-')}" for name in FOR_POLICY if getattr(options, name)]:
-            raise UserError(f"{' and '.join(given)}: what is learned is no policy\nhint: leave the options out")
-        return
-    if options.rule is None:
-        raise UserError("what learns policy needs --rule\nhint: e.g. " + """--rule '{"max_new_tokens": 60}'""")
-    reward = options.settings["reward"]
-    if (reward == RULE) == bool(options.reward_model):
-        way = "leave --reward-model out" if options.reward_model else "--reward-model FOLDER"
-        raise UserError(f"settings.reward is {reward!r}, which goes with another option\nhint: {way}")
-    if options.reward_model and not has_reward(options.reward_model):
-        raise UserError(f"{options.reward_model} is no reward model\nhint: name one that learned reward")
-
-
 def rows_of(options: argparse.Namespace, settings: MethodSettings) -> list[dict[str, Any]]:
     """Return the examples that are learned from; none where that is a text."""
     if options.text:
@@ -384,52 +306,6 @@ def lost_before(options: argparse.Namespace) -> str | None:
         if path and read_json(path, dict, keys=("status",))["status"] != "done":
             return f"{what} diverged"
     return None
-
-
-def end_before_begin(options: argparse.Namespace, settings: MethodSettings, reason: str) -> None:
-    """Write the model and the record of a training that takes no step, since a model that it needs diverged."""
-    logging.info("%s: nothing is tuned", reason)
-    save_start(options.start or options.checkpoint, options.output)
-    record = {
-        "settings": {key: value for key, value in asdict(settings).items() if value is not None},
-        "status": "diverged",
-        "reason": reason,
-        "precision": None,
-        "n_examples": 0,
-        "n_tokens": 0,
-        "tokens_seen": 0,
-        "n_truncated": 0,
-        "losses": [None],
-    }
-    write_json(options.record, record)
-
-
-def record_of(
-    settings: TrainingSettings,
-    outcome: Outcome,
-    examples: Sequence[Unit],
-    replay: Replay | None,
-    device: torch.device,
-) -> dict[str, Any]:
-    """Return the record of a training: settings, status, what was read, and the loss of every step."""
-    planned = batches(examples, settings)
-    read = [example for batch in planned for example in batch]
-    seen = [example for batch in planned[: len(outcome.losses)] for example in batch]  # fewer where it diverged
-    text = replay.beside(0, len(seen)) if replay else []
-    record = {
-        "settings": {key: value for key, value in asdict(settings).items() if value is not None},
-        "status": outcome.status,
-        "precision": resolve_precision(settings.precision, device),  # of the forward pass; weights are fp32
-        "n_examples": len(examples),
-        "n_tokens": sum(len(example.tokens) for example in read),
-        "tokens_seen": sum(len(example.tokens) for example in seen) + sum(len(piece) for piece in text),
-        "trainable_parameters": outcome.n_trained,
-        "row_tokens": outcome.row_tokens,  # at most so many were read at once
-        "n_truncated": 0,  # an example that does not fit is refused
-        "losses": [loss if math.isfinite(loss) else None for loss in outcome.losses],  # JSON has no word for NaN
-    }
-    replayed = {"n_replayed": replay.count(len(read))} if replay else {}
-    return record | replayed | KINDS[settings.kind].remarks(settings)
 
 
 def text_to_replay(

@@ -3,8 +3,8 @@
 KINDS end as weights of the model; BEHIND and BEFORE_TEXT stay attached to it.
 """
 
-import pytest
 import torch
+from killed import killed_after
 
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train
@@ -96,21 +96,10 @@ def same_weights(model, other):
     return all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), other.state_dict().values(), strict=True))
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
 def killed(model, examples, settings, path, after, **more):
     """Train with all steps saved, and be killed in one of them."""
-    progress, optimizer_step, steps = Progress(path, "mine", 0), torch.optim.AdamW.step, []
+    progress = Progress(path, "mine", 0)
 
-    def step(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) > after:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
+    with killed_after(after):
         train(model, examples, settings, pad=0, progress=progress, **more)
     return progress

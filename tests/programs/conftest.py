@@ -1,4 +1,24 @@
-"""The loopback hub and what it publishes, for all tests of programs."""
+"""The loopback hub and what it publishes, and trainings of a tiny checkpoint, for all tests of programs."""
 
+import json
+
+import pytest
 from hub_fixtures import files, hub, server, waits  # noqa: F401
 from synthetic import synthetic_folder, synthetic_study  # noqa: F401 (fixtures)
+
+import train_model
+
+
+@pytest.fixture
+def train_on(tmp_path, checkpoint):
+    """Give a function that trains on a file, and returns the folder with model/ and record.json."""
+
+    def run(examples, name, settings, *options):
+        train_model.main(
+            [*options, "--checkpoint", str(checkpoint), "--examples", str(examples), "--settings"]
+            + [json.dumps(settings), "--output", str(tmp_path / name / "model")]
+            + ["--record", str(tmp_path / name / "record.json")]
+        )
+        return tmp_path / name
+
+    return run

@@ -1,10 +1,10 @@
 """A policy by the programs: rewarded by a rule or by a reward model, or refused with an error that helps."""
 
 import json
+from functools import partial
 
 import pytest
 
-import train_model
 from ripeness.measure.own_texts import columns_of_own_texts
 from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
@@ -29,18 +29,9 @@ def examples(tmp_path_factory):
 
 
 @pytest.fixture
-def tune(tmp_path, checkpoint, examples):
+def tune(train_on, examples):
     """Give a function that trains, and returns the folder with model/ and record.json."""
-
-    def run(name, settings, *options):
-        train_model.main(
-            [*options, "--checkpoint", str(checkpoint), "--examples", str(examples), "--settings"]
-            + [json.dumps(settings), "--output", str(tmp_path / name / "model")]
-            + ["--record", str(tmp_path / name / "record.json")]
-        )
-        return tmp_path / name
-
-    return run
+    return partial(train_on, examples)
 
 
 def rule(**change):
@@ -77,7 +68,7 @@ def test_a_reward_model_rewards_a_policy_and_the_rule_tells_the_truth(tune, exam
     assert own["result"]["reward"]["value"] != own["result"]["truth"]["value"]
     without = tune("apart", settings, "--rule", json.dumps({"max_new_tokens": 4}), "--reward-model", str(model))
     apart = read_json(without / "record.json", dict)
-    assert apart["losses"] == record["losses"]  # the truth is told, and not learned from
+    assert apart["losses"] == record["losses"]  # the truth is recorded, and not learned from
     assert apart["curves"]["truth"] == [None] * 3 and apart["own_texts"] is None
 
 

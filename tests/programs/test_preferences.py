@@ -10,7 +10,6 @@ import torch
 import export_model
 import predict
 import score
-import train_model
 from ripeness.models.load import load_model
 from ripeness.models.reward import read_reward
 from ripeness.runtime.errors import UserError
@@ -40,18 +39,9 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture
-def tune(tmp_path, checkpoint, pairs):
+def tune(train_on, pairs):
     """Give a function that trains, and returns the folder with model/ and record.json."""
-
-    def run(name, settings, *options):
-        train_model.main(
-            [*options, "--checkpoint", str(checkpoint), "--examples", str(pairs), "--settings"]
-            + [json.dumps(SETTINGS | settings), "--output", str(tmp_path / name / "model")]
-            + ["--record", str(tmp_path / name / "record.json")]
-        )
-        return tmp_path / name
-
-    return run
+    return lambda name, settings, *options: train_on(pairs, name, SETTINGS | settings, *options)
 
 
 @pytest.fixture

@@ -91,3 +91,16 @@ def without_costs(path: Path) -> bytes:
     if path.name not in ("cell.parquet", "cells.parquet") and "tables/cells" not in str(path):
         return path.read_bytes()
     return pl.read_parquet(path).drop(USED).write_csv().encode()
+
+
+def finished_study(folder: Path, methods: dict, datasets: list[str]) -> Study:
+    """The cut study after a run, at one checkpoint, with these methods and datasets in one format."""
+    study = Study(folder)
+    config = yaml.safe_load(CUT.read_text()) | {"formats": ["default"], "methods": methods}
+    config["series"]["nursery"]["checkpoints"] = [{"step": 100}]
+    config["datasets"] = {name: {} for name in datasets}
+    config["suites"] = {"own": {"datasets": "own", "formats": "trained"}, "pretraining": {"texts": ["heldout"]}}
+    study.write(config)
+    run = study.snakemake("--scheduler", "greedy")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return study

@@ -25,7 +25,7 @@ MOST_SECONDS = 180.0  # of CPU, so that two cores take less, whatever else they 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """The command in an environment that has the wheel, and beside it the packages of the one that runs the tests."""
+    """The command in an environment that has the wheel, together with the packages of the one that runs the tests."""
     pytest.importorskip("hatchling", reason="hatchling is not installed (requirements-dev.lock)")
     base = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(base)]

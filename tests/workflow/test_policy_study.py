@@ -4,8 +4,7 @@ import json
 
 import polars as pl
 import pytest
-import yaml
-from cut_study import CUT, Study
+from cut_study import finished_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 
@@ -24,22 +23,11 @@ METHODS = {
 }
 
 
-def config() -> dict:
-    """The cut of the nursery at one checkpoint, with these methods on headlines and summaries."""
-    config = yaml.safe_load(CUT.read_text()) | {"formats": ["default"], "methods": METHODS}
-    config["series"]["nursery"]["checkpoints"] = [{"step": 100}]
-    config["datasets"] = {"nursery-headline": {}, "nursery-summary": {}}
-    config["suites"] = {"own": {"datasets": "own", "formats": "trained"}, "pretraining": {"texts": ["heldout"]}}
-    return config
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    study = Study(tmp_path_factory.mktemp("policy") / "a study")
-    study.write(config())
-    run = study.snakemake("--scheduler", "greedy")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return study
+    return finished_study(
+        tmp_path_factory.mktemp("policy") / "a study", METHODS, ["nursery-headline", "nursery-summary"]
+    )
 
 
 def test_policies_are_cells_like_others_with_what_their_own_texts_are_like(study):

@@ -4,8 +4,7 @@ import json
 
 import polars as pl
 import pytest
-import yaml
-from cut_study import CUT, Study
+from cut_study import finished_study
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 
@@ -23,22 +22,9 @@ METHODS = {
 MODELS = {"sft", "dpo", "kto", "simpo", "orpo", "rm"}
 
 
-def config() -> dict:
-    """The cut of the nursery at one checkpoint, with these methods on pairs of headlines."""
-    config = yaml.safe_load(CUT.read_text()) | {"formats": ["default"], "methods": METHODS}
-    config["series"]["nursery"]["checkpoints"] = [{"step": 100}]
-    config["datasets"] = {"nursery-headline": {}}
-    config["suites"] = {"own": {"datasets": "own", "formats": "trained"}, "pretraining": {"texts": ["heldout"]}}
-    return config
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    study = Study(tmp_path_factory.mktemp("preferences") / "a study")
-    study.write(config())
-    run = study.snakemake("--scheduler", "greedy")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return study
+    return finished_study(tmp_path_factory.mktemp("preferences") / "a study", METHODS, ["nursery-headline"])
 
 
 def test_every_model_is_asked_for_pairs_and_words_are_asked_of_all_but_the_reward_model(study):

@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="When, in its pre-training, is a language model ripe for fine-tuning?\n\n"
     "`ripeness init` makes a study of your checkpoints and rows, `ripeness run` runs it, `ripeness open` shows it.",
-    epilog="Status: 0 done; 1 a fault of ripeness; 2 something to mend, with a hint; 3 undecided, with --strict.",
+    epilog="Status: 0 done; 1 a fault of ripeness; 2 yours to fix, with a hint; 3 undecided, with --strict.",
 )
 Study = Annotated[str | None, typer.Argument(help="Study: its file, or its name. Default: the one of this folder.")]
 Words = Annotated[
@@ -149,5 +149,5 @@ def check(study: Study = None) -> None:
 
 
 def main() -> None:
-    """Run the command; the status is 2 for what the user must mend."""
+    """Run the command; the status is 2 for what the user must fix."""
     run_program(lambda: app(prog_name="ripeness"))

@@ -12,9 +12,9 @@ from ripeness.train.reading import Reading, Unit
 def backward(
     reading: Reading, row_tokens: int, *, batch: list[Unit], text: list[Example], objective: Objective[Any]
 ) -> float:
-    """Add the gradient of a batch's loss to the weights', and return the loss without that of text beside it.
+    """Add the gradient of a batch's loss to the weights', and return the loss without that of replayed text.
 
-    Pieces of text beside it take part as the share of sequences that they are.
+    Pieces of replayed text take part as the share of sequences that they are.
     """
     share = len(text) / (len(batch) + len(text))
     loss = backward_part(reading, batch, objective, weight=1 - share, row_tokens=row_tokens)

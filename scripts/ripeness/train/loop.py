@@ -29,7 +29,7 @@ ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on 
 class Outcome(NamedTuple):
     """What became of a training: the loss of every step (nats per answer token), "done" or "diverged", how many tokens
     were read at once at its end, the tuned state of a kind that has a smaller one than all weights, how many numbers
-    were trained, and what was learned beside the model's weights and this state."""
+    were trained, and what was learned in addition to the model's weights and this state."""
 
     losses: list[float]
     status: str
@@ -56,8 +56,8 @@ def train(
 
     AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units is a function of the
     seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
-    the rows are halved when the GPU's memory does not do. Losses are those of the objective: text that is replayed
-    beside it, the pull towards the start, and the penalty of a kind change the gradient only.
+    the rows are halved when the GPU's memory does not do. Losses are those of the objective: text that is replayed,
+    the pull towards the start, and the penalty of a kind change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
     diverged, ends the training; a model that can no longer learn at its end has diverged too.

@@ -3,9 +3,12 @@
 Estimates on the safe side, for a scheduler that ends jobs which exceed their request; every attempt requests more.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ripeness.study.grid import Study
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import TEXT
+from ripeness.study.methods.settings import POLICY, RULE, TEXT
 from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
     annealing_operations,
@@ -21,7 +24,7 @@ from ripeness.workflow.wildcards import Wildcards, cell_of
 
 LIBRARIES_MB = 2000  # Python with torch and transformers, and the tables that a job reads
 TRAINING_BYTES = 20  # a parameter: weights, gradient and both moments in fp32, and a copy while they are saved
-START_BYTES = 4  # in addition: the weights that a model is pulled to
+START_BYTES = 4  # in addition: the weights at the start, which a model is pulled to or a policy is compared with
 LOADING_BYTES = 8  # of each process while it loads, and of one while it saves: weights in fp32, and a copy
 PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
@@ -47,9 +50,16 @@ def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     n_processes, settings = training_gpus(study, wildcards), training_settings(study, wildcards)
     if not KINDS[settings["kind"]].takes_steps:
         return prediction_memory(study, wildcards, attempt)
-    n_bytes = TRAINING_BYTES + (START_BYTES if "pull" in settings else 0) if n_processes == 1 else LOADING_BYTES
+    n_bytes = TRAINING_BYTES + more_bytes(settings) if n_processes == 1 else LOADING_BYTES
     learned = text_tokens(settings) // settings["epochs"] if settings.get("learns") == TEXT else 0
     return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20))
+
+
+def more_bytes(settings: Mapping[str, Any]) -> int:
+    """Return the bytes a parameter that few trainings need in addition: of the start, and of a reward model."""
+    is_policy = settings.get("learns") == POLICY
+    rewarded = PREDICTION_BYTES if is_policy and settings["reward"] != RULE else 0
+    return rewarded + (START_BYTES if is_policy or "pull" in settings else 0)
 
 
 def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:

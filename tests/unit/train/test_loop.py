@@ -3,10 +3,12 @@
 import math
 import os
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
+from killed import killed_after
 from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, Example, encode_examples, padded, rows_of, shared_tokens
@@ -142,32 +144,15 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit(tiny_model, examples):
     assert same_weights(model, other)
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
-@pytest.mark.parametrize("killed_after", range(1, 7))
+@pytest.mark.parametrize("n_steps", range(1, 7))
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])  # the second one drops activations at random
 def test_a_training_killed_at_any_step_goes_on_to_the_same_weights(
-    tiny_model, examples, tmp_path, architecture, killed_after
+    tiny_model, examples, tmp_path, architecture, n_steps
 ):
     expected = tune(tiny_model, examples, architecture)
     progress, model = Progress(tmp_path / "state", "mine", seconds=0), tiny_model(architecture)
-    optimizer_step = torch.optim.AdamW.step
-    steps = iter(range(killed_after))
-
-    def step(self, *args, **kwargs):
-        if next(steps, None) is None:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", step)
-        if killed_after < 6:
-            with pytest.raises(KilledError):
-                train(model, examples, SETTINGS, pad=0, progress=progress)
-        else:
-            train(model, examples, SETTINGS, pad=0, progress=progress)
+    with killed_after(n_steps) if n_steps < 6 else nullcontext():  # there are six
+        train(model, examples, SETTINGS, pad=0, progress=progress)
     torch.manual_seed(99)
     model = tiny_model(architecture)
     losses, status, *_ = train(model, examples, SETTINGS, pad=0, progress=progress)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from killed import killed_after
 
 from ripeness.models.batching import Example, encode_examples
 from ripeness.study.methods.full import FullSettings
@@ -99,24 +100,13 @@ def test_a_model_that_reads_nothing_side_by_side_has_the_same_losses(tiny_model,
     assert outcome.losses == pytest.approx(expected.losses, rel=1e-4)
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
-@pytest.mark.parametrize("killed_after", [1, 3])
-def test_a_killed_training_goes_on_to_the_same_weights_and_buffers(tiny_model, units, tmp_path, killed_after):
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_a_killed_training_goes_on_to_the_same_weights_and_buffers(tiny_model, units, tmp_path, n_steps):
     expected_model = tiny_model()
     expected, seen = tune(expected_model, units)
-    progress, optimizer_step = Progress(tmp_path / "state", "mine", seconds=0), torch.optim.AdamW.step
-    steps = iter(range(killed_after))
+    progress = Progress(tmp_path / "state", "mine", seconds=0)
 
-    def step(self, *args, **kwargs):
-        if next(steps, None) is None:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
+    with killed_after(n_steps):
         tune(tiny_model(), units, progress=progress)
     model = tiny_model()
     outcome, again = tune(model, units, progress=progress)

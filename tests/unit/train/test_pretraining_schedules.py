@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
+from killed import killed_after, limit_steps
 from safetensors import safe_open
 
 import build_corpus
@@ -34,10 +34,6 @@ SETTINGS = {
 }
 COSINE = SETTINGS | {"schedule": "cosine", "end_step": 9, "final_ratio": 0.1}
 DECAYED = {"phase": "decayed", "from_step": 5, "steps": 4}  # of a run with a warm-up, a stable part and a decay
-
-
-class KilledError(Exception):
-    """What stands for a kill in the midst of a step."""
 
 
 @pytest.fixture(scope="module")
@@ -71,18 +67,6 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def facts_of(folder: Path) -> dict:
     return json.loads((folder / "checkpoint.json").read_text())
-
-
-def killed_after(n_steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the optimiser take so many steps and no more."""
-    steps, take = iter(range(n_steps)), torch.optim.AdamW.step
-
-    def step(self, *args, **kwargs):
-        if next(steps, None) is None:
-            raise KilledError
-        return take(self, *args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
 
 
 def test_a_cosine_warms_up_and_falls_to_its_share_of_the_peak_at_its_end():
@@ -132,12 +116,11 @@ def test_a_decay_joined_at_any_stable_step_gives_the_same_bytes_wherever_in_it_a
 def test_a_run_of_its_own_that_is_killed_goes_on_to_the_same_weights(corpus, tmp_path, monkeypatch, n_steps):
     taken = {"phase": "decayed", "step": 9}
     whole = checkpoint(corpus, tmp_path / "whole", taken)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        killed_after(n_steps, patch)
+    with killed_after(n_steps):
         checkpoint(corpus, tmp_path / "cut", taken, None, COSINE, "--save-seconds", "0")
     assert not (tmp_path / "cut").exists() and (tmp_path / "cut.state").exists()
     with monkeypatch.context() as patch:
-        killed_after(9 - n_steps, patch)  # so many are left, and no more are taken
+        limit_steps(9 - n_steps, patch)  # so many are left, and no more are taken
         checkpoint(corpus, tmp_path / "cut", taken, None, COSINE)
     assert files_of(tmp_path / "cut") == files_of(whole)
     assert not (tmp_path / "cut.state").exists()
@@ -145,8 +128,7 @@ def test_a_run_of_its_own_that_is_killed_goes_on_to_the_same_weights(corpus, tmp
 
 def test_a_state_that_is_killed_on_its_way_goes_on_but_not_by_other_settings(corpus, tmp_path, monkeypatch):
     early = state(corpus, tmp_path / "early", 2)
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        killed_after(3, patch)
+    with killed_after(3):
         pretrain_state.main(
             ["--settings", json.dumps(COSINE), "--corpus", str(corpus), "--until", "9", "--resume", str(early),
              "--save-seconds", "0", "--output", str(tmp_path / "late")]

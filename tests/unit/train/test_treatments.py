@@ -8,6 +8,7 @@ import model_zoo
 import numpy as np
 import pytest
 import torch
+from killed import killed_after
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
@@ -249,29 +250,18 @@ def test_layers_that_can_have_adapters_are_found(architecture, names):
     assert not any("lora_A" in name for name, _ in model.named_parameters())
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
-@pytest.mark.parametrize("killed_after", [1, 4])
+@pytest.mark.parametrize("n_steps", [1, 4])
 @pytest.mark.parametrize(
     "settings", [replace(SETTINGS, pull=0.3), LORA, replace(SETTINGS, steps=5)], ids=["pull", "lora", "steps"]
 )
 def test_a_treated_training_that_is_killed_goes_on_to_the_same_weights(
-    tiny_model, examples, tmp_path, settings, killed_after
+    tiny_model, examples, tmp_path, settings, n_steps
 ):
     expected = tiny_model("llama")
     outcome = train(expected, examples, settings, pad=0, replay=pieces(0.3))
-    progress, optimizer_step, steps = Progress(tmp_path / "state", "mine", 0), torch.optim.AdamW.step, []
+    progress = Progress(tmp_path / "state", "mine", 0)
 
-    def step(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) > killed_after:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
+    with killed_after(n_steps):
         train(tiny_model("llama"), examples, settings, pad=0, progress=progress, replay=pieces(0.3))
     torch.manual_seed(99)
     model = tiny_model("llama")

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from ripeness.runtime.files import write_json
 from ripeness.study.load import load_study
+from ripeness.study.methods.settings import POLICY, RULE
 from ripeness.train.pretraining import ARCHITECTURES
 from ripeness.workflow import operations, resources
 from ripeness.workflow.snakemake_call import is_group
@@ -93,6 +94,17 @@ def test_a_model_shared_out_to_gpus_asks_for_them_and_needs_less_time_and_more_m
     assert resources.training_gpus(nursery, cell()) == 4
     assert resources.training_memory(nursery, cell(), 1) > alone[0]
     assert resources.training_minutes(nursery, cell(), 1) < alone[1]
+
+
+def test_a_policy_asks_for_the_memory_of_its_start_and_of_a_reward_model(nursery):
+    nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
+    settings = nursery.recipes["full"]["nursery-mood"]
+    asked = [resources.training_memory(nursery, cell(), 1)]
+    for reward in (RULE, "rm"):
+        settings |= {"learns": POLICY, "reward": reward}
+        asked.append(resources.training_memory(nursery, cell(), 1))
+    per_byte = (asked[1] - asked[0]) / resources.START_BYTES
+    assert asked[2] - asked[1] == pytest.approx(resources.PREDICTION_BYTES * per_byte, rel=1e-3) and per_byte > 500
 
 
 def test_tuning_the_best_model_again_asks_for_what_tuning_it_did(nursery):

@@ -1,6 +1,9 @@
 """What the front end says after a failure of Snakemake itself."""
 
+import pytest
+
 import run_study
+from ripeness.runtime.errors import UserError
 from ripeness.workflow.study_progress import Progress
 from ripeness.workflow.time_left import Costs
 
@@ -46,3 +49,15 @@ def test_the_reason_is_said_although_snakemake_indents_it():
     why, is_user = said(SAID)
     assert "UnresolvedImport: write_report.py: `from ripeness.report import page`" in why and not is_user
     assert "line 82" not in why
+
+
+def test_a_profile_says_what_one_job_may_use_and_the_shipped_one_is_there_or_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not run_study.has_profile(["-n", "results/profile"])
+    for words in (["--profile", "slurm", "-n"], ["--profile=slurm"]):
+        with pytest.raises(
+            UserError, match=r"there is no profile slurm in .*\nhint: cp -r .*slurm \. and set partition"
+        ):
+            run_study.has_profile(words)
+    (tmp_path / "slurm").mkdir()
+    assert run_study.has_profile(["--profile", "slurm"]) and run_study.has_profile(["--profile", "mine"])

@@ -18,7 +18,7 @@ FACT_TASKS: dict[str, str] = {
     "facts": "what documents tell of a person for good, in their wording and in questions; exercised in pre-training",
     "newfacts": "the same of people whom no document names: what a tuning has to teach",
 }
-# How each fact is told up to its word, and asked, in the order of `person_facts`; and its words.
+# How each fact is stated up to its word, and asked, in the order of `person_facts`; and its words.
 TOLD: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("lives in", "where does {name} live ?", CITIES),
     ("is a", "what is the job of {name} ?", JOBS),

@@ -4,16 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ripeness.study.methods.settings import Reference, no_references
+from ripeness.study.methods.settings import Reference, no_check, no_references
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
     """Settings of what is learned, apart from those of how; a subclass has those of one thing that can be learned."""
-
-
-def no_check(where: str, given: Mapping[str, Any]) -> None:
-    """Accept all settings."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +19,7 @@ class Learned:
     `name` is the value of `learns`, `settings` the class of its settings. `keys` is the JSON schema of these, without
     types and defaults, which the dataclass has. `example` shows values of required ones. `kinds` are the kinds of
     tasks that it can be learned from, and `needs` says so in words. `refused` gives the reason and a hint for settings
-    of tuning that cannot be beside it. `check(where, given)` raises UserError for settings that cannot be. A model that
+    of tuning that do not go with it. `check(where, given)` raises UserError for settings that cannot be. A model that
     `has_reward` says what it was taught by a reward, and no longer in words: its own dataset alone is measured, and
     no training starts from it. `reads(given)` are the methods whose models are read in addition to the start.
     """

@@ -49,8 +49,8 @@ PREFERENCES_LEARNED = Learned(
         "beta": {
             "description": (
                 "Factor of the loss. dpo, kto: how close the model stays to its start. ipo: tau of the paper. simpo: "
-                "scale of the log-probability per token. orpo: weight of the odds ratio beside the loss of the better "
-                "answer."
+                "scale of the log-probability per token. orpo: weight of the odds ratio, added to the loss of better "
+                "answers."
             ),
             "exclusiveMinimum": 0,
             "maximum": 1000,

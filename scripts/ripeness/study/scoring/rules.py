@@ -41,7 +41,7 @@ class Rule:
         return bool(self.answer(row, text).is_exact)
 
     def answer(self, row: Mapping[str, Any], text: str) -> Text:
-        """Put a text beside the right ones of an item."""
+        """Put a text next to the right ones of an item."""
         return Text({**row, "text": text}, self.words, self.extract)
 
 

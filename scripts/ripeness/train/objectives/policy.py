@@ -94,25 +94,11 @@ def policy_of(
     seed: int,
     batch_size: int,
 ) -> Policy:
-    """Return what a policy lowers, which knows what it is asked; `room` is how many tokens the model reads at once."""
-    some = held_out if goal.tries else []
+    """Return what a policy lowers, which knows what it is asked; `room` is how many tokens the model reads at once.
+
+    UserError where nothing says what texts are worth.
+    """
     task = task_rule(rule)
-    asked = asked_of(goal, task, rows, some, tokenizer, checkpoint=checkpoint, reward=reward, room=room)
-    return Policy(goal, asked, seed=seed, batch_size=batch_size)
-
-
-def asked_of(
-    goal: PolicyGoal,
-    task: TaskRule,
-    rows: list[dict[str, Any]],
-    held_out: list[dict[str, Any]],
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    checkpoint: Path,
-    reward: Path | None,
-    room: int,
-) -> Asked:
-    """Put together what a policy is asked; UserError where nothing says what texts are worth."""
     if task.rule is None and (goal.reward == RULE or goal.rule_share):
         raise UserError(
             "the task has no rule that says what a text is worth\n"
@@ -128,8 +114,9 @@ def asked_of(
     model = RewardModel(reward) if reward else None
     given = Rewards(task.rule, model, goal.rule_share or 0.0, end_of_text(tokenizer))
     begun = beginnings(row["target"] for row in rows)
-    asked = (questions_of(some, tokenizer, begun, room - task.max_new_tokens) for some in (rows, held_out))
-    return Asked(drawing, given, *asked)
+    some = held_out if goal.tries else []
+    asked = (questions_of(part, tokenizer, begun, room - task.max_new_tokens) for part in (rows, some))
+    return Policy(goal, Asked(drawing, given, *asked), seed=seed, batch_size=batch_size)
 
 
 def questions_of(

@@ -8,7 +8,7 @@ import torch
 
 LEAST_SPREAD = 1e-4  # is added to standard deviations, as trl has it
 GAE = 0.95  # the lambda of generalised advantages, at a discount of 1
-VALUE_WEIGHT = 0.1  # of the loss of values beside that of the policy, as InstructGPT and trl have it
+VALUE_WEIGHT = 0.1  # of the loss of values, that of the policy being 1, as InstructGPT and trl have it
 
 
 def group_advantages(rewards: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 Each round draws several texts after each prompt of a batch, by a seed that the training's seed and the step decide.
 The reference of the KL divergence is the model at the start: what is trained of it is kept as it was, and takes its
-place for a pass over the round's texts. So no second model is in memory beside those weights, and they are few where
+place for a pass over the round's texts. So no second model is in memory but those weights, and they are few where
 a kind has a small state.
 """
 

@@ -27,7 +27,7 @@ from ripeness.train.objectives.objective import Objective
 from ripeness.train.objectives.pairs import Pair, cycled, pairs_of
 from ripeness.train.reading import Room, Unit, counts, token_logps
 
-MOST_PAIRS = 512  # of which the result is told
+MOST_PAIRS = 512  # that the result is compared on
 SURE = -1e-6  # nats per token, above which odds are not told apart
 FEW = 0.1  # share of pairs
 COLLAPSE = 1.0  # nats per token, by which both answers fell where nursery models came to write neither of them

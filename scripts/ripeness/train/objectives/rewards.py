@@ -10,7 +10,7 @@ from ripeness.train.objectives.drawn_texts import Question
 
 @dataclass(frozen=True)
 class Rewards:
-    """The rule of a task, and what a reward model says of whole texts, with the share that the rule has beside it.
+    """The rule of a task, and what a reward model says of whole texts, with the share of the rule.
 
     A whole text is a prompt with its answer and the token `end`, as a reward model learns it.
     """

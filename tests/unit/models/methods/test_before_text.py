@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from killed import killed_after
 from small_kinds import BEFORE_TEXT, settings_of, shape_of
 
 from ripeness.measure.generation import generate
@@ -221,24 +222,13 @@ def test_half_precision_reads_nearly_the_same(tiny_model, tokenizer, examples, n
     assert all(tensor.dtype == torch.float32 for tensor in outcome.state.values())
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
 @pytest.mark.parametrize("after", [1, 4])
 def test_a_training_that_is_killed_goes_on_to_the_same_state(tiny_model, examples, tmp_path, name, after):
-    expected, settings, steps = tiny_model("llama"), settings_of(name), []
+    expected, settings = tiny_model("llama"), settings_of(name)
     outcome = train(expected, examples, settings, pad=0)
-    progress, optimizer_step = Progress(tmp_path / "state", "mine", 0), torch.optim.AdamW.step
+    progress = Progress(tmp_path / "state", "mine", 0)
 
-    def step(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) > after:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
+    with killed_after(after):
         train(tiny_model("llama"), examples, settings, pad=0, progress=progress)
     torch.manual_seed(99)
     model = tiny_model("llama")

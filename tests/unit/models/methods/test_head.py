@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from killed import killed_after
 
 from ripeness.models.batching import label_examples
 from ripeness.models.label_map import map_of
@@ -92,25 +93,14 @@ def test_what_is_saved_is_loaded_as_the_model_in_memory(tiny_model, checkpoint, 
     assert n_saved <= KINDS["head"].state_size({"moves": moves}, n_parameters)
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
 @pytest.mark.parametrize("moves", MOVES)
 @pytest.mark.parametrize("after", [1, 7])
 def test_a_training_that_is_killed_goes_on_to_the_same_state(tiny_model, tmp_path, moves, after):
-    settings, step, steps = settings_of(moves), torch.optim.AdamW.step, []
+    settings = settings_of(moves)
     expected = train(tiny_model("llama"), EXAMPLES, settings, pad=0)
     progress = Progress(tmp_path / "state", "mine", 0)
 
-    def killing(self, *args, **kwargs):
-        steps.append(1)
-        if len(steps) > after:
-            raise KilledError
-        return step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", killing)
+    with killed_after(after):
         train(tiny_model("llama"), EXAMPLES, settings, pad=0, progress=progress)
     again = train(tiny_model("llama"), EXAMPLES, settings, pad=0, progress=progress)
     assert again.losses == expected.losses

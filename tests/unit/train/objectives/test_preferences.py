@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from killed import killed_after
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.full import FullSettings
@@ -112,24 +113,14 @@ def test_losses_do_not_depend_on_what_is_read_together(tiny_model, pairs, loss, 
     assert padded.losses == pytest.approx(expected.losses, abs=1e-4)
 
 
-class KilledError(Exception):
-    """What ends a training in these tests, in place of a power cut."""
-
-
 @pytest.mark.parametrize("goal", [GOALS["kto"], GOALS["dpo"], RewardGoal()], ids=["kto", "dpo", "reward"])
 def test_a_killed_training_goes_on_to_the_same_weights(tiny_model, tokenizer, tmp_path, goal):
     units = objective_of(goal).units(ROWS, tokenizer, max_length=64)
     whole = tiny_model()
     expected, objective = tune(whole, units, goal)
-    progress, optimizer_step, steps = Progress(tmp_path / "state", "mine", 0), torch.optim.AdamW.step, iter(range(2))
+    progress = Progress(tmp_path / "state", "mine", 0)
 
-    def step(self, *args, **kwargs):
-        if next(steps, None) is None:
-            raise KilledError
-        return optimizer_step(self, *args, **kwargs)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(torch.optim.AdamW, "step", step)
+    with killed_after(2):
         tune(tiny_model(), units, goal, progress=progress)
     model = tiny_model()
     outcome, again = tune(model, units, goal, progress=progress)
