@@ -160,8 +160,11 @@ def test_the_second_stage_reads_on_from_its_start_only_and_its_encoder_only(made
         train(made, checkpoint, tmp_path / "b", HOW | {"kind": "projector"}, pictures=None)
     with pytest.raises(UserError, match="which the one in --start does already"):
         train(made, checkpoint, tmp_path / "c", HOW | {"kind": "projector"}, start=tuned / "full/model")
+    freeze = HOW | {"kind": "freeze", "norms": True}
+    with pytest.raises(UserError, match="of kind freeze that starts from it would lose it\nhint: kind: full or lora"):
+        train(made, checkpoint, tmp_path / "d", freeze, start=tuned / "see/model")
     with pytest.raises(UserError, match="kind freeze does not train the projector .*\nhint: kind: full or lora"):
-        train(made, checkpoint, tmp_path / "d", HOW | {"kind": "freeze", "norms": True}, start=tuned / "see/model")
+        train(made, checkpoint, tmp_path / "d", freeze, start=tuned / "full/model")
     call(
         pretrain_encoder, settings=ENCODER | {"min_accuracy": 0.0, "seed": 5, "epochs": 1}, output=tmp_path / "encoder"
     )

@@ -61,9 +61,12 @@ def check_models(options: argparse.Namespace, settings: MethodSettings) -> None:
     given = [one for one in (options.checkpoint, options.start) if one and stays_attached(one)]
     found = next((one for one in given if settings.kind not in KINDS[str(kind_of_state(one))].followers), None)
     if found:
+        followers = KINDS[str(kind_of_state(found))].followers
         raise UserError(
-            f"what was learned in {found} stands next to the weights of its checkpoint, and a training that starts "
-            "from it would lose it\nhint: start from a checkpoint, or from a model of a kind that merges"
+            f"what was learned in {found} stands next to the weights of its checkpoint, and a training of kind "
+            f"{settings.kind} that starts from it would lose it\nhint: "
+            + (f"kind: {' or '.join(followers)}, or " if followers else "")
+            + "start from a checkpoint, or from a model of a kind that merges"
         )
     found = next((one for one in filter(None, (options.checkpoint, options.start)) if has_reward(one)), None)
     if found:

@@ -141,7 +141,7 @@ def test_a_state_that_is_killed_on_its_way_goes_on_but_not_by_other_settings(cor
     )
     (tmp_path / "late.state").write_bytes(left)
     with monkeypatch.context() as patch:
-        killed_after(4, patch)
+        limit_steps(4, patch)  # so many are left, and no more are taken
         state(corpus, tmp_path / "late", 9, early)
     assert (tmp_path / "late").read_bytes() == state(corpus, tmp_path / "whole", 9).read_bytes()
 
