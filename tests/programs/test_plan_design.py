@@ -50,6 +50,7 @@ def test_a_study_with_claims_of_its_own_is_planned(tmp_path, capsys):
     assert "a claim of more than 0.03" in capsys.readouterr().out
 
 
+@pytest.mark.release
 def test_a_design_is_planned_for_the_look_that_its_run_would_be(tmp_path, capsys, monkeypatch):
     """Each look decides at its part of the allowed error, so that later ones detect less."""
     monkeypatch.chdir(tmp_path)
@@ -84,7 +85,7 @@ def test_what_cannot_be_planned_is_said(tmp_path):
         main(["--pilot", str(tmp_path)])
 
 
-@pytest.mark.parametrize("names", ["abcdefgh", "a"])
+@pytest.mark.parametrize("names", ["abcdefgh", pytest.param("a", marks=pytest.mark.release)])
 def test_a_pilot_of_one_checkpoint_tells_how_items_seeds_and_datasets_scatter(tmp_path, capsys, names):
     """Gains of .1 to .3 over datasets, seeds that differ by .05 and items that change by chance."""
     kinds, gains = dict.fromkeys(names, "choice"), dict(zip(names, np.linspace(0.1, 0.3, len(names)), strict=True))

@@ -173,7 +173,7 @@ def test_what_stays_attached_is_not_written_as_a_plain_model_and_no_training_sta
     for folder in tuned.values():
         with pytest.raises(UserError, match=r"stands next to the weights of its checkpoint and cannot .*\nhint: "):
             export_model.main([str(folder / "model"), str(tmp_path / "plain")])
-        with pytest.raises(UserError, match=r"a training that starts from it would lose it\nhint: start "):
+        with pytest.raises(UserError, match=r"that starts from it would lose it\nhint: start from a "):
             tune(start=folder / "model", kind="full", **SHARED)
     assert not (tmp_path / "plain").exists()
 

@@ -12,6 +12,7 @@ from waiting import HANG_SECONDS, wait_for
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.release
 def test_jobs_outlive_a_controller_that_goes_and_comes_back(workflow, cluster):
     workflow.start()
     workflow.wait_started()
@@ -25,6 +26,7 @@ def test_jobs_outlive_a_controller_that_goes_and_comes_back(workflow, cluster):
     assert workflow.said.count("SLURM jobid") == 1 and "Falling back" not in workflow.said
 
 
+@pytest.mark.release
 def test_a_job_that_slurm_has_forgotten_is_submitted_again(workflow, cluster):
     workflow.start()
     workflow.wait_started()

@@ -16,7 +16,7 @@ from waiting import HANG_SECONDS, wait_for
 
 from ripeness.workflow.snakemake_patches.warm import start as warm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,6 @@ def finished(tmp_path_factory, cluster):
     return study
 
 
-@pytest.mark.release
 def test_results_are_those_of_a_local_run_byte_by_byte(finished, expected):
     assert finished.digests() == expected
 

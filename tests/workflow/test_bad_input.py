@@ -246,6 +246,7 @@ def test_what_the_audit_refuses_ends_both_front_ends_with_status_2_before_anythi
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_a_checkpoint_with_missing_tensors_is_refused(project, tmp_path):
     from safetensors.torch import load_file, save_file
     from tokenizers import Tokenizer, models

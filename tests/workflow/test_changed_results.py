@@ -18,6 +18,7 @@ def change(path):
     path.write_bytes(content)
 
 
+@pytest.mark.release
 def test_a_table_and_predictions_that_were_changed_in_place_to_the_same_size_are_made_again(edited):
     change(edited.folder / TABLE)
     planned = edited.planned()

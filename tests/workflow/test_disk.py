@@ -52,10 +52,18 @@ def project(tmp_path_factory):
     ("folder", "options", "why", "hint"),
     [
         ("results", "ro", "Read-only file system", "hint: nothing can be written there"),
-        ("results/paper/logs", "ro", "Read-only file system", "hint: nothing can be written there"),
-        (".snakemake", "ro", "Read-only file system", "hint: nothing can be written there"),
-        ("results/paper/logs", "size=8k", "", "make room"),
-        ("results", "size=8k", "", "make room"),  # polars has words of its own for it
+        pytest.param(
+            *("results/paper/logs", "ro", "Read-only file system", "hint: nothing can be written there"),
+            marks=pytest.mark.release,
+        ),
+        pytest.param(
+            *(".snakemake", "ro", "Read-only file system", "hint: nothing can be written there"),
+            marks=pytest.mark.release,
+        ),
+        pytest.param("results/paper/logs", "size=8k", "", "make room", marks=pytest.mark.release),
+        pytest.param(
+            "results", "size=8k", "", "make room", marks=pytest.mark.release
+        ),  # polars has words of its own for it
         (".snakemake", "size=8k", "No space left on device", "make room"),
     ],
 )

@@ -43,6 +43,7 @@ def snakemake(base, *options):
     return said
 
 
+@pytest.mark.release
 def test_a_study_runs_in_another_folder_and_its_title_is_text_everywhere(elsewhere):
     snakemake(elsewhere, "--cores", "2")
     results = elsewhere / "the results/results/toy"
@@ -57,6 +58,7 @@ def test_a_study_runs_in_another_folder_and_its_title_is_text_everywhere(elsewhe
     assert "owned" not in whole.read_text()
 
 
+@pytest.mark.release
 def test_another_title_runs_the_report_alone(elsewhere):
     study = {"study": "toy", "title": "Another", "theory": THEORY}
     (elsewhere / "caller/toy.yaml").write_text(yaml.safe_dump(study))

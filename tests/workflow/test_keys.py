@@ -69,9 +69,13 @@ EDITS = {
     "shots in another order": lambda c: c["methods"]["base"].update(shots=[4, 0]),
     "a title": lambda c: c.update(title="Another"),
 }
+OFTEN = {"a suite split in two", "a dataset removed", "a list of one learning rate"}
 
 
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize(
+    "edit",
+    [pytest.param(edit, id=name, marks=() if name in OFTEN else pytest.mark.release) for name, edit in EDITS.items()],
+)
 def test_order_names_and_less_of_everything_cost_no_model(finished, edit):
     config = finished.config()
     edit(config)
@@ -143,6 +147,7 @@ def test_a_run_beside_another_one_links_nothing_before_it_is_refused(edited):
     assert (edited.folder / "results/cut/keys.jsonl").read_text() == keys
 
 
+@pytest.mark.release
 def test_half_of_a_results_folder_is_used(edited):
     """What is missing is made; what was made from it stands, as its key says."""
     results = edited.folder / "results"
@@ -178,6 +183,7 @@ def test_accepted_code_runs_nothing_and_is_on_record(edited):
     assert edited.planned(config)["train_model"] == TUNED
 
 
+@pytest.mark.release
 def test_what_the_study_no_longer_has_is_listed_moved_aside_and_found_again(edited):
     whole = edited.config()
     config = edited.config()

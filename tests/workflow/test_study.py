@@ -47,6 +47,7 @@ def test_a_run_ends_with_the_verdicts_the_cost_and_the_path_of_the_report(finish
     assert (finished.folder / "results/cut/report.html").stat().st_size > 100_000
 
 
+@pytest.mark.release
 def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_path):
     study = Study(tmp_path / "a study")
     target = "results/cut/datasets/nursery-sentiment"
@@ -60,7 +61,7 @@ def test_the_front_end_shows_what_snakemake_said_where_there_is_no_report(tmp_pa
     assert (study.folder / target).is_dir()
 
 
-@pytest.mark.parametrize("option", ["-np", "--dry-run"])
+@pytest.mark.parametrize("option", ["-np", pytest.param("--dry-run", marks=pytest.mark.release)])
 def test_a_dry_run_of_a_finished_study_shows_the_plan_and_no_verdicts(finished, option):
     more = yaml.safe_load((finished.folder / "cut.yaml").read_text()) | {"seeds": [1, 2]}
     (finished.folder / "more.yaml").write_text(yaml.safe_dump(more))
@@ -185,6 +186,7 @@ def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretel
     assert float(share[1]) > 0  # how near it is to 1 depends on what else the machine does; on the nursery within 1.5
 
 
+@pytest.mark.release
 def test_snakemake_makes_its_own_report_as_an_archive(finished, tmp_path):
     run = finished.snakemake("--report", str(tmp_path / "report.zip"))
     assert run.returncode == 0, run.stdout + run.stderr

@@ -11,7 +11,7 @@ from cut_study import Study
 from forked_snakemake import ForkedSnakemake, ForkedStudy
 from walk import MOST_STEPS, Walk, toy_study
 
-FIRST, N_WALKS = int(os.environ.get("RIPENESS_FIRST_WALK", "0")), int(os.environ.get("RIPENESS_WALKS", "2"))
+FIRST, N_WALKS = int(os.environ.get("RIPENESS_FIRST_WALK", "1")), int(os.environ.get("RIPENESS_WALKS", "1"))
 OFTEN, NOW_AND_THEN = 0.5, 0.3
 
 pytestmark = pytest.mark.slow

@@ -56,7 +56,7 @@ def test_a_profile_says_what_one_job_may_use_and_the_shipped_one_is_there_or_nam
     assert not run_study.has_profile(["-n", "results/profile"])
     for words in (["--profile", "slurm", "-n"], ["--profile=slurm"]):
         with pytest.raises(
-            UserError, match=r"there is no profile slurm in .*\nhint: cp -r .*slurm \. and set partition"
+            UserError, match=r"there is no profile slurm in .*\nhint: cp -r .*slurm\S* \. and set partition"
         ):
             run_study.has_profile(words)
     (tmp_path / "slurm").mkdir()
