@@ -1,7 +1,7 @@
 """The frames of figures on the invented study, and findings that they draw."""
 
 import polars as pl
-from synthetic import GROUPS, TOLD
+from synthetic_report import GROUPS, TOLD
 
 from ripeness.figures.register import BY_ID
 from ripeness.findings.finding import Settings

@@ -1,7 +1,9 @@
 """A loopback hub with a model and a dataset, for the tests of what is fetched."""
 
+import io
 import json
 
+import polars as pl
 import pytest
 from huggingface_hub import constants
 from loopback_hub import Hub
@@ -83,3 +85,39 @@ def fetch(tmp_path, source):
 def sent(hub, method="GET"):
     """Requests for content, one a large file and attempt."""
     return [request for request in hub.requests if request.method == method and request.path.startswith("/cdn/")]
+
+
+def parquet(rows):
+    buffer = io.BytesIO()
+    pl.DataFrame(rows).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def rows_of(split, n=3):
+    return [{"text": f"{split} {number}", "label": number % 2} for number in range(n)]
+
+
+CARD = """---
+configs:
+- config_name: plain
+  data_files:
+  - {split: train, path: plain/train-*}
+  - {split: test, path: plain/test-*}
+- config_name: other
+  data_files:
+  - {split: train, path: other/train-*}
+---
+"""
+
+
+def publish(hub):
+    return hub.repository(DATA, "dataset").add(
+        "main",
+        {
+            "README.md": CARD.encode(),
+            "plain/train-00000-of-00002.parquet": parquet(rows_of("train")),
+            "plain/train-00001-of-00002.parquet": parquet(rows_of("more")),
+            "plain/test-00000-of-00001.parquet": parquet(rows_of("test")),
+            "other/train-00000-of-00001.parquet": parquet(rows_of("other")),
+        },
+    )

@@ -4,7 +4,11 @@ import json
 
 import pytest
 from hub_fixtures import files, hub, server, waits  # noqa: F401
-from synthetic import synthetic_folder, synthetic_study  # noqa: F401 (fixtures)
+from predicted_probes import predicted, probes, reader  # noqa: F401 (fixtures)
+from scored_cells import collected_as, scored  # noqa: F401 (fixtures)
+from synthetic import synthetic_study  # noqa: F401 (fixtures)
+from synthetic_report import synthetic_folder  # noqa: F401 (fixtures)
+from tuned_models import stream, tune  # noqa: F401 (fixtures)
 
 import train_model
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from synthetic import TOLD
+from synthetic_report import TOLD
 
 import choose
 from ripeness.runtime.errors import UserError

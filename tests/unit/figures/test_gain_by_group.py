@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 from drawn import findings_of
-from synthetic import GROUPS
+from synthetic_report import GROUPS
 
 from ripeness.figures.register import BY_ID
 from ripeness.findings.finding import Settings

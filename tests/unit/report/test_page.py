@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import vl_convert
 from drawn import MEASURED as FIGURES
-from synthetic import TOLD
+from synthetic_report import TOLD
 
 import write_report
 from ripeness.report import finding_rows, number_tables

@@ -5,13 +5,12 @@ import shutil
 
 import pytest
 import torch
-from killed import killed_after
-from small_kinds import BEFORE_TEXT, settings_of, shape_of
+from small_kinds import settings_of, shape_of
+from virtual_tokens import PACKING, REAL, TEXTS, learned, logits, readings, with_tokens
 
 from ripeness.measure.generation import generate
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import Prompt
-from ripeness.models.batching import encode_examples
 from ripeness.models.context_limits import LEAST_ROOM, n_virtual, reach, room_for_text
 from ripeness.models.forward.likelihood import Request, log_likelihoods
 from ripeness.models.forward.packed_attention import SIMILAR, packed_logits
@@ -22,12 +21,11 @@ from ripeness.models.forward.packing import (
     keeps_exactly,
     packing,
     packs_exactly,
-    separately,
     ways_to_pack,
 )
 from ripeness.models.forward.padding import TOGETHER, way_to_write, write_texts, written_anew
 from ripeness.models.forward.running_text import passage_losses, read_passages
-from ripeness.models.load import autocast, load_model
+from ripeness.models.load import load_model
 from ripeness.models.methods.register import attach
 from ripeness.models.next_token import Stopping, answer_text, writer_of
 from ripeness.models.token_healing import Start, starts
@@ -37,51 +35,7 @@ from ripeness.models.tuned_weights import save_model
 from ripeness.models.writing import write
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.register import KINDS
-from ripeness.train import reading
 from ripeness.train.loop import train
-from ripeness.train.resume import Progress
-
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
-TEXTS = torch.tensor([[5, 6, 7, 8, 9, 11], [7, 7, 3, 2, 1, 9]])
-PACKING = ["llama", "gpt2", "gpt_neox", "olmo2", "qwen2", "opt", "phi", "mixtral"]
-REAL = ["prefix", "prompt"]  # that start as tokens of the vocabulary
-
-
-@pytest.fixture(scope="module")
-def examples(tokenizer):
-    return encode_examples(ROWS, tokenizer, max_length=60)
-
-
-@pytest.fixture(params=BEFORE_TEXT)
-def name(request):
-    return request.param
-
-
-@torch.no_grad()
-def logits(model, texts=TEXTS):
-    return model.eval()(texts).logits
-
-
-def with_tokens(model, name, seed=3):
-    """Virtual tokens that start as tokens of the vocabulary, and these."""
-    torch.manual_seed(seed)
-    tokens = torch.randint(model.get_input_embeddings().num_embeddings, (4,)).tolist()
-    torch.manual_seed(seed)
-    return attach(model, settings_of(name)), tokens
-
-
-def learned(model, name):
-    """Have a model with virtual tokens that are far from any token."""
-    torch.manual_seed(1)
-    attached = attach(model, settings_of(name))
-    with torch.no_grad():
-        for weight in attached.virtual.parameters():
-            weight.add_(torch.randn(weight.shape))
-    attached.merge()
-    return model
 
 
 @pytest.mark.parametrize("most", [1.0, 3.0])  # how similar neighbours are that share a call: on a CPU, on a GPU
@@ -123,12 +77,12 @@ def test_nothing_is_left_behind_when_virtual_tokens_are_removed_and_little_when_
 
 
 def test_a_state_that_is_saved_is_loaded_and_predicts_as_the_model_in_memory(
-    checkpoint, examples, tokenizer, tmp_path, name
+    checkpoint, encoded, tokenizer, tmp_path, name
 ):
     base = shutil.copytree(checkpoint, tmp_path / "base")
     model, settings = load_model(base), settings_of(name, epochs=4)
     fingerprint = fingerprint_of(model)
-    outcome = train(model, examples, settings, pad=0)
+    outcome = train(model, encoded, settings, pad=0)
     assert outcome.status == "done" and outcome.losses[-1] < outcome.losses[0] - 0.1
     save_model(model, base, tmp_path / "tuned", tuned=Tuned(settings, outcome.state, fingerprint))
     torch.manual_seed(99)
@@ -141,17 +95,6 @@ def test_a_state_that_is_saved_is_loaded_and_predicts_as_the_model_in_memory(
     assert n_saved == 4 * (2 * 2 * 16 if settings.kind == "prefix" else 32)  # no encoder
     assert n_saved <= KINDS[settings.kind].state_size(vars(settings), n_parameters)
     assert (tmp_path / "tuned" / STATE).stat().st_size < 4 * n_saved + 200
-
-
-def readings(model, tokenizer):
-    """Score options, write text, score it and read running text."""
-    context, answers = encode(tokenizer, ["the film was good bad long short a dog", " yes", " no cat"]), []
-    context, *answers = context
-    prompts = [Prompt(context + [7, n], answers, 0) for n in range(3)]
-    scores = option_scores(model, prompts, batch_tokens=64)
-    texts = generate(model, tokenizer, [prompt.context for prompt in prompts], Stopping(5), batch_tokens=64)
-    rows = [{"item": "a", "text": "the film was good " * 8}]
-    return scores, texts, passage_losses(model, read_passages(model, tokenizer, rows, batch_tokens=64))
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gpt_neox"])
@@ -175,83 +118,6 @@ def test_options_texts_and_running_text_are_those_of_plain_passes(tiny_model, to
     assert write_texts(model, starts, [[2, 0, 1]], writer) == expected
     texts = generate(model, tokenizer, contexts, stopping, batch_tokens=48)
     assert texts == [answer_text(tokenizer, stopping, *one) for one in zip(starts, expected, strict=True)]
-
-
-@pytest.mark.parametrize("kind", REAL)
-def test_losses_and_gradients_of_packed_rows_are_those_of_padded_ones(tiny_model, examples, kind, monkeypatch):
-    packed = train(tiny_model("llama"), examples, settings_of(kind), pad=0)
-    narrow = train(tiny_model("llama", hidden_size=64), examples, settings_of(kind), pad=0, row_tokens=30)
-    monkeypatch.setattr("ripeness.train.loop.packing", unpacked)
-    padded = train(tiny_model("llama"), examples, settings_of(kind), pad=0)
-    assert packed.losses == pytest.approx(padded.losses, abs=1e-4)
-    padded = train(tiny_model("llama", hidden_size=64), examples, settings_of(kind), pad=0)
-    assert narrow.losses == pytest.approx(padded.losses, abs=1e-4)
-
-
-def unpacked(model, longest):
-    """Read each example as transformers does."""
-    import contextlib
-
-    return contextlib.nullcontext(False)
-
-
-@pytest.mark.parametrize("kind", REAL)
-def test_a_common_beginning_is_read_once_with_the_gradients_of_all(tiny_model, tokenizer, kind, monkeypatch):
-    rows = [(item, "the film was good bad long short a dog cat sat on mat " * 2 + p, t) for item, p, t in ROWS]
-    examples, losses, shared = encode_examples(rows, tokenizer, max_length=60), [], []
-    logits_of = reading.packed_logits
-    monkeypatch.setattr(
-        reading, "packed_logits", lambda *args, **kw: (shared.append(args[3]), logits_of(*args, **kw))[1]
-    )
-    for worth in (0, 10**9):  # always, never
-        monkeypatch.setattr("ripeness.models.batching.WORTH", worth)
-        losses.append(train(tiny_model("llama"), examples, settings_of(kind), pad=0).losses)
-    assert min(shared[: len(shared) // 2]) > 10 and max(shared[len(shared) // 2 :]) == 0
-    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
-
-
-def test_half_precision_reads_nearly_the_same(tiny_model, tokenizer, examples, name):
-    model = learned(tiny_model("llama"), name)
-    full = readings(model, tokenizer)
-    with autocast(model.device, "bf16"):
-        half = readings(model, tokenizer)
-    flat = [[score for row in found[0] for score in row] + found[2] for found in (full, half)]
-    assert flat[1] == pytest.approx(flat[0], rel=0.05) and flat[1] != flat[0]
-    outcome = train(tiny_model("llama"), examples, settings_of(name, precision="bf16", epochs=4), pad=0)
-    assert outcome.status == "done" and outcome.losses[-1] < outcome.losses[0] - 0.1
-    assert all(tensor.dtype == torch.float32 for tensor in outcome.state.values())
-
-
-@pytest.mark.parametrize("after", [1, 4])
-def test_a_training_that_is_killed_goes_on_to_the_same_state(tiny_model, examples, tmp_path, name, after):
-    expected, settings = tiny_model("llama"), settings_of(name)
-    outcome = train(expected, examples, settings, pad=0)
-    progress = Progress(tmp_path / "state", "mine", 0)
-
-    with killed_after(after):
-        train(tiny_model("llama"), examples, settings, pad=0, progress=progress)
-    torch.manual_seed(99)
-    model = tiny_model("llama")
-    again = train(model, examples, settings, pad=0, progress=progress)
-    assert again[:3] == outcome[:3]
-    assert all(torch.equal(again.state[key], outcome.state[key]) for key in outcome.state)
-    assert torch.equal(logits(model), logits(expected))
-
-
-def test_a_rate_that_is_far_too_high_diverges_as_a_result(tiny_model, examples):
-    outcome = train(tiny_model("llama"), examples, settings_of("prefix", learning_rate=1e30, clip=1e30), pad=0)
-    assert outcome.status == "diverged"
-
-
-def test_how_a_model_is_read_is_tried_again_with_what_was_learned(tiny_model, monkeypatch):
-    model, tried = tiny_model("llama"), []
-    attached = attach(model, settings_of("prefix"))
-    monkeypatch.setattr("ripeness.models.forward.packing.separately", lambda one: (tried.append(1), separately(one))[1])
-    assert ways_to_pack(model) == (WHOLE, NARROW) and not tried
-    attached.merge()
-    assert ways_to_pack(model) == ways_to_pack(model) == (WHOLE, NARROW) and tried == [1]
-    attached.remove()
-    assert ways_to_pack(model) == (WHOLE, NARROW) and tried == [1, 1]
 
 
 def test_a_copy_of_a_model_has_virtual_tokens_of_its_own(tiny_model, name):
@@ -300,7 +166,7 @@ def test_the_state_is_refused_by_a_model_of_other_virtual_tokens(tiny_model, kin
 
 
 @pytest.mark.parametrize("kind", REAL)
-def test_texts_beyond_a_window_are_read_one_by_one_and_the_same(tiny_model, tokenizer, examples, kind, monkeypatch):
+def test_texts_beyond_a_window_are_read_one_by_one_and_the_same(tiny_model, tokenizer, encoded, kind, monkeypatch):
     model, start = (tiny_model("mistral", sliding_window=12) for _ in range(2))
     attached, tokens = with_tokens(model, kind)
     text = torch.tensor([[5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]])
@@ -315,7 +181,7 @@ def test_texts_beyond_a_window_are_read_one_by_one_and_the_same(tiny_model, toke
         answer_text(tokenizer, Stopping(5), Start(context), written)
     ]
     fresh = tiny_model("mistral", sliding_window=12)
-    losses = train(fresh, examples, settings_of(kind, epochs=4), pad=0).losses
+    losses = train(fresh, encoded, settings_of(kind, epochs=4), pad=0).losses
     assert losses[-1] < losses[0] - 0.1
 
 

@@ -1,0 +1,3 @@
+"""A folder with a program, for the tests of warm starts."""
+
+from warm_jobs import folder  # noqa: F401 (fixtures)
