@@ -11,6 +11,7 @@ FILES = {
     "dataset": (2, 0),
     "metric": (0, 1),
     "method": (2, 2),
+    "objective": (2, 2),
     "finding": (3, 1),
     "figure": (2, 1),
     "series": (1, 0),
@@ -70,14 +71,21 @@ def test_what_is_there_is_not_written_over(tmp_path):
 
 @pytest.mark.release
 @pytest.mark.slow
-def test_a_new_kind_of_tuning_tunes_a_model(tmp_path):
+@pytest.mark.parametrize(
+    ("title", "settings", "recorded"),
+    [
+        ("method", {"kind": "vectors"}, '"kind": "vectors"'),
+        ("objective", {"kind": "full", "learns": "smoothed", "smoothing": 0.1}, '"smoothing": 0.1'),
+    ],
+)
+def test_a_new_kind_or_objective_tunes_a_model(tmp_path, title, settings, recorded):
     """With the settings that the schema then knows, from a config to a record of the training."""
     folder = copy_whole_project(tmp_path / "project")
-    apply(RECIPES["method"], folder)
+    apply(RECIPES[title], folder)
     run("make schema", folder)
     config = yaml.safe_load(CUT.read_text())
-    config["methods"]["mine"] = {"kind": "vectors", "learning_rate": 1e-2, "epochs": 1, "batch_size": 32}
+    config["methods"]["mine"] = settings | {"learning_rate": 1e-2, "epochs": 1, "batch_size": 32}
     (folder / "cut.yaml").write_text(yaml.safe_dump(config))
     record = "results/cut/cells/nursery/step0/nursery-sentiment/default/mine/seed1/training.json"
     run(f"python -m snakemake {record} --cores 2 --scheduler greedy --configfile cut.yaml", folder)
-    assert '"kind": "vectors"' in (folder / record).read_text()
+    assert recorded in (folder / record).read_text()

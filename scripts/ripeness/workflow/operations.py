@@ -95,7 +95,7 @@ def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -
         n_items = min(n_items, settings["steps"] * settings["batch_size"])
     if settings.get("learns") == POLICY:  # each text is drawn, read twice for the KL to the start, and learned from
         n_items *= 2 * settings.get("samples", PolicyGoal.samples)
-    elif settings.get("learns") in LEARNED:  # a better and a worse answer
+    elif settings.get("learns") in LEARNED and "preference" in LEARNED[settings["learns"]].kinds:  # two answers
         n_items *= 2
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))

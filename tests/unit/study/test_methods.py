@@ -13,8 +13,8 @@ from ripeness.study.methods.lora import LoraSettings
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.schema_part import SCHEMA, kinds_part, schema_of, with_part
-from ripeness.study.methods.settings import LEARNS, Labelled, MethodSettings, Seeing, TrainingSettings
-from ripeness.study.objectives.register import LEARNED
+from ripeness.study.methods.settings import Labelled, MethodSettings, Seeing, TrainingSettings
+from ripeness.study.objectives.register import LEARNED, LEARNS
 from ripeness.study.schema import fill_defaults, read_schema, resolve
 
 SCHEMA_OF_METHOD = read_schema(SCHEMA)["$defs"]["method"]

@@ -12,7 +12,8 @@ from ripeness.runtime.typed_settings import check_types
 from ripeness.runtime.wording import hint
 from ripeness.study.methods.limits import check_limits, choices_of, known
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, LEARNS, Kind, MethodSettings, TrainingSettings
+from ripeness.study.methods.settings import ANSWERS, Kind, MethodSettings, TrainingSettings
+from ripeness.study.objectives.register import LEARNS
 
 # It passes values on or refuses them; the defaults are those of the dataclasses.
 NEUTRAL = True
@@ -69,7 +70,7 @@ def check_method(where: str, given: Mapping[str, Any]) -> None:
         raise UserError(
             f"{where}: kind {name} has no {', '.join(strange)}\nhint: kind: {' or '.join(owners)}, or leave the key out"
         )
-    if (learned := given.get("learns", ANSWERS)) not in kind.learns:
+    if kind.learns and (learned := given.get("learns", ANSWERS)) not in kind.learns:
         near = f"hint: learns: {kind.learns[0]}, or another kind"
         raise UserError(f"{where}: a training of kind {name} does not learn {learned}\n{near}")
     if lacking := [key for key in required_by(kind) if key not in given]:

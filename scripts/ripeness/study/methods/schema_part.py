@@ -13,7 +13,7 @@ import yaml
 
 from ripeness.runtime.project import ROOT
 from ripeness.study.methods.register import KINDS
-from ripeness.study.objectives.register import LEARNED
+from ripeness.study.objectives.register import LEARNED, LEARNS
 
 SCHEMA = ROOT / "config.schema.yaml"
 FIRST, LAST = "# kinds of tuning, written by `make schema`", "# end of the kinds"
@@ -47,7 +47,14 @@ def kinds_part() -> dict[str, Any]:
             if field.name in said and field.default not in (MISSING, None):
                 said[field.name] = f"Default: {field.default}. {said[field.name]}"
         add(part, learned.settings, learned.keys, said, has_defaults=False)
-    return part
+    return part | {"learns": {"enum": list(LEARNS), "description": learns_description()}}
+
+
+def learns_description() -> str:
+    """Return the description of `learns`: each value with what it is, and the tasks that it needs."""
+    values = "; ".join(f"{name}: {means}" for name, means in LEARNS.items())
+    needs = " ".join(f"{name} needs tasks of kind {' or '.join(one.kinds)}." for name, one in LEARNED.items())
+    return f"What is learned. {values}. {needs} Default: answers."
 
 
 def add(

@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 
 # What a method learns; answers if it does not say it.
 ANSWERS, TEXT, PREFERENCES, REWARD, POLICY = "answers", "text", "preferences", "reward", "policy"
-LEARNS = (ANSWERS, TEXT, PREFERENCES, REWARD, POLICY)
 RULE = "rule"  # the reward of a policy that is its task's own
 
 
@@ -126,7 +125,8 @@ class Kind:
     numbers that is. What `merges` becomes weights of the model; else it stays attached, and the weights are those of
     the checkpoint. `before_text(given)` counts the virtual tokens that stand before every text. `remarks(settings)` are
     further entries of the record of a training. `reads(given)` are the methods whose models a training reads
-    in addition to its start. `learns` is what it can learn. `no_start` says, with a hint, why no other training can
+    in addition to its start. `learns` is what it can learn; None is everything.
+    `no_start` says, with a hint, why no other training can
     start from a model of this kind. Where `leaves_model(given)`, the model itself stays the checkpoint: nothing but the
     choice among labels is measured. `followers` are the kinds whose trainings may start from a model of this kind
     although what it learned stays attached: they train that too.
@@ -144,7 +144,7 @@ class Kind:
     state_size: Callable[[Mapping[str, Any], int], int] = all_weights
     remarks: Callable[[TrainingSettings], dict[str, Any]] = no_remarks
     reads: Callable[[Mapping[str, Any]], list[Reference]] = no_references
-    learns: tuple[str, ...] = LEARNS
+    learns: tuple[str, ...] | None = None
     no_start: str = ""
     followers: tuple[str, ...] = ()
     leaves_model: Callable[[Mapping[str, Any]], bool] = changes_model

@@ -49,6 +49,7 @@ def models_read(given: Mapping[str, Any]) -> list[Reference]:
 
 POLICY_LEARNED = Learned(
     POLICY,
+    "texts that the model draws itself, by their `reward`",
     PolicyGoal,
     kinds=("generation", "preference"),
     needs="texts that are drawn and rewarded: a task of kind generation or preference",

@@ -35,6 +35,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
 
 PREFERENCES_LEARNED = Learned(
     PREFERENCES,
+    "the better of two answers, with `loss`",
     PreferenceGoal,
     kinds=("preference", "choice"),
     needs=PAIRS,

@@ -1,5 +1,6 @@
-"""List what can be learned besides answers and text, by name."""
+"""List what can be learned, by name."""
 
+from ripeness.study.methods.settings import ANSWERS, TEXT
 from ripeness.study.objectives.goal import Learned
 from ripeness.study.objectives.policy import POLICY_LEARNED
 from ripeness.study.objectives.preferences import PREFERENCES_LEARNED
@@ -9,5 +10,16 @@ from ripeness.study.objectives.reward import REWARD_LEARNED
 NEUTRAL = True
 
 LEARNED: dict[str, Learned] = {
-    learned.name: learned for learned in (PREFERENCES_LEARNED, REWARD_LEARNED, POLICY_LEARNED)
+    learned.name: learned
+    for learned in (
+        PREFERENCES_LEARNED,
+        REWARD_LEARNED,
+        POLICY_LEARNED,
+    )
 }
+
+# Everything that `learns` may be, with what it is.
+LEARNS: dict[str, str] = {
+    ANSWERS: "those of the dataset, after its prompts",
+    TEXT: "continued pre-training on the file `text`, once for all datasets and formats",
+} | {name: learned.means for name, learned in LEARNED.items()}

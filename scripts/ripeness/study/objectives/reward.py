@@ -14,6 +14,7 @@ class RewardGoal(Goal):
 
 REWARD_LEARNED = Learned(
     REWARD,
+    "a reward model, which gives each answer a number, higher for the better of two",
     RewardGoal,
     kinds=("preference", "choice"),
     needs=PAIRS,
