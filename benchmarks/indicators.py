@@ -1,4 +1,4 @@
-"""How often intervals of indicators hold the truth, and how often one that tells nothing seems to tell something.
+"""How often intervals of indicators hold the truth, and how often one that predicts nothing seems to tell something.
 
 Simulated: checkpoints whose quality all datasets share in part, an indicator, and scores with noise on eight halvings
 of the items. The truth is the mean over all studies that are simulated. Its own standard error is 0.7 % near 95 %.
@@ -36,12 +36,12 @@ class Truth:
 
 
 TRUTHS = {
-    "tells": Truth(0.6),
-    "tells, datasets differ": Truth(0.6, 0.4),
-    "tells well": Truth(2.0, 0.1),
-    "tells nothing": Truth(0.0),
-    "tells nothing, alike in all": Truth(0.0, is_shared=True),
-    "tells in some, misleads in others": Truth(0.0, 0.4),
+    "predicts": Truth(0.6),
+    "predicts, datasets differ": Truth(0.6, 0.4),
+    "predicts well": Truth(2.0, 0.1),
+    "predicts nothing": Truth(0.0),
+    "predicts nothing, alike in all": Truth(0.0, is_shared=True),
+    "predicts in some, misleads in others": Truth(0.0, 0.4),
 }
 
 
@@ -73,7 +73,7 @@ def rows_of(name: str, n: int, n_datasets: int, repetitions: int) -> Iterator[di
     nearest = [min(s.accuracy.main.p_above(CHANCE), s.accuracy.main.p_below(CHANCE)) for s in skills]
     told = float(np.mean([2 * p < 1 - CONFIDENCE for p in nearest]))
     is_nothing = TRUTHS[name].tells == 0
-    yield measured("told from chance", name, n, n_datasets, "seen", RARELY if is_nothing else "", told)
+    yield measured("distinguished from chance", name, n, n_datasets, "seen", RARELY if is_nothing else "", told)
 
 
 def measured(what: str, name: str, n: int, n_datasets: int, unit: str, target: str, seen: float) -> dict:

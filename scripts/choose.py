@@ -2,11 +2,12 @@
 
 By hand: python scripts/choose.py results/mine --dataset rte --forget-at-most 0.05
 
-Prints, for each series and method, the checkpoint whose tuned models score best on validation items, those that cannot
-be told from it on test items, and what the last checkpoint costs against it. Constraints leave checkpoints out before
-the choice: by tokens of pre-training, or by what tuning on the dataset costs in loss on running text (nats a token,
-tuned minus untouched, mean over seeds and formats). Published tables have no validation items: the highest score is
-named, and what that lacks is said. --indicators also prints what of untouched checkpoints would have told.
+Prints, for each series and method, the checkpoint whose tuned models score best on validation items, the checkpoints
+that cannot be distinguished from it on test items, and what the last checkpoint costs compared with it. Constraints
+exclude checkpoints before the choice: by tokens of pre-training, or by what tuning on the dataset costs in loss on
+running text (nats a token, tuned minus untouched, mean over seeds and formats). Published tables have no validation
+items: the highest score is named, with a note of what that lacks. --indicators also prints which measurements of
+untouched checkpoints predict it.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--method", help="way of tuning; default: all")
     parser.add_argument("--forget-at-most", type=float, help="nats a token that tuning may add on running text")
     parser.add_argument("--tokens-at-most", type=float, help="tokens of pre-training")
-    parser.add_argument("--indicators", action="store_true", help="say what would have told before tuning")
+    parser.add_argument("--indicators", action="store_true", help="report what predicts the score after tuning")
     options = parser.parse_args(argv)
     measurements = read_table(options.results / "tables" / "measurements.parquet")
     options.datasets = wanted_datasets(measurements, options.datasets)

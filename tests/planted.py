@@ -47,7 +47,7 @@ AMURO = World(
 
 
 def widened(world: World, n: int = 2) -> World:
-    """Put `n` datasets in the place of each, since one cannot tell how much datasets differ."""
+    """Put `n` datasets in the place of each, since one cannot show how much datasets differ."""
 
     def each(values: dict) -> dict:
         return {f"{name}{number}": value for name, value in values.items() for number in range(n)}

@@ -80,7 +80,7 @@ FINDINGS = [
 ]
 
 TOLD = {
-    "id": "indicators", "claim": "What would have told before tuning?", "verdict": "answered", "confidence": 0.95,
+    "id": "indicators", "claim": "What predicts the score after tuning?", "verdict": "answered", "confidence": 0.95,
     "statement": "Pairs of checkpoints are ordered as after tuning by tokens.", "method": "full",
     "figure": "indicators", "caveats": ["There are <i>no</i> items."],
     "answers": [
@@ -92,7 +92,7 @@ TOLD = {
             "covers": "datasets and checkpoints like these", "p_holm": 0.04, "says": says,
         }
         for name, pairs, lost, cost, says in (
-            ("tokens", 0.8, 0.01, 0.0, "tells"), ("margin", 0.4, 0.25, None, "not told from chance"),
+            ("tokens", 0.8, 0.01, 0.0, "predicts"), ("margin", 0.4, 0.25, None, "not distinguished from chance"),
             ("tuned score on other items", 0.9, 0.0, 1.0, "the most"),
         )
     ],

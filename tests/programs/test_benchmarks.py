@@ -98,11 +98,11 @@ def test_intervals_and_tests_of_turning_points_are_simulated(run):
 
 def test_intervals_of_indicators_are_simulated(run):
     rows, printed = run("indicators")
-    assert {row["model"] for row in rows} == {"pairs", "regret", "told from chance"}
+    assert {row["model"] for row in rows} == {"pairs", "regret", "distinguished from chance"}
     assert all(set(row) == KEYS and row["setting"].endswith((", 6 x 3", ", 6 x 5")) for row in rows)
-    assert all(0 <= row["ours"] <= 1 for row in rows) and "| tells well, 6 x 5 |" in printed
+    assert all(0 <= row["ours"] <= 1 for row in rows) and "| predicts well, 6 x 5 |" in printed
     table = importlib.import_module("indicators").table(rows)
-    assert "| tells nothing, alike in all | told from chance | at most 7 |" in table
+    assert "| predicts nothing, alike in all | distinguished from chance | at most 7 |" in table
 
 
 def test_a_target_may_have_two_bounds():

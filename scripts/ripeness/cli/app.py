@@ -36,7 +36,7 @@ Words = Annotated[
 Thing = Annotated[str | None, typer.Argument(help="Claim, cell (its path), or id of an item. Default: all claims.")]
 Results = Annotated[str | None, typer.Argument(help="Study, or the folder of its results.")]
 Forget = Annotated[float | None, typer.Option(help="Nats a token that tuning may add on running text.")]
-Indicators = Annotated[bool, typer.Option("--indicators", help="Say what would have told before tuning.")]
+Indicators = Annotated[bool, typer.Option("--indicators", help="Report what predicts the score after tuning.")]
 
 
 def say_version(is_asked: bool) -> None:
@@ -112,7 +112,7 @@ def choose(
     tokens_at_most: Annotated[float | None, typer.Option(help="Tokens of pre-training.")] = None,
     indicators: Indicators = False,
 ) -> None:
-    """Name the checkpoint to tune, those that cannot be told from it, and what the last one costs."""
+    """Name the checkpoint to tune, those that cannot be distinguished from it, and what the last one costs."""
     given = {"--method": method, "--forget-at-most": forget_at_most, "--tokens-at-most": tokens_at_most}
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     words += [word for one in dataset or [] for word in ("--dataset", one)]

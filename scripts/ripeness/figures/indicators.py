@@ -1,4 +1,4 @@
-"""What of untouched checkpoints would have told their scores after tuning."""
+"""Which measurements of untouched checkpoints predict their scores after tuning."""
 
 import altair as alt
 import polars as pl
@@ -68,8 +68,8 @@ def strip(part: pl.DataFrame, order: list[str], x: alt.X, *more: alt.Chart) -> a
 
 FIGURE = Figure(
     id="indicators",
-    section="What would have told before tuning?",
-    question="What of an untouched checkpoint tells its score after tuning?",
+    section="What predicts the score after tuning?",
+    question="Which measurements of an untouched checkpoint predict its score after tuning?",
     needs=("measurements",),
     frame=frame,
     chart=chart,

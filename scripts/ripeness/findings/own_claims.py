@@ -30,10 +30,10 @@ from ripeness.study.written_claims import mark, read_versions
 from ripeness.tables.single_numbers import as_number
 
 BAD_MARKS = ("written after", "changed after")
-FEW_DATASETS = "one dataset cannot tell how much datasets differ; a claim that names it is about that one alone"
-FEW_POINTS = "too few checkpoints to tell how much single ones scatter, which the difference of two contains"
-NO_ERRORS = "the tables have no standard errors, and nothing else tells how sure the numbers are"
-NO_ITEMS = Component(0.0, 1.0)  # where nothing tells how much items do
+FEW_DATASETS = "one dataset cannot show how much datasets differ; a claim that names it is about that one alone"
+FEW_POINTS = "too few checkpoints to show how much single ones scatter, which the difference of two contains"
+NO_ERRORS = "the tables have no standard errors, and nothing else shows how sure the numbers are"
+NO_ITEMS = Component(0.0, 1.0)  # where nothing shows how much items do
 SOURCE = "a claim of this study"
 
 

@@ -1,6 +1,6 @@
 """Measure from a small finished study how much items, seeds and datasets scatter, for the plan of a larger one.
 
-A pilot of one checkpoint is enough for these; it cannot tell how much checkpoints scatter.
+A pilot of one checkpoint is enough for these; it cannot show how much checkpoints scatter.
 """
 
 from collections.abc import Mapping, Sequence

@@ -171,7 +171,7 @@ def finite(value: float) -> float | None:
 
 
 def statement(dataset: str, points: list[dict], best: Best, n_equal: int) -> str:
-    """Say which checkpoint to tune, which cannot be told from it, and what the last one costs.
+    """Say which checkpoint to tune, which cannot be distinguished from it, and what the last one costs.
 
     `n_equal` checkpoints score as the chosen one does on validation items; it is the first of them.
     """
@@ -180,15 +180,16 @@ def statement(dataset: str, points: list[dict], best: Best, n_equal: int) -> str
     others = [place for place, may in enumerate(best.may_be_best) if may and place != best.chosen]
     if best.can_tell and len(others) == len(points) - 1:
         scored = "scored best" if n_equal == 1 else f"is the first of the {n_equal} that scored best"
-        text = f"For {dataset}: no checkpoint can be told from another; {name} {scored} on validation items."
+        text = f"For {dataset}: no checkpoint can be distinguished from another; {name} {scored} on validation items."
     else:
         text = f"For {dataset}: tune {name}."
     if not best.can_tell:
-        return f"{text} It scored best on validation items; with one training seed it cannot be told from the others."
+        sole = "with one training seed it cannot be distinguished from the others"
+        return f"{text} It scored best on validation items; {sole}."
     if not best.may_be_best[best.chosen]:
         text += f" On test items another one is better: {ranges(points, others)}."
     elif others and len(others) < len(points) - 1:
-        text += f" Not to be told from it: {ranges(points, others)}."
+        text += f" Not distinguishable from it: {ranges(points, others)}."
     if last is None:
         return f"{text} It is the last one."
     return f"{text} {cost_of_last(last)}"

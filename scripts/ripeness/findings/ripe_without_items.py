@@ -116,19 +116,19 @@ def peak_of(curve: Curve, settings: Settings) -> Peak | None:
 
 
 def statement(curve: Curve, place: int, peak: Peak | None) -> str:
-    """Say which checkpoint scored best, which cannot be told from it, and what the last one costs."""
+    """Say which checkpoint scored best, which cannot be distinguished from it, and what the last one costs."""
     points, chosen = curve.points, curve.points[place]
     tokens = f" ({human(chosen['tokens'])} tokens)" if chosen["tokens"] is not None else ""
     name = f"{named(chosen)}{tokens}"
     if peak is None:
         few = f"with {len(points)} checkpoints and no items (at least {MIN_CHECKPOINTS})"
-        return f"{name} has the highest published score; {few} it cannot be told from the others."
+        return f"{name} has the highest published score; {few} it cannot be distinguished from the others."
     others = [one for one in peak.candidates if one != place]
     if len(others) == len(points) - 1:
-        text = f"no checkpoint can be told from another; {name} has the highest published score."
+        text = f"no checkpoint can be distinguished from another; {name} has the highest published score."
     else:
         text = f"tune {name}, which has the highest published score."
-        text += f" Not to be told from it: {ranges(points, others)}." if others else ""
+        text += f" Not distinguishable from it: {ranges(points, others)}." if others else ""
     if place == len(points) - 1:
         return f"{text} It is the last one."
     low, high = 100 * peak.low, 100 * peak.high

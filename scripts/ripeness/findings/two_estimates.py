@@ -17,7 +17,7 @@ from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import EFFECT, Part, verdict_of
 
 STEEPEST = 4.0  # log-odds for a share, where the share is one half
-ONE_SEED = "every model was tuned with one seed, so that nothing tells how much seeds differ"
+ONE_SEED = "every model was tuned with one seed, so that nothing shows how much seeds differ"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ DEFINITIONS = {
     "fixed rate": "The same learning rate for all checkpoints.",
     "floor": "The score that needs no skill: chance or the majority answer, whichever is larger.",
     "gain": "The tuned score minus the score before tuning, on the same items.",
-    "indicator": "A number of an untouched checkpoint that may tell its score after tuning.",
+    "indicator": "A measurement of an untouched checkpoint that may predict its score after tuning.",
     "learned in pre-training": "The last untouched checkpoints are above the floor by more than a margin, usually 0.1.",
     "nats": "The unit of loss, with the natural logarithm; 1 nat is 1.44 bits.",
     "not learned": "The last untouched checkpoints are within a margin of the floor, usually 0.1.",

@@ -55,7 +55,7 @@ def test_one_pair_is_told_by_its_stable_neighbours_or_not_at_all():
     last = tables.sensitivity["tokens"].max()
     alone = tables.sensitivity.filter(pl.col("tokens") > last / 5)  # three stable checkpoints and the twin
     pair = on_overtraining(changed(tables, sensitivity=alone))["decay-or-tokens"]
-    assert pair.verdict == "undecided" and "does not tell how checkpoints scatter" in pair.statement
+    assert pair.verdict == "undecided" and "does not show how checkpoints scatter" in pair.statement
 
 
 def test_one_run_and_one_seed_decide_nothing():

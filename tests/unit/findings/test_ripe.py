@@ -57,7 +57,7 @@ def test_a_hump_is_found_with_its_neighbours_and_the_last_one_costs_something():
     assert 0.2 < found.low < found.last_is_worse_by < found.high < 0.4
     assert (found.n_seeds, found.n_items, found.last) == (3, 300, "step2048")
     other = ({"step512", "step1024"} - {found.checkpoint}).pop()
-    assert f"Not to be told from it: step {int(other[4:]):,}." in found.statement
+    assert f"Not distinguishable from it: step {int(other[4:]):,}." in found.statement
     assert found.statement.startswith(f"For mood: tune step {int(found.checkpoint[4:]):,} (")
     assert found.statement.endswith("] worse.")
 
@@ -65,15 +65,15 @@ def test_a_hump_is_found_with_its_neighbours_and_the_last_one_costs_something():
 def test_where_nothing_differs_that_is_the_sentence():
     found = only([table([0.5, 0.5, 0.5, 0.5])])
     assert len(found.may_be_best) == 4
-    assert found.statement.startswith("For mood: no checkpoint can be told from another; step ")
+    assert found.statement.startswith("For mood: no checkpoint can be distinguished from another; step ")
 
 
 def test_equal_scores_are_called_equal():
     found = only([table([1.5, 1.5, 1.5, 1.5])])  # every answer is right
     assert found.checkpoint == "step64"
     assert found.statement == (
-        "For mood: no checkpoint can be told from another; step 64 (64k tokens) is the first of the 4 that scored best "
-        "on validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
+        "For mood: no checkpoint can be distinguished from another; step 64 (64k tokens) is the first of the 4 that "
+        "scored best on validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
     )
 
 
@@ -88,7 +88,7 @@ def test_test_items_do_not_choose():
 def test_one_training_seed_tells_nothing():
     found = only([table([0.2, 0.9, 0.5, 0.5], seeds=(1,))])
     assert found.checkpoint == "step512" and len(found.may_be_best) == 4 and found.low is None
-    assert "with one training seed it cannot be told from the others" in found.statement
+    assert "with one training seed it cannot be distinguished from the others" in found.statement
 
 
 def test_without_validation_items_nothing_is_chosen():

@@ -43,7 +43,7 @@ def test_noise_tells_no_checkpoint_from_another():
     found = [answered(rows(0.5 + 0.02 * np.random.default_rng(k).normal(size=10)))[0] for k in range(20)]
     told = [one for one in found if one.low is not None and one.low > 0]
     assert len(told) <= 3 and np.mean([len(one.may_be_best) for one in found]) > 7
-    assert any("no checkpoint can be told from another" in one.statement for one in found)
+    assert any("no checkpoint can be distinguished from another" in one.statement for one in found)
 
 
 def test_standard_errors_that_are_larger_than_the_scatter_count():
@@ -54,7 +54,7 @@ def test_standard_errors_that_are_larger_than_the_scatter_count():
 def test_few_checkpoints_tell_nothing_and_the_highest_is_named():
     (found,) = answered(rows(HUMP[:5]))
     assert found.checkpoint == "step5" and len(found.may_be_best) == 5 and found.low is None
-    assert "with 5 checkpoints and no items (at least 6) it cannot be told from the others" in found.statement
+    assert "with 5 checkpoints and no items (at least 6) it cannot be distinguished from the others" in found.statement
 
 
 def test_the_last_one_may_be_the_best():

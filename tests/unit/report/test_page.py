@@ -121,8 +121,8 @@ def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
     assert section.count("<tr><td>nursery</td>") == 3
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)[:11]
     assert cells[3:8] == ["80 [60, 90]", "60", "0.60 [−0.10, 0.90]", "1.0 [−2.0, 30.0]", "0 %"]
-    assert '<td class="number">–</td><td>not told from chance</td>' in section
-    assert "What would have told before tuning?" not in page.partition('<section id="told">')[0]  # it is no claim
+    assert '<td class="number">–</td><td>not distinguished from chance</td>' in section
+    assert "What predicts the score after tuning?" not in page.partition('<section id="told">')[0]  # it is no claim
 
 
 def test_answers_are_found_by_their_id_whichever_are_there():

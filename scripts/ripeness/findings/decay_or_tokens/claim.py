@@ -71,7 +71,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="decay-or-tokens",
-    text="At equal tokens, a checkpoint whose learning rate has decayed loses more by the same change.",
+    text="At equal tokens, the same change costs more loss in a checkpoint whose learning rate has decayed.",
     source="Rofin et al., arXiv 2604.13627; against Springer et al., arXiv 2503.19206, who speak of tokens",
     unit="power of two: 1 if a decayed checkpoint loses twice what a stable one of equal tokens does, 0 if as much",
     figure="sensitivity",
@@ -156,7 +156,7 @@ def error_of_pairs(pairs: pl.DataFrame, stable: Course | None, rho: float) -> Co
     """Compute the variance of the mean ratio of one run's pairs; None where too little tells it.
 
     Each pair holds the scatter of two checkpoints, which is that of stable ones about a smooth curve, or what pairs or
-    repeats vary by where that is more. One pair without stable neighbours tells nothing, as one repeat does.
+    repeats vary by where that is more. One pair without stable neighbours predicts nothing, as one repeat does.
     """
     repeats = over_units(pairs.group_by("repeat", maintain_order=True).agg(pl.col("ratio").mean())["ratio"].to_numpy())
     among = over_units(
@@ -181,7 +181,7 @@ def why_not(pairs: pl.DataFrame) -> str:
     if pairs["repeat"].n_unique() < 2:
         return "a single repeat gives no estimate of variation between repeats"
     return (
-        "one pair of checkpoints does not tell how checkpoints scatter, nor do fewer than "
+        "one pair of checkpoints does not show how checkpoints scatter, nor do fewer than "
         f"{LEAST_POINTS} stable checkpoints of the same run"
     )
 

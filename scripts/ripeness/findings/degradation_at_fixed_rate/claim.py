@@ -44,7 +44,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="degradation-at-fixed-rate",
-    text="Tuned at a fixed rate, late checkpoints end up worse on pre-training text than earlier ones do.",
+    text="Tuned at a fixed rate, late checkpoints end up worse on pre-training text than earlier ones.",
     source="Springer et al., arXiv 2503.19206, section 3.3",
     unit="nats a token of pre-training text after tuning, last checkpoint minus the best before it",
     figure="tuning-loss",

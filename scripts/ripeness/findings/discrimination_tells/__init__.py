@@ -1,1 +1,1 @@
-"""Does telling right from wrong answers before tuning tell the score after it?"""
+"""Does the margin between right and wrong answers before tuning predict the score after it?"""

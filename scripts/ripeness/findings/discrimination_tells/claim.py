@@ -1,4 +1,4 @@
-"""Does telling right from wrong answers before tuning tell the score after it?
+"""Does the margin between right and wrong answers before tuning predict the score after it?
 
 The paper has pairs of answers of its own, and finds a correlation above 0.9 over models; here it is the margin between
 right and wrong options, over checkpoints.
@@ -19,7 +19,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="discrimination-tells",
-    text="How well a checkpoint tells right from wrong answers tells its score after tuning.",
+    text="The margin of a checkpoint between right and wrong answers predicts its score after tuning.",
     source="RuDE, arXiv 2605.11978, abstract",
     unit=UNIT,
     figure="indicators",

@@ -54,7 +54,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="form-needs-fewer",
-    text="Tuning needs fewer examples for half of what it can teach of a form than of facts that are new.",
+    text="Half of the gain from tuning takes fewer examples when it teaches a form than when it teaches new facts.",
     source="after Zhou et al., arXiv 2305.11206 (LIMA), which speaks of one model and of form alone",
     unit="doublings of the dose for half of the gain: knowledge minus form",
     figure="dose",

@@ -15,7 +15,7 @@ from ripeness.stats.at_large import Course, sources_of
 from ripeness.stats.random_levels import Component, over_units
 from ripeness.stats.resampling import Above, Estimate, grouped_means, kendall, mean_of, ratio, with_interval
 
-FEW = "one dataset cannot tell how much datasets differ"
+FEW = "one dataset cannot show how much datasets differ"
 SMALL_SHARE = 0.02  # a score is kept this far from 0 and 1 in log-odds
 
 

@@ -17,7 +17,7 @@ from ripeness.stats.at_large import Course
 from ripeness.stats.random_levels import Component, between_classes
 from ripeness.stats.resampling import Estimate, with_interval
 
-FEW = "each class has one dataset, which cannot tell how much datasets differ"
+FEW = "each class has one dataset, which cannot show how much datasets differ"
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What of an untouched checkpoint would have told its score after tuning?"""
+"""Which measurements of an untouched checkpoint predict its score after tuning?"""

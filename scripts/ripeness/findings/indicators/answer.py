@@ -1,4 +1,4 @@
-"""Say in findings.json what of untouched checkpoints would have told their scores after tuning."""
+"""Report in findings.json which measurements of untouched checkpoints predict their scores after tuning."""
 
 from ripeness.findings.finding import Settings, listed
 from ripeness.findings.indicators.readings import Indicator
@@ -7,11 +7,11 @@ from ripeness.stats.indicators import Share
 from ripeness.stats.verdicts import holm
 
 ID = "indicators"
-CLAIM = "What would have told before tuning?"
+CLAIM = "What predicts the score after tuning?"
 TOGETHER = "all series"
 CHANCE = 0.5
 TUNED = "tuned score on other items"
-TELLS, OPPOSITE, NOTHING, MOST = "tells", "tells the opposite", "not told from chance", "the most"
+TELLS, OPPOSITE, NOTHING, MOST = "predicts", "predicts the opposite", "not distinguished from chance", "the most"
 SHARED = (
     "There are no items: untouched and tuned scores may rest on the same ones, which makes indicators on them look "
     "better, and the best checkpoint is judged on the scores that it is the best of, which makes regret too large."
@@ -94,13 +94,13 @@ def statement(rows: list[dict]) -> str:
     else:
         most = f"{rows[0]['indicator']} ({share(rows[0])})"
         parts.append(
-            "No indicator of an untouched checkpoint can be told from chance (50 %) by the pairs of checkpoints that "
-            f"it orders as tuning does; most by {most}."
+            "No indicator of an untouched checkpoint can be distinguished from chance (50 %) by the pairs of "
+            f"checkpoints that it orders as tuning does; most by {most}."
         )
     if found[OPPOSITE]:
         parts.append(f"In the opposite order: {listed([row['indicator'] for row in found[OPPOSITE]])}.")
     if found[NOTHING] and best:
-        parts.append(f"Not told from chance: {listed([str(row['indicator']) for row in found[NOTHING]])}.")
+        parts.append(f"Not distinguished from chance: {listed([str(row['indicator']) for row in found[NOTHING]])}.")
     return " ".join(parts)
 
 

@@ -22,7 +22,10 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="known-not-said",
-    text="An untouched model knows more about a dataset than it says: its states tell the answers better than it does.",
+    text=(
+        "An untouched model knows more about a dataset than it says: a linear classifier on its states answers better "
+        "than the model."
+    ),
     source="after Amuro and Char, arXiv 2408.06663, section 4 (what only tuning shows), by linear probes",
     unit="score of a linear classifier on the states less score of the untouched model",
     figure="known-and-said",

@@ -92,7 +92,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="mitigation",
-    text="A gentler way of tuning keeps more of pre-training at no cost on what is tuned for.",
+    text="A gentler way of tuning keeps more of pre-training at no cost on the tuned dataset.",
     source="Springer et al., arXiv 2503.19206, section 4; for LoRA arXiv 2405.09673, for replay arXiv 2502.06042",
     unit="nats a token of pre-training text that the treatment keeps: plain tuning minus the treatment",
     figure="pareto",

@@ -58,7 +58,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, "two checkpoints at which ways differ are needed on each side")
     variance, n = over_units(values), len(values)
     if variance is None or n < LEAST_DATASETS:
-        few = f"{n} dataset{'' if n == 1 else 's'} cannot tell how much datasets differ (at least {LEAST_DATASETS})"
+        few = f"{n} dataset{'' if n == 1 else 's'} cannot show how much datasets differ (at least {LEAST_DATASETS})"
         reason = f"{few}. On these, orders at other checkpoints agree less by {signed(float(values.mean()))}"
         return replace(undecided(blank, reason), effect=number(float(values.mean())))
     result = with_interval(float(values.mean()), variance.variance**0.5, df=variance.df, confidence=settings.confidence)

@@ -63,7 +63,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="riper-needs-fewer",
-    text="The longer a model was pre-trained, the fewer examples it needs for half of what tuning can give it.",
+    text="The longer a model was pre-trained, the fewer examples it needs for half of the gain from tuning.",
     source="after Zhou et al., arXiv 2305.11206 (LIMA), which speaks of one model",
     unit="exponent: 1 if twice the pre-training tokens halve the dose for half of the gain, 0 if it stays",
     figure="dose",

@@ -1,1 +1,1 @@
-"""Does a short tuning tell the score after the full one?"""
+"""Does a short tuning run predict the score after the full one?"""

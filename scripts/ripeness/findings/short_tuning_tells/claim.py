@@ -1,4 +1,4 @@
-"""Does a short tuning tell the score after the full one?
+"""Does a short tuning run predict the score after the full one?
 
 The paper predicts runs on one model over data and settings; here the same tuning is predicted over checkpoints. A
 method is short if it costs a third of the tuning that is predicted, or less.
@@ -18,7 +18,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="short-tuning-tells",
-    text="A short tuning tells which of two checkpoints scores higher after the full one.",
+    text="A short tuning run predicts which of two checkpoints scores higher after the full one.",
     source="TuneAhead, arXiv 2606.17660, abstract",
     unit=UNIT,
     figure="indicators",

@@ -20,7 +20,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="text-loss-misleads",
-    text="The loss on text of a checkpoint misleads: it does not tell which of two scores higher after tuning.",
+    text="The loss on text misleads: it does not predict which of two checkpoints scores higher after tuning.",
     source="Zeng et al., arXiv 2504.12491, abstract",
     unit=UNIT,
     figure="indicators",

@@ -36,7 +36,7 @@ from ripeness.stats.resampling import Above, Estimate, grouped_means, ratio
 from ripeness.stats.verdicts import EFFECT, NO_HARM, Part
 from ripeness.tables.single_numbers import as_number
 
-FEW = "one dataset tuned on, or one asked, cannot tell how much datasets of its type differ"
+FEW = "one dataset tuned on, or one asked, cannot show how much datasets of its type differ"
 UNITS = {
     "choice": "score lost on generated answers by tuning on choices",
     "generation": "score lost on choices by tuning on generated answers",

@@ -1,6 +1,6 @@
 """Transfer between types of task where there are measurements and no items.
 
-It is never decided: without items what was lost cannot be told from a score that was high by chance. The numbers are
+It is never decided: without items, a loss cannot be distinguished from a score that was high by chance. The numbers are
 given with the reason, a ratio never alone.
 """
 

@@ -46,7 +46,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     finding = replace(finding, details=tuple(pair_rows(carried, scores)))
     most = max(map(len, (trend(points) for points in scores.checkpoints.values())))
     if most < settings.min_checkpoints or not all(len(carried.values(half)) for half in HALVES):
-        reason = f"{settings.min_checkpoints} checkpoints of a series are needed to tell earlier from later, not {most}"
+        needed = settings.min_checkpoints
+        reason = f"{needed} checkpoints of a series are needed to compare earlier with later ones, not {most}"
         if most >= settings.min_checkpoints:
             reason = "at the earlier or at the later checkpoints no such model was measured"
         return undecided(finding, reason)
@@ -60,7 +61,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="transfer-within-type",
-    text="More pre-training does not change how tuning carries over within a type of task.",
+    text="More pre-training does not change how tuning transfers to other datasets of the same type.",
     source="Amuro and Char, arXiv 2408.06663, section 4.2",
     unit="change on other datasets of the type, later minus earlier checkpoints",
     figure="transfer",

@@ -18,7 +18,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 CLAIM = Claim(
     id="tuning-adds",
-    text="Tuning adds to what can be read off the untouched model, and does not only bring it out.",
+    text="Tuning adds to what can be read off the untouched model; it does more than bring that out.",
     source="after Amuro and Char, arXiv 2408.06663, section 4 (what tuning teaches), by linear probes",
     unit="score of the tuned model less score of a linear classifier on the untouched states",
     figure="known-and-said",
