@@ -17,10 +17,9 @@ from pathlib import Path
 import yaml
 from scale import SCRIPTS, Used, measured, study_of
 from study import PARTS, environment
-from subjects import PROJECT, read_options
+from subjects import PROJECT, print_rows
 from timing import row
 
-from ripeness.runtime.command_line import run as run_program
 from ripeness.workflow.snakemake_patches.warm import start as warm
 
 CELLS = 2000
@@ -91,11 +90,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return list(rows(50 if options.small else CELLS, options.repeats))
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

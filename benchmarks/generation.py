@@ -16,7 +16,7 @@ import copy
 import logging
 
 import torch
-from subjects import NURSERY, Subject, gsm8k, nursery_summary, read_options, shot_texts, subjects
+from subjects import NURSERY, Subject, gsm8k, nursery_summary, print_rows, shot_texts, subjects
 from timing import best_of, row, take_turns
 
 from ripeness.measure.generation import generate
@@ -24,7 +24,6 @@ from ripeness.measure.prompts import SEPARATOR, build_prompts
 from ripeness.models.context_limits import context_length
 from ripeness.models.next_token import Stopping
 from ripeness.models.token_healing import text_of
-from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
 PLAIN = 8
@@ -103,11 +102,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return [compare(subject, options, n_shots) for subject in subjects(options) for n_shots in (4, 0)]
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

@@ -12,11 +12,9 @@ from pathlib import Path
 import prediction
 import torch
 import training
-from subjects import TINY, Subject, entailment, gpt_neox_tokenizer, read_options
+from subjects import TINY, Subject, entailment, gpt_neox_tokenizer, print_rows
 from timing import row
 from transformers import OlmoConfig, OlmoForCausalLM
-
-from ripeness.runtime.command_line import run as run_program
 
 SHAPE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 16}
 VOCABULARY = 50304
@@ -57,11 +55,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return [found | {"benchmark": "gpu"} for found in rows]
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

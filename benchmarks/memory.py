@@ -19,14 +19,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from subjects import BIG, PROJECT, arc_easy, entailment, folder_of, read_options
+from subjects import BIG, PROJECT, arc_easy, entailment, folder_of, print_rows
 from timing import row
 
 from ripeness.measure.prompts import SEPARATOR, build_prompts
 from ripeness.models.context_limits import context_length
 from ripeness.models.load import load_model
 from ripeness.models.tokens import load_tokenizer
-from ripeness.runtime.command_line import run as run_program
 from ripeness.runtime.files import read_json
 from ripeness.tables.columns import EXAMPLES, write_table
 
@@ -123,11 +122,5 @@ def predicting(options: argparse.Namespace) -> dict:
                     "the ratio is (ours - batch) / weights")  # fmt: skip
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

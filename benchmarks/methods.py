@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from subjects import ROOM, Subject, entailment, read_options, subjects
+from subjects import ROOM, Subject, entailment, print_rows, subjects
 from timing import row, take_turns
 from transformers import PreTrainedModel
 
@@ -19,7 +19,6 @@ from ripeness.models.batching import Example, encode_examples
 from ripeness.models.methods.attached import State
 from ripeness.models.methods.register import attach
 from ripeness.models.tokens import end_of_text
-from ripeness.runtime.command_line import run as run_program
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train
 
@@ -90,11 +89,5 @@ def of_subject(subject: Subject, options: argparse.Namespace) -> list[dict]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

@@ -17,12 +17,11 @@ from itertools import islice
 from typing import Any
 
 import torch
-from subjects import ROOM, Subject, entailment, read_options, subjects
+from subjects import ROOM, Subject, entailment, print_rows, subjects
 from timing import row, take_turns
 
 from ripeness.models.batching import IGNORED, Example, encode_examples
 from ripeness.models.tokens import end_of_text
-from ripeness.runtime.command_line import run as run_program
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train
 
@@ -123,11 +122,5 @@ def of_subject(subject: Subject, options: argparse.Namespace) -> list[dict]:
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

@@ -15,14 +15,13 @@ import logging
 from collections.abc import Callable
 
 import torch
-from subjects import BIG, Subject, arc_easy, read_options, shot_texts, subjects
+from subjects import BIG, Subject, arc_easy, print_rows, shot_texts, subjects
 from timing import best_of, row, take_turns
 
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import SEPARATOR, build_prompts
 from ripeness.models.context_limits import context_length
 from ripeness.models.load import autocast
-from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/predict.py
 SIZES = (1, 4, 8, 16, 32, 64)
@@ -91,11 +90,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from subjects import Subject, read_options, subjects
+from subjects import Subject, print_rows, subjects
 from timing import row, take_turns
 
 from measure_sensitivity import row_of, sensitivity
 from ripeness.data.nursery.world import heldout_documents
 from ripeness.models.forward.running_text import Passages, passage_losses, read_passages
-from ripeness.runtime.command_line import run as run_program
 
 BATCH_TOKENS = 4096  # the default of scripts/measure_sensitivity.py
 SCALES = [0.01, 0.03, 0.1, 0.3, 1.0]
@@ -81,11 +80,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return [compare(next(subjects(options)), options, n_items=2 if options.small else 100)]
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

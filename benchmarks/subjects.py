@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from ripeness.data.nursery.world import rows as world_rows
 from ripeness.models.load import load_model
 from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser
+from ripeness.runtime.command_line import run as run_program
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole
 
@@ -55,6 +56,16 @@ def read_options(description: str | None, argv: list[str] | None = None) -> argp
     parser = argument_parser(description)
     add_options(parser)
     return parser.parse_args(argv)
+
+
+def print_rows(run: Callable[[argparse.Namespace], Iterable[dict]], description: str | None) -> None:
+    """Run one benchmark as a program, with the options of its command line, and print its rows."""
+
+    def main() -> None:
+        for found in run(read_options(description)):
+            print(found)
+
+    run_program(main)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

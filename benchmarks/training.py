@@ -22,12 +22,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from subjects import BIG, NURSERY, ROOM, SMALL, Subject, entailment, read_options, subjects
+from subjects import BIG, NURSERY, ROOM, SMALL, Subject, entailment, print_rows, subjects
 from timing import matmul_peak, row, take_turns
 
 from ripeness.models.batching import Example, encode_examples
 from ripeness.models.tokens import end_of_text
-from ripeness.runtime.command_line import run as run_program
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train
 
@@ -149,11 +148,5 @@ def run(options: argparse.Namespace) -> list[dict]:
     return found
 
 
-def main() -> None:
-    """Print the rows."""
-    for found in run(read_options(__doc__)):
-        print(found)
-
-
 if __name__ == "__main__":
-    run_program(main)
+    print_rows(run, __doc__)

@@ -4,6 +4,7 @@ KINDS end as weights of the model; BEHIND and BEFORE_TEXT stay attached to it.
 """
 
 import torch
+from film_rows import film_rows
 from killed import killed_after
 
 from ripeness.study.methods.reading import read_settings
@@ -55,10 +56,7 @@ BEFORE_TEXT = {
 EXACT_START = KINDS.keys() - {"dora", "pissa", "olora", "oft", "quantised-dora", "peft-hra"}
 
 
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
+ROWS = film_rows(10)
 ROUNDED = {"quantised", "quantised-dora"}  # the weights, to values at which they start
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from film_rows import film_rows
 
 from ripeness.models.batching import IGNORED, Example, encode_examples
 from ripeness.study.methods.full import FullSettings
@@ -22,10 +23,7 @@ SETTINGS = FullSettings(
     seed=1,
 )
 
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
+ROWS = film_rows(10)
 
 
 @pytest.fixture(scope="module")

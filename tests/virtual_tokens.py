@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from film_rows import film_rows
 from small_kinds import BEFORE_TEXT, settings_of
 
 from ripeness.measure.generation import generate
@@ -13,10 +14,7 @@ from ripeness.models.methods.register import attach
 from ripeness.models.next_token import Stopping
 from ripeness.models.tokens import encode
 
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
+ROWS = film_rows(10)
 
 TEXTS = torch.tensor([[5, 6, 7, 8, 9, 11], [7, 7, 3, 2, 1, 9]])
 

@@ -7,6 +7,7 @@ a time.
 
 import pytest
 import torch
+from film_rows import film_rows
 from small_kinds import settings_of
 from torch.nn.functional import cross_entropy, gelu
 
@@ -14,10 +15,7 @@ from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.methods.adapter import attach
 from ripeness.train.loop import batches, rate_at, train
 
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(40)
-]
+ROWS = film_rows(40)
 BLOCKS = {
     "llama": ("model.layers", "self_attn", "mlp"),
     "olmo2": ("model.layers", "self_attn", "mlp"),

@@ -8,6 +8,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from film_rows import film_rows
 from torch.nn.functional import cross_entropy
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlavaConfig, LlavaForConditionalGeneration
 
@@ -28,10 +29,7 @@ from ripeness.train.seen import with_pictures
 
 IMAGE = 384  # the token that stands for a picture in Llava, behind the vocabulary
 SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "precision": "fp32", "learning_rate": 3e-3}
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(20)
-]
+ROWS = film_rows(20)
 N_PICTURES = 7  # fewer than rows: some are asked about twice
 
 

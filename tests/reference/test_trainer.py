@@ -2,33 +2,23 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tuned_by_loop import SETTINGS as LOOP_SETTINGS
 
 pytest.importorskip("accelerate", reason="accelerate, which Trainer needs, is not installed; see requirements-dev.lock")
 
 from ripeness.models.batching import IGNORED, encode_examples, padded
-from ripeness.study.methods.full import FullSettings
 from ripeness.train.loop import batches, train
 
 DATA = Path(os.environ.get("RIPENESS_TEST_DATA", Path(__file__).parents[3] / "shared")).resolve()
 MNLI = DATA / "data/mnli/train.jsonl"
 LABELS = {"entailment": " true", "neutral": " unsure", "contradiction": " false"}
 # 40 examples in batches of 4, twice: 20 steps, 4 of them of warm-up
-SETTINGS = FullSettings(
-    kind="full",
-    learning_rate=3e-3,
-    epochs=2,
-    batch_size=4,
-    schedule="linear",
-    warmup_ratio=0.2,
-    weight_decay=0.1,
-    clip=1.0,
-    precision="fp32",
-    seed=1,
-)
+SETTINGS = replace(LOOP_SETTINGS, warmup_ratio=0.2)
 TOLERANCE = 1e-4  # nats
 
 

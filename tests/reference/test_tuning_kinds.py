@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from film_rows import film_rows
 from peft import (
     AdaLoraConfig,
     HRAConfig,
@@ -24,10 +25,7 @@ from ripeness.models.methods.places import linear_modules
 from ripeness.models.methods.register import attach
 from ripeness.train.loop import batches, rate_at, train
 
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(40)
-]
+ROWS = film_rows(40)
 LOW_RANK = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
 TOTAL = {"init_r": 4, "target_r": 2, "lora_alpha": 8, "tinit": 2, "tfinal": 6, "total_step": 20}
 IA3 = {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]}

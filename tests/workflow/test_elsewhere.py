@@ -32,12 +32,18 @@ def elsewhere(tmp_path_factory):
     return base
 
 
+def called(base, *options):
+    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", *options]
+    how = {"env": ENVIRONMENT, "capture_output": True, "text": True, "timeout": HANG_SECONDS, "check": False}
+    return subprocess.run(command, cwd=base / "caller", **how)
+
+
+def planned(base, *options):
+    return called(base, *options, "-n")
+
+
 def snakemake(base, *options):
-    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--directory", "../the results"]
-    command += ["--configfile", "toy.yaml", *options]
-    done = subprocess.run(
-        command, cwd=base / "caller", env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
-    )
+    done = called(base, "--directory", "../the results", "--configfile", "toy.yaml", *options)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     return said
@@ -132,16 +138,7 @@ def test_a_module_of_another_workflow_takes_what_is_there_and_makes_what_has_cha
 
 
 def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):
-    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "-n"]
-    done = subprocess.run(
-        command,
-        cwd=elsewhere / "caller",
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    done = planned(elsewhere)
     assert done.returncode == 0 and "results/nursery/report.html" in done.stdout + done.stderr
 
 
@@ -158,15 +155,6 @@ def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):
 )
 def test_what_snakemake_itself_would_misread_is_refused(elsewhere, text, said):
     (elsewhere / "caller/toy2.yaml").write_text(text)
-    command = [sys.executable, "-m", "snakemake", "-s", "../a clone/Snakefile", "--configfile", "toy2.yaml", "-n"]
-    done = subprocess.run(
-        command,
-        cwd=elsewhere / "caller",
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    done = planned(elsewhere, "--configfile", "toy2.yaml")
     assert done.returncode == 2 and re.search(said, done.stderr), done.stderr
     assert done.stderr.count("hint: ") == 1 and "Traceback" not in done.stderr

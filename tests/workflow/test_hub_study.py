@@ -12,6 +12,7 @@ import pytest
 import yaml
 from loopback_hub import Fault, Hub
 from project import ENVIRONMENT, copy_project
+from smallest_study import SMALLEST
 from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,7 @@ CAN_CUT_OFF = subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEV
 CUT_OFF = ["unshare", "--net", "sh", "-c", 'cat /proc/net/dev >interfaces.txt; exec "$@"', "sh"] if CAN_CUT_OFF else []
 MODEL, DATA, COPY = "someone/tiny-model", "someone/tiny-mood", "refs/convert/parquet"
 BRANCH = "step8-tokens8K"
-STUDY = {
+STUDY = SMALLEST | {
     "study": "of-the-hub",
     "title": "A series and a dataset of the hub",
     "series": {
@@ -41,14 +42,6 @@ STUDY = {
             }
         }
     },
-    "formats": ["default"],
-    "methods": {
-        "base": {"shots": [0]},
-        "full": {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 8},
-    },
-    "seeds": [1],
-    "items": {"train": 8, "validation": 2, "test": 6, "shots": 2},
-    "suites": {"own": {"datasets": "own", "formats": "trained"}},
 }
 
 

@@ -11,24 +11,17 @@ import pytest
 import yaml
 from loopback_hub import Hub
 from project import ENVIRONMENT, copy_project
+from smallest_study import SMALLEST
 from waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.slow
 
 MODEL = "someone/tiny-model"
 STEPS = (0, 512, 2048, 4096)
-STUDY = {
+STUDY = SMALLEST | {
     "study": "labels",
     "title": "Checkpoints under several labels",
     "datasets": {"nursery-mood": {}},
-    "formats": ["default"],
-    "methods": {
-        "base": {"shots": [0]},
-        "full": {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 8},
-    },
-    "seeds": [1],
-    "items": {"train": 8, "validation": 2, "test": 6, "shots": 2},
-    "suites": {"own": {"datasets": "own", "formats": "trained"}},
 }
 MEANT = {"audit": {"acknowledge": {"same-weights": "a test of the noise of tuning"}}}
 

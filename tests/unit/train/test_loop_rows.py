@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_memory import small_memory
 from tuned_by_loop import SETTINGS, example, same_weights, tune
 
 from ripeness.models.batching import IGNORED, padded, rows_of, shared_tokens
@@ -31,15 +32,8 @@ def test_batches_are_padded_on_the_right_where_nothing_is_learned(encoded):
 
 def test_rows_are_halved_until_they_fit_into_memory(tiny_model, encoded, caplog):
     expected = tune(tiny_model, encoded)
-    model, forward, most = tiny_model("llama"), type(tiny_model("llama")).forward, 40
-
-    def forward_in_memory(self, input_ids, **how):
-        if input_ids.shape[1] > most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, input_ids=input_ids, **how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(model), "forward", forward_in_memory)
+    model, most = tiny_model("llama"), 40
+    with small_memory(model, lambda: most):
         outcome = train(model, encoded, SETTINGS, pad=0)
         assert (outcome.status, outcome.row_tokens <= most) == ("done", True)
         assert outcome.losses == pytest.approx(expected[0], abs=1e-5)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from killed import killed_after
+from small_memory import small_memory
 
 from ripeness.models.batching import Example, encode_examples
 from ripeness.study.methods.full import FullSettings
@@ -115,16 +116,8 @@ def test_a_killed_training_goes_on_to_the_same_weights_and_buffers(tiny_model, u
 
 
 def test_rows_of_units_are_halved_until_they_fit_into_memory(tiny_model, units, caplog):
-    model, forward = tiny_model(), type(tiny_model()).forward
-    most = max(len(unit.tokens) for unit in units) + 5
-
-    def forward_in_memory(self, input_ids, **how):
-        if input_ids.shape[1] > most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, input_ids=input_ids, **how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(model), "forward", forward_in_memory)
+    model, most = tiny_model(), max(len(unit.tokens) for unit in units) + 5
+    with small_memory(model, lambda: most):
         outcome, _ = tune(model, units, changes={"batch_size": 4, "epochs": 4})
     expected, _ = tune(tiny_model(), units, changes={"batch_size": 4, "epochs": 4})
     assert "out of memory: from now on at most" in caplog.text and outcome.row_tokens < 2048

@@ -4,54 +4,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pretrained_states import SETTINGS as SHARED
+from pretrained_states import pretrained, pretrained_checkpoint
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import build_corpus
-import pretrain_checkpoint
-import pretrain_state
 from ripeness.runtime.errors import UserError
 from ripeness.study.pretraining_settings import Decay, PretrainingSettings, learning_rate_of, read_settings
 from ripeness.train.pretraining import batch_of, count_parameters, load_state, start
 
-SETTINGS = {
-    "architecture": "llama",
-    "hidden_size": 16,
-    "n_layers": 1,
-    "n_heads": 2,
-    "intermediate_size": 32,
-    "sequence_length": 16,
-    "batch_size": 4,
-    "learning_rate": 0.01,
-    "warmup_steps": 4,
-    "weight_decay": 0.1,
-    "betas": [0.9, 0.95],
-    "clip": 1.0,
-    "initial_std": 0.1,
-    "embedding_std": 0.5,
-    "seed": 3,
-}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus") / "world"
-    recipe = {"world": {"seed": 0}, "vocabulary_size": 512, "n_tokens": 3000, "n_heldout": 5}
-    build_corpus.main(["--recipe", json.dumps(recipe), "--output", str(folder)])
-    return folder
+SETTINGS = SHARED | {"warmup_steps": 4}
 
 
 def state(corpus: Path, output: Path, until: int, resume: Path | None = None, **changes) -> Path:
-    arguments = ["--settings", json.dumps(SETTINGS | changes), "--corpus", str(corpus), "--until", str(until)]
-    arguments += ["--resume", str(resume)] if resume else []
-    pretrain_state.main([*arguments, "--output", str(output)])
-    return output
+    return pretrained(SETTINGS | changes, corpus, output, until, resume)
 
 
 def checkpoint(corpus: Path, output: Path, earlier: Path, described: dict) -> Path:
     described = {"series": "nursery", "checkpoint": output.name, **described}
-    arguments = ["--settings", json.dumps(SETTINGS), "--corpus", str(corpus), "--state", str(earlier)]
-    pretrain_checkpoint.main([*arguments, "--checkpoint", json.dumps(described), "--output", str(output)])
-    return output
+    return pretrained_checkpoint(SETTINGS, corpus, output, described, earlier)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "olmo2"])

@@ -5,60 +5,28 @@ from pathlib import Path
 
 import pytest
 from killed import killed_after, limit_steps
+from pretrained_states import SETTINGS, pretrained, pretrained_checkpoint
 from safetensors import safe_open
 
-import build_corpus
-import pretrain_checkpoint
 import pretrain_state
 from ripeness.runtime.errors import UserError
 from ripeness.study.learning_rates import learning_rate
 from ripeness.study.pretraining_settings import ARCHITECTURES, Decay, learning_rate_of, read_settings
 from ripeness.train import pretraining
 
-SETTINGS = {
-    "architecture": "llama",
-    "hidden_size": 16,
-    "n_layers": 1,
-    "n_heads": 2,
-    "intermediate_size": 32,
-    "sequence_length": 16,
-    "batch_size": 4,
-    "learning_rate": 0.01,
-    "warmup_steps": 3,
-    "weight_decay": 0.1,
-    "betas": [0.9, 0.95],
-    "clip": 1.0,
-    "initial_std": 0.1,
-    "embedding_std": 0.5,
-    "seed": 3,
-}
 COSINE = SETTINGS | {"schedule": "cosine", "end_step": 9, "final_ratio": 0.1}
 DECAYED = {"phase": "decayed", "from_step": 5, "steps": 4}  # of a run with a warm-up, a stable part and a decay
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus") / "world"
-    recipe = {"world": {"seed": 0}, "vocabulary_size": 512, "n_tokens": 3000, "n_heldout": 5}
-    build_corpus.main(["--recipe", json.dumps(recipe), "--output", str(folder)])
-    return folder
-
-
 def state(corpus: Path, output: Path, until: int, resume: Path | None = None, settings: dict = COSINE) -> Path:
-    arguments = ["--settings", json.dumps(settings), "--corpus", str(corpus), "--until", str(until)]
-    arguments += ["--resume", str(resume)] if resume else []
-    pretrain_state.main([*arguments, "--output", str(output)])
-    return output
+    return pretrained(settings, corpus, output, until, resume)
 
 
 def checkpoint(
     corpus: Path, output: Path, described: dict, earlier: Path | None = None, settings: dict = COSINE, *options: str
 ) -> Path:
     described = {"series": "nursery", "checkpoint": "one", **described}
-    arguments = ["--settings", json.dumps(settings), "--corpus", str(corpus), "--checkpoint", json.dumps(described)]
-    arguments += ["--state", str(earlier)] if earlier else []
-    pretrain_checkpoint.main([*arguments, "--output", str(output), *options])
-    return output
+    return pretrained_checkpoint(settings, corpus, output, described, earlier, *options)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

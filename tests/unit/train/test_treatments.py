@@ -8,6 +8,7 @@ import model_zoo
 import numpy as np
 import pytest
 import torch
+from film_rows import film_rows
 from killed import killed_after
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
@@ -27,10 +28,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "schedule": "constant", "warmup_ratio": 0.0, "precision": "fp32"}
 SETTINGS = FullSettings(learning_rate=3e-3, **SHARED)
 LORA = LoraSettings(learning_rate=1e-2, rank=4, alpha=8.0, **SHARED)
-ROWS = [
-    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad and short"][n % 2])
-    for n in range(10)
-]
+ROWS = film_rows(10)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """What the rules ask of the plan: paths and settings for the wildcards of config.yaml's study."""
 
-import copy
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from nursery import tuned_nursery
+from planned_nursery import CONFIG, RESULTS, asked, study_of
 
 from ripeness.study.grid import cells_at, plan_cells
 from ripeness.study.load import load_study
@@ -15,27 +14,12 @@ from ripeness.workflow.lookups import texts as texts_lookups
 from ripeness.workflow.lookups import train as train_lookups
 
 ROOT = Path(__file__).parents[3]
-CONFIG = tuned_nursery()
 RULES = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-RESULTS = "results/nursery"
 FORMATS = ["default", "io", "instruct"]
 FOLDER = {"series": "nursery", "checkpoint": "step64"}
 TUNED = SimpleNamespace(**FOLDER, dataset="nursery-mood", format="io", method="full", seed="2")
 BASE = SimpleNamespace(**FOLDER, dataset="nursery-summary", format="default", method="base", seed="1")
 TEXT = SimpleNamespace(**FOLDER, dataset="heldout", format="text", method="base", seed="1")
-
-
-def study_of(**change):
-    return load_study(copy.deepcopy(CONFIG) | change, ROOT / "tasks")
-
-
-@pytest.fixture(scope="module")
-def study():
-    return study_of()
-
-
-def asked(**wildcards):
-    return SimpleNamespace(**wildcards)
 
 
 def test_a_tuned_cell_is_asked_its_dataset_in_all_formats_others_in_one_and_running_text(study):

@@ -3,35 +3,18 @@
 import copy
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from nursery import tuned_nursery
+from planned_nursery import CONFIG, RESULTS, asked, study_of
 
 from ripeness.hub.resolve import unresolved
-from ripeness.study.load import load_study
 from ripeness.workflow.lookups import fetch, shared
 from ripeness.workflow.lookups import pretrain as pretrain_lookups
 from ripeness.workflow.lookups import texts as texts_lookups
 
 ROOT = Path(__file__).parents[3]
-CONFIG = tuned_nursery()
-RESULTS = "results/nursery"
 ANNEALED = "step4096-annealed"
 SUITES = {name: suite for name, suite in CONFIG["suites"].items() if "texts" not in suite}
-
-
-def study_of(**change):
-    return load_study(copy.deepcopy(CONFIG) | change, ROOT / "tasks")
-
-
-@pytest.fixture(scope="module")
-def study():
-    return study_of()
-
-
-def asked(**wildcards):
-    return SimpleNamespace(**wildcards)
 
 
 @pytest.mark.parametrize(

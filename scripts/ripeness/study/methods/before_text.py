@@ -1,10 +1,11 @@
 """Describe what kinds have in common that learn virtual tokens, which stand before every text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.one_gpu import check_one_gpu
+from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
 
 TOKENS = {
     "description": "How many virtual tokens stand before every text. The model has room for as many fewer of text.",
@@ -49,3 +50,28 @@ def check(where: str, given: Mapping[str, Any]) -> None:
 def count(given: Mapping[str, Any]) -> int:
     """Return how many virtual tokens stand before every text."""
     return int(given["tokens"])
+
+
+def virtual_tokens(
+    settings: type[TrainingSettings],
+    *,
+    trains: str,
+    state_size: Callable[[Mapping[str, Any], int], int],
+    keys: Mapping[str, Mapping[str, Any]] | None = None,
+    check: Callable[[str, Mapping[str, Any]], None] = check,
+) -> Kind:
+    """Describe a kind that learns virtual tokens; `keys` are settings that it has in addition to those of all."""
+    return Kind(
+        settings,
+        trains=trains,
+        keys={"tokens": TOKENS, "encoder": ENCODER, **(keys or {}), "initial": INITIAL},
+        example="tokens: 8",
+        refused={"pull": NO_PULL},
+        check=check,
+        has_small_state=True,
+        merges=False,
+        learns=(ANSWERS, TEXT),
+        before_text=count,
+        state_size=state_size,
+        no_start=NO_START,
+    )

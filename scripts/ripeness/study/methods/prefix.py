@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ripeness.study.methods.before_text import ENCODER, INITIAL, NO_PULL, NO_START, TOKENS, check, count
-from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
+from ripeness.study.methods.before_text import virtual_tokens
+from ripeness.study.methods.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,17 +26,8 @@ def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     return round(given["tokens"] * n_parameters / (6 * 16))
 
 
-PREFIX = Kind(
+PREFIX = virtual_tokens(
     PrefixSettings,
     trains="keys and values of virtual tokens in every layer, which stand before every text (prefix-tuning)",
-    keys={"tokens": TOKENS, "encoder": ENCODER, "initial": INITIAL},
-    example="tokens: 8",
-    refused={"pull": NO_PULL},
-    check=check,
-    has_small_state=True,
-    merges=False,
-    learns=(ANSWERS, TEXT),
-    before_text=count,
     state_size=state_size,
-    no_start=NO_START,
 )

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods import before_text
-from ripeness.study.methods.before_text import ENCODER, INITIAL, NO_PULL, NO_START, TOKENS, count
-from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
+from ripeness.study.methods.settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +38,10 @@ def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     return math.ceil(given["tokens"] * math.sqrt(n_parameters / 12))
 
 
-PROMPT = Kind(
+PROMPT = before_text.virtual_tokens(
     PromptSettings,
     trains="embeddings of virtual tokens, which stand before every text (prompt-tuning; with an encoder, P-tuning)",
-    keys={
-        "tokens": TOKENS,
-        "encoder": ENCODER,
-        "encoder_type": {"description": "mlp: three linear layers; lstm: an LSTM in both directions. Default: mlp."},
-        "initial": INITIAL,
-    },
-    example="tokens: 8",
-    refused={"pull": NO_PULL},
-    check=check,
-    has_small_state=True,
-    merges=False,
-    learns=(ANSWERS, TEXT),
-    before_text=count,
     state_size=state_size,
-    no_start=NO_START,
+    keys={"encoder_type": {"description": "mlp: three linear layers; lstm: an LSTM in both directions. Default: mlp."}},
+    check=check,
 )
