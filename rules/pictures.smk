@@ -19,7 +19,7 @@ rule pretrain_encoder:
     params:
         code=code_of("pretrain_encoder"),
         settings=from_plan(lookups.pictures.encoder_settings),
-        layer=from_plan(lookups.pictures.layer),
+        layer=from_plan(lookups.pictures.encoder_layer),
     shell:
         r"""
         python "$PROGRAMS/pretrain_encoder.py" \
@@ -51,8 +51,8 @@ rule encode_images:
         runtime=60,
     params:
         code=code_of("encode_images"),
-        layer=from_plan(lookups.pictures.layer),
-        control=from_plan(lookups.pictures.control),
+        layer=from_plan(lookups.pictures.encoder_layer),
+        control=from_plan(lookups.pictures.picture_control),
     shell:
         r"""
         python "$PROGRAMS/encode_images.py" \

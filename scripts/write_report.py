@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
         **finding_rows.findings_of([entry for entry in entries if "answers" not in entry]),
         "answers": finding_rows.answers_of(entries),
         "looks": next((entry["statement"] for entry in entries if entry["id"] == LOOKS_ID), None),
-        "told": finding_rows.told_of(entries),
+        "told": finding_rows.indicators_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

@@ -12,7 +12,7 @@ LEAST_REACH = 3.0  # multiples that are shown at least
 TICKS = (1, 3, 10, 30, 100, 300, 1000)
 
 
-def multiples(finding: Mapping[str, Any]) -> dict[str, float] | None:
+def in_smallest_effects(finding: Mapping[str, Any]) -> dict[str, float] | None:
     """Divide a claim's effect, its interval and the one that decided by the smallest effect; None where one lacks."""
     ends = {name: finding.get(name) for name in ("low", "effect", "high")}
     smallest = finding.get("smallest")
@@ -26,7 +26,7 @@ def multiples(finding: Mapping[str, Any]) -> dict[str, float] | None:
 
 def reach_of(findings: Sequence[Mapping[str, Any]]) -> float:
     """Find how far the scale must go for all claims."""
-    found = [max(map(abs, ends.values())) for ends in map(multiples, findings) if ends]
+    found = [max(map(abs, ends.values())) for ends in map(in_smallest_effects, findings) if ends]
     return 1.1 * max([LEAST_REACH, *found])
 
 
@@ -37,7 +37,7 @@ def place(value: float, reach: float) -> float:
 
 def scale_of(finding: Mapping[str, Any], reach: float) -> dict[str, float] | None:
     """Place a claim's effect, both intervals and the zone of effects that are too small to matter."""
-    ends = multiples(finding)
+    ends = in_smallest_effects(finding)
     if ends is None:
         return None
     return {name: place(value, reach) for name, value in (ends | {"zone_low": -1.0, "zone_high": 1.0}).items()}

@@ -107,7 +107,7 @@ def answers_of(entries: list[dict]) -> dict[str, Any] | None:
     return found | {"rows": rows, "is_published": is_published}
 
 
-def told_of(entries: list[dict]) -> dict[str, Any] | None:
+def indicators_of(entries: list[dict]) -> dict[str, Any] | None:
     """Prepare the answer to what would have told before tuning: a row of text for every indicator; None without one."""
     entry = next((one for one in entries if one["id"] == INDICATORS), None)
     if entry is None:
@@ -115,10 +115,10 @@ def told_of(entries: list[dict]) -> dict[str, Any] | None:
     rows = [
         one
         | {
-            "pairs": within(one, "accuracy", 100, ".0f"),
+            "pairs": with_interval(one, "accuracy", 100, ".0f"),
             "late": f"{100 * one['late_accuracy']:.0f}",
-            "tau": within(one, "tau", 1, ".2f"),
-            "lost": within(one, "regret", 100, ".1f"),
+            "tau": with_interval(one, "tau", 1, ".2f"),
+            "lost": with_interval(one, "regret", 100, ".1f"),
             "price": "–" if one["cost"] is None else f"{100 * one['cost']:.2g} %",
         }
         for one in entry["answers"]
@@ -126,7 +126,7 @@ def told_of(entries: list[dict]) -> dict[str, Any] | None:
     return {name: entry[name] for name in ("statement", "caveats", "method", "confidence")} | {"rows": rows}
 
 
-def within(row: Mapping[str, Any], name: str, factor: float, digits: str) -> str:
+def with_interval(row: Mapping[str, Any], name: str, factor: float, digits: str) -> str:
     """Write a number with its interval: 89 [65, 100]."""
     keys = (name, f"{name}_low", f"{name}_high")
     value, low, high = (f"{factor * row[key]:{digits}}".replace("-", "−") for key in keys)

@@ -32,7 +32,7 @@ def methods_table(cells: pl.DataFrame) -> list[dict[str, Any]]:
                 "start": part["start"][0] or "the checkpoint",
                 "examples": whole_number(part["examples"].max()),
                 "trained": whole_number(part["trainable_parameters"].median()),
-                "share": of_plain(part["trainable_parameters"].median(), sizes, plain),
+                "share": share_of_plain(part["trainable_parameters"].median(), sizes, plain),
                 "stored": bytes_in_words(part["state_bytes"].median()),
                 "steps": whole_number(part["steps"].median()),
                 "tokens": whole_number(part["tokens_seen"].median()),
@@ -63,7 +63,7 @@ def ratio_of(part: pl.DataFrame, plain: pl.DataFrame, cost: str) -> float | None
     return None if ratio is None else float(ratio)
 
 
-def of_plain(number: Any, sizes: pl.DataFrame, plain: str) -> str:
+def share_of_plain(number: Any, sizes: pl.DataFrame, plain: str) -> str:
     """Write what is trained as a share of what plain tuning trains."""
     most = sizes.filter(method=plain)["trainable_parameters"].item()
     return "–" if number is None or not most else f"{100 * number / most:.3g} %"

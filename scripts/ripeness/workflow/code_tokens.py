@@ -52,13 +52,13 @@ def whole_strings(source: str) -> list[tuple[int, str, int]]:
         elif token.type == FSTRING_END:
             depth -= 1
             if not depth:
-                result.append((tokenize.STRING, between(rows, start, token.end), start[0]))
+                result.append((tokenize.STRING, source_between(rows, start, token.end), start[0]))
         elif not depth:
             result.append((token.type, token.string, token.start[0]))
     return result
 
 
-def between(rows: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+def source_between(rows: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
     """Return the source text from one (row, column) to another; rows count from 1."""
     if start[0] == end[0]:
         return rows[start[0] - 1][start[1] : end[1]]

@@ -37,14 +37,14 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LETTERS]
 
 
-def look(path: str) -> Look | None:
+def metadata_of(path: str) -> Look | None:
     """Look at a file, or at all files in a folder, from outside; links are followed. None for what is not there."""
     try:
         status = os.stat(path)
         if not S_ISDIR(status.st_mode):
             return Look(status.st_size, f"{status.st_mtime_ns} {status.st_ino}")
         with os.scandir(path) as entries:
-            inner = [(entry.name, look(entry.path)) for entry in entries]
+            inner = [(entry.name, metadata_of(entry.path)) for entry in entries]
     except OSError:
         return None
     found = sorted((name, one.size, one.stamp) for name, one in inner if one)

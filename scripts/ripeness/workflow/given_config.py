@@ -56,7 +56,7 @@ def check_same_study(study: Study, results: Path, file: Path) -> list[str]:
     last = read_json(results / LAST, dict, keys=("file", "config"))
     now, before, former = config_of(study), last["config"], Path(last["file"])
     is_other = former.exists() and not os.path.samefile(former, file)
-    if is_other and not shares(now, before):
+    if is_other and not have_common_series(now, before):
         raise UserError(
             f"{results} holds another study of this name, that of {former}\n"
             f"hint: give {file} another name at `study:`; or move {results} away"
@@ -85,7 +85,7 @@ def config_of(study: Study) -> dict[str, Any]:
     return {key: value for key, value in study.config.items() if key != "scratch"}
 
 
-def shares(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def have_common_series(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Say whether two studies are of one kind and have a series, or what they read instead, in common."""
     kind = kind_of(one)
     if kind != kind_of(other):
@@ -113,10 +113,10 @@ def differences(before: Any, now: Any, place: str = "") -> Iterator[str]:
             else:
                 yield from differences(before[key], now[key], inner)
     elif before != now:
-        yield f"{place}: {shown(before)} -> {shown(now)}"
+        yield f"{place}: {shortened(before)} -> {shortened(now)}"
 
 
-def shown(value: Any) -> str:
+def shortened(value: Any) -> str:
     """Return a value in a few letters."""
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

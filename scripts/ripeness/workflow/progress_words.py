@@ -50,7 +50,7 @@ def plan_words(total: Mapping[str, int]) -> str:
     return f"{n_jobs:,} job{'s' if n_jobs != 1 else ''} ({said})"
 
 
-def between(times: Range) -> str:
+def range_of_times(times: Range) -> str:
     """Write a range of times in the unit that fits its upper end: 40-70 s, 15-25 min, 3-5 h."""
     step, unit = next(((step, unit) for most, step, unit in ROUND if times.high < most), (3600, "h"))
     low, high = (max(1, round(seconds / step)) * step / UNITS[unit] for seconds in (times.low, times.high))

@@ -44,7 +44,7 @@ def take_as_they_are(reruns: Reruns, jobs: list[Job]) -> Iterator[dict[str, Any]
             stand.add(job)
             reruns.taken |= set(outputs)
             key = reruns.planned[job]
-            yield noted(reruns, key, outputs) | {"accepted": NO_KEY} | asked(reruns, job)
+            yield with_key(reruns, key, outputs) | {"accepted": NO_KEY} | probes_with_keys(reruns, job)
 
 
 def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict[str, Any]]:
@@ -53,10 +53,10 @@ def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict
         made, planned = reruns.keys.of(output), reruns.planned[job]
         if made and (key := replace(planned, probes=made.key.probes)) != made.key:
             code = {"accepted": made.key.code} if made.key.code != key.code else {}
-            yield noted(reruns, key, [output]) | code
+            yield with_key(reruns, key, [output]) | code
 
 
-def noted(reruns: Reruns, key: Key, outputs: list[str]) -> dict[str, Any]:
+def with_key(reruns: Reruns, key: Key, outputs: list[str]) -> dict[str, Any]:
     """Return outputs with their key, and with what is known of data that it is the key of."""
     return {"key": asdict(key), "outputs": outputs, "counts_as": reruns.keys.known_by(key)}
 
@@ -78,7 +78,7 @@ def is_by_other_settings(reruns: Reruns, job: Job) -> bool:
     return False
 
 
-def asked(reruns: Reruns, job: Job) -> dict[str, Any]:
+def probes_with_keys(reruns: Reruns, job: Job) -> dict[str, Any]:
     """Return the probes of a prediction with their keys, so that only those count that were measured."""
     if job.rule.name != BY_PROBE:
         return {}
@@ -100,10 +100,10 @@ def may_not_run(reruns: Reruns, planned: list[Job]) -> set[Job]:
         reruns.key_of(job)
     for job in reruns.planned:  # in which what a job reads is before it
         hoped[job] = reruns.former_key(job) or reruns.made_key(job, hoped)
-    return {job for job in planned if job.rule.name not in DATA and stands(reruns, job, hoped[job])}
+    return {job for job in planned if job.rule.name not in DATA and has_result(reruns, job, hoped[job])}
 
 
-def stands(reruns: Reruns, job: Job, key: Key) -> bool:
+def has_result(reruns: Reruns, job: Job, key: Key) -> bool:
     """Say whether what is there of a job, or under another name, has a key; models were deleted once measured."""
     if not reruns.there(job):
         kept = reruns.kept(job)

@@ -95,7 +95,7 @@ class Reruns:
         """Return the inputs of a job by path: the name that its rule gives, and what the input is known by."""
         makers = {str(file): maker for maker, files in job.dag.dependencies[job].items() for file in files}
         found = {}
-        for name, file in named(job):
+        for name, file in inputs_with_names(job):
             maker = makers.get(str(file))
             found[str(file)] = (name, self.keys.known_by(keys[maker]) if maker else self.content(str(file)))
         return found
@@ -233,7 +233,7 @@ class Reruns:
         ]
 
 
-def named(job: Job) -> list[tuple[str, Any]]:
+def inputs_with_names(job: Job) -> list[tuple[str, Any]]:
     """Return the inputs of a job with the names that its rule gives them; "" for an input without a name."""
     names: dict[int, str] = {}
     for name, (first, last) in job.input._get_names():

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ripeness.workflow.appended_lines import append, read_lines
-from ripeness.workflow.contents import WHOLE_BYTES, Contents, Look, digest_of, look, result_digest
+from ripeness.workflow.contents import WHOLE_BYTES, Contents, Look, digest_of, metadata_of, result_digest
 
 KEYS = "keys.jsonl"
 PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all its jobs
@@ -138,7 +138,7 @@ class Keys:
         made = self.made.get(output)
         if made is None or made.size is None:
             return made
-        seen = look(self.place + output)
+        seen = metadata_of(self.place + output)
         if seen is None or seen.size != made.size:
             return None
         if made.content is None or seen.stamp == made.stamp:
@@ -161,7 +161,7 @@ class Keys:
 
     def noted_look(self, output: str) -> Look | None:
         """Return what a change is noticed by; None for weights, which are deleted once measured."""
-        return None if Path(output).name == WEIGHTS else look(self.place + output)
+        return None if Path(output).name == WEIGHTS else metadata_of(self.place + output)
 
     def follow(self, place: Path, into: Path) -> None:
         """Note that an output, or all outputs in a folder, have been moved to the folder `into`."""

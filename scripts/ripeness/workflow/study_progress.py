@@ -9,7 +9,7 @@ from threading import Lock
 
 from ripeness.workflow.forecast import PRETRAINING
 from ripeness.workflow.paces import Paces
-from ripeness.workflow.progress_words import Range, between, by_stage, plan_words, stage_words
+from ripeness.workflow.progress_words import Range, by_stage, plan_words, range_of_times, stage_words
 from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, range_left, seconds_left
 
 ALL = "all"  # the rule of the targets, which is no work
@@ -135,7 +135,7 @@ class Progress:
         imports = Job("", "", IMPORT_S + CHEAP_IMPORT_S)
         times = range_left(self.paces, [], [imports, *self.waiting()], cores=self.cores)
         total = by_stage((rule, n) for rule, n in self.planned.items() if rule != ALL)
-        return f"{plan_words(total)}, about {between(times)} with {self.cores} at once"
+        return f"{plan_words(total)}, about {range_of_times(times)} with {self.cores} at once"
 
     def text(self) -> str:
         """Write the share of the work that is done, the stages at work, the time gone, and the time left as a range."""
@@ -147,7 +147,7 @@ class Progress:
             total = by_stage((rule, n) for rule, n in planned.items() if rule != ALL)
             cost = self.spent + sum(job.cost for job, _ in running) + sum(job.cost for job in waiting)
         times = self.range_left() if running or waiting else None
-        said = f", {between(times)} left" if times else ""
+        said = f", {range_of_times(times)} left" if times else ""
         share = f"{100 * self.spent / cost:3.0f} %  " if cost else ""
         return f"{share}{stage_words(done, total)}  {gone}{said}"
 

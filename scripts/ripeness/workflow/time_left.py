@@ -158,24 +158,24 @@ def wall_seconds(left: Sequence[tuple[Job, float]], *, cores: int) -> float:
     after = sum(seconds for job, seconds in left if job.rule in AT_THE_END)
     figures = [(job, seconds) for job, seconds in left if job.rule == "plot_figure"]
     others = [(job, seconds) for job, seconds in left if job.rule not in (*AT_THE_END, "plot_figure")]
-    turn = in_turn([(job, seconds) for job, seconds in others if job.rule in PRETRAINING])
-    cell = sum(one(others, rule) for rule in OF_A_CELL)
-    of_all = max(shared(figures, at_once), one(figures, "plot_figure")) + after
-    return max(shared(others, at_once), turn + cell) + of_all
+    turn = seconds_in_sequence([(job, seconds) for job, seconds in others if job.rule in PRETRAINING])
+    cell = sum(mean_seconds(others, rule) for rule in OF_A_CELL)
+    of_all = max(seconds_on_shared_cores(figures, at_once), mean_seconds(figures, "plot_figure")) + after
+    return max(seconds_on_shared_cores(others, at_once), turn + cell) + of_all
 
 
-def shared(left: Sequence[tuple[Job, float]], at_once: float) -> float:
+def seconds_on_shared_cores(left: Sequence[tuple[Job, float]], at_once: float) -> float:
     """Estimate the seconds of jobs that share the cores."""
     return sum(seconds for _, seconds in left) / at_once
 
 
-def one(left: Sequence[tuple[Job, float]], rule: str) -> float:
+def mean_seconds(left: Sequence[tuple[Job, float]], rule: str) -> float:
     """Estimate the seconds of one job of a rule, on average; 0 where none is left."""
     own = [(job.n, seconds) for job, seconds in left if job.rule == rule]
     return sum(seconds for _, seconds in own) / sum(n for n, _ in own) if own else 0.0
 
 
-def in_turn(left: Sequence[tuple[Job, float]]) -> float:
+def seconds_in_sequence(left: Sequence[tuple[Job, float]]) -> float:
     """Estimate the seconds that no further core shortens, of pre-training jobs with their seconds left.
 
     States come one after the other; a checkpoint starts from one of them.

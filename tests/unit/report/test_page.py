@@ -127,10 +127,10 @@ def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
 
 def test_answers_are_found_by_their_id_whichever_are_there():
     ripe = {"id": "ripe", "statement": "Tune it.", "confidence": 0.95, "answers": []}
-    assert finding_rows.answers_of([TOLD]) is None and finding_rows.told_of([ripe]) is None
+    assert finding_rows.answers_of([TOLD]) is None and finding_rows.indicators_of([ripe]) is None
     assert (
         finding_rows.answers_of([TOLD, ripe])["statement"] == "Tune it."
-        and finding_rows.told_of([ripe, TOLD])["method"] == "full"
+        and finding_rows.indicators_of([ripe, TOLD])["method"] == "full"
     )
     lacking = {
         "last_is_worse_by": 0.1,

@@ -81,10 +81,11 @@ def test_views_are_no_datasets_of_their_own():
 def test_the_encoder_is_the_one_that_is_pre_trained_here_or_a_folder(tmp_path):
     here, given = study(), study(pictures={"path": str(tmp_path)})
     place = SimpleNamespace(dataset="nursery-scenes")
-    assert pictures.encoder_folder(here, place) == "results/nursery/encoder" and pictures.layer(here, place) == -1
-    assert pictures.encoder_folder(given, place) == str(tmp_path) and pictures.layer(given, place) == -2
+    assert pictures.encoder_folder(here, place) == "results/nursery/encoder"
+    assert pictures.encoder_layer(here, place) == -1
+    assert pictures.encoder_folder(given, place) == str(tmp_path) and pictures.encoder_layer(given, place) == -2
     assert json.loads(pictures.encoder_settings(here, place))["min_accuracy"] == 0.9
-    assert pictures.control(here, SimpleNamespace(dataset="nursery-scenes-blank")) == "blank"
+    assert pictures.picture_control(here, SimpleNamespace(dataset="nursery-scenes-blank")) == "blank"
 
 
 def test_the_audit_counts_the_tokens_of_a_picture_in_the_window():

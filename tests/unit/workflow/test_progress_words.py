@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ripeness.runtime.project import ROOT
-from ripeness.workflow.progress_words import STAGE, Range, between, by_stage, plan_words, stage_words
+from ripeness.workflow.progress_words import STAGE, Range, by_stage, plan_words, range_of_times, stage_words
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from ripeness.workflow.progress_words import STAGE, Range, between, by_stage, pl
     ],
 )
 def test_a_range_has_the_unit_of_its_upper_end(low, high, said):
-    assert between(Range((low + high) / 2, low, high)) == said
+    assert range_of_times(Range((low + high) / 2, low, high)) == said
 
 
 def test_stages_at_work_are_named_and_finished_ones_are_not():

@@ -22,7 +22,7 @@ def model_folder(study: Study, wildcards: Wildcards) -> str:
     return f"{folder_of(study, training_of(study, cell))}/model"
 
 
-def states(study: Study, wildcards: Wildcards) -> list[Cell]:
+def states_read(study: Study, wildcards: Wildcards) -> list[Cell]:
     """Return the trainings that the model of a cell is made from, itself first; none for `base`."""
     cell = cell_of(wildcards)
     return [] if cell.method == "base" else states_of(study, cell)
@@ -30,19 +30,19 @@ def states(study: Study, wildcards: Wildcards) -> list[Cell]:
 
 def checkpoint_of_state(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the checkpoint that the small state of a cell is put into; none where the model has all weights."""
-    cell, found = cell_of(wildcards), states(study, wildcards)
+    cell, found = cell_of(wildcards), states_read(study, wildcards)
     checkpoint = f"{results(study)}/checkpoints/{cell.series}/{cell.checkpoint}"
     return [checkpoint] if found and has_small_state(study, found[-1]) else []
 
 
 def starts_of_state(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the models of other cells that the small state of a cell is put into."""
-    return [f"{folder_of(study, cell)}/model" for cell in states(study, wildcards)[1:]]
+    return [f"{folder_of(study, cell)}/model" for cell in states_read(study, wildcards)[1:]]
 
 
 def kind_modules(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the modules that put the small states of a cell into what they were tuned from."""
-    return modules_of_states(study, states(study, wildcards))
+    return modules_of_states(study, states_read(study, wildcards))
 
 
 def delete_option(study: Study, wildcards: Wildcards) -> str:

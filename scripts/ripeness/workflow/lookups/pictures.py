@@ -17,13 +17,13 @@ def encoder_settings(study: Study, wildcards: Wildcards) -> str:
     return to_json((study.settings.pictures or {}).get("pretrain", {}))
 
 
-def layer(study: Study, wildcards: Wildcards) -> int:
+def encoder_layer(study: Study, wildcards: Wildcards) -> int:
     """Return the layer of the encoder whose states are taken."""
     given = study.settings.pictures or {}
     return int(given.get("layer", -2 if "path" in given else -1))
 
 
-def control(study: Study, wildcards: Wildcards) -> str:
+def picture_control(study: Study, wildcards: Wildcards) -> str:
     """Return which pictures the questions of a dataset have: their own, or those of a control."""
     return study.tasks[wildcards.dataset].pictures or "own"
 

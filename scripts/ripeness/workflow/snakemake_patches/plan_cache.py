@@ -9,7 +9,7 @@ from typing import Any
 from ripeness.workflow.snakemake_patches.patch import Patch
 
 
-def hurry(workflow: Any, logs: Path) -> None:
+def speed_up_planning(workflow: Any, logs: Path) -> None:
     """Look for no garbage; ask resources for their parameters once; work out a job's command and logs once."""
     from snakemake.common import overwrite_function_params
     from snakemake.jobs import Job
@@ -27,7 +27,7 @@ def hurry(workflow: Any, logs: Path) -> None:
     Job.is_valid = lambda job: job.log and job.benchmark  # which keep what they find
 
 
-def rest(workflow: Any, logs: Path) -> None:
+def restore_after_planning(workflow: Any, logs: Path) -> None:
     """Look for garbage again, now that the plan is there, but not among what is in it."""
     gc.freeze()
     gc.enable()
@@ -48,6 +48,6 @@ PATCH = Patch(
         "snakemake.jobs:Job.shellcmd",
         "snakemake.resources:Resource.evaluate",
     ),
-    while_reading=hurry,
-    at_start=rest,
+    while_reading=speed_up_planning,
+    at_start=restore_after_planning,
 )

@@ -68,7 +68,7 @@ def squeue(*options: str) -> list[str] | None:
     return done.stdout.splitlines() if done.returncode == 0 else None
 
 
-def marked(call: str) -> tuple[str, str]:
+def with_mark(call: str) -> tuple[str, str]:
     """Return a call of `sbatch` whose comment ends with a mark of its own, and the mark.
 
     None if there is no comment.
@@ -81,7 +81,7 @@ def marked(call: str) -> tuple[str, str]:
     return f"{call[: match.start(1)]}{comment}{call[match.end(1) :]}", mark
 
 
-def taken(mark: str) -> str | None:
+def job_with_mark(mark: str) -> str | None:
     """Return the number of the job with this mark; an empty text if there is none, None if SLURM does not answer."""
     lines = squeue("--states=all", "-o", "%A %k")
     if lines is None:
@@ -97,14 +97,14 @@ class Submission:
 
     def __init__(self, call: str, options: dict[str, Any], ending: Event) -> None:
         """Start nothing yet."""
-        self.call, self.mark = marked(call)
+        self.call, self.mark = with_mark(call)
         self.options, self.ending, self.returncode = options, ending, 1
 
     def communicate(self, input: str | None = None) -> tuple[str, str]:  # as subprocess names it
         """Return the output of the last `sbatch`."""
         end, wait, is_lost = time.monotonic() + PATIENCE_S, FIRST_WAIT_S, False
         while not self.ending.is_set():
-            number = taken(self.mark) if is_lost else ""
+            number = job_with_mark(self.mark) if is_lost else ""
             if number:
                 self.returncode = 0
                 return f"{number}\n", ""

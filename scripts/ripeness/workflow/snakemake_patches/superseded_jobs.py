@@ -27,7 +27,7 @@ COPY = "RIPENESS_JOB_COPY"  # environment variable, also of the Snakemakes insid
 CHECK_S = 10.0  # between looks at the claim
 
 
-def guard(workflow: Any, logs: Path) -> None:
+def guard_against_another(workflow: Any, logs: Path) -> None:
     """Claim the job of this process, or take part in the claim of the process that started it, and watch over it."""
     if workflow.is_main_process:
         os.environ.pop(COPY, None)
@@ -39,7 +39,7 @@ def guard(workflow: Any, logs: Path) -> None:
     from snakemake.jobs import Job
 
     Job.prepare, Job.cleanup = first_checked(Job.prepare), first_checked(Job.cleanup)
-    Thread(target=watch, daemon=True).start()
+    Thread(target=watch_claim, daemon=True).start()
 
 
 def named_after(arguments: list[str]) -> str:
@@ -75,7 +75,7 @@ def first_checked(method: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def watch() -> None:
+def watch_claim() -> None:
     """Look at the claim now and then, as long as the process lives."""
     while True:
         end_if_superseded()
@@ -88,13 +88,13 @@ def end_if_superseded() -> None:
         return
     print("this job has begun again elsewhere: this copy of it ends", file=sys.stderr, flush=True)
     for _ in range(3):  # what one of them starts meanwhile too
-        for pid in below(os.getpid()):
+        for pid in descendants(os.getpid()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def below(root: int) -> list[int]:
+def descendants(root: int) -> list[int]:
     """List the processes that a process has started, and those that they have."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -118,5 +118,5 @@ PATCH = Patch(
         "snakemake.workflow:Workflow.is_main_process",
         "snakemake.workflow:Workflow.remote_exec",
     ),
-    while_reading=guard,
+    while_reading=guard_against_another,
 )

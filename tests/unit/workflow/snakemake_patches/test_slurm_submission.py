@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ripeness.workflow.snakemake_patches import slurm_submission
-from ripeness.workflow.snakemake_patches.slurm_submission import Submission, be_patient, is_for_a_while, marked
+from ripeness.workflow.snakemake_patches.slurm_submission import Submission, be_patient, is_for_a_while, with_mark
 
 POLICY = "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size"
 POLICY += " and/or time limits)"
@@ -149,10 +149,10 @@ def test_a_workflow_that_is_given_up_submits_nothing_more(slurm):
 
 
 def test_each_submission_has_a_mark_of_its_own_and_a_call_without_comment_none():
-    one, two = marked(CALL), marked(CALL)
+    one, two = with_mark(CALL), with_mark(CALL)
     assert one[1] != two[1] and one[0].replace(one[1], two[1]) == two[0]
-    assert marked("sbatch --comment rule_all -p x")[0].startswith("sbatch --comment 'rule_all ")
-    assert marked("sbatch -p x") == ("sbatch -p x", "")
+    assert with_mark("sbatch --comment rule_all -p x")[0].startswith("sbatch --comment 'rule_all ")
+    assert with_mark("sbatch -p x") == ("sbatch -p x", "")
 
 
 def test_the_plugin_of_this_version_submits_by_it(monkeypatch):

@@ -11,7 +11,13 @@ import pytest
 from snakemake.jobs import Job
 from waiting import FOREVER_SECONDS, HANG_SECONDS, wait_for
 
-from ripeness.workflow.snakemake_patches.superseded_jobs import COPY, claim, guard, is_superseded, named_after
+from ripeness.workflow.snakemake_patches.superseded_jobs import (
+    COPY,
+    claim,
+    guard_against_another,
+    is_superseded,
+    named_after,
+)
 
 SCRIPTS = Path(__file__).parents[4] / "scripts"
 # A job that has started another process, which has started one in a session of its own.
@@ -75,5 +81,5 @@ def test_neither_the_main_process_nor_a_job_of_this_machine_has_a_claim(tmp_path
     if copy:
         monkeypatch.setenv(COPY, copy)
     methods = Job.prepare, Job.cleanup
-    guard(SimpleNamespace(is_main_process=is_main, remote_exec=False), tmp_path)
+    guard_against_another(SimpleNamespace(is_main_process=is_main, remote_exec=False), tmp_path)
     assert COPY not in os.environ and (Job.prepare, Job.cleanup) == methods and not list(tmp_path.iterdir())
