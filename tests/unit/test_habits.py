@@ -64,3 +64,24 @@ def test_version_and_date_of_the_release_are_the_same_everywhere():
     assert citation["version"] == version == number
     assert str(citation["date-released"]) == date
     assert citation["authors"] == [{"name": "The ripeness authors"}] and citation["license"] == "Apache-2.0"
+
+
+# Longer than the limit today: shorten them, and add none.
+LONG = {"scripts/train_model.py", "scripts/ripeness/tables/columns.py"}
+
+
+def test_no_file_is_longer_than_the_limits_of_the_style():
+    limits = {
+        "scripts/**/*.py": 300,
+        "tests/**/*.py": 300,
+        "benchmarks/**/*.py": 300,
+        "rules/*.smk": 220,
+        "Snakefile": 60,
+    }
+    sizes = {
+        str(path.relative_to(ROOT)): (len(path.read_text().splitlines()), limit)
+        for pattern, limit in limits.items()
+        for path in ROOT.glob(pattern)
+    }
+    assert len(sizes) > 500
+    assert {name for name, (size, limit) in sizes.items() if size > limit} == LONG
