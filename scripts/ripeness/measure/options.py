@@ -14,7 +14,7 @@ from ripeness.measure.prompts import Prompt
 from ripeness.models.forward.kv_cache import KeysAndValues
 from ripeness.models.forward.last_layer import ask
 from ripeness.models.forward.likelihood import Request, log_likelihoods, summed_logps
-from ripeness.models.forward.packed_attention import SIMILAR, Group, group, row_logits, similar
+from ripeness.models.forward.packed_attention import Group, group, most_unequal, row_logits, similar
 from ripeness.models.forward.packing import keeps_exactly, narrows_exactly, packing, packs_exactly
 from ripeness.models.forward.shared_prefix import keys_and_values, shared_prefix
 
@@ -106,7 +106,7 @@ def row_scores(
     model: PreTrainedModel, row: list[Question], n_prefix: int, prefix: KeysAndValues | None
 ) -> list[list[float]]:
     """Score the options of the questions of one row."""
-    lengths, kind = [len(question.tokens) for question in row], model.device.type
+    lengths = [len(question.tokens) for question in row]
     wanted: dict[int, int] = {}  # place in the row: place among the logits
     scored, option, start = [], 0, 0
     for question in row:
@@ -114,9 +114,9 @@ def row_scores(
             scored += [(wanted.setdefault(start + place, len(wanted)), token, option) for place, token in answer]
             option += 1
         start += len(question.tokens)
-    places = torch.tensor(list(wanted), device=model.device, dtype=torch.long)
-    parts = list(similar(lengths, SIMILAR[kind]))
-    groups = [one_group(row[some.start : some.stop], n_prefix, model.device) for some in parts]
+    places = torch.tensor(list(wanted), dtype=torch.long)
+    parts = list(similar(lengths, most_unequal(model)))
+    groups = [one_group(row[some.start : some.stop], n_prefix) for some in parts]
     logits = row_logits(
         model,
         [token for question in row for token in question.tokens],
@@ -130,14 +130,14 @@ def row_scores(
     return [[next(scores) for _ in question.answers] for question in row]
 
 
-def one_group(row: list[Question], n_prefix: int, device: torch.device) -> Group:
+def one_group(row: list[Question], n_prefix: int) -> Group:
     """Group questions of similar length, with what each token sees: the prefix, its context, its own option."""
     lengths = [len(question.tokens) for question in row]
     padded = [question.segments + [-1] * (max(lengths) - len(question.segments)) for question in row]
-    hidden = ~seen_by(torch.tensor(padded, device=device))
-    mask = torch.zeros(len(row), 1, max(lengths), n_prefix + max(lengths), device=device)
+    hidden = ~seen_by(torch.tensor(padded))
+    mask = torch.zeros(len(row), 1, max(lengths), n_prefix + max(lengths))
     mask[:, 0, :, n_prefix:].masked_fill_(hidden, torch.finfo(torch.float32).min)
-    return group(lengths, device, mask)
+    return group(lengths, mask)
 
 
 def seen_by(segments: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.models.forward.kv_cache import Memory
 from ripeness.models.forward.last_layer import ask
 from ripeness.models.forward.likelihood import Request, by_length, log_likelihoods, summed_logps
-from ripeness.models.forward.packed_attention import SIMILAR_ASKED, causal_groups, row_logits, similar
+from ripeness.models.forward.packed_attention import (
+    SIMILAR_ASKED,
+    causal_groups,
+    most_unequal,
+    row_logits,
+    similar,
+)
 from ripeness.models.forward.packing import keeps_exactly, narrows_exactly, packing
 from ripeness.models.forward.padding import write_texts
 from ripeness.models.forward.shared_prefix import keys_and_values, shared_prefix
@@ -167,7 +173,7 @@ def read(
         scored += [(len(wanted) + number, token, text) for number, token in enumerate(target)]
         wanted += range(start + len(rest) - 1, start + lengths[text])
         start += lengths[text]
-    places, groups = torch.tensor(wanted, device=model.device), causal_groups(lengths, model.device, n_prefix)
+    places, groups = torch.tensor(wanted), causal_groups(lengths, most_unequal(model), n_prefix)
     parts = list(similar(lengths, SIMILAR_ASKED))
     only = ask(lengths, places, parts, n_prefix=n_prefix) if narrows_exactly(model) else None
     logits = row_logits(model, tokens, positions, places, groups, memory.prefix, memory, asked=only)  # (N, V)
@@ -177,7 +183,7 @@ def read(
 def step(model: PreTrainedModel, tokens: list[int], lengths: list[int], memory: Memory, n_prefix: int) -> torch.Tensor:
     """Compute the logits of every text's next token, from its newest one and the number of tokens in memory."""
     memory.step(lengths, model.device)
-    positions, all_of_them = [n_prefix + length for length in lengths], torch.arange(len(tokens), device=model.device)
+    positions, all_of_them = [n_prefix + length for length in lengths], torch.arange(len(tokens))
     return row_logits(model, tokens, positions, all_of_them, [], memory=memory)
 
 

@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[set[str], set[str]]] = {
 SCHEDULE_KEYS = {"schedule"}.union(*(needed | further for needed, further in KEYS.values()))
 FINAL_RATIO = 0.1  # where a cosine ends: that of OLMo and Pythia
 FIRST_STATE = 64
+FIRST_BETWEEN = 1536  # from here on 3 * 2^k too; before it a further job would cost more than the steps it saves
 
 
 @dataclass(frozen=True)
@@ -80,16 +81,22 @@ def schedule_for(settings: Settings, entry: Mapping[str, Any] | None) -> dict[st
 
 
 def kept_steps(settings: Settings, entries: Iterable[Mapping[str, Any]]) -> list[int]:
-    """List the steps at which the training state of a shared run is kept: powers of two up to the last shared step.
+    """List the steps at which the training state of a shared run is kept, up to the last shared step.
 
-    Fixed by the grid and not by the checkpoints, so that a new checkpoint starts from the state before it and changes
-    nothing that is finished. Runs of their own share nothing and have none.
+    They are 2^k, and 3 * 2^k from `FIRST_BETWEEN` on, so that no checkpoint repeats more than a third of its steps.
+    The grid does not depend on the checkpoints: a new one starts from the state before it and changes nothing that is
+    finished. Runs of their own share nothing and have none.
     """
     shared = [place.shared for place in (place_of(settings, entry) for entry in entries) if place.shared is not None]
-    steps = [0] if shared else []
-    while shared and steps[-1] < max(shared):
-        steps.append(max(FIRST_STATE, 2 * steps[-1]))
-    return [step for step in steps if step <= max(shared)]
+    last = max(shared, default=-1)
+    grid = {0} | {factor * 2**power for factor in (1, 3) for power in range(max(last, 1).bit_length())}
+    return sorted(step for step in grid if step <= last and is_kept(step))
+
+
+def is_kept(step: int) -> bool:
+    """Say whether the grid of kept states has a step: 0, a power of two, or three times one."""
+    is_power = step & (step - 1) == 0
+    return step == 0 or (step >= FIRST_STATE and is_power) or (step >= FIRST_BETWEEN and not is_power)
 
 
 def check_schedule(where: str, settings: Settings) -> None:

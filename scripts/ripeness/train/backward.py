@@ -3,7 +3,10 @@
 import math
 from typing import Any
 
+import torch
+
 from ripeness.models.batching import Example, rows_of
+from ripeness.models.load import autocast, resolve_precision
 from ripeness.models.sharding import n_processes, rank, summed
 from ripeness.train.objectives.objective import ANSWERS, Objective
 from ripeness.train.reading import Reading, Unit
@@ -30,16 +33,20 @@ def backward_part(
 
     Of several processes each reads some of the rows, all as many; their gradients are averaged, so each counts n times.
     """
-    size, n_shares, total = objective.size(batch), n_processes(), 0.0
+    size, n_shares, device = objective.size(batch), n_processes(), reading.model.device
+    total = torch.zeros((), dtype=torch.float64, device=device)
     if n_shares > 1:
         row_tokens = min(row_tokens, math.ceil(sum(len(unit.tokens) for unit in batch) / n_shares))
     is_apart = reading.is_apart([answer for unit in batch for answer in unit.answers])
     rows = rows_of(batch, 1 if is_apart else row_tokens)
-    for start in range(0, len(rows), n_shares):
-        is_idle = start + rank() >= len(rows)
-        row = rows[start if is_idle else start + rank()]
-        logits, targets = reading.logits([answer for unit in row for answer in unit.answers])  # (N, V), (N,)
-        loss = objective.loss(logits, targets, row, size)
-        (loss * (0 if is_idle else n_shares * weight)).backward()
-        total += 0 if is_idle else loss.item()
-    return summed(total)[0]
+    with autocast(device, resolve_precision(reading.precision, device)):  # one for all rows: weights are cast once
+        for start in range(0, len(rows), n_shares):
+            is_idle = start + rank() >= len(rows)
+            row = rows[start if is_idle else start + rank()]
+            logits, targets = reading.logits([answer for unit in row for answer in unit.answers])  # (N, V), (N,)
+            with torch.autocast(device.type, enabled=False):
+                loss = objective.loss(logits, targets, row, size)
+                (loss * (0 if is_idle else n_shares * weight)).backward()
+            if not is_idle:
+                total += loss.detach()
+    return summed(total.item())[0]  # read once, since a GPU has no work while it is asked

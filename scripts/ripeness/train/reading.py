@@ -15,6 +15,7 @@ from ripeness.models.context_limits import text_config
 from ripeness.models.forward.packed_attention import packed_logits
 from ripeness.models.forward.packing import narrows_exactly
 from ripeness.models.forward.padding import reads_together
+from ripeness.models.forward.transfer import to_device
 from ripeness.models.load import autocast, resolve_precision
 from ripeness.models.sharding import n_processes
 from ripeness.runtime.errors import UserError
@@ -155,14 +156,18 @@ def answer_logits(
         n_shared = shared_tokens(row, text_config(model.config).hidden_size) if may_share(model) else 0
         row = [row[0], *(Example(example.tokens[n_shared:], example.targets[n_shared:]) for example in row[1:])]
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
-        targets = torch.tensor(targets, device=model.device)  # position t predicts token t+1
+        targets = torch.tensor(targets)  # position t predicts token t+1; on the CPU, where nobody waits for them
         positions = (targets != IGNORED).nonzero()[:, 0]
         sequences, is_narrow = [example.tokens for example in row], narrows_exactly(model)
-        return packed_logits(model, sequences, positions, n_shared, is_narrow=is_narrow), targets[positions]
-    tokens, targets = (t.to(model.device) for t in padded(row, pad=pad))  # (B, T) each
+        logits = packed_logits(model, sequences, positions, n_shared, is_narrow=is_narrow)
+        return logits, to_device(targets[positions], model.device)
+    tokens, targets = padded(row, pad=pad)  # (B, T) each
     # no attention mask: padding stands on the right, where causal attention does not look
-    logits, targets = model(input_ids=tokens, use_cache=False).logits[:, :-1], targets[:, 1:]
-    return logits[targets != IGNORED], targets[targets != IGNORED]
+    logits = model(input_ids=to_device(tokens, model.device), use_cache=False).logits
+    rows, columns = (targets[:, 1:] != IGNORED).nonzero(as_tuple=True)
+    asked = targets[rows, columns + 1]
+    rows, columns, asked = (to_device(places, model.device) for places in (rows, columns, asked))
+    return logits[rows, columns], asked
 
 
 @lru_cache(maxsize=1)

@@ -25,7 +25,7 @@ def test_neighbours_of_similar_length_share_a_call(lengths):
 
 def test_the_first_sequence_is_alone_only_where_it_begins_with_what_is_shared():
     def lengths(n_shared):
-        return [group.lengths for group in shared_groups([5, 5, 3, 3], torch.device("cpu"), n_shared)]
+        return [group.lengths for group in shared_groups([5, 5, 3, 3], 1.0, n_shared)]
 
     assert lengths(0) == [[5, 5], [3, 3]] and lengths(2) == [[5], [5], [3, 3]]
 

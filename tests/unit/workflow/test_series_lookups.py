@@ -56,7 +56,7 @@ def test_passages_of_a_text_come_from_the_hub_at_a_commit_before_anything_expens
     assert f"{RESULTS}/texts/web.parquet" in fetch.ready_inputs(study)
 
 
-@pytest.mark.parametrize(("step", "before"), [(0, None), (64, 0), (128, 64), (4096, 2048)])
+@pytest.mark.parametrize(("step", "before"), [(0, None), (64, 0), (128, 64), (1536, 1024), (4096, 3072)])
 def test_a_training_state_goes_on_from_the_one_before(study, step, before):
     state = asked(series="nursery", step=str(step))
     earlier = [] if before is None else [f"{RESULTS}/pretraining/nursery/step{before}.safetensors"]
@@ -69,7 +69,7 @@ def test_a_checkpoint_is_made_from_the_last_state_before_it(study):
     states = [pretrain_lookups.state_for(study, one) for one in made.values()]
     assert [pretrain_lookups.state_option(study, one) for one in made.values()] == ["--state"] * 2
     assert [path for (path,) in states] == [
-        f"{RESULTS}/pretraining/nursery/step{step}.safetensors" for step in (512, 2048)
+        f"{RESULTS}/pretraining/nursery/step{step}.safetensors" for step in (512, 3072)
     ]
     how = [json.loads(pretrain_lookups.pretrained_checkpoint(study, one)) for one in made.values()]
     assert how[0] == {"series": "nursery", "checkpoint": "step512", "phase": "stable", "step": 512}

@@ -53,9 +53,10 @@ def ask(
 ) -> Asked | None:
     """Describe the places of a row whose outputs are needed; None if unordered, or if a sequence has none.
 
-    `parts` are the neighbours that attend in one call. `masks`, one a part, say what each token sees; without them, all
-    of its sequence up to itself, and a prefix of `n_prefix` tokens that is not in the row. The first `n_shared` tokens
-    of the row, in a part of its first sequence alone, come before every other sequence too.
+    All is on the CPU, the places too, so that the host does not wait for a GPU. `parts` are the neighbours that attend
+    in one call. `masks`, one a part, say what each token sees; without them, all of its sequence up to itself, and a
+    prefix of `n_prefix` tokens that is not in the row. The first `n_shared` tokens of the row, in a part of its first
+    sequence alone, come before every other sequence too.
     """
     own = places_in(lengths, places.tolist())
     found: list[Part] = []
@@ -64,7 +65,7 @@ def ask(
     for some, mask in zip(parts, masks or [None] * len(parts), strict=True):
         alike = [lengths[index] for index in some]
         shared = n_shared if found else 0
-        found.append(part(alike, [own[index] for index in some], places.device, mask, shared, n_prefix))
+        found.append(part(alike, [own[index] for index in some], mask, shared, n_prefix))
     return Asked(places, found)
 
 
@@ -85,7 +86,6 @@ def places_in(lengths: list[int], places: list[int]) -> list[list[int]]:
 def part(
     lengths: list[int],
     own: list[list[int]],
-    device: torch.device,
     mask: torch.Tensor | None = None,
     n_shared: int = 0,
     n_prefix: int = 0,
@@ -94,24 +94,24 @@ def part(
 
     `mask` (n, 1, L, P + L) says what each token sees; without it, all of its sequence up to itself and all before it.
     """
-    (keys, _), (queries, keep) = (spread(counts, device) for counts in (lengths, list(map(len, own))))
-    at = torch.tensor([place for places in own for place in places], device=device)[queries]  # (n, M)
+    (keys, _), (queries, keep) = (spread(counts) for counts in (lengths, list(map(len, own))))
+    at = torch.tensor([place for places in own for place in places])[queries]  # (n, M)
     if mask is None:
-        hidden = torch.arange(keys.shape[1], device=device) > at[..., None]
-        rows = pad(torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf), (n_prefix + n_shared, 0))
+        hidden = torch.arange(keys.shape[1]) > at[..., None]
+        rows = pad(torch.zeros(hidden.shape).masked_fill(hidden, -torch.inf), (n_prefix + n_shared, 0))
     else:
-        rows = mask[torch.arange(len(lengths), device=device)[:, None], 0, at]
+        rows = mask[torch.arange(len(lengths))[:, None], 0, at]
     return Part(sum(lengths), keys, queries, keep, rows[:, None], n_shared)
 
 
-def spread(lengths: list[int], device: torch.device, n_shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def spread(lengths: list[int], n_shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """Locate the tokens of n sequences in a row, (n, P + L); the last token of a shorter one is repeated.
 
     P of them lie before the first sequence and are shared by all. And where the own tokens are when these rows are laid
     one after the other, (sum of lengths,).
     """
-    counts = torch.tensor(lengths, device=device)
-    own = torch.arange(-n_shared, max(lengths), device=device).expand(len(lengths), -1)
+    counts = torch.tensor(lengths)
+    own = torch.arange(-n_shared, max(lengths)).expand(len(lengths), -1)
     where = torch.minimum(own, counts[:, None] - 1) + (counts.cumsum(0) - counts)[:, None] * (own >= 0) + n_shared
     return where, ((own >= 0) & (own < counts[:, None])).flatten().nonzero()[:, 0]
 

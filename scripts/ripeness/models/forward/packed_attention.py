@@ -17,6 +17,7 @@ from transformers import AttentionInterface, PreTrainedModel
 from ripeness.models.context_limits import n_virtual
 from ripeness.models.forward.kv_cache import KeysAndValues, Memory
 from ripeness.models.forward.last_layer import Asked, KeysAreKnown, all_keys, ask, attend, last_layer, narrow, spread
+from ripeness.models.forward.transfer import to_device
 from ripeness.models.forward.virtual_tokens import virtual_keys
 
 PACKED = "ripeness_packed"
@@ -25,7 +26,8 @@ OWN: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()  # of models 
 NOT_NEEDED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.
-SIMILAR = {"cpu": 1.0, "cuda": 1.5}
+SIMILAR = {"cpu": 1.0}
+SIMILAR_ON_GPU = 1.5
 SIMILAR_ASKED = 1.5
 
 
@@ -55,6 +57,11 @@ class Group:
         return states if self.keep is None else states[self.keep]
 
 
+def most_unequal(model: PreTrainedModel) -> float:
+    """Return how many times as long as the shortest the longest of neighbours may be on the device of a model."""
+    return SIMILAR.get(model.device.type, SIMILAR_ON_GPU)
+
+
 def similar(lengths: list[int], most: float) -> Iterator[range]:
     """Split into runs of neighbours of which the longest is at most so many times as long as the shortest."""
     start = 0
@@ -65,11 +72,11 @@ def similar(lengths: list[int], most: float) -> Iterator[range]:
             start = end
 
 
-def group(lengths: list[int], device: torch.device, mask: torch.Tensor | None = None, n_shared: int = 0) -> Group:
-    """Make the group of sequences of these lengths, not counting what they share."""
+def group(lengths: list[int], mask: torch.Tensor | None = None, n_shared: int = 0) -> Group:
+    """Make the group of sequences of these lengths, not counting what they share; on the CPU, as all layouts."""
     if max(lengths) == min(lengths) and not n_shared:
         return Group(lengths, mask)
-    gather, keep = spread(lengths, device, n_shared)
+    gather, keep = spread(lengths, n_shared)
     return Group(lengths, mask, None if len(lengths) == 1 else gather, keep, n_shared)
 
 
@@ -80,37 +87,33 @@ def parts_of(lengths: list[int], n_shared: int, most: float) -> list[range]:
     return [range(1), *(range(1 + some.start, 1 + some.stop) for some in similar(lengths[1:], most))]
 
 
-def shared_groups(lengths: list[int], device: torch.device, n_shared: int) -> list[Group]:
+def shared_groups(lengths: list[int], most: float, n_shared: int) -> list[Group]:
     """Make groups of causal sequences; the first begins with what precedes all others too."""
-    parts = parts_of(lengths, n_shared, SIMILAR[device.type])
-    return [group(lengths[part.start : part.stop], device, n_shared=n_shared if part.start else 0) for part in parts]
+    parts = parts_of(lengths, n_shared, most)
+    return [group(lengths[part.start : part.stop], n_shared=n_shared if part.start else 0) for part in parts]
 
 
-def causal_groups(lengths: list[int], device: torch.device, n_prefix: int = 0) -> list[Group]:
+def causal_groups(lengths: list[int], most: float, n_prefix: int = 0) -> list[Group]:
     """Make groups of causal sequences that also see a prefix."""
     groups = []
-    for some in similar(lengths, SIMILAR[device.type]):
-        alike, mask = [lengths[index] for index in some], None
-        if n_prefix:
-            mask = causal_after(n_prefix, max(alike), device)
-        groups.append(group(alike, device, mask))
+    for some in similar(lengths, most):
+        alike = [lengths[index] for index in some]
+        groups.append(group(alike, causal_after(n_prefix, max(alike)) if n_prefix else None))
     return groups
 
 
-def causal_after(n_prefix: int, length: int, device: torch.device) -> torch.Tensor:
+def causal_after(n_prefix: int, length: int) -> torch.Tensor:
     """Make the mask (1, 1, L, P + L) of sequences that see P tokens before them and their own up to each."""
-    hidden = torch.ones(length, n_prefix + length, dtype=torch.bool, device=device).triu(n_prefix + 1)
-    return torch.zeros(hidden.shape, device=device).masked_fill(hidden, -torch.inf)[None, None]
+    hidden = torch.ones(length, n_prefix + length, dtype=torch.bool).triu(n_prefix + 1)
+    return torch.zeros(hidden.shape).masked_fill(hidden, -torch.inf)[None, None]
 
 
-def groups_after(n: int, groups: list[Group], device: torch.device) -> list[Group]:
+def groups_after(n: int, groups: list[Group]) -> list[Group]:
     """Have groups see `n` virtual tokens too, before all else."""
     return [
         replace(
             some,
-            mask=causal_after(n, some.n_shared + max(some.lengths), device)
-            if some.mask is None
-            else pad(some.mask, (n, 0)),
+            mask=causal_after(n, some.n_shared + max(some.lengths)) if some.mask is None else pad(some.mask, (n, 0)),
         )
         for some in groups
     ]
@@ -191,16 +194,21 @@ def row_logits(
 ) -> torch.Tensor:
     """Compute logits (N, V) at the N `wanted` places of a row of tokens; only these are projected.
 
-    Virtual tokens of the model come before all: `prefix` has them, see `keys_and_values`, or they are put there, and
-    neither places nor groups count them. The model must be `packing`.
+    `wanted`, `groups` and `asked` are on the CPU and are copied to the device of the model with the tokens. Virtual
+    tokens of the model come before all: `prefix` has them, see `keys_and_values`, or they are put there, and neither
+    places nor groups count them. The model must be `packing`.
     """
     if n := n_virtual(model):
         prefix = virtual_keys(model) if prefix is None and groups else prefix
-        places, groups = [n + place for place in places], groups_after(n, groups, model.device)
+        places, groups = [n + place for place in places], groups_after(n, groups)
         asked = asked_after(n, asked) if asked else None
+    input_ids, position_ids = torch.tensor([[tokens], [places]])
+    input_ids, position_ids, wanted, groups, asked = (
+        to_device(one, model.device) for one in (input_ids, position_ids, wanted, groups, asked)
+    )
     return model(
-        input_ids=torch.tensor([tokens], device=model.device),
-        position_ids=torch.tensor([places], device=model.device),
+        input_ids=input_ids,
+        position_ids=position_ids,
         use_cache=False,
         logits_to_keep=0 if asked else wanted,
         asked=asked,
@@ -213,7 +221,7 @@ def row_logits(
 def packed_logits(
     model: PreTrainedModel, sequences: list[list[int]], wanted: torch.Tensor, n_shared: int = 0, *, is_narrow: bool
 ) -> torch.Tensor:
-    """Compute logits (N, V) at the N `wanted` places of the row that the sequences make, in the order given.
+    """Compute logits (N, V) at the N `wanted` places (on the CPU) of the row that the sequences make, in their order.
 
     The first `n_shared` tokens of the first sequence come before the others too, which are given without them: what all
     begin with is read once. If `is_narrow`, only what is wanted goes all the way through the last layer. The model must
@@ -223,7 +231,7 @@ def packed_logits(
     tokens = [token for sequence in sequences for token in sequence]
     starts = [0] + [n_shared] * (len(lengths) - 1)
     places = [start + place for start, length in zip(starts, lengths, strict=True) for place in range(length)]
-    groups = shared_groups(lengths, model.device, n_shared)
+    groups = shared_groups(lengths, most_unequal(model), n_shared)
     asked = ask(lengths, wanted, parts_of(lengths, n_shared, SIMILAR_ASKED), n_shared=n_shared) if is_narrow else None
     return row_logits(model, tokens, places, wanted, groups, asked=asked)
 

@@ -14,6 +14,7 @@ from ripeness.models.forward.packed_attention import (
     SIMILAR_ASKED,
     attending,
     causal_groups,
+    most_unequal,
     packed_logits,
     row_logits,
     similar,
@@ -71,8 +72,8 @@ def ways_to_pack(model: PreTrainedModel) -> tuple[str, ...]:
     exact = []
     with as_it_is_read(model):
         alone = separately(model)
-        wanted = torch.tensor([1, 3, 4, 6, 8, 9], device=model.device)
-        expected = torch.cat([alone[0], *(logits[1:] for logits in alone[1:])])[wanted]
+        wanted = torch.tensor([1, 3, 4, 6, 8, 9])
+        expected = torch.cat([alone[0], *(logits[1:] for logits in alone[1:])])[wanted.to(model.device)]
         others = [sequence[1:] for sequence in SEQUENCES[1:]]
         for way in (WHOLE, NARROW)[: 2 if n_processes() == 1 else 1]:
             with suppress(*FAILURES), attending(model):
@@ -120,11 +121,11 @@ def go_on(model: PreTrainedModel) -> torch.Tensor:
     lengths = [len(middle) for middle in middles]
     memory = Memory(len(middles), max(lengths) + 1, keys_and_values(model, beginning))
     memory.read(0, lengths, device)
-    wanted = torch.tensor(lengths, device=device).cumsum(0) - 1
+    wanted = torch.tensor(lengths).cumsum(0) - 1
     row = [token for middle in middles for token in middle], [1 + n for length in lengths for n in range(length)]
     asked = ask(lengths, wanted, list(similar(lengths, SIMILAR_ASKED)), n_prefix=1) if narrows_exactly(model) else None
-    groups = causal_groups(lengths, device, 1)
+    groups = causal_groups(lengths, most_unequal(model), 1)
     first = row_logits(model, *row, wanted, groups, memory.prefix, memory, asked)
     memory.step(lengths, device)
-    last, every = [sequence[-1] for sequence in SEQUENCES], torch.arange(len(lengths), device=device)
+    last, every = [sequence[-1] for sequence in SEQUENCES], torch.arange(len(lengths))
     return torch.cat([first, row_logits(model, last, [1 + n for n in lengths], every, [], memory=memory)])

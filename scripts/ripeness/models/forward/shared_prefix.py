@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.models.forward.kv_cache import KeysAndValues, Memory
-from ripeness.models.forward.packed_attention import causal_groups, row_logits
+from ripeness.models.forward.packed_attention import causal_groups, most_unequal, row_logits
 from ripeness.models.forward.virtual_tokens import after_virtual, virtual_keys
 
 # A shared beginning shorter than this is not worth a pass of its own.
@@ -35,7 +35,7 @@ def keys_and_values(model: PreTrainedModel, prefix: list[int]) -> KeysAndValues 
         return virtual
     memory = Memory(1, len(prefix), None)
     memory.read(0, [len(prefix)], model.device)
-    last = torch.tensor([len(prefix) - 1], device=model.device)
-    groups = causal_groups([len(prefix)], model.device)
+    last = torch.tensor([len(prefix) - 1])
+    groups = causal_groups([len(prefix)], most_unequal(model))
     row_logits(model, prefix, list(range(len(prefix))), last, groups, virtual, memory)
     return after_virtual(virtual, memory.layers)

@@ -10,7 +10,8 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.models.forward.kv_cache import KeysAndValues, Memory
-from ripeness.models.forward.packed_attention import causal_groups
+from ripeness.models.forward.packed_attention import causal_groups, most_unequal
+from ripeness.models.forward.transfer import to_device
 from ripeness.models.forward.virtual_tokens import VirtualTokens
 from ripeness.models.methods.before_text import BeforeText, check_model
 from ripeness.study.methods.prompt import PromptSettings
@@ -28,7 +29,7 @@ class EmbeddingsBeforeText(VirtualTokens):
             position_ids=torch.arange(self.n_tokens, device=device)[None],
             use_cache=False,
             logits_to_keep=1,
-            groups=causal_groups([self.n_tokens], device),
+            groups=to_device(causal_groups([self.n_tokens], most_unequal(model)), device),
             memory=memory,
         )
         return memory.layers
