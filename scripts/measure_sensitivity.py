@@ -34,6 +34,7 @@ from ripeness.measure.perturbation import copies_of, draw_noise, replaced, round
 from ripeness.models.forward.running_text import Passages, passage_losses, read_passages, read_rows
 from ripeness.models.load import autocast, load_model, read_checkpoint, resolve_precision
 from ripeness.models.pictures import take_projector
+from ripeness.models.row_tokens import row_tokens
 from ripeness.models.tokens import load_tokenizer
 from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
 from ripeness.runtime.errors import UserError
@@ -150,8 +151,9 @@ def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
     take_projector(model)  # which reads no text
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s; step 0: %s", precision, options.start or "as the config says")
+    batch_tokens = options.batch_tokens or row_tokens(model, is_trained=False)
     texts = {
-        name: read_passages(model, tokenizer, read_rows(existing(path)), batch_tokens=options.batch_tokens)
+        name: read_passages(model, tokenizer, read_rows(existing(path)), batch_tokens=batch_tokens)
         for name, path in options.texts.items()
     }
 
@@ -178,7 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--texts", required=True, type=json_option, help='names and files, as {"name": "file"}')
     parser.add_argument("--settings", type=json_option, default={}, help="noise, seeds and bits, see above")
     parser.add_argument("--study", default="by-hand", help="name of the study, for its column")
-    parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
+    parser.add_argument("--batch-tokens", type=int, help="padded tokens in one batch; without, what suits the device")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )

@@ -32,6 +32,7 @@ from ripeness.models.forward.running_text import passage_losses, read_passages, 
 from ripeness.models.load import autocast, load_model, resolve_precision
 from ripeness.models.next_token import Stopping
 from ripeness.models.pictures import read_pictures, showing
+from ripeness.models.row_tokens import row_tokens
 from ripeness.models.token_healing import Start
 from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import check_is_tuned, drop_weights
@@ -220,7 +221,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--known", type=Path, help="a file that names predictions which still hold; they are taken from there"
     )
-    parser.add_argument("--batch-tokens", type=int, default=4096, help="padded tokens in one batch")
+    parser.add_argument("--batch-tokens", type=int, help="padded tokens in one batch; without, what suits the device")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )
@@ -252,7 +253,8 @@ def predictions(options: argparse.Namespace) -> list[dict]:
     model, tokenizer = load_model(options.model), load_tokenizer(options.model)
     precision = resolve_precision(options.precision, model.device)
     logging.info("precision: %s", precision)
-    rows, how = [], {"seed": options.seed, "batch_tokens": options.batch_tokens}
+    rows: list[dict] = []
+    how = {"seed": options.seed, "batch_tokens": options.batch_tokens or row_tokens(model, is_trained=False)}
     with autocast(model.device, precision):
         for probe in probes:
             if (kept := known.get(place_of(probe))) is not None:

@@ -15,6 +15,7 @@ from ripeness.models.forward.packing import packing
 from ripeness.models.methods.attached import Attached, State
 from ripeness.models.methods.register import attach
 from ripeness.models.pictures import Pictures, show
+from ripeness.models.row_tokens import row_tokens as tokens_in_rows
 from ripeness.study.methods.settings import TrainingSettings
 from ripeness.train.backward import backward
 from ripeness.train.modifiers.l2sp import clip_gradient, starting_point
@@ -22,8 +23,6 @@ from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay
 from ripeness.train.objectives.objective import ANSWERS, Objective
 from ripeness.train.reading import Reading, Room, SomeUnit, Unit
 from ripeness.train.resume import Progress
-
-ROW_TOKENS = 2048  # tokens of a batch that are read at once; more is slower on CPUs, and needs more memory
 
 
 class Outcome(NamedTuple):
@@ -45,7 +44,7 @@ def train(
     settings: TrainingSettings,
     *,
     pad: int,
-    row_tokens: int = ROW_TOKENS,
+    row_tokens: int | None = None,
     progress: Progress | None = None,
     replay: Replay | None = None,
     others: Sequence[State] = (),
@@ -55,9 +54,9 @@ def train(
     """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
     AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units is a function of the
-    seed alone. A batch is read in rows of at most `row_tokens` tokens, whose gradients add up to that of the batch;
-    the rows are halved when the GPU's memory does not do. Losses are those of the objective: text that is replayed,
-    the pull towards the start, and the penalty of a kind change the gradient only.
+    seed alone. A batch is read in rows of at most `row_tokens` tokens (by default what models/row_tokens.py says), whose
+    gradients add up to that of the batch; the rows are halved when the GPU's memory does not do. Losses are those of
+    the objective: text that is replayed, the pull towards the start, and the penalty of a kind change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
     diverged, ends the training; a model that can no longer learn at its end has diverged too.
@@ -81,7 +80,7 @@ def train(
         settings,
         objective=objective,
         pad=pad,
-        row_tokens=row_tokens,
+        row_tokens=row_tokens or tokens_in_rows(model, is_trained=True),
         progress=progress,
         replay=replay,
         start=start,

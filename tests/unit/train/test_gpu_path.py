@@ -13,7 +13,9 @@ from ripeness.train.backward import backward
 from ripeness.train.objectives.objective import ANSWERS
 from ripeness.train.reading import Reading, answer_logits
 
-ROWS = [(f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad"][n % 2]) for n in range(10)]
+ROWS = [
+    (f"row{n}", "the film was " + "far " * (n % 4) + "long\nit is", [" good", " very bad"][n % 2]) for n in range(10)
+]
 
 
 @pytest.fixture(scope="module")
