@@ -54,9 +54,9 @@ def train(
     """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
     AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units is a function of the
-    seed alone. A batch is read in rows of at most `row_tokens` tokens (by default what models/row_tokens.py says), whose
-    gradients add up to that of the batch; the rows are halved when the GPU's memory does not do. Losses are those of
-    the objective: text that is replayed, the pull towards the start, and the penalty of a kind change the gradient only.
+    seed alone. A batch is read in rows of at most `row_tokens` tokens (see models/row_tokens.py), whose gradients add
+    up to that of the batch; the rows are halved when the GPU's memory does not do. Losses are those of the objective:
+    text that is replayed, the pull towards the start, and the penalty of a kind change the gradient only.
     With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
     weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
     diverged, ends the training; a model that can no longer learn at its end has diverged too.
