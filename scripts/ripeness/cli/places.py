@@ -12,6 +12,7 @@ from ripeness.study.schema import read_yaml
 
 INTERRUPTED = 130
 STUDIES, CONFIG = Path("studies"), Path("config.yaml")
+EMBEDDED = {"nursery": CONFIG, "nursery-full": STUDIES / "nursery.yaml"}  # names of these studies, not of their files
 MAKE_ONE = "`ripeness init` makes a study; `ripeness run nursery` runs the one that comes with it"
 
 
@@ -35,8 +36,9 @@ def study_file(name: str | None) -> Path:
         return only_study()
     if Path(name).is_file():
         return Path(name)
-    found = [path for folder in (ROOT / STUDIES, STUDIES) for path in sorted(folder.glob("*.yaml"))]
-    known = {"nursery": ROOT / CONFIG} | {path.stem: path for path in found}  # the user's own win
+    of_project, own = ({path.stem: path for path in sorted(folder.glob("*.yaml"))} for folder in (ROOT / STUDIES, STUDIES))
+    embedded = {title: ROOT / path for title, path in EMBEDDED.items()}
+    known = embedded | of_project | embedded | own  # the user's own win
     if name not in known:
         near = hint(name, list(known), otherwise=MAKE_ONE)
         raise UserError(f"there is no study {name!r}; known are {', '.join(known)}\n{near}")
