@@ -36,7 +36,7 @@ def study_file(name: str | None) -> Path:
         return only_study()
     if Path(name).is_file():
         return Path(name)
-    of_project, own = ({path.stem: path for path in sorted(folder.glob("*.yaml"))} for folder in (ROOT / STUDIES, STUDIES))
+    of_project, own = ({path.stem: path for path in sorted(at.glob("*.yaml"))} for at in (ROOT / STUDIES, STUDIES))
     embedded = {title: ROOT / path for title, path in EMBEDDED.items()}
     known = embedded | of_project | embedded | own  # the user's own win
     if name not in known:

@@ -1,5 +1,6 @@
 """Load tokenizers, and turn prompts and their answers into tokens."""
 
+from itertools import chain
 from pathlib import Path
 from unicodedata import category, combining
 
@@ -235,7 +236,7 @@ def document_start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Find the special tokens that the tokenizer puts before a text, usually one or none."""
     added = tokenizer.added_tokens_decoder
     words = (tokenizer.decode([token]).strip() for token in range(min(len(tokenizer), 1000)) if token not in added)
-    for text in ("a", "A", "1", *words):  # of which the vocabulary has some
+    for text in chain(("a", "A", "1"), words):  # of which the vocabulary has some
         (alone,) = encode(tokenizer, [text])
         whole = tokenizer(text, add_special_tokens=True)["input_ids"]
         places = range(len(whole) - len(alone) + 1) if alone else ()
