@@ -7,6 +7,7 @@ Published series hold wrong weights: of pythia-2.8b 86 of 154 branches (Eleuther
 from collections.abc import Hashable, Iterator
 from typing import Any
 
+from ripeness.audit.nearly_same import nearly_same
 from ripeness.study.audit_checks import Remark, remark
 from ripeness.study.same_weights import Alike, partly, same, same_words, shared_words
 
@@ -32,6 +33,18 @@ def same_weights(plan: dict[str, Any]) -> Iterator[Remark]:
             where = ", ".join(dict.fromkeys(series for series, _ in alike.owners))
             seen = f"{listed(alike.owners)} share {shared_words(alike)}, and are not the same"
             yield remark(CHECK, where, seen, severity="warning")
+    yield from rounded_differently(records)
+
+
+def rounded_differently(records: dict[Hashable, Any]) -> Iterator[Remark]:
+    """Remark on checkpoints that may be the same weights, rounded in two ways."""
+    for one, other, form, other_form in nearly_same(records):
+        where = ", ".join(dict.fromkeys([one[0], other[0]]))
+        seen = (
+            f"{listed([one, other])} may be the same weights: the numbers that were compared, of {form} and of "
+            f"{other_form}, differ by no more than rounding explains"
+        )
+        yield remark(CHECK, where, seen, severity="warning")
 
 
 def labels_of(plan: dict[str, Any]) -> dict[Owner, tuple[Any, ...]]:

@@ -5,7 +5,8 @@ model, and a cast that loses nothing (bfloat16 or float16 to float32, float32 to
 models are loaded in float32. Digests of numbers after rounding are kept as well, so that a copy in bfloat16 or float16,
 or in both in turn, is recognised (same_weights.py). They are of every STRIDE-th number, since rounding takes longer
 than reading. The numbers of all matrices together have a digest that does not depend on their order, so that matrices
-that are transposed, joined, split or padded with zeros are recognised too.
+that are transposed, joined, split or padded with zeros are recognised too. A few numbers of each matrix are kept as
+they are, since two copies that were rounded differently have no digest in common (audit/nearly_same.py).
 """
 
 import hashlib
@@ -42,6 +43,7 @@ ROUNDED: dict[str, tuple[str, ...]] = {
 }
 STRIDE = 16  # numbers of a large tensor of which one is rounded
 SMALL = 2**16  # numbers of a tensor that is rounded whole
+KEPT = 16  # numbers of a matrix that are kept as they are
 # The bits of numbers are summed up, and above SUMS those of a product that overflows.
 FACTOR, SUMS = np.uint32(0x9E3779B1), 2**80
 
@@ -53,6 +55,7 @@ class TensorDigests:
     exact: str
     rounded: dict[str, str]
     numbers: int
+    kept: str  # the shape and KEPT float32 numbers, spread evenly, as hexadecimal digits
     is_matrix: bool  # of unequal numbers
 
 
@@ -68,11 +71,13 @@ def digests_of(files: Iterable[Path]) -> dict[str, Any]:
 
     `parts` are those of matrices, each once, since tied ones may be saved twice; `rest` those of everything else,
     as often as they occur: vectors, constants, masks, which different checkpoints of one model may share. `rounded` has
-    both for every STRIDE-th number: as it is, and after rounding. `numbers` is that of all matrices in any order.
+    both for every STRIDE-th number: as it is, and after rounding. `numbers` is that of all matrices in any order,
+    `kept` has some numbers of each.
     """
     whole: tuple[set[str], list[str]] = (set(), [])
     samples: dict[str, tuple[set[str], list[str]]] = {form: (set(), []) for form in ROUNDED}
     numbers: dict[str, int] = {}
+    kept: set[str] = set()
     for path in files:
         for tensor in tensor_digests(path):
             found = [(whole, tensor.exact), *((samples[form], tensor.rounded[form]) for form in ROUNDED)]
@@ -83,12 +88,14 @@ def digests_of(files: Iterable[Path]) -> dict[str, Any]:
                     rest.append(digest)
             if tensor.is_matrix:
                 numbers[tensor.exact] = tensor.numbers
+                kept.add(tensor.kept)
     return (
         {"kind": "tensors"}
         | listed(*whole)
         | {
             "rounded": {form: listed(*samples[form]) for form in ROUNDED},
             "numbers": f"{sum(numbers.values()):x}" if numbers else "",
+            "kept": sorted(kept),
         }
     )
 
@@ -133,7 +140,15 @@ def digests_of_tensor(content: np.ndarray, dtype: str, shape: list[int]) -> Tens
             sampled.update((round_to(sample, form) if is_float else sample).data)
     found = {form: sampled.hexdigest()[:LENGTH] for form, sampled in rounded.items()}
     is_matrix = is_float and varies and len(shape) in (2, 3)
-    return TensorDigests(digest.hexdigest()[:LENGTH], found, numbers, is_matrix)
+    kept = kept_of(values, dtype, shape) if is_matrix else ""
+    return TensorDigests(digest.hexdigest()[:LENGTH], found, numbers, kept, is_matrix)
+
+
+def kept_of(values: np.ndarray, dtype: str, shape: list[int]) -> str:
+    """Write down the shape of a matrix and KEPT of its numbers, from the first to the last."""
+    places = np.linspace(0, len(values) - 1, KEPT).astype(np.int64)
+    numbers = as_numbers(values[places], dtype).astype("<f4")
+    return f"{'x'.join(map(str, shape))} {numbers.tobytes().hex()}"
 
 
 def in_any_order(numbers: np.ndarray) -> int:

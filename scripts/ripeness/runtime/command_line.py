@@ -14,7 +14,7 @@ from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
-from ripeness.runtime.made_here import check_place
+from ripeness.runtime.made_here import check_file, check_place
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 
@@ -35,7 +35,9 @@ DISK_HINTS = {  # what the system says, and so every program in every language
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
     """Make a parser whose help is the program's docstring and that knows the options common to all programs."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--usage", type=Path, help="write what the program used (seconds, memory) to this JSON file")
+    parser.add_argument(
+        "--usage", type=output_file, help="write what the program used (seconds, memory) to this JSON file"
+    )
     return parser
 
 
@@ -147,8 +149,8 @@ def existing(text: str) -> Path:
 
 
 def output_file(text: str) -> Path:
-    """Read an option's value that is a file to write. Raises UserError if a folder is there."""
-    check_place(Path(text), is_folder=False)
+    """Read an option's value that is a file to write. Raises UserError if something is that was not made here."""
+    check_file(Path(text))
     return Path(text)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.made_here import check_length, check_place, damaged, write_mark
+from ripeness.runtime.made_here import check_kind, check_length, check_place, damaged, write_mark
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 MOST_LETTERS = 100  # of a name in that of a temporary, since a file system has a limit
@@ -43,6 +43,8 @@ def whole(path: Path, kind: str = "", *, must_last: bool = True) -> Iterator[Pat
         check_place(path, is_folder=is_folder)
         if is_folder:
             write_mark(temporary, kind)
+        else:
+            check_kind(path, temporary)
         let_read(temporary)
         if must_last:
             sync(temporary)

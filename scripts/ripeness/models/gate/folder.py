@@ -16,6 +16,7 @@ from transformers import (
 
 from ripeness.models.context_limits import LENGTH_KEYS, text_config
 from ripeness.models.convert import INDEX
+from ripeness.models.gate.token_numbers import configured, wrong_numbers
 from ripeness.models.load import brief, load_config
 from ripeness.models.tokens import encode, end_of_text, load_tokenizer, named_ends
 from ripeness.runtime.errors import UserError
@@ -226,12 +227,15 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
             f"the tokenizer has a token of number {highest} ({token!r}), but the model embeds {n_rows}",
             "the tokenizer belongs to another model",
         )
+    if wrong := wrong_numbers(folder, tokenizer):
+        raise refusal(folder, *wrong)
+    probe = PROBE + "".join(f" {token}" for token, _ in configured(folder))
     try:
-        (probed,) = encode(tokenizer, [PROBE])
+        (probed,) = encode(tokenizer, [probe])
     except Exception as error:  # as above
         advice = "the tokenizer fails at words that it does not know: give it a token for them"
         raise refusal(folder, f"tokenizer.json cannot read a text: {error}", advice) from None
-    name_other_reading(folder, probed)
+    name_other_reading(folder, probe, probed)
     return {
         "n_vocabulary": len(vocabulary),
         "n_id_gaps": highest + 1 - len(set(vocabulary.values())),
@@ -239,11 +243,11 @@ def check_tokenizer(folder: Path, *, n_rows: int) -> dict[str, int]:
     }
 
 
-def name_other_reading(folder: Path, expected: list[int]) -> None:
-    """Warn where AutoTokenizer, which other tools use, makes other tokens of PROBE than tokenizer.json, used here."""
+def name_other_reading(folder: Path, probe: str, expected: list[int]) -> None:
+    """Warn where AutoTokenizer, which other tools use, makes other tokens of a text than tokenizer.json, used here."""
     try:
         other = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        found = other(PROBE, add_special_tokens=False, truncation=False)["input_ids"]
+        found = other(probe, add_special_tokens=False, truncation=False)["input_ids"]
     except Exception as error:  # a class fails in as many ways as there are files that it does not expect
         logging.info("the checkpoint %s: AutoTokenizer cannot read the tokenizer: %s", folder, brief(error))
         return
