@@ -33,6 +33,7 @@ def hub(server, tmp_path, monkeypatch):
     server.faults.clear()
     server.lies.clear()
     server.named.clear()
+    server.instead.clear()
     server.requests.clear()
     monkeypatch.setattr(constants, "ENDPOINT", server.address)
     monkeypatch.setattr(

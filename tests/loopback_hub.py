@@ -85,6 +85,7 @@ class Hub:
         self.requests: list[Request] = []
         self.lies: dict[str, dict] = {}  # by path: what its entry in a tree says instead
         self.named: dict[str, str] = {}  # headers that say so of every file
+        self.instead: dict[str, tuple[int, bytes, dict[str, str]]] = {}  # by a part of paths: status, body, headers
         self.lock = Lock()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"hub": self}))
         self.server.daemon_threads = True
@@ -152,6 +153,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.fault and self.fault.status:
             more = {"Retry-After": self.fault.retry_after} if self.fault.retry_after else {}
             return self.send(self.fault.status, b"busy", more)
+        for part, (status, content, headers) in self.hub.instead.items():
+            if part in path:
+                return self.send(status, content, headers)
         if match := re.fullmatch(r"/cdn/([0-9a-f]{64})", path):
             return self.send_large(match[1])
         if match := re.fullmatch(r"/api/(model|dataset)s/([^/]+/[^/]+)(/.*)?", path):

@@ -11,7 +11,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from ripeness.hub.download import download, list_files
 from ripeness.hub.parquet_copies import files_of_split, is_copy, no_split
-from ripeness.hub.retry import patiently
+from ripeness.hub.retry import as_a_hub_answers, misled, patiently
 from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 from ripeness.study.joined_sources import splits_of
@@ -20,12 +20,24 @@ from ripeness.study.lock_file import commit_of
 if TYPE_CHECKING:
     from datasets import Dataset
 
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 
 def list_refs(repo: str, kind: Literal["model", "dataset"]) -> dict[str, str]:
     """Return the commit of every branch, tag and converted copy of a repository. `kind` is model or dataset."""
-    found = patiently(Target(kind, repo), HfApi().list_repo_refs, repo, repo_type=kind)
-    names = {ref.name: ref.target_commit for ref in [*found.tags, *found.branches]}
-    return names | {ref.ref: ref.target_commit for ref in found.converts}
+    target = Target(kind, repo)
+
+    def ask() -> dict[str, str]:
+        with as_a_hub_answers(target):
+            found = HfApi().list_repo_refs(repo, repo_type=kind)
+            names = {ref.name: ref.target_commit for ref in [*found.tags, *found.branches]}
+            return names | {ref.ref: ref.target_commit for ref in found.converts}
+
+    refs: dict[str, str] = patiently(target, ask)
+    for name, commit in refs.items():
+        if not COMMIT.fullmatch(str(commit)):
+            raise misled(target, f"the commit of {name!r:.80} is {commit!r:.80}")
+    return refs
 
 
 def plainly(ask: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,13 +20,14 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, disable_progress_bars
 
-from ripeness.hub.retry import DISK, Damaged, is_inner, misled, patiently
+from ripeness.hub.retry import DISK, Damaged, as_a_hub_answers, is_inner, misled, patiently
 from ripeness.hub.target import Target
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import sync_one
 
 logger = logging.getLogger(__name__)
 
+MOST_FILES = 500_000  # of a commit; the hub itself advises against more than a fifth
 AT_ONCE = 2  # small files; large ones come one by one, and jobs that fetch are few as well (`hub` in rules/)
 RANGE_NOT_SATISFIABLE = 416
 BLOCK = 2**22  # bytes that are hashed at a time
@@ -37,13 +38,25 @@ def list_files(target: Target, commit: str) -> dict[str, RepoFile]:
     """Return the files of a commit by path: size, and sha256 or git's hash."""
 
     def ask() -> dict[str, RepoFile]:
-        tree = HfApi().list_repo_tree(target.name, recursive=True, revision=commit, repo_type=target.kind)
-        return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+        files: dict[str, RepoFile] = {}
+        with as_a_hub_answers(target):
+            for file in HfApi().list_repo_tree(target.name, recursive=True, revision=commit, repo_type=target.kind):
+                if isinstance(file, RepoFile):
+                    check_entry(target, file)
+                    check_new(target, file, files)
+                    files[file.path] = file
+        return files
 
-    files: dict[str, RepoFile] = patiently(target, ask)
-    for file in files.values():
-        check_entry(target, file)
-    return files
+    found: dict[str, RepoFile] = patiently(target, ask)
+    return found
+
+
+def check_new(target: Target, file: RepoFile, files: dict[str, RepoFile]) -> None:
+    """Refuse a file that is listed twice, and more files than a repository has: such a list may have no end."""
+    if file.path in files:
+        raise misled(target, f"a file is listed twice, {file.path!r:.80}")
+    if len(files) >= MOST_FILES:
+        raise misled(target, f"it lists more than {MOST_FILES:,} files")
 
 
 def check_entry(target: Target, file: RepoFile) -> None:
@@ -51,14 +64,14 @@ def check_entry(target: Target, file: RepoFile) -> None:
 
     The list is not trusted: HF_ENDPOINT may be any server.
     """
-    if not is_inner(file.path):
-        raise misled(target, f"a file is named {file.path!r}")
+    if not isinstance(file.path, str) or not is_inner(file.path):
+        raise misled(target, f"a file is named {file.path!r:.80}")
     if file.lfs and not SHA256.fullmatch(str(file.lfs.sha256)):
         raise misled(target, f"the sha256 of {file.path} is {str(file.lfs.sha256)[:80]!r}")
     if not GIT_HASH.fullmatch(str(file.blob_id)):
         raise misled(target, f"the hash of {file.path} is {str(file.blob_id)[:80]!r}")
     for size in (file.size, *([file.lfs.size] if file.lfs else [])):
-        if not isinstance(size, int) or size < 0:
+        if type(size) is not int or size < 0:
             raise misled(target, f"the size of {file.path} is {size!r}")
 
 

@@ -7,8 +7,10 @@ turns away says when to come back, and hundreds of jobs that were turned away to
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -38,8 +40,12 @@ MOST_WAIT_S = 900.0  # the hub counts requests in windows of five minutes
 JITTER = 0.5  # up to this share of the wait is added
 SILENCE_S = 60.0  # a server that says nothing for so long is taken for gone
 NAMING = ("ETag", "X-Linked-ETag", "X-Repo-Commit")
+MOST_ANSWERS = 20_000  # to one request of a list, page by page
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 DISK = "make room, or set HF_HOME to a folder on a larger disk; what is there already stays"
+
+
+_left = threading.local()  # how many answers may still come, while a list is read
 
 
 class Damaged(Exception):
@@ -82,11 +88,30 @@ def client() -> httpx2.Client:
 
 
 def check_headers(answer: httpx2.Response) -> None:
-    """Refuse an answer with a name that would lead out of the cache: the library calls files by what these say."""
+    """Refuse an answer with a name that would lead out of the cache: the library calls files by what these say.
+
+    And a list of more pages than any has, since each page says where the next one is.
+    """
+    if (left := getattr(_left, "answers", None)) is not None:
+        _left.answers = left - 1
+        if left == 0:
+            raise misled(str(answer.url.copy_with(query=None)), f"its list has more than {MOST_ANSWERS:,} pages")
     for name in NAMING:
         value = answer.headers.get(name, "").removeprefix("W/").strip('"')
         if value and ("/" in value or not is_inner(value)):
             raise misled(str(answer.url.copy_with(query=None)), f"it answers {name}: {value[:80]!r}")
+
+
+@contextmanager
+def as_a_hub_answers(target: Target) -> Iterator[None]:
+    """Turn what the library raises where an answer is no list of a hub, such as a page to log in, into one error."""
+    _left.answers = MOST_ANSWERS
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, RecursionError, httpx2.InvalidURL) as error:
+        raise misled(target, f"its answer cannot be read: {type(error).__name__}: {first_line(error)[:80]}") from error
+    finally:
+        _left.answers = None
 
 
 def is_inner(path: str) -> bool:

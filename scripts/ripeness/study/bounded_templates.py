@@ -56,6 +56,8 @@ METHODS: dict[type, set[str]] = {
 }  # fmt: skip
 WIDE = {"batch", "center", "indent", "ljust", "rjust", "round", "slice", "tojson", "zfill"}  # by a number
 DATA = (str, int, float, bool, type(None), list, tuple, dict, range, Undefined)
+# A width or precision of four digits or given apart, also after the name of a value; or such a name in parentheses.
+WIDE_FORMAT = re.compile(r"%(\([^()]*\))?[^%a-zA-Z(]*(\*|\d{4})|%\([^)]*\(")
 VIEWS: tuple[type, ...] = (GeneratorType, map, filter, reversed, type({}.keys()), type({}.values()), type({}.items()))
 SPENT = local()  # what the text that a thread is making has cost
 
@@ -131,9 +133,11 @@ def check_growth(name: str, subject: t.Any, more: list[t.Any]) -> None:
     elif name == "join":
         spend((STEP + sized(subject)) * (1 + sum(len(part) if isinstance(part, str) else sized(part) for part in more)))
     elif name in ("format", "%"):
-        if re.search(r"%[^%a-zA-Z]*(\*|\d{4})", str(subject)):
+        if WIDE_FORMAT.search(str(subject)):
             raise SecurityError("too wide a format")
         spend((1 + str(subject).count("%")) * (STEP + sum(map(sized, more))))
+    elif name == "sum" and not all(isinstance(part, int | float) for part in subject):
+        spend(len(subject) * (STEP + sized(subject)) / 100)  # each sum of lists is a new list
     elif name == "striptags":
         spend(sized(subject) * str(subject).count("<") / 100)
 
@@ -240,7 +244,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             spend(sized(value))
         if isinstance(owner, str):
             check_growth(name, owner, [*given, *kwargs.values()])
-            spend(len(owner))
+        if isinstance(owner, str | list | tuple | dict):
+            spend(sized(owner))  # which is looked through
         return measured(super().call(context, function, *given, **kwargs))
 
 

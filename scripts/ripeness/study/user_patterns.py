@@ -23,7 +23,7 @@ def compiled(pattern: str) -> Any:
         raise PatternError(f"a pattern of {len(pattern):,} characters is too long")
     try:
         return regex.compile(pattern, flags=regex.VERSION0)
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+    except (regex.error, ValueError, RecursionError, OverflowError, MemoryError) as error:  # flags may exclude others
         raise PatternError(f"the pattern {pattern!r} does not parse: {error}") from None
 
 

@@ -158,7 +158,7 @@ def answer_logits(
         targets = [target for example in row for target in (*example.targets[1:], IGNORED)]
         targets = torch.tensor(targets)  # position t predicts token t+1; on the CPU, where nobody waits for them
         positions = (targets != IGNORED).nonzero()[:, 0]
-        sequences, is_narrow = [example.tokens for example in row], narrows_exactly(model)
+        sequences, is_narrow = [example.tokens for example in row], narrows_exactly(model) and runs_every_layer(model)
         logits = packed_logits(model, sequences, positions, n_shared, is_narrow=is_narrow)
         return logits, to_device(targets[positions], model.device)
     tokens, targets = padded(row, pad=pad)  # (B, T) each
@@ -168,6 +168,11 @@ def answer_logits(
     asked = targets[rows, columns + 1]
     rows, columns, asked = (to_device(places, model.device) for places in (rows, columns, asked))
     return logits[rows, columns], asked
+
+
+def runs_every_layer(model: PreTrainedModel) -> bool:
+    """Return whether a pass runs all layers: not where some, perhaps the last, are left out by chance in training."""
+    return not (model.training and getattr(text_config(model.config), "layerdrop", 0))
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import pytest
 from ripeness.runtime.errors import UserError
 from ripeness.study.scoring.extraction import extracted
 from ripeness.study.templates import check_template, check_value, evaluate, render
-from ripeness.study.user_patterns import PatternError, search
+from ripeness.study.user_patterns import PatternError, check_group, search
 
 KNOWN = ["text", "options"]
 VALUES = {"text": "some words here", "options": ["one", "two"]}
@@ -68,6 +68,12 @@ ATTACKS = {
     "a wide format": "{{ '%1000000000d'|format(1) }}{{ text }}",
     "a format of a wanted width": "{{ '%*d'|format(10**9,1) }}{{ text }}",
     "a wide %": "{{ '%1000000000d' % 1 }}{{ text }}",
+    "a wide % of a named value": "{{ '%(a)900000000d' % {'a': 1} }}{{ text }}",
+    "many digits of a named value": "{{ '%(a).900000000f'|format(a=1.0) }}{{ text }}",
+    "a wide % of a value whose name has parentheses": "{{ '%(a(b))900000000d' % {'a(b)': 1} }}{{ text }}",
+    "lists summed one by one": "{{ ([[1]]*90000)|sum(start=[])|length }}{{ text }}",
+    "searches of a list in a loop": "{% set l = range(99999)|list %}{% for i in l %}{{ l.count(-1) }}{% endfor %}"
+    + "{{ text }}",
     "a % that repeats": "{{ ('%(a)s'*99999) % {'a': text*9999} }}",
     "str.format": "{{ '{:1000000000}'.format(1) }}{{ text }}",
     "str.format_map": "{{ '{a:1000000000}'.format_map({'a':1}) }}{{ text }}",
@@ -153,6 +159,9 @@ FINE = {
     "{% with a = text %}{{ a }}{% endwith %}{{ 2 ** 10 }}": "some words here1024",
     "{{ text|default('x') if 'one' in options else '-' }}": "some words here",
     "{{ options|join('; ') }} ({{ options|length }})": "one; two (2)",
+    "{{ '%(a)03d %(b)s' % {'a': 7, 'b': text} }}": "007 some words here",
+    "{{ [[1, 2], [3]]|sum(start=[]) }}{{ [1.5, 2]|sum }}{{ text[:0] }}": "[1, 2, 3]3.5",
+    "{{ options.index('two') }}{{ {'a': text}.get('a') }}": "1some words here",
     "{{ {'a': options}|tojson }}{{ text[:0] }}": '{"a": ["one", "two"]}',
 }
 
@@ -262,6 +271,12 @@ def test_a_backslash_and_a_letter_for_a_line_end_is_refused(sign):
 )
 def test_a_line_end_in_an_expression_and_tex_are_left_alone(text):
     check_template("x", text, KNOWN)
+
+
+@pytest.mark.parametrize("pattern", ["(?V1)(a)", "(?V1)(?i)(?:\u017f|K)", "(?V0)(?V1)(a)"])
+def test_flags_of_a_pattern_that_exclude_each_other_are_refused(pattern):
+    with pytest.raises(UserError, match=r"^x: the pattern .* does not parse: .*\nhint: "):
+        check_group("x", pattern)
 
 
 @pytest.mark.parametrize("pattern", ["(a|aa)+$", "(a|a?)+b$", "^(a|aa|aaa)*$"])
