@@ -1,5 +1,9 @@
 """The format `chat`: turns of a conversation as text and tokens, by the tokenizer's chat template or a plain one."""
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +29,7 @@ CLOCK = (
     + "".join(f"|replace('{name}', '{DAY.strftime(name)}')" for name in NAMES)
     + " }}{%- endmacro -%}"
 )
+SECONDS = 10  # of the processor's time for one conversation; real templates take milliseconds
 BLANK = " \t\r\n\u2581"
 THOUGHT = "</think>"  # ends what templates leave out of former answers
 ANSWER, NEXT = "@answer@", "@next@"  # stand for an answer and for the turn after it
@@ -46,12 +51,35 @@ def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
     return "tokenizer" if tokenizer.chat_template else "plain"
 
 
+@contextmanager
+def in_time() -> Iterator[None]:
+    """End what takes more than SECONDS of the processor's time, such as a template with loops over all characters."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise UserError(
+            f"the chat template of the tokenizer takes more than {SECONDS} s for one conversation\n"
+            "hint: leave out the format `chat`, or fix `chat_template`"
+        )
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def chat_text(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
     """Render finished turns as text. UserError for turns that the template rejects, such as a system turn."""
     try:
         template = tokenizer.get_chat_template() if tokenizer.chat_template else PLAIN
         template = CLOCK + template if "strftime_now" in template else template
-        return tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
+        with in_time():
+            return tokenizer.apply_chat_template(turns, chat_template=template, tokenize=False)
     except (TemplateError, LookupError, TypeError, ValueError) as error:
         roles = ", ".join(turn["role"] for turn in turns)
         raise UserError(

@@ -24,11 +24,18 @@ SMALL = ("F8_", "F6_", "F4")  # how those of numbers of 8 bits and fewer begin
 MOST_HEADER = 100_000_000  # bytes; safetensors reads no longer one
 MOST_GROWTH = 10_000  # of a text that a tokenizer writes anew, for each character
 CHANCE = re.compile(r"\|\s*random\b|\blipsum\s*\(|'random'|\"random\"")  # other text at every making
-CPU_S, MEMORY = 10, 2**31  # of a chat template with a short conversation; real ones take a thousandth
-TOO_LONG, TOO_LARGE = 3, 4  # exit statuses
-CONVERSATION = [
-    {"role": role, "content": f"{role} says {number}"} for number in range(3) for role in ("user", "assistant")
+CPU_S, MEMORY = 10, 2**31  # of a chat template with two conversations; real ones take a thousandth
+TOO_LONG, TOO_LARGE, CHANGES = 3, 4, 5  # exit statuses
+# six turns, short and as long as people's longest
+CONVERSATIONS = [
+    [
+        {"role": role, "content": f"{role} says {number}. " * times}
+        for number in range(3)
+        for role in ("user", "assistant")
+    ]
+    for times in (1, 2000)
 ]
+ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}>")  # how Python writes what has no text, other in every process
 
 
 def check_foreign(folder: Path) -> None:
@@ -118,9 +125,10 @@ def chat_templates(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def check_chat_template(path: Path, template: str) -> None:
-    """Refuse a chat template that draws lots, or takes too long or too much memory for a short conversation.
+    """Refuse a chat template that draws lots, or takes too long or too much memory for conversations of six turns.
 
-    What it does only for longer ones does not show. One that fails is for the format `chat`, which says why.
+    What it does only for other ones is bounded when it is used, see `ripeness.models.chat`. One that fails is for the
+    format `chat`, which says why.
     """
     advice = "download it again from a place that you trust, or remove it if the format `chat` is not used"
     if match := CHANCE.search(template):
@@ -128,9 +136,13 @@ def check_chat_template(path: Path, template: str) -> None:
     trial = multiprocessing.get_context("fork").Process(target=try_template, args=(template,), daemon=True)
     trial.start()
     trial.join()
+    if trial.exitcode == CHANGES:
+        raise UserError(
+            f"{path}: the chat template writes an address of memory, and other text at every making\nhint: {advice}"
+        )
     if trial.exitcode in (TOO_LONG, TOO_LARGE) or (trial.exitcode or 0) < 0:
         what = "too much memory" if trial.exitcode == TOO_LARGE else f"more than {CPU_S} s"
-        raise UserError(f"{path}: the chat template takes {what} for six short turns\nhint: {advice}")
+        raise UserError(f"{path}: the chat template takes {what} for six turns\nhint: {advice}")
 
 
 def try_template(template: str) -> None:
@@ -144,10 +156,12 @@ def try_template(template: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     status = 0
-    try:
-        render_jinja_template([CONVERSATION], chat_template=template, bos_token="", eos_token="")
-    except MemoryError:
-        status = TOO_LARGE
-    except Exception:  # noqa: S110 (a template may refuse a conversation)
-        pass
+    for conversation in CONVERSATIONS:
+        try:
+            texts, _ = render_jinja_template([conversation], chat_template=template, bos_token="", eos_token="")
+            status = CHANGES if ADDRESS.search(texts[0]) else status
+        except MemoryError:
+            status = TOO_LARGE
+        except Exception:  # noqa: S110 (a template may refuse a conversation)
+            pass
     os._exit(status)

@@ -25,6 +25,12 @@ from ripeness.models.tuned_state import folders_of, put_state
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import damaged, how_made_again
 
+RETURNS = {
+    "return_dict": True,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "output_router_logits": False,
+}
 WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 
 
@@ -53,10 +59,10 @@ def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float
 
     transformers 5 would load in the checkpoint's own dtype; training in fp16 overflows, so fp32 is said explicitly.
     """
-    load_config(folder)
+    config = load_config(folder)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            folder, config=config, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
     except SafetensorError as error:
         raise UserError(
@@ -112,9 +118,22 @@ def load_config(folder: Path) -> PretrainedConfig:
     except Exception as error:  # of wrong types
         raise damaged(Path(folder) / "generation_config.json", brief(error), advice_on(folder)) from None
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return as_used(AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
     except Exception as error:  # a foreign config fails in as many ways as there are architectures
         raise UserError(f"config.json in {folder} cannot be read: {brief(error)}\nhint: {WANTED}") from error
+
+
+def as_used(config: PretrainedConfig) -> PretrainedConfig:
+    """Set a config to what a pass returns here, and to no special library for attention.
+
+    It may say otherwise, as its owner used the model. None of this is part of what the model computes.
+    """
+    config._attn_implementation = None
+    for part in (config, text_config(config)):
+        for name, value in RETURNS.items():
+            if getattr(part, name, value) != value:
+                setattr(part, name, value)
+    return config
 
 
 def read_checkpoint(folder: Path) -> dict:

@@ -3,11 +3,13 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from ripeness.models.model_folder import check_links
 from ripeness.models.pictures import Projector, save_projector
@@ -41,7 +43,8 @@ def save_model(
     with whole(output, TUNED) as folder:
         place = scratch_place(output, scratch) if scratch else folder
         if tuned is None:
-            model.save_pretrained(place, state_dict=weights)
+            with plain_generation(model):
+                model.save_pretrained(place, state_dict=weights)
         else:
             write_tuned(place, tuned, start or checkpoint, output)
         if reward is not None:
@@ -63,6 +66,20 @@ def save_model(
             for path in place.iterdir():
                 if path.name != MARK:
                     (folder / path.name).symlink_to(path)
+
+
+@contextmanager
+def plain_generation(model: PreTrainedModel) -> Iterator[None]:
+    """Put the settings of generation aside: transformers saves no model with some that published ones have.
+
+    Such as a temperature without sampling, as Llama 2 has. The checkpoint's own file is copied.
+    """
+    own = getattr(model, "generation_config", None)
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def save_start(start: Path, output: Path) -> None:

@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
@@ -26,6 +28,14 @@ DISK_HINTS = {  # what the system says, and so every program in every language
     os.strerror(errno.ENOSPC): MAKE_ROOM,
     os.strerror(errno.EDQUOT): f"{MAKE_ROOM}; `quota` or the site's own command shows what is left",
     os.strerror(errno.EROFS): "nothing can be written there: work in another folder, or have the disk mounted anew",
+    os.strerror(errno.EFBIG): "files may not be so large here: raise the limit (`ulimit -f`), or use another disk",
+    os.strerror(errno.EMFILE): "raise the number of files that may be open at one time: `ulimit -n 4096`",
+    os.strerror(errno.ENAMETOOLONG): "use shorter names in the study, or a folder with a shorter path",
+    os.strerror(errno.EIO): "the disk or its network fails: run again; if this repeats, ask the administrators",
+    os.strerror(errno.ESTALE): "the network file system has lost the file: run again",
+    os.strerror(errno.ENOTCONN): "the file system is not mounted any more: run again once it is",
+    os.strerror(errno.ENOMEM): "the job needs more memory: set fewer jobs at one time, or request more",
+    "DefaultCPUAllocator: ": "the job needs more memory: set fewer jobs at one time, or request more",
     # what polars and torch make of a full disk
     "Invalid thrift: transport error": f"is the disk full? {MAKE_ROOM}; a file that was read: delete it",
     "PytorchStreamWriter failed writing": f"is the disk full? {MAKE_ROOM}",
@@ -51,6 +61,10 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
         write_usage(started, wall)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        end_silenced(error)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -62,6 +76,14 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("stopped; the next run resumes from here", file=sys.stderr)
         sys.exit(130)
+
+
+def end_silenced(error: BrokenPipeError) -> NoReturn:
+    """End the process as SIGPIPE does: who reads its output, such as `head`, has ended."""
+    with suppress(OSError):
+        print(f"error: {error}: who reads the output has ended", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where Python still writes what is left, at the end
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def disk_hint(error: BaseException | str) -> str:

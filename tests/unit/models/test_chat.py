@@ -1,6 +1,7 @@
 """The format chat: turns by the tokenizer's own template or a plain one, the same in training and in prediction."""
 
 import copy
+import signal
 
 import pytest
 from chat_shapes import CHATML, SHAPES
@@ -8,8 +9,9 @@ from tokenizer_kinds import tokenizer_of
 from transformers import PreTrainedTokenizerFast
 
 from ripeness.measure.prompts import build_prompts, draw_shots, unconditional_prompts
+from ripeness.models import chat
 from ripeness.models.batching import IGNORED, encode_examples
-from ripeness.models.chat import TurnEnd, chat_prompt, chat_text, template_of, turn_end
+from ripeness.models.chat import PLAIN, TurnEnd, chat_prompt, chat_text, template_of, turn_end
 from ripeness.models.token_healing import again_text, text_of
 from ripeness.models.tokens import encode, end_of_text
 from ripeness.runtime.errors import UserError
@@ -259,3 +261,15 @@ def test_options_follow_the_same_few_words_alone(tokenizer, own):
     assert [prompt.answers for prompt in spaced.values()] == [prompt.answers for prompt in prompts.values()]
     chat = unconditional_prompts(own, [QUESTION], "Answer:", room=100)
     assert own.decode(chat["good"].context) == "<s><|im_start|>user\nAnswer:<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_template_that_is_slow_for_one_conversation_alone_ends(monkeypatch):
+    monkeypatch.setattr(chat, "SECONDS", 1)
+    tokenizer = copy.deepcopy(tokenizer_of("gpt2"))
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    tokenizer.chat_template = "{% if 'sky' in messages[0].content %}" + loops + "{% endif %}" + PLAIN
+    assert "sea?" in chat_prompt(tokenizer, [user("sea?")])
+    before = signal.getsignal(signal.SIGVTALRM)
+    with pytest.raises(UserError, match=r"more than 1 s for one conversation\nhint: "):
+        chat_prompt(tokenizer, [user("sky?")])
+    assert signal.getsignal(signal.SIGVTALRM) == before and signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)

@@ -25,12 +25,25 @@ TEMPLATES = {
     "a drawn word": ("{{ ['a', 'b']|random }}{{ messages[0].content }}", "other text at every making"),
     "a drawn word by map": ("{{ [['a']]|map('random')|list }}", "other text at every making"),
     "filler text": ("{{ lipsum(n=5) }}", "other text at every making"),
+    "loops over the letters": (
+        "{% for a in messages[0].content %}{% for b in messages[0].content %}{% for c in messages[0].content %}"
+        "{% endfor %}{% endfor %}{% endfor %}{{ messages[0].content }}",
+        "more than 10 s",
+    ),
+    "a text as large as a power of the turn's": (
+        "{{ 'x' * (messages[0].content|length ** 3) }}{{ messages[0].content }}",
+        "too much memory",
+    ),
+    "what is no text": ("{{ messages|map(attribute='content') }}", "other text at every making"),
+    "a function": ("{{ raise_exception }}{{ messages[0].content }}", "other text at every making"),
 }
 GOOD = {
     "turns": "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}",
     "one that refuses": "{{ raise_exception('no system turn') }}",
     "one that does not parse": "{% for",
     "a date": "{{ strftime_now('%d') }}{{ messages[0].content }}",
+    "a word for every letter": "{% for a in messages[0].content %}{{ a }} {% endfor %}",
+    "a list": "{{ messages|map(attribute='content')|list }}",
     "a word": "at random {{ messages[0].content }}",
 }
 
@@ -115,7 +128,7 @@ def test_a_normalizer_that_makes_a_text_many_times_as_long_is_refused(folder):
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_chat_template_without_bounds_or_with_chance_is_refused_wherever_it_stands(folder, name, place):
     template, words = TEMPLATES[name]
-    if place != "chat_template.jinja" and name == "nested loops":
+    if place != "chat_template.jinja" and "loops" in name:  # which take their time
         template = "{{ lipsum() }}"  # once is enough of what takes ten seconds
         words = "other text"
     if place in ("config", "list"):

@@ -1,7 +1,10 @@
 """What every program does at its edges."""
 
 import errno
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,14 @@ DISK = [
         "is the disk full? make room",
     ),
     (wrapped(OSError(errno.EROFS, "Read-only file system", "logs")), "nothing can be written there"),
+    (OSError(errno.EFBIG, "File too large"), "files may not be so large here: raise the limit (`ulimit -f`)"),
+    (OSError(errno.EMFILE, "Too many open files", "x"), "raise the number of files that may be open"),
+    (OSError(errno.ENAMETOOLONG, "File name too long", "x"), "use shorter names"),
+    (OSError(errno.EIO, "Input/output error", "x"), "the disk or its network fails"),
+    (wrapped(OSError(errno.ESTALE, os.strerror(errno.ESTALE), "x")), "the network file system has lost the file"),
+    (OSError(errno.ENOTCONN, "Transport endpoint is not connected"), "the file system is not mounted any more"),
+    (OSError(errno.ENOMEM, "Cannot allocate memory"), "the job needs more memory"),
+    (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the job needs more memory"),
     (PermissionError(errno.EACCES, "Permission denied", "results/x.json"), "this user may not write there"),
 ]
 
@@ -58,10 +69,10 @@ def test_so_is_one_that_is_full_when_the_usage_is_written(monkeypatch, capsys, e
 
 def test_any_other_error_is_a_bug_and_shows_itself(monkeypatch):
     def program():
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(errno.ENODEV, "No such device")
 
     monkeypatch.setattr(sys, "argv", ["program"])
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(OSError, match="No such device"):
         run(program)
 
 
@@ -81,3 +92,18 @@ def test_json_that_is_no_object_is_refused_with_a_hint(text, why, capsys):
         parser.parse_args(["--settings", text])
     said = capsys.readouterr().err
     assert "argument --settings: " in said and text in said and why in said and "\nhint: " in said
+
+
+@pytest.mark.parametrize("n", [1, 100_000])
+def test_a_reader_that_ends_early_is_no_bug(n):
+    program = f"from ripeness.runtime.command_line import run\nrun(lambda: print('a line\\n' * {n}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / "scripts")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait() == 141 and "Traceback" not in said and said.count("\n") == 1, said

@@ -165,6 +165,7 @@ def check_loading(folder: Path) -> None:
     """Load the weights as every later job will, and refuse them where transformers would make up or leave out any."""
     _, report = AutoModelForCausalLM.from_pretrained(
         folder,
+        config=load_config(folder),
         dtype="auto",
         local_files_only=True,
         trust_remote_code=False,

@@ -30,7 +30,10 @@ LOST = ("Socket timed out", "Zero Bytes were transmitted", "Communication connec
 AWAY = (
     "Unable to contact slurm controller", "Connection refused", "Connection reset", "Connection timed out",
     "backup controller", "standby mode", "temporarily unable to accept job", "Resource temporarily unavailable",
-    "Transport endpoint is not connected", "Unable to establish control",
+    "Transport endpoint is not connected", "Unable to establish control", "No route to host", "Network is unreachable",
+    "Could not establish a configuration source", "Temporary failure in name resolution",
+    "authentication error", "Invalid authentication credential", "Munge encode failed", "Munge decode failed",
+    "I/O error writing script", "partition not available (inactive or drain", "Cannot allocate memory", "Cannot fork",
 )  # fmt: skip
 # As many jobs wait or run as may: of this user, an account or a quality of service.
 TOO_MANY = re.compile(
@@ -109,9 +112,7 @@ class Submission:
                 self.returncode = 0
                 return f"{number}\n", ""
             if number is not None:
-                process = subprocess.Popen(self.call, **self.options)
-                out, err = process.communicate(input=input)
-                self.returncode = process.returncode
+                out, err = self.once(input)
                 if self.returncode == 0 or time.monotonic() > end or not is_for_a_while(err, queued):
                     return out, err
                 is_lost = is_lost or any(words.lower() in err.lower() for words in LOST)
@@ -124,6 +125,17 @@ class Submission:
             wait = min(MOST_WAIT_S, 2 * wait)
         self.returncode = 1
         return "", "given up before SLURM had taken the job"
+
+    def once(self, input: str | None) -> tuple[str, str]:
+        """Run `sbatch` once. What it says, or the system where it starts no further process."""
+        try:
+            process = subprocess.Popen(self.call, **self.options)
+        except OSError as error:
+            self.returncode = 1
+            return "", str(error)
+        out, err = process.communicate(input=input)
+        self.returncode = process.returncode
+        return out, err
 
 
 def quote_python() -> None:

@@ -22,6 +22,20 @@ FOR_A_WHILE = [
     "sbatch: error: slurm_receive_msg: Zero Bytes were transmitted or received",
     "sbatch: error: Batch job submission failed: Resource temporarily unavailable",
     "sbatch: error: Batch job submission failed: Slurm backup controller in standby mode",
+    "sbatch: error: Batch job submission failed: Protocol authentication error",
+    "sbatch: error: Munge encode failed: Failed to access socket (retrying ...)\nsbatch: error: Batch job submission "
+    "failed: Protocol authentication error",
+    "sbatch: error: Munge decode failed: Rewound credential\nsbatch: error: authentication: Invalid authentication "
+    "credential",
+    "sbatch: error: Batch job submission failed: I/O error writing script/environment to file",
+    "sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)",
+    "sbatch: error: fetch_config: DNS SRV lookup failed\nsbatch: fatal: Could not establish a configuration source",
+    "sbatch: error: get_addr_info: getaddrinfo() failed: Temporary failure in name resolution",
+    "sbatch: error: slurm_persist_conn_open_without_init: failed to open persistent connection: No route to host",
+    "sbatch: error: slurm_receive_msg: Network is unreachable",
+    "[Errno 11] Resource temporarily unavailable",
+    "[Errno 12] Cannot allocate memory",
+    "sh: 0: Cannot fork",
 ]
 FOR_EVER = [
     "sbatch: error: QOSMaxWallDurationPerJobLimit\nsbatch: error: " + POLICY,
@@ -31,6 +45,13 @@ FOR_EVER = [
     "sbatch: error: Batch job submission failed: Invalid account or account/partition combination specified",
     "sbatch: error: Batch job submission failed: Requested node configuration is not available",
     "sh: 1: sbatch: not found",
+    "[Errno 2] No such file or directory: '/bin/sh'",
+    "sbatch: error: Batch job submission failed: Invalid qos specification",
+    "sbatch: error: Batch job submission failed: Requested time limit is invalid (missing or exceeds some limit)",
+    "sbatch: error: Memory specification can not be satisfied",
+    "sbatch: error: Batch job submission failed: User's group not permitted to use this partition",
+    "sbatch: error: Batch job submission failed: Requested reservation is invalid",
+    "sbatch: error: Unable to open file run.sh",
     "",
 ]
 CALL = "sbatch --parsable --job-name run1 --comment 'rule_train_model_wildcards_it'\"'\"'s' -p gpu --wrap=\"true\""
@@ -108,6 +129,20 @@ def test_a_refusal_for_a_while_is_waited_for(slurm, capsys):
     assert (submission.returncode, out, n_calls(slurm)) == (0, "105\n", 5)
     said = capsys.readouterr().err
     assert len(re.findall(r"^not submitted yet: sbatch: error: .*; again in \d+ s$", said, re.MULTILINE)) == 4
+
+
+def test_a_system_that_starts_no_further_process_is_waited_for(slurm, monkeypatch):
+    start = subprocess.Popen
+    refused = [BlockingIOError(11, "Resource temporarily unavailable"), OSError(12, "Cannot allocate memory")]
+
+    def popen(*arguments, **options):
+        if refused and str(arguments[0]).startswith("sbatch"):
+            raise refused.pop()
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    submission, out, _ = submit()
+    assert (submission.returncode, out, n_calls(slurm)) == (0, "101\n", 1) and not refused
 
 
 def test_a_refusal_for_ever_is_told_at_once(slurm):
