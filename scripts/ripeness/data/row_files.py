@@ -16,9 +16,11 @@ from ripeness.runtime.errors import UserError
 
 LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
 KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
-SEPARATORS = (";", "\t", "|")  # what stands between columns where no comma does
+SEPARATORS = (",", ";", "\t", "|")  # what stands between columns where the sign of the kind of file does not
 NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\r?(\n|$)', flags=re.IGNORECASE)  # a first line that names it
 LONGEST = 2**31 - 1  # characters of a cell
+MOST_UNPACKED, MOST_RATIO = 2**26, 100  # bytes, and times the packed file; text is rarely packed to a tenth
+BLOCK = 2**20  # bytes that are unpacked at a time
 POINTER = b"version https://git-lfs.github.com/spec/"  # what a clone without Git LFS has instead of a file
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
@@ -39,7 +41,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
         if kind in PARQUET:
             return dict(enumerate(pl.read_parquet(path).to_dicts(), 1))
         content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix.lower() == ".gz" else content
+        content = unpacked(content, path) if path.suffix.lower() == ".gz" else content
         if kind in TABLES:
             return table_rows(content, TABLES[kind], path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, EOFError, zlib.error) as error:
@@ -68,7 +70,8 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
     if named:
         next(lines)
     first, header = next(lines, (1, []))
-    others = [sign for sign in SEPARATORS if sign in header[0]] if len(header) == 1 and not named else []
+    is_one = len(header) == 1 and not named
+    others = [sign for sign in SEPARATORS if sign != separator and sign in header[0]] if is_one else []
     if len(others) > 1:
         raise UserError(
             f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
@@ -91,7 +94,8 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
                 f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
                 "hint: put double quotes around a text that contains a separator or a line end"
             )
-        if len(header) > 1 and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+        cells[0] = cells[0].removeprefix("\ufeff")  # of a file that was put behind another
+        if len(header) > 1 and cells == header:
             raise UserError(
                 f"{path}:{line}: the names of the columns stand here again\n"
                 "hint: remove this line; tables that are put together keep the first line of one"
@@ -127,9 +131,30 @@ def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[
 def text_of(content: bytes, path: Path) -> str:
     """Read the text of a UTF-8 file, without a byte-order mark."""
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8: {error}\nhint: convert it, e.g. with iconv") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(
+            f"{path}:{line}: NUL characters, which no text has\n"
+            "hint: a file in UTF-16 looks like this: convert it, e.g. with iconv; or it is damaged: copy it again"
+        )
+    return text
+
+
+def unpacked(content: bytes, path: Path) -> bytes:
+    """Unpack a .gz file. UserError for one that is far larger than any text becomes by packing."""
+    most, found = max(MOST_UNPACKED, MOST_RATIO * len(content)), bytearray()
+    with gzip.open(io.BytesIO(content)) as file:
+        while block := file.read(BLOCK):
+            found += block
+            if len(found) > most:
+                raise UserError(
+                    f"{path}: {len(content):,} bytes unpack to more than {most:,}\n"
+                    "hint: no table or list of rows is packed so small; get the file again from a place that you trust"
+                )
+    return bytes(found)
 
 
 def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:

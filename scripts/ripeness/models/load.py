@@ -25,11 +25,12 @@ from ripeness.models.tuned_state import folders_of, put_state
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import damaged, how_made_again
 
-RETURNS = {
+AS_USED = {
     "return_dict": True,
     "output_attentions": False,
     "output_hidden_states": False,
     "output_router_logits": False,
+    "gradient_checkpointing": False,  # layers would run twice, and the last one is not always given all tokens
 }
 WANTED = "name a model that predicts the next word from those before, such as a Llama or a GPT-2"
 
@@ -124,13 +125,13 @@ def load_config(folder: Path) -> PretrainedConfig:
 
 
 def as_used(config: PretrainedConfig) -> PretrainedConfig:
-    """Set a config to what a pass returns here, and to no special library for attention.
+    """Set a config to what a pass does and returns here, and to no special library for attention.
 
     It may say otherwise, as its owner used the model. None of this is part of what the model computes.
     """
     config._attn_implementation = None
     for part in (config, text_config(config)):
-        for name, value in RETURNS.items():
+        for name, value in AS_USED.items():
             if getattr(part, name, value) != value:
                 setattr(part, name, value)
     return config

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import fetch_dataset
+from ripeness.data import row_files
 from ripeness.data.items import item_of
 from ripeness.data.row_files import read_rows
 from ripeness.data.rows import read_sources, write_rows
@@ -294,3 +295,42 @@ def test_bytes_are_the_text_that_they_spell_and_others_are_null(fetch, tmp_path)
     table = {"a": "né".encode(), "b": b"\xff\x00", "c": [b"x", b"y"], "d": {"bytes": b"\x89PNG", "path": "p"}}
     (row,) = fetch("a.parquet", parquet_of([table], tmp_path / "x"))
     assert row.values == {"a": "né", "b": None, "c": ["x", "y"], "d": {"bytes": None, "path": "p"}}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_file_of_wide_characters_without_a_mark_is_refused(tmp_path, name, encoding):
+    text = "text,label\nhello,1\n" if name == "rows.csv" else '{"text": "hello"}\n'
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    with pytest.raises(UserError, match=r"rows\.\w+:1: NUL characters.*\nhint: a file in UTF-16 looks like this"):
+        read_rows(tmp_path / name)
+
+
+def test_a_file_whose_end_was_lost_is_refused_with_the_line(tmp_path):
+    (tmp_path / "rows.csv").write_bytes(b"text,label\nhello,1\n" + b"\0" * 50)
+    with pytest.raises(UserError, match=r"rows.csv:3: NUL characters"):
+        read_rows(tmp_path / "rows.csv")
+
+
+def test_the_mark_of_a_file_that_was_put_behind_another_is_no_text(tmp_path):
+    (tmp_path / "rows.csv").write_bytes(b"text,label\nhello,1\n\xef\xbb\xbfworld,0\n")
+    assert [row["text"] for row in read_rows(tmp_path / "rows.csv").values()] == ["hello", "world"]
+
+
+def test_commas_in_a_tsv_are_read_and_several_signs_are_not_guessed(tmp_path):
+    (tmp_path / "rows.tsv").write_text("text,label\nhello,1\n")
+    assert read_rows(tmp_path / "rows.tsv") == {2: {"text": "hello", "label": "1"}}
+    (tmp_path / "rows.tsv").write_text("text,a;label\nhello,1\n")
+    with pytest.raises(UserError, match="several other signs"):
+        read_rows(tmp_path / "rows.tsv")
+
+
+def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_files, "MOST_UNPACKED", 2**20)
+    with gzip.open(tmp_path / "rows.csv.gz", "wb") as file:
+        file.write(b"text,label\n" + b"a" * 2**24)
+    with pytest.raises(UserError, match=r"bytes unpack to more than .*\nhint: "):
+        read_rows(tmp_path / "rows.csv.gz")
+    with gzip.open(tmp_path / "rows.csv.gz", "wb") as file:
+        file.write(b"text,label\n" + b"".join(b"%d,%d\n" % (n * n, n % 2) for n in range(2**17)))
+    assert len(read_rows(tmp_path / "rows.csv.gz")) == 2**17

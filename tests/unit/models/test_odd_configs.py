@@ -1,14 +1,19 @@
 """A config may say how its owner used the model; the model is the same, and is saved and loaded again."""
 
 import json
+import math
 import shutil
 
+import model_zoo
 import pytest
 import torch
+from plain_passes import SETTINGS, SHORT, examples, save, training_differs
 
 from ripeness.models.gate.folder import check_folder
 from ripeness.models.load import load_model
 from ripeness.models.tuned_weights import save_model
+from ripeness.study.methods.reading import read_settings
+from ripeness.train.loop import train
 
 CONFIGS = {
     "a pass returns a tuple": {"return_dict": False},
@@ -27,6 +32,10 @@ GENERATION = {
     "beams without beams": {"length_penalty": 2.0, "early_stopping": True, "num_beams": 1},
     "penalties": {"repetition_penalty": 3.0, "suppress_tokens": [5, 6, 7], "max_length": 1},
 }
+
+
+def losses_of(folder):
+    return train(load_model(folder), examples(SHORT), read_settings(SETTINGS), pad=0).losses
 
 
 def logits(folder):
@@ -52,6 +61,19 @@ def test_what_a_config_says_of_its_use_changes_nothing(checkpoint, folder, name)
     said = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(said | CONFIGS[name]))
     same_after_saving(checkpoint, folder)
+
+
+def test_a_config_with_checkpoints_of_gradients_is_trained_as_others(tmp_path):
+    config = model_zoo.tiny_config("llama")
+    save(model_zoo.tiny_model("llama"), tmp_path / "a", config)
+    said = json.loads((tmp_path / "a/config.json").read_text())
+    (tmp_path / "a/config.json").write_text(json.dumps(said | {"gradient_checkpointing": True}))
+    assert training_differs(tmp_path / "a", SHORT) < 1e-3
+
+
+def test_a_layer_that_is_left_out_by_chance_may_be_the_last(tmp_path):
+    save(model_zoo.tiny_model("opt", layerdrop=0.5), tmp_path, model_zoo.tiny_config("opt", layerdrop=0.5))
+    assert all(math.isfinite(loss) for loss in losses_of(tmp_path))
 
 
 @pytest.mark.parametrize("name", GENERATION)
