@@ -107,7 +107,7 @@ venv-works:
 	@test ! -e .venv/ready || .venv/bin/python -c \
 		"import importlib.util as u, sys; sys.exit(u.find_spec('snakemake') is None)" 2>/dev/null || { \
 		echo "error: the Python with which .venv was made has gone or is another one now" >&2; \
-		echo "hint: rm -r .venv, and the same again; it is set up anew, and no result is lost" >&2; exit 2; }
+		echo "hint: rm -r .venv, and the same again; it is set up again, and no result is lost" >&2; exit 2; }
 
 .venv/ready: requirements.lock | venv-works
 	@test -n "$(PYTHON)" || { echo "error: no Python of 3.11 or newer was found" >&2; \
@@ -126,7 +126,7 @@ venv-works:
 		'exec "$$here/python" "$$here/../../scripts/ripeness" "$$@"' > $@
 	@chmod +x $@
 
-# What tests and benchmarks need beside.
+# What tests and benchmarks need in addition.
 .venv/ready-dev: requirements-dev.lock .venv/ready
 	@echo "adding what the tests need to .venv; once"
 	@.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off -q -r requirements.lock \

@@ -8,7 +8,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-# A study given by --configfile replaces config.yaml wholly; Snakemake would merge them.
+# A study given by --configfile replaces config.yaml completely; Snakemake would merge them.
 if "study" not in config or not workflow.configfiles:
 
     configfile: f"{workflow.current_basedir.get_path_or_uri(secret_free=False)}/config.yaml"

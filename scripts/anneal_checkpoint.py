@@ -5,7 +5,7 @@ By hand: python scripts/anneal_checkpoint.py --checkpoint FOLDER --text more.txt
 
 The checkpoint is any local folder in the layout of transformers. Further settings: "sequence_length" (otherwise the
 model's window), "warmup_ratio": 0.1, "weight_decay": 0.1, "seed": 0; the learning rate is otherwise the one that
-checkpoint.json records. An annealing that was cut off goes on where its state was saved, beside the output.
+checkpoint.json records. An annealing that was cut off goes on where its state was saved, next to the output.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Audit the results of a study, and put what was seen beside what the audit of its inputs saw.
+"""Audit the results of a study, and put what was seen next to what the audit of its inputs saw.
 
 Writes the table of all remarks: audit.parquet. Where there are no inputs, as of published numbers, the checkpoints that
 the measurements name are audited too.

@@ -158,7 +158,7 @@ def rows_of(options: argparse.Namespace) -> list[dict[str, Any]]:
     }
 
     def read() -> Losses:
-        with autocast(model.device, precision):  # anew each time: it may keep bf16 copies of weights
+        with autocast(model.device, precision):  # again each time: it may keep bf16 copies of weights
             return {name: passage_losses(model, passages) for name, passages in texts.items()}
 
     before, settings = read(), with_defaults(options.settings)

@@ -142,7 +142,7 @@ def level_of(settings: Settings, results: Path) -> tuple[float, str]:
     if not level:
         raise UserError(
             f"all {settings.looks} looks that were planned (`findings: {{looks: ...}}`) are used, so that no design "
-            f"decides anything\nhint: {results / LOOKS} has them; a study of another name begins anew"
+            f"decides anything\nhint: {results / LOOKS} has them; a study with another name starts at the first look"
         )
     return level, f"at look {look}, which decides at {percent(level)}"
 

@@ -4,7 +4,7 @@ A stable checkpoint {"series", "checkpoint", "phase": "stable", "step"} goes on 
 annealed one {"series", "checkpoint", "phase": "annealed", "from_step", "steps"} lets the rate fall to zero over `steps`
 steps after `from_step`. A decayed one {"series", "checkpoint", "phase": "decayed", "step"} is the end of a cosine; with
 "from_step" and "steps" it is taken at `step` of such a fall. checkpoint.json in the folder says step, tokens, rate,
-phase, seed and size. A training that was cut off goes on where its state was saved, beside the folder.
+phase, seed and size. A training that was cut off goes on where its state was saved, next to the folder.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Pre-train from the start, or from an earlier state, to a step, and save the state there.
 
-A training that was cut off goes on where its state was saved, beside the output.
+A training that was cut off goes on where its state was saved, next to the output.
 """
 
 import logging

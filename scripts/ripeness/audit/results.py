@@ -39,7 +39,7 @@ class Results:
 
     @cached_property
     def changes(self) -> pl.DataFrame:
-        """Scores of tuned models beside those of the untouched one, asked the same way; mean over its seeds."""
+        """Scores of tuned models next to those of the untouched one, asked the same way; mean over its seeds."""
         place = ["series", "checkpoint", *ASKED]
         base = (
             self.scores.filter(method="base")

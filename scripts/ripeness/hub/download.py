@@ -1,7 +1,7 @@
 """Download files of one commit of a repository into the hub's own cache: whole, resumed where cut off, and checked.
 
 Large files (those that the hub keeps apart, with a sha256) come by plain HTTP into the place where huggingface_hub
-looks for them, `blobs/<sha256>` of its cache. The library itself (2.4.0) starts such a file anew whenever its process
+looks for them, `blobs/<sha256>` of its cache. The library itself (2.4.0) starts such a file again whenever its process
 was ended or the connection was reset, and compares sizes only. Everything else is left to it.
 """
 

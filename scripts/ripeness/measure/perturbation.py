@@ -29,7 +29,7 @@ from ripeness.storage.arrays import open_tensors
 
 Weights = dict[str, torch.Tensor]
 
-STATE_PREFIX = "weight."  # of the weights in a training state of pretrain_state, beside the optimiser's moments
+STATE_PREFIX = "weight."  # of the weights in a training state of pretrain_state, next to the optimiser's moments
 CUT_AT_3 = 0.98658  # std of a normal distribution that is cut off at three deviations, as OLMo draws
 LAYER = re.compile(r"\.layers\.(\d+)\.")
 

@@ -42,7 +42,7 @@ def encode_examples(
     its answer ends as the chat template ends it, where that is a special token.
 
     UserError for a row that does not fit in `max_length`, which does not count the `n_before` virtual tokens before it:
-    nothing is ever cut off in silence; and for no rows.
+    nothing is ever cut off silently; and for no rows.
     """
     if not rows:
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")

@@ -22,7 +22,7 @@ POINTER = b"version https://git-lfs.github.com/spec/"  # what a clone without Gi
 WHOLE = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")  # kinds of numbers of safetensors
 SMALL = ("F8_", "F6_", "F4")  # how those of numbers of 8 bits and fewer begin
 MOST_HEADER = 100_000_000  # bytes; safetensors reads no longer one
-MOST_GROWTH = 10_000  # of a text that a tokenizer writes anew, for each character
+MOST_GROWTH = 10_000  # of a text that a tokenizer writes again, for each character
 CHANCE = re.compile(r"\|\s*random\b|\blipsum\s*\(|'random'|\"random\"")  # other text at every making
 CPU_S, MEMORY = 10, 2**31  # of a chat template with two conversations; real ones take a thousandth
 TOO_LONG, TOO_LARGE, CHANGES = 3, 4, 5  # exit statuses
@@ -87,7 +87,7 @@ def check_index(path: Path) -> None:
 
 
 def check_normalizer(path: Path) -> None:
-    """Refuse a tokenizer that writes a text anew as one that may be many times as long. A damaged one is the gate's."""
+    """Refuse a tokenizer that rewrites a text as one that may be many times as long. A damaged one is the gate's."""
     try:
         normalizer = json.loads(path.read_bytes()).get("normalizer") if path.is_file() else None
     except (ValueError, AttributeError, RecursionError):

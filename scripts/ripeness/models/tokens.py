@@ -14,7 +14,7 @@ from ripeness.runtime.made_here import damaged
 from ripeness.storage.arrays import first_line
 from ripeness.study.equal_options import composed
 
-# Everything of a checkpoint folder that is not weights and that prediction or a user needs beside them.
+# Everything of a checkpoint folder that is not weights and that prediction or a user needs next to them.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

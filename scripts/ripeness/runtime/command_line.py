@@ -27,7 +27,7 @@ NOT_YOURS = "this user may not write there: check whose folder it is"
 DISK_HINTS = {  # what the system says, and so every program in every language
     os.strerror(errno.ENOSPC): MAKE_ROOM,
     os.strerror(errno.EDQUOT): f"{MAKE_ROOM}; `quota` or the site's own command shows what is left",
-    os.strerror(errno.EROFS): "nothing can be written there: work in another folder, or have the disk mounted anew",
+    os.strerror(errno.EROFS): "nothing can be written there: work in another folder, or remount the disk",
     os.strerror(errno.EFBIG): "files may not be so large here: raise the limit (`ulimit -f`), or use another disk",
     os.strerror(errno.EMFILE): "raise the number of files that may be open at one time: `ulimit -n 4096`",
     os.strerror(errno.ENAMETOOLONG): "use shorter names in the study, or a folder with a shorter path",

@@ -12,7 +12,7 @@ NEVER = -1
 def keep_freed_memory() -> None:
     """Keep what is freed, for the next step.
 
-    By default large pieces go back to the system and come anew, page by page, for every tensor: on a CPU that costs a
+    By default large pieces go back to the system and come again, page by page, for every tensor: on a CPU that costs a
     training between 5 and 15 % of its time, a prediction between 3 and 10 % (measured with models of 0.1 and 100
     million parameters).
     """

@@ -103,7 +103,7 @@ def largest(parts: list[Component | None]) -> list[Component]:
 def on_these(effect: float, sources: Sources, *, confidence: float) -> Estimate:
     """Give the interval of an effect on the datasets of the study.
 
-    Each checkpoint is tuned from anew, so that the scatter of checkpoints holds that of seeds in part: the larger
+    Each checkpoint is tuned from again, so that the scatter of checkpoints holds that of seeds in part: the larger
     counts.
     """
     runs = [sources.runs] if sources.runs else []

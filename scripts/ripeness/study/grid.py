@@ -1,7 +1,7 @@
 """Plan the grid of a study: its cells, and what each of them is measured on.
 
 Pure Python over the study's config, its task and series files and the lock file: nothing is downloaded, no model is
-touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile anew.
+touched, and neither torch nor polars is imported, since every job of a cluster parses the Snakefile again.
 """
 
 from dataclasses import dataclass, field

@@ -178,7 +178,7 @@ def train(
 
 
 def progress_of(training: Training, corpus: Path, output: Path, seconds: float, decay: Decay | None = None) -> Progress:
-    """Where a training that leads to `output` is saved: beside it, now and then, and when it is asked to end."""
+    """Where a training that leads to `output` is saved: next to it, now and then, and when it is asked to end."""
     text = read_json(corpus / "corpus.json", dict, keys=("sha256",))["sha256"]
     identity = training_identity(training.model, training.settings, training.step, decay, text)
     progress = Progress(output.with_name(f"{output.name}.state"), identity, seconds)

@@ -29,7 +29,7 @@ PROBES = "probes"  # its parameter
 DELETE = "delete"  # its parameter that no prediction depends on
 READ_BY_PROBES = "examples"  # the input that holds what probes read
 ACCEPT_CODE, ACCEPT_NO_KEY = ACCEPTS = ("code", "no-key")  # results that a dry run may take as they are
-KNOWN = "known.json"  # next to predictions that are made anew: which of the former ones still hold
+KNOWN = "known.json"  # next to predictions that are made again: which of the former ones still hold
 KNOWN_ROWS = "known.parquet"  # the former ones
 PROBE_NAMES = ("probe", "kind", "format", "shots", "split")
 
@@ -191,7 +191,7 @@ class Reruns:
         return next((made.key for made in known if made), None)
 
     def begin(self, job: Job) -> None:
-        """Forget the keys of what a job makes anew, so that a run that is broken off leaves none of before to it."""
+        """Forget the keys of what a job makes again, so that a run that is broken off leaves none of before to it."""
         self.keys.forget(self.outputs(job))
 
     def note(self, job: Job) -> None:
@@ -205,7 +205,7 @@ class Reruns:
                 self.planned, self.compared, self.probe_keys, self.changes = {}, {}, {}, {}
 
     def keep_known(self, job: Job) -> None:
-        """Keep what is known of predictions that are made anew for more probes; predict takes them from there."""
+        """Keep what is known of predictions that are made again for more probes; predict takes them from there."""
         (output,) = self.outputs(job)
         path, made, planned = Path(self.results) / output, self.keys.of(output), self.key_of(job)
         self.drop_known(job)  # of a run that was broken off, for what was planned then

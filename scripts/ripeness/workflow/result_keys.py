@@ -176,7 +176,7 @@ class Keys:
                 self.add(made.key, [output])
 
     def forget(self, outputs: Iterable[str]) -> None:
-        """Note that outputs are being made anew: until they are, nothing is known of them."""
+        """Note that outputs are being made again: until they are, nothing is known of them."""
         if known := [output for output in outputs if self.made.pop(output, None)]:
             append(self.path, {"begun": known})
 

@@ -53,7 +53,7 @@ class Memory:
             states[first : first + len(texts)] = states[[first + text for text in texts]]
 
     def keep(self, texts: list[int]) -> None:
-        """Keep these texts only, numbered anew in this order."""
+        """Keep these texts only, numbered again in this order."""
         for states in (states for layer in self.layers.values() for states in layer):
             states[: len(texts)] = states[texts]
 

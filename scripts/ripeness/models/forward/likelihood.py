@@ -11,7 +11,7 @@ from ripeness.models.forward.padding import reads_together
 from ripeness.models.load import is_even
 
 NEAR = 1e-3  # nats, by which rounding may part a log-probability from that of guessing evenly
-CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory beside them
+CHUNK = 256  # rows of logits whose probabilities are summed at once, so that they need little memory next to them
 FEW = 64  # the same, where options are scored
 
 

@@ -1,7 +1,7 @@
 """Attention over sequences that lie one after the other in a single row, without padding and without seeing each other.
 
 Only attention mixes the tokens of a sequence; every other layer of a causal language model treats each token alone. So
-sequences of unequal length can be laid end to end, their positions starting anew, and padding costs nothing.
+sequences of unequal length can be laid end to end, their positions starting again, and padding costs nothing.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from ripeness.models.forward.virtual_tokens import virtual_keys
 
 PACKED = "ripeness_packed"
 OWN: WeakKeyDictionary[PreTrainedModel, str] = WeakKeyDictionary()  # of models in which ours is, the attention before
-# What models tell their attention beside the rest and need not tell ours; all else changes scores: sinks, caps, blocks.
+# What models also pass to their attention and need not pass to ours; all else changes scores: sinks, caps, blocks.
 NOT_NEEDED = {"is_causal", "output_attentions", "output_router_logits", "position_ids", "sliding_window", "use_cache"}
 # Neighbours share a call of attention while the longest is at most this times the shortest: on a CPU padding costs more
 # time than calls do, on a GPU it is the other way round. Where few tokens of each are asked, padding costs little.

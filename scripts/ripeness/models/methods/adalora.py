@@ -95,7 +95,7 @@ class AdaptiveRanks(InPlace):
 
 def attach(model: PreTrainedModel, settings: AdaloraSettings) -> AdaptiveRanks:
     """Put adapters into a model, which start from the random numbers at hand."""
-    from peft import AdaLoraConfig  # not at the top: no other job shall pay for it
+    from peft import AdaLoraConfig  # not at the top: other jobs need not load it
 
     linear = linear_modules(model)
     config = AdaLoraConfig(

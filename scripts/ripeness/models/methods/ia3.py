@@ -12,7 +12,7 @@ USUAL, USUAL_INPUTS = ("k_proj", "v_proj", "down_proj"), ("down_proj",)  # as mo
 
 def attach(model: PreTrainedModel, settings: Ia3Settings) -> InPlace:
     """Put vectors of ones into a model."""
-    from peft import IA3Config  # not at the top: no other job shall pay for it
+    from peft import IA3Config  # not at the top: other jobs need not load it
     from peft.tuners.ia3 import IA3Model
 
     linear = linear_modules(model)

@@ -27,7 +27,7 @@ VARIANTS: dict[str | None, dict[str, Any]] = {
 
 def attach(model: PreTrainedModel, settings: LoraSettings) -> InPlace:
     """Put adapters into a model, which start from the random numbers at hand."""
-    from peft import LoraConfig  # not at the top: no other job shall pay for it
+    from peft import LoraConfig  # not at the top: other jobs need not load it
     from peft.tuners.lora import LoraModel
 
     linear = linear_modules(model)

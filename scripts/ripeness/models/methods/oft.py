@@ -14,7 +14,7 @@ from ripeness.study.methods.oft import OftSettings
 
 def attach(model: PreTrainedModel, settings: OftSettings) -> InPlace:
     """Put rotations by nothing into a model; UserError where their blocks do not divide the inputs of a layer."""
-    from peft import OFTConfig  # not at the top: no other job shall pay for it
+    from peft import OFTConfig  # not at the top: other jobs need not load it
     from peft.tuners.oft import OFTModel
 
     linear = linear_modules(model)

@@ -37,7 +37,7 @@ class AnyInPlace(InPlace):
 
 def attach(model: PreTrainedModel, settings: PeftSettings) -> AnyInPlace:
     """Put adapters into a model; UserError for options that the type does not have, or that it cannot be with."""
-    from peft import PeftType  # not at the top: no other job shall pay for it
+    from peft import PeftType  # not at the top: other jobs need not load it
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
 
     known, linear = PeftType(settings.type), linear_modules(model)

@@ -1,8 +1,8 @@
-"""Pre-training text that is read again beside the examples, so that it is forgotten less.
+"""Pre-training text that is read again next to the examples, so that it is forgotten less.
 
-A share p of the sequences is pieces of text: B examples have p / (1 - p) * B pieces beside them, rounded over the whole
-training, so that small shares give a piece to some batches only. Examples, their order and the steps are those of a
-training without replay. The loss of a batch weighs every sequence alike: the mean over the answers' tokens counts as
+A share p of the sequences is pieces of text: B examples have p / (1 - p) * B pieces next to them, rounded over the
+whole training, so that small shares give a piece to some batches only. Examples, their order and the steps are those of
+a training without replay. The loss of a batch weighs every sequence alike: the mean over the answers' tokens counts as
 often as there are examples, the mean over the pieces' tokens as often as there are pieces. (Bethune et al. 2025, arXiv
 2502.06042, find that 1 % of pre-training text does much against forgetting.)
 """
@@ -40,7 +40,7 @@ class Replay:
     piece: Callable[[int], list[int]] = field(repr=False)
 
     def count(self, n_examples: int) -> int:
-        """Pieces that are read beside so many examples."""
+        """Pieces that are read with so many examples."""
         return round(n_examples * self.share / (1 - self.share))
 
     def beside(self, first: int, last: int) -> list[list[int]]:

@@ -12,9 +12,9 @@ FEWEST = 50  # jobs that are weighed against each other
 def weigh_few(scheduler: Any, dag: Any) -> None:
     """Weigh only the ready jobs of the highest priority, and by that alone.
 
-    Whenever a job has ended Snakemake prepares all ready jobs anew, asks how large their files are, weighs them against
-    each other, lists all that remain, and sets a timer to look again. Here it looks at some only, those of the highest
-    priority, and weighs them by it alone, which its greedy scheduler does without sizes, list and timer.
+    Whenever a job has ended, Snakemake prepares all ready jobs again, looks up how large their files are, weighs them
+    against each other, lists all that remain, and sets a timer to look again. Here it looks at some only, those of the
+    highest priority, and weighs them by it alone, which its greedy scheduler does without sizes, list and timer.
     """
     scheduler.job_rate_limiter = None
     scheduler._greedy_scheduler.settings.omit_prioritize_by_temp_and_input = True

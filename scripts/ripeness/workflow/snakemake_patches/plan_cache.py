@@ -1,4 +1,4 @@
-"""Work out once what Snakemake works out anew for every job of a plan."""
+"""Work out once what Snakemake works out again for every job of a plan."""
 
 import gc
 import inspect

@@ -12,7 +12,7 @@ def end_promptly(workflow: Any, logs: Path) -> None:
 
     Python handles a signal in the main thread, in the midst of what that does. Snakemake's handler takes the
     scheduler's lock, which the main thread holds while it waits for files that show up late: it then waits for itself,
-    for ever. A job that is cancelled meanwhile leaves a process behind, where the cluster tracks none of its own.
+    forever. A job that is cancelled meanwhile leaves a process behind, where the cluster tracks none of its own.
     """
     from snakemake.scheduling.job_scheduler import JobScheduler
 

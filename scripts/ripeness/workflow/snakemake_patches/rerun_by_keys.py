@@ -161,7 +161,7 @@ async def decide_anew(dag: Any, reruns: Reruns) -> None:
 
 
 def keep_known(reruns: Reruns, planned: Iterable[Any]) -> None:
-    """Keep what is known of predictions that are made anew."""
+    """Keep what is known of predictions that are made again."""
     for job in planned:
         if job.rule.name == BY_PROBE:
             reruns.keep_known(job)

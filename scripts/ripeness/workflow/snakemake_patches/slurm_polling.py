@@ -1,7 +1,7 @@
 """Ask SLURM about submitted jobs with patience, and say why they wait. For version 2.8.0 of Snakemake's plugin.
 
 The plugin asks `squeue` five times in a row. Where no answer comes, as while the controller restarts, it forgets the
-jobs that it asked about and waits for their end for ever. It forgets none that SLURM has forgotten, and waits too. Nor
+jobs that it asked about and waits for their end forever. It forgets none that SLURM has forgotten, and waits too. Nor
 does it say that a job is held, or that no node is left that could run it.
 """
 

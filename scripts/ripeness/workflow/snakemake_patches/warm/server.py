@@ -160,7 +160,7 @@ def answer_ended(loop: Loop) -> int:
     """Tell the clients of ended children how these ended; return how many there were."""
     ended = [child for child in loop.jobs if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)]
     for child in ended:
-        kill_group(child, signal.SIGKILL)  # what the job left running; its id is not given anew before waitpid
+        kill_group(child, signal.SIGKILL)  # what the job left running; its id is not given again before waitpid
         _, status = os.waitpid(child, 0)
         job = loop.jobs.pop(child)
         if job.deadline is None:
