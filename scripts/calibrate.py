@@ -3,9 +3,11 @@
 By hand: python scripts/calibrate.py --studies 100 --cells edge null --page some.md
 
 All cells with 500 studies each take some hours; the numbers are the same on any number of processors. The table has a
-row for each claim of each study. Table and page grow cell by cell.
+row for each claim of each study. Table and page are written after each round of a few studies of every cell: a run that
+is stopped leaves those of its whole rounds.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from ripeness.calibration.page import page
 from ripeness.runtime.command_line import argument_parser, output_file, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole
+
+STUDIES = 500  # of each cell
 
 
 def chosen(names: list[str]) -> list[Cell]:
@@ -30,7 +34,7 @@ def chosen(names: list[str]) -> list[Cell]:
 def main(argv: list[str] | None = None) -> None:
     """Draw the studies, test all claims on them, and write the table and the page."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--studies", type=int, default=500, help="of each cell (default: 500)")
+    parser.add_argument("--studies", type=int, default=STUDIES, help=f"of each cell (default: {STUDIES})")
     parser.add_argument("--cells", nargs="*", default=[], metavar="NAME", help="default: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once (default: 1)")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"of the bootstrap (default: {DRAWS})")
@@ -41,20 +45,27 @@ def main(argv: list[str] | None = None) -> None:
         if getattr(options, name) < 1:
             raise UserError(f"--{name} is {getattr(options, name)}\nhint: give a number from 1 on")
     cells = chosen(options.cells)
-    given = [f"--studies {options.studies}"] * (options.studies != 500)
-    given += [f"--cells {' '.join(map(repr, options.cells))}"] * bool(options.cells)
-    given += [f"--draws {options.draws}"] * (options.draws != DRAWS)
-    command = " ".join(["make calibrate"] if not given else ["python scripts/calibrate.py", *given])
-    parts = []
-    for place, (cell, rows) in enumerate(
+    parts, done = [], 0
+    for place, (_, rows) in enumerate(
         judged(cells, studies=options.studies, jobs=options.jobs, draws=options.draws), 1
     ):
-        print(f"{place} of {len(cells)}: {cell.name}", file=sys.stderr, flush=True)
         parts.append(rows)
+        if place % len(cells):
+            continue
+        done += rows["study"].n_unique()
+        print(f"{done} of {options.studies} studies of each cell", file=sys.stderr, flush=True)
         with whole(options.table) as temporary:
             pl.concat(parts).write_parquet(temporary)
         with whole(options.page) as temporary:
-            temporary.write_text(page(pl.concat(parts), cells, command=command), encoding="utf-8")
+            temporary.write_text(page(pl.concat(parts), cells, command=command(options, done)), encoding="utf-8")
+
+
+def command(options: argparse.Namespace, studies: int) -> str:
+    """Write the command that makes the same page."""
+    given = [f"--studies {studies}"] * (studies != STUDIES)
+    given += [f"--cells {' '.join(map(repr, options.cells))}"] * bool(options.cells)
+    given += [f"--draws {options.draws}"] * (options.draws != DRAWS)
+    return " ".join(["make calibrate"] if not given else ["python scripts/calibrate.py", *given])
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from ripeness.stats.verdicts import POWER, SUPPORTED, UNDECIDED
 
 DRAWS, PERMUTATIONS = 200, 20  # of the bootstrap, and of formats within items for the band that is only drawn
 SAME_SEED = 25  # studies with the same seed of the bootstrap, whose simulated noise is kept in memory
+ROUND = 5  # studies of each cell before any cell gets more, so that a page of all cells is there soon
 PILOTS = 24  # studies at the edge that tell the detectable size
 FIRST = 10_000  # number of the first study of the page: methods were developed on others
 Design = TypeVar("Design", ScoreDesign | None, LossDesign | None)
@@ -71,7 +72,9 @@ def settings_of(cell: Cell, number: int, draws: int) -> Settings:
     runs = {f"run{run}": "run" for run in range(cell.losses.n_runs if cell.losses else 1)}
     seed = number // SAME_SEED
     # one look, planned as one, spends the whole allowed error, which the page holds the verdicts to
-    return Settings(draws=draws, permutations=PERMUTATIONS, seed=seed, runs=runs, families=runs, looks=1, look=1)
+    return Settings(
+        draws=draws, permutations=PERMUTATIONS, has_details=False, seed=seed, runs=runs, families=runs, looks=1, look=1
+    )
 
 
 def rows_of(cell: Cell, number: int, draws: int) -> list[dict[str, object]]:
@@ -129,13 +132,16 @@ def with_effects(design: Design, effects: dict[str, float]) -> Design:
 def judged(
     cells: list[Cell], *, studies: int, jobs: int, draws: int = DRAWS, first: int = FIRST
 ) -> Iterator[tuple[Cell, pl.DataFrame]]:
-    """Draw and test the studies of cells from number `first` on, cell after cell, in `jobs` processes of one thread."""
+    """Draw and test the studies of cells from number `first` on, in `jobs` processes of one thread.
+
+    Round after round: ROUND studies of every cell, in the order of the cells.
+    """
     end = first + studies
-    parts = [range(start, min(start + SAME_SEED, end)) for start in range(first, end, SAME_SEED)]
+    rounds = [range(start, min(start + ROUND, end)) for start in range(first, end, ROUND)]
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by libraries when a process starts
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         ready = [pool.submit(with_power, cell, draws) if cell.reach else cell for cell in cells]
         drawn = [cell if isinstance(cell, Cell) else cell.result() for cell in ready]
-        waiting = [(cell, [pool.submit(studies_of, cell, part, draws) for part in parts]) for cell in drawn]
-        for cell, futures in waiting:
-            yield cell, pl.concat([future.result() for future in futures])
+        waiting = [(cell, pool.submit(studies_of, cell, part, draws)) for part in rounds for cell in drawn]
+        for cell, future in waiting:
+            yield cell, future.result()

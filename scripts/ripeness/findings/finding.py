@@ -26,6 +26,7 @@ class Settings:
     confidence: float = 0.95
     draws: int = 2000
     permutations: int = 200
+    has_details: bool = True  # single curves, pairs and checkpoints are written down too; no verdict rests on them
     min_items: int = 20  # per dataset; an interval over fewer is not to be trusted
     min_checkpoints: int = 4  # for a statement about a trend
     shots: int = 0

@@ -124,9 +124,8 @@ def choice_floor(block: Block, measurements: pl.DataFrame, asked: str) -> tuple[
 
     Of the format asked, where measurements say it: letters have a commonest one, options of an item's own do not.
     """
-    rows = measurements.filter(pl.col("probe") == block.probe)
-    if "probe_format" in rows.columns:
-        rows = rows.filter(pl.col("probe_format") == asked)
+    of_format = [pl.col("probe_format") == asked] if "probe_format" in measurements.columns else []
+    rows = measurements.filter(pl.col("probe") == block.probe, *of_format)
     largest = {name: rows[name].max() for name in ("chance", "majority") if name in rows.columns}
     known = {name: as_number(value) for name, value in largest.items() if value is not None}
     if not known:

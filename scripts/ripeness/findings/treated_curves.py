@@ -5,6 +5,7 @@ which have nothing to lose, and so are annealed twins, as in all trends, unless 
 in nats a token.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ PLACE = ["series", "checkpoint", "tokens", "phase"]
 TREATED = ["probe", "dataset", "method", "learning_rate"]  # what tells curves of tuned models apart
 NOISE = ["probe", "normalisation", "scale"]  # and those of perturbed ones
 TEXT = "text"  # the kind of probe that is running text
+
+Measured = tuple[int, object, float | None]  # tokens, repeat and value
 
 
 @dataclass(frozen=True)
@@ -73,31 +76,38 @@ def curves_of(frame: pl.DataFrame, keys: Sequence[str], repeat: str, settings: S
         return []
     run = pl.col("series").replace_strict(dict(settings.runs), default=pl.col("series"))
     means = rows.with_columns(run=run).group_by("run", "series", *keys, "tokens", repeat).agg(mean_or_null("value"))
+    # one pass over the rows: a frame for each curve and run takes far longer than all else
+    parts: dict[tuple, dict[str, list[Measured]]] = defaultdict(lambda: defaultdict(list))
+    for run_, series, *values, tokens, name, value in means.select(
+        "run", "series", *keys, "tokens", repeat, "value"
+    ).iter_rows():
+        parts[run_, *values][series].append((tokens, name, value))
     found = []
-    for (_, *values), part in sorted(means.group_by("run", *keys), key=lambda pair: str(pair[0])):
+    for run_, *values in sorted(parts, key=str):
+        own = parts[run_, *values]
+        grids: dict[tuple[int, ...], dict[str, list[Measured]]] = defaultdict(dict)
+        for series in sorted(own):
+            grids[tuple(sorted({tokens for tokens, _, _ in own[series]}))][series] = own[series]
         key = dict(zip(keys, values, strict=True))
-        grids: dict[tuple[int, ...], list[pl.DataFrame]] = {}
-        for (_,), own in sorted(part.group_by("series")):
-            grids.setdefault(tuple(sorted(set(own["tokens"]))), []).append(own)
-        found += [curve_of(key, tokens, own, repeat) for tokens, own in grids.items()]
+        found += [curve_of(key, tokens, runs) for tokens, runs in grids.items()]
     return found
 
 
-def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], parts: list[pl.DataFrame], repeat: str) -> Curve:
+def curve_of(key: Mapping[str, object], tokens: tuple[int, ...], runs: Mapping[str, Sequence[Measured]]) -> Curve:
     """Make one curve of runs with the same tokens: a column per run and repeat, or per run where MIN_RUNS exist."""
     columns: dict[tuple[str, ...], np.ndarray] = {}
     place = {count: row for row, count in enumerate(tokens)}
-    for part in parts:
-        series, names = part["series"][0], sorted(set(part[repeat]), key=str)
+    for series, measured in runs.items():
+        names = sorted({name for _, name, _ in measured}, key=str)
         own = np.full((len(tokens), len(names)), np.nan)
-        for count, name, value in part.select("tokens", repeat, "value").iter_rows():
+        for count, name, value in measured:
             own[place[count], names.index(name)] = np.nan if value is None else value
-        if len(parts) >= MIN_RUNS:
+        if len(runs) >= MIN_RUNS:
             columns[(series,)] = own.mean(axis=1)
         else:
             columns |= {(series, str(name)): own[:, column] for column, name in enumerate(names)}
-    runs = tuple(part["series"][0] for part in parts)
-    return Curve(key, runs, np.array(tokens, float), np.stack(list(columns.values()), axis=1), tuple(columns))
+    values = np.stack(list(columns.values()), axis=1)
+    return Curve(key, tuple(runs), np.array(tokens, float), values, tuple(columns))
 
 
 def text_losses(measurements: pl.DataFrame, settings: Settings) -> list[Curve]:

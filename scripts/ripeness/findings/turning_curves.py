@@ -79,6 +79,13 @@ def caveats(curves: Sequence[Curve], mean: Curve, whole: Sequence[Curve], turn: 
     return found
 
 
+def turn_rows(
+    curves: Sequence[Curve], keys: Sequence[str], settings: Settings, **more: object
+) -> list[dict[str, object]]:
+    """Make the rows of `details` of curves, if the settings want any."""
+    return [turn_row(curve, keys, settings, **more) for curve in curves if settings.has_details]
+
+
 def turn_row(curve: Curve, keys: Sequence[str], settings: Settings, **more: object) -> dict[str, object]:
     """Make a row of `details`: the contrast of one curve, and where it turns."""
     found = turning(curve, settings)

@@ -226,9 +226,11 @@ def caveats(pairs: pl.DataFrame, damage: pl.DataFrame) -> list[str]:
 
 
 def rows(pairs: pl.DataFrame, damage: pl.DataFrame, name: str, settings: Settings) -> list[dict[str, object]]:
-    """Make a row of `details` for each pair and size of change."""
+    """Make a row of `details` for each pair and size of change, if the settings want any."""
     keys = ["series", "checkpoint", "stable", "tokens", *CHANGES[name]]
-    found = []
+    found: list[dict[str, object]] = []
+    if not settings.has_details:
+        return found
     for key, part in sorted(pairs.group_by(keys), key=lambda pair: str(pair[0])):
         result = contrast(part, damage, CHANGES[name], settings).estimate
         interval = numbers(result) if result else {"effect": as_number(part["ratio"].mean()), "low": None, "high": None}

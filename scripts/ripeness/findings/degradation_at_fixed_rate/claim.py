@@ -8,7 +8,7 @@ from ripeness.findings.finding import Finding, Settings, undecided, with_effect
 from ripeness.findings.needs import has_cells, has_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TREATED, Curve, answer_losses, averaged, text_losses
-from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_row, turning
+from ripeness.findings.turning_curves import caveats, counted, of_other_runs, size, turn_rows, turning
 from ripeness.runtime.wording import human
 from ripeness.stats.turning_points import Found, Refused, TurningPoint
 
@@ -32,8 +32,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     answers = [curve for curve in answer_losses(tables.measurements, settings) if curve.is_whole]
     inside = averaged([c for c in answers if c.runs == mean.runs and c.key["method"] == settings.method])
     own = turning(inside, settings) if inside else None
-    details = [turn_row(curve, TREATED, settings, loss="text") for curve in every if curve.is_whole]
-    details += [turn_row(curve, TREATED, settings, loss="answer") for curve in answers]
+    details = turn_rows([curve for curve in every if curve.is_whole], TREATED, settings, loss="text")
+    details += turn_rows(answers, TREATED, settings, loss="answer")
     return replace(
         with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=fixed_sentence(mean, found, own, whole, settings),

@@ -40,6 +40,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         | ({"rate_slope": rate_slope(cells, curve)} if name == "tuned" else {})
         for name, curves in found.items()
         for curve in curves
+        if settings.has_details
     ]
     finding = replace(
         with_effect(blank, turn.peak, settings, smallest=settings.smallest_loss),

@@ -51,7 +51,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         n_checkpoints=sum(len(c.tokens) * len(c.runs) for c in {curve.runs: curve for curve in whole}.values()),
         n_seeds=n_seeds,
         covers=covers_checkpoints(over, len(runs), f"{n_seeds} tuning seeds"),
-        details=tuple(rows(whole, settings)),
+        details=tuple(rows(whole, settings) if settings.has_details else ()),
     )
     if over.estimate is None:
         return undecided(blank, "one seed of one run gives no estimate of variation between seeds")

@@ -45,7 +45,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         n_seeds=n_seeds_of(models.rows) if name == "tuned" else 0,
         n_checkpoints=len({(g.point.series, g.point.checkpoint) for g in models.groups if g.is_off_floor}),
         n_items=models.n_items,
-        details=tuple(row for one in conditions for row in spread_rows(one, conditions[one])),
+        details=tuple(row for one in conditions if settings.has_details for row in spread_rows(one, conditions[one])),
     )
     falls = {one: fall(found, found.units, settings) for one, found in conditions.items()}
     main = falls[name]

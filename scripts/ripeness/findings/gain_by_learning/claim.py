@@ -108,7 +108,7 @@ def collected(
     gains, main, last = NO_GAINS, NO_GAINS, NO_GAINS
     details = []
     for point, here in gains_of(measurements, scores, settings):
-        details += gain_rows(point, here, settings)
+        details += gain_rows(point, here, settings) if settings.has_details else []
         gains |= here
         main |= here if point in late_half else NO_GAINS
         last |= here if point in ends else NO_GAINS

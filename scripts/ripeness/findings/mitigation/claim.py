@@ -84,7 +84,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         covers=covers(late, found),
         statement=sentence(found, plain=settings.method),
         caveats=tuple(caveats(late, found, settings)),
-        details=tuple(rows(losses, found)),
+        details=tuple(rows(losses, found) if settings.has_details else ()),
     )
     finding = with_parts(blank, [change.parts(limit, len(others)) for change in found], settings)
     return on_enough(finding, most, settings)

@@ -67,7 +67,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     blank = replace(
         blank,
         covers=covers_checkpoints(result.over, len(runs_of(curves)), f"{blank.n_seeds} draws of the noise"),
-        details=tuple(rows(curves, errors, settings)),
+        details=tuple(rows(curves, errors, settings) if settings.has_details else ()),
     )
     if result.over.estimate is None:
         return undecided(blank, f"{why_not(by_normalisation[main])}; {of_ranks(result)}")

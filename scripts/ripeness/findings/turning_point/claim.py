@@ -10,7 +10,7 @@ from ripeness.findings.finding import Finding, Settings, listed, undecided, with
 from ripeness.findings.needs import has_cells, has_noise_or_tuned_text
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import NOISE, TREATED, Curve, averaged, grouped, noise_losses, text_losses
-from ripeness.findings.turning_curves import caveats, counted, size, turn_row, turning
+from ripeness.findings.turning_curves import caveats, counted, size, turn_rows, turning
 from ripeness.runtime.wording import human
 from ripeness.stats.turning_points import MIN_FOR_KINK, Found, Refused, Turn
 
@@ -36,8 +36,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     blank = replace(counted(mean, found), figure="sensitivity" if noise else "tuning-loss")
     if isinstance(found, Refused):
         return undecided(blank, found.reason)
-    details = [turn_row(curve, NOISE, settings, change="noise") for curve in noise]
-    details += [turn_row(curve, TREATED, settings, change="tuning") for curve in tuned]
+    details = turn_rows(noise, NOISE, settings, change="noise")
+    details += turn_rows(tuned, TREATED, settings, change="tuning")
     return replace(
         with_effect(blank, found.peak, settings, smallest=settings.smallest_loss),
         statement=sentence(mean, noise, plain, settings, change=f"noise ({first})" if noise else "tuning"),
