@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from ripeness.stats.resampling import Estimate, with_interval
+from ripeness.stats.resampling import Estimate, least_variance, with_interval
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,10 @@ def repeat_variance(share: float, by_repeat: np.ndarray) -> tuple[np.ndarray, in
 
 
 def item_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:
-    """Variance of every difference of two candidates that comes from the items, and degrees of freedom."""
+    """Variance of every difference of two candidates that comes from the items, and degrees of freedom.
+
+    Candidates that answer all items alike differ on other items all the same, so that there is a least variance.
+    """
     answers = np.stack([np.nanmean(one[np.isfinite(one).any(axis=1)], axis=0) for one in part])
     answers = answers[:, np.isfinite(answers).all(axis=0)]
     n_items = answers.shape[1]
@@ -94,7 +97,8 @@ def item_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:
         return np.full((len(part), len(part)), np.inf), 0
     covariance = np.atleast_2d(np.cov(answers))
     spread = np.diag(covariance)
-    return share**2 * np.maximum(spread[:, None] + spread[None, :] - 2 * covariance, 0) / n_items, n_items - 1
+    variance = (spread[:, None] + spread[None, :] - 2 * covariance) / n_items
+    return share**2 * np.maximum(variance, least_variance(n_items)), n_items - 1
 
 
 def combined(terms: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -155,13 +155,18 @@ def estimate(replicates: np.ndarray, *, n_items: int, confidence: float, above: 
 
 
 def item_component(replicates: np.ndarray, n_items: int) -> Component:
-    """Take the variance over items from draws [1 + n].
+    """Take the variance over items from draws [1 + n], and not less than `least_variance`."""
+    variance = max(float(np.nanvar(replicates[1:], ddof=1)), least_variance(n_items))
+    return Component(variance, max(n_items - 1, 1))
 
-    Where all items agree a bootstrap sees no variation; plus-four (Agresti and Coull 1998) keeps some.
+
+def least_variance(n_items: int) -> float:
+    """Return the least variance of a mean over items, of scores from 0 to 1 or of their differences.
+
+    Where all items agree, nothing varies in the sample; plus-four (Agresti and Coull 1998) keeps some.
     """
     share = 2 / (n_items + 4)
-    least = share * (1 - share) / n_items
-    return Component(max(float(np.nanvar(replicates[1:], ddof=1)), least), max(n_items - 1, 1))
+    return share * (1 - share) / n_items
 
 
 def components_above(above: Above, draws: int) -> list[Component | None]:

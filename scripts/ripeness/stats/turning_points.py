@@ -152,7 +152,8 @@ def too_little(values: np.ndarray) -> str:
     if values.shape[1] == 0:
         return "no seed was measured at every checkpoint"
     if len(values) < MIN_CHECKPOINTS:
-        return f"there are {len(values)} checkpoints, and at least {MIN_CHECKPOINTS} are needed"
+        few = "there is 1 checkpoint" if len(values) == 1 else f"there are {len(values)} checkpoints"
+        return f"{few}, and at least {MIN_CHECKPOINTS} are needed"
     means = values.mean(axis=1)
     if np.ptp(means) <= ROUNDING * max(np.abs(means).max(), np.finfo(float).tiny):
         return "all checkpoints have the same value"
