@@ -17,7 +17,7 @@ import polars as pl
 
 from ripeness.findings.finding import settings_from
 from ripeness.findings.indicators.answer import ID as INDICATORS
-from ripeness.findings.ripe import Answer, ripe_answers
+from ripeness.findings.ripe import Answer, named, ripe_answers
 from ripeness.findings.ripe_without_items import published_answers
 from ripeness.runtime.command_line import argument_parser, existing, run
 from ripeness.runtime.errors import UserError
@@ -27,23 +27,33 @@ from ripeness.study.own_claims import settings_alone
 from ripeness.study.study_config import PUBLISHED
 from ripeness.tables.columns import REPORTED, by_checkpoint, read_measurements
 from ripeness.tables.finished_results import FINDING
+from ripeness.tables.intervals import mean_or_null
+from ripeness.tables.single_numbers import as_number
 
 
 def forgotten(measurements: pl.DataFrame, datasets: list[str]) -> pl.DataFrame:
-    """Loss on running text that tuning on `datasets` adds, by series, checkpoint and method (nats a token)."""
+    """Loss on running text that tuning on `datasets` adds, by series, checkpoint and method (nats a token).
+
+    Null where one of the tuned models has no loss, as after a training that diverged.
+    """
     text = measurements.filter(pl.col("probe_kind") == "text", pl.col("metric") == "loss", "is_chosen")
     keys = ["series", "checkpoint", "probe"]
     base = text.filter(pl.col("method") == "base").group_by(keys).agg(before=pl.col("value").mean())
     tuned = text.filter(pl.col("method") != "base", pl.col("dataset").is_in(datasets))
     change = tuned.join(base, on=keys).with_columns(forgotten=pl.col("value") - pl.col("before"))
-    return change.group_by("series", "checkpoint", "method").agg(pl.col("forgotten").mean())
+    return change.group_by("series", "checkpoint", "method").agg(mean_or_null("forgotten"))
 
 
 def kept_checkpoints(measurements: pl.DataFrame, options: dict) -> pl.DataFrame:
-    """Return the (series, checkpoint, method) that meet the constraints."""
-    tuned = measurements.filter(pl.col("method") != "base").select("series", "checkpoint", "method", "tokens").unique()
+    """Return the (series, checkpoint, method, step, tokens) that meet the constraints; UserError where none does."""
+    asked = (pl.col("method") != "base") & pl.col("dataset").is_in(options["datasets"])
+    tuned = measurements.filter(asked).select("series", "checkpoint", "method", "step", "tokens").unique()
+    if (name := options["method"]) is not None:
+        known = sorted(tuned["method"].unique())
+        tuned = chosen_by(tuned, pl.col("method") == name, f"models were tuned by {', '.join(known)}")
     if (most := options["tokens_at_most"]) is not None:
-        tuned = tuned.filter(pl.col("tokens") <= most)
+        said = f"tuned checkpoints have {ends(tuned['tokens'], ',.0f')} tokens"
+        tuned = chosen_by(tuned, pl.col("tokens") <= most, said)
     if (most := options["forget_at_most"]) is not None:
         losses = forgotten(measurements, options["datasets"])
         if losses.is_empty():
@@ -51,8 +61,27 @@ def kept_checkpoints(measurements: pl.DataFrame, options: dict) -> pl.DataFrame:
                 "--forget-at-most needs the loss of tuned models on running text, and none was measured\n"
                 "hint: a suite with `texts: [...]` measures it; see docs/study.md"
             )
-        tuned = tuned.join(losses.filter(pl.col("forgotten") <= most), on=["series", "checkpoint", "method"])
-    return tuned.select("series", "checkpoint", "method")
+        tuned = tuned.join(losses, on=["series", "checkpoint", "method"])
+        said = f"tuning adds {ends(tuned['forgotten'], '.3g')} nats a token at these checkpoints"
+        tuned = chosen_by(tuned, pl.col("forgotten") <= most, said)
+    return tuned.drop("forgotten", strict=False)
+
+
+def chosen_by(tuned: pl.DataFrame, constraint: pl.Expr, said: str) -> pl.DataFrame:
+    """Keep what meets a constraint; UserError with what is there (`said`) where nothing does."""
+    kept = tuned.filter(constraint)
+    if kept.is_empty():
+        raise UserError(f"no tuned checkpoint meets this\nhint: {said}")
+    return kept
+
+
+def ends(values: pl.Series, digits: str) -> str:
+    """Write the least and the most of numbers: 0.1 to 0.3."""
+    known = values.drop_nulls()
+    if known.is_empty():
+        return "an unknown number of"
+    least, most = (format(as_number(end), digits) for end in (known.min(), known.max()))
+    return least if least == most else f"{least} to {most}"
 
 
 def wanted_datasets(measurements: pl.DataFrame, named: list[str]) -> list[str]:
@@ -79,17 +108,34 @@ def main(argv: list[str] | None = None) -> None:
     options.datasets = wanted_datasets(measurements, options.datasets)
     study = read_json(options.results / "provenance.json", dict, keys=("study",))["study"]
     kept = kept_checkpoints(measurements, vars(options))
-    answers = [one for one in found_among(kept, options, study) if options.method in (None, one.method)]
+    answers = found_among(kept, options, study)
+    answers += alone(kept, answers, options)
     if not answers:
-        raise UserError(
-            "no two tuned checkpoints meet this\nhint: loosen --forget-at-most, --tokens-at-most or --method"
-        )
+        raise UserError("the tuned models were not asked about their datasets\nhint: run the study to its end first")
     for one in answers:
         print(line_of(one, answers))
     for text in dict.fromkeys(one.lacks for one in answers if one.lacks):
         print(text)
     if options.indicators:
         print(*told_by(options.results / "findings.json"), sep="\n")
+
+
+def alone(kept: pl.DataFrame, answers: list[Answer], options: argparse.Namespace) -> list[Answer]:
+    """Answer for each series and method of which a single checkpoint meets the constraints, if nothing else does."""
+    answered = {(one.series, one.method) for one in answers}
+    single = kept.filter(pl.len().over("series", "method") == 1).sort("series", "method")
+    datasets = ", ".join(options.datasets)
+    return [
+        Answer(
+            row["series"],
+            row["method"],
+            datasets,
+            f"For {datasets}: {named(row)} is the only tuned checkpoint that meets this, and is compared with none.",
+            checkpoint=row["checkpoint"],
+        )
+        for row in single.rows(named=True)
+        if (row["series"], row["method"]) not in answered
+    ]
 
 
 def found_among(kept: pl.DataFrame, options: argparse.Namespace, study: dict) -> list[Answer]:

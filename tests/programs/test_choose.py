@@ -78,13 +78,37 @@ def test_the_best_checkpoint_that_meets_the_constraints_is_named(results, capsys
     ("options", "message"),
     [
         (["--dataset", "rte"], "no model was tuned on rte\nhint: models were tuned on mood"),
-        (["--tokens-at-most", "1"], "no two tuned checkpoints meet this\nhint: loosen"),
-        (["--method", "lora"], "no two tuned checkpoints meet this"),
+        (
+            ["--tokens-at-most", "1"],
+            "no tuned checkpoint meets this\nhint: tuned checkpoints have 64,000 to 2,048,000 tokens",
+        ),
+        (["--method", "lora"], "no tuned checkpoint meets this\nhint: models were tuned by full"),
+        (
+            ["--forget-at-most", "-0.1"],
+            "no tuned checkpoint meets this\nhint: tuning adds 0 to 0.3 nats a token at these checkpoints",
+        ),
     ],
 )
 def test_what_cannot_be_met_is_said(results, options, message):
     with pytest.raises(UserError, match=message):
         choose.main([str(results), *options])
+
+
+def test_the_only_checkpoint_that_meets_the_constraints_is_the_answer(results, capsys):
+    choose.main([str(results), "--forget-at-most", "0.005"])
+    assert capsys.readouterr().out.startswith("For mood: step 64 is the only tuned checkpoint that meets this")
+
+
+def test_a_tuned_model_without_a_loss_has_not_forgotten_little(results, tmp_path, capsys):
+    table = pl.read_parquet(results / "tables/measurements.parquet")
+    diverged = table.filter(checkpoint="step1024", method="full").with_columns(seed=pl.lit(2, pl.Int64), value=None)
+    folder = tmp_path / "mine"
+    (folder / "tables").mkdir(parents=True)
+    (folder / "tables/items").symlink_to(results / "tables/items")
+    (folder / "provenance.json").write_text((results / "provenance.json").read_text())
+    write_table(folder / "tables/measurements.parquet", pl.concat([table, diverged]), MEASUREMENTS | IS_CHOSEN)
+    choose.main([str(folder), "--forget-at-most", "0.05"])
+    assert capsys.readouterr().out.startswith("For mood: tune step 2,048 (")
 
 
 def test_forgetting_that_was_not_measured_is_said(results, tmp_path):

@@ -137,11 +137,11 @@ def test_what_an_indicator_costs_is_a_share_of_tuning():
 
 def test_the_sentence_names_what_tells_and_what_does_not(telling):
     said = as_entry(skills_of(telling, Settings()), Settings())["statement"]
-    assert said.startswith("Pairs of checkpoints are ordered as after tuning by ") and "chance is 50 %" in said
+    assert said.startswith("Share of pairs of checkpoints in the order of tuned scores: ") and "chance is 50 %" in said
     assert "Not distinguished from chance: " in said and "margin" in said and "picking blindly loses" in said
     items, measured, cells, _ = study(1, text="nothing", margin="nothing", methods=["full"], n=6)
     said = as_entry(skills_of(tables((items, measured, cells, [])), Settings()), Settings())["statement"]
-    assert said.startswith("No indicator of an untouched checkpoint can be distinguished from chance")
+    assert said.startswith("No indicator of an untouched checkpoint is shown to order pairs of checkpoints as tuning")
 
 
 def test_an_item_is_in_one_half_and_counts_at_every_checkpoint_in_the_same():

@@ -89,13 +89,15 @@ def statement(rows: list[dict]) -> str:
     if best:
         said = [f"{row['indicator']} ({share(row)})" for row in best]
         more = f" and {len(found[TELLS]) - NAMED} more" if len(found[TELLS]) > NAMED else ""
-        parts.append(f"Pairs of checkpoints are ordered as after tuning by {listed(said)}{more}; chance is 50 %.")
+        parts.append(
+            f"Share of pairs of checkpoints in the order of tuned scores: {listed(said)}{more}; chance is 50 %."
+        )
         parts.append(costs(best[0]))
     else:
         most = f"{rows[0]['indicator']} ({share(rows[0])})"
         parts.append(
-            "No indicator of an untouched checkpoint can be distinguished from chance (50 %) by the pairs of "
-            f"checkpoints that it orders as tuning does; most by {most}."
+            "No indicator of an untouched checkpoint is shown to order pairs of checkpoints as tuning does more often "
+            f"than chance (50 %). The highest share is that of {most}."
         )
     if found[OPPOSITE]:
         parts.append(f"In the opposite order: {listed([row['indicator'] for row in found[OPPOSITE]])}.")

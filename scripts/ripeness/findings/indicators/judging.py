@@ -30,8 +30,9 @@ def judged(one: Judged, skills: Skills, settings: Settings) -> Finding:
     skill, row = one.skill, row_of("", one, 1.0, settings)
     found = Finding(
         statement=(
-            f"The {one.indicator.name} of untouched checkpoints orders {share_of_pairs(row)} of pairs as their tuned "
-            f"scores are, and {100 * skill.late_accuracy:.0f} % in the later half of pre-training (chance: 50 %). "
+            f"The {one.indicator.name} of untouched checkpoints puts {share_of_pairs(row)} of the pairs of checkpoints "
+            f"in the order of their tuned scores, and {100 * skill.late_accuracy:.0f} % of those in the later half of "
+            "pre-training (chance: 50 %). "
             f"{costs_sentence(row)}"
         ),
         covers=f"the sampling of {skill.n_candidates} checkpoints, each with its tuning seeds, and of datasets",
