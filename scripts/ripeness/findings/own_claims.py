@@ -7,6 +7,7 @@ the claim does not name is a sample: datasets, checkpoints, seeds and items. A d
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,21 @@ from ripeness.findings.own_design import Design, courses_of, design_of, seeds_of
 from ripeness.findings.own_rows import Source, items_of, source_of
 from ripeness.findings.own_selection import OwnClaim, check_selection
 from ripeness.findings.study_tables import Tables
-from ripeness.findings.two_estimates import ONE_SEED, Both, both_of, correlation_caveats, shown, two_lines
+from ripeness.findings.two_estimates import (
+    OF_CHANGES,
+    OF_SCORES,
+    ONE_SEED,
+    Both,
+    both_of,
+    correlation_caveats,
+    shown,
+    two_lines,
+)
 from ripeness.findings.without_items import MANY
 from ripeness.stats.at_large import Sources, sources_of
 from ripeness.stats.random_levels import Component, compact, over_crossed, over_pairs, over_units
 from ripeness.stats.verdicts import Part
-from ripeness.study.own_claims import KEYS, names_in
+from ripeness.study.own_claims import KEYS, is_share, names_in
 from ripeness.study.study_config import BASE
 from ripeness.study.written_claims import mark, read_versions
 from ripeness.tables.single_numbers import as_number
@@ -87,8 +97,16 @@ def judge(tables: Tables, claim: OwnClaim, settings: Settings, read: Callable[[s
     if varied is None:
         return undecided(blank, NO_ERRORS)
     datasets, n_sampled = over_sampled(design, claim)
-    both = both_of(design.effect, datasets, varied, settings, n_datasets=n_datasets(design))
+    most = largest_of(claim)
+    both = both_of(design.effect, datasets, varied, settings, n_datasets=n_datasets(design), most=most)
     return decided_by(blank, both, design, claim, settings, n_sampled=n_sampled)
+
+
+def largest_of(claim: OwnClaim) -> float:
+    """Say how large the effect can be: a difference of scores has an end; a line over checkpoints may go beyond."""
+    if not is_share(claim.metric) or claim.against is None:
+        return inf
+    return OF_CHANGES if claim.of == "change" else OF_SCORES
 
 
 def sources_in(design: Design, claim: OwnClaim, weights: list[dict[int, float]], settings: Settings) -> Sources | None:
@@ -193,7 +211,9 @@ def decided_by(
         on_these=None if both.sources.items == NO_ITEMS else numbers(both.on_these),
         caveats=(*finding.caveats, *correlation_caveats(both.sources)),
     )
-    finding = with_parts(finding, ((Part(result, claim.smallest, expects=claim.expects),),), settings)
+    finding = with_parts(
+        finding, ((Part(result, claim.smallest, expects=claim.expects, bounds=both.bounds),),), settings
+    )
     if reason := why_not(both, design, claim, is_sampled=is_sampled):
         return undecided(finding, f"{reason}. {finding.statement}".rstrip("."))
     if claim.names("checkpoint") and claim.against is not None:

@@ -16,19 +16,29 @@ from ripeness.stats.random_levels import WARNED, Component
 from ripeness.stats.resampling import Estimate
 from ripeness.stats.verdicts import EFFECT, Part, verdict_of
 
+OF_SCORES, OF_CHANGES = 1.0, 2.0  # the largest difference of two scores, and of two changes of scores
 STEEPEST = 4.0  # log-odds for a share, where the share is one half
 ONE_SEED = "every model was tuned with one seed, so that nothing shows how much seeds differ"
 
 
 @dataclass(frozen=True)
 class Both:
-    """One effect on these datasets and on datasets like these, and what it varies by; None where they are too few."""
+    """One effect on these datasets and on datasets like these, and what it varies by; None where they are too few.
+
+    `most` is the largest size that the effect can have on its scale.
+    """
 
     on_these: Estimate
     at_large: Estimate | None
     sources: Sources
     datasets: Component | None
     n_datasets: int
+    most: float = np.inf
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of the effect's scale."""
+        return -self.most, self.most
 
     @property
     def shown(self) -> Estimate:
@@ -37,12 +47,23 @@ class Both:
 
 
 def both_of(
-    effect: float, datasets: Component | None, sources: Sources, settings: Settings, *, n_datasets: int
+    effect: float,
+    datasets: Component | None,
+    sources: Sources,
+    settings: Settings,
+    *,
+    n_datasets: int,
+    most: float = np.inf,
 ) -> Both:
-    """Make both estimates of an effect; `datasets` is its variance from datasets, None where that cannot be told."""
+    """Make both estimates of an effect; `datasets` is its variance from datasets, None where that cannot be told.
+
+    No interval goes beyond the largest size `most` of the effect: a difference of two scores is at most 1.
+    """
     confidence = settings.confidence
     like_these = at_large(effect, datasets, sources, confidence=confidence) if datasets else None
-    return Both(on_these(effect, sources, confidence=confidence), like_these, sources, datasets, n_datasets)
+    estimates = on_these(effect, sources, confidence=confidence), like_these
+    these, large = (one and replace(one, low=max(one.low, -most), high=min(one.high, most)) for one in estimates)
+    return Both(these or estimates[0], large, sources, datasets, n_datasets, most)
 
 
 def two_lines(both: Both, sign: int = 1) -> str:
@@ -74,7 +95,8 @@ def why_not(both: Both, too_few: str, *, is_tuned: bool = True) -> str:
 
 def with_both(finding: Finding, both: Both, settings: Settings, *, too_few: str, is_tuned: bool = True) -> Finding:
     """Let the estimate on datasets like these decide the claim, and keep the other one too."""
-    part = Part(both.shown, settings.smallest_effect, spread=spread_of(both, finding, settings))
+    spread = spread_of(both, finding, settings)
+    part = Part(both.shown, settings.smallest_effect, bounds=both.bounds, spread=spread)
     finding = with_parts(replace(finding, on_these=numbers(both.on_these)), ((part,),), settings)
     finding = replace(finding, caveats=(*finding.caveats, *correlation_caveats(both.sources)))
     if reason := why_not(both, too_few, is_tuned=is_tuned):

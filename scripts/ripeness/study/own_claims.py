@@ -39,8 +39,12 @@ def own_claims(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def smallest_of(metric: str, findings: Mapping[str, Any]) -> float:
     """Take the smallest effect that matters from the settings for a score, else the usual one of a loss."""
-    is_score = metric == SCORE or (BY_NAME[metric].lowest, BY_NAME[metric].highest) == (0, 1)
-    return float(findings["smallest_effect" if is_score else "smallest_loss"])
+    return float(findings["smallest_effect" if is_share(metric) else "smallest_loss"])
+
+
+def is_share(metric: str) -> bool:
+    """Say whether the values of a metric are shares from 0 to 1."""
+    return metric == SCORE or (BY_NAME[metric].lowest, BY_NAME[metric].highest) == (0, 1)
 
 
 def names_in(selection: Selection, key: str) -> list[str]:

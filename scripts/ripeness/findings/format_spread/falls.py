@@ -10,7 +10,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.format_spread.models import Group, Models, Unit, early_minus_late
 from ripeness.findings.pairs import generator
 from ripeness.findings.scores import Point
-from ripeness.findings.two_estimates import Both, both_of, course
+from ripeness.findings.two_estimates import OF_SCORES, Both, both_of, course
 from ripeness.stats.at_large import Course, sources_of
 from ripeness.stats.random_levels import Component, over_units
 from ripeness.stats.resampling import Above, Estimate, grouped_means, kendall, mean_of, ratio, with_interval
@@ -43,7 +43,7 @@ def fall(models: Models, units: list[Unit], settings: Settings) -> Fall | None:
     taus = [kendall(np.array([[deviation_of(group)] for group in unit.groups])) for unit in units]
     moves = [abs(float(early_minus_late(scores_of(unit)))) for unit in units]
     return Fall(
-        both_of(float(replicates[0]), over_units(values), sources, settings, n_datasets=len(names)),
+        both_of(float(replicates[0]), over_units(values), sources, settings, n_datasets=len(names), most=OF_SCORES),
         float(mean_of(np.concatenate(taus))),
         in_log_odds(units, names, settings),
         float(np.mean(moves)) > settings.learned_margin,

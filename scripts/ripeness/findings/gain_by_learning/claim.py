@@ -39,7 +39,7 @@ from ripeness.findings.needs import has_items
 from ripeness.findings.pairs import late, measured_blocks, pairs, trend
 from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
-from ripeness.findings.two_estimates import Both, both_of, on_other_scale, two_lines, with_both
+from ripeness.findings.two_estimates import OF_CHANGES, Both, both_of, on_other_scale, two_lines, with_both
 from ripeness.stats.at_large import sources_of
 from ripeness.stats.resampling import Estimate
 
@@ -81,7 +81,9 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     is_late = [point in late_half for point in points]
     classes = classes_of(main, gains, points)
     sources = sources_of(*drawn, classes.courses(points, is_late), n_items=n_items_of(main))
-    both = both_of(float(drawn[0][0]), classes.component("gain"), sources, settings, n_datasets=classes.n_datasets)
+    both = both_of(
+        float(drawn[0][0]), classes.component("gain"), sources, settings, n_datasets=classes.n_datasets, most=OF_CHANGES
+    )
     statement = sentence(main, both, difference(last, settings), in_log_odds(classes, both, settings))
     finding = replace(finding, statement=statement, caveats=tuple(caveats))
     finding = with_both(finding, both, settings, too_few=FEW)

@@ -19,7 +19,7 @@ from ripeness.findings.gain_by_learning.classes import FEW
 from ripeness.findings.pairs import late, trend
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.trajectories import points_of, trajectories_of
-from ripeness.findings.two_estimates import alone, both_of, two_lines, with_both
+from ripeness.findings.two_estimates import OF_CHANGES, alone, both_of, two_lines, with_both
 from ripeness.findings.without_items import (
     MANY,
     PLACE,
@@ -123,7 +123,7 @@ def judged_gain(
     gains = main.group_by("group", "probe").agg(pl.col("change").mean())
     classes = [gains.filter(group=name)["change"].to_numpy() for name in ("not learned", "learned")]
     datasets, sources = between_classes(classes[0], classes[1]), Sources(Component(result.se**2, MANY))
-    both = both_of(result.effect, datasets, sources, settings, n_datasets=sum(map(len, classes)))
+    both = both_of(result.effect, datasets, sources, settings, n_datasets=sum(map(len, classes)), most=OF_CHANGES)
     finding = replace(finding, statement=f"{statement} {two_lines(both)}")
     return with_both(finding, both, settings, too_few=FEW, is_tuned=False)
 

@@ -29,7 +29,15 @@ from ripeness.findings.scores import Point, Scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.transfer_between_types.losses import DIRECTIONS, Loss, Losses, losses_of
 from ripeness.findings.transfer_between_types.without_items import judge as judge_without_items
-from ripeness.findings.two_estimates import Both, both_of, correlation_caveats, spread_of, two_lines, why_not
+from ripeness.findings.two_estimates import (
+    OF_SCORES,
+    Both,
+    both_of,
+    correlation_caveats,
+    spread_of,
+    two_lines,
+    why_not,
+)
 from ripeness.stats.at_large import sources_of
 from ripeness.stats.random_levels import over_crossed
 from ripeness.stats.resampling import Above, Estimate, grouped_means, ratio
@@ -79,7 +87,11 @@ def decided_on(finding: Finding, lost_by: dict[str, Both], settings: Settings) -
     used = known or lost_by
     is_whole = len(known) == len(DIRECTIONS)
     tests = [
-        replace(part_of(kind, both.shown, settings, may_hold=is_whole), spread=spread_of(both, finding, settings))
+        replace(
+            part_of(kind, both.shown, settings, may_hold=is_whole),
+            bounds=both.bounds,
+            spread=spread_of(both, finding, settings),
+        )
         for kind, both in used.items()
     ]
     finding = with_parts(finding, [tests], settings)
@@ -128,7 +140,7 @@ def lost(losses: Losses, kind: str, points: Sequence[Point], settings: Settings)
     above = Above(statistic, levels_of(losses.rows), generator(settings, CLAIM.id))
     sources = sources_of(replicates, above, pairs.courses(points, by_point), n_items=losses.n_items)
     datasets = over_crossed(values, weights, pairs.codes(0), pairs.codes(1))
-    return both_of(float(replicates[0]), datasets, sources, settings, n_datasets=pairs.n_datasets)
+    return both_of(float(replicates[0]), datasets, sources, settings, n_datasets=pairs.n_datasets, most=OF_SCORES)
 
 
 def direction_row(losses: Losses, kind: str, both: Both | None, settings: Settings) -> dict[str, object]:

@@ -25,7 +25,7 @@ from ripeness.findings.transfer_within_type.carried import (
 )
 from ripeness.findings.transfer_within_type.datasets import FEW, halved, on_both_scales
 from ripeness.findings.transfer_within_type.without_items import judge as judge_without_items
-from ripeness.findings.two_estimates import Both, both_of, two_lines, with_both
+from ripeness.findings.two_estimates import OF_CHANGES, Both, both_of, two_lines, with_both
 from ripeness.stats.at_large import sources_of
 from ripeness.stats.resampling import Above, grouped_means, ratio, weighted_means
 from ripeness.stats.verdicts import NO_EFFECT
@@ -125,7 +125,9 @@ def later_minus_earlier(carried: Carried, scores: Scores, halves: dict[Point, st
     sources = sources_of(replicates, above, courses, n_items=carried.n_items)
     earlier, later = table.means()
     datasets = table.over_datasets(later - earlier)
-    return both_of(float(replicates[0]), datasets, sources, settings, n_datasets=table.pairs.n_datasets)
+    return both_of(
+        float(replicates[0]), datasets, sources, settings, n_datasets=table.pairs.n_datasets, most=OF_CHANGES
+    )
 
 
 def kinds_of(scores: Scores) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ripeness.findings.transfer_within_type.carried import (
     sentence,
 )
 from ripeness.findings.transfer_within_type.datasets import FEW, halved
-from ripeness.findings.two_estimates import alone, both_of, two_lines, with_both
+from ripeness.findings.two_estimates import OF_CHANGES, alone, both_of, two_lines, with_both
 from ripeness.findings.without_items import (
     MANY,
     caveats_of,
@@ -75,7 +75,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     early, late = table.means()
     sources = Sources(Component(result.se**2, MANY))
     datasets = table.over_datasets(late - early)
-    both = both_of(result.effect, datasets, sources, settings, n_datasets=table.pairs.n_datasets)
+    both = both_of(result.effect, datasets, sources, settings, n_datasets=table.pairs.n_datasets, most=OF_CHANGES)
     finding = replace(finding, statement=sentence(carried, two_lines(both)))
     finding = with_both(finding, both, settings, too_few=FEW, is_tuned=False)
     return on_enough(finding, most_checkpoints(carried.rows), settings)
