@@ -8,7 +8,7 @@ listed.
 """
 
 from argparse import Namespace
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from ripeness.findings.finding import Settings, settings_from
@@ -20,6 +20,7 @@ from ripeness.runtime.files import read_json
 from ripeness.stats.designs import (
     Design,
     Deviations,
+    at_worst,
     cheapest,
     detectable,
     from_row,
@@ -27,6 +28,7 @@ from ripeness.stats.designs import (
     worth_showing,
 )
 from ripeness.stats.larger_studies import Size, Spread
+from ripeness.stats.random_levels import Component
 from ripeness.study.grid import Study, plan_cells
 from ripeness.study.load import load_study
 from ripeness.study.own_claims import settings_alone
@@ -117,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
             "hint: name a larger effect, or lower findings.smallest_effect in the study"
         )
     size = size_of(study)
-    spread = variance_of(options, size)
+    spread, worst = variance_of(options, size)
     results = Path("results") / study.settings.study
     level, said = level_of(settings, results)
     level, smallest, logs = level / options.claims, settings.smallest_effect, results / "logs"
@@ -125,10 +127,22 @@ def main(argv: list[str] | None = None) -> None:
     for other in sizes_around(size):
         cost = cost_of(study, size, other, logs, gpu=options.gpu)
         designs.append(Design(other, detectable(spread, other, smallest=smallest, level=level), *cost))
-    print_table(designs, size, options.detect)
+    marked = print_table(designs, size, options.detect)
     print(
         f"detectable: the true effect at which 80 % of such studies support a claim of more than {smallest:g}, "
         f"with {options.claims} claims tested, {said}"
+    )
+    if worst:
+        at_most = detectable(worst, marked.size, smallest=smallest, level=level)
+        print(caution(marked, at_most, named="now" if marked == designs[0] else "marked"))
+
+
+def caution(design: Design, at_most: float | None, *, named: str) -> str:
+    """Say how far off a design may be, since a pilot has few datasets."""
+    said = "no effect, however large," if at_most is None else f"only effects from {at_most:.3f} on"
+    return (
+        "The pilot's datasets show their scatter roughly. One pilot in five finds so little of it by chance that the "
+        f"design {named!r} detects {said} in place of {design.detectable or float('nan'):.3f}."
     )
 
 
@@ -162,27 +176,39 @@ def read_options(argv: list[str] | None) -> Namespace:
     return parser.parse_args(argv)
 
 
-def variance_of(options: Namespace, own: Size) -> Spread:
-    """Take the variance from a pilot, or from stated deviations, and say which."""
+def variance_of(options: Namespace, own: Size) -> tuple[Spread, Spread | None]:
+    """Take the variance from a pilot, or from stated deviations, and say which.
+
+    The second one is that with as much scatter of datasets as the pilot may have hidden by chance; None where it
+    measured none.
+    """
+    is_difference = options.contrast == "classes"
     deviations = {entry.name: getattr(options, f"{entry.name}_sd") for entry in fields(Deviations)}
     if options.claims < 1 or min(deviations.values()) < 0 or deviations["items"] == 0:
         raise UserError("--claims must be 1 or more, deviations 0 or more, and that of items above 0")
     if options.pilot and (known := pilot_spread(options.pilot, options.claim)):
         spread, name = known
         print(f"variance: that of {name} in {options.pilot}")
-        return spread
+        return spread, replace(spread, datasets=at_worst(spread.datasets))
     if options.pilot:
-        measured, source = pilot_deviations(options.pilot)
+        measured, source, n_datasets = pilot_deviations(options.pilot)
         deviations |= measured
         print(f"variance: standard deviations of {source}: {in_words(deviations, list(measured))}")
-        return Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
+        spread = Deviations(**deviations).spread(own, is_difference=is_difference)
+        if "datasets" not in measured:
+            return spread, None
+        largest = at_worst(Component(deviations["datasets"] ** 2, n_datasets - 1)).variance ** 0.5
+        return spread, Deviations(**deviations | {"datasets": largest}).spread(own, is_difference=is_difference)
     said = ", ".join(f"{name} {value:g}" for name, value in deviations.items())
     print(f"variance: stated standard deviations ({said}); better from a finished study: --pilot")
-    return Deviations(**deviations).spread(own, is_difference=options.contrast == "classes")
+    return Deviations(**deviations).spread(own, is_difference=is_difference), None
 
 
-def print_table(designs: list[Design], own: Size, wanted: float) -> None:
-    """Print the study as it is and the designs that no cheaper one beats, the cheapest that finds an effect marked."""
+def print_table(designs: list[Design], own: Size, wanted: float) -> Design:
+    """Print the study as it is and the designs that no cheaper one beats, the cheapest that finds an effect marked.
+
+    Returns the marked one, or the study as it is where none finds the effect.
+    """
     best, now = cheapest(designs, wanted), designs[0]
     heads = "".join(f"{head:>13}" for head in ("items each", "seeds", "checkpoints", "datasets"))
     print(f"{heads}{'detectable':>12}{'jobs':>10}{'GPU hours':>12}")
@@ -191,6 +217,7 @@ def print_table(designs: list[Design], own: Size, wanted: float) -> None:
         print(line(one, own, mark))
     if best is None:
         print(f"no design up to four times as large in every level finds {wanted:g}")
+    return best or now
 
 
 if __name__ == "__main__":

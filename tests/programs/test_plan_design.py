@@ -37,7 +37,10 @@ def test_the_cheapest_design_that_finds_the_effect_is_marked(capsys):
 def test_a_pilot_gives_the_variance(tmp_path, capsys):
     write_json(tmp_path / "findings.json", as_rows(all_findings(tables_of(WIDE, simulate(WIDE, 0)), FAST)))
     main(["--detect", "0.2", "--pilot", str(tmp_path), "--claim", "format-spread"])
-    assert f"variance: that of format-spread in {tmp_path}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"variance: that of format-spread in {tmp_path}" in said
+    (at_most, planned) = re.search(r"only effects from (\S+) on in place of (\S+)\.$", said, re.MULTILINE).groups()
+    assert float(at_most) > float(planned)
     with pytest.raises(UserError, match="known are .*format-spread"):
         main(["--pilot", str(tmp_path), "--claim", "nothing"])
 
@@ -96,7 +99,9 @@ def test_a_pilot_of_one_checkpoint_tells_how_items_seeds_and_datasets_scatter(tm
     as_items(one).write_parquet(tmp_path / "tables/items/run/step3.parquet")
     write_json(tmp_path / "findings.json", as_rows(all_findings(tables_of(world, one), FAST)))
     main(["--detect", "0.2", "--pilot", str(tmp_path)])
-    said = capsys.readouterr().out.splitlines()[0]
+    whole = capsys.readouterr().out
+    said = whole.splitlines()[0]
+    assert ("One pilot in five" in whole) == (len(names) > 1)  # one dataset measures no scatter of datasets
     with_shots(tmp_path / "tables/items/run/step3.parquet")
     main(["--detect", "0.2", "--pilot", str(tmp_path)])
     assert capsys.readouterr().out.splitlines()[0] == said

@@ -19,8 +19,10 @@ PLAIN = "full"
 MODEL = ["series", "checkpoint", "dataset", "format", "method", "seed"]
 
 
-def pilot_deviations(results: Path) -> tuple[dict[str, float], str]:
-    """Estimate the standard deviations of an item's paired gain, a seed and a dataset, and say of what.
+def pilot_deviations(results: Path) -> tuple[dict[str, float], str, int]:
+    """Estimate the standard deviations of an item's paired gain, a seed and a dataset.
+
+    Returns them by name, what they are of in words, and the number of datasets.
 
     Gains are those of one way of tuning on the dataset tuned on, in the format tuned in. A deviation that the pilot
     cannot tell, since it has one seed or one dataset, is left out. UserError where no model was tuned.
@@ -40,11 +42,12 @@ def pilot_deviations(results: Path) -> tuple[dict[str, float], str]:
     seeds = means.group_by(place).agg(variance=pl.col("gain").var(), n=pl.len()).filter(pl.col("n") > 1)
     if seeds.height:
         found["seeds"] = float(np.sqrt(mean_of(seeds["variance"])))
+        error += mean_of(seeds["variance"] / seeds["n"]) * means["dataset"].n_unique() / seeds.height
     datasets = means.group_by("dataset").agg(pl.col("gain").mean())["gain"].to_numpy()
     if len(datasets) > 1:
         found["datasets"] = float(np.sqrt(max(float(np.var(datasets, ddof=1)) - error, 0.0)))
     counts = [counted(means[column].n_unique(), column) for column in ("dataset", "checkpoint")]
-    return found, f"gains of {name} in {results} ({', '.join(counts)})"
+    return found, f"gains of {name} in {results} ({', '.join(counts)})", len(datasets)
 
 
 def standing_for(results: Path, methods: Sequence[str]) -> str:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from scipy import special
+
 from ripeness.stats.at_large import Sources, added
 from ripeness.stats.larger_studies import Size, Spread
 from ripeness.stats.random_levels import Component
@@ -12,6 +14,7 @@ from ripeness.stats.resampling import with_interval
 from ripeness.stats.verdicts import EFFECT, Part
 
 TIMES = (1, 2, 4)  # of each level that is tried
+LUCKY = 0.2  # share of pilots whose datasets scatter by so little that the true variance is above `at_worst`
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,15 @@ def detectable(spread: Spread, size: Size, *, smallest: float, level: float) -> 
     variance, df = spread.at(size)
     result = with_interval(0.0, variance**0.5, df=df, confidence=0.95)
     return Part(result, smallest, EFFECT).detectable(level)
+
+
+def at_worst(datasets: Component) -> Component:
+    """Return the upper limit of a variance of datasets that a pilot measured, which 80 % of pilots keep.
+
+    Whoever plans with the measured variance has too small a study in about half of all cases (Browne, Stat. Med. 14,
+    1995, who takes this limit). It follows from the chi-squared distribution of the degrees of freedom.
+    """
+    return datasets._replace(variance=datasets.variance * datasets.df / float(special.chdtri(datasets.df, 1 - LUCKY)))
 
 
 def sizes_around(own: Size) -> list[Size]:

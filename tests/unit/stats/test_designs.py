@@ -9,6 +9,7 @@ from ripeness.stats.designs import (
     Design,
     Deviations,
     as_row,
+    at_worst,
     cheapest,
     detectable,
     from_row,
@@ -16,7 +17,7 @@ from ripeness.stats.designs import (
     worth_showing,
 )
 from ripeness.stats.larger_studies import Size
-from ripeness.stats.random_levels import over_units
+from ripeness.stats.random_levels import Component, over_units
 from ripeness.stats.resampling import with_interval
 
 OWN = Size(items=400, seeds=1, checkpoints=6, datasets=8)
@@ -63,3 +64,10 @@ def test_the_cheapest_that_finds_an_effect_is_told_from_those_that_a_cheaper_one
     assert worth_showing([none, *designs]) == [designs[0], designs[1], designs[3]]
     assert cheapest([none, *designs], 0.05) == designs[1] and cheapest(designs, 0.01) is None
     assert {size.seeds for size in sizes_around(OWN)} == {2, 4, 8} and len(sizes_around(OWN)) == 81
+
+
+def test_four_of_five_pilots_keep_the_largest_scatter_that_is_planned_for():
+    rng, n = np.random.default_rng(0), 6
+    pilots = rng.normal(0, 0.08, (2000, n)).var(axis=1, ddof=1)
+    kept = [at_worst(Component(float(measured), n - 1)).variance >= 0.08**2 for measured in pilots]
+    assert abs(np.mean(kept) - 0.8) < 0.03
