@@ -2,12 +2,14 @@
 
 A candidate is chosen on other items than it is judged on. The difference of two candidates varies by the items, on
 which they are paired, and by the repeats (training seeds), of which each candidate has its own. Item variance comes
-from the differences item by item. Repeat variance is pooled over all candidates, so that two repeats each are enough. A
-candidate leaves the confidence set when another one is better than it by more than a one-sided t bound at
-1 - alpha / (k - 1) (Hsu 1996, Multiple Comparisons, with Bonferroni's bound): the best of k candidates is in the set
-with probability 1 - alpha or more.
+from the differences item by item. Repeat variance is pooled over all candidates, so that two repeats each are enough.
+What one repeat makes of one item is in both variances and counts once, as in every layout with random rows and columns
+(Cornfield and Tukey, Ann. Math. Statist. 27, 1956). A candidate leaves the confidence set when another one is better
+than it by more than a one-sided t bound at 1 - alpha / (k - 1) (Hsu 1996, Multiple Comparisons, with Bonferroni's
+bound): the best of k candidates is in the set with probability 1 - alpha or more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +51,12 @@ def judge_best(parts: list[np.ndarray], weights: list[float], chosen: int, *, co
     means = np.sum([share * np.nanmean(own, axis=1) for share, own in zip(shares, by_repeat, strict=True)], axis=0)
     n_candidates = len(means)
     repeats = [repeat_variance(share, own) for share, own in zip(shares, by_repeat, strict=True)]
-    terms = repeats + [item_variance(share, part) for share, part in zip(shares, parts, strict=True)]
-    se, df = combined(terms)
+    se, df = combined(
+        [
+            crossed(own, item_variance(share, part), shared_variance(share, part))
+            for own, share, part in zip(repeats, shares, parts, strict=True)
+        ]
+    )
     bound = special.stdtrit(df, 1 - (1 - confidence) / max(n_candidates - 1, 1)) * se
     is_beaten = np.any(means[None, :] - means[:, None] > bound, axis=1)
     differences = [
@@ -101,10 +107,41 @@ def item_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:
     return share**2 * np.maximum(variance, least_variance(n_items)), n_items - 1
 
 
-def combined(terms: list[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return standard error and degrees of freedom (Satterthwaite) of independent variances."""
+def shared_variance(share: float, part: np.ndarray) -> tuple[np.ndarray, int]:
+    """Variance of every difference of two candidates that repeats and items both hold, and degrees of freedom.
+
+    Pooled over candidates, as that of repeats is; 0 where none has two repeats.
+    """
+    squares, df, own = 0.0, 0, np.zeros(len(part))
+    for place, one in enumerate(part):
+        answers = one[np.isfinite(one).any(axis=1)]
+        answers = answers[:, np.isfinite(answers).all(axis=0)]
+        n_repeats, n_items = answers.shape
+        if n_repeats < 2 or n_items < 2:
+            continue
+        left = answers - answers.mean(axis=0) - answers.mean(axis=1, keepdims=True) + answers.mean()
+        squares += float((left**2).sum())
+        df += (n_repeats - 1) * (n_items - 1)
+        own[place] = 1 / (n_repeats * n_items)
+    pooled = squares / df if df else 0.0
+    return share**2 * pooled * (own[:, None] + own[None, :]), df
+
+
+def crossed(*terms: tuple[np.ndarray, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Join the variances of repeats and of items, less what both hold; not less than either of them."""
+    (repeats, _), (items, _), (shared, _) = terms
+    variance = np.maximum(repeats + items - shared, np.maximum(repeats, items))
+    return variance, satterthwaite(variance, terms)
+
+
+def combined(terms: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard error and degrees of freedom of independent variances."""
     variance = np.sum([term for term, _ in terms], axis=0)
+    return np.sqrt(variance), satterthwaite(variance, terms)
+
+
+def satterthwaite(variance: np.ndarray, terms: Sequence[tuple[np.ndarray, np.ndarray | int]]) -> np.ndarray:
+    """Return the degrees of freedom of a variance that is made of terms; 1 where it is not known."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        below = np.sum([term**2 / max(df, 1) for term, df in terms], axis=0)
-        df = np.where((below > 0) & np.isfinite(below), variance**2 / below, 1.0)
-    return np.sqrt(variance), df
+        below = np.sum([term**2 / np.maximum(df, 1) for term, df in terms], axis=0)
+        return np.where((below > 0) & np.isfinite(below), variance**2 / below, 1.0)

@@ -48,6 +48,18 @@ def test_intervals_of_differences_hold_the_truth():
     assert 0.92 < np.mean(held) < 0.985
 
 
+def test_what_a_repeat_makes_of_an_item_counts_once():
+    """Answers that are all chance: counted in items and in repeats, intervals were too wide by a fifth and more."""
+    rng, widths, effects = np.random.default_rng(8), [], []
+    for _ in range(200):
+        scores = draw(rng, [0.0] * 8, repeats=3, items=200, repeat_sd=0.02, item_sd=0.3, own_sd=0.5)
+        difference = judge_best([scores], [1.0], 0, confidence=0.95).differences[1]
+        widths.append(difference.high - difference.low)
+        effects.append(difference.effect)
+    needed = 2 * 1.96 * np.std(effects)
+    assert 0.95 * needed < np.mean(widths) < 1.2 * needed
+
+
 def test_datasets_count_by_their_weights():
     rng = np.random.default_rng(3)
     parts = [
