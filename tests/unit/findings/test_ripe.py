@@ -73,7 +73,7 @@ def test_equal_scores_are_called_equal():
     assert found.checkpoint == "step64"
     assert found.statement == (
         "For mood: no checkpoint can be distinguished from another; step 64 (64k tokens) is the first of the 4 that "
-        "scored best on validation items. The last checkpoint scores the same (difference 0.0 points [0.0, 0.0])."
+        "scored best on validation items. The last checkpoint scores the same (difference 0.0 points [-0.9, 0.9])."
     )
 
 
