@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -103,6 +104,11 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
             "the chat template of the tokenizer does not write the assistant's answer as it is\n"
             "hint: leave out the format `chat`, or fix `chat_template`"
         )
+    if mark in before or depends_on_answer(tokenizer, tokenizer.chat_template or PLAIN):
+        raise UserError(
+            "the chat template of the tokenizer writes something of the assistant's answer before the answer\n"
+            "hint: leave out the format `chat`, or fix `chat_template`"
+        )
     written = spaced(before)
     if lost := [turn for turn in turns if spaced(turn["content"].rpartition(THOUGHT)[2]) not in written]:
         raise UserError(
@@ -111,6 +117,17 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
             "hint: leave out the format `chat`, or write turns that the model knows; many know no system turn"
         )
     return before
+
+
+@lru_cache(maxsize=16)
+def depends_on_answer(tokenizer: PreTrainedTokenizerBase, template: str | dict[str, str]) -> bool:
+    """Return whether what stands before an answer is other text for another answer: its length, for example."""
+    answers = (ANSWER, "so, and more, " * 30 + ANSWER)
+    chats = ([{"role": "user", "content": "?"}, {"role": "assistant", "content": answer}] for answer in answers)
+    first, other = (
+        chat_text(tokenizer, chat).rpartition(answer)[0] for chat, answer in zip(chats, answers, strict=True)
+    )
+    return first != other
 
 
 def spaced(text: str) -> str:

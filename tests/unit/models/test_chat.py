@@ -273,3 +273,23 @@ def test_a_template_that_is_slow_for_one_conversation_alone_ends(monkeypatch):
     with pytest.raises(UserError, match=r"more than 1 s for one conversation\nhint: "):
         chat_prompt(tokenizer, [user("sky?")])
     assert signal.getsignal(signal.SIGVTALRM) == before and signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+
+
+BEFORE_ANSWERS = {
+    "the answer twice": "{% for m in messages %}{{ m.content }} {{ m.content }}<|end|>{% endfor %}",
+    "the answer first": "{{ messages[-1].content }}|{% for m in messages %}{{ m.content }}<|end|>{% endfor %}",
+    "its length": "{% for m in messages %}{{ m.content|length }} {{ m.content }}<|end|>{% endfor %}",
+    "a word for long ones": "{% for m in messages %}{% if m.content|length > 80 %}Long: {% endif %}{{ m.content }}"
+    "{% endfor %}",
+    "its first letter": "{% for m in messages %}{{ m.content[0] }}: {{ m.content }}<|end|>{% endfor %}",
+    "how many words": "{{ messages[-1].content.split()|length }}{% for m in messages %}{{ m.content }}<|end|>"
+    "{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("name", BEFORE_ANSWERS)
+def test_a_template_that_tells_something_of_an_answer_before_it_is_refused(name):
+    tokenizer = copy.deepcopy(tokenizer_of("gpt2"))
+    tokenizer.chat_template = BEFORE_ANSWERS[name]
+    with pytest.raises(UserError, match=r"something of the assistant's answer before the answer\nhint: "):
+        chat_prompt(tokenizer, [user("sky?")])
