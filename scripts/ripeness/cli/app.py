@@ -1,4 +1,7 @@
-"""The command `ripeness`: what it can do, each with its options and an example."""
+"""The command `ripeness`: what it can do, each with its options and an example.
+
+No numeric library is imported before a command needs it, so that the help and the checks come at once.
+"""
 
 import os
 import tomllib
@@ -9,14 +12,12 @@ from typing import Annotated
 
 import typer
 
-from ripeness.cli import showing
 from ripeness.cli.init_command import EXAMPLE, init
-from ripeness.cli.places import call, results_folder, study_file, words_for_snakemake
+from ripeness.cli.places import call, has_cells, part, results_folder, study_file, words_for_snakemake
 from ripeness.runtime.command_line import run as run_program
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.project import ROOT, code_version
-from ripeness.stats.verdicts import UNDECIDED
 
 NOT_DECIDED = 3  # the status with --strict
 app = typer.Typer(
@@ -73,7 +74,7 @@ def plan(
     call("forecast", "--study", path, "--gpu", gpu, "--gpus", str(gpus))
     print()
     call("explain_reruns", "--study", path)
-    if showing.has_cells(path):
+    if has_cells(path):
         print("\nWhat designs could detect:")
         of_pilot = ("--pilot", str(results_folder(pilot))) if pilot else ()
         call("plan_design", "--study", path, "--detect", str(detect), "--gpu", gpu, *of_pilot)
@@ -99,7 +100,7 @@ def leave_if_undecided(results: Path) -> None:
     """End with status 3 if a claim that the study has numbers for is undecided, or it has numbers for none."""
     claims = [one for one in read_json(results / "findings.json", list) if "answers" not in one]
     verdicts = [one["verdict"] for one in claims if one["effect"] is not None]
-    if UNDECIDED in verdicts or not verdicts:
+    if part("stats.verdicts").UNDECIDED in verdicts or not verdicts:
         raise typer.Exit(NOT_DECIDED)
 
 
@@ -129,7 +130,7 @@ def show(
 ) -> None:
     """Show a claim, a cell or an item: why, the numbers, the files, and the command that makes it."""
     folder = results_folder(results)
-    print(*showing.show(folder, thing, dataset), sep="\n")
+    print(*part("cli.showing").show(folder, thing, dataset), sep="\n")
 
 
 @app.command("open", epilog="Example: `ripeness open mine`")
@@ -145,7 +146,7 @@ def open_report(results: Results = None) -> None:
 @app.command(epilog="Example: `ripeness check mine`")
 def check(study: Study = None) -> None:
     """Check a study, its tasks and its files before anything runs; what is wrong is said with a hint."""
-    print(*showing.checked(study_file(study), ROOT / "tasks"), sep="\n")
+    print(*part("cli.checking").checked(study_file(study), ROOT / "tasks"), sep="\n")
 
 
 def main() -> None:

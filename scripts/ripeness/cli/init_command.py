@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ripeness.cli.new_study import Wishes, forecast, make, show_item
+from ripeness.cli.places import part
 from ripeness.runtime.errors import UserError
 
 EXAMPLE = "Example: `ripeness init runs/mine/checkpoint-* --rows reviews.jsonl --tokens-per-step 4000000`"
@@ -50,33 +50,30 @@ def init(
     force: Force = False,
 ) -> None:
     """Make a study of your checkpoints and rows; show the first item as a model sees it, and what it costs."""
-    if not checkpoints and sys.stdin.isatty():
-        checkpoints = typer.prompt("Checkpoints (folders, a pattern, or a model on the hub)").split()
-    if not (rows or dataset) and sys.stdin.isatty():
-        named = typer.prompt("Rows (a file), or the name of a dataset that comes with ripeness")
-        rows, dataset = (Path(named), None) if Path(named).suffix else (None, [named])
-    if not checkpoints:
-        raise UserError("which checkpoints?\nhint: ripeness init FOLDER FOLDER --rows my.jsonl (--help)")
-    study = make(
-        Wishes(
-            checkpoints=checkpoints,
-            name=name,
-            rows=rows,
-            test=test,
-            datasets=dataset or [],
-            answer=answer,
-            inputs=input_ or [],
-            template=template and template.replace("\\n", "\n"),
-            gate_text=text,
-            steps=numbers("--steps", steps),
-            tokens=numbers("--tokens", tokens),
-            tokens_per_step=None if tokens_per_step is None else round(tokens_per_step),
-            learning_rate=learning_rate,
-            force=force,
-        )
+    new_study = part("cli.new_study")
+    wishes = new_study.Wishes(
+        checkpoints=checkpoints or [],
+        name=name,
+        rows=rows,
+        test=test,
+        datasets=dataset or [],
+        answer=answer,
+        inputs=input_ or [],
+        template=template and template.replace("\\n", "\n"),
+        gate_text=text,
+        steps=numbers("--steps", steps),
+        tokens=numbers("--tokens", tokens),
+        tokens_per_step=None if tokens_per_step is None else round(tokens_per_step),
+        learning_rate=learning_rate,
+        force=force,
     )
-    show_item(study)
-    forecast(study)
+    if sys.stdin.isatty() and not (checkpoints and (rows or dataset)):
+        wishes = part("cli.questions").completed(wishes)
+    if not wishes.checkpoints:
+        raise UserError("which checkpoints?\nhint: ripeness init FOLDER FOLDER --rows my.jsonl (--help)")
+    study = new_study.make(wishes)
+    new_study.show_item(study)
+    new_study.forecast(study)
 
 
 def numbers(option: str, text: str) -> list[int]:

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.project import ROOT, SCRIPTS
 from ripeness.runtime.wording import hint
 from ripeness.study.schema import read_yaml
+from ripeness.study.study_config import MODELS, kind_of
 
 INTERRUPTED = 130
 STUDIES, CONFIG = Path("studies"), Path("config.yaml")
@@ -25,6 +27,16 @@ def call(program: str, *options: str | Path) -> None:
     except KeyboardInterrupt:  # of which typer would make status 1
         print("stopped; the next run resumes from here", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def part(module: str) -> Any:
+    """Import a module of ripeness only when a command needs it: those with numeric libraries take a second."""
+    return import_module(f"ripeness.{module}")
+
+
+def has_cells(study: Path) -> bool:
+    """Say whether a study tunes models; one of published numbers or of the theory does not."""
+    return kind_of(read_yaml(study)) == MODELS
 
 
 def study_file(name: str | None) -> Path:

@@ -1,4 +1,4 @@
-"""Show one thing of a finished study in words: a claim, a cell, an item; or check a study that has not run."""
+"""Show one thing of a finished study in words: a claim, a cell, an item."""
 
 import json
 import shutil
@@ -10,21 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.audit.grid import GRID_CHECKS
 from ripeness.report.power_line import power_line
 from ripeness.report.robust_line import robust_line
 from ripeness.report.terminal import finding_lines, number
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import deciding_interval, hint, what_it_takes
-from ripeness.study.audit_checks import counted
-from ripeness.study.grid import plan_cells
-from ripeness.study.load import load_study
-from ripeness.study.named_files import check_files
-from ripeness.study.schema import read_yaml
-from ripeness.study.study_config import MODELS, kind_of
 from ripeness.tables.columns import by_checkpoint, read_cells, read_measurements
-from ripeness.workflow.lookups.audit import audit_plan
 
 CELL = ("series", "checkpoint", "dataset", "format", "method", "seed")
 MOST_MODELS = 60  # lines for one item
@@ -136,21 +128,3 @@ def table(frame: pl.DataFrame) -> str:
 def command(results: Path, target: str) -> str:
     """Write the command that makes a file of a study."""
     return f"made by: ripeness run {results.name} -- {results / target}"
-
-
-def has_cells(study: Path) -> bool:
-    """Say whether a study tunes models; one of published numbers or of the theory does not."""
-    return kind_of(read_yaml(study)) == MODELS
-
-
-def checked(path: Path, tasks: Path) -> list[str]:
-    """Read a study with all that it names, and run the checks that need no data. UserError for what is wrong."""
-    study = load_study(read_yaml(path), tasks)
-    check_files(study)
-    cells = plan_cells(study) if has_cells(path) else []
-    lines = [f"{path} can run: {counted(len(cells), 'cell')}, {counted(len(study.tasks), 'dataset')}"]
-    if cells:
-        plan = json.loads(audit_plan(study))
-        remarks = [remark for check in GRID_CHECKS.values() for remark in check(plan)]
-        lines += [f"{one.check}: {one.where}: {one.seen}" for one in remarks]
-    return [*lines, "The run checks items and prompts before anything expensive."]
