@@ -65,9 +65,10 @@ format: .venv/ready-dev
 	@.venv/bin/python -m ruff format .
 	@$(IN_VENV) snakefmt Snakefile rules
 
-# After a kind of tuning was added or changed in scripts/ripeness/study/methods/.
+# After a kind of tuning, or a column of a table, was added or changed.
 schema: .venv/ready-dev
 	@PYTHONPATH=scripts .venv/bin/python -m ripeness.study.methods.schema_part
+	@PYTHONPATH=scripts .venv/bin/python -m ripeness.tables.dictionary
 
 # Only what is not in the lock file yet; again: make resolve UPDATE=1 STUDY=...
 resolve: .venv/ready
