@@ -138,7 +138,8 @@ PERTURBED = {
     "n_items": "Passages.",
     "n_tokens": "Their tokens.",
     "reason": "Why `loss`, `increase`, `se` or a perplexity is null: passages without a finite loss, or a perplexity "
-    "too large for a number. Findings that rank losses treat such a loss under noise as larger than any other, and say so.",
+    "too large for a number. Findings that rank losses treat such a loss under noise as larger than any other, and say "
+    "so.",
 }
 AUDITED = {
     "check": "Name of the check.",

@@ -1,0 +1,1 @@
+"""Take results elsewhere: open, query, compare and export a study."""
