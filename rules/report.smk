@@ -83,6 +83,7 @@ rule write_report:
             --prompts {input.prompts:q} \
             --provenance {input.provenance:q} \
             --audit {input.audit:q} \
+            --reported {params.folder:q}/reported.json \
             --usage-logs {params.folder:q}/logs \
             --calibration {params.calibration:q} \
             --choose-by {params.choose_by:q} \

@@ -20,6 +20,9 @@ from threading import Event, Thread
 
 from ripeness.audit.terminal import warning_lines
 from ripeness.hub.resolve import resolve, unresolved
+from ripeness.report.change_lines import change_lines
+from ripeness.report.changes import FILE as REPORTED
+from ripeness.report.changes import changes, read_kept
 from ripeness.report.terminal import finding_lines
 from ripeness.runtime.command_line import MAKE_ROOM, argument_parser, disk_hint, run
 from ripeness.runtime.errors import UserError
@@ -186,20 +189,24 @@ def main(argv: list[str] | None = None) -> None:
     if only_plans(options.more) or not (results / "findings.json").is_file():  # or other targets than the report
         print(*progress.lines, sep="\n")
         return
-    say_results(results)
+    say_results(results, since=started)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     costs_said = cost_lines(results / "logs", since=started, cpu_snakemake=used.ru_utime + used.ru_stime)
     print("", *costs_said, sep="\n")
 
 
-def say_results(results: Path) -> None:
-    """Print what the audit warns of, the answers, the verdicts, and where the report is."""
+def say_results(results: Path, *, since: float) -> None:
+    """Print what the audit warns of, the answers, the verdicts, what changed, and where the report is."""
     is_terminal = sys.stdout.isatty()
     if warnings := warning_lines(results):
         print("", *warnings, sep="\n")
     width = shutil.get_terminal_size().columns if is_terminal else WIDTH
     is_colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     print("", *finding_lines(read_json(results / "findings.json", list), width=width, is_colour=is_colour), sep="\n")
+    kept = read_kept(results / REPORTED)
+    if kept.get("before") and (results / REPORTED).stat().st_mtime >= since:
+        lines = change_lines(changes(kept["before"], kept["now"]), width=width)
+        print(f"\nSince the report of {kept['before_at']} (UTC):", *lines, sep="\n")
     report = (results / "report.html").resolve()
     print(f"\n{report.as_uri() if is_terminal else results / 'report.html'}")
 

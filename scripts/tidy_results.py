@@ -8,6 +8,7 @@ results/STUDY/removed/, from where they can be moved back: results are known by 
 
 from pathlib import Path
 
+from ripeness.report.changes import FILE as REPORTED
 from ripeness.runtime.command_line import argument_parser, run
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
@@ -18,7 +19,7 @@ from ripeness.workflow.given_config import LAST
 from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
-OWN = {KEYS, CODES, CONTENTS, PLAN, LAST, FILE, LOOKS}  # of the study's folder itself
+OWN = {KEYS, CODES, CONTENTS, PLAN, LAST, FILE, LOOKS, REPORTED}  # of the study's folder itself
 
 
 def not_in_plan(results: Path, plan: dict[str, list[str]]) -> list[Path]:

@@ -9,6 +9,7 @@ import vl_convert
 
 from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
+from ripeness.report.changes import digest_of, keep, since_last
 from ripeness.report.methods_table import methods_table
 from ripeness.report.render import render
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
@@ -74,6 +75,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used, and the study with its title")
     parser.add_argument("--audit", type=Path, nargs="?", help="audit.parquet")
+    parser.add_argument("--reported", type=Path, help="reported.json, which keeps what the last report has shown")
     parser.add_argument("--usage-logs", type=Path, help="folder of <stage>/**/*.json, as programs write with --usage")
     parser.add_argument(
         "--calibration", type=json_option, help="one cell from which the cost of all is forecast (JSON)"
@@ -86,11 +88,13 @@ def main(argv: list[str] | None = None) -> None:
     usage = usage_table(options.usage_logs)
     provenance, entries = read_json(options.provenance, dict), read_entries(options.findings, FINDING)
     study = simulated(options) if options.simulated else measured(options)
+    digest = digest_of(entries, None if options.simulated else read_measurements(options.measurements))
     context = {
         "title": provenance["study"]["title"],
         **study,
         **finding_rows.findings_of([entry for entry in entries if "answers" not in entry]),
         "answers": finding_rows.answers_of(entries),
+        "changed": since_last(options.reported, digest) if options.reported else None,
         "looks": next((entry["statement"] for entry in entries if entry["id"] == LOOKS_ID), None),
         "told": finding_rows.indicators_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
@@ -106,6 +110,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     with whole(options.output) as path:
         path.write_text(page, encoding="utf-8")
+    if options.reported:
+        keep(options.reported, digest)
 
 
 if __name__ == "__main__":

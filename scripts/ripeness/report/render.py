@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ripeness.report.change_lines import effect_of, name_of
 from ripeness.report.definitions import defined
 
 SCRIPTS = ("charts.js", "marks.js", "page.js")  # in this order, one script of the page
@@ -63,7 +64,7 @@ def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     environment.globals["alike"] = are_alike
-    environment.filters["defined"] = defined
+    environment.filters |= {"defined": defined, "effect": effect_of, "model": name_of}
     style = Markup((folder / "page.css").read_text(encoding="utf-8"))
     own_parts = {"library": library, "page_script": own, "policy": policy, "style": style}
     return environment.get_template("page.html.j2").render(**context, **own_parts)
