@@ -56,6 +56,7 @@ def write_examples(folder: Path, dataset: str, form: str, *, prompt: str = "{for
         }
         for n in range(synthetic.N_ITEMS)
     ]  # fmt: skip
-    path = folder / f"examples/{dataset}/{form}/test.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    conform(rows, EXAMPLES).write_parquet(path)
+    place = folder / f"examples/{dataset}/{form}"
+    place.mkdir(parents=True, exist_ok=True)
+    for split in ("test", "shots"):
+        conform(rows, EXAMPLES).write_parquet(place / f"{split}.parquet")

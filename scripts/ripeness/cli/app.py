@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ripeness.cli.init_command import EXAMPLE, init
-from ripeness.cli.output_commands import EXPORT_EXAMPLE, QUERY_EXAMPLE, export, query
+from ripeness.cli.output_commands import COMPARE_EXAMPLE, EXPORT_EXAMPLE, QUERY_EXAMPLE, compare, export, query
 from ripeness.cli.places import call, has_cells, part, results_folder, study_file, words_for_snakemake
 from ripeness.runtime.command_line import run as run_program
 from ripeness.runtime.errors import UserError
@@ -150,6 +150,7 @@ def check(study: Study = None) -> None:
     print(*part("cli.checking").checked(study_file(study), ROOT / "tasks"), sep="\n")
 
 
+app.command(epilog=COMPARE_EXAMPLE)(compare)
 app.command(epilog=EXPORT_EXAMPLE)(export)
 app.command(epilog=QUERY_EXAMPLE)(query)
 

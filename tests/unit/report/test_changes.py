@@ -18,9 +18,9 @@ def entry(name, verdict, effect=None):
 def measured(score, **more):
     row = {
         "study": "s", "series": "run", "checkpoint": "step1", "step": 1, "tokens": 10, "phase": "stable",
-        "dataset": "d", "format": "io", "method": "full", "seed": 1, "suite": "own", "probe": "d", "probe_kind": "choice",
-        "probe_format": "io", "shots": 0, "split": "test", "metric": "accuracy", "is_primary": True, "value": score,
-        "n_items": 10, "is_chosen": True,
+        "dataset": "d", "format": "io", "method": "full", "seed": 1, "suite": "own", "probe": "d",
+        "probe_kind": "choice", "probe_format": "io", "shots": 0, "split": "test", "metric": "accuracy",
+        "is_primary": True, "value": score, "n_items": 10, "is_chosen": True,
     }  # fmt: skip
     return row | more
 
