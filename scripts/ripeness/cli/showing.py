@@ -16,10 +16,14 @@ from ripeness.report.terminal import finding_lines, number
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import deciding_interval, hint, what_it_takes
-from ripeness.tables.columns import by_checkpoint, read_cells, read_measurements
+from ripeness.storage.parquet import read_table
+from ripeness.tables.changed_items import changed_items, won_and_lost
+from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES, read_cells, read_measurements
+from ripeness.tables.item_panel import Panel, panels
 
 CELL = ("series", "checkpoint", "dataset", "format", "method", "seed")
 MOST_MODELS = 60  # lines for one item
+MOST_ITEMS = 20  # of a cell
 
 
 def show(results: Path, thing: str | None, dataset: str | None) -> list[str]:
@@ -77,43 +81,67 @@ def cell(results: Path, path: str) -> list[str]:
     scores = read_measurements(results / "tables/measurements.parquet").filter(*is_it, "is_primary")
     asked = ("suite", "probe", "probe_format", "shots", "split", "metric", "value", "se", "n_items")
     place = f"cells/{'/'.join(names[key] for key in CELL[:-1])}/seed{seed}"
-    lines = [*facts, table(scores.select(asked)), f"files: {results / place}"]
+    lines = [*facts, table(scores.select(asked)), *items_of_cell(results, names), f"files: {results / place}"]
     return [*lines, command(results, f"{place}/measurements.parquet")]
 
 
+def items_of_cell(results: Path, names: Mapping[str, str]) -> list[str]:
+    """Write which items a tuned model won and lost against its checkpoint, over seeds, and those that changed most."""
+    path = results / f"tables/items/{names['series']}/{names['checkpoint']}.parquet"
+    if names["method"] == "base" or not path.is_file():
+        return []
+    is_it = [pl.col(key) == names[key] for key in ("dataset", "format", "method")]
+    untouched = pl.col("method") == "base"
+    changed = changed_items(
+        read_table(path, schema=ITEM_SCORES | IS_CHOSEN).lazy().filter(untouched | pl.all_horizontal(is_it))
+    )
+    if changed.is_empty():
+        return []
+    counts = won_and_lost(changed).select(
+        "probe", "probe_format", "shots", "won", "lost", "both_right", "both_not_right"
+    )
+    most = changed.filter(pl.col("change") != 0).head(MOST_ITEMS)
+    shown = most.select("item", "probe", "probe_format", "before", "after", "said_before", "said_after")
+    lines = ["items against the untouched checkpoint, over all seeds:", table(counts)]
+    return [*lines, "items that changed most (ripeness show ITEM):", table(shown)] if most.height else lines
+
+
 def item(results: Path, name: str, dataset: str | None) -> list[str]:
-    """Write an item: its question and right answer, and what every model said; nothing for one that is not there."""
-    lines = []
-    for path in sorted((results / "items").glob(f"{dataset or '*'}/test.jsonl")):
-        rows = [
-            row for line in path.read_text(encoding="utf-8").splitlines() if (row := json.loads(line))["id"] == name
-        ]
-        if not rows:
-            continue
+    """Write an item: its prompts, its right answer, and what every model said; nothing for one that is not there."""
+    return [line for panel in panels(results, name, dataset) for line in panel_lines(results, panel)]
+
+
+def panel_lines(results: Path, panel: Panel) -> list[str]:
+    """Write one item: each prompt in full, then each model's answer with its score and its log-likelihoods."""
+    lines = [f"{panel.dataset}, item {panel.item}", f"  right: {panel.right}"]
+    if not panel.prompts:
+        lines += [f"  {key}: {value}" for key, value in panel.fields.items()]
+    for form, said in panel.prompts.items():
         lines += [
-            f"{path.parent.name}, item {name}",
-            *(f"  {key}: {value}" for key, value in rows[0]["fields"].items()),
+            "",
+            f"prompt in the format {form}, without shots:",
+            *(f"  | {line}" for line in said["prompt"].split("\n")),
         ]
-        lines.append(f"  right: {rows[0]['target']}")
-        said = [
-            scores.filter(pl.col("item") == name, pl.col("probe") == path.parent.name, pl.col("split") == "test")
-            for scores in by_checkpoint([results / "tables/items"]).values()
-        ]
-        shown = (
-            "series",
-            "checkpoint",
-            "dataset",
-            "format",
-            "method",
-            "seed",
-            "probe_format",
-            "shots",
-            "prediction",
-            "score",
-        )
-        lines.append(table(pl.concat(said).select(*shown, "margin").unique(maintain_order=True).collect()))
-        lines.append(f"files: {path}, {results / 'tables/items'}")
-    return lines
+        options = said["options"] or []
+        lines += [f"  {'right' if one == said['answer'] else 'option'} {one!r}" for one in options]
+        lines += [] if options else [f"  right {said['answer']!r}"]
+        lines.append(table(answer_rows(panel, form)))
+    file = f"files: {panel.file}, {results / 'tables/items'}, {results / 'cells/.../predictions.parquet'}"
+    places = panel.rows.select("series", "checkpoint").unique(maintain_order=True).head(1)
+    made = [
+        command(results, f"tables/items/{series}/{checkpoint}.parquet") for series, checkpoint in places.iter_rows()
+    ]
+    return [*lines, file, *made]
+
+
+def answer_rows(panel: Panel, form: str) -> pl.DataFrame:
+    """Prepare the answers to an item in one format: untouched first at each checkpoint."""
+    rows = panel.rows.filter(probe_format=form).sort("tokens", pl.col("method") != "base", "dataset", "seed", "shots")
+    logps = pl.col("logps").list.eval(pl.element().round(2).cast(pl.String())).list.join(" ")
+    shown = ("series", "checkpoint", "dataset", "format", "method", "seed", "shots")
+    said = pl.coalesce("text", "prediction").alias("answer")
+    frame = rows.select(*shown, said, "score", pl.col("margin").round(3), logps.alias("log-likelihoods (nats)"))
+    return frame.select(column for column in frame if column.null_count() < frame.height or column.name == "answer")
 
 
 def table(frame: pl.DataFrame) -> str:
