@@ -206,7 +206,7 @@ def say_results(results: Path, *, since: float) -> None:
     kept = read_kept(results / REPORTED)
     if kept.get("before") and (results / REPORTED).stat().st_mtime >= since:
         lines = change_lines(changes(kept["before"], kept["now"]), width=width)
-        print(f"\nSince the report of {kept['before_at']} (UTC):", *lines, sep="\n")
+        print(f"\nSince the report of {kept['before_at']}:", *lines, sep="\n")
     report = (results / "report.html").resolve()
     print(f"\n{report.as_uri() if is_terminal else results / 'report.html'}")
 

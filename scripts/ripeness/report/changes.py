@@ -103,7 +103,7 @@ def keep(path: Path, digest: Digest) -> None:
     kept = read_kept(path)
     if kept.get("now") == digest:
         return
-    now = datetime.now(UTC).isoformat(timespec="minutes")
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     write_json(path, {"now": digest, "at": now, "before": kept.get("now"), "before_at": kept.get("at")})
 
 

@@ -82,8 +82,10 @@ def test_a_comparison_is_read_on_a_terminal_and_as_a_page(pair):
     assert "A claim about learned-in-pretraining." in page and "Content-Security-Policy" in page
 
 
-def test_a_study_against_itself_has_nothing_changed(pair):
+def test_a_study_against_itself_has_nothing_changed(pair, tmp_path):
     found = compare(pair[0], pair[0])
+    write_items(found, tmp_path / "items.csv")
+    assert pl.read_csv(tmp_path / "items.csv").is_empty()
     assert found.changed["nothing"] and found.flips.is_empty() and not found.left_out
     assert (found.differences["difference"] == 0).all() and "nothing changed" in lines_of(found, width=80)
 
