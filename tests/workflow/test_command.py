@@ -124,6 +124,18 @@ def test_what_is_finished_is_shown_and_not_run_again(installed, folder):
     assert "no claim, cell or item 'x'" in run(installed, folder, "show", "x", status=2)
 
 
+def test_results_are_compared_exported_and_opened(installed, folder):
+    said = run(installed, folder, "compare", "mine", "results/mine")
+    assert "nothing changed" in said and (folder / "exports/compare-mine-mine.html").is_file()
+    assert run(installed, folder, "export", "--to", "hf-dataset") == "wrote exports/mine-hf-dataset\n"
+    said = run(installed, folder, "query", "SELECT count(*) AS n FROM scores", "--format", "csv")
+    assert said == "n\n4\n"
+    code = "import ripeness; s = ripeness.open('mine'); print(s.scores.height, type(s.figure('gain')).__name__)"
+    done = run(installed.with_name("python"), folder, "-c", code)
+    assert done.split() == ["4", "FacetChart"]
+    assert read_json(folder / "results/mine/reported.json")["before"] is None
+
+
 def test_a_plan_says_why_and_at_what_cost(installed, folder):
     said = run(installed, folder, "plan", "--gpu", "A100", "--gpus", "2")
     assert said.count("nothing would run: every result is there") == 2 and "detectable" in said

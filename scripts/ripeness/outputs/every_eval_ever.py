@@ -14,12 +14,14 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.outputs.study_tables import items_of, place_of, tables_of
+from ripeness.outputs.study_tables import place_of, tables_of
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.project import code_version
+from ripeness.storage.parquet import scan_table
 from ripeness.study.scoring.metrics import BY_NAME
-from ripeness.tables.columns import HAS_VALUE, REPORTED, read_measurements
+from ripeness.tables.asked_items import asked_items, with_questions
+from ripeness.tables.columns import HAS_VALUE, IS_CHOSEN, ITEM_SCORES, REPORTED, read_measurements
 
 SCHEMA = "0.3.0"
 MODEL = ("series", "checkpoint", "dataset", "format", "method", "learning_rate", "seed")
@@ -35,8 +37,12 @@ def write(results: Path, folder: Path) -> None:
     measurements = read_measurements(place_of(results, "measurements")).filter(REPORTED, HAS_VALUE)
     provenance = read_json(results / "provenance.json", dict)
     made = str(int((results / "findings.json").stat().st_mtime))
-    for name, rows in models_of(measurements):
-        write_model(folder, name, rows, items_at(results, rows.row(0, named=True)), provenance=provenance, made=made)
+    asked = asked_items(results, splits=("test",))
+    for place, part in measurements.group_by("series", "checkpoint", maintain_order=True):
+        items = items_at(results / f"tables/items/{place[0]}/{place[1]}.parquet", asked)
+        for name, rows in models_of(part):
+            its_own = items.filter(*is_model(rows.row(0, named=True)))
+            write_model(folder, name, rows, its_own, provenance=provenance, made=made)
 
 
 def models_of(measurements: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -55,13 +61,18 @@ def models_of(measurements: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
         yield safe("-".join([*filter(None, parts), f"seed{first['seed']}"])), rows
 
 
-def items_at(results: Path, model: Row) -> pl.DataFrame:
-    """Read the items that a model answered, of probes with prompts."""
-    keys = ["series", "checkpoint", "method", "seed"]
-    keys += [] if model["method"] == UNTOUCHED else ["dataset", "format", "learning_rate"]
-    is_it = [pl.col(key).eq_missing(pl.lit(model[key])) for key in keys]
-    rows = items_of(results).filter(*is_it, REPORTED, pl.col("prompt").is_not_null(), pl.col("score").is_not_null())
-    return rows.collect()
+def is_model(model: Row) -> list[pl.Expr]:
+    """Select the rows of a model: of an untouched checkpoint all probes, of a tuned one those of its cell."""
+    keys = ["method", "seed"] + ([] if model["method"] == UNTOUCHED else ["dataset", "format", "learning_rate"])
+    return [pl.col(key).eq_missing(pl.lit(model[key])) for key in keys]
+
+
+def items_at(path: Path, asked: pl.DataFrame) -> pl.DataFrame:
+    """Read the items that the models at a checkpoint answered, of probes with prompts."""
+    schema = ITEM_SCORES | IS_CHOSEN
+    rows = scan_table(path, schema=schema) if path.is_file() else pl.LazyFrame(schema=schema)
+    known = with_questions(rows.filter(REPORTED), asked)
+    return known.filter(pl.col("prompt").is_not_null(), pl.col("score").is_not_null()).collect()
 
 
 def write_model(

@@ -100,7 +100,7 @@ def answers_at(path: Path) -> pl.DataFrame:
 def comparable(a: Path, b: Path) -> tuple[pl.DataFrame, Counter[str]]:
     """List the items that both studies ask alike, by probe, format and number of shots, with prompt and answer."""
     keys = ["probe", "probe_format", "item"]
-    ours, theirs = (asked_items(results, split="test").drop("split") for results in (a, b))
+    ours, theirs = (asked_items(results, splits=("test",)).drop("split") for results in (a, b))
     both = ours.join(theirs, on=keys, suffix="_b")
     alike = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_b")) for name in WORDS)
     same = both.filter(alike).select(*keys, *WORDS)

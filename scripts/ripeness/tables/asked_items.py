@@ -16,7 +16,7 @@ ASKED: dict[str, pl.DataType] = {
 }
 
 
-def asked_items(results: Path, *, dataset: str = "*", split: str = "*") -> pl.DataFrame:
+def asked_items(results: Path, *, dataset: str = "*", splits: tuple[str, ...] = ("test", "validation")) -> pl.DataFrame:
     """Read what was asked, a row for each item, dataset and format; no row for texts and for tasks of lm-eval."""
     found = [
         read_table(path, schema=EXAMPLES).select(
@@ -30,7 +30,8 @@ def asked_items(results: Path, *, dataset: str = "*", split: str = "*") -> pl.Da
             options=pl.when(pl.col("choices").list.len() > 0).then("choices"),
             answer="target",
         )
-        for path in sorted((results / "examples").glob(f"{dataset}/*/{split}.parquet"))
+        for path in sorted((results / "examples").glob(f"{dataset}/*/*.parquet"))
+        if path.stem in splits
     ]
     return pl.concat(found) if found else pl.DataFrame(schema=ASKED)
 

@@ -45,7 +45,7 @@ def panels(results: Path, item: str, dataset: str | None = None) -> Iterator[Pan
             name = path.parent.name
             prompts = {
                 one["probe_format"]: {key: one[key] for key in ("prompt", "options", "answer")}
-                for one in asked_items(results, dataset=name, split="test").filter(item=item).iter_rows(named=True)
+                for one in asked_items(results, dataset=name, splits=("test",)).filter(item=item).iter_rows(named=True)
             }
             yield Panel(name, item, row["fields"], row["target"], prompts, answers(results, item, name), path)
 

@@ -112,6 +112,16 @@ def test_a_card_of_a_kept_model_has_its_scores(results, tmp_path):
     assert not (tmp_path / "cards").exists()
 
 
+@pytest.mark.parametrize("tracker", ["trackio", "wandb"])
+def test_a_run_is_logged_for_each_tuned_model_on_this_machine(results, tracker, tmp_path, monkeypatch):
+    pytest.importorskip(tracker, reason=f"{tracker} is not installed; it is not needed otherwise")
+    monkeypatch.chdir(tmp_path)
+    for name in ("TRACKIO_DIR", "WANDB_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert export(results, tracker, None) == f"logged 8 runs to {tracker}, on this machine"
+    assert list(tmp_path.rglob("ripeness-nursery.db" if tracker == "trackio" else "run-*.wandb"))
+
+
 def test_what_cannot_be_exported_is_said_and_nothing_is_left(results, tmp_path):
     with pytest.raises(UserError, match="did you mean 'parquet'"):
         export(results, "parkett", tmp_path / "x")
