@@ -73,7 +73,7 @@ ITEM = {
     "harness": "lm-eval's own record of the item: `metric`, `value`, and `is_mean` (false where the value is that of "
     "the whole task).",
     "reason": "Why scores are null.",
-} | PLACED
+}
 CELL = {
     "kind": "What moves ([methods](methods.md#kinds)). Like all that follows but status and dropped shots, null for "
     "`base`.",

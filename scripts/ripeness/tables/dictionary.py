@@ -11,7 +11,8 @@ import polars as pl
 
 from ripeness.runtime.marked_page import put_between
 from ripeness.runtime.project import ROOT
-from ripeness.tables.column_words import AUDITED, CELL, ITEM, MEASURED, PERTURBED, TUNED, WHO
+from ripeness.study.scoring.metrics import METRICS
+from ripeness.tables.column_words import AUDITED, CELL, ITEM, MEASURED, PERTURBED, PLACED, TUNED, WHO
 from ripeness.tables.columns import AUDIT, CELLS, IDENTITY, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, SENSITIVITY
 from ripeness.tables.finding_words import FINDING
 from ripeness.tables.theory_columns import SIMULATED
@@ -44,6 +45,9 @@ UNITS = {
     "mde": "see unit",
 }
 Words = Mapping[str, str]
+# A metric has its name where nobody has said more of its column.
+OF_METRICS = {one.column: f"The metric `{one.name}` of the item." for one in METRICS if one.column}
+ITEM_WORDS = {name: (OF_METRICS | ITEM)[name] for name in ITEM_SCORES if name not in IDENTITY} | PLACED
 # What a name of the query, of an exported file and of an attribute of a study holds: its columns, with words.
 ITEMS = ITEM_SCORES | IS_CHOSEN | {"prompt": pl.String(), "options": pl.List(pl.String()), "answer": pl.String()}
 FINDINGS: dict[str, pl.DataType] = {
@@ -61,7 +65,7 @@ FINDINGS: dict[str, pl.DataType] = {
 }
 TABLES: dict[str, tuple[Mapping[str, pl.DataType], Words]] = {
     "measurements": (MEASUREMENTS | IS_CHOSEN, WHO | MEASURED),
-    "items": (ITEMS, WHO | ITEM),
+    "items": (ITEMS, WHO | ITEM_WORDS),
     "cells": (CELLS | IS_CHOSEN, WHO | CELL),
     "sensitivity": (SENSITIVITY, WHO | TUNED | PERTURBED),
     "audit": (AUDIT, AUDITED),
@@ -73,7 +77,7 @@ TABLES: dict[str, tuple[Mapping[str, pl.DataType], Words]] = {
 PARTS: dict[str, Words] = {  # of the page
     "identity": {name: WHO[name] for name in [*IDENTITY, *IS_CHOSEN]},
     "measurements": MEASURED,
-    "items": ITEM,
+    "items": ITEM_WORDS,
     "cells": CELL,
     "sensitivity": PERTURBED,
     "audit": AUDITED,
