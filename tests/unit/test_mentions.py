@@ -7,6 +7,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import ripeness
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = "scripts|rules|docs|tests|tasks|series|studies|reports|envs|slurm|benchmarks"
 # what a sentence may end with is no part of a path
@@ -93,7 +95,9 @@ def test_programs_and_chapters_exist():
 
 
 def is_module(dotted: str) -> bool:
-    """Whether a dotted name is a package, a module, or a name that a module defines."""
+    """Whether a dotted name is a package, a module, a name that a module defines, or one of `import ripeness`."""
+    if dotted.removeprefix("ripeness.") in ripeness.__all__:
+        return True
     place = ROOT / "scripts" / dotted.replace(".", "/")
     module = place.parent.with_suffix(".py")
     return place.is_dir() or place.with_suffix(".py").exists() or module.exists() and place.name in module.read_text()

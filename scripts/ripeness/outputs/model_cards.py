@@ -22,7 +22,7 @@ def write(results: Path, folder: Path) -> None:
     kept = list(kept_models(results))
     if not kept:
         raise UserError(
-            f"{results} has kept no tuned model\nhint: keep_models: best (or all) in the study keeps them; run it again"
+            f"{results} has kept no tuned model\nhint: `keep_models: best` in the study keeps some; run it again"
         )
     measurements = read_measurements(place_of(results, "measurements")).filter(REPORTED)
     provenance = read_json(results / "provenance.json", dict)

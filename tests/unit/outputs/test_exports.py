@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import jsonschema
 import polars as pl
 import pytest
+import yaml
 
 from ripeness.outputs import every_eval_ever, ro_crate, written_tables
 from ripeness.outputs.export import CHOICES, KINDS, export
@@ -107,9 +109,24 @@ def references(value):
 
 
 def test_a_card_of_a_kept_model_has_its_scores(results, tmp_path):
-    with pytest.raises(UserError, match=r"has kept no tuned model\nhint: keep_models"):
+    with pytest.raises(UserError, match=r"has kept no tuned model\nhint: `keep_models: best`"):
         export(results, "model-cards", tmp_path / "cards")
     assert not (tmp_path / "cards").exists()
+    kept = tmp_path / "nursery"
+    shutil.copytree(results, kept)
+    best = kept / "best/nursery/step488/nursery-sentiment/full"
+    for name in ("model", "choice"):
+        (best / name).mkdir(parents=True)
+    choice = {"format": "io", "seed": 2, "learning_rate": 1e-3}
+    (best / "choice/choice.json").write_text(json.dumps(choice))
+    (best / "training.json").write_text(json.dumps({"settings": {"kind": "full", "epochs": 3}}))
+    card = (written(kept, "model-cards", tmp_path) / best.relative_to(kept) / "README.md").read_text()
+    head = yaml.safe_load(card.split("---")[1])
+    own = {"dataset": "nursery-sentiment", "checkpoint": "step488", "format": "io", "seed": 2, "method": "full"}
+    score = Study(kept).scores.filter(**own)["after"].item()
+    found = {one["dataset"]["name"]: one["metrics"][0] for one in head["model-index"][0]["results"]}
+    assert found["nursery-sentiment (io, 0 shots)"] == {"type": "accuracy", "value": pytest.approx(score)}
+    assert "| epochs | 3 |" in card and "Licence of the dataset: CC0." in card
 
 
 @pytest.mark.parametrize("tracker", ["trackio", "wandb"])
