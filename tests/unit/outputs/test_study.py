@@ -57,8 +57,8 @@ def test_everything_public_is_documented_and_typed(study):
             function = getattr(member, "func", getattr(member, "fget", member))
             assert function.__doc__ and "return" in function.__annotations__, name
             assert f"`{name}" in PAGE, f"docs/outputs.md does not say what {name} is"
-    with pytest.raises(AttributeError, match="no attribute 'opne'"):
-        ripeness.opne  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'nowhere'"):
+        ripeness.nowhere  # noqa: B018
 
 
 def test_the_five_questions_of_the_page_are_answered(results):
