@@ -113,22 +113,6 @@ def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_finding
     assert "<b>set 4</b>: 4 &lt;b&gt;of&lt;/b&gt; 9" in audit and "no longer needed" in audit
 
 
-def test_what_changed_since_the_last_report_is_a_section_verdicts_first(synthetic_folder, tmp_path):
-    def findings(name, verdict):
-        entries = json.loads((synthetic_folder / "findings.json").read_text())
-        (tmp_path / name).write_text(json.dumps([*entries[:2], entries[2] | {"verdict": verdict}, *entries[3:]]))
-        return {"findings": tmp_path / name, "reported": tmp_path / "reported.json"}
-
-    assert 'id="changed"' not in written(synthetic_folder, tmp_path, **findings("first.json", "undecided"))
-    page = written(synthetic_folder, tmp_path, **findings("second.json", "supported"))
-    changed = section(page, "changed")
-    badges = re.findall(r'<span class="badge [\w-]+">([\w ]+)</span>', changed)
-    assert badges == ["undecided", "supported"] and "Compared with the report of 20" in changed
-    assert page.index('id="findings"') < page.index('id="changed"') < page.index('id="scores"')
-    again = written(synthetic_folder, tmp_path, **findings("second.json", "supported"))
-    assert section(again, "changed") == changed  # a page that is made again says the same
-
-
 def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
     section = page[page.index('<section id="told">') :].partition("</section>")[0]
     assert (
