@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import synthetic
-from synthetic import FINDINGS, PROVENANCE, TOLD, audited
+from synthetic_report import FINDINGS, PROVENANCE, TOLD, audited
 
 from ripeness.tables.columns import AUDIT, EXAMPLES, conform, write_table
 

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 from finished import finished_folder, write_examples
-from synthetic import FINDINGS
+from synthetic_report import FINDINGS
 
 from ripeness.outputs.comparison import compare, lines_of, page_of, write_items
 from ripeness.outputs.differences import ALIKE, BETTER, OPEN
