@@ -37,7 +37,8 @@ def note_accepted(results: Path, accepted: list[dict[str, Any]]) -> int:
             (output,) = one["outputs"]
             key["probes"] = measured_probes(results / output, one["probes"])
             n_lacking += len(key["probes"]) < len(one["probes"])
-        keys.add(Key(**key), one["outputs"], accepted=one.get("accepted", ""), counts_as=one["counts_as"])
+        how = {"kept": one["kept"], "accepted": one.get("accepted", ""), "counts_as": one["counts_as"]}
+        keys.add(Key(**key), one["outputs"], **how)
     return n_lacking
 
 

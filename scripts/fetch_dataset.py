@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ripeness.data.pictures import take_pictures
+from ripeness.data.pictures import files_named, take_pictures
 from ripeness.data.row_files import read_rows
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
@@ -54,13 +54,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--licence", required=True, help="licence of the data, for the record")
     parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
-    record, pictures = {"source": options.source, "licence": options.licence}, None
+    record, pictures, read = {"source": options.source, "licence": options.licence}, None, list[str]()
     found = sources_of(options.source)
     if column := options.source.get("image"):
-        pictures = take_pictures(found, column, {name: Path(name).parent for name in found})
+        folders = {name: Path(name).parent for name in found}
+        read = list(files_named(found, column, folders))
+        pictures = take_pictures(found, column, folders)
     rows = {name: list(by_line.values()) for name, by_line in found.items()}
     lines = {name: list(by_line) for name, by_line in found.items()}
-    write_rows(options.output, rows, record, lines=lines, pictures=pictures)
+    write_rows(options.output, rows, record, lines=lines, pictures=pictures, read=read)
 
 
 if __name__ == "__main__":

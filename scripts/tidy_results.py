@@ -53,8 +53,9 @@ def main(argv: list[str] | None = None) -> None:
         if options.move:
             target = results / REMOVED / path.relative_to(results)
             target.parent.mkdir(parents=True, exist_ok=True)
+            known = keys.below(path.relative_to(results))
             path.rename(target)
-            keys.follow(path.relative_to(results), Path(REMOVED))
+            keys.follow(known, REMOVED)
     away = "in the folder and not in the study; --move (make tidy: MOVE=1) moves them"
     verb = f"moved to {results / REMOVED}" if options.move else away
     print(f"{len(left)} files and folders {verb}" if left else f"{results} holds nothing that the study does not have")

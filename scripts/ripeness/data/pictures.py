@@ -48,10 +48,22 @@ def take_pictures(
     return found
 
 
+def files_named(
+    sources: dict[str, dict[int, dict[str, Any]]], column: str, folders: dict[str, Path]
+) -> dict[str, None]:
+    """Return the paths of the pictures that rows name, each once, before `take_pictures` puts digests there."""
+    values = ((source, in_row(row.get(column))) for source, rows in sources.items() for row in rows.values())
+    return {str(folders.get(source, Path()) / value): None for source, value in values if isinstance(value, str)}
+
+
+def in_row(value: Any) -> Any:
+    """Return what a row has of a picture: its bytes, or the path of its file."""
+    return value.get("bytes") or value.get("path") if isinstance(value, dict) else value
+
+
 def content_of(value: Any, where: str, folder: Path) -> bytes:
     """Return the bytes of a picture: those in a row, or those of the file that it names."""
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
+    value = in_row(value)
     if isinstance(value, str):
         path = folder / value
         if not path.is_file():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ripeness.data.pictures import write_pictures
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import damaged
+from ripeness.runtime.named_inputs import note_inputs
 from ripeness.storage.parquet import read_table
 
 
@@ -30,10 +32,12 @@ def write_rows(
     *,
     lines: dict[str, list[int]] | None = None,
     pictures: dict[str, bytes] | None = None,
+    read: Iterable[str] = (),
 ) -> None:
     """Write <output>/<number>.parquet for each source and provenance.json with names, counts and digests.
 
-    lines: the line of every row in its file; without it rows are counted from 1. `pictures` are those that rows name.
+    lines: the line of every row in its file; without it rows are counted from 1. `pictures` are those that rows name,
+    `read` the files that these came from.
     """
     with whole(output) as folder:
         folder.mkdir()
@@ -47,6 +51,7 @@ def write_rows(
             files.append({"name": name, "file": f"{number}.parquet", "rows": len(rows), "sha256": digest})
         if pictures is not None:
             write_pictures(folder, pictures)
+        note_inputs(folder, read)
         write_json(folder / "provenance.json", record | {"files": files})
 
 

@@ -1,7 +1,9 @@
 """Find the files of a task of lm-evaluation-harness, which is not imported."""
 
+import ast
 from collections.abc import Iterator
 from functools import cache
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,55 @@ Loader.add_multi_constructor("!", lambda loader, _, node: loader.construct_scala
 
 
 def files_of_task(folder: Path, task: str) -> list[str]:
-    """List the YAML files below `folder` that define `task`, and the files that they name."""
+    """List the YAML files below `folder` that define `task`, the files that they name, and those that these name."""
     files: dict[str, None] = {}
     for path in sorted(folder.rglob("*.yaml")):
-        keys = read_task(path, path.stat().st_mtime_ns)
-        if keys.get("task") == task:
-            files |= dict.fromkeys([str(path), *named_files(keys, path.parent)])
+        if keys_of(path).get("task") == task:
+            gather(path, frozenset(), files)
     return list(files)
+
+
+def gather(path: Path, replaced: frozenset[str], files: dict[str, None]) -> None:
+    """Add a file of a task to `files`, and the files that it names: one of YAML, or one of Python.
+
+    `replaced` are the keys of a file that includes this one, which count instead of those here.
+    """
+    if str(path) in files:
+        return
+    files[str(path)] = None
+    if path.suffix == ".py":
+        for other in imported(path, path.stat().st_mtime_ns):
+            gather(Path(other), replaced, files)
+        return
+    keys = keys_of(path)
+    included = set(named_files(keys.get("include"), path.parent))
+    named = set(named_files({key: keys[key] for key in keys.keys() - replaced - {"include"}}, path.parent))
+    for other in sorted(included):
+        gather(Path(other), replaced | keys.keys(), files)
+    for other in sorted(named - included):
+        if other.endswith(".py"):
+            gather(Path(other), replaced, files)
+        files[other] = None
+
+
+def keys_of(path: Path) -> dict[str, Any]:
+    """Read the keys of a task file as it is now."""
+    return read_task(path, path.stat().st_mtime_ns)
+
+
+@cache
+def imported(path: Path, changed: int) -> list[str]:
+    """List the files next to a Python file that it imports; none if it is not Python, which the harness reports."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError, OSError):
+        return []
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names += [node.module] if node.module else [alias.name for alias in node.names]
+    places = (path.with_name(f"{name.partition('.')[0]}.py") for name in names)
+    return [str(place) for place in dict.fromkeys(places) if place.is_file()]
 
 
 @cache
@@ -40,9 +84,23 @@ def read_task(path: Path, changed: int) -> dict[str, Any]:
     return keys if isinstance(keys, dict) else {}
 
 
+def texts_in(value: Any) -> list[str]:
+    """List the texts in a value, at any depth."""
+    if isinstance(value, dict | list):
+        return [text for part in (value.values() if isinstance(value, dict) else value) for text in texts_in(part)]
+    return [value] if isinstance(value, str) and value.strip("/") else []
+
+
 def named_files(value: Any, folder: Path) -> Iterator[str]:
-    """Yield every file that a text in a value names: data (from where Snakemake runs), files next to the task file."""
+    """Yield every file that a text in a value names: data (from where Snakemake runs), files next to the task file.
+
+    Of `data_dir` those in the folder, and of a pattern in `data_files`, such as data/*.jsonl, those that fit.
+    """
     if isinstance(value, dict):
+        patterns = [f"{one}/**" for one in texts_in(value.get("data_dir"))]
+        patterns += [one for one in texts_in(value.get("data_files")) if "*" in one]
+        found = {path for one in patterns for path in glob(one, recursive=True)}
+        yield from (path for path in sorted(found) if Path(path).is_file())
         value = list(value.values())
     if isinstance(value, list):
         for part in value:

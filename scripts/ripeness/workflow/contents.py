@@ -7,7 +7,7 @@ were copied or touched since they were made.
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
@@ -67,7 +67,7 @@ class Contents:
             status = path.stat()
         except OSError:
             return "missing"
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]  # cp -p keeps the first three
         return self.remembered(str(path.absolute()), stamp, lambda: content_digest(path, status.st_size))
 
     def of_result(self, output: str, seen: Look) -> str:
@@ -82,16 +82,20 @@ class Contents:
         return self.known[name][1]
 
 
-def folder_digest(path: Path, digest: Callable[[Path], str]) -> str:
+def folder_digest(path: Path, digest: Callable[[Path], str], *, but: Collection[str] = ()) -> str:
     """Digest of the names and the contents of all files in a folder but Snakemake's own; links are followed."""
     inner = sorted(Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
-    return digest_of([[str(one.relative_to(path)), digest(one)] for one in inner if one.name != TIME_OF_FOLDER])
+    counted = [one for one in inner if one.name != TIME_OF_FOLDER and one.name not in but]
+    return digest_of([[str(one.relative_to(path)), digest(one)] for one in counted])
 
 
-def result_digest(path: Path) -> str:
-    """Digest of the content of a result as it is now: of a file, or of all files in a folder with their names."""
+def result_digest(path: Path, *, but: Collection[str] = ()) -> str:
+    """Digest of the content of a result as it is now: of a file, or of all files in a folder with their names.
+
+    `but` has names of files that are left out.
+    """
     if path.is_dir():
-        return folder_digest(path, result_digest)
+        return folder_digest(path, result_digest, but=but)
     try:
         return content_digest(path, path.stat().st_size)
     except OSError:

@@ -27,7 +27,8 @@ def find_elsewhere(reruns: Reruns, jobs: Iterable[Job], *, is_dry: bool) -> None
         for output, place in found.items():
             source = moved.get(place, place)
             link(results / source, results / output)
-            reruns.keys.add(reruns.keys.made[source].key, [output])
+            known = reruns.keys.made[source]
+            reruns.keys.add(known.key, [output], kept=[output] if known.size is not None else [])
         reruns.changes.pop(job, None)
 
 
@@ -55,7 +56,7 @@ def move_aside(reruns: Reruns, output: str) -> str:
     places = (f"{REMOVED}/{folder}{output}" for folder in folders)
     place = next(place for place in places if not os.path.lexists(results / place))
     (results / place).parent.mkdir(parents=True, exist_ok=True)
+    known = reruns.keys.below(Path(output))  # nothing of a result that was changed by hand
     (results / output).rename(results / place)
-    if made := reruns.keys.made.get(output):
-        reruns.keys.add(made.key, [place])
+    reruns.keys.follow(known, place.removesuffix(output))
     return place

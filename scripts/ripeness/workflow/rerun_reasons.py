@@ -44,7 +44,7 @@ def take_as_they_are(reruns: Reruns, jobs: list[Job]) -> Iterator[dict[str, Any]
             stand.add(job)
             reruns.taken |= set(outputs)
             key = reruns.planned[job]
-            yield with_key(reruns, key, outputs) | {"accepted": NO_KEY} | probes_with_keys(reruns, job)
+            yield noted(reruns, job, key, outputs) | {"accepted": NO_KEY} | asked(reruns, job)
 
 
 def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict[str, Any]]:
@@ -53,12 +53,13 @@ def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict
         made, planned = reruns.keys.of(output), reruns.planned[job]
         if made and (key := replace(planned, probes=made.key.probes)) != made.key:
             code = {"accepted": made.key.code} if made.key.code != key.code else {}
-            yield with_key(reruns, key, [output]) | code
+            yield noted(reruns, job, key, [output]) | code
 
 
-def with_key(reruns: Reruns, key: Key, outputs: list[str]) -> dict[str, Any]:
-    """Return outputs with their key, and with what is known of data that it is the key of."""
-    return {"key": asdict(key), "outputs": outputs, "counts_as": reruns.keys.known_by(key)}
+def noted(reruns: Reruns, job: Job, key: Key, outputs: list[str]) -> dict[str, Any]:
+    """Return outputs with their key, those of them that are kept, and what is known of data that it is the key of."""
+    kept = [output for output in reruns.kept(job) if output in outputs]
+    return {"key": asdict(key), "outputs": outputs, "kept": kept, "counts_as": reruns.keys.known_by(key)}
 
 
 def may_be_taken(reruns: Reruns, job: Job) -> bool:

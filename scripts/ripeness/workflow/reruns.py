@@ -97,7 +97,8 @@ class Reruns:
         found = {}
         for name, file in inputs_with_names(job):
             maker = makers.get(str(file))
-            found[str(file)] = (name, self.keys.known_by(keys[maker]) if maker else self.content(str(file)))
+            known = self.keys.known_to(job.rule.name, keys[maker]) if maker else self.content(str(file))
+            found[str(file)] = (name, known)
         return found
 
     def keys_of_probes(self, asked: str, read: dict[str, str], seed: str) -> tuple[str, ...]:
@@ -199,7 +200,7 @@ class Reruns:
         if outputs := self.outputs(job):
             key = self.key_of(job)
             before = self.keys.known_by(key)
-            self.keys.add(key, outputs)
+            self.keys.add(key, outputs, kept=self.kept(job))
             self.codes.note(key.code)
             if self.keys.known_by(key) != before:
                 self.planned, self.compared, self.probe_keys, self.changes = {}, {}, {}, {}

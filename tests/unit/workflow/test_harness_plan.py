@@ -21,6 +21,7 @@ from ripeness.report import number_tables
 from ripeness.report.page import facts_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import harness_tasks, plan_cells, probes_of
+from ripeness.study.harness_files import files_of_task
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.tables.columns import CELLS, ITEM_SCORES, MEASUREMENTS, conform
@@ -215,3 +216,26 @@ def test_reference_numbers_stand_in_a_table_of_their_own(synthetic_study, with_h
 def test_items_keep_what_the_harness_said():
     rows = [score_harness(row) | {"item": row["item"]} for row in answers([1.0, 0.0])]
     assert conform(rows, ITEM_SCORES)["harness"][0][0] == {"metric": "acc,none", "value": 1.0, "is_mean": True}
+
+
+def test_files_of_a_task_are_those_that_its_included_files_functions_and_data_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "tasks/mine.yaml": "task: mine\ninclude: _common\ndataset_kwargs: {data_files: {test: 'data/*.jsonl'}}\n",
+        "tasks/_common": "process_docs: !function utils.process\nfilter: {regex_pattern: '.*'}\n",
+        "tasks/utils.py": "import json\nfrom words import clean\n",
+        "tasks/words.py": "clean = str.strip\n",
+        "tasks/other.py": "",
+        "data/a.jsonl": "{}\n",
+        "data/b.csv": "",
+        "more/deep/c.parquet": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = files_of_task(Path("tasks"), "mine")
+    assert set(found) == {"tasks/mine.yaml", "tasks/_common", "tasks/utils.py", "tasks/words.py", "data/a.jsonl"}
+    (tmp_path / "tasks/mine.yaml").write_text("task: mine\ndataset_kwargs: {data_dir: more}\n")
+    assert set(files_of_task(Path("tasks"), "mine")) == {"tasks/mine.yaml", "more/deep/c.parquet"}
+    (tmp_path / "tasks/mine.yaml").write_text("task: mine\ninclude: mine.yaml\n")  # which the harness refuses
+    assert files_of_task(Path("tasks"), "mine") == ["tasks/mine.yaml"]

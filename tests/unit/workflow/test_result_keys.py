@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ripeness.runtime.named_inputs import note_inputs
 from ripeness.workflow import appended_lines, contents, result_keys
 from ripeness.workflow.contents import Contents
 from ripeness.workflow.result_keys import Key, Keys, accepted_results
@@ -145,7 +147,12 @@ def test_the_last_note_counts_and_a_line_that_was_cut_off_counts_as_not_written(
     assert Keys(folder).of("cells/predictions.parquet").key == KEY
 
 
-@pytest.mark.parametrize("line", ["[1]", "12", "null", '"text"', "[" * 100_000, "\0" * 100, "{}}"])
+@pytest.mark.parametrize(
+    "line",
+    ["[1]", "12", "null", '"text"', "[" * 100_000, "\0" * 100, "{}}", "{}", '{"begun": 3}', '{"rule": "predict"}']
+    + ['{"rule": "predict", "settings": "s", "code": "c", "inputs": "i", "probes": 3, "outputs": {}}']
+    + ['{"rule": "predict", "settings": "s", "code": "c", "inputs": "i", "probes": [], "outputs": [1]}'],
+)
 def test_a_line_that_is_no_note_is_passed_over(folder, line):
     before = Keys(folder).made
     with (folder / "keys.jsonl").open("a") as file:
@@ -165,9 +172,98 @@ def test_a_result_is_found_by_its_key_under_another_name(folder):
 def test_keys_follow_results_that_are_moved_aside(folder):
     keys = Keys(folder)
     (folder / "removed").mkdir()
+    known = keys.below(Path("cells"))
     (folder / "cells").rename(folder / "removed" / "cells")
-    keys.follow(result_keys.Path("cells"), result_keys.Path("removed"))
+    keys.follow(known, "removed")
     assert Keys(folder).of("removed/cells/predictions.parquet").key == KEY
+
+
+def test_a_result_that_was_changed_by_hand_has_no_key_after_it_was_moved_aside_either(folder):
+    (folder / "cells" / "predictions.parquet").write_text("MADE")
+    keys = Keys(folder)
+    assert keys.below(Path("cells")) == {}
+    (folder / "removed").mkdir()
+    (folder / "cells").rename(folder / "removed" / "cells")
+    keys.follow({}, "removed")
+    assert Keys(folder).of("removed/cells/predictions.parquet") is None
+
+
+def test_a_model_that_is_kept_is_watched_and_one_that_is_deleted_once_measured_is_not(folder):
+    for output, kept in (("kept/model", ["kept/model"]), ("gone/model", [])):
+        (folder / output).mkdir(parents=True)
+        (folder / output / "model.safetensors").write_text("weights")
+        Keys(folder).add(KEY, [output], kept=kept)
+        (folder / output / "model.safetensors").write_text("WEIGHTS")
+    assert Keys(folder).of("kept/model") is None
+    assert Keys(folder).of("gone/model").key == KEY
+    (folder / "kept/model/model.safetensors").unlink()  # as predict does for a run that no longer keeps models
+    assert Keys(folder).of("kept/model").key == KEY
+
+
+def test_a_kept_model_is_watched_after_it_was_moved_aside_too(folder):
+    (folder / "kept/model").mkdir(parents=True)
+    (folder / "kept/model/model.safetensors").write_text("weights")
+    keys = Keys(folder)
+    keys.add(KEY, ["kept/model"], kept=["kept/model"])
+    known = keys.below(Path("kept"))
+    (folder / "removed").mkdir()
+    (folder / "kept").rename(folder / "removed/kept")
+    keys.follow(known, "removed")
+    assert Keys(folder).of("removed/kept/model").key == KEY
+    (folder / "removed/kept/model/model.safetensors").write_text("WEIGHTS")
+    assert Keys(folder).of("removed/kept/model") is None
+
+
+def test_files_that_only_the_inputs_name_count_as_inputs(folder, tmp_path_factory):
+    picture = tmp_path_factory.mktemp("of the user") / "a.png"
+    picture.write_text("a picture")
+    key = Key("fetch_dataset", "settings", "code", "inputs")
+    (folder / "rows").mkdir()
+    note_inputs(folder / "rows", [str(picture)])
+    Keys(folder).add(key, ["rows"])
+    assert Keys(folder).of("rows").key == key
+    picture.write_text("a Picture")
+    assert key.difference(Keys(folder).of("rows").key) == "input"
+    picture.unlink()
+    assert key.difference(Keys(folder).of("rows").key) == "input"
+    picture.write_text("a picture")
+    assert Keys(folder).of("rows").key == key
+
+
+def checkpoint(folder, keys, key, facts="{}", weights="weights", place="step1"):
+    """Fetch a checkpoint with some facts by a key."""
+    (folder / place).mkdir(exist_ok=True)
+    for name, text in (("checkpoint.json", facts), ("weights.json", weights), (".ripeness.json", str(len(facts)))):
+        (folder / place / name).write_text(text)
+    keys.add(key, [place])
+
+
+def fetched_by(settings):
+    return Key("fetch_checkpoint", settings, "code", "inputs")
+
+
+def test_a_checkpoint_whose_facts_change_is_the_same_for_what_reads_its_weights_alone(tmp_path):
+    keys, first, second, third = Keys(tmp_path), *map(fetched_by, "123")
+    checkpoint(tmp_path, keys, first)
+    checkpoint(tmp_path, keys, second, facts='{"tokens": 3}')
+    checkpoint(tmp_path, keys, third, weights="others")
+    for known in (keys, Keys(tmp_path)):
+        assert known.known_to("train_model", second) == known.known_to("predict", first) == first.digest
+        assert known.known_to("score", second) == known.known_to("anneal_checkpoint", second) == second.digest
+        assert known.known_to("train_model", third) == third.digest
+
+
+def test_a_checkpoint_that_was_fetched_before_its_weights_were_noted_apart_is_read_before_it_is_fetched_again(tmp_path):
+    first, second = fetched_by("1"), fetched_by("2")
+    checkpoint(tmp_path, Keys(tmp_path), first)
+    line = json.loads((tmp_path / result_keys.KEYS).read_text())
+    for name in ("weights", "counts_as"):
+        del line[name]
+    (tmp_path / result_keys.KEYS).write_text(json.dumps(line) + "\n")
+    keys = Keys(tmp_path)
+    keys.note_contents(["step1"])
+    checkpoint(tmp_path, keys, second, facts='{"tokens": 3}')
+    assert keys.known_to("predict", second) == first.digest
 
 
 def test_what_was_accepted_is_counted_by_rule_and_code(folder):

@@ -10,7 +10,7 @@ from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import POLICY, TEXT
+from ripeness.study.methods.settings import POLICY, RULE, TEXT
 from ripeness.study.objectives.policy import REWARD_MODEL
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.scoring.metrics import GENERATION
@@ -32,7 +32,17 @@ def training_settings(study: Study, wildcards: Any) -> Mapping[str, Any]:
 def method_settings(study: Study, wildcards: Any) -> str:
     """Return the recipe of a cell, with its seed."""
     recipe = {**recipe_on(study, wildcards.method, wildcards.dataset), "seed": int(wildcards.seed)}
-    return to_json(of_training(recipe, "method", "is_grid"))
+    return to_json(nameless(of_training(recipe, "method", "is_grid")))
+
+
+def nameless(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without the names of methods and datasets whose models are inputs, so that renaming reruns nothing."""
+    if settings.get("learns") == POLICY and settings["reward"] != RULE:
+        settings = settings | {"reward": "model"}
+    if OF in settings:
+        numbers = [str(number) for number, _ in enumerate(settings[OF]["datasets"], 1)]
+        settings = settings | {OF: {"method": "adapters", "datasets": numbers}}
+    return settings
 
 
 def modules_of(kind: str) -> list[str]:
