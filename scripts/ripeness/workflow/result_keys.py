@@ -125,7 +125,8 @@ class Keys:
         key = Key(line["rule"], line["settings"], line["code"], line["inputs"], tuple(line["probes"]))
         seen, read = line.get("seen", {}), line.get("read", {})  # not in notes of before these were noted
         for output, size in line["outputs"].items():
-            self.made[output] = Made(key, size, *seen.get(output, ()), read=read.get(output, ""))
+            content, stamp = seen.get(output, (None, ""))
+            self.made[output] = Made(key, size, content, stamp, read.get(output, ""))
             if key.rule in DATA:
                 content = line.get("weights") if key.rule == FETCHED else self.made[output].content
                 self.learn(key, content, line.get("counts_as", key.digest))
@@ -144,7 +145,7 @@ class Keys:
         return self.products[key.digest].digest if key.digest in self.products else key.digest
 
     def known_to(self, rule: str, key: Key) -> str:
-        """Return the digest by which a rule knows what it reads; one that may read its facts knows a checkpoint's key."""
+        """Return the digest by which a rule knows what it reads: a checkpoint by its key, where it may read its facts."""
         return key.digest if key.rule == FETCHED and rule not in OF_WEIGHTS else self.known_by(key)
 
     def counts_as(self, key: Key, content: str | None) -> str:
@@ -177,10 +178,8 @@ class Keys:
     def digest_of_read(self, output: str) -> str:
         """Return the digest of the files that an output lists as read, as they are now; "" where it lists none."""
         if output not in self.read_now:
-            files = named_inputs(self.folder / output)
-            self.read_now[output] = (
-                digest_of([[file, self.contents.digest(Path(file))] for file in files]) if files else ""
-            )
+            found = [[file, self.contents.digest(Path(file))] for file in named_inputs(self.folder / output)]
+            self.read_now[output] = digest_of(found) if found else ""
         return self.read_now[output]
 
     def is_by(self, key: Key, output: str) -> bool:
@@ -250,7 +249,8 @@ class Keys:
             self.read_now.pop(output, None)
             if key.rule in READERS and (digest := self.digest_of_read(output)):
                 read[output] = digest
-            self.made[output] = Made(key, sizes[output], *seen.get(output, ()), read=read.get(output, ""))
+            content, stamp = seen.get(output, (None, ""))
+            self.made[output] = Made(key, sizes[output], content, stamp, read.get(output, ""))
         line = asdict(key) | {"outputs": sizes, "seen": seen} | ({"read": read} if read else {})
         line |= {"accepted": accepted} if accepted else {}
         if key.rule in DATA:

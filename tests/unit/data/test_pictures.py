@@ -9,7 +9,7 @@ import pytest
 
 import ripeness.data.pictures as pictures
 from ripeness.data.nursery.scenes import npy_bytes
-from ripeness.data.pictures import read_picture, take_pictures
+from ripeness.data.pictures import files_named, read_picture, take_pictures
 from ripeness.runtime.errors import UserError
 
 RED = np.full((4, 5, 3), (200, 10, 10), dtype=np.uint8)
@@ -36,6 +36,7 @@ def test_pictures_as_bytes_paths_and_both_are_taken_once_each(tmp_path):
         3: {"image": {"bytes": npy_bytes(RED), "path": None}},
         7: {"image": {"bytes": None, "path": "red.npy"}},
     }
+    assert list(files_named({"a.jsonl": rows}, "image", {"a.jsonl": tmp_path})) == [str(tmp_path / "red.npy")]
     found = take_pictures({"a.jsonl": rows}, "image", {"a.jsonl": tmp_path})
     assert [rows[n]["image"] for n in (1, 3, 7)] == [rows[1]["image"]] * 3 and len(found) == 2
     assert np.array_equal(read_picture(found[rows[1]["image"]], ""), RED)

@@ -124,7 +124,7 @@ def test_a_task_is_fetched_anew_for_its_own_files_only(tmp_path):
         return {Path(path).name for path in fetch.harness_files(study, SimpleNamespace(task=task))}
 
     assert files("My_Colours") == {"colours.yaml", "train.jsonl", "test.jsonl"}
-    assert files("my_words") == {"words.yaml", "colours.yaml", "words.py"}
+    assert files("my_words") == {"words.yaml", "colours.yaml", "words.py", "train.jsonl", "test.jsonl"}
     assert files("arc_easy") == set()
     (folder / "broken.yaml").write_text("task: [")
     assert files("my_prose") == {"prose.yaml", "colours.yaml"}

@@ -36,7 +36,7 @@ def method_settings(study: Study, wildcards: Any) -> str:
 
 
 def nameless(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without the names of methods and datasets whose models are inputs, so that renaming reruns nothing."""
+    """Return settings without the names of methods and datasets whose models are inputs: renaming reruns nothing."""
     if settings.get("learns") == POLICY and settings["reward"] != RULE:
         settings = settings | {"reward": "model"}
     if OF in settings:
