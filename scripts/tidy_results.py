@@ -15,6 +15,7 @@ from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.code_parts import CODES
 from ripeness.workflow.contents import CONTENTS
+from ripeness.workflow.found_elsewhere import move_aside
 from ripeness.workflow.given_config import LAST
 from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
@@ -51,11 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     for path in left:
         print(path)
         if options.move:
-            target = results / REMOVED / path.relative_to(results)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            known = keys.below(path.relative_to(results))
-            path.rename(target)
-            keys.follow(known, REMOVED)
+            move_aside(keys, str(path.relative_to(results)))
     away = "in the folder and not in the study; --move (make tidy: MOVE=1) moves them"
     verb = f"moved to {results / REMOVED}" if options.move else away
     print(f"{len(left)} files and folders {verb}" if left else f"{results} holds nothing that the study does not have")

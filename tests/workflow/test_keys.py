@@ -199,6 +199,12 @@ def test_what_the_study_no_longer_has_is_listed_moved_aside_and_found_again(edit
     assert "nothing that the study does not have" in program(edited, "tidy_results")
     edited.write(whole)
     assert not GPU_RULES & set(edited.planned())
+    shutil.copytree(
+        edited.folder / "results/cut/removed/cells/nursery/step100", edited.folder / "results/cut/cells/nursery/step100"
+    )  # as a run does, which links it
+    edited.write(config)
+    program(edited, "tidy_results", "--move")
+    assert (edited.folder / "results/cut/removed/2/cells/nursery/step100").is_dir()
 
 
 def test_models_that_shall_be_kept_after_all_are_tuned_again_and_this_is_said(finished):

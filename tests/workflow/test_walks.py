@@ -10,6 +10,7 @@ import pytest
 from cut_study import Study
 from forked_snakemake import ForkedSnakemake, ForkedStudy
 from walk import MOST_STEPS, Walk, toy_study
+from walk_kinds import KindsWalk, kinds_study
 
 FIRST, N_WALKS = int(os.environ.get("RIPENESS_FIRST_WALK", "1")), int(os.environ.get("RIPENESS_WALKS", "1"))
 OFTEN, NOW_AND_THEN = 0.5, 0.3
@@ -36,6 +37,19 @@ def pretended(tmp_path_factory) -> Study:
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory) -> Study:
     return toy_study(tmp_path_factory.mktemp("toy") / "a study")
+
+
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory) -> Study:
+    ForkedStudy.server = ForkedSnakemake(tmp_path_factory.mktemp("stand in"))
+    yield kinds_study(tmp_path_factory.mktemp("kinds") / "a study")
+    ForkedStudy.server.end()
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("number", range(FIRST, FIRST + N_WALKS))
+def test_edits_of_trainings_that_read_each_other_plan_what_the_model_says(number, kinds, tmp_path):
+    steps(KindsWalk(ForkedStudy.copy(kinds, tmp_path / "a study"), number, pretends=True), runs=NOW_AND_THEN)
 
 
 @pytest.mark.parametrize("number", range(FIRST, FIRST + N_WALKS))

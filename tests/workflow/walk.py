@@ -121,9 +121,11 @@ EDITS: list[Callable[[random.Random, dict], object]] = [
 class Walk:
     """A study that is edited step by step, and the model of what its results know."""
 
+    edits, model_of = EDITS, Model
+
     def __init__(self, study: Study, number: int, *, pretends: bool = False) -> None:
         self.study, self.draw, self.pretends = study, random.Random(number), pretends
-        self.model = Model()
+        self.model = self.model_of()
         self.now = study.config()
         self.model.run(self.now)
         self.former, self.said, self.code = [copy.deepcopy(self.now)], ["start"], 0
@@ -138,7 +140,7 @@ class Walk:
             self.now = copy.deepcopy(self.draw.choice(self.former)) | {"study": self.now["study"]}
             self.said.append("restored")
         else:
-            for edit in self.draw.sample(EDITS, self.draw.choice([1, 1, 2])):
+            for edit in self.draw.sample(self.edits, self.draw.choice([1, 1, 2])):
                 before = copy.deepcopy(self.now)
                 edit(self.draw, self.now)
                 keep_valid(self.now)
@@ -191,9 +193,13 @@ class Walk:
         (self.results / "findings.json").unlink()
         assert self.study.planned(self.now)["judge_claims"] == 1
 
+    def others(self) -> list[Callable[[], None]]:
+        """Steps that are no edit of the study."""
+        return [self.move, self.copy, self.touch, self.upgrade, self.upgrade_data, self.accept, self.lose]
+
     def step(self) -> None:
         """Take one step, and compare what a dry run plans with the model."""
-        others = [self.move, self.copy, self.touch, self.upgrade, self.upgrade_data, self.accept, self.lose]
+        others = self.others()
         if self.draw.random() < 0.3:
             other = self.draw.choice(
                 [one for one in others if one != self.lose or (self.results / "findings.json").exists()]

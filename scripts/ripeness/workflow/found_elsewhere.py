@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ripeness.runtime.files import link
 from ripeness.workflow.reruns import Job, Reruns
-from ripeness.workflow.result_keys import REMOVED
+from ripeness.workflow.result_keys import REMOVED, Keys
 
 
 def find_elsewhere(reruns: Reruns, jobs: Iterable[Job], *, is_dry: bool) -> None:
@@ -22,7 +22,7 @@ def find_elsewhere(reruns: Reruns, jobs: Iterable[Job], *, is_dry: bool) -> None
         return
     results = Path(reruns.results)
     stale = [output for found in places.values() for output in found if os.path.lexists(results / output)]
-    moved = {output: move_aside(reruns, output) for output in stale}
+    moved = {output: move_aside(reruns.keys, output) for output in stale}
     for job, found in places.items():
         for output, place in found.items():
             source = moved.get(place, place)
@@ -49,14 +49,16 @@ def places_of(reruns: Reruns, job: Job) -> dict[str, str]:
     return {output: place for output, place in found.items() if place is not None}
 
 
-def move_aside(reruns: Reruns, output: str) -> str:
-    """Move a result of another key to `removed/`, next to what was moved there before; return its place there."""
-    results = Path(reruns.results)
+def move_aside(keys: Keys, output: str) -> str:
+    """Move a result, or a folder of results, to `removed/`, next to what was moved there before.
+
+    Return its place there. What was changed by hand has no key there.
+    """
     folders = chain([""], (f"{number}/" for number in count(2)))
-    places = (f"{REMOVED}/{folder}{output}" for folder in folders)
-    place = next(place for place in places if not os.path.lexists(results / place))
-    (results / place).parent.mkdir(parents=True, exist_ok=True)
-    known = reruns.keys.below(Path(output))  # nothing of a result that was changed by hand
-    (results / output).rename(results / place)
-    reruns.keys.follow(known, place.removesuffix(output))
-    return place
+    places = (f"{REMOVED}/{folder}" for folder in folders)
+    into = next(place for place in places if not os.path.lexists(keys.folder / place / output))
+    (keys.folder / into / output).parent.mkdir(parents=True, exist_ok=True)
+    known = keys.below(Path(output))
+    (keys.folder / output).rename(keys.folder / into / output)
+    keys.follow(known, into)
+    return f"{into}{output}"

@@ -145,7 +145,7 @@ class Keys:
         return self.products[key.digest].digest if key.digest in self.products else key.digest
 
     def known_to(self, rule: str, key: Key) -> str:
-        """Return the digest by which a rule knows what it reads: a checkpoint by its key, where it may read its facts."""
+        """Return the digest by which a rule knows what it reads: of a checkpoint its key if facts may be read."""
         return key.digest if key.rule == FETCHED and rule not in OF_WEIGHTS else self.known_by(key)
 
     def counts_as(self, key: Key, content: str | None) -> str:

@@ -127,7 +127,7 @@ def test_a_task_is_fetched_anew_for_its_own_files_only(tmp_path):
     assert files("my_words") == {"words.yaml", "colours.yaml", "words.py", "train.jsonl", "test.jsonl"}
     assert files("arc_easy") == set()
     (folder / "broken.yaml").write_text("task: [")
-    assert files("my_prose") == {"prose.yaml", "colours.yaml"}
+    assert files("my_prose") == {"prose.yaml", "colours.yaml", "train.jsonl", "test.jsonl"}
     assert fetch.harness_files(study_of(), SimpleNamespace(task="My_Colours")) == []
 
 

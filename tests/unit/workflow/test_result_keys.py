@@ -9,6 +9,7 @@ import pytest
 from ripeness.runtime.named_inputs import note_inputs
 from ripeness.workflow import appended_lines, contents, result_keys
 from ripeness.workflow.contents import Contents
+from ripeness.workflow.found_elsewhere import move_aside
 from ripeness.workflow.result_keys import Key, Keys, accepted_results
 
 KEY = Key("predict", "settings", "code", "inputs", ("a", "b"))
@@ -307,3 +308,13 @@ def test_weights_that_are_deleted_once_measured_leave_the_key_of_their_training(
     Keys(folder).add(KEY, ["model"])
     (folder / "model" / "weights").unlink()
     assert Keys(folder).of("model").key == KEY
+
+
+def test_what_is_moved_aside_again_goes_next_to_what_was_moved_before(folder):
+    for place in ("removed/cells", "removed/2/cells", "removed/3/cells"):
+        assert move_aside(Keys(folder), "cells") == place
+        assert Keys(folder).of(f"{place}/predictions.parquet").key == KEY
+        (folder / "cells").mkdir()
+        (folder / "cells/predictions.parquet").write_text("made")
+        Keys(folder).add(KEY, ["cells/predictions.parquet", "cells"])
+    assert Keys(folder).elsewhere(KEY, "renamed/predictions.parquet")
