@@ -21,6 +21,7 @@ from ripeness.storage.parquet import read_table
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.tables.columns import PREDICTIONS, PROBE
+from ripeness.workflow.given_config import check_same_study
 from ripeness.workflow.reruns import ACCEPTS
 from ripeness.workflow.result_keys import Key, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
@@ -61,9 +62,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
     parser.add_argument("--accept", choices=ACCEPTS, help="take results that differ only in this from now on")
     options = parser.parse_args(argv)
+    study = load_study(read_yaml(options.study), ROOT / "tasks")
+    results = Path("results") / study.settings.study
+    if options.accept:
+        check_same_study(study, results, options.study)
     answer = ask_plan(options.study, "RIPENESS_EXPLAIN", RIPENESS_ACCEPT=options.accept or "")
     if answer["accepted"]:
-        results = Path("results") / load_study(read_yaml(options.study), ROOT / "tasks").settings.study
         n_lacking = note_accepted(results, answer["accepted"])
         n_taken = sum("accepted" in one for one in answer["accepted"])
         print(f"{n_taken} results are taken as they are; {results}/keys.jsonl has their keys")

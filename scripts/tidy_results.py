@@ -16,7 +16,7 @@ from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.code_parts import CODES
 from ripeness.workflow.contents import CONTENTS
 from ripeness.workflow.found_elsewhere import move_aside
-from ripeness.workflow.given_config import LAST
+from ripeness.workflow.given_config import LAST, check_same_study
 from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys
 from ripeness.workflow.snakemake_call import ROOT, ask_plan
 
@@ -46,7 +46,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--study", type=Path, default=Path("config.yaml"), help="the study's config")
     parser.add_argument("--move", action="store_true", help="move it to results/STUDY/removed/")
     options = parser.parse_args(argv)
-    results = Path("results") / load_study(read_yaml(options.study), ROOT / "tasks").settings.study
+    study = load_study(read_yaml(options.study), ROOT / "tasks")
+    results = Path("results") / study.settings.study
+    check_same_study(study, results, options.study)  # of another study nothing is left over
     left = not_in_plan(results, ask_plan(options.study, "RIPENESS_PLAN")) if results.is_dir() else []
     keys = Keys(results)
     for path in left:
