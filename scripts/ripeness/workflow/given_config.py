@@ -1,6 +1,7 @@
 """Look at how a study was given: as one whole file, and as the one whose results are in the folder."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from ripeness.study.written_claims import note_claims
 
 LAST = "study.json"  # in the study's folder: the config of the last run, and its file
 MOST_CHANGES = 8
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
+WORDS = {"true": True, "false": False, "null": None}
 
 
 def check_whole(files: list[str | Path]) -> None:
@@ -27,23 +31,22 @@ def check_whole(files: list[str | Path]) -> None:
         )
 
 
-def with_numbers(value: Any) -> Any:
-    """Turn texts in lists of `--config` into numbers where they are numbers; Snakemake reads them all as texts."""
+def with_numbers(config: dict[str, Any]) -> dict[str, Any]:
+    """Turn texts within lists and objects of `--config` into what they say; Snakemake reads them all as texts."""
+    return {key: as_said(value) if isinstance(value, list | dict) else value for key, value in config.items()}
+
+
+def as_said(value: Any) -> Any:
+    """Read numbers, true, false and null as YAML 1.2 has them, at any depth; any other text stays as it is."""
     if isinstance(value, list):
-        return [number_of(one) if isinstance(one, str) else with_numbers(one) for one in value]
+        return [as_said(one) for one in value]
     if isinstance(value, dict):
-        return {key: with_numbers(one) for key, one in value.items()}
-    return value
-
-
-def number_of(text: str) -> int | float | str:
-    """Read an integer or a number with a point; any other text stays as it is."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+        return {key: as_said(one) for key, one in value.items()}
+    if not isinstance(value, str):
+        return value
+    if INTEGER.fullmatch(value):
+        return int(value)
+    return float(value) if NUMBER.fullmatch(value) else WORDS.get(value, value)
 
 
 def check_same_study(study: Study, results: Path, file: Path) -> list[str]:

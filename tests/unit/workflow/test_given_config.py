@@ -26,10 +26,20 @@ def test_a_part_of_a_study_is_refused(tmp_path):
         check_whole([tmp_path / "part.yaml", ROOT / "config.yaml"])
 
 
-def test_numbers_in_lists_of_the_command_line_are_numbers():
+def test_numbers_in_lists_and_objects_of_the_command_line_are_numbers():
     given = {"seeds": ["1", "2"], "methods": {"full": {"learning_rate": ["1e-3", "0.5"]}}, "title": "7", "study": "x"}
     read = {"seeds": [1, 2], "methods": {"full": {"learning_rate": [0.001, 0.5]}}, "title": "7", "study": "x"}
     assert with_numbers(given) == read
+    given = {"theory": {"width": "4", "rate": "1.0e-3", "on": "true", "none": "null", "deep": [{"a": "-2", "b": ".5"}]}}
+    read = {"theory": {"width": 4, "rate": 0.001, "on": True, "none": None, "deep": [{"a": -2, "b": 0.5}]}}
+    assert with_numbers(given) == read
+
+
+@pytest.mark.parametrize(
+    "text", ["010", "inf", "nan", "1_000", ".", "-.", "e5", "", "1e", "\u0661", "True", "0x1f", "yes"]
+)
+def test_what_yaml_does_not_read_as_a_number_stays_text(text):
+    assert with_numbers({"a": [text]}) == {"a": [text]}
 
 
 def test_what_has_changed_since_the_last_run_is_said(tmp_path):
