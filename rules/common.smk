@@ -54,6 +54,7 @@ update_config(config, given_config.with_numbers(dict(workflow.config_settings.co
 STUDY = refuse(load_study, config, SCRIPTS.parent / "tasks")
 LOGS = Path(lookups.shared.results(STUDY)) / "logs"
 if workflow.is_main_process:
+    refuse(run_conditions.check_storage, workflow.storage_settings.default_storage_provider)
     refuse(run_conditions.check_writable, Path.cwd())
     refuse(check_files, STUDY)
     refuse(plain_paths.check_study, STUDY)

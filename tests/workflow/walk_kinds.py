@@ -18,7 +18,7 @@ WAYS = {
     "lora": FULL | {"kind": "lora", "rank": 2, "alpha": 4},
     "later": FULL | {"kind": "lora", "rank": 2, "alpha": 4, "from": "sft"},
     "ia3": FULL | {"kind": "ia3"},
-    "head": FULL | CHOICE | {"kind": "head"},
+    "head": FULL | CHOICE | {"kind": "head", "moves": "head"},
     "known": CHOICE | {"kind": "features"},
     "form": FULL | {"examples": [4, 8]},
     "dpo": FULL | PAIRS | {"from": "sft", "learns": "preferences", "loss": "dpo", "beta": 0.1},

@@ -34,6 +34,16 @@ def check_writable(folder: Path) -> None:
         )
 
 
+def check_storage(provider: str | None) -> None:
+    """Refuse results in an object store: programs are given paths within the study's folder, and keys lie there."""
+    if provider is not None:
+        raise UserError(
+            f"--default-storage-provider {provider}: results cannot lie in an object store; programs read and write the "
+            "study's folder by its path\n"
+            "hint: leave it out, run on a file system, and copy results/ to the store; copied back, results are used"
+        )
+
+
 def check_python(executable: str) -> None:
     """Refuse a Python whose path has a space: Snakemake writes it into the jobs of a cluster as it is."""
     if " " in executable:

@@ -28,8 +28,8 @@ NO_TOUCH = (
 
 def decide_by_keys(workflow: Any, logs: Path) -> None:
     """Have Snakemake ask the keys of results which jobs are to run, and note the key of each job that ends well."""
-    if not workflow.is_main_process or workflow.storage_settings.default_storage_provider is not None:
-        return  # results in an object store have no folder in which keys could be
+    if not workflow.is_main_process:
+        return
     from snakemake.dag import DAG
     from snakemake.jobs import Job
     from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
