@@ -38,8 +38,8 @@ def check_storage(provider: str | None) -> None:
     """Refuse results in an object store: programs are given paths within the study's folder, and keys lie there."""
     if provider is not None:
         raise UserError(
-            f"--default-storage-provider {provider}: results cannot lie in an object store; programs read and write the "
-            "study's folder by its path\n"
+            f"--default-storage-provider {provider}: results cannot lie in an object store; programs read and write "
+            "the study's folder by its path\n"
             "hint: leave it out, run on a file system, and copy results/ to the store; copied back, results are used"
         )
 
