@@ -5,6 +5,7 @@ import shutil
 import polars as pl
 import pytest
 from cut_study import GPU_RULES, Study, jobs_done
+from test_keys import program
 from walk import SMALL
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
@@ -51,6 +52,10 @@ def test_other_facts_and_another_place_of_a_checkpoint_cost_no_model(local):
     config["series"]["mine"] |= {"gate_text": "gate.txt"}
     config["series"]["mine"]["checkpoints"][0] |= {"path": "models/b", "tokens": 500}
     local.write(config)
+    lines = [line.split(maxsplit=2) for line in program(local, "explain_reruns").splitlines()[1:]]
+    why = {rule: reason for rule, _, reason in lines}
+    assert "settings" in why["fetch_checkpoint"] and why["train_model"].startswith("perhaps"), why
+    assert why["predict"].startswith("perhaps") and not why["score"].startswith("perhaps"), why
     done = ran(local)
     assert done["fetch_checkpoint"] == 1 and done["score"] > 0 and not GPU_RULES & set(done), done
     cells = pl.read_parquet(local.folder / "results/local/tables/cells.parquet")

@@ -16,7 +16,7 @@ from typing import Any
 
 from ripeness.runtime.files import read_json, write_json
 from ripeness.workflow.reruns import ACCEPT_NO_KEY, BY_PROBE, Job, Reruns
-from ripeness.workflow.result_keys import DATA, NO_KEY, WEIGHTS, Key
+from ripeness.workflow.result_keys import DATA, FETCHED, NO_KEY, OF_WEIGHTS, WEIGHTS, Key
 
 DELETED = "its model was deleted"
 PERHAPS = "perhaps: if data that are made again come out otherwise"
@@ -101,7 +101,26 @@ def may_not_run(reruns: Reruns, planned: list[Job]) -> set[Job]:
         reruns.key_of(job)
     for job in reruns.planned:  # in which what a job reads is before it
         hoped[job] = reruns.former_key(job) or reruns.made_key(job, hoped)
-    return {job for job in planned if job.rule.name not in DATA and has_result(reruns, job, hoped[job])}
+    certain = reading_facts(reruns, set(planned))
+    others = (job for job in planned if job.rule.name not in DATA and job not in certain)
+    return {job for job in others if stands(reruns, job, hoped[job])}
+
+
+def reading_facts(reruns: Reruns, planned: set[Job]) -> set[Job]:
+    """Return the jobs of a plan that read facts of checkpoints fetched by another key, and all that follow."""
+    found: set[Job] = set()
+    for job in planned:
+        makers = {maker for maker in job.dag.dependencies[job] if maker.rule.name == FETCHED and maker in planned}
+        others = any(reruns.former_key(maker) != reruns.planned[maker] for maker in makers)
+        if others and job.rule.name not in OF_WEIGHTS:
+            found.add(job)
+    waiting = list(found)
+    while waiting:
+        job = waiting.pop()
+        new = [one for one in job.dag.depending[job] if one in planned and one not in found]
+        found.update(new)
+        waiting += new
+    return found
 
 
 def has_result(reruns: Reruns, job: Job, key: Key) -> bool:
