@@ -1,5 +1,8 @@
 """Contents of files: what is read, what is remembered, what is noticed."""
 
+import os
+import time
+
 import pytest
 
 from ripeness.workflow import contents
@@ -39,3 +42,13 @@ def test_of_a_large_file_first_and_last_bytes_are_read_too(tmp_path, place):
         file.seek(place)
         file.write(b"x")
     assert content_digest(path, size) != before
+
+
+def test_a_file_that_is_replaced_in_place_with_its_size_and_time_kept_is_read_again(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_text("weights")
+    former, status = Contents(tmp_path).digest(path), path.stat()
+    time.sleep(0.05)  # of which clocks of file systems are sure
+    path.write_text("WEIGHTS")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as cp -p does
+    assert path.stat().st_ino == status.st_ino and Contents(tmp_path).digest(path) != former
