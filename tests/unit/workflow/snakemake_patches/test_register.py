@@ -158,6 +158,7 @@ def test_what_the_rules_read_of_the_workflow_is_there():
         "local_exec",
         "remote_exec",
         "scheduler",
+        "storage_settings",
     }
     assert known == names
     # instance attributes are set in __init__
