@@ -63,5 +63,5 @@ def test_records_have_a_curve_for_every_round(study):
     assert len(records["far"]["losses"]) < 6
     assert records["far"]["curves"]["kl_token"][-1] > 0.5
     settings = records["ppo"]["settings"]
-    assert settings | {"learns": "policy", "reward": "rm", "passes": 2, "samples": 4} == settings
+    assert settings | {"learns": "policy", "reward": "model", "passes": 2, "samples": 4} == settings
     assert not list((study.folder / "results/cut/cells").rglob("*.safetensors"))
