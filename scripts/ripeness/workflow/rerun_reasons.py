@@ -44,7 +44,7 @@ def take_as_they_are(reruns: Reruns, jobs: list[Job]) -> Iterator[dict[str, Any]
             stand.add(job)
             reruns.taken |= set(outputs)
             key = reruns.planned[job]
-            yield noted(reruns, job, key, outputs) | {"accepted": NO_KEY} | asked(reruns, job)
+            yield with_key(reruns, job, key, outputs) | {"accepted": NO_KEY} | probes_with_keys(reruns, job)
 
 
 def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict[str, Any]]:
@@ -53,10 +53,10 @@ def known_results(reruns: Reruns, job: Job, outputs: list[str]) -> Iterator[dict
         made, planned = reruns.keys.of(output), reruns.planned[job]
         if made and (key := replace(planned, probes=made.key.probes)) != made.key:
             code = {"accepted": made.key.code} if made.key.code != key.code else {}
-            yield noted(reruns, job, key, [output]) | code
+            yield with_key(reruns, job, key, [output]) | code
 
 
-def noted(reruns: Reruns, job: Job, key: Key, outputs: list[str]) -> dict[str, Any]:
+def with_key(reruns: Reruns, job: Job, key: Key, outputs: list[str]) -> dict[str, Any]:
     """Return outputs with their key, those of them that are kept, and what is known of data that it is the key of."""
     kept = [output for output in reruns.kept(job) if output in outputs]
     return {"key": asdict(key), "outputs": outputs, "kept": kept, "counts_as": reruns.keys.known_by(key)}
@@ -103,7 +103,7 @@ def may_not_run(reruns: Reruns, planned: list[Job]) -> set[Job]:
         hoped[job] = reruns.former_key(job) or reruns.made_key(job, hoped)
     certain = reading_facts(reruns, set(planned))
     others = (job for job in planned if job.rule.name not in DATA and job not in certain)
-    return {job for job in others if stands(reruns, job, hoped[job])}
+    return {job for job in others if has_result(reruns, job, hoped[job])}
 
 
 def reading_facts(reruns: Reruns, planned: set[Job]) -> set[Job]:

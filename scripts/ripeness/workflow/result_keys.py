@@ -198,7 +198,7 @@ class Keys:
 
     def noted_look(self, output: str, kept: Container[str]) -> Look | None:
         """Return what a change is noticed by; None for weights that are not kept, but deleted once measured."""
-        return look(self.place + output) if output in kept or Path(output).name != WEIGHTS else None
+        return metadata_of(self.place + output) if output in kept or Path(output).name != WEIGHTS else None
 
     def below(self, place: Path) -> dict[str, Made]:
         """Return what is known of an output, or of all outputs in a folder, that are what was made."""
