@@ -7,16 +7,22 @@ from typing import Any
 import polars as pl
 import vl_convert
 
+from ripeness.findings.finding import settings_from
 from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
+from ripeness.report.answers import read_answers
+from ripeness.report.changed_items import changed_items
 from ripeness.report.changes import digest_of, keep, since_last
+from ripeness.report.embedded_values import embedded_values
 from ripeness.report.methods_table import methods_table
-from ripeness.report.render import render
+from ripeness.report.pair_maps import pair_maps
+from ripeness.report.render import json_block, render
+from ripeness.report.score_table import markdown, score_table
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
 from ripeness.storage.parquet import read_table
 from ripeness.study.written_claims import LOOKS_ID
-from ripeness.tables.columns import AUDIT, REPORTED, SENSITIVITY, read_cells, read_measurements
+from ripeness.tables.columns import AUDIT, REPORTED, SENSITIVITY, by_checkpoint, read_cells, read_measurements
 from ripeness.tables.finished_results import FINDING
 from ripeness.tables.published_rows import lacks_of
 from ripeness.tables.theory_columns import by_name, facts_of_simulation
@@ -24,6 +30,9 @@ from ripeness.workflow.forecast import forecast_against_use
 from ripeness.workflow.usage_logs import usage_table
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
+ITEM_BYTES = 2_000_000  # of prompts and outputs on a page; a browser reads them when a reader first opens the panel
+NO_VALUES = {"names": [], "columns": {}, "n": 0}
+NO_ITEMS = {"models": [], "names": [], "contrasts": {}, "prompts": {}, "n": 0, "n_here": 0, "places": {}}
 
 
 def measured(options: Namespace) -> dict[str, Any]:
@@ -33,7 +42,14 @@ def measured(options: Namespace) -> dict[str, Any]:
     if perturbed is not None:  # tuning is told by the cells
         perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
-    table = number_tables.score_table(measurements)
+    settings = settings_from(options.settings)
+    items = list(by_checkpoint(options.items).values()) if options.items else []
+    answers = read_answers(items, settings.shots)
+    pairs, table = pair_maps(answers, settings), score_table(measurements, answers, settings)
+    folder = options.figures.parent
+    texts = {path.parts[-2:]: path / "test.parquet" for path in options.examples or []}
+    changed = changed_items(answers, texts, most_bytes=options.item_bytes)
+    changed |= {"study": folder.name, "folder": str(folder), "shots": settings.shots}
     return {
         "facts": report.facts_of(measurements, cells, perturbed),
         "audit": report.audit_of(read_table(options.audit, schema=AUDIT)),
@@ -44,7 +60,10 @@ def measured(options: Namespace) -> dict[str, Any]:
         "rates": number_tables.rate_table(everything, cells, options.choose_by),
         "references": number_tables.reference_table(measurements),
         "dropped": cells.filter(pl.col("n_dropped_shots") > 0).sort("tokens", "dataset", "format", "seed").to_dicts(),
-        "markdown": number_tables.markdown(table),
+        "markdown": markdown(table),
+        "pairs": pairs,
+        "values": json_block(embedded_values(measurements, items)),
+        "items": json_block(changed | {"places": pairs["places"] if pairs else {}}),
         "prompts": report.prompts_by_dataset(read_json(options.prompts, list)) if options.prompts else {},
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
@@ -59,7 +78,8 @@ def lost_cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
 
 def simulated(options: Namespace) -> dict[str, Any]:
     """Build the page for simulated networks, which have no cells, scores or prompts."""
-    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost", "methods"))
+    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost", "methods", "pairs"))
+    empty |= {"values": json_block(NO_VALUES), "items": json_block(NO_ITEMS)}
     return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
 
 
@@ -71,6 +91,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cells", type=Path, nargs="?", help="cells.parquet")
     parser.add_argument("--sensitivity", type=Path, nargs="?", help="sensitivity.parquet, if weights were perturbed")
     parser.add_argument("--simulated", type=Path, nargs="*", help="tables of simulated networks, in place of both")
+    parser.add_argument("--items", type=Path, nargs="*", help="items tables or their folder, to compare item by item")
+    parser.add_argument("--examples", type=Path, nargs="*", help="folders <dataset>/<format> of examples, for prompts")
+    parser.add_argument("--item-bytes", type=int, default=ITEM_BYTES, help="bytes of items on the page, at most")
+    parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used, and the study with its title")

@@ -19,21 +19,33 @@ function fitted(spec, width) {
   return lay(spec);
 }
 
+// Colours of a chart follow the screen, dark or light: each is a variable of the style sheet (chart_colours.py).
+const colours = JSON.parse(document.getElementById("chart-colours").textContent);
+const follow = (spec) => spec.replace(/"(#[0-9a-f]{3,6}|white|hsl\([^"]*\))"/g, (quoted, colour) => (colours[colour] ? `"var(${colours[colour]})"` : quoted));
+
 async function draw(figure) {
   if (figure.dataset.drawn) return;
   figure.dataset.drawn = "soon";
   const still = figure.querySelector("img");
   const place = figure.querySelector(".chart");
-  const spec = JSON.parse(figure.querySelector("script").textContent);
+  const spec = JSON.parse(follow(figure.querySelector("script").textContent));
   try {
     // `ast` interprets expressions instead of compiling them, so that the page may forbid eval.
-    await vegaEmbed(place, fitted(spec, figure.clientWidth), { renderer: "svg", actions: false, ast: true });
+    const { view } = await vegaEmbed(place, fitted(spec, figure.clientWidth), { renderer: "svg", actions: false, ast: true });
     named(place, still.alt);
+    view.addEventListener("click", (event, mark) => mark && openMark(mark, place));
     still.hidden = true;
     figure.dataset.drawn = "yes";
   } catch (error) {
     console.error(`${figure.dataset.figure}: ${error}`);
   }
+}
+
+// A mark of a line or an area stands for many points; only what stands for one opens the panel.
+function openMark(mark, from) {
+  const at = mark.datum;
+  if (!at || typeof at !== "object" || !["symbol", "rect", "text"].includes(mark.mark.marktype)) return;
+  if (at.checkpoint || at.indicator || at.line !== undefined) openAt(at, titleOf(at), from);
 }
 
 const seen = new IntersectionObserver(

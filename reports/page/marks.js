@@ -1,4 +1,5 @@
-// The marks of a chart are read and reached without a mouse: Tab enters a chart, arrows move from mark to mark.
+// The marks of a chart are read and reached without a mouse: Tab enters a chart, arrows move from mark to mark,
+// Enter opens the panel.
 function named(place, finding) {
   const drawing = place.querySelector("svg");
   drawing.setAttribute("role", "group");
@@ -25,6 +26,7 @@ function named(place, finding) {
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
 
 function walk(event, marks) {
+  if (event.key === "Enter" && marks.includes(event.target)) openMark(event.target.__data__, event.target);
   const step = STEPS[event.key];
   const at = marks.indexOf(event.target);
   if (step === undefined || at < 0) return;

@@ -3,20 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import FORMAT_COLOURS, METHOD_COLOURS, STATUS_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import (
-    FORMAT_COLOURS,
-    MANY,
-    METHOD_COLOURS,
-    SIDE_BY_SIDE,
-    STATUS_COLOURS,
-    STATUS_SIGNS,
-    WIDTH,
-    checkpoint_facet,
-    heat,
-    tooltips,
-)
+from ripeness.figures.panels import MANY, SIDE_BY_SIDE, STATUS_SIGNS, WIDTH, checkpoint_facet, heat, tooltips
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import USED

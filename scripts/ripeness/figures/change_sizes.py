@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from ripeness.figures.panels import METHOD_COLOURS
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.findings.caveats import MIN_RUNS
 from ripeness.findings.finding import Settings
 from ripeness.findings.treated_curves import PLACE

@@ -5,9 +5,10 @@ import numpy as np
 import polars as pl
 from scipy import special
 
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import METHOD_COLOURS, colours, titled, trend
+from ripeness.figures.panels import colours, titled, trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.rate_grids import grids_of, readings
 from ripeness.findings.study_tables import Tables

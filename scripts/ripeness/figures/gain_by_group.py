@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import GROUP_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import GROUP_COLOURS, colours, level_line, panels_of, titled, trend, zone
+from ripeness.figures.panels import colours, level_line, panels_of, titled, trend, zone
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 

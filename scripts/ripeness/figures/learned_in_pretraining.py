@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import FORMAT_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import FORMAT_COLOURS, MANY, colours, maps, panels_of, reference_lines, titled, trend
+from ripeness.figures.panels import MANY, colours, maps, panels_of, reference_lines, titled, trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import HAS_VALUE

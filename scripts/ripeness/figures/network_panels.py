@@ -3,12 +3,11 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import METHOD_COLOURS, SPARE_COLOURS
 from ripeness.figures.network_frames import BASE
-from ripeness.figures.panels import METHOD_COLOURS, SIDE_BY_SIDE, WIDTH, layered, titled
+from ripeness.figures.panels import SIDE_BY_SIDE, WIDTH, layered, titled
 
-# Viridis without its yellow end, dark for much: lines are ordered by a number.
-ORDERED = ["#5ec962", "#21918c", "#3b528b", "#440154"]
-TARGETS = ["#0072b2", "#e69f00", "#d55e00", "#cc79a7", "#009e73", "#56b4e9"]
+TARGET_COLOURS = [*(METHOD_COLOURS[name] for name in ("full", "lora")), *SPARE_COLOURS]
 TIPS = {
     "line": "line", "target": "target", "time": "time", "n_learned": "features learned", "value": "mean",
     "low": "95 % from", "high": "95 % to", "expected": "closed form", "untouched": "before fine-tuning",

@@ -1,7 +1,4 @@
-"""What all figures are made of: colours, the axis of tokens, and the two kinds of panel, trend and heat map.
-
-A colour means the same in every figure.
-"""
+"""What all figures are made of: the axis of tokens, and the two kinds of panel, trend and heat map."""
 
 from typing import Any, TypeVar
 
@@ -9,27 +6,11 @@ import altair as alt
 import polars as pl
 from altair.typing import ChannelColor
 
+from ripeness.figures.colours import SPARE_COLOURS
 from ripeness.tables.single_numbers import as_number
 
 Strip = TypeVar("Strip", alt.FacetChart, alt.LayerChart)  # of a figure
 
-# Okabe and Ito (2008), told apart under all common forms of colour blindness; grey is the untouched model.
-METHOD_COLOURS = {
-    "base": "#6b6b6b",
-    "full": "#0072b2",
-    "lora": "#d55e00",
-}
-# Tol's muted scheme: another family, so that a colour never means a method here and a format there.
-FORMAT_COLOURS = {
-    "default": "#332288",
-    "io": "#44aa99",
-    "instruct": "#cc6677",
-    "chat": "#999933",
-    "lettered": "#882255",
-}
-SPARE_COLOURS = ["#117733", "#88ccee", "#aa4499", "#ddcc77", "#661100", "#6699cc"]
-GROUP_COLOURS = {"not learned": "#d55e00", "learned": "#0072b2", "difference": "#444444"}
-STATUS_COLOURS = {"done": "#a6c8de", "diverged": "#d55e00", "missing": "#e8e8e8"}
 STATUS_SIGNS = {"done": "", "diverged": "×", "missing": "?"}
 PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
 REFERENCES = {"chance": [1, 3], "majority class": [5, 3]}

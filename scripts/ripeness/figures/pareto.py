@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.losses_after_tuning import losses_after_tuning
-from ripeness.figures.panels import METHOD_COLOURS, WIDTH, colours, tooltips
+from ripeness.figures.panels import WIDTH, colours, tooltips
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 

@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import METHOD_COLOURS, SPARE_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import METHOD_COLOURS, SPARE_COLOURS, WIDTH, heat, in_order, titled, tooltips
+from ripeness.figures.panels import WIDTH, heat, in_order, titled, tooltips
 from ripeness.findings.finding import Settings
 from ripeness.findings.fronts import fronts
 from ripeness.findings.study_tables import Tables

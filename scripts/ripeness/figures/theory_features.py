@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import ORDERED_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import BASE, labelled, over_seeds
-from ripeness.figures.network_panels import ORDERED, line_colours, points, time_axis
+from ripeness.figures.network_panels import line_colours, points, time_axis
 from ripeness.figures.panels import WIDTH, layered, titled
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -43,7 +44,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart:
     """Draw two panels; a dashed rule is where learning one more feature begins to cost."""
-    colour = line_colours(frame, ORDERED)
+    colour = line_colours(frame, ORDERED_COLOURS)
     # without noise the loss falls to 0, which has no logarithm and would flatten all turns
     noisy = frame.filter(pl.col("line") != BASE)
     frame = frame.filter(pl.col("value") > LEAST * as_number(noisy["value"].min()))

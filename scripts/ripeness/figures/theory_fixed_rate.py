@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import ORDERED_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import labelled, tuned
-from ripeness.figures.network_panels import ORDERED, by_target
+from ripeness.figures.network_panels import by_target
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 
@@ -18,7 +19,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     """Draw one line per rate."""
-    return by_target(frame, ORDERED, with_untouched=True)
+    return by_target(frame, ORDERED_COLOURS, with_untouched=True)
 
 
 FIGURE = Figure(

@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import ORDERED_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import labelled, tuned
-from ripeness.figures.network_panels import ORDERED, by_target
+from ripeness.figures.network_panels import by_target
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.single_numbers import as_number
@@ -27,7 +28,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     """Draw one line per pull."""
-    return by_target(frame, ORDERED, with_untouched=False)
+    return by_target(frame, ORDERED_COLOURS, with_untouched=False)
 
 
 FIGURE = Figure(

@@ -3,9 +3,10 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import ORDERED_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import labelled, over_seeds
-from ripeness.figures.network_panels import ORDERED, line_colours, points, time_axis
+from ripeness.figures.network_panels import line_colours, points, time_axis
 from ripeness.figures.panels import WIDTH, layered
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -20,7 +21,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.LayerChart:
     """Draw Monte Carlo estimates as points on the lines of the closed form."""
-    colour = line_colours(frame, ORDERED)
+    colour = line_colours(frame, ORDERED_COLOURS)
     scale = alt.Scale(type="log", nice=False, padding=8)
     layers = points(frame, time_axis(), colour, title="loss that noise adds", scale=scale)
     return layered(*layers).properties(width=0.6 * WIDTH, height=320)

@@ -5,7 +5,7 @@ import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.network_frames import over_seeds, tuned
-from ripeness.figures.network_panels import TARGETS, bands, line_colours
+from ripeness.figures.network_panels import TARGET_COLOURS, bands, line_colours
 from ripeness.figures.panels import WIDTH, titled
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -22,7 +22,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart:
     """Draw both losses and the rate next to each other; lines are targets."""
-    colour = line_colours(frame, TARGETS, title="target")
+    colour = line_colours(frame, TARGET_COLOURS, title="target")
     charts = []
     for (name,), part in frame.partition_by("panel", as_dict=True, maintain_order=True).items():
         chart = bands(part, colour, alt.Scale(type="log", nice=False, padding=8)).properties(

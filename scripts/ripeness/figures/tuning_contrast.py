@@ -3,8 +3,9 @@
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.frames import Items
-from ripeness.figures.panels import METHOD_COLOURS, colours, level_line, panels_of, titled, trend, zone
+from ripeness.figures.panels import colours, level_line, panels_of, titled, trend, zone
 from ripeness.tables.intervals import POINT, changes, compared, paired_variance, pooled, scores, with_interval
 
 

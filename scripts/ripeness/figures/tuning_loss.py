@@ -4,9 +4,10 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.change_sizes import NONE, by_size
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.losses_after_tuning import losses_after_tuning
-from ripeness.figures.panels import METHOD_COLOURS, colours, panels_of, titled, trend
+from ripeness.figures.panels import colours, panels_of, titled, trend
 
 UNITS = {
     "loss on running text": "nats a token",

@@ -1,4 +1,4 @@
-"""The tables of numbers on the page: scores, learning rates, reference numbers."""
+"""The tables of numbers on the page that nothing is marked in: ties, learning rates, reference numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,36 +7,8 @@ import polars as pl
 
 from ripeness.figures.frames import with_labels
 from ripeness.tables.chosen_rates import choose_rates
-from ripeness.tables.columns import HAS_VALUE, IS_OWN
-from ripeness.tables.intervals import POINT, pooled, scores
-
-MOST_ROWS = 300  # of the table of scores; more are for a program to read
-
-
-def score_table(measurements: pl.DataFrame) -> dict[str, Any]:
-    """Tabulate primary scores of every checkpoint, on the dataset and in the format tuned in: mean ± standard error.
-
-    One row for each dataset and treatment (the untouched model by number of shots, each method), one column
-    for each checkpoint. `n_rows` is the number of rows; beyond MOST_ROWS none is given.
-    """
-    own = scores(measurements).filter(
-        pl.col("probe_kind") != "text", IS_OWN, pl.col("format") == pl.col("probe_format")
-    )
-    table = with_labels(pooled(own, ["series", *POINT[1:], "probe", "method", "shots"]), "probe")
-    deviation = (pl.col("item_variance") + pl.col("seed_variance")).sqrt()
-    table = table.with_columns(deviation.alias("se")).sort("panel", "method", "shots")
-    columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for row in table.iter_rows(named=True):
-        treatment = f"untouched, {row['shots']} shots" if row["method"] == "base" else f"tuned ({row['method']})"
-        cell = f"{row['value']:.2f}" + ("" if row["se"] is None else f" ± {row['se']:.2f}")
-        rows.setdefault((row["panel"], treatment), {})[row["label"]] = cell
-    shown = rows if len(rows) <= MOST_ROWS else {}
-    return {
-        "columns": columns,
-        "rows": [(*name, [values.get(c, "–") for c in columns]) for name, values in shown.items()],
-        "n_rows": len(rows),
-    }
+from ripeness.tables.columns import HAS_VALUE
+from ripeness.tables.intervals import POINT, pooled
 
 
 def tie_counts(measurements: pl.DataFrame) -> dict[str, Any]:
@@ -102,10 +74,3 @@ def reference_table(measurements: pl.DataFrame) -> dict[str, Any]:
         "rows": [(*key, [found.get(c, "–") for c in columns]) for key, found in values.items()],
         "sources": sorted(set(rows["source"])),
     }
-
-
-def markdown(table: Mapping[str, Any]) -> str:
-    """Write the table of scores in Markdown."""
-    lines = [["dataset", "model", *table["columns"]], ["---"] * (2 + len(table["columns"]))]
-    lines += [[dataset, treatment, *values] for dataset, treatment, values in table["rows"]]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -11,7 +11,8 @@ import polars as pl
 from docutils.core import publish_parts
 from markupsafe import Markup
 
-from ripeness.figures.panels import FORMAT_COLOURS, METHOD_COLOURS, in_order
+from ripeness.figures.colours import FORMAT_COLOURS, METHOD_COLOURS
+from ripeness.figures.panels import in_order
 from ripeness.figures.register import FIGURES
 from ripeness.report.render import data_uri, json_block
 from ripeness.runtime.errors import UserError

@@ -14,10 +14,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ripeness.figures.colours import VARIABLES, colour_style
 from ripeness.report.change_lines import effect_of, name_of
 from ripeness.report.definitions import defined
 
-SCRIPTS = ("charts.js", "marks.js", "page.js")  # in this order, one script of the page
+SCRIPTS = ("charts.js", "marks.js", "tables.js", "panel.js", "page.js")  # in this order, one script of the page
+STYLES = ("page.css", "tables.css", "panel.css", "print.css")
 
 
 def data_uri(content: str, kind: str) -> str:
@@ -65,6 +67,7 @@ def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
     )
     environment.globals["alike"] = are_alike
     environment.filters |= {"defined": defined, "effect": effect_of, "model": name_of}
-    style = Markup((folder / "page.css").read_text(encoding="utf-8"))
-    own_parts = {"library": library, "page_script": own, "policy": policy, "style": style}
+    style = "".join((folder / name).read_text(encoding="utf-8") for name in STYLES) + colour_style()
+    own_parts = {"library": library, "page_script": own, "policy": policy, "style": Markup(style)}
+    own_parts["chart_colours"] = json_block(VARIABLES)
     return environment.get_template("page.html.j2").render(**context, **own_parts)
