@@ -59,7 +59,8 @@ def main(argv: list[str] | None = None) -> None:
     tables = read_tables(vars(options), settings)
     frame = figure.frame(tables, settings)
     chart = figure.chart(frame) if frame.height else blank("The study has no measurements for this figure.")
-    spec = specification(chart, title=figure.question, subtitle=statements(tables.findings, options.figure))
+    title = figure.says(frame) if frame.height else figure.question
+    spec = specification(chart, title=title, subtitle=statements(tables.findings, options.figure))
     with whole(options.output_spec) as path:
         path.write_text(json.dumps(spec, separators=(",", ":")), encoding="utf-8")
     with whole(options.output_svg) as path:

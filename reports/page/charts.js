@@ -11,7 +11,7 @@ function fitted(spec, width) {
       delete part.hconcat;
     }
     const own = part.spec && typeof part.spec.width === "number" ? part.spec.width : 0;
-    if (part.columns && own) part.columns = Math.max(1, Math.min(part.columns, Math.floor(width / (own + 48))));
+    if (part.columns && own) part.columns = Math.max(1, Math.min(part.columns, Math.floor(width / (own + 28 + (part.spacing?.column ?? 20)))));
     for (const inner of [...(part.vconcat || []), ...(part.hconcat || []), part.spec]) lay(inner);
     return part;
   };

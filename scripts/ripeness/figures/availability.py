@@ -55,7 +55,7 @@ def chart(frame: pl.DataFrame) -> alt.FacetChart | alt.LayerChart:
     squares = grid.mark_rect(stroke="white").encode(
         color=alt.Color("status:N", scale=scale, title="cell"), tooltip=tooltips(signs)
     )
-    marks = grid.mark_text(fontSize=11, fontWeight="bold").encode(text="sign:N", tooltip=tooltips(signs))
+    marks = grid.mark_text(fontSize=11, fontWeight="bold", color="#222").encode(text="sign:N", tooltip=tooltips(signs))
     cells = alt.layer(squares, marks, data=signs).properties(width=alt.Step(step), height=alt.Step(13))
     return cells.facet(alt.Facet("panel:N", title=None), columns=columns)
 
@@ -78,6 +78,15 @@ def counts_of_cells(frame: pl.DataFrame) -> alt.LayerChart:
     )
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say how many cells are done."""
+    counts = dict(frame["status"].value_counts().iter_rows())
+    words = {"diverged": "diverged", "missing": "are missing"}
+    lost = [f"{counts[name]} {word}" for name, word in words.items() if name in counts]
+    done = counts.get("done", 0)
+    return f"{done} of {frame.height} cells are done" + (f"; {' and '.join(lost)}" if lost else "")
+
+
 FIGURE = Figure(
     id="availability",
     section="The study",
@@ -85,4 +94,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=chart,
+    says=says,
 )

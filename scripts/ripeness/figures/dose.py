@@ -4,8 +4,9 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.figure import Figure
-from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.frames import bounded, tidy, with_labels
 from ripeness.figures.panels import WIDTH, layered, tooltips
+from ripeness.figures.sentences import latest, mean_of, place_of
 from ripeness.findings.doses import dose_scores
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -30,7 +31,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     means = seeds.group_by(by).agg(
         pl.col("value").mean(), low=pl.col("value").mean() - error, high=pl.col("value").mean() + error
     )
-    labelled = with_labels(means, "dataset").with_columns(row=pl.lit("score"))
+    labelled = with_labels(bounded(means, 0, 1), "dataset").with_columns(row=pl.lit("score"))
     return tidy(labelled.drop("step"), ["dataset", "doses_of", "examples"])
 
 
@@ -52,6 +53,14 @@ def chart(frame: pl.DataFrame) -> alt.FacetChart:
     return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say the score with the fewest and the most examples at the last checkpoint."""
+    rows = latest(frame)
+    few, many = (rows.filter(pl.col("examples") == end) for end in (rows["examples"].min(), rows["examples"].max()))
+    scores = [f"{mean_of(part):.2f} with {part['examples'][0]} examples" for part in (few, many)]
+    return f"Mean score {place_of(rows)}: {' and '.join(dict.fromkeys(scores))}"
+
+
 FIGURE = Figure(
     id="dose",
     section="What does tuning add?",
@@ -59,4 +68,5 @@ FIGURE = Figure(
     needs=("models", "doses"),
     frame=frame,
     chart=chart,
+    says=says,
 )

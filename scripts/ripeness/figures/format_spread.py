@@ -5,8 +5,9 @@ import polars as pl
 
 from ripeness.figures.colours import FORMAT_COLOURS, METHOD_COLOURS
 from ripeness.figures.figure import Figure
-from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.frames import bounded, tidy, with_labels
 from ripeness.figures.panels import checkpoint_facet, colours, heat, panels_of, side_of, titled, tokens_axis, trend
+from ripeness.figures.sentences import latest, mean_of, place_of
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import IS_OWN
@@ -43,7 +44,8 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
         .filter(pl.col("n_formats") > 1)
     )
     expected = by_model.group_by(by).agg(pl.col("expected").mean(), pl.col("n_formats").max())
-    spread = with_interval(pooled(by_model, by), is_share=False).with_columns(pl.col("low").clip(lower_bound=0))
+    spread = with_interval(pooled(by_model, by), is_share=False)
+    spread = bounded(spread, 0, 1)
     spread = spread.join(expected, on=by, nulls_equal=True).with_columns(pl.lit("spread").alias("row"))
     n_asked = pl.col("probe_format").n_unique().over("probe")
     tuned = matrix.filter(pl.col("method") != "base", (n_asked > 1) | (n_asked.max() == 1))
@@ -58,7 +60,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     spread = frame.filter(pl.col("row") == "spread").with_columns(treatment.alias("treatment"))
     few_shots = {f"base, {shots} shots": "#909090" for shots in spread["shots"].unique().sort() if shots}
     known = {"base, 0 shots": METHOD_COLOURS["base"]} | few_shots | METHOD_COLOURS
-    colour = colours(spread["treatment"], known)
+    colour = colours(spread["treatment"], known, has_legend=False)
     floor = alt.Chart().transform_filter("!datum.is_alone").mark_line(strokeDash=[2, 3], color="#222").encode(
         x=tokens_axis(spread["tokens"]), y="mean(expected):Q", detail=["series:N", "phase:N"]
     )  # fmt: skip
@@ -72,25 +74,29 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
             detail=["treatment"],
             is_bold=f"datum.shots == {int(as_number(spread['shots'].min()))}",
             overlay=[floor],
+            named_by="treatment",
         )
         title = "spread of the score over formats (dotted: expected from sampling alone, at most)"
         strips.append(titled(lines, title))
     matrix = frame.filter(pl.col("row") == "matrix").drop("row", "n_formats", "expected", "chance", "majority")
     for (method,), part in sorted(matrix.group_by("method"), key=lambda pair: pair[0]):
-        strips.append(titled(format_matrix(part), f"score by format trained in and asked in, {method}"))
+        text = f"score in hundredths by format trained in (row) and asked in (column), {method}; framed: the same"
+        strips.append(titled(format_matrix(part), text))
     return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
 
 
 def format_matrix(frame: pl.DataFrame) -> alt.FacetChart:
     """Draw a small heat map for each checkpoint and dataset; scores are in hundredths."""
+    is_dark = (pl.col("value") > 0.55).alias("is_dark")
     squares = heat(
-        frame.with_columns((pl.col("value") > 0.55).alias("is_dark")),
+        frame.with_columns(is_dark, is_same=pl.col("format") == pl.col("probe_format")),
         x=alt.X("probe_format:N", title="asked in", sort=list(FORMAT_COLOURS), axis=alt.Axis(labelAngle=-60)),
         # a title is longer than one square is high
         y=alt.Y("format:N", title="trained in" if frame["format"].n_unique() > 1 else None, sort=list(FORMAT_COLOURS)),
         colour=alt.Color("value:Q", title="score", scale=alt.Scale(scheme="blues", domain=[0, 1])),
         digits="format(100 * datum.value, '.0f')",
         side=side_of(frame, frame["probe_format"].n_unique()),
+        framed="datum.is_same",
     )
     # On the right, names of any length do not push the figure aside.
     names = alt.Header(labelAngle=0, labelOrient="right")
@@ -101,6 +107,17 @@ def format_matrix(frame: pl.DataFrame) -> alt.FacetChart:
     )
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say how far formats are apart at the last checkpoint, untouched and tuned."""
+    spread = frame.filter(pl.col("row") == "spread")
+    if spread.is_empty():
+        return "Each dataset has one format"
+    rows = latest(spread)
+    base, tuned = rows.filter(pl.col("method") == "base", pl.col("shots") == 0), rows.filter(pl.col("method") != "base")
+    said = [f"{mean_of(part):.2f} {word}" for part, word in ((base, "untouched"), (tuned, "tuned")) if part.height]
+    return f"The best format is above the worst {place_of(rows)} by, on average, {' and '.join(said)}"
+
+
 FIGURE = Figure(
     id="format-spread",
     section="Does the format matter?",
@@ -108,4 +125,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=chart,
+    says=says,
 )

@@ -1,10 +1,9 @@
 """Loss on running text as four readings of one grid of rates have it."""
 
 import altair as alt
-import numpy as np
 import polars as pl
-from scipy import special
 
+from ripeness.figures.change_sizes import over_few
 from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
@@ -12,6 +11,7 @@ from ripeness.figures.panels import colours, titled, trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.rate_grids import grids_of, readings
 from ripeness.findings.study_tables import Tables
+from ripeness.runtime.wording import human
 
 READINGS = ["fixed", "tuned", "equal displacement", "equal answer loss", "tuned, answers"]
 
@@ -35,10 +35,10 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     value, n = pl.col("value"), pl.len()
     # rates of one reading are averaged within a repeat
     frame = pl.DataFrame(rows).group_by(*keys, "repeat").agg(value.mean())
-    frame = frame.group_by(keys).agg(value.mean(), se=(value.var() / n).sqrt(), n_seeds=n)
-    quantile = special.stdtrit(np.maximum(frame["n_seeds"].to_numpy() - 1, 1).astype(float), 0.975)
-    reach = pl.lit(pl.Series(quantile)) * pl.col("se")
-    frame = frame.with_columns(low=value - reach, high=value + reach).drop("se")
+    frame = frame.group_by(keys).agg(
+        value.mean(), se=(value.var() / n).sqrt(), n_seeds=n, least=value.min(), most=value.max()
+    )
+    frame = over_few(frame)
     return tidy(with_labels(frame, "row").with_columns(row=pl.col("dataset")), ["method", "probe"])
 
 
@@ -46,12 +46,22 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     """Draw a strip for each dataset, a panel for each reading and a line for each method."""
     names = set(frame["panel"])
     panels = sorted(names, key=lambda name: (READINGS.index(name.split(": ")[-1]), name))
-    colour = colours(frame["method"], METHOD_COLOURS)
+    colour = colours(frame["method"], METHOD_COLOURS, has_legend=False)
     strips = []
     for (row,), part in sorted(frame.group_by("row"), key=lambda pair: pair[0]):
-        chart = trend(part, panels=panels, colour=colour, title="nats a token", detail=["method"])
+        chart = trend(
+            part, panels=panels, colour=colour, title="nats a token", detail=["method"], scale="log", named_by="method"
+        )
         strips.append(titled(chart, row))
     return alt.vconcat(*strips)
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say at how many tokens the mean loss is least in each reading."""
+    means = frame.group_by("panel", "tokens").agg(pl.col("value").mean()).sort("value", "tokens")
+    least = means.unique("panel", keep="first", maintain_order=True).sort("panel")
+    said = ", ".join(f"{human(tokens)} ({name})" for name, tokens in least.select("panel", "tokens").iter_rows())
+    return f"The loss on running text after tuning is least at these tokens: {said}"
 
 
 FIGURE = Figure(
@@ -61,4 +71,5 @@ FIGURE = Figure(
     needs=("models", "texts", "several rates"),
     frame=frame,
     chart=chart,
+    says=says,
 )

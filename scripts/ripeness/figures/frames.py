@@ -42,6 +42,11 @@ def with_labels(frame: pl.DataFrame, panel: str) -> pl.DataFrame:
     )
 
 
+def bounded(frame: pl.DataFrame, lowest: float | None, highest: float | None) -> pl.DataFrame:
+    """Cut intervals off at what is possible, such as 0 and 1 for a share: nothing beyond can be true."""
+    return frame.with_columns(pl.col("low", "high").clip(lowest, highest))
+
+
 def tidy(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """Put the identity first, sort by it and round, so that the CSV is the same in every run."""
     first = [name for name in ("row", "panel", *POINT, "label", *keys, "value", "low", "high") if name in frame.columns]

@@ -4,6 +4,7 @@ import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.sentences import change_by_tuning
 from ripeness.figures.tuning_contrast import contrast, contrast_chart
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -23,6 +24,11 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     return tidy(with_labels(frame, "probe"), ["method", "format"])
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say what tuning adds at the last checkpoint."""
+    return change_by_tuning(frame, "score")
+
+
 FIGURE = Figure(
     id="gain",
     section="What does tuning add?",
@@ -30,4 +36,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=contrast_chart,
+    says=says,
 )

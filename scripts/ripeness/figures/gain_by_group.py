@@ -7,6 +7,7 @@ from ripeness.figures.colours import GROUP_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
 from ripeness.figures.panels import colours, level_line, panels_of, titled, trend, zone
+from ripeness.figures.sentences import latest, mean_of, place_of, signed
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 
@@ -39,16 +40,30 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.HConcatChart | alt.VConcatChart:
     """Draw the mean gain of both groups and their difference: below it, or at its right where there is one series."""
-    colour = colours(frame["group"], GROUP_COLOURS)
+    colour = colours(frame["group"], GROUP_COLOURS, has_legend=False)
     titles = {"gain": "score gained by tuning", "difference": "not learned minus learned"}
     strips = []
     for row, title in titles.items():
         strip = frame.filter(row=row)
         if not strip.is_empty():
             panels, zero = panels_of(frame), zone() if row == "difference" else [level_line(0)]
-            chart = trend(strip, panels=panels, colour=colour, title=title, detail=["group"], overlay=zero)
+            chart = trend(
+                strip, panels=panels, colour=colour, title=title, detail=["group"], overlay=zero, named_by="group"
+            )
             strips.append(titled(chart, title))
     return alt.hconcat(*strips) if frame["panel"].n_unique() == 1 else alt.vconcat(*strips)
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say how much more tuning adds to what was not learned, at the last checkpoint."""
+    rows = frame.filter(row="difference")
+    if rows.is_empty():
+        return "No checkpoint has datasets of both groups"
+    rows = latest(rows)
+    more = mean_of(rows)
+    word = "more" if more >= 0 else "less"
+    size = signed(abs(more)).lstrip("+")
+    return f"Tuning adds {size} {word} on datasets not learned in pre-training, {place_of(rows)}"
 
 
 FIGURE = Figure(
@@ -58,4 +73,5 @@ FIGURE = Figure(
     needs=("measurements", "several datasets"),
     frame=frame,
     chart=chart,
+    says=says,
 )

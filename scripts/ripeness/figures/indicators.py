@@ -66,6 +66,16 @@ def strip(part: pl.DataFrame, order: list[str], x: alt.X, *more: alt.Chart) -> a
     return panel.facet(row=alt.Row("panel:N", title=None))
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say which indicator orders most pairs of checkpoints right."""
+    pairs = frame.filter(pl.col("row") == PAIRS, pl.col("says") != MOST)
+    if pairs.is_empty():
+        return "No indicator was measured"
+    means = pairs.group_by("indicator").agg(pl.col("value").mean()).sort("value", "indicator", descending=[True, False])
+    name, share = means.row(0)
+    return f"Of what is known before tuning, {name} orders most pairs of checkpoints right: {share:.0%}; chance is 50%"
+
+
 FIGURE = Figure(
     id="indicators",
     section="What predicts the score after tuning?",
@@ -73,4 +83,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=chart,
+    says=says,
 )

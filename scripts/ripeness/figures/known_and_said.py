@@ -7,6 +7,7 @@ from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
 from ripeness.figures.panels import colours, panels_of, trend
+from ripeness.figures.sentences import latest, place_of
 from ripeness.findings.finding import Settings
 from ripeness.findings.linear_reading import reading_method, tuning_method
 from ripeness.findings.study_tables import Tables
@@ -32,8 +33,18 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.FacetChart:
     """Draw a panel for each dataset and a line for each reading."""
-    colour = colours(frame["method"], METHOD_COLOURS)
-    return trend(frame, panels=panels_of(frame), colour=colour, title="score", detail=["method"])
+    colour = colours(frame["method"], METHOD_COLOURS, has_legend=False)
+    frame = frame.with_columns(name=pl.col("method").replace({BASE: "untouched"}))
+    look = {"panels": panels_of(frame), "colour": colour, "title": "score"}
+    return trend(frame, **look, detail=["method"], named_by="name")
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say the mean score of each reading at the last checkpoint."""
+    rows = latest(frame)
+    means = rows.group_by("method").agg(pl.col("value").mean()).sort("value", "method")
+    said = ", ".join(f"{name.replace(BASE, 'untouched')} {value:.2f}" for name, value in means.iter_rows())
+    return f"Mean score {place_of(rows)}: {said}"
 
 
 FIGURE = Figure(
@@ -43,4 +54,5 @@ FIGURE = Figure(
     needs=("models", "a linear reading"),
     frame=frame,
     chart=chart,
+    says=says,
 )

@@ -12,6 +12,7 @@ from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TEXT, TREATED
 
+COST = "what tuning adds to the loss on running text"
 AS_ASKED = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
 
 
@@ -41,9 +42,20 @@ def losses_after_tuning(tables: Tables, settings: Settings) -> pl.DataFrame:
     base = base.with_columns(learning_rate=pl.lit(0.0))
     frames.append(over_repeats(base, TREATED, "seed", settings).with_columns(row=pl.lit("loss on running text")))
     frame = pl.concat([frame.select(frames[0].columns) for frame in frames])
+    frame = pl.concat([frame, added_by_tuning(frame)])
     is_grid = (pl.col("learning_rate").n_unique().over("row", "method") > 2).any()
     rate = pl.when(is_grid).then(pl.col("learning_rate").cast(pl.String)).otherwise("method")
     frame = frame.with_columns(recipe=pl.when(pl.col("learning_rate") == 0).then(pl.lit(NONE)).otherwise(rate))
     by_method = is_grid & (pl.col("method").n_unique() > 1)
     tuning = pl.when(by_method).then(pl.format("{}, {}", "dataset", "method")).otherwise("dataset")
     return tidy(with_labels(frame.with_columns(tuning=tuning), "tuning"), ["recipe", "probe"])
+
+
+def added_by_tuning(losses: pl.DataFrame) -> pl.DataFrame:
+    """Take the loss on running text of the untouched checkpoint from that of its tuned models, with their interval."""
+    text = losses.filter(pl.col("row") == "loss on running text")
+    keys = ["series", "checkpoint", "probe", "dataset", "method"]
+    base = text.filter(pl.col("learning_rate") == 0).select(*keys, before="value")
+    found = text.filter(pl.col("learning_rate") > 0).join(base, on=keys)
+    moved = [(pl.col(name) - pl.col("before")).alias(name) for name in ("value", "low", "high")]
+    return found.with_columns(*moved, row=pl.lit(COST)).select(losses.columns)

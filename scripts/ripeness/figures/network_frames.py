@@ -8,6 +8,7 @@ import polars as pl
 from scipy import special
 
 CONFIDENCE = 0.95
+RISE = 0.01
 BASE = "no noise"
 LOSSES = {"loss": "pre-training loss", "task_loss": "loss on the task"}
 
@@ -39,3 +40,12 @@ def tuned(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
         for (loss, name), untouched in zip(LOSSES.items(), ("base_loss", "task_base_loss"), strict=True)
     ]  # fmt: skip
     return pl.concat(parts)
+
+
+def turned(frame: pl.DataFrame) -> str:
+    """Say in how many lines the loss has risen again at the end, by more than RISE of its least value."""
+    lines = frame.sort("time").group_by("row", "panel", "line").agg(
+        last=pl.col("value").last(), least=pl.col("value").min()
+    )  # fmt: skip
+    risen = lines.filter(pl.col("last") > (1 + RISE) * pl.col("least")).height
+    return f"In {risen} of {lines.height} lines the loss after fine-tuning has risen again by the end of pre-training"

@@ -6,14 +6,14 @@ import altair as alt
 import polars as pl
 from altair.typing import ChannelColor
 
-from ripeness.figures.colours import SPARE_COLOURS
+from ripeness.figures.colours import DARK_INK, LIGHT_INK, SPARE_COLOURS
+from ripeness.figures.line_ends import widest, with_line_ends
 from ripeness.tables.single_numbers import as_number
 
 Strip = TypeVar("Strip", alt.FacetChart, alt.LayerChart)  # of a figure
 
 STATUS_SIGNS = {"done": "", "diverged": "×", "missing": "?"}
 PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
-REFERENCES = {"chance": [1, 3], "majority class": [5, 3]}
 
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
 MANY = 48  # small multiples in a figure, at most; of more series and datasets a map is drawn
@@ -25,7 +25,7 @@ THEME = {
     "view": {"stroke": "#ddd"},
     "axis": {
         "gridColor": "#eee", "domainColor": "#999", "tickColor": "#999", "titleFontWeight": "normal",
-        "labelColor": "#444", "titleColor": "#444",
+        "labelColor": "#444", "titleColor": "#444", "labelFontSize": 11, "titleFontSize": 11.5,
     },
     "header": {
         "labelFontSize": 12, "labelFontWeight": "bold", "labelColor": "#222", "titleFontWeight": "normal",
@@ -33,10 +33,12 @@ THEME = {
     },
     "legend": {
         "orient": "top", "titleFontWeight": "normal", "titleColor": "#444", "titleOrient": "left",
-        "symbolStrokeWidth": 2,
+        "symbolStrokeWidth": 2, "labelColor": "#444", "labelFontSize": 11.5, "titleFontSize": 11.5,
     },
+    "text": {"color": "#222"},
     "title": {
-        "anchor": "start", "fontSize": 14, "subtitleFontSize": 12, "subtitleColor": "#444", "offset": 12,
+        "anchor": "start", "fontSize": 15, "subtitleFontSize": 12, "subtitleColor": "#444", "offset": 12,
+        "color": "#222",
     },
 }  # fmt: skip
 
@@ -66,13 +68,13 @@ def in_order(present: pl.Series, known: dict) -> list[str]:
     return [name for name in known if name in names] + sorted(names - set(known))
 
 
-def colours(present: pl.Series, known: dict[str, str]) -> alt.Color:
+def colours(present: pl.Series, known: dict[str, str], *, has_legend: bool = True) -> alt.Color:
     """Colour by a column; a name without a colour of its own gets a spare one, in order of the alphabet."""
     names = in_order(present, known)
     spare = iter(SPARE_COLOURS * len(names))
     scale = alt.Scale(domain=names, range=[known.get(name) or next(spare) for name in names])
     legend = alt.Legend(title=present.name, symbolOpacity=1, symbolType="circle", symbolSize=70)
-    return alt.Color(f"{present.name}:N", scale=scale, legend=legend)
+    return alt.Color(f"{present.name}:N", scale=scale, legend=legend if has_legend else None)
 
 
 def tokens_axis(tokens: pl.Series) -> alt.X:
@@ -112,39 +114,73 @@ def panels_of(frame: pl.DataFrame) -> list[str]:
 
 def trend(
     frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
-    is_bold: str = "true", overlay: list[alt.Chart] | None = None, is_log: bool = False,
+    is_bold: str = "true", overlay: list[alt.Chart] | None = None, scale: str = "linear", named_by: str = "",
 ) -> alt.FacetChart:  # fmt: skip
     """Draw small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
 
     `panels` are those of the whole figure and `detail` names the columns that tell lines apart. Rows for
-    which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath.
+    which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath. `scale` is
+    linear, log, or a number at which a symmetric log bends. Lines are named at their ends by the column `named_by`.
+    Where `is_range` is true, low and high are the two repeats themselves, drawn as dots; where `is_below` is, the value
+    has no place on the axis and is drawn as an open triangle at its foot (`shown`), connected to nothing.
     """
     columns = min(SIDE_BY_SIDE, len(panels))
-    width = min(340, WIDTH // columns - 46)
-    scale = alt.Scale(type="log", nice=False, padding=6) if is_log else alt.Scale(zero=False, nice=False, padding=6)
-    y = alt.Y("value:Q", title=title, scale=scale)
+    lines = ["series", "phase", *detail]
+    aside = widest(frame, named_by) if named_by else 0
+    width = min(340, WIDTH // columns - 46 - aside)
+    height = width * 0.62
+    if named_by:
+        frame = with_line_ends(frame, lines, named_by, height=height, scale=scale)
+    y = alt.Y("shown:Q" if "shown" in frame.columns else "value:Q", title=title, scale=axis_scale(scale))
     base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
     ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}
-    lines = ["series", "phase", *detail]
+    lines += ["piece"] if "piece" in frame.columns else []
     marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
     bold = base.transform_filter(is_bold)
     # A layer without rows would make the browser warn of a scale without an extent.
     has_ends = not frame["low"].is_null().all()
+    has_range = "is_range" in frame.columns and frame["is_range"].any()
+    banded = bold.transform_filter("!datum.is_range") if has_range else bold
     layers = [
         *(overlay or []),
-        *([bold.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)] if has_ends else []),
+        *([banded.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)] if has_ends else []),
+        *(repeat_dots(bold, title) if has_range else []),
         bold.mark_line(strokeWidth=1.8).encode(detail=lines),
-        bold.transform_filter("!datum.is_alone").mark_point(size=34, filled=True, opacity=1).encode(**marks),
-    ]
+        bold.transform_filter("!datum.is_alone && !datum.is_below").mark_point(size=34, filled=True, opacity=1).encode(
+            **marks
+        ),
+    ]  # fmt: skip
     if is_bold != "true":
-        thin = base.transform_filter(f"!({is_bold})").mark_line(strokeWidth=0.9, opacity=0.55)
+        thin = base.transform_filter(f"!({is_bold})").mark_line(strokeWidth=0.9, opacity=0.7)
         layers.append(thin.encode(detail=lines))
+    if "is_below" in frame.columns and frame["is_below"].any():
+        below = bold.transform_filter("datum.is_below")
+        layers.append(below.mark_point(size=50, shape="triangle-down", fill="white").encode(tooltip=tooltips(frame)))
     if frame["is_alone"].any():
-        alone = bold.transform_filter("datum.is_alone")
+        alone = bold.transform_filter("datum.is_alone && !datum.is_below")
         layers += [alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends)] if has_ends else []
         layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
-    panel = layered(*layers, data=frame).properties(width=width, height=width * 0.62)
-    return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns)
+    if named_by:
+        names = base.transform_filter("isValid(datum.end_text)").mark_text(align="left", dx=7, fontSize=10.5)
+        layers.append(names.encode(y=alt.Y("end_y:Q", title=title), text="end_text:N"))
+    panel = layered(*layers, data=frame).properties(width=width, height=height)
+    spacing = {"column": 20 + aside, "row": 20}
+    return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns, spacing=spacing)
+
+
+def axis_scale(scale: str) -> alt.Scale:
+    """Make the scale of a value: linear, log, or symlog that bends at a number."""
+    if scale == "linear":
+        return alt.Scale(zero=False, nice=False, padding=6)
+    if scale == "log":
+        return alt.Scale(type="log", nice=False, padding=6)
+    return alt.Scale(type="symlog", constant=float(scale), nice=False, padding=6)
+
+
+def repeat_dots(bold: alt.Chart, title: str) -> list[alt.Chart]:
+    """Draw the two repeats of a mean, which are too few for an interval, as dots."""
+    few = bold.transform_filter("datum.is_range")
+    return [few.mark_point(size=12, opacity=0.9).encode(y=alt.Y(f"{end}:Q", title=title)) for end in ("low", "high")]
 
 
 def shape_by_phase(phases: pl.Series) -> alt.Shape:
@@ -168,15 +204,14 @@ def zone() -> list[alt.Chart]:
 
 
 def reference_lines() -> list[alt.Chart]:
-    """Draw chance and the share of the most frequent answer, one line per panel, told apart by their dashes."""
-    scale = alt.Scale(domain=list(REFERENCES), range=list(REFERENCES.values()))
-    dash = alt.StrokeDash("reference:N", scale=scale, title="reference")
+    """Draw what needs no skill, the larger of chance and the most frequent answer, with its name on the line."""
+    floor = {"y": alt.Y("mean(skill_floor):Q")}
+    name = alt.Chart().mark_text(align="left", baseline="bottom", dy=-2, fontSize=10, color="#555")
+    named = name.transform_aggregate(skill_floor="mean(skill_floor)", floor_name="min(floor_name)", groupby=["panel"])
     return [
-        alt.Chart().transform_calculate(reference=f"'{name}'").mark_rule(color="#555").encode(
-            y=f"mean({name.split()[0]}):Q", strokeDash=dash
-        )
-        for name in REFERENCES
-    ]  # fmt: skip
+        alt.Chart().mark_rule(color="#555", strokeDash=[4, 3]).encode(**floor),
+        named.encode(x=alt.value(4), y="skill_floor:Q", text="floor_name:N"),
+    ]
 
 
 def layered(*charts: alt.Chart, **settings: Any) -> alt.LayerChart:
@@ -221,15 +256,21 @@ def heat(
     digits: str,
     side: float,
     height: float | None = None,
+    framed: str = "",
 ) -> alt.LayerChart:
-    """Draw a grid of coloured squares (or of that height) with `digits` (an expression giving the text) in them."""
+    """Draw a grid of coloured squares (or of that height) with `digits` (an expression giving the text) in them.
+
+    Squares for which the expression `framed` holds have a frame.
+    """
     square = alt.Chart(frame).encode(x=x, y=y)
     fills = square.mark_rect(stroke="white").encode(color=colour, tooltip=tooltips(frame))
-    ink = alt.condition("datum.is_dark", alt.value("white"), alt.value("#222"))
+    ink = alt.condition("datum.is_dark", alt.value(LIGHT_INK), alt.value(DARK_INK))
     # The text lies over the square, so it needs the square's tooltip.
-    text = square.transform_calculate(digits=digits).mark_text(fontSize=9.5)
+    text = square.transform_calculate(digits=digits).mark_text(fontSize=10.5)
     text = text.encode(text="digits:N", color=ink, tooltip=tooltips(frame))
-    return layered(fills, text, data=frame).properties(width=alt.Step(side), height=alt.Step(height or side))
+    frames = square.transform_filter(framed).mark_rect(filled=False, stroke="#222", strokeWidth=1.5) if framed else None
+    layers = [fills, *([frames] if frames else []), text]
+    return layered(*layers, data=frame).properties(width=alt.Step(side), height=alt.Step(height or side))
 
 
 def side_of(frame: pl.DataFrame, n: int) -> float:

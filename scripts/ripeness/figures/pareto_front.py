@@ -7,6 +7,7 @@ from ripeness.figures.colours import METHOD_COLOURS, SPARE_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
 from ripeness.figures.panels import WIDTH, heat, in_order, titled, tooltips
+from ripeness.figures.sentences import latest, place_of
 from ripeness.findings.finding import Settings
 from ripeness.findings.fronts import fronts
 from ripeness.findings.study_tables import Tables
@@ -109,6 +110,15 @@ def decades(sizes: pl.Series) -> list[int]:
     return found or known.unique().sort().to_list()[-1:]
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say which ways no other one beats at the last checkpoint, and on how many datasets."""
+    rows = latest(frame.filter(pl.col("method") != BASE))
+    counts = rows.filter("is_on_front").group_by("method").len().sort("len", "method", descending=[True, False])
+    n = rows["dataset"].n_unique()
+    named = ", ".join(f"{name} on {count}" for name, count in counts.head(5).iter_rows())
+    return f"No other way beats these {place_of(rows)}, of {n} dataset{'' if n == 1 else 's'}: {named or 'none'}"
+
+
 FIGURE = Figure(
     id="pareto-front",
     section="What does tuning add?",
@@ -116,4 +126,5 @@ FIGURE = Figure(
     needs=("models", "texts", "several ways"),
     frame=frame,
     chart=chart,
+    says=says,
 )

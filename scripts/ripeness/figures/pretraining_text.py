@@ -4,6 +4,7 @@ import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
+from ripeness.figures.sentences import change_by_tuning
 from ripeness.figures.tuning_contrast import contrast, contrast_chart
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -25,6 +26,11 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     return tidy(with_labels(frame, panel).drop("trained"), ["method", "format"])
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say what tuning costs on running text at the last checkpoint."""
+    return change_by_tuning(frame, "bits per byte", 3)
+
+
 FIGURE = Figure(
     id="pretraining-text",
     section="What does tuning change elsewhere?",
@@ -32,4 +38,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=contrast_chart,
+    says=says,
 )

@@ -8,6 +8,8 @@ import polars as pl
 
 from ripeness.figures.panels import THEME
 
+IDENTITY = ("series", "checkpoint", "dataset", "probe", "method", "format", "probe_format", "shots", "seed")
+
 
 def blank(text: str) -> alt.Chart:
     """Say in the place of a figure why there is none."""
@@ -22,10 +24,10 @@ def specification(chart: alt.TopLevelMixin, *, title: str, subtitle: list[str]) 
         spec = chart.to_dict(validate=False)
     tables = spec.pop("datasets", {})
     text = json.dumps(spec)
-    # Columns that nothing in the chart names are left to the CSV.
+    # Columns that nothing in the chart names are left to the CSV; those that say which point it is open the panel.
     data = {
-        name: [{key: value for key, value in row.items() if key in text} for row in rows]
+        name: [{key: value for key, value in row.items() if key in IDENTITY or key in text} for row in rows]
         for name, rows in tables.items()
     }
-    named = {"config": THEME, "title": {"text": title, "subtitle": lines}, "description": title}
+    named = {"config": THEME, "title": {"text": wrap(title, 120), "subtitle": lines}, "description": title}
     return spec | named | {"datasets": data}

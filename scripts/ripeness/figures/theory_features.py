@@ -67,6 +67,13 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart:
     return alt.hconcat(*charts)
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say from which feature on learning costs more than it gains, for each size of noise."""
+    turns = frame.filter(pl.col("turn").is_not_null()).unique(["line", "turn"]).sort("gamma")
+    named = ", ".join(f"{turn} ({line})" for line, turn in turns.select("line", "turn").iter_rows())
+    return f"After noise, learning pays up to this many features: {named or 'none'}"
+
+
 FIGURE = Figure(
     id="theory-features",
     section="What does noise cost?",
@@ -74,4 +81,5 @@ FIGURE = Figure(
     needs=("simulations",),
     frame=frame,
     chart=chart,
+    says=says,
 )

@@ -5,7 +5,7 @@ import polars as pl
 
 from ripeness.figures.colours import ORDERED_COLOURS
 from ripeness.figures.figure import Figure
-from ripeness.figures.network_frames import labelled, tuned
+from ripeness.figures.network_frames import labelled, tuned, turned
 from ripeness.figures.network_panels import by_target
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -31,6 +31,11 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     return by_target(frame, ORDERED_COLOURS, with_untouched=False)
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say at the least and the largest pull how often the last loss is above the least."""
+    return turned(frame)
+
+
 FIGURE = Figure(
     id="theory-regularisation",
     section="What does fine-tuning cost?",
@@ -38,4 +43,5 @@ FIGURE = Figure(
     needs=("simulations",),
     frame=frame,
     chart=chart,
+    says=says,
 )

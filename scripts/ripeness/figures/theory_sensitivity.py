@@ -27,6 +27,13 @@ def chart(frame: pl.DataFrame) -> alt.LayerChart:
     return layered(*layers).properties(width=0.6 * WIDTH, height=320)
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say how what the largest noise adds has grown from the first time to the last."""
+    rows = frame.filter(pl.col("gamma") == frame["gamma"].max()).sort("time")
+    first, last = rows["value"][0], rows["value"][-1]
+    return f"Noise ({rows['line'][0]}) adds {last / first:.3g} times as much to the loss at the end as at the start"
+
+
 FIGURE = Figure(
     id="theory-sensitivity",
     section="What does noise cost?",
@@ -34,4 +41,5 @@ FIGURE = Figure(
     needs=("simulations",),
     frame=frame,
     chart=chart,
+    says=says,
 )

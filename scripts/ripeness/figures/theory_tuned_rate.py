@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.figure import Figure
-from ripeness.figures.network_frames import over_seeds, tuned
+from ripeness.figures.network_frames import LOSSES, over_seeds, tuned, turned
 from ripeness.figures.network_panels import TARGET_COLOURS, bands, line_colours
 from ripeness.figures.panels import WIDTH, titled
 from ripeness.findings.finding import Settings
@@ -32,6 +32,11 @@ def chart(frame: pl.DataFrame) -> alt.HConcatChart:
     return alt.hconcat(*charts)
 
 
+def says(frame: pl.DataFrame) -> str:
+    """Say how often the last loss is above the least."""
+    return turned(frame.filter(pl.col("row").is_in(list(LOSSES.values()))))
+
+
 FIGURE = Figure(
     id="theory-tuned-rate",
     section="What does fine-tuning cost?",
@@ -39,4 +44,5 @@ FIGURE = Figure(
     needs=("simulations",),
     frame=frame,
     chart=chart,
+    says=says,
 )

@@ -4,8 +4,9 @@ import altair as alt
 import polars as pl
 
 from ripeness.figures.figure import Figure
-from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import WIDTH, checkpoint_facet, heat, side_of, titled
+from ripeness.figures.frames import bounded, tidy, with_labels
+from ripeness.figures.panels import WIDTH, colours, heat, level_line, panels_of, titled, trend
+from ripeness.figures.sentences import latest, mean_of, most_and_least, place_of, signed
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import OWN_DATASET
@@ -21,7 +22,7 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
     paired = None if tables.items is None else paired_variance((part.filter(matched) for part in tables.items), by)
     # what a published model was tuned on has a figure of its own, whatever its name
     matched &= (pl.col("suite") != OWN_DATASET) | (pl.col("dataset") == pl.col("probe"))
-    frame = changes(tables.reported.filter(matched), by, paired, kinds=["choice", "generation"])
+    frame = bounded(changes(tables.reported.filter(matched), by, paired, kinds=["choice", "generation"]), -1, 1)
     frame = frame.with_columns(
         ((pl.col("low") > 0) | (pl.col("high") < 0)).fill_null(False).alias("is_clear"), pl.lit("change").alias("row")
     )
@@ -29,33 +30,58 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def chart(frame: pl.DataFrame) -> alt.VConcatChart:
-    """Draw heat maps of changes, trained on against measured on, one per checkpoint; strips are methods.
+    """Draw the changes at the last checkpoint as a heat map, and all of them as lines over tokens.
 
-    The diagonal, the gain on the dataset itself, is grey: it has a figure of its own and would set the scale.
+    Strips are methods. The diagonal, the gain on the dataset itself, is grey: it has a figure of its own and would set
+    the scale.
     """
     others = frame.filter(pl.col("dataset") != pl.col("probe"))
     size = max(0.05, as_number(others["value"].abs().max() or 0))
     is_dark = (pl.col("value").abs() > 0.65 * size) & (pl.col("dataset") != pl.col("probe"))
-    frame = frame.with_columns(is_dark.alias("is_dark"))
-    n = frame["probe"].n_unique()
-    side = side_of(frame, n)
+    frame = frame.with_columns(is_dark.alias("is_dark"), measured_on=pl.col("probe"))
+    strips = []
+    for (series, method), part in sorted(frame.group_by("series", "method"), key=lambda pair: pair[0]):
+        rows = latest(part)
+        said = "hundredths of a score; in brackets where the interval includes 0"
+        strips.append(titled(last_map(rows, size), f"{series}, {method}, {place_of(rows)}: {said}"))
+        over_tokens = part.filter(pl.col("dataset") != pl.col("probe"))
+        if over_tokens["tokens"].n_unique() > 1:
+            colour = colours(over_tokens["measured_on"], {}, has_legend=False)
+            look = {"panels": panels_of(over_tokens), "colour": colour, "title": "change of the score"}
+            lines = trend(over_tokens, **look, detail=["probe"], overlay=[level_line(0)], named_by="measured_on")
+            strips.append(
+                titled(lines, f"{series}, {method}: a panel for each dataset tuned on, a line for each other")
+            )
+    return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
+
+
+def last_map(rows: pl.DataFrame, size: float) -> alt.LayerChart:
+    """Draw the changes at one checkpoint: tuned on against measured on."""
     change = alt.Color(
         "value:Q", title="change", scale=alt.Scale(scheme="blueorange", reverse=True, domain=[-size, size])
     )
-    strips = []
-    for (series, method), part in sorted(frame.group_by("series", "method"), key=lambda pair: pair[0]):
-        squares = heat(
-            part,
-            x=alt.X("probe:N", title="measured on", axis=alt.Axis(labelAngle=-60)),
-            y=alt.Y("dataset:N", title="trained on"),
-            colour=alt.condition("datum.dataset == datum.probe", alt.value("#eeeeee"), change),
-            digits="replace(datum.is_clear ? '#' : '(#)', '#', format(100 * datum.value, '+.0f'))",
-            side=side,
-        )
-        columns = max(1, int((WIDTH - 120) // (side * n + 9)))
-        grid = squares.facet(alt.Facet(**checkpoint_facet(part)), columns=columns, spacing=10)
-        strips.append(titled(grid, f"{series}, {method}: hundredths; in brackets where the interval includes 0"))
-    return alt.vconcat(*strips)
+    return heat(
+        rows,
+        x=alt.X("probe:N", title="measured on", axis=alt.Axis(labelAngle=-40)),
+        y=alt.Y("dataset:N", title="trained on"),
+        colour=alt.condition("datum.dataset == datum.probe", alt.value("#eeeeee"), change),
+        digits="replace(datum.is_clear ? '#' : '(#)', '#', format(100 * datum.value, '+.0f'))",
+        side=max(34.0, min(64.0, (WIDTH - 200) / rows["probe"].n_unique())),
+        height=30,
+    )
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say what tuning does to other datasets at the last checkpoint."""
+    others = frame.filter(pl.col("dataset") != pl.col("probe"))
+    if others.is_empty():
+        return "Nothing was measured on other datasets than the one tuned on"
+    rows = latest(others)
+    clear = f"{rows['is_clear'].sum()} of {rows.height} changes are clear"
+    return (
+        f"Tuning on one dataset changes the score on another by {signed(mean_of(rows))} on average {place_of(rows)}"
+        f"{most_and_least(rows, 'probe')}; {clear}"
+    )
 
 
 FIGURE = Figure(
@@ -65,4 +91,5 @@ FIGURE = Figure(
     needs=("measurements",),
     frame=frame,
     chart=chart,
+    says=says,
 )

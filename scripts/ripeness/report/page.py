@@ -69,12 +69,13 @@ def figures_of(folder: Path, captions: Path, facts: Mapping[str, Any]) -> list[d
         if not all(path.exists() for path in paths.values()):
             continue
         spec = read_json(paths["json"], dict)
-        # The page has the question as a heading and the findings in its table.
+        # The page has the title as a heading and the findings in its table.
         spec.pop("title", None)
         entries.append(
             {
                 "id": figure.id,
                 "question": figure.question,
+                "finding": spec["description"],
                 "caption": caption_html(captions / f"{figure.id}.rst", facts),
                 "spec": json_block(spec),
                 "svg": data_uri(paths["svg"].read_text(encoding="utf-8"), "image/svg+xml"),

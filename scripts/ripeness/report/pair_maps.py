@@ -117,7 +117,7 @@ def as_cell(pair: Pair, size: float) -> dict[str, Any]:
         "detects": points(pair.detectable),
         "needs": "more seeds" if pair.items_needed is None else f"{pair.items_needed:,} items",
         "strength": round(min(1.0, abs(pair.effect) / size), 2),
-        "is_better": pair.effect > 0,
+        "side": "better" if pair.effect > 0 else "worse" if pair.effect < 0 else "",
     }
 
 
