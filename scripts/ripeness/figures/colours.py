@@ -21,7 +21,7 @@ GROUP_COLOURS = {"not learned": "#d55e00", "learned": "#0072b2", "difference": "
 STATUS_COLOURS = {"done": "#a6c8de", "diverged": "#d55e00", "missing": "#e8e8e8"}
 SIZE_COLOURS = ["#e8a06c", "#dd7f48", "#cc6130", "#b04722", "#8e3318", "#6b2310", "#48160a"]  # from small to large
 # Viridis without its yellow end: lines are ordered by a number.
-ORDERED_COLOURS = ["#3fa34d", "#21918c", "#3b528b", "#440154"]
+ORDERED_COLOURS = ["#6f9e12", "#1b8a86", "#3b4c8f", "#380147"]
 LIGHT_INK, DARK_INK = "#ffffff", "#222222"  # of numbers in coloured squares, which are the same on every screen
 
 GROUND = {"light": "#ffffff", "dark": "#14191f"}
@@ -32,7 +32,7 @@ DARK = {
     "#29a3a3": "#c3fdc3", "#521414": "#f3cee0", "#0505c7": "#0673e0", "#7a4c1f": "#786d6d", "#141452": "#fafa38",
     "#e8a06c": "#7d3a1c", "#dd7f48": "#9c4a24", "#cc6130": "#bb5d30", "#b04722": "#d67746", "#8e3318": "#ea9566",
     "#6b2310": "#f6b48e", "#48160a": "#fdd5bd",
-    "#3fa34d": "#3b6fa8", "#21918c": "#2bb0a8", "#3b528b": "#8fd744", "#440154": "#fde725",
+    "#6f9e12": "#3f6fb5", "#1b8a86": "#2bb0a8", "#3b4c8f": "#8fd744", "#380147": "#fdf3a0",
     "#a6c8de": "#2f5f80", "#e8e8e8": "#3c4753",
     "#222": "#e4e9ee", "#333": "#d5dbe1", "#444": "#c1c9d1", "#444444": "#c1c9d1", "#555": "#a5b0bc",
     "#888": "#8a95a1", "#888888": "#8a95a1", "#909090": "#8a95a1", "#999": "#7d8894", "#ddd": "#3c4753",

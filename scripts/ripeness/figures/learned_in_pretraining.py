@@ -46,7 +46,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         overlay = [*reference_lines(), *below_notes(strip)] if is_score else None
         title = "score" if row.startswith("score") else "nats"
         look = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": overlay}
-        strips.append(titled(trend(strip, **look, detail=["format"], named_by="format"), row))
+        strips.append(titled(trend(strip, **look, detail=["format"], named_by="format", has_bands=False), row))
     return alt.vconcat(*strips)
 
 

@@ -18,6 +18,7 @@ PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
 MANY = 48  # small multiples in a figure, at most; of more series and datasets a map is drawn
 SIDE_BY_SIDE = 4  # small multiples in a strip, at most
+WIDE = 60  # pixels of names at the ends of lines, beyond which a strip has a panel less
 ASIDE = 7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
 THEME = {
     "background": "white",
@@ -33,7 +34,8 @@ THEME = {
     },
     "legend": {
         "orient": "top", "titleFontWeight": "normal", "titleColor": "#444", "titleOrient": "left",
-        "symbolStrokeWidth": 2, "labelColor": "#444", "labelFontSize": 11.5, "titleFontSize": 11.5,
+        "symbolStrokeWidth": 2, "symbolBaseFillColor": "#444", "symbolBaseStrokeColor": "#444", "labelColor": "#444",
+        "labelFontSize": 11.5, "titleFontSize": 11.5,
     },
     "text": {"color": "#222"},
     "title": {
@@ -115,19 +117,21 @@ def panels_of(frame: pl.DataFrame) -> list[str]:
 def trend(
     frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
     is_bold: str = "true", overlay: list[alt.Chart] | None = None, scale: str = "linear", named_by: str = "",
+    has_bands: bool = True,
 ) -> alt.FacetChart:  # fmt: skip
     """Draw small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
 
     `panels` are those of the whole figure and `detail` names the columns that tell lines apart. Rows for
     which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath. `scale` is
     linear, log, or a number at which a symmetric log bends. Lines are named at their ends by the column `named_by`.
+    Without bands, which hide each other where lines run together, intervals are thin rules.
     Where `is_range` is true, low and high are the two repeats themselves, drawn as dots; where `is_below` is, the value
     has no place on the axis and is drawn as an open triangle at its foot (`shown`), connected to nothing.
     """
-    columns = min(SIDE_BY_SIDE, len(panels))
     lines = ["series", "phase", *detail]
-    aside = widest(frame, named_by) if named_by else 0
-    width = min(340, WIDTH // columns - 46 - aside)
+    aside = widest(frame, named_by) if named_by else 20
+    columns = min(SIDE_BY_SIDE - (aside > WIDE), len(panels))
+    width = min(340, (WIDTH - 46) // columns - aside - 10)
     height = width * 0.62
     if named_by:
         frame = with_line_ends(frame, lines, named_by, height=height, scale=scale)
@@ -143,7 +147,7 @@ def trend(
     banded = bold.transform_filter("!datum.is_range") if has_range else bold
     layers = [
         *(overlay or []),
-        *([banded.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)] if has_ends else []),
+        *([interval(banded, ends, lines, has_bands=has_bands)] if has_ends else []),
         *(repeat_dots(bold, title) if has_range else []),
         bold.mark_line(strokeWidth=1.8).encode(detail=lines),
         bold.transform_filter("!datum.is_alone && !datum.is_below").mark_point(size=34, filled=True, opacity=1).encode(
@@ -161,11 +165,19 @@ def trend(
         layers += [alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends)] if has_ends else []
         layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
     if named_by:
-        names = base.transform_filter("isValid(datum.end_text)").mark_text(align="left", dx=7, fontSize=10.5)
+        beyond = 7 + ASIDE * bool(frame["is_alone"].any())
+        names = base.transform_filter("isValid(datum.end_text)").mark_text(align="left", dx=beyond, fontSize=10.5)
         layers.append(names.encode(y=alt.Y("end_y:Q", title=title), text="end_text:N"))
     panel = layered(*layers, data=frame).properties(width=width, height=height)
-    spacing = {"column": 20 + aside, "row": 20}
+    spacing = {"column": aside + 10, "row": 20}
     return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns, spacing=spacing)
+
+
+def interval(banded: alt.Chart, ends: dict[str, Any], lines: list[str], *, has_bands: bool) -> alt.Chart:
+    """Draw the intervals of lines as bands, or as a thin rule at each point."""
+    if has_bands:
+        return banded.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)
+    return banded.transform_filter("!datum.is_alone").mark_rule(strokeWidth=1, opacity=0.4).encode(**ends)
 
 
 def axis_scale(scale: str) -> alt.Scale:

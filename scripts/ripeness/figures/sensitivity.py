@@ -79,7 +79,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
 
 
 def on_log_axis(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add `shown`, `is_below` and `piece`: what is not above 0 stands at the foot of the axis, and lines break there."""
+    """Add `shown`, `is_below` and `piece`: what is not above 0 stands at the foot of the axis; lines break there."""
     positive = frame.filter(pl.col("value") > 0)["value"]
     foot = as_number(positive.min()) / 2 if len(positive) else 1.0
     is_below = pl.col("value") <= 0

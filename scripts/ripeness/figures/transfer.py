@@ -48,10 +48,9 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         if over_tokens["tokens"].n_unique() > 1:
             colour = colours(over_tokens["measured_on"], {}, has_legend=False)
             look = {"panels": panels_of(over_tokens), "colour": colour, "title": "change of the score"}
-            lines = trend(over_tokens, **look, detail=["probe"], overlay=[level_line(0)], named_by="measured_on")
-            strips.append(
-                titled(lines, f"{series}, {method}: a panel for each dataset tuned on, a line for each other")
-            )
+            look |= {"named_by": "measured_on", "has_bands": False}
+            lines = trend(over_tokens, **look, detail=["probe"], overlay=[level_line(0)])
+            strips.append(titled(lines, f"{series}, {method}: by dataset tuned on, a line for each other one"))
     return alt.vconcat(*strips).resolve_scale(color="independent", shape="independent")
 
 

@@ -23,9 +23,9 @@ def score_table(
 ) -> dict[str, Any]:
     """Tabulate primary scores on the dataset and in the format tuned in, each format in a row of its own.
 
-    Where a dataset has several formats, a row `ALL` has their mean with the lowest and highest. With `answers`, ties are
-    told by paired differences of items, else by standard errors. `n_rows` is the number of rows; beyond MOST_ROWS none
-    is given.
+    Where a dataset has several formats, a row `ALL` has their mean with the lowest and highest. With `answers`, ties
+    are told by paired differences of items, else by standard errors. `n_rows` is the number of rows; beyond MOST_ROWS
+    none is given.
     """
     own = scores(measurements).filter(
         pl.col("probe_kind") != "text", IS_OWN, pl.col("format") == pl.col("probe_format")
@@ -91,7 +91,7 @@ def in_digits(row: Mapping[str, Any]) -> str:
 
 
 def marks(key: Mapping[str, Any], part: pl.DataFrame, answers: Answers | None, settings: Settings) -> dict[str, str]:
-    """Mark the checkpoint with the best score of a row, and those that cannot be told from it."""
+    """Mark the checkpoints with the best score of a row, and those that cannot be told from it."""
     best = str(part.sort("value", descending=True, maintain_order=True)["checkpoint"][0])
     tied = paired_ties(key, part, best, answers, settings)
     if tied is None:
@@ -99,7 +99,8 @@ def marks(key: Mapping[str, Any], part: pl.DataFrame, answers: Answers | None, s
         reach = Z * (pl.col("se") ** 2 + (top["se"] or 0) ** 2).sqrt()
         near = pl.col("se").is_null() | (top["value"] - pl.col("value") <= reach)
         tied = set(part.filter(near)["checkpoint"])
-    return dict.fromkeys(tied, TIED) | {best: BEST}
+    equal = part.filter(pl.col("value") == pl.col("value").max())["checkpoint"]
+    return dict.fromkeys(tied, TIED) | dict.fromkeys(equal, BEST)
 
 
 def paired_ties(
