@@ -3,6 +3,7 @@
 INPUTS: <results>/findings.json, <results>/figures/, <results>/tables/, <results>/examples/, the sources of everything
 OUTPUTS: <results>/prompts.json       one item of every dataset and format as the model reads it
          <results>/report.html        one file, opens without network
+         <results>/verdicts.html      the answer and the verdicts alone, the first section of Snakemake's own report
 """
 
 PAGE = sorted(path.name for path in (rule_values.ROOT / "reports/page").iterdir())  # template, style and scripts
@@ -48,6 +49,8 @@ rule write_report:
         findings="<results>/findings.json",
         measurements=from_plan(lookups.collect.measurements_table),
         cells=from_plan(lookups.collect.cells_table),
+        scored=from_plan(lookups.collect.item_tables),
+        examples=from_plan(lookups.audit.audited_examples),
         sensitivity=from_plan(lookups.perturb.sensitivity_table),
         simulated=from_plan(lookups.theory.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
@@ -61,6 +64,12 @@ rule write_report:
             category="The study",
             labels={"figure": "the whole report"},
         ),
+        verdicts=report(
+            "<results>/verdicts.html",
+            caption="../reports/verdicts.rst",
+            category="Answer and verdicts",
+            labels={"figure": "which checkpoint to tune, and what was decided"},
+        ),
     log:
         "<logs>/write_report.log",
         usage="<logs>/write_report.usage.json",
@@ -71,12 +80,16 @@ rule write_report:
         folder=study_folder,
         calibration=from_plan(forecast.calibration),
         choose_by=from_plan(lookups.collect.chosen_by),
+        settings=from_plan(lookups.analyse.finding_settings),
     shell:
         r"""
         python "$PROGRAMS/write_report.py" \
             --findings {input.findings:q} \
             --measurements {input.measurements:q} \
             --cells {input.cells:q} \
+            --items {input.scored:q} \
+            --examples {input.examples:q} \
+            --settings {params.settings:q} \
             --sensitivity {input.sensitivity:q} \
             --simulated {input.simulated:q} \
             --figures {params.folder:q}/figures \
@@ -88,5 +101,6 @@ rule write_report:
             --calibration {params.calibration:q} \
             --choose-by {params.choose_by:q} \
             --output {output.report:q} \
+            --output-verdicts {output.verdicts:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

@@ -16,7 +16,7 @@ from ripeness.report.changes import digest_of, keep, since_last
 from ripeness.report.embedded_values import embedded_values
 from ripeness.report.methods_table import methods_table
 from ripeness.report.pair_maps import pair_maps
-from ripeness.report.render import json_block, render
+from ripeness.report.render import json_block, render, render_verdicts
 from ripeness.report.score_table import markdown, score_table
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.files import read_entries, read_json, whole
@@ -107,7 +107,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
     )
+    parser.add_argument("--partial", default="", help="say that cells are not done: how many are, in words")
     parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
+    parser.add_argument("--output-verdicts", type=output_file, help="the answer and the verdicts alone (HTML)")
     options = parser.parse_args(argv)
     usage = usage_table(options.usage_logs)
     provenance, entries = read_json(options.provenance, dict), read_entries(options.findings, FINDING)
@@ -115,6 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     digest = digest_of(entries, None if options.simulated else read_measurements(options.measurements))
     context = {
         "title": provenance["study"]["title"],
+        "partial": options.partial,
         **study,
         **finding_rows.findings_of([entry for entry in entries if "answers" not in entry]),
         "answers": finding_rows.answers_of(entries),
@@ -134,6 +137,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     with whole(options.output) as path:
         path.write_text(page, encoding="utf-8")
+    if options.output_verdicts:
+        with whole(options.output_verdicts) as path:
+            path.write_text(render_verdicts(REPORTS / "page", context), encoding="utf-8")
     if options.reported:
         keep(options.reported, digest)
 

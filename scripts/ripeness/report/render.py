@@ -50,8 +50,8 @@ def page_script(folder: Path) -> str:
     return '"use strict";\n(() => {\n' + "\n".join(sources) + "})();"
 
 
-def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
-    """Fill the template in `folder`; `bundle` (the charts' library) and the scripts there are all that will run."""
+def environment_of(folder: Path) -> jinja2.Environment:
+    """Make what reads the templates in a folder."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
@@ -59,15 +59,31 @@ def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["alike"] = are_alike
+    environment.filters |= {"defined": defined, "effect": effect_of, "model": name_of}
+    return environment
+
+
+def style_of(folder: Path) -> Markup:
+    """Join the style sheets of the page."""
+    return Markup("".join((folder / name).read_text(encoding="utf-8") for name in STYLES) + colour_style())
+
+
+def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
+    """Fill the template in `folder`; `bundle` (the charts' library) and the scripts there are all that will run."""
     # The bundle's top-level names would clash with those of the page.
     (library, library_hash), (own, own_hash) = script(f"(function(){{{bundle}}})();"), script(page_script(folder))
     policy = (
         f"default-src 'none'; script-src {library_hash} {own_hash}; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    environment.globals["alike"] = are_alike
-    environment.filters |= {"defined": defined, "effect": effect_of, "model": name_of}
-    style = "".join((folder / name).read_text(encoding="utf-8") for name in STYLES) + colour_style()
-    own_parts = {"library": library, "page_script": own, "policy": policy, "style": Markup(style)}
+    own_parts = {"library": library, "page_script": own, "policy": policy, "style": style_of(folder)}
     own_parts["chart_colours"] = json_block(VARIABLES)
-    return environment.get_template("page.html.j2").render(**context, **own_parts)
+    return environment_of(folder).get_template("page.html.j2").render(**context, **own_parts)
+
+
+def render_verdicts(folder: Path, context: Mapping[str, Any]) -> str:
+    """Fill the template of the answer and the verdicts alone, on which nothing runs."""
+    # there are no figures to link to
+    alone = dict(context) | {"figures": [], "style": style_of(folder)}
+    return environment_of(folder).get_template("verdicts.html.j2").render(**alone)

@@ -16,7 +16,8 @@ from ripeness.findings.mitigation.claim import tuned_losses
 from ripeness.findings.scores import Row, Wanted, read_scores
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import noise_increases, text_losses
-from ripeness.report.number_tables import reference_table, score_table, tie_counts
+from ripeness.report.number_tables import reference_table, tie_counts
+from ripeness.report.score_table import score_table
 from ripeness.tables.intervals import scores
 from write_report import lost_cells
 

@@ -14,6 +14,7 @@ from synthetic_report import TOLD
 import write_report
 from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
+from ripeness.report.score_table import markdown, score_table
 from ripeness.runtime.errors import UserError
 from ripeness.tables.columns import CELLS, MEASUREMENTS, conform
 
@@ -26,7 +27,9 @@ def page(synthetic_folder, tmp_path_factory):
 
 def written(synthetic_folder, folder, **others):
     for name in FIGURES:
-        (folder / f"{name}.json").write_text(json.dumps({"title": "t", "mark": "</script><b>"}))
+        (folder / f"{name}.json").write_text(
+            json.dumps({"title": "t", "description": "It <b>rises</b>", "mark": "</script><b>"})
+        )
         (folder / f"{name}.svg").write_text(f"<svg><!-- {name} --></svg>")
         (folder / f"{name}.csv").write_text("a,b\n1,ä\n", encoding="utf-8")
     options = {name: synthetic_folder / f"{name}.json" for name in ("findings", "prompts", "provenance")}
@@ -239,12 +242,13 @@ def drop(row):
 
 
 def test_scores_are_the_same_in_html_and_markdown(synthetic_study):
-    table = number_tables.score_table(synthetic_study["measurements"])
-    lines = number_tables.markdown(table).splitlines()
-    assert table["columns"][0] == "0" and table["columns"][-1] == "6M annealed"
-    assert lines[0].startswith("| dataset | model | 0 | 62k |")
-    assert len(lines) == 2 + 4 * 3  # datasets, each untouched with 0 and 4 shots, and tuned
-    assert {line.count("|") for line in lines} == {len(table["columns"]) + 3}
+    table = score_table(synthetic_study["measurements"])
+    lines = markdown(table).splitlines()
+    labels = [column["label"] for column in table["columns"]]
+    assert labels[0] == "0" and labels[-1] == "6M annealed"
+    assert lines[0].startswith("| dataset | model | format | 0 | 62k |")
+    assert len(lines) == 2 + 4 * 3 * 4  # datasets, each untouched with 0 and 4 shots, and tuned, by format and all
+    assert {line.count("|") for line in lines} == {len(labels) + 4}
 
 
 def test_captions_say_how_many_seeds_there_are(tmp_path):

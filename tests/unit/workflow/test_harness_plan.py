@@ -19,6 +19,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.measure.metrics import measure, score_harness
 from ripeness.report import number_tables
 from ripeness.report.page import facts_of
+from ripeness.report.score_table import score_table
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import harness_tasks, plan_cells, probes_of
 from ripeness.study.harness_files import files_of_task
@@ -193,7 +194,7 @@ def test_figures_and_scores_do_not_see_tasks_of_the_harness(synthetic_study, wit
         [function(tables) for tables in (synthetic_study, with_harness)]
         for function in (
             lambda t: facts_of(t["measurements"], t["cells"]) | {"n_cells": 0, "status": 0},
-            lambda t: number_tables.score_table(t["measurements"]),
+            lambda t: score_table(t["measurements"]),
         )
     )
     assert facts[0] == facts[1] and scores[0] == scores[1]
