@@ -46,7 +46,7 @@ def measured(options: Namespace) -> dict[str, Any]:
     items = list(by_checkpoint(options.items).values()) if options.items else []
     answers = read_answers(items, settings.shots)
     pairs, table = pair_maps(answers, settings), score_table(measurements, answers, settings)
-    folder = options.figures.parent
+    folder = options.folder or options.figures.parent
     texts = {path.parts[-2:]: path / "test.parquet" for path in options.examples or []}
     changed = changed_items(answers, texts, most_bytes=options.item_bytes)
     changed |= {"study": folder.name, "folder": str(folder), "shots": settings.shots}
@@ -107,6 +107,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--choose-by", default="{}", type=json_option, help='by what methods are chosen, such as {"full": "loss"}'
     )
+    parser.add_argument("--folder", type=Path, help="folder of the study's results; else that of the figures")
     parser.add_argument("--partial", default="", help="say that cells are not done: how many are, in words")
     parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
     parser.add_argument("--output-verdicts", type=output_file, help="the answer and the verdicts alone (HTML)")

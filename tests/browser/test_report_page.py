@@ -10,9 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from drawn import MEASURED as FIGURES
+from synthetic import DATASETS, FORMATS, N_ITEMS
 from waiting import MOMENT_SECONDS, wait_for
 
 from ripeness.stats.verdicts import VERDICTS
+from ripeness.tables.columns import EXAMPLES, write_table
 
 pytestmark = pytest.mark.browser
 
@@ -40,11 +42,26 @@ def report_path(synthetic_folder, tmp_path_factory):
         ]
         items = f"--items={synthetic_folder / 'items'}"
         plot_figure.main(["--figure", name, *tables, items, findings, *outputs])
+    examples = prompts_of_items(folder / "examples")
     others = [f"--{name}={synthetic_folder / name}.json" for name in ("prompts", "provenance")]
     places = [f"--figures={folder / 'figures'}", f"--output={folder / 'alone' / 'report.html'}"]
     logs = f"--usage-logs={synthetic_folder / 'usage'}"
-    write_report.main([*tables, audit, findings, *others, *places, logs])
+    compared = [f"--items={synthetic_folder / 'items'}", "--examples", *examples]
+    write_report.main([*tables, audit, findings, *others, *places, logs, *compared])
     return folder / "alone" / "report.html"
+
+
+def prompts_of_items(folder):
+    """Examples of the items of the invented study, whose text would run if it were read as HTML."""
+    paths = [folder / dataset / form for dataset in DATASETS for form in FORMATS]
+    for path in paths:
+        rows = [
+            {"item": f"{path.parent.name}-{n}", "prompt": f"Film {n} <img src=x onerror=alert(1)>", "target": " good"}
+            for n in range(N_ITEMS)
+        ]
+        path.mkdir(parents=True)
+        write_table(path / "test.parquet", rows, EXAMPLES)
+    return map(str, paths)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +202,111 @@ def test_first_screen_holds_the_answer(browser):
     rows[1].find_element("css selector", "summary").click()
     question = browser.find_element("css selector", ".question")
     assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
+
+
+def test_a_press_on_a_score_shows_its_values_items_files_and_command(browser):
+    row = browser.find_element("css selector", "#score-rows tr[data-at*='nursery-mood'][data-at*='full']")
+    press(browser, row.find_elements("css selector", "button.value")[-2])
+    panel = browser.find_element("id", "panel")
+    assert panel.is_displayed() and "step5859" in panel.find_element("tag name", "h2").text
+    assert {"Values by format and seed", "Items that changed most", "Files and command"} == {
+        head.text for head in panel.find_elements("tag name", "h3")
+    }
+    items = panel.find_elements("css selector", "details.item")
+    assert 0 < len(items) <= 20 and "won" in items[0].text
+    items[0].find_element("tag name", "summary").click()
+    assert "Film " in items[0].text and "<img src=x onerror=alert(1)>" in items[0].text  # as text
+    assert not panel.find_elements("tag name", "img")
+    assert "ripeness show nursery/step5859/nursery-mood/" in panel.text
+    assert violations(browser, "color-contrast", "aria-dialog-name", "button-name") == {}
+    escape(browser)
+    assert not panel.is_displayed()
+
+
+def test_a_press_on_a_pair_shows_what_the_one_won_and_lost(browser):
+    cells = browser.find_elements("css selector", ".maps[data-kind=checkpoints] table[data-probe=nursery-mood] button")
+    press(browser, cells[-1])
+    panel = browser.find_element("id", "panel")
+    assert "step5859-annealed minus step5859 on nursery-mood" in panel.find_element("tag name", "h2").text
+    assert "answers won" in panel.text and "needs" in panel.text
+    escape(browser)
+
+
+def test_a_press_on_a_point_of_a_chart_or_enter_on_it_opens_the_panel(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    points = figure_of(browser, "gain").find_elements(
+        "css selector", ".chart .mark-symbol path[aria-label*='test items']"
+    )
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[0])
+    ActionChains(browser).move_to_element(points[0]).click().perform()
+    panel = browser.find_element("id", "panel")
+    wait_for(panel.is_displayed)
+    assert "Values by format and seed" in panel.text and "full" in panel.find_element("tag name", "h2").text
+    escape(browser)
+    browser.execute_script("arguments[0].focus()", points[0])
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    wait_for(panel.is_displayed)
+    escape(browser)
+
+
+def press(browser, button):
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+
+
+def escape(browser):
+    from selenium.webdriver import ActionChains, Keys
+
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+
+
+def test_scores_are_sorted_filtered_and_columns_left_out(browser):
+    table = browser.find_element("id", "score-rows")
+    last = table.find_elements("css selector", "th button")[-1]
+    values = "return [...arguments[0].tBodies[0].rows].map((row) => Number(row.lastElementChild.dataset.value))"
+    press(browser, last)
+    down = browser.execute_script(values, table)
+    assert down == sorted(down, reverse=True) and len(set(down)) > 5
+    press(browser, last)
+    assert browser.execute_script(values, table) == down[::-1] or sorted(down) == browser.execute_script(values, table)
+    field = browser.find_element("css selector", "[data-filter]")
+    field.send_keys("mood tuned io")
+    shown = [row for row in table.find_elements("css selector", "tbody tr") if row.is_displayed()]
+    assert [row.find_elements("tag name", "td")[2].text for row in shown] == ["io"]
+    field.clear()
+    field.send_keys(" ")
+    before = len([head for head in table.find_elements("tag name", "th") if head.is_displayed()])
+    browser.execute_script("document.querySelector('.tools details').open = true")
+    browser.find_elements("css selector", "[data-column]")[0].click()
+    assert len([head for head in table.find_elements("tag name", "th") if head.is_displayed()]) == before - 1
+    browser.find_elements("css selector", "[data-column]")[0].click()
+
+
+def test_maps_of_other_methods_are_chosen(browser):
+    maps = browser.find_element("css selector", ".maps[data-kind=checkpoints]")
+    groups = maps.find_elements("css selector", ".map-group")
+    assert [group.is_displayed() for group in groups] == [True, False]
+    browser.execute_script(
+        "arguments[0].value = 'base'; arguments[0].dispatchEvent(new Event('change'))",
+        maps.find_element("tag name", "select"),
+    )
+    assert [group.is_displayed() for group in groups] == [False, True]
+
+
+def test_charts_follow_a_dark_screen_and_print_on_white(browser):
+    ink = "return getComputedStyle(document.querySelector('figure[data-figure=gain] .chart .mark-line path')).stroke"
+    assert browser.execute_script(ink) == "rgb(0, 114, 178)"
+    with shown_as(browser, dark=True):
+        assert browser.execute_script(ink) == "rgb(86, 180, 233)"
+    with shown_as(browser, media="print", dark=True):
+        assert browser.execute_script(ink) == "rgb(0, 114, 178)"
+
+
+def test_headings_and_pictures_say_what_a_figure_shows(browser):
+    head = browser.find_element("css selector", "#gain h2").text
+    assert head.startswith("Tuning (full) changes the score by +0.")
+    assert head.rstrip(" #").startswith(figure_of(browser, "gain").find_element("tag name", "img").get_attribute("alt"))
 
 
 @pytest.mark.parametrize("width", [390, 560])

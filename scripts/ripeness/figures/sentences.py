@@ -16,14 +16,14 @@ def latest(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the rows of the last checkpoint: of those in the trend, else of all."""
     in_trend = frame.filter(~pl.col("is_alone"))
     rows = frame if in_trend.is_empty() else in_trend
-    return rows.filter(pl.col("order") == rows["order"].max())
+    return rows if rows.is_empty() else rows.filter(pl.col("order") == rows["order"].max())
 
 
 def earliest(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the rows of the first checkpoint of the trend, else of all."""
     in_trend = frame.filter(~pl.col("is_alone"))
     rows = frame if in_trend.is_empty() else in_trend
-    return rows.filter(pl.col("order") == rows["order"].min())
+    return rows if rows.is_empty() else rows.filter(pl.col("order") == rows["order"].min())
 
 
 def place_of(rows: pl.DataFrame) -> str:
