@@ -54,8 +54,8 @@ def collect_tables(study: Study, done: dict[tuple[str, str], list[Path]], tables
         written = [f"--{option}={tables / name / place}" for option, name in outputs.items()]
         collect_checkpoint.main([*written, "--choose-by", chosen_by(study), "--scores", *map(str, scores)])
     parts = {name: sorted(map(str, (tables / name).rglob("*.parquet"))) for name in ("measurements", "cells")}
-    outputs = [f"--output-{name}={tables / name}.parquet" for name in parts]
-    collect.main([*outputs, "--measurements", *parts["measurements"], "--status", *parts["cells"]])
+    whole = [f"--output-{name}={tables / name}.parquet" for name in parts]
+    collect.main([*whole, "--measurements", *parts["measurements"], "--status", *parts["cells"]])
 
 
 def audit(study: Study, results: Path, tables: Path) -> Path:

@@ -1,5 +1,7 @@
 """What an untouched model says, what its states hold, and what it says once tuned."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -35,7 +37,7 @@ def chart(frame: pl.DataFrame) -> alt.FacetChart:
     """Draw a panel for each dataset and a line for each reading."""
     colour = colours(frame["method"], METHOD_COLOURS, has_legend=False)
     frame = frame.with_columns(name=pl.col("method").replace({BASE: "untouched"}))
-    look = {"panels": panels_of(frame), "colour": colour, "title": "score"}
+    look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": "score"}
     return trend(frame, **look, detail=["method"], named_by="name")
 
 

@@ -1,5 +1,7 @@
 """What untouched checkpoints know."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -45,7 +47,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         is_score = strip["chance"].is_not_null().any()
         overlay = [*reference_lines(), *below_notes(strip)] if is_score else None
         title = "score" if row.startswith("score") else "nats"
-        look = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": overlay}
+        look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": title, "overlay": overlay}
         strips.append(titled(trend(strip, **look, detail=["format"], named_by="format", has_bands=False), row))
     return alt.vconcat(*strips)
 

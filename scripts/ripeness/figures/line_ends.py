@@ -5,13 +5,14 @@ import polars as pl
 
 GAP = 11.5  # pixels between two names
 LETTER = 5.7  # pixels of a letter, on average
-LONGEST = 16  # letters
+SHORTEST, LONGEST = 9, 16  # letters that have room; strips of a figure are alike unless a name is longer
 
 
 def widest(frame: pl.DataFrame, named_by: str) -> int:
     """Return how many pixels the longest name takes at the right of a panel."""
     names = frame[named_by].drop_nulls().cast(pl.String)
-    return round(10 + LETTER * min(LONGEST, max((len(name) for name in names), default=0)))
+    longest = max((len(name) for name in names), default=0)
+    return round(10 + LETTER * min(LONGEST, max(SHORTEST, longest)))
 
 
 def with_line_ends(

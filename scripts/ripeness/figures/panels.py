@@ -18,7 +18,7 @@ PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
 MANY = 48  # small multiples in a figure, at most; of more series and datasets a map is drawn
 SIDE_BY_SIDE = 4  # small multiples in a strip, at most
-WIDE = 60  # pixels of names at the ends of lines, beyond which a strip has a panel less
+WIDE = 75  # pixels of names at the ends of lines, beyond which a strip has a panel less
 ASIDE = 7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
 THEME = {
     "background": "white",
@@ -142,12 +142,13 @@ def trend(
     marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
     bold = base.transform_filter(is_bold)
     # A layer without rows would make the browser warn of a scale without an extent.
-    has_ends = not frame["low"].is_null().all()
     has_range = "is_range" in frame.columns and frame["is_range"].any()
+    has_ends = not frame["low"].is_null().all()
+    has_bars = has_ends and not (has_range and frame.filter(~pl.col("is_range"))["low"].is_null().all())
     banded = bold.transform_filter("!datum.is_range") if has_range else bold
     layers = [
         *(overlay or []),
-        *([interval(banded, ends, lines, has_bands=has_bands)] if has_ends else []),
+        *([interval(banded, ends, lines, has_bands=has_bands)] if has_bars else []),
         *(repeat_dots(bold, title) if has_range else []),
         bold.mark_line(strokeWidth=1.8).encode(detail=lines),
         bold.transform_filter("!datum.is_alone && !datum.is_below").mark_point(size=34, filled=True, opacity=1).encode(

@@ -1,5 +1,7 @@
 """When the scores of untouched checkpoints stop rising."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -67,7 +69,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         (pl.col("saturation_tokens").fill_null(0) > middle).alias("is_dark"),
     )
     colour = alt.Color("shade:Q", scale=alt.Scale(type="log", scheme="blues", domain=ends), legend=None)
-    look = {
+    look: dict[str, Any] = {
         "x": alt.X("probe:N", title=None, axis=alt.Axis(labelAngle=-40)),
         "colour": alt.condition("isValid(datum.saturation_tokens)", colour, alt.value("#f2f2f2")),
         "digits": "datum.sign",

@@ -1,5 +1,7 @@
 """What a change of the weights costs at each checkpoint."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -71,7 +73,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
             if own.is_empty():
                 continue
             own = on_log_axis(own)
-            look = {"panels": panels_of(own), "colour": by_size(own["size"]), "title": "nats a token"}
+            look: dict[str, Any] = {"panels": panels_of(own), "colour": by_size(own["size"]), "title": "nats a token"}
             chart = trend(own, **look, detail=["size"], scale="log", named_by="name")
             below = "; ▽ at or below 0, which a logarithmic axis has not" if own["is_below"].any() else ""
             strips.append(titled(chart, f"{row}{below}"))

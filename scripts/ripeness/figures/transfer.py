@@ -1,5 +1,7 @@
 """What tuning on one dataset changes on the others."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -47,7 +49,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
         over_tokens = part.filter(pl.col("dataset") != pl.col("probe"))
         if over_tokens["tokens"].n_unique() > 1:
             colour = colours(over_tokens["measured_on"], {}, has_legend=False)
-            look = {"panels": panels_of(over_tokens), "colour": colour, "title": "change of the score"}
+            look: dict[str, Any] = {"panels": panels_of(over_tokens), "colour": colour, "title": "change of the score"}
             look |= {"named_by": "measured_on", "has_bands": False}
             lines = trend(over_tokens, **look, detail=["probe"], overlay=[level_line(0)])
             strips.append(titled(lines, f"{series}, {method}: by dataset tuned on, a line for each other one"))

@@ -1,5 +1,7 @@
 """Tuned against untouched models: the change by tuning above both levels, as data and as a chart."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -51,7 +53,7 @@ def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
         if row.startswith("change"):
             overlay = zone() if "smallest" in strip.columns else [level_line(0)]
         strip = strip.with_columns(name=base_named()) if not overlay else strip
-        look = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
+        look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
         lines = {"detail": ["method", "format"], "named_by": "name"}
         chart = trend(strip, **look, **lines, is_bold="datum.format == 'all'")
         by = f", {tuned_by[0]}" if has_one else ""

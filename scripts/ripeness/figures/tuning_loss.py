@@ -1,5 +1,7 @@
 """What tuning costs and brings at each checkpoint."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -37,7 +39,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
             continue
         is_change = row == COST
         can_be_logged = not is_change and (part["value"] > 0).all()
-        look = {"panels": panels_of(frame), "colour": colour, "title": title, "named_by": "name"}
+        look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": title, "named_by": "name"}
         look |= {"scale": BEND if is_change else "log" if can_be_logged else "linear"}
         chart = trend(part, **look, detail=["recipe"], overlay=[level_line(0)] if is_change else None)
         strips.append(titled(chart, row if is_change else f"{row}, after tuning"))
