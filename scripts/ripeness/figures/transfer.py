@@ -41,7 +41,7 @@ def chart(frame: pl.DataFrame) -> alt.VConcatChart:
     size = max(0.05, as_number(others["value"].abs().max() or 0))
     is_dark = (pl.col("value").abs() > 0.65 * size) & (pl.col("dataset") != pl.col("probe"))
     frame = frame.with_columns(is_dark.alias("is_dark"), measured_on=pl.col("probe"))
-    strips = []
+    strips: list[alt.FacetChart | alt.LayerChart] = []
     for (series, method), part in sorted(frame.group_by("series", "method"), key=lambda pair: pair[0]):
         rows = latest(part)
         said = "hundredths of a score; in brackets where the interval includes 0"

@@ -54,8 +54,7 @@ def contrast_chart(frame: pl.DataFrame) -> alt.VConcatChart:
             overlay = zone() if "smallest" in strip.columns else [level_line(0)]
         strip = strip.with_columns(name=base_named()) if not overlay else strip
         look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": row, "overlay": overlay}
-        lines = {"detail": ["method", "format"], "named_by": "name"}
-        chart = trend(strip, **look, **lines, is_bold="datum.format == 'all'")
+        chart = trend(strip, **look, detail=["method", "format"], named_by="name", is_bold="datum.format == 'all'")
         by = f", {tuned_by[0]}" if has_one else ""
         strips.append(titled(chart, f"{row}, tuned minus untouched{by}" if overlay else row))
     return alt.vconcat(*strips)

@@ -59,7 +59,7 @@ def spaced(places: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [places[round(k * (len(places) - 1) / (MOST_CHECKPOINTS - 1))] for k in range(MOST_CHECKPOINTS)]
 
 
-def maps_of(answers: Answers, wanted: Mapping[str, tuple[str, ...]], settings: Settings) -> list[dict[str, Any]]:
+def maps_of(answers: Answers, wanted: Mapping[str, tuple[str, str, str]], settings: Settings) -> list[dict[str, Any]]:
     """Make a map for each dataset on which two or more of the models (by name) were measured."""
     maps = []
     for probe in answers.probes.values():

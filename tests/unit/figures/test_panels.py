@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from ripeness.figures import panels
+from ripeness.figures import colours, panels
 
 
 def test_axis_of_tokens_shows_zero_and_labels_it():
@@ -14,12 +14,12 @@ def test_axis_of_tokens_shows_zero_and_labels_it():
 
 
 def test_a_name_has_the_same_colour_in_every_figure_and_unknown_ones_get_a_spare():
-    scale = panels.colours(pl.Series("method", ["zeta", "full", "base"]), panels.METHOD_COLOURS).to_dict()["scale"]
+    scale = panels.colours(pl.Series("method", ["zeta", "full", "base"]), colours.METHOD_COLOURS).to_dict()["scale"]
     assert scale["domain"] == ["base", "full", "zeta"]
-    assert scale["range"][:2] == [panels.METHOD_COLOURS["base"], panels.METHOD_COLOURS["full"]]
-    assert scale["range"][2] in panels.SPARE_COLOURS
+    assert scale["range"][:2] == [colours.METHOD_COLOURS["base"], colours.METHOD_COLOURS["full"]]
+    assert scale["range"][2] in colours.SPARE_COLOURS
 
 
 def test_no_two_meanings_share_a_colour():
-    known = [*panels.METHOD_COLOURS.values(), *panels.FORMAT_COLOURS.values(), *panels.SPARE_COLOURS]
+    known = [*colours.METHOD_COLOURS.values(), *colours.FORMAT_COLOURS.values(), *colours.SPARE_COLOURS]
     assert len(set(known)) == len(known)

@@ -181,7 +181,7 @@ def test_nothing_is_loaded_from_outside(page):
 
 def test_specifications_cannot_end_their_script_element(page):
     block = re.search(r'<script type="application/json">(.*?)</script>', page)[1]
-    assert json.loads(block) == {"mark": "</script><b>"}
+    assert json.loads(block) == {"description": "It <b>rises</b>", "mark": "</script><b>"}
 
 
 def test_data_of_every_figure_can_be_downloaded(page):
