@@ -224,9 +224,8 @@ def test_a_press_on_a_score_shows_its_values_items_files_and_command(browser):
 
 
 def test_a_press_on_a_pair_shows_what_the_one_won_and_lost(browser):
-    cells = browser.find_elements(
-        "css selector", ".maps[data-kind=checkpoints] .map-group:not([hidden]) table[data-probe=nursery-mood] button"
-    )
+    which = ".maps[data-kind=checkpoints] .map-group:not([hidden]) table[data-probe=nursery-mood] button"
+    cells = browser.find_elements("css selector", which)
     press(browser, cells[-1])
     panel = browser.find_element("id", "panel")
     assert "step5859-annealed minus step5859 on nursery-mood" in panel.find_element("tag name", "h2").text
