@@ -59,7 +59,7 @@ addEventListener("keydown", (event) => event.key === "Escape" && close());
 
 // The rows that a point, a cell or a line of a table is about.
 function rowsOf(at) {
-  const isBase = !at.method || at.method === "base" || at.method === "none";
+  const isBase = at.method ? ["base", "none"].includes(at.method) : !at.dataset;
   return data().rows.filter((row) => {
     if (at.series && row.series !== at.series) return false;
     if (at.checkpoint && row.checkpoint !== at.checkpoint) return false;
@@ -68,7 +68,7 @@ function rowsOf(at) {
     const probe = at.probe || at.dataset;
     if (probe && row.probe !== probe) return false;
     if (isBase) return row.method === "base" && (!at.format || at.format === "all" || row.probe_format === at.format);
-    if (row.method !== at.method || (at.dataset && row.dataset !== at.dataset)) return false;
+    if ((at.method && row.method !== at.method) || (at.dataset && row.dataset !== at.dataset)) return false;
     if (at.format && at.format !== "all" && row.format !== at.format) return false;
     if (at.probe_format) return row.probe_format === at.probe_format;
     return row.format === row.probe_format || row.probe_format === "text";

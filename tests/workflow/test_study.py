@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -190,7 +191,13 @@ def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretel
 def test_snakemake_makes_its_own_report_as_an_archive(finished, tmp_path):
     run = finished.snakemake("--report", str(tmp_path / "report.zip"))
     assert run.returncode == 0, run.stdout + run.stderr
-    assert (tmp_path / "report.zip").stat().st_size > 100_000
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        (verdicts,) = [name for name in archive.namelist() if name.endswith("/verdicts.html")]
+        page = archive.read(verdicts).decode()
+    assert 'class="answer"' in page and "<script" not in page
+    assert (
+        page.count('class="badge') >= len(json.loads((finished.folder / "results/cut/findings.json").read_text())) - 3
+    )
 
 
 @pytest.mark.browser
@@ -213,6 +220,8 @@ def test_snakemakes_own_report_shows_its_categories_and_a_figure_without_a_netwo
         browser.implicitly_wait(MOMENT_SECONDS)
         browser.set_page_load_timeout(MOMENT_SECONDS)
         browser.get((tmp_path / "report.html").as_uri())
+        shown = browser.find_element("tag name", "body").text
+        assert shown.index("Answer and verdicts") < shown.index("Does the format matter?") < shown.index("The study")
         for question in ("What does pre-training teach?", "Does the format matter?", "What does tuning add?"):
             category = browser.find_element("xpath", f"//*[normalize-space(text())='{question}']")
         category.click()

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from ripeness.figures.colours import VARIABLES, colour_style
+from ripeness.figures.specification import IDENTITY
 from ripeness.report.change_lines import effect_of, name_of
 from ripeness.report.definitions import defined
 
@@ -44,6 +45,11 @@ def are_alike(value: Mapping[str, Any]) -> bool:
     return len(value) > 1 and len(keys) == 1 and None not in keys
 
 
+def place_of(row: Mapping[str, Any]) -> str:
+    """Write the names in a row that say which models it is about, as JSON."""
+    return json.dumps({name: row[name] for name in IDENTITY if row.get(name) is not None})
+
+
 def page_script(folder: Path) -> str:
     """Join the scripts of the page into one; none of them leaves a name to the page."""
     sources = [(folder / name).read_text(encoding="utf-8") for name in SCRIPTS]
@@ -61,6 +67,7 @@ def environment_of(folder: Path) -> jinja2.Environment:
     )
     environment.globals["alike"] = are_alike
     environment.filters |= {"defined": defined, "effect": effect_of, "model": name_of}
+    environment.globals["at"] = place_of
     return environment
 
 
@@ -85,5 +92,5 @@ def render(folder: Path, context: Mapping[str, Any], *, bundle: str) -> str:
 def render_verdicts(folder: Path, context: Mapping[str, Any]) -> str:
     """Fill the template of the answer and the verdicts alone, on which nothing runs."""
     # there are no figures to link to
-    alone = dict(context) | {"figures": [], "style": style_of(folder)}
+    alone = dict(context) | {"figures": [], "values": "", "style": style_of(folder)}
     return environment_of(folder).get_template("verdicts.html.j2").render(**alone)

@@ -19,7 +19,7 @@ FINDING = ("id", "verdict", "statement")  # what every entry has
 ENTRIES = {"prompts.json": ("dataset", "format", "prompt"), "gate/*.json": ("series", "checkpoint", "loss")}
 OBJECTS = {"provenance.json": ("software", "study", "command"), "figures/*.json": ("$schema",)}
 OBJECTS |= {"audit/weights.json": ()}
-PAGES = {"report.html": "</html>", "figures/*.svg": "</svg>"}  # and what they end with
+PAGES = {"report.html": "</html>", "verdicts.html": "</html>", "figures/*.svg": "</svg>"}  # and what they end with
 MOST_NAMED = 5
 MADE_FROM = {
     "tables/items/": ("findings.json",),

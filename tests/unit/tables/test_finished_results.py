@@ -59,6 +59,7 @@ TEXTS = {
     "figures/blank.csv": "\n",
     "figures/gain.svg": "<svg></svg>",
     "report.html": "<html></html>\n",
+    "verdicts.html": "<html></html>\n",
 }
 EMPTY = [*TABLES, *TEXTS]
 FOREIGN = {
@@ -71,6 +72,7 @@ FOREIGN = {
     "figures/gain.csv": ["row,panel,value\na,p", "row,panel,value\na,p\n", 'row,panel\n"a,p\n', "a,b\n1,2\0\n"],
     "figures/gain.svg": ["<svg>"],
     "report.html": ["<html><body>"],
+    "verdicts.html": ["<html><body>"],
 }
 
 
