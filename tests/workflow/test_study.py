@@ -187,6 +187,10 @@ def test_a_forecast_says_what_would_run_and_the_report_how_well_one_cell_foretel
     assert float(share[1]) > 0  # how near it is to 1 depends on what else the machine does; on the nursery within 1.5
 
 
+def finding_entries(study):
+    return json.loads((study.folder / "results/cut/findings.json").read_text())
+
+
 @pytest.mark.release
 def test_snakemake_makes_its_own_report_as_an_archive(finished, tmp_path):
     run = finished.snakemake("--report", str(tmp_path / "report.zip"))
