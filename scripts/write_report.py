@@ -1,6 +1,6 @@
 """Write the report of a study: one HTML file that holds everything it shows and opens without a network."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,8 @@ def simulated(options: Namespace) -> dict[str, Any]:
     return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Write one report."""
+def parser_of() -> ArgumentParser:
+    """Make the parser of the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--findings", required=True, type=Path, help="findings.json")
     parser.add_argument("--measurements", type=Path, nargs="?", help="measurements.parquet")
@@ -111,7 +111,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--partial", default="", help="say that cells are not done: how many are, in words")
     parser.add_argument("--output", required=True, type=output_file, help="the report (HTML)")
     parser.add_argument("--output-verdicts", type=output_file, help="the answer and the verdicts alone (HTML)")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write one report."""
+    options = parser_of().parse_args(argv)
     usage = usage_table(options.usage_logs)
     provenance, entries = read_json(options.provenance, dict), read_entries(options.findings, FINDING)
     study = simulated(options) if options.simulated else measured(options)

@@ -6,8 +6,9 @@ import polars as pl
 from ripeness.figures.colours import FORMAT_COLOURS, METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import bounded, tidy, with_labels
-from ripeness.figures.panels import checkpoint_facet, colours, heat, panels_of, side_of, titled, tokens_axis, trend
+from ripeness.figures.panels import checkpoint_facet, colours, heat, panels_of, side_of, titled, tokens_axis
 from ripeness.figures.sentences import latest, mean_of, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import IS_OWN

@@ -7,7 +7,8 @@ from ripeness.figures.change_sizes import over_few
 from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import colours, titled, trend
+from ripeness.figures.panels import colours, titled
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.rate_grids import grids_of, readings
 from ripeness.findings.study_tables import Tables

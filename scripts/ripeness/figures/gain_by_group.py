@@ -6,8 +6,9 @@ import polars as pl
 from ripeness.figures.colours import GROUP_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import colours, level_line, panels_of, titled, trend, zone
+from ripeness.figures.panels import colours, level_line, panels_of, titled, zone
 from ripeness.figures.sentences import latest, mean_of, place_of, signed
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 

@@ -8,8 +8,9 @@ import polars as pl
 from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import colours, panels_of, trend
+from ripeness.figures.panels import colours, panels_of
 from ripeness.figures.sentences import latest, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.linear_reading import reading_method, tuning_method
 from ripeness.findings.study_tables import Tables

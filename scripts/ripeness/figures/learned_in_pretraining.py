@@ -8,8 +8,9 @@ import polars as pl
 from ripeness.figures.colours import FORMAT_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import bounded, tidy, with_labels
-from ripeness.figures.panels import MANY, colours, maps, panels_of, reference_lines, titled, trend
+from ripeness.figures.panels import MANY, colours, maps, panels_of, reference_lines, titled
 from ripeness.figures.sentences import latest, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import HAS_VALUE

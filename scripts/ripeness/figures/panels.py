@@ -1,4 +1,4 @@
-"""What all figures are made of: the axis of tokens, and the two kinds of panel, trend and heat map."""
+"""What all figures are made of: the axis of tokens, tooltips, reference lines, heat maps and maps of many series."""
 
 from typing import Any, TypeVar
 
@@ -7,7 +7,6 @@ import polars as pl
 from altair.typing import ChannelColor
 
 from ripeness.figures.colours import DARK_INK, LIGHT_INK, SPARE_COLOURS
-from ripeness.figures.line_ends import widest, with_line_ends
 from ripeness.tables.single_numbers import as_number
 
 Strip = TypeVar("Strip", alt.FacetChart, alt.LayerChart)  # of a figure
@@ -18,8 +17,6 @@ PHASE_SHAPES = {"stable": "circle", "decayed": "square", "annealed": "diamond"}
 WIDTH = 1080  # of a whole figure, in pixels: a laptop's window less the margins of the report
 MANY = 48  # small multiples in a figure, at most; of more series and datasets a map is drawn
 SIDE_BY_SIDE = 4  # small multiples in a strip, at most
-WIDE = 75  # pixels of names at the ends of lines, beyond which a strip has a panel less
-ASIDE = 7  # pixels by which a lone checkpoint moves right: an annealed one often has the tokens of a stable one
 THEME = {
     "background": "white",
     "font": "Helvetica, Arial, sans-serif",
@@ -112,88 +109,6 @@ def panels_of(frame: pl.DataFrame) -> list[str]:
     """Order the small multiples of a figure: first those that are in most strips, so that strips align."""
     counted = frame.group_by("panel").agg(pl.col("row").n_unique())
     return counted.sort(pl.col("row"), "panel", descending=[True, False])["panel"].to_list()
-
-
-def trend(
-    frame: pl.DataFrame, *, panels: list[str], colour: alt.Color, title: str, detail: list[str],
-    is_bold: str = "true", overlay: list[alt.Chart] | None = None, scale: str = "linear", named_by: str = "",
-    has_bands: bool = True,
-) -> alt.FacetChart:  # fmt: skip
-    """Draw small multiples of value against tokens: lines with bands within a phase, rules for a lone point.
-
-    `panels` are those of the whole figure and `detail` names the columns that tell lines apart. Rows for
-    which the expression `is_bold` does not hold have a thin line and no more. `overlay` is drawn beneath. `scale` is
-    linear, log, or a number at which a symmetric log bends. Lines are named at their ends by the column `named_by`.
-    Without bands, which hide each other where lines run together, intervals are thin rules.
-    Where `is_range` is true, low and high are the two repeats themselves, drawn as dots; where `is_below` is, the value
-    has no place on the axis and is drawn as an open triangle at its foot (`shown`), connected to nothing.
-    """
-    lines = ["series", "phase", *detail]
-    aside = widest(frame, named_by) if named_by else 20
-    columns = min(SIDE_BY_SIDE - (aside > WIDE), len(panels))
-    width = min(340, (WIDTH - 46) // columns - aside - 10)
-    height = width * 0.62
-    if named_by:
-        frame = with_line_ends(frame, lines, named_by, height=height, scale=scale)
-    y = alt.Y("shown:Q" if "shown" in frame.columns else "value:Q", title=title, scale=axis_scale(scale))
-    base = alt.Chart(frame).encode(x=tokens_axis(frame["tokens"]), y=y, color=colour)
-    ends = {"y": alt.Y("low:Q", title=title), "y2": "high:Q"}
-    lines += ["piece"] if "piece" in frame.columns else []
-    marks = {"shape": shape_by_phase(frame["phase"]), "tooltip": tooltips(frame)}
-    bold = base.transform_filter(is_bold)
-    # A layer without rows would make the browser warn of a scale without an extent.
-    has_range = "is_range" in frame.columns and frame["is_range"].any()
-    has_ends = not frame["low"].is_null().all()
-    has_bars = has_ends and not (has_range and frame.filter(~pl.col("is_range"))["low"].is_null().all())
-    banded = bold.transform_filter("!datum.is_range") if has_range else bold
-    layers = [
-        *(overlay or []),
-        *([interval(banded, ends, lines, has_bands=has_bands)] if has_bars else []),
-        *(repeat_dots(bold, title) if has_range else []),
-        bold.mark_line(strokeWidth=1.8).encode(detail=lines),
-        bold.transform_filter("!datum.is_alone && !datum.is_below").mark_point(size=34, filled=True, opacity=1).encode(
-            **marks
-        ),
-    ]  # fmt: skip
-    if is_bold != "true":
-        thin = base.transform_filter(f"!({is_bold})").mark_line(strokeWidth=0.9, opacity=0.7)
-        layers.append(thin.encode(detail=lines))
-    if "is_below" in frame.columns and frame["is_below"].any():
-        below = bold.transform_filter("datum.is_below")
-        layers.append(below.mark_point(size=50, shape="triangle-down", fill="white").encode(tooltip=tooltips(frame)))
-    if frame["is_alone"].any():
-        alone = bold.transform_filter("datum.is_alone && !datum.is_below")
-        layers += [alone.mark_rule(strokeWidth=1.5, xOffset=ASIDE).encode(**ends)] if has_ends else []
-        layers.append(alone.mark_point(size=60, fill="white", xOffset=ASIDE).encode(**marks))
-    if named_by:
-        beyond = 7 + ASIDE * bool(frame["is_alone"].any())
-        names = base.transform_filter("isValid(datum.end_text)").mark_text(align="left", dx=beyond, fontSize=10.5)
-        layers.append(names.encode(y=alt.Y("end_y:Q", title=title), text="end_text:N"))
-    panel = layered(*layers, data=frame).properties(width=width, height=height)
-    spacing = {"column": aside + 10, "row": 20}
-    return panel.facet(alt.Facet("panel:N", title=None, sort=panels), columns=columns, spacing=spacing)
-
-
-def interval(banded: alt.Chart, ends: dict[str, Any], lines: list[str], *, has_bands: bool) -> alt.Chart:
-    """Draw the intervals of lines as bands, or as a thin rule at each point."""
-    if has_bands:
-        return banded.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)
-    return banded.transform_filter("!datum.is_alone").mark_rule(strokeWidth=1, opacity=0.4).encode(**ends)
-
-
-def axis_scale(scale: str) -> alt.Scale:
-    """Make the scale of a value: linear, log, or symlog that bends at a number."""
-    if scale == "linear":
-        return alt.Scale(zero=False, nice=False, padding=6)
-    if scale == "log":
-        return alt.Scale(type="log", nice=False, padding=6)
-    return alt.Scale(type="symlog", constant=float(scale), nice=False, padding=6)
-
-
-def repeat_dots(bold: alt.Chart, title: str) -> list[alt.Chart]:
-    """Draw the two repeats of a mean, which are too few for an interval, as dots."""
-    few = bold.transform_filter("datum.is_range")
-    return [few.mark_point(size=12, opacity=0.9).encode(y=alt.Y(f"{end}:Q", title=title)) for end in ("low", "high")]
 
 
 def shape_by_phase(phases: pl.Series) -> alt.Shape:

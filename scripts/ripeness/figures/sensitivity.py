@@ -8,8 +8,9 @@ import polars as pl
 from ripeness.figures.change_sizes import NONE, by_size, over_repeats
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import panels_of, titled, trend
+from ripeness.figures.panels import panels_of, titled
 from ripeness.figures.sentences import earliest, latest, mean_of, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE

@@ -7,8 +7,9 @@ import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import bounded, tidy, with_labels
-from ripeness.figures.panels import WIDTH, colours, heat, level_line, panels_of, titled, trend
+from ripeness.figures.panels import WIDTH, colours, heat, level_line, panels_of, titled
 from ripeness.figures.sentences import latest, mean_of, most_and_least, place_of, signed
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import OWN_DATASET

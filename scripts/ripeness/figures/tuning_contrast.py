@@ -7,7 +7,8 @@ import polars as pl
 
 from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.frames import Items, bounded
-from ripeness.figures.panels import colours, level_line, panels_of, titled, trend, zone
+from ripeness.figures.panels import colours, level_line, panels_of, titled, zone
+from ripeness.figures.trends import trend
 from ripeness.tables.intervals import POINT, changes, compared, paired_variance, pooled, scores, with_interval
 
 

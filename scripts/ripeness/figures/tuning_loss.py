@@ -9,8 +9,9 @@ from ripeness.figures.change_sizes import NONE, by_size
 from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.losses_after_tuning import COST, losses_after_tuning
-from ripeness.figures.panels import colours, level_line, panels_of, titled, trend
+from ripeness.figures.panels import colours, level_line, panels_of, titled
 from ripeness.figures.sentences import earliest, latest, mean_of, place_of, signed
+from ripeness.figures.trends import trend
 
 BEND = "0.02"  # nats a token: nearer to 0 the axis of what tuning adds is linear
 UNITS = {
