@@ -2,136 +2,17 @@
 
 import base64
 import json
-import shutil
-from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import polars as pl
 import pytest
 from drawn import MEASURED as FIGURES
-from synthetic import DATASETS, FORMATS, N_ITEMS
-from waiting import MOMENT_SECONDS, wait_for
+from in_browser import drawn, figure_of, shown_as, violations
+from waiting import wait_for
 
 from ripeness.stats.verdicts import VERDICTS
-from ripeness.tables.columns import EXAMPLES, write_table
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--window-size=1280,800",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def report_path(synthetic_folder, tmp_path_factory):
-    """A report with all its figures, in a folder of its own."""
-    import plot_figure
-    import write_report
-
-    folder = tmp_path_factory.mktemp("page")
-    tables = [f"--{name}={synthetic_folder / name}.parquet" for name in ("measurements", "cells")]
-    audit = f"--audit={synthetic_folder / 'audit.parquet'}"
-    findings = f"--findings={synthetic_folder / 'findings.json'}"
-    for name in FIGURES:
-        outputs = [
-            f"--output-{option}={folder / 'figures' / name}.{suffix}"
-            for option, suffix in (("spec", "json"), ("svg", "svg"), ("csv", "csv"))
-        ]
-        items = f"--items={synthetic_folder / 'items'}"
-        plot_figure.main(["--figure", name, *tables, items, findings, *outputs])
-    examples = prompts_of_items(folder / "examples")
-    others = [f"--{name}={synthetic_folder / name}.json" for name in ("prompts", "provenance")]
-    places = [f"--figures={folder / 'figures'}", f"--output={folder / 'alone' / 'report.html'}"]
-    logs = f"--usage-logs={synthetic_folder / 'usage'}"
-    compared = [f"--items={synthetic_folder / 'items'}", "--examples", *examples]
-    write_report.main([*tables, audit, findings, *others, *places, logs, *compared])
-    return folder / "alone" / "report.html"
-
-
-def prompts_of_items(folder):
-    """Examples of the items of the invented study, whose text would run if it were read as HTML."""
-    paths = [folder / dataset / form for dataset in DATASETS for form in FORMATS]
-    for path in paths:
-        rows = [
-            {"item": f"{path.parent.name}-{n}", "prompt": f"Film {n} <img src=x onerror=alert(1)>", "target": " good"}
-            for n in range(N_ITEMS)
-        ]
-        path.mkdir(parents=True)
-        write_table(path / "test.parquet", rows, EXAMPLES)
-    return map(str, paths)
-
-
-@pytest.fixture(scope="module")
-def browser(report_path, tmp_path_factory):
-    """Chromium with the report open and drawn."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("chromium or chromedriver is not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    downloads = str(tmp_path_factory.mktemp("downloads"))
-    options.add_experimental_option("prefs", {"download.default_directory": downloads})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.downloads = downloads
-    browser.set_page_load_timeout(MOMENT_SECONDS)
-    browser.set_script_timeout(MOMENT_SECONDS)
-    try:
-        browser.get(report_path.as_uri())
-        browser.drawn_at_once = drawn(browser)
-        for name in FIGURES:
-            draw(browser, name)
-        yield browser
-    finally:
-        browser.quit()
-
-
-def drawn(browser):
-    return browser.execute_script("return document.querySelectorAll('[data-drawn=yes]').length")
-
-
-def draw(browser, name):
-    """Scroll to a figure, upon which it is drawn."""
-    browser.execute_script("arguments[0].scrollIntoView()", figure_of(browser, name))
-    wait_for(lambda: figure_of(browser, name).get_attribute("data-drawn") == "yes")
-
-
-@contextmanager
-def shown_as(browser, *, width=1280, height=800, media="", dark=False):
-    """The page in a window of that size, on a screen or on paper, in the dark or not."""
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [scheme]})
-    try:
-        yield
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-
-
-def violations(browser, *rules):
-    """What axe-core finds, by its own rules or by those named; of the charts one stands for all."""
-    source = files("selenium_axe_python").joinpath("axe-core/axe.min.js").read_text(encoding="utf-8")
-    browser.execute_script(source)
-    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
-    run = """
-        const [options, done] = arguments;
-        const page = {exclude: [['figure:not([data-figure=gain]) .chart']]};
-        axe.run(page, options).then((found) => done(found.violations));
-    """
-    found = browser.execute_async_script(run, options)
-    return {f"{one['id']} ({one['impact']})": [node["html"] for node in one["nodes"]] for one in found}
-
-
-def figure_of(browser, name):
-    return browser.find_element("css selector", f"figure[data-figure='{name}']")
 
 
 def test_console_is_silent(browser):
@@ -202,97 +83,6 @@ def test_first_screen_holds_the_answer(browser):
     rows[1].find_element("css selector", "summary").click()
     question = browser.find_element("css selector", ".question")
     assert question.text == "When, in its pre-training, is a language model ripe for fine-tuning?"
-
-
-def test_a_press_on_a_score_shows_its_values_items_files_and_command(browser):
-    row = browser.find_element("css selector", "#score-rows tr[data-at*='nursery-mood'][data-at*='full']")
-    press(browser, row.find_elements("css selector", "button.value")[-2])
-    panel = browser.find_element("id", "panel")
-    assert panel.is_displayed() and "step5859" in panel.find_element("tag name", "h2").text
-    assert {"Values by format and seed", "Items that changed most", "Files and command"} == {
-        head.text for head in panel.find_elements("tag name", "h3")
-    }
-    items = panel.find_elements("css selector", "details.item")
-    assert 0 < len(items) <= 20 and "won" in items[0].text
-    items[0].find_element("tag name", "summary").click()
-    assert "Film " in items[0].text and "<img src=x onerror=alert(1)>" in items[0].text  # as text
-    assert not panel.find_elements("tag name", "img")
-    assert "ripeness show nursery/step5859/nursery-mood/" in panel.text
-    assert violations(browser, "color-contrast", "aria-dialog-name", "button-name") == {}
-    escape(browser)
-    assert not panel.is_displayed()
-
-
-def test_a_press_on_a_pair_shows_what_the_one_won_and_lost(browser):
-    which = ".maps[data-kind=checkpoints] .map-group:not([hidden]) table[data-probe=nursery-mood] button"
-    cells = browser.find_elements("css selector", which)
-    press(browser, cells[-1])
-    panel = browser.find_element("id", "panel")
-    assert "step5859-annealed minus step5859 on nursery-mood" in panel.find_element("tag name", "h2").text
-    assert "answers won" in panel.text and "needs" in panel.text
-    escape(browser)
-
-
-def test_a_press_on_a_point_of_a_chart_or_enter_on_it_opens_the_panel(browser):
-    from selenium.webdriver import ActionChains, Keys
-
-    points = figure_of(browser, "gain").find_elements(
-        "css selector", ".chart .mark-symbol path[aria-label*='test items']"
-    )
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", points[0])
-    ActionChains(browser).move_to_element(points[0]).click().perform()
-    panel = browser.find_element("id", "panel")
-    wait_for(panel.is_displayed)
-    assert "Values by format and seed" in panel.text and "full" in panel.find_element("tag name", "h2").text
-    escape(browser)
-    browser.execute_script("arguments[0].focus()", points[0])
-    ActionChains(browser).send_keys(Keys.ENTER).perform()
-    wait_for(panel.is_displayed)
-    escape(browser)
-
-
-def press(browser, button):
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-    button.click()
-
-
-def escape(browser):
-    from selenium.webdriver import ActionChains, Keys
-
-    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
-
-
-def test_scores_are_sorted_filtered_and_columns_left_out(browser):
-    table = browser.find_element("id", "score-rows")
-    last = table.find_elements("css selector", "th button")[-1]
-    values = "return [...arguments[0].tBodies[0].rows].map((row) => Number(row.lastElementChild.dataset.value))"
-    press(browser, last)
-    down = browser.execute_script(values, table)
-    assert down == sorted(down, reverse=True) and len(set(down)) > 5
-    press(browser, last)
-    assert browser.execute_script(values, table) == down[::-1] or sorted(down) == browser.execute_script(values, table)
-    field = browser.find_element("css selector", "[data-filter]")
-    field.send_keys("mood tuned io")
-    shown = [row for row in table.find_elements("css selector", "tbody tr") if row.is_displayed()]
-    assert [row.find_elements("tag name", "td")[2].text for row in shown] == ["io"]
-    field.clear()
-    field.send_keys(" ")
-    before = len([head for head in table.find_elements("tag name", "th") if head.is_displayed()])
-    browser.execute_script("document.querySelector('.tools details').open = true")
-    browser.find_elements("css selector", "[data-column]")[0].click()
-    assert len([head for head in table.find_elements("tag name", "th") if head.is_displayed()]) == before - 1
-    browser.find_elements("css selector", "[data-column]")[0].click()
-
-
-def test_maps_of_other_methods_are_chosen(browser):
-    maps = browser.find_element("css selector", ".maps[data-kind=checkpoints]")
-    groups = maps.find_elements("css selector", ".map-group")
-    assert [group.is_displayed() for group in groups] == [True, False]
-    browser.execute_script(
-        "arguments[0].value = 'base'; arguments[0].dispatchEvent(new Event('change'))",
-        maps.find_element("tag name", "select"),
-    )
-    assert [group.is_displayed() for group in groups] == [False, True]
 
 
 def test_charts_follow_a_dark_screen_and_print_on_white(browser):
