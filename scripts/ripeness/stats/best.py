@@ -134,7 +134,7 @@ def crossed(*terms: tuple[np.ndarray, int]) -> tuple[np.ndarray, np.ndarray]:
     return variance, satterthwaite(variance, terms)
 
 
-def combined(terms: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def combined(terms: Sequence[tuple[np.ndarray, np.ndarray | int]]) -> tuple[np.ndarray, np.ndarray]:
     """Return standard error and degrees of freedom of independent variances."""
     variance = np.sum([term for term, _ in terms], axis=0)
     return np.sqrt(variance), satterthwaite(variance, terms)
