@@ -62,6 +62,19 @@ def options(
     """Hold what stands before the commands."""
 
 
+@app.command(epilog="Example: `ripeness report mine --partial`")
+def report(
+    study: Study = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Of the cells that are done so far, marked so.")] = False,
+) -> None:
+    """Write the report of a study that still runs, or of which cells failed."""
+    if not partial:
+        raise UserError(
+            "the report of a whole study is made by `ripeness run`\nhint: --partial for the cells that are done"
+        )
+    call("report_partial", "--study", study_file(study))
+
+
 @app.command(epilog="Example: `ripeness plan mine --gpu A100 --gpus 4 --detect 0.05`")
 def plan(
     study: Study = None,

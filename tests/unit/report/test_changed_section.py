@@ -13,7 +13,11 @@ import write_report
 def changed_page(study, folder, verdict: str) -> str:
     """The page of the invented study, whose third entry has this verdict."""
     for name in FIGURES:
-        for kind, text in (("json", '{"mark": "point"}'), ("svg", "<svg></svg>"), ("csv", "a\n1\n")):
+        for kind, text in (
+            ("json", '{"description": "It rises", "mark": "point"}'),
+            ("svg", "<svg></svg>"),
+            ("csv", "a\n1\n"),
+        ):
             (folder / f"{name}.{kind}").write_text(text)
     entries = json.loads((study / "findings.json").read_text())
     (folder / "claims.json").write_text(json.dumps([*entries[:2], entries[2] | {"verdict": verdict}, *entries[3:]]))
