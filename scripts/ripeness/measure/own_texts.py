@@ -10,6 +10,7 @@ OF_TEXTS = {
     "pass_at_64": ("pass_at", "64"),
     "distinct": ("distinct",),
 }
+WITH_ERROR = ("truth",)  # those whose standard error over prompts has columns too
 OF_BOTH = {"kl": ("kl",), "win_rate": ("win_rate_over_start",)}
 
 
@@ -20,12 +21,15 @@ def columns_of_own_texts(record: dict[str, Any]) -> dict[str, float | None]:
     for column, keys in OF_TEXTS.items():
         found[column] = value_at(own, ("result", *keys))
         found[f"{column}_before"] = value_at(own, ("start", *keys))
+    for column in WITH_ERROR:
+        found[f"{column}_se"] = value_at(own, ("result", *OF_TEXTS[column]), "se")
+        found[f"{column}_before_se"] = value_at(own, ("start", *OF_TEXTS[column]), "se")
     return found
 
 
-def value_at(values: dict[str, Any], keys: tuple[str, ...]) -> float | None:
-    """Follow keys to a number with its error; None where they lead nowhere."""
+def value_at(values: dict[str, Any], keys: tuple[str, ...], part: str = "value") -> float | None:
+    """Follow keys to a number with its error, and take a part of it; None where they lead nowhere."""
     found: Any = values
     for key in keys:
         found = found.get(key) or {}
-    return found.get("value")
+    return found.get(part)

@@ -19,7 +19,15 @@ NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_d
 
 FIX = "fix the row, or delete the file; the next run makes it again"
 IDENTITY = {"study": str, "dataset": str, "format": str, "method": str, "seed": int}  # of a cell, as `cell` has it
-METHOD = {"kind": str, "learns": str, "start": str, "examples": int, "doses_of": str}  # of a cell that was tuned
+METHOD = {  # of a cell that was tuned
+    "kind": str,
+    "learns": str,
+    "start": str,
+    "start_dataset": str,
+    "rewarded_by": str,
+    "examples": int,
+    "doses_of": str,
+}
 RECORD = ("status", "losses", "n_examples", "n_tokens", "n_truncated", "precision")  # of a training
 OF_OPTIONS = ("logps", "logps_unconditional", "n_option_tokens", "same_text", "same_tokens")  # a value an option
 

@@ -1,10 +1,11 @@
 """Give inputs and parameters to the rules of rules/measure.smk."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ripeness.study.grid import HARNESS_FORMAT, TEXT_FORMAT, Cell, Probe, Study, probes_of, recipe_on, says_reward
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS
+from ripeness.study.methods.settings import ANSWERS, RULE, Reference
 from ripeness.study.scoring.metrics import primary_metrics
 from ripeness.study.tasks import normalisation_of
 from ripeness.study.trainings import START, has_small_state, is_read_by_another, references, states_of, training_of
@@ -75,9 +76,21 @@ def method_facts(study: Study, wildcards: Wildcards) -> str:
     if cell.method == "base":
         return to_json({})
     recipe = recipe_on(study, cell.method, cell.dataset)
-    start = next((one.method for one in references(recipe) if one.role == START), None)
-    dose = {key: recipe.get(key) for key in ("examples", "doses_of")}
-    return to_json({"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start} | dose)
+    start = next((one for one in references(recipe) if one.role == START), None)
+    facts = {"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start and start.method}
+    facts |= {key: recipe.get(key) for key in ("examples", "doses_of")}
+    return to_json(facts | chain_facts(recipe, cell, start))
+
+
+def chain_facts(recipe: Mapping[str, Any], cell: Cell, start: Reference | None) -> dict[str, str]:
+    """Return columns that few cells have, and that are no parameter of others: of another dataset, and of a reward."""
+    found = {}
+    if start and start.datasets and start.datasets[0] != cell.dataset:
+        found["start_dataset"] = start.datasets[0]
+    if "reward" in recipe:
+        is_both = "rule_share" in recipe
+        found["rewarded_by"] = f"{RULE} and {recipe['reward']}" if is_both else recipe["reward"]
+    return found
 
 
 def asks_map(study: Study, cell: Cell, probe: Probe) -> bool | None:
