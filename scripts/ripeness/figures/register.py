@@ -1,6 +1,7 @@
 """The register of figures, in the order of the report."""
 
 from ripeness.figures.availability import FIGURE as AVAILABILITY
+from ripeness.figures.chain import FIGURE as CHAIN
 from ripeness.figures.dose import FIGURE as DOSE
 from ripeness.figures.figure import Figure
 from ripeness.figures.format_spread import FIGURE as FORMAT_SPREAD
@@ -13,6 +14,7 @@ from ripeness.figures.learned_in_pretraining import FIGURE as LEARNED_IN_PRETRAI
 from ripeness.figures.pareto import FIGURE as PARETO
 from ripeness.figures.pareto_front import FIGURE as PARETO_FRONT
 from ripeness.figures.pretraining_text import FIGURE as PRETRAINING_TEXT
+from ripeness.figures.proxy_and_truth import FIGURE as PROXY_AND_TRUTH
 from ripeness.figures.saturation import FIGURE as SATURATION
 from ripeness.figures.sensitivity import FIGURE as SENSITIVITY
 from ripeness.figures.theory_features import FIGURE as THEORY_FEATURES
@@ -32,6 +34,8 @@ FIGURES: tuple[Figure, ...] = (
     KNOWN_AND_SAID,
     DOSE,
     PARETO_FRONT,
+    CHAIN,
+    PROXY_AND_TRUTH,
     FORMAT_SPREAD,
     TRANSFER,
     INDICATORS,

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import polars as pl
 
+from ripeness.findings.aligned import ALIGNED
 from ripeness.findings.indicators.of_items import short_methods
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TEXT
+from ripeness.study.methods.settings import ANSWERS, POLICY, RULE
 from ripeness.tables.ways_of_tuning import READING, Way, most_comparable, smaller_methods, ways_of
 
 Need = Callable[[Tables], bool]
@@ -115,3 +117,39 @@ def has_margin(tables: Tables) -> bool:
 def has_short_tuning(tables: Tables) -> bool:
     """Say whether one way of tuning costs a third of another or less."""
     return has_cells(tables) and bool(short_methods(tables.cells))
+
+
+def has_alignment(tables: Tables) -> bool:
+    """Say whether models learned preferences or from rewards."""
+    return tables.has("cells") and not tables.cells.filter(pl.col("learns").is_in(ALIGNED)).is_empty()
+
+
+def has_stages(tables: Tables) -> bool:
+    """Say whether models learned so from the start of another tuning."""
+    return has_alignment(tables) and not later_stages(tables).is_empty()
+
+
+def later_stages(tables: Tables) -> pl.DataFrame:
+    """List the cells of stages of alignment that follow another training."""
+    return tables.cells.filter(pl.col("learns").is_in(ALIGNED), pl.col("start").is_not_null())
+
+
+def has_policy_alone(tables: Tables) -> bool:
+    """Say whether the checkpoint was reinforced, and tuned on answers, without a stage before."""
+    learned = set(tables.cells.filter(pl.col("start").is_null())["learns"])
+    return has_alignment(tables) and {ANSWERS, POLICY} <= learned
+
+
+def has_rule_policies(tables: Tables) -> bool:
+    """Say whether the rule of a task rewarded a policy."""
+    return tables.has("cells") and not tables.cells.filter(pl.col("rewarded_by") == RULE).is_empty()
+
+
+def has_control(tables: Tables) -> bool:
+    """Say whether a reward model rewarded a policy, and the rule another one."""
+    return has_rule_policies(tables) and not tables.cells.filter(pl.col("rewarded_by") != RULE).is_empty()
+
+
+def has_tuned_policies(tables: Tables) -> bool:
+    """Say whether the rule rewarded a policy that follows another training."""
+    return has_rule_policies(tables) and not later_stages(tables).filter(pl.col("rewarded_by") == RULE).is_empty()

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import polars as pl
 
+from ripeness.findings.alignment_forgets_later.claim import CLAIM as ALIGNMENT_FORGETS_LATER
 from ripeness.findings.claim import Claim
 from ripeness.findings.decay_or_tokens.claim import CLAIM as DECAY_OR_TOKENS
 from ripeness.findings.deciding import adjusted
@@ -25,13 +26,19 @@ from ripeness.findings.needs import has_items, is_without_items
 from ripeness.findings.own_claims import own_findings
 from ripeness.findings.own_selection import OwnClaim
 from ripeness.findings.progressive_sensitivity.claim import CLAIM as PROGRESSIVE_SENSITIVITY
+from ripeness.findings.proxy_overoptimised.claim import CLAIM as PROXY_OVEROPTIMISED
 from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.ranking_changes.claim import CLAIM as RANKING_CHANGES
+from ripeness.findings.ripe_overoptimises_less.claim import CLAIM as RIPE_OVEROPTIMISES_LESS
 from ripeness.findings.riper_needs_fewer.claim import CLAIM as RIPER_NEEDS_FEWER
+from ripeness.findings.rl_forgets_less.claim import CLAIM as RL_FORGETS_LESS
+from ripeness.findings.rl_works_early.claim import CLAIM as RL_WORKS_EARLY
 from ripeness.findings.sensitivity_grows.claim import CLAIM as SENSITIVITY_GROWS
+from ripeness.findings.sft_misleads_about_rl.claim import CLAIM as SFT_MISLEADS_ABOUT_RL
 from ripeness.findings.short_tuning_tells.claim import CLAIM as SHORT_TUNING_TELLS
 from ripeness.findings.smaller_forgets_less.claim import CLAIM as SMALLER_FORGETS_LESS
+from ripeness.findings.stages_add_forgetting.claim import CLAIM as STAGES_ADD_FORGETTING
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.text_loss_misleads.claim import CLAIM as TEXT_LOSS_MISLEADS
 from ripeness.findings.transfer_between_types.claim import CLAIM as TRANSFER_BETWEEN_TYPES
@@ -62,6 +69,13 @@ CLAIMS: tuple[Claim, ...] = (
     RANKING_CHANGES,
     RIPER_NEEDS_FEWER,
     FORM_NEEDS_FEWER,
+    ALIGNMENT_FORGETS_LATER,
+    STAGES_ADD_FORGETTING,
+    RL_FORGETS_LESS,
+    RL_WORKS_EARLY,
+    PROXY_OVEROPTIMISED,
+    RIPE_OVEROPTIMISES_LESS,
+    SFT_MISLEADS_ABOUT_RL,
     DISPLACEMENT_CONSTANCY,
     TEXT_LOSS_MISLEADS,
     DISCRIMINATION_TELLS,

@@ -9,7 +9,7 @@ from jinja2 import Template
 from ripeness.runtime.project import ROOT
 from ripeness.study.grid import Study, datasets_tuned_on
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS
+from ripeness.study.methods.settings import ANSWERS, POLICY, PREFERENCES
 from ripeness.study.own_claims import own_claims, settings_alone
 from ripeness.study.seed_repeats import repeats
 from ripeness.study.study_config import MODELS, PUBLISHED, THEORY
@@ -68,6 +68,18 @@ def has_doses(study: Study) -> bool:
     return any("doses_of" in method and "from" not in method for method in study.config.get("methods", {}).values())
 
 
+def has_alignment(study: Study) -> bool:
+    """Say whether a method learns preferences or from rewards."""
+    methods = study.config.get("methods", {}).values()
+    return any(method.get("learns") in (PREFERENCES, POLICY) for method in methods)
+
+
+def has_policies(study: Study) -> bool:
+    """Say whether a method learns from rewards, and draws texts that are then measured."""
+    methods = study.config.get("methods", {}).values()
+    return any(method.get("learns") == POLICY and method.get("tries") != 0 for method in methods)
+
+
 def has_several_ways(study: Study) -> bool:
     """Say whether several methods tune the same start on as many examples."""
     ways = [method for method in study.config.get("methods", {}).values() if moves_model(method)]
@@ -94,6 +106,8 @@ NEEDS: Mapping[str, Callable[[Study], bool]] = {
     "texts": has_texts,
     "a linear reading": has_linear_reading,
     "doses": has_doses,
+    "alignment": has_alignment,
+    "policies": has_policies,
     "several ways": has_several_ways,
     "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
     "several rates": has_rate_grid,

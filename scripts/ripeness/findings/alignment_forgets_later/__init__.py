@@ -1,0 +1,1 @@
+"""Whether alignment forgets more from later checkpoints."""

@@ -1,0 +1,1 @@
+"""Whether policies of riper checkpoints lose less in truth to a reward model."""

@@ -1,0 +1,1 @@
+"""Whether reinforcement forgets less than supervised tuning."""

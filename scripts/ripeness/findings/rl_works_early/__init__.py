@@ -1,0 +1,1 @@
+"""Whether reinforcement works from early checkpoints on."""

@@ -1,0 +1,58 @@
+"""Does reinforcement work from early checkpoints on?"""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from ripeness.findings.aligned import policies
+from ripeness.findings.by_halves import Question, concluded, mean_by
+from ripeness.findings.claim import Claim
+from ripeness.findings.finding import Finding, Settings, undecided
+from ripeness.findings.late_differences import EARLY
+from ripeness.findings.needs import has_cells, has_rule_policies
+from ripeness.findings.study_tables import Tables
+from ripeness.findings.treated_curves import PLACE
+from ripeness.findings.two_estimates import shown
+from ripeness.runtime.wording import human
+from ripeness.stats.resampling import Estimate
+from ripeness.study.methods.settings import RULE
+from ripeness.tables.single_numbers import as_number
+
+
+def judge(tables: Tables, settings: Settings) -> Finding:
+    """Average what policies that the rule rewards gain by it, over the earlier half of the checkpoints."""
+    rows = policies(tables.cells).filter(pl.col("rewarded_by") == RULE)
+    if rows.is_empty():
+        return undecided(Finding(), "no policy that the rule rewards was measured by it")
+    rows = rows.with_columns(change=pl.col("gain"), variance=pl.col("truth_se") ** 2 + pl.col("truth_before_se") ** 2)
+    blank = Finding(details=mean_by(rows, [*PLACE, "dataset", "method"], "truth_before", "truth", "gain"))
+
+    def sentence(effect: Estimate) -> str:
+        return (
+            f"Over the earlier half of the checkpoints reinforcement adds {shown(effect)} to what texts are worth by "
+            f"the rule. {' '.join(firsts(rows, settings))}"
+        )
+
+    return concluded(rows, Question(EARLY, settings.smallest_effect, sentence), blank, settings)
+
+
+def firsts(rows: pl.DataFrame, settings: Settings) -> Iterator[str]:
+    """Say from which checkpoint on each series gains, on average over datasets, ways and seeds; with no interval."""
+    for (series,), own in sorted(rows.group_by("series"), key=str):
+        means = own.group_by("tokens").agg(pl.col("gain").mean()).sort("tokens")
+        fails = means.filter(pl.col("gain") <= settings.smallest_effect)["tokens"].max()
+        works = means.filter(pl.col("tokens") > (-1 if fails is None else as_number(fails)))["tokens"].min()
+        name = f" ({series})" if rows["series"].n_unique() > 1 else ""
+        since = "at no last checkpoint" if works is None else f"from {human(int(as_number(works)))} tokens on"
+        yield f"It adds more than {settings.smallest_effect:g} {since}{name}, the mean of what was measured."
+
+
+CLAIM = Claim(
+    id="rl-works-early",
+    text="Reinforcement by a rule works from few tokens of pre-training on.",
+    source="Bansal et al., arXiv 2606.04272, abstract",
+    unit="worth by the rule that reinforcement adds at the earlier half of the checkpoints, 0 to 1",
+    figure="proxy-and-truth",
+    needs=(has_cells, has_rule_policies),
+    judge=judge,
+)

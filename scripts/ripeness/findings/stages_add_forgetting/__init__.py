@@ -1,0 +1,1 @@
+"""Whether stages of alignment after supervised tuning add to what it forgot."""
