@@ -14,7 +14,7 @@ from the model of another training of this checkpoint; --of names those whose ad
 was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label words:
 examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo" and
 "beta", and of "learns": "reward": the right option is the better answer. "learns": "policy" draws texts, which
---rule or --reward-model rewards.
+--rule or --reward-model rewards; so do preferences with "pairs", which learn from texts of the start.
 """
 
 import argparse
@@ -55,6 +55,7 @@ from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import POLICY, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.objectives.goal import draws_pairs, draws_texts, ranked_by
 from ripeness.study.objectives.reading import read_goal
 from ripeness.tables.columns import read_examples
 from ripeness.train.continued import text_examples
@@ -64,6 +65,7 @@ from ripeness.train.fitting import Questions, fit
 from ripeness.train.loop import train
 from ripeness.train.modifiers.replay import Replay, open_replay
 from ripeness.train.objectives.objective import Objective
+from ripeness.train.objectives.own_pairs import NO_PAIR
 from ripeness.train.objectives.register import objective_of
 from ripeness.train.program_options import check_options
 from ripeness.train.reading import Unit
@@ -81,9 +83,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = read_settings(values)
     check_options(options, settings)
     if (lost := lost_before(options)) is not None:
-        logging.info("%s: nothing is tuned", lost)
-        save_start(options.start or options.checkpoint, options.output)
-        write_json(options.record, record_without_steps(settings, lost))
+        write_untuned(options, settings, lost)
         return
     pictures, settings = pictures_of(options.pictures, settings)
     tokenizer, n_before = load_tokenizer(options.checkpoint), KINDS[settings.kind].before_text(vars(settings))
@@ -96,6 +96,9 @@ def main(argv: list[str] | None = None) -> None:
         return
     objective = objective_of(goal, asked_of_policy(options, settings, rows, tokenizer, max_length))
     examples = what_is_learned(options, settings, objective, rows, tokenizer, max_length, n_before)
+    if not examples and draws_pairs(options.settings):
+        write_untuned(options, settings, NO_PAIR)
+        return
     if pictures:
         items = [row["item"] for row in rows]
         texts = cast("list[Example]", examples)  # what reads pictures learns answers
@@ -144,6 +147,13 @@ def main(argv: list[str] | None = None) -> None:
     progress.remove()
 
 
+def write_untuned(options: argparse.Namespace, settings: MethodSettings, reason: str) -> None:
+    """Write the start as the result of a training that cannot be, and why."""
+    logging.info("%s: nothing is tuned", reason)
+    save_start(options.start or options.checkpoint, options.output)
+    write_json(options.record, record_without_steps(settings, reason))
+
+
 def asked_of_policy(
     options: argparse.Namespace,
     settings: TrainingSettings,
@@ -151,19 +161,25 @@ def asked_of_policy(
     tokenizer: PreTrainedTokenizerBase,
     room: int,
 ) -> dict[str, Any]:
-    """Return what a policy must know to be asked; nothing where none is learned."""
-    if settings.learns != POLICY:
+    """Return what a training that draws texts must know to ask for them; nothing for all else."""
+    if not draws_texts(options.settings):
         return {}
-    return {
+    asked = {
         "rule": options.rule,
         "rows": rows,
-        "held_out": read_examples(options.held_out) if options.held_out else [],
         "tokenizer": tokenizer,
         "checkpoint": options.checkpoint,
         "reward": options.reward_model,
         "room": room,
         "seed": settings.seed,
-        "batch_size": settings.batch_size,
+    }
+    if settings.learns == POLICY:
+        held_out = read_examples(options.held_out) if options.held_out else []
+        return asked | {"held_out": held_out, "batch_size": settings.batch_size}
+    return asked | {
+        "ranked_by": ranked_by(options.settings),
+        "start": options.start or options.checkpoint,
+        "precision": settings.precision,
     }
 
 

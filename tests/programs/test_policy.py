@@ -9,9 +9,11 @@ from ripeness.measure.own_texts import columns_of_own_texts
 from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
+from ripeness.train.objectives.own_pairs import better_and_worse
 
 SHARED = {"learning_rate": 3e-3, "batch_size": 4, "precision": "fp32", "seed": 1}
 POLICY = SHARED | {"epochs": 1, "learns": "policy", "reward": "rule", "kl_weight": 0.05, "samples": 4, "tries": 4}
+OF_POLICY = dict.fromkeys(("reward", "kl_weight", "samples", "tries"))
 RULE = {"max_new_tokens": 4, "patterns": [["a\\w*$", 1.0], ["o", 0.3]]}
 
 
@@ -83,12 +85,54 @@ def test_where_the_reward_model_diverged_nothing_is_tuned(tune, tmp_path, checkp
     assert (found["status"], found["reason"]) == ("diverged", "the reward model diverged")
 
 
+PAIRS = SHARED | {"kind": "full", "epochs": 3, "learns": "preferences", "loss": "dpo", "beta": 0.1, "pairs": "rule"}
+
+
+def test_pairs_are_drawn_from_the_start_and_ranked_by_the_rule(tune):
+    record = read_json(tune("own", PAIRS, *rule()) / "record.json", dict)
+    own = record["drawn_pairs"]
+    assert own["n_prompts"] == 12 and 0 < own["n_pairs"] <= 12
+    assert record["n_examples"] == 3 * own["n_pairs"] and record["status"] == "done"
+    assert own["reward_chosen"] == own["truth_chosen"] > own["truth_rejected"]
+    assert record["pairs"]["result"]["preferred"] > record["pairs"]["start"]["preferred"]
+    again = read_json(tune("again", PAIRS, *rule()) / "record.json", dict)
+    assert (again["losses"], again["drawn_pairs"]) == (record["losses"], own)
+    other = read_json(tune("other", PAIRS | {"seed": 2}, *rule()) / "record.json", dict)
+    assert other["drawn_pairs"] != own
+
+
+def test_a_reward_model_ranks_them_in_the_place_of_the_rule(tune):
+    model = tune("rm", SHARED | {"kind": "full", "epochs": 6, "learns": "reward", "learning_rate": 1e-2}) / "model"
+    given = [*rule(), "--reward-model", str(model)]
+    own = read_json(tune("ranked", PAIRS | {"pairs": "rm"}, *given) / "record.json", dict)["drawn_pairs"]
+    assert own["reward_chosen"] > own["reward_rejected"] and own["reward_chosen"] != own["truth_chosen"]
+
+
+def test_where_no_two_texts_differ_in_worth_nothing_is_tuned(tune):
+    alike = tune("alike", PAIRS, "--rule", json.dumps({"max_new_tokens": 4, "patterns": [["^", 1.0]]}))
+    record = read_json(alike / "record.json", dict)
+    assert record["status"] == "diverged" and record["reason"].startswith("no two texts of the start")
+    assert load_model(alike / "model") is not None
+
+
+@pytest.mark.parametrize(
+    ("pair", "found"),
+    [([1.0, 0.0], [(0, 1)]), ([0.0, 1.0], [(1, 0)]), ([1.0, 1.0], []), ([float("nan"), 1.0], [])],
+)
+def test_equal_texts_and_those_without_a_number_make_no_pair(pair, found):
+    assert better_and_worse(pair) == found
+    assert better_and_worse([0.5, 0.5, *pair]) == [(one + 2, other + 2) for one, other in found]
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
         ({}, [], "needs --rule\nhint: "),
         ({"learns": None, "reward": None, "kl_weight": None, "samples": None, "tries": None}, rule(),
          "--rule: what is learned is no policy\nhint: "),
+        (PAIRS | OF_POLICY, [], "from drawn pairs needs --rule\nhint: "),
+        (PAIRS | OF_POLICY | {"pairs": "rm"}, rule(), "settings.pairs is 'rm', .*\nhint: --reward-model FOLDER"),
+        (PAIRS | OF_POLICY, [*rule(), "--held-out", "CHECKPOINT"], "--held-out: what learns preferences"),
         ({"reward": "rm"}, rule(), "'rm', which goes with another option\nhint: --reward-model FOLDER"),
         ({}, [*rule(), "--reward-model", "CHECKPOINT"], "'rule', which goes with another option\nhint: leave"),
         ({"reward": "rm"}, [*rule(), "--reward-model", "CHECKPOINT"], "is no reward model\nhint: "),

@@ -15,8 +15,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
 from ripeness.study.grid import TEXT_FORMAT, Cell, Study, plan_cells, recipe_on, recipes_on, says_reward, tuned_series
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import ANSWERS, TEXT, Reference
-from ripeness.study.objectives.policy import REWARD_MODEL
+from ripeness.study.methods.settings import ANSWERS, REWARD_MODEL, TEXT, Reference
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.study_config import BASE
 
@@ -152,7 +151,7 @@ def check_text(study: Study, where: str, settings: Mapping[str, Any]) -> None:
 
 def check_reference(study: Study, where: str, dataset: str, one: Reference) -> None:
     """Refuse a model that is read where it is of no method, of several, of no dataset, or of another series."""
-    key = "from" if one.role == START else one.role
+    key = "from" if one.role == START else one.key or one.role
     if one.method == BASE:
         raise UserError(
             f"{where}.{key}: base is the untouched checkpoint, and every method starts from it\nhint: leave the key out"

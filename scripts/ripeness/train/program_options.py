@@ -10,6 +10,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, POLICY, RULE, TEXT, Labelled, MethodSettings, TrainingSettings
+from ripeness.study.objectives.goal import draws_pairs, draws_texts, ranked_by
 from ripeness.study.objectives.register import LEARNED
 from ripeness.train.seen import check_pictures
 
@@ -102,16 +103,20 @@ def check_curvature(options: argparse.Namespace, settings: MethodSettings) -> No
 
 
 def check_reward(options: argparse.Namespace) -> None:
-    """Refuse options of a policy where none is learned, and a policy without what it needs."""
-    if options.settings.get("learns") != POLICY:
+    """Refuse options of texts that are drawn where none are, and their lack where they are."""
+    settings = options.settings
+    if not draws_texts(settings):
         if given := [f"--{name.replace('_', '-')}" for name in FOR_POLICY if getattr(options, name)]:
             raise UserError(f"{' and '.join(given)}: what is learned is no policy\nhint: leave the options out")
         return
+    if draws_pairs(settings) and options.held_out:
+        raise UserError("--held-out: what learns preferences is measured by predict.py\nhint: leave the option out")
     if options.rule is None:
-        raise UserError("what learns policy needs --rule\nhint: e.g. " + """--rule '{"max_new_tokens": 60}'""")
-    reward = options.settings["reward"]
-    if (reward == RULE) == bool(options.reward_model):
+        what = "policy" if settings["learns"] == POLICY else "from drawn pairs"
+        raise UserError(f"what learns {what} needs --rule\nhint: e.g. " + """--rule '{"max_new_tokens": 60}'""")
+    key = "pairs" if draws_pairs(settings) else "reward"
+    if (ranked_by(settings) == RULE) == bool(options.reward_model):
         way = "leave --reward-model out" if options.reward_model else "--reward-model FOLDER"
-        raise UserError(f"settings.reward is {reward!r}, which goes with another option\nhint: {way}")
+        raise UserError(f"settings.{key} is {settings[key]!r}, which goes with another option\nhint: {way}")
     if options.reward_model and not has_reward(options.reward_model):
         raise UserError(f"{options.reward_model} is no reward model\nhint: name one that learned reward")

@@ -25,6 +25,7 @@ from ripeness.study.grid import (
 )
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import POLICY, TEXT
+from ripeness.study.objectives.goal import draws_pairs
 from ripeness.study.objectives.policy import PolicyGoal
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
@@ -96,7 +97,7 @@ def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -
     if settings.get("learns") == POLICY:  # each text is drawn, read twice for the KL to the start, and learned from
         n_items *= 2 * settings.get("samples", PolicyGoal.samples)
     elif settings.get("learns") in LEARNED and "preference" in LEARNED[settings["learns"]].kinds:  # two answers
-        n_items *= 2
+        n_items *= 2 * (1 + draws_pairs(settings) / settings["epochs"])  # which may be drawn first
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))
     return TRAINING * n_weights * n_tokens

@@ -9,6 +9,7 @@ from typing import Any
 from ripeness.study.grid import Study
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import POLICY, RULE, TEXT
+from ripeness.study.objectives.goal import draws_texts, ranked_by
 from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
     annealing_operations,
@@ -58,7 +59,7 @@ def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
 def more_bytes(settings: Mapping[str, Any]) -> int:
     """Return the bytes a parameter that few trainings need in addition: of the start, and of a reward model."""
     is_policy = settings.get("learns") == POLICY
-    rewarded = PREDICTION_BYTES if is_policy and settings["reward"] != RULE else 0
+    rewarded = PREDICTION_BYTES if draws_texts(settings) and ranked_by(settings) != RULE else 0
     return rewarded + (START_BYTES if is_policy or "pull" in settings else 0)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 # What a method learns; answers if it does not say it.
 ANSWERS, TEXT, PREFERENCES, REWARD, POLICY = "answers", "text", "preferences", "reward", "policy"
 RULE = "rule"  # the reward of a policy that is its task's own
+REWARD_MODEL = "reward"  # the role of a reward model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +47,15 @@ class TrainingSettings(MethodSettings):
 class Reference:
     """A method whose model a training reads, in some role: on the same dataset, or on each that is named.
 
-    With `kind` it must be of this kind, and start from the same model as the training.
+    With `kind` it must be of this kind, and start from the same model as the training. `key` is the setting that names
+    it, where that is not the role.
     """
 
     role: str
     method: str
     datasets: tuple[str, ...] = ()
     kind: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

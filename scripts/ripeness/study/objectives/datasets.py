@@ -3,8 +3,11 @@
 from ripeness.runtime.errors import UserError
 from ripeness.study.grid import Study, probes_of, tuned_cells
 from ripeness.study.methods.settings import PREFERENCES
+from ripeness.study.objectives.goal import draws_pairs
 from ripeness.study.objectives.reading import check_goal
 from ripeness.study.objectives.register import LEARNED
+
+DRAWN = "texts that are drawn and ranked (`pairs`): a task of kind generation or preference"
 
 
 def check_learned(study: Study, method: str) -> None:
@@ -16,11 +19,12 @@ def check_learned(study: Study, method: str) -> None:
     if learned is None:
         return
     tuned = settings.get("datasets", list(study.settings.datasets))
-    fit = [one for one in study.settings.datasets if study.tasks[one].kind in learned.kinds]
+    fit = [one for one in study.settings.datasets if study.tasks[one].kind in learned.kinds_for(settings)]
     if odd := [one for one in tuned if one not in fit]:
+        needs = DRAWN if draws_pairs(settings) else learned.needs
         way = f"datasets: [{', '.join(fit)}] for this method" if fit else "add a dataset of such a kind"
         raise UserError(
-            f"{where}: learns {name} needs {learned.needs}; {odd[0]} is of kind {study.tasks[odd[0]].kind}\nhint: {way}"
+            f"{where}: learns {name} needs {needs}; {odd[0]} is of kind {study.tasks[odd[0]].kind}\nhint: {way}"
         )
     if name == PREFERENCES and settings.get("choose_by") == "loss":
         raise UserError(

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods.settings import POLICY, RULE, Reference
+from ripeness.study.methods.settings import POLICY, REWARD_MODEL, RULE, Reference
 from ripeness.study.objectives.goal import Goal, Learned
-
-REWARD_MODEL = "reward"  # the role of a reward model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods.settings import PREFERENCES
+from ripeness.study.methods.settings import PREFERENCES, REWARD_MODEL, RULE, Reference
 from ripeness.study.objectives.goal import Goal, Learned
 
 PAIRS = "pairs of a better and a worse answer: a task of kind preference, or a choice, whose right option is the better"
@@ -14,11 +14,12 @@ REFERENCE = ("dpo", "ipo", "kto")  # losses that compare a model with its start
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceGoal(Goal):
-    """Settings of learning preferences; `gamma` is SimPO's alone."""
+    """Settings of learning preferences; `gamma` is SimPO's alone, `pairs` RULE or the method of a reward model."""
 
     loss: Literal["dpo", "ipo", "kto", "simpo", "orpo"]
     beta: float
     gamma: float | None = None
+    pairs: str | None = None
 
 
 def check(where: str, given: Mapping[str, Any]) -> None:
@@ -31,6 +32,11 @@ def check(where: str, given: Mapping[str, Any]) -> None:
             f"{where}: loss kto reads answers of a batch after prompts of other pairs in it, and batch_size is 1\n"
             "hint: set batch_size to 2 or more"
         )
+
+
+def models_read(given: Mapping[str, Any]) -> list[Reference]:
+    """Return the method of the reward model that ranks drawn texts, if there is one."""
+    return [] if given.get("pairs") in (None, RULE) else [Reference(REWARD_MODEL, given["pairs"], key="pairs")]
 
 
 PREFERENCES_LEARNED = Learned(
@@ -61,7 +67,17 @@ PREFERENCES_LEARNED = Learned(
             "minimum": 0,
             "maximum": 1000,
         },
+        "pairs": {
+            "description": (
+                "Learns from two texts that the start draws after each prompt, in place of the answers of the dataset. "
+                "`rule`: the one that is worth more by the rule of the task is the better one, see `reward` of a "
+                "policy. Any other word names a method that learns reward, which ranks them."
+            ),
+            "minLength": 1,
+        },
     },
     example="loss: dpo and beta: 0.1",
     check=check,
+    reads=models_read,
+    drawn_kinds=("generation", "preference"),
 )

@@ -81,28 +81,40 @@ def task_rule(given: dict[str, Any]) -> TaskRule:
     return TaskRule(**given)
 
 
-def policy_of(
-    goal: PolicyGoal,
+def policy_of(goal: PolicyGoal, *, seed: int, batch_size: int, held_out: list[dict[str, Any]], **asked: Any) -> Policy:
+    """Return what a policy lowers, which knows what it is asked; for `asked` see `asked_of`."""
+    found = asked_of(
+        sampling=Sampling(goal.temperature, goal.top_p),
+        ranked_by=goal.reward,
+        rule_share=goal.rule_share or 0.0,
+        held_out=held_out if goal.tries else [],
+        **asked,
+    )
+    return Policy(goal, found, seed=seed, batch_size=batch_size)
+
+
+def asked_of(
     *,
     rule: dict[str, Any],
     rows: list[dict[str, Any]],
-    held_out: list[dict[str, Any]],
     tokenizer: PreTrainedTokenizerBase,
     checkpoint: Path,
     reward: Path | None,
     room: int,
-    seed: int,
-    batch_size: int,
-) -> Policy:
-    """Return what a policy lowers, which knows what it is asked; `room` is how many tokens the model reads at once.
+    ranked_by: str,
+    rule_share: float = 0.0,
+    sampling: Sampling | None = None,
+    held_out: Sequence[dict[str, Any]] = (),
+) -> Asked:
+    """Return what a model is asked that draws texts; `room` is how many tokens the model reads at once.
 
     UserError where nothing says what texts are worth.
     """
     task = task_rule(rule)
-    if task.rule is None and (goal.reward == RULE or goal.rule_share):
+    if task.rule is None and (ranked_by == RULE or rule_share):
         raise UserError(
             "the task has no rule that says what a text is worth\n"
-            "hint: give it `reward`, or name the method of a reward model as `reward` of the method"
+            "hint: give it `reward`, or name the method of a reward model in the place of `rule`"
         )
     texts, tokens = [task.stop], end_tokens(checkpoint)
     if rows and rows[0].get("turns"):
@@ -110,13 +122,12 @@ def policy_of(
         texts.append(turn.text)
         tokens |= set() if turn.token is None else {turn.token}
     stopping = Stopping(task.max_new_tokens, tuple(filter(None, texts)), tokens)
-    drawing = Drawing(tokenizer, stopping, Sampling(goal.temperature, goal.top_p))
+    drawing = Drawing(tokenizer, stopping, sampling or Sampling())
     model = RewardModel(reward) if reward else None
-    given = Rewards(task.rule, model, goal.rule_share or 0.0, end_of_text(tokenizer))
+    given = Rewards(task.rule, model, rule_share, end_of_text(tokenizer))
     begun = beginnings(row["target"] for row in rows)
-    some = held_out if goal.tries else []
-    asked = (questions_of(part, tokenizer, begun, room - task.max_new_tokens) for part in (rows, some))
-    return Policy(goal, Asked(drawing, given, *asked), seed=seed, batch_size=batch_size)
+    asked = (questions_of(part, tokenizer, begun, room - task.max_new_tokens) for part in (rows, held_out))
+    return Asked(drawing, given, *asked)
 
 
 def questions_of(

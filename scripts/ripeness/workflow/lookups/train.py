@@ -10,8 +10,8 @@ from ripeness.study.grid import Cell, Study, recipe_on
 from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import POLICY, RULE, TEXT
-from ripeness.study.objectives.policy import REWARD_MODEL
+from ripeness.study.methods.settings import REWARD_MODEL, RULE, TEXT
+from ripeness.study.objectives.goal import draws_pairs, draws_texts
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.scoring.metrics import GENERATION
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
@@ -123,8 +123,9 @@ def reward_record(study: Study, wildcards: Any) -> list[str]:
 
 
 def policy_option(study: Study, wildcards: Any) -> str:
-    """Return the options that say how texts of a policy end and are rewarded, and where it is measured at its end."""
-    if training_settings(study, wildcards).get("learns") != POLICY:
+    """Return the options that say how drawn texts end and are rewarded, and where a policy is measured at its end."""
+    settings = training_settings(study, wildcards)
+    if not draws_texts(settings):
         return ""
     task = study.tasks[wildcards.dataset]
     rule: dict[str, Any] = {"max_new_tokens": task.max_new_tokens, "stop": task.stop}
@@ -134,7 +135,7 @@ def policy_option(study: Study, wildcards: Any) -> str:
         rule |= {"metric": task.metric, "words": task.rouge_words}
         rule |= {"extract": task.extract} if task.extract else {}
     option = f"--rule {shlex.quote(to_json(rule))}"
-    if hasattr(wildcards, "tuning"):  # it was measured before it was chosen
+    if hasattr(wildcards, "tuning") or draws_pairs(settings):  # it was measured before it was chosen, or is by a suite
         return option
     return f"{option} --held-out {shlex.quote(f'{examples_folder(study, wildcards)}/test.parquet')}"
 

@@ -93,6 +93,41 @@ def test_what_cannot_be_is_refused(change, message):
         study_of(change, ["nursery-headline", "nursery-mood"], more=more)
 
 
+PAIRS = FULL | {"from": "sft", "learns": "preferences", "loss": "dpo", "beta": 0.1}
+
+
+def test_pairs_that_the_start_draws_are_ranked_by_the_rule_or_a_reward_model():
+    given = PAIRS | {"datasets": ["nursery-headline"]}
+    study = study_of(own=given | {"pairs": "rule"}, ranked=given | {"pairs": "rm"}, plain=given)
+    options = options_of(study, "own")
+    assert "--rule" in options and "--held-out" not in options and options_of(study, "plain") == []
+    assert train.reward_model(study, cell_of(study, "own")) == []
+    (model,) = train.reward_model(study, cell_of(study, "ranked"))
+    assert model.endswith("nursery-headline/default/rm/seed1/model")
+    amounts = [
+        training_operations(study, cell_of(study, name), study.recipes[name]["nursery-headline"])
+        for name in ("plain", "own")
+    ]
+    assert amounts[1] == pytest.approx(2 * amounts[0], rel=1e-6)  # one epoch, and all texts are drawn
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pairs": "sft"}, "own.pairs: sft is no reward model\nhint: "),
+        ({"pairs": "rmm"}, "own.pairs: unknown method 'rmm'.*\nhint: did you mean 'rm'"),
+        ({"pairs": "rule", "from": "more", "datasets": ["nursery-mood"]}, "needs texts that are drawn .* kind choice"),
+        ({"datasets": ["nursery-summary"], "from": "more"}, "needs pairs of a better and a worse answer"),
+    ],
+)
+def test_pairs_that_cannot_be_drawn_or_ranked_are_refused(change, message):
+    names = ["nursery-headline", "nursery-mood", "nursery-summary"]
+    more = FULL | {"datasets": names[1:]}
+    with pytest.raises(UserError, match=message):
+        study_of(None, names, more=more, own=PAIRS | change)
+    study_of(None, names, more=more, own=PAIRS | {"pairs": "rule", "datasets": ["nursery-summary"], "from": "more"})
+
+
 @pytest.mark.parametrize(
     ("text", "worth"),
     [
