@@ -25,6 +25,7 @@ NAMES = (
     "training",
     "methods",
     "peft_trainer",
+    "alignment",
     "gpu",
     "memory",
     "sensitivity",
