@@ -9,6 +9,7 @@ from ripeness.measure.own_texts import columns_of_own_texts
 from ripeness.models.load import load_model
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
+from ripeness.tables.columns import CELLS
 from ripeness.train.objectives.own_pairs import better_and_worse
 
 SHARED = {"learning_rate": 3e-3, "batch_size": 4, "precision": "fp32", "seed": 1}
@@ -54,7 +55,10 @@ def test_a_policy_is_a_model_like_any_other_with_a_record_of_its_texts(tune, exa
     assert own["start"]["truth"]["low"] <= own["start"]["truth"]["value"] <= own["start"]["truth"]["high"]
     columns = columns_of_own_texts(record)
     assert columns["kl"] == own["kl"]["value"] and columns["pass_at_1_before"] == own["start"]["pass_at"]["1"]["value"]
-    assert columns["pass_at_64"] is None
+    assert columns["pass_at_64"] is columns["pass_at_64_se"] is None  # four texts have no pass@64
+    assert columns["truth_se"] == own["result"]["truth"]["se"] > 0
+    assert columns["pass_at_1_before_se"] == own["start"]["pass_at"]["1"]["se"]
+    assert columns.keys() <= CELLS.keys()
     names = load_model(checkpoint).state_dict().keys()
     assert load_model(folder / "model").state_dict().keys() == names
 

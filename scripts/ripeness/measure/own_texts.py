@@ -10,7 +10,7 @@ OF_TEXTS = {
     "pass_at_64": ("pass_at", "64"),
     "distinct": ("distinct",),
 }
-WITH_ERROR = ("truth",)  # those whose standard error over prompts has columns too
+WITH_ERROR = ("truth", "pass_at_1", "pass_at_64")  # those whose standard error over prompts has columns too
 OF_BOTH = {"kl": ("kl",), "win_rate": ("win_rate_over_start",)}
 
 
