@@ -23,8 +23,8 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
         return pl.DataFrame()
     steps = tables.reported.select(POINT).unique()
     by = [*POINT, "dataset", "method"]
-    seeds = found.join(steps, on=["series", "checkpoint", "tokens", "phase"]).group_by(*by, "seed")
-    seeds = seeds.agg(pl.col("text", "text_untouched").mean())
+    placed = found.join(steps, on=["series", "checkpoint", "tokens", "phase"])
+    seeds = placed.group_by(*by, "seed").agg(pl.col("text", "text_untouched").mean())
     error = 2 * pl.col("text").std() / pl.len().sqrt()
     means = seeds.group_by(by).agg(
         value=pl.col("text").mean(), low=pl.col("text").mean() - error, high=pl.col("text").mean() + error

@@ -121,8 +121,10 @@ def proxy_gaps(cells: pl.DataFrame) -> pl.DataFrame:
     """
     found = policies(cells).with_columns(pl.col("start").fill_null(BASE))
     by = [*OF_MODEL, "kind", "start", "start_dataset"]
-    control = found.filter(pl.col("rewarded_by") == RULE).group_by(by)
-    control = control.agg(truth_of_rule=pl.col("truth").mean(), variance_of_rule=(pl.col("truth_se") ** 2).mean())
+    by_rule = found.filter(pl.col("rewarded_by") == RULE)
+    control = by_rule.group_by(by).agg(
+        truth_of_rule=pl.col("truth").mean(), variance_of_rule=(pl.col("truth_se") ** 2).mean()
+    )
     proxy = found.filter(pl.col("rewarded_by") != RULE)
     variance = pl.col("truth_se") ** 2 + pl.col("variance_of_rule")
     return proxy.join(control, on=by).with_columns(change=pl.col("truth_of_rule") - pl.col("truth"), variance=variance)

@@ -47,10 +47,13 @@ class Orders:
 def tuned_then_rewarded(cells: pl.DataFrame, measurements: pl.DataFrame) -> pl.DataFrame:
     """List the policies of the rule whose start learned answers, with `answer`: minus the answer loss of that start."""
     methods = methods_of(cells)
-    starts = {(name, facts.start_dataset or name[0], facts.start) for name, facts in methods.items() if facts.start}
-    tuned = [name for name, *start in starts if methods.get(tuple(start)) and methods[tuple(start)].learns == ANSWERS]
+    tuned = []
+    for (dataset, method), facts in methods.items():
+        start = methods.get((facts.start_dataset or dataset, facts.start or ""))
+        if start is not None and start.learns == ANSWERS:
+            tuned.append({"dataset": dataset, "method": method})
     found = policies(cells).filter(pl.col("rewarded_by") == RULE)
-    is_tuned = pl.struct("dataset", "method").is_in([{"dataset": one[0], "method": one[1]} for one in tuned])
+    is_tuned = pl.struct("dataset", "method").is_in(tuned)
     own = (pl.col("probe") == pl.col("dataset")) & (pl.col("probe_format") == pl.col("format"))
     asked = measurements.filter(own, pl.col("metric") == "answer_loss", pl.col("split") == "test")
     losses = asked.filter(pl.col("method") != BASE).group_by(CELL).agg(mean_or_null("value").alias("answer"))

@@ -77,9 +77,9 @@ def method_facts(study: Study, wildcards: Wildcards) -> str:
         return to_json({})
     recipe = recipe_on(study, cell.method, cell.dataset)
     start = next((one for one in references(recipe) if one.role == START), None)
-    facts = {"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start and start.method}
-    facts |= {key: recipe.get(key) for key in ("examples", "doses_of")}
-    return to_json(facts | chain_facts(recipe, cell, start))
+    dose = {key: recipe.get(key) for key in ("examples", "doses_of")}
+    facts = {"kind": recipe["kind"], "learns": recipe.get("learns", ANSWERS), "start": start.method if start else None}
+    return to_json(facts | dose | chain_facts(recipe, cell, start))
 
 
 def chain_facts(recipe: Mapping[str, Any], cell: Cell, start: Reference | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ripeness.study.load import load_study
 from ripeness.study.scoring.rules import Rule
 from ripeness.study.tasks import load_task
 from ripeness.study.trainings import cells_read, is_read_by_another
-from ripeness.workflow.lookups import train
+from ripeness.workflow.lookups import measure, train
 from ripeness.workflow.operations import training_operations
 
 ROOT = Path(__file__).parents[4]
@@ -49,6 +49,19 @@ def test_a_reward_model_is_read_of_the_same_cell_and_kept_until_then():
     (model,), (record,) = train.reward_model(study, cell), train.reward_record(study, cell)
     assert model.endswith("nursery-headline/default/rm/seed1/model") and record.endswith("rm/seed1/training.json")
     assert train.reward_model(study_of(), cell) == []
+
+
+def test_a_cell_says_what_rewards_it_and_which_dataset_its_start_was_tuned_on():
+    names = ["nursery-headline", "nursery-mood"]
+    other = {"from": {"method": "more", "dataset": "nursery-mood"}, "reward": "rm", "rule_share": 0.5}
+    study = study_of(other, names, more=FULL | {"datasets": ["nursery-mood"]})
+    facts = {name: json.loads(measure.method_facts(study, cell_of(study, name))) for name in ("rl", "sft")}
+    assert (facts["rl"]["start"], facts["rl"]["start_dataset"]) == ("more", "nursery-mood")
+    assert facts["rl"]["rewarded_by"] == "rule and rm"
+    assert not facts["sft"].keys() & {"start_dataset", "rewarded_by"}  # nor is it a parameter of its scores
+    plain = study_of()
+    found = json.loads(measure.method_facts(plain, cell_of(plain, "rl")))
+    assert found["rewarded_by"] == "rule" and "start_dataset" not in found
 
 
 def test_the_rule_is_that_of_the_task():
