@@ -17,6 +17,7 @@ from ripeness.tables.intervals import mean_or_null
 CELL = [*PLACE, "dataset", "format", "method", "seed"]
 OF_MODEL = ["series", "checkpoint", "tokens", "dataset", "format", "seed"]  # what a stage and its start have in common
 ALIGNED = (PREFERENCES, POLICY)
+NO_CONTROL = "no policy of a reward model has a control that the rule rewards, from the same start"
 MOST_STAGES = 8  # of a chain; the plan refuses longer ones
 
 

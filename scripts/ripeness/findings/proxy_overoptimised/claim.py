@@ -5,7 +5,7 @@ The gap between proxy and gold reward (Gao et al., arXiv 2210.10760), with the r
 
 import polars as pl
 
-from ripeness.findings.aligned import proxy_gaps
+from ripeness.findings.aligned import NO_CONTROL, proxy_gaps
 from ripeness.findings.by_halves import Question, concluded, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
@@ -17,14 +17,12 @@ from ripeness.findings.two_estimates import shown
 from ripeness.stats.resampling import Estimate
 from ripeness.tables.single_numbers import as_number
 
-NO_PAIR = "no policy of a reward model has a control that the rule rewards, from the same start"
-
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Average the truth that the rule's policies have more, over the later half of the checkpoints."""
     rows = proxy_gaps(tables.cells)
     if rows.is_empty():
-        return undecided(Finding(), NO_PAIR)
+        return undecided(Finding(), NO_CONTROL)
     blank = Finding(details=mean_by(rows, [*PLACE, "dataset", "method"], *TOLD))
     before, ours, control = (as_number(rows[name].mean()) for name in ("truth_before", "truth", "truth_of_rule"))
     n_up = rows.filter(pl.col("reward") > pl.col("reward_before")).height

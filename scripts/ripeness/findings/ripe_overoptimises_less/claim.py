@@ -1,12 +1,11 @@
 """Do policies of riper checkpoints lose less truth to a reward model?"""
 
-from ripeness.findings.aligned import balanced, proxy_gaps
+from ripeness.findings.aligned import NO_CONTROL, balanced, proxy_gaps
 from ripeness.findings.by_halves import Question, concluded, left_out, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.late_differences import Halves
 from ripeness.findings.needs import has_cells, has_control
-from ripeness.findings.proxy_overoptimised.claim import NO_PAIR
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE
 from ripeness.findings.two_estimates import shown
@@ -20,7 +19,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     rows, lost = balanced(proxy_gaps(tables.cells))
     blank = Finding(caveats=tuple(left_out(lost)))
     if rows.is_empty():
-        return undecided(blank, NO_PAIR)
+        return undecided(blank, NO_CONTROL)
     blank = Finding(caveats=blank.caveats, details=mean_by(rows, [*PLACE, "dataset", "method"], "change"))
 
     def sentence(effect: Estimate) -> str:
