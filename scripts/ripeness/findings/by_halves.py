@@ -7,9 +7,10 @@ from typing import NamedTuple
 import polars as pl
 
 from ripeness.findings.aligned import with_halves
-from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, listed, on_enough, undecided, with_effect
 from ripeness.findings.late_differences import MANY_DATASETS, Halves, over_late
 from ripeness.findings.over_checkpoints import Over, covers_checkpoints, neighbour_caveats
+from ripeness.findings.treated_curves import in_trend
 from ripeness.stats.resampling import Estimate
 from ripeness.tables.single_numbers import as_number
 
@@ -90,3 +91,15 @@ def left_out(n: int, what: str = "cells were not measured at every checkpoint, a
 def mean_by(rows: pl.DataFrame, by: Sequence[str], *columns: str) -> tuple[dict[str, object], ...]:
     """Make rows of `details`: means over seeds."""
     return tuple(rows.group_by(by).agg(pl.col(columns).mean()).sort(by).to_dicts())
+
+
+def diverged(cells: pl.DataFrame, *wanted: pl.Expr) -> Sequence[str]:
+    """Say which trainings diverged, and are therefore in no mean: what they did may be the worst of all."""
+    lost = in_trend(cells.filter(pl.col("status") == "diverged", *wanted))
+    if lost.is_empty():
+        return ()
+    places = lost.group_by("method", "checkpoint").agg(n=pl.len(), tokens=pl.col("tokens").first())
+    each = [
+        f"{name} at {point} ({n})" for name, point, n, _ in places.sort("method", "tokens", "checkpoint").iter_rows()
+    ]
+    return (f"{lost.height} trainings that diverged are in no number here, and may have done worst: {listed(each)}.",)

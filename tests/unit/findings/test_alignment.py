@@ -106,6 +106,24 @@ def test_a_stage_that_diverged_somewhere_moves_no_difference_between_checkpoints
     assert any(note.startswith("63 cells were not measured at every checkpoint") for note in one.caveats)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_trainings_that_diverged_are_in_no_number_and_are_named(name):
+    tables = planted(Truth())
+    is_gone = pl.col("method").is_in(["grpo", "grpo-rm", "grpo-alone"]) & (pl.col("checkpoint") == "step6")
+    status = pl.when(is_gone).then(pl.lit("diverged")).otherwise("status")
+    cells = tables.cells.with_columns(status=status)
+    (said, *_) = [note for note in judged_on(tables, cells, name).caveats if "diverged" in note]
+    assert said.startswith(f"{dict(LOST).get(name, 27)} trainings that diverged are in no number here")
+    assert "at step6 (9)" in said
+
+
+LOST = {"rl-forgets-less": 9, "rl-works-early": 18, "stages-add-forgetting": 18}
+
+
+def judged_on(tables, cells, name):
+    return judged(name, Tables.of(measurements=tables.measurements, cells=cells, scores="not read"))
+
+
 def test_a_chain_is_followed_to_its_first_stage_also_on_another_dataset():
     tables = planted(Truth(n=2, datasets=2))
     is_moved = (pl.col("method") == "dpo") & (pl.col("dataset") == "set1")

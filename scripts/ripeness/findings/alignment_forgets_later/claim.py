@@ -7,7 +7,7 @@ checkpoints have more to forget; whether they do is the question of overtraining
 import polars as pl
 
 from ripeness.findings.aligned import ALIGNED, balanced, stages, with_text
-from ripeness.findings.by_halves import Question, concluded, left_out, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, left_out, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, signed, undecided
 from ripeness.findings.late_differences import RISE
@@ -24,10 +24,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     found = stages(tables.cells)
     rows = with_text(found.filter(pl.col("learns").is_in(ALIGNED)), tables.reported)
     rows, lost = balanced(rows.with_columns(change=pl.col("text") - pl.col("text_start")))
+    notes = (*diverged(tables.cells, pl.col("learns").is_in(ALIGNED)), *left_out(lost))
     if rows.is_empty():
-        return undecided(Finding(caveats=tuple(left_out(lost))), "no alignment and its start were measured on text")
+        return undecided(Finding(caveats=notes), "no alignment and its start were measured on text")
     by = [*PLACE, "dataset", "method", "learns"]
-    blank = Finding(caveats=tuple(left_out(lost)), details=mean_by(rows, by, "change", "text", "text_start"))
+    blank = Finding(caveats=notes, details=mean_by(rows, by, "change", "text", "text_start"))
     added = rows.group_by("tokens").agg(pl.col("change").mean()).sort("tokens")["change"]
     first, last = as_number(added.first()), as_number(added.last())
 

@@ -6,7 +6,7 @@ The gap between proxy and gold reward (Gao et al., arXiv 2210.10760), with the r
 import polars as pl
 
 from ripeness.findings.aligned import NO_CONTROL, proxy_gaps
-from ripeness.findings.by_halves import Question, concluded, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.late_differences import LATE
@@ -15,15 +15,16 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE
 from ripeness.findings.two_estimates import shown
 from ripeness.stats.resampling import Estimate
+from ripeness.study.methods.settings import POLICY
 from ripeness.tables.single_numbers import as_number
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Average the truth that the rule's policies have more, over the later half of the checkpoints."""
-    rows = proxy_gaps(tables.cells)
+    rows, notes = proxy_gaps(tables.cells), tuple(diverged(tables.cells, pl.col("learns") == POLICY))
     if rows.is_empty():
-        return undecided(Finding(), NO_CONTROL)
-    blank = Finding(details=mean_by(rows, [*PLACE, "dataset", "method"], *TOLD))
+        return undecided(Finding(caveats=notes), NO_CONTROL)
+    blank = Finding(caveats=notes, details=mean_by(rows, [*PLACE, "dataset", "method"], *TOLD))
     before, ours, control = (as_number(rows[name].mean()) for name in ("truth_before", "truth", "truth_of_rule"))
     n_up = rows.filter(pl.col("reward") > pl.col("reward_before")).height
     n_apart = rows.filter(pl.col("reward") > pl.col("reward_before"), pl.col("gain") < 0).height

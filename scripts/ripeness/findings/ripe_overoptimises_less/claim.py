@@ -1,7 +1,9 @@
 """Do policies of riper checkpoints lose less truth to a reward model?"""
 
+import polars as pl
+
 from ripeness.findings.aligned import NO_CONTROL, balanced, proxy_gaps
-from ripeness.findings.by_halves import Question, concluded, left_out, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, left_out, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.late_differences import Halves
@@ -10,6 +12,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE
 from ripeness.findings.two_estimates import shown
 from ripeness.stats.resampling import Estimate
+from ripeness.study.methods.settings import POLICY
 
 FALL = Halves(-1.0, 1.0)
 
@@ -17,7 +20,7 @@ FALL = Halves(-1.0, 1.0)
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Compare the gap between both rewards at earlier and at later checkpoints."""
     rows, lost = balanced(proxy_gaps(tables.cells))
-    blank = Finding(caveats=tuple(left_out(lost)))
+    blank = Finding(caveats=(*diverged(tables.cells, pl.col("learns") == POLICY), *left_out(lost)))
     if rows.is_empty():
         return undecided(blank, NO_CONTROL)
     blank = Finding(caveats=blank.caveats, details=mean_by(rows, [*PLACE, "dataset", "method"], "change"))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import polars as pl
 
 from ripeness.findings.aligned import CELL, OF_MODEL, stages, with_text
-from ripeness.findings.by_halves import Question, concluded, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.late_differences import LATE
@@ -32,7 +32,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     tuned = rows.filter(pl.col("learns") == ANSWERS).group_by(OF_MODEL).agg(lost_by_tuning=pl.col("lost").mean())
     pairs = rows.filter(pl.col("learns") == POLICY).join(tuned, on=OF_MODEL)
     pairs = pairs.with_columns(change=pl.col("lost_by_tuning") - pl.col("lost"))
-    blank = Finding(caveats=(UNEQUAL,))
+    alone = pl.col("start").is_null(), pl.col("learns").is_in([ANSWERS, POLICY])
+    blank = Finding(caveats=(UNEQUAL, *diverged(tables.cells, *alone)))
     if pairs.is_empty():
         return undecided(blank, "no policy and no supervised tuning of the same checkpoint were measured on text")
     blank = replace(blank, details=mean_by(pairs, [*PLACE, "dataset", "method"], "change", "lost", "lost_by_tuning"))

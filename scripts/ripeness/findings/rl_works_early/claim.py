@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from ripeness.findings.aligned import policies
-from ripeness.findings.by_halves import Question, concluded, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.late_differences import EARLY
@@ -21,11 +21,14 @@ from ripeness.tables.single_numbers import as_number
 
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Average what policies that the rule rewards gain by it, over the earlier half of the checkpoints."""
-    rows = policies(tables.cells).filter(pl.col("rewarded_by") == RULE)
+    is_wanted = pl.col("rewarded_by") == RULE
+    rows, notes = policies(tables.cells).filter(is_wanted), tuple(diverged(tables.cells, is_wanted))
     if rows.is_empty():
-        return undecided(Finding(), "no policy that the rule rewards was measured by it")
+        return undecided(Finding(caveats=notes), "no policy that the rule rewards was measured by it")
     rows = rows.with_columns(change=pl.col("gain"), variance=pl.col("truth_se") ** 2 + pl.col("truth_before_se") ** 2)
-    blank = Finding(details=mean_by(rows, [*PLACE, "dataset", "method"], "truth_before", "truth", "gain"))
+    blank = Finding(
+        caveats=notes, details=mean_by(rows, [*PLACE, "dataset", "method"], "truth_before", "truth", "gain")
+    )
 
     def sentence(effect: Estimate) -> str:
         return (

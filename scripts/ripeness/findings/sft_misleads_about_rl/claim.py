@@ -8,7 +8,9 @@ the other one.
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
+from ripeness.findings.by_halves import diverged
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, number, on_enough, undecided, with_effect
 from ripeness.findings.late_differences import MANY_DATASETS
@@ -25,6 +27,7 @@ from ripeness.findings.study_tables import Tables
 from ripeness.findings.two_estimates import shown
 from ripeness.stats.random_levels import Component, larger, over_units
 from ripeness.stats.resampling import Estimate, with_interval
+from ripeness.study.methods.settings import RULE
 
 LEAST = 3  # checkpoints; two have one pair
 NAMES = dict(zip(TOLD, ("the worth by the rule", "pass@64", "the loss of the answers"), strict=True))
@@ -41,6 +44,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         n_seeds=min(one.values["truth"].shape[1] for one in found),
         details=tuple(row_of(one) for one in found),
         covers=covers(found),
+        caveats=tuple(diverged(tables.cells, pl.col("rewarded_by") == RULE)),
     )
     variance = error_of(found, values)
     if variance is None:

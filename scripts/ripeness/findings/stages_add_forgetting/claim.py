@@ -7,7 +7,7 @@ loss of supervised tuning adds nothing; what is below it has won back what super
 import polars as pl
 
 from ripeness.findings.aligned import ALIGNED, stages, with_text
-from ripeness.findings.by_halves import Question, concluded, mean_by
+from ripeness.findings.by_halves import Question, concluded, diverged, mean_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, signed, undecided
 from ripeness.findings.late_differences import LATE
@@ -22,14 +22,16 @@ from ripeness.tables.single_numbers import as_number
 def judge(tables: Tables, settings: Settings) -> Finding:
     """Average what later stages add to the loss on text after the first, over the later half of the checkpoints."""
     found = stages(tables.cells)
-    later = found.filter(pl.col("learns").is_in(ALIGNED), pl.col("start").is_not_null())
+    is_later = pl.col("learns").is_in(ALIGNED), pl.col("start").is_not_null()
+    later, notes = found.filter(*is_later), tuple(diverged(tables.cells, *is_later))
     rows = with_text(later, tables.reported)
     rows = rows.with_columns(
         change=pl.col("text") - pl.col("text_root"), first_stage=pl.col("text_root") - pl.col("text_untouched")
     )
     if rows.is_empty():
-        return undecided(Finding(), "no later stage of a chain and its first one were measured on text")
-    blank = Finding(details=mean_by(rows, [*PLACE, "dataset", "method", "learns"], "change", "first_stage"))
+        return undecided(Finding(caveats=notes), "no later stage of a chain and its first one were measured on text")
+    details = mean_by(rows, [*PLACE, "dataset", "method", "learns"], "change", "first_stage")
+    blank = Finding(caveats=notes, details=details)
     of_methods = rows.group_by("method").agg(pl.col("change").mean()).sort("method")
 
     def sentence(effect: Estimate) -> str:
