@@ -153,7 +153,20 @@ def test_sentences_say_what_each_stage_does():
     gap = judged("proxy-overoptimised", planted(Truth(gap=lambda u: 0.4))).statement
     assert "whose reward rose in 72 of 72 trainings, in 72 of them while the truth fell" in gap
     assert "from 4k tokens on" in judged("rl-works-early", planted(Truth(gain=line(0, 0.2)))).statement
-    assert "at no last checkpoint" in judged("rl-works-early", planted(Truth(gain=line(0.2, 0)))).statement
+    assert (
+        "no more than 0.02 at the last checkpoint"
+        in judged("rl-works-early", planted(Truth(gain=line(0.2, 0)))).statement
+    )
+
+
+def test_what_supervised_tuning_gains_is_that_of_its_own_texts_dataset_by_dataset():
+    """Texts of dpo, from which one policy starts, are none of supervised tuning; one dataset has more policies."""
+    tables = planted(Truth(datasets=2))
+    dear = (pl.col("method") == "grpo-after-dpo") | ((pl.col("dataset") == "set0") & (pl.col("method") == "grpo-rm"))
+    cells = tables.cells.with_columns(
+        truth_before=pl.when(pl.col("method") == "grpo-after-dpo").then(9.0).otherwise("truth_before")
+    ).filter(~dear | (pl.col("method") == "grpo-after-dpo"))
+    assert "0.10 to texts of the checkpoint, 0.40 after" in judged_on(tables, cells, "rl-forgets-less").statement
 
 
 def test_each_claim_is_tested_only_where_a_study_has_what_it_needs():

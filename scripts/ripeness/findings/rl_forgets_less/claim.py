@@ -48,15 +48,19 @@ def judge(tables: Tables, settings: Settings) -> Finding:
 
 
 def gains(found: pl.DataFrame, pairs: pl.DataFrame) -> str:
-    """Say what the rule gives to texts of the checkpoint, after supervised tuning and after reinforcement alone."""
+    """Say what the rule gives to texts of the checkpoint, after supervised tuning and after reinforcement alone.
+
+    That after supervised tuning is known of a policy that follows it. Means over datasets, of the same checkpoints.
+    """
+    at = ["series", "checkpoint", "dataset"]
     alone = found.join(pairs.select(CELL), on=CELL).drop_nulls(["truth", "truth_before"])
-    after = found.filter(pl.col("learns") == POLICY, pl.col("start").is_not_null()).drop_nulls("truth_before")
-    after = after.filter(pl.col("dataset").is_in(alone["dataset"].implode()))
-    if alone.is_empty() or after.is_empty():
+    after = found.filter(pl.col("learns") == POLICY, pl.col("start") == pl.col("root")).drop_nulls("truth_before")
+    means = alone.group_by(at).agg(pl.col("truth", "truth_before").mean())
+    both = means.join(after.group_by(at).agg(tuned=pl.col("truth_before").mean()), on=at)
+    if both.is_empty():
         return ""
-    before, now, tuned = (
-        f"{as_number(one.mean()):.2f}" for one in (alone["truth_before"], alone["truth"], after["truth_before"])
-    )
+    each = both.group_by("dataset").agg(pl.col("truth_before", "tuned", "truth").mean())
+    before, tuned, now = (f"{as_number(each[name].mean()):.2f}" for name in ("truth_before", "tuned", "truth"))
     return f" The rule gives {before} to texts of the checkpoint, {tuned} after supervised tuning, {now} after this."
 
 

@@ -46,8 +46,11 @@ def firsts(rows: pl.DataFrame, settings: Settings) -> Iterator[str]:
         fails = means.filter(pl.col("gain") <= settings.smallest_effect)["tokens"].max()
         works = means.filter(pl.col("tokens") > (-1 if fails is None else as_number(fails)))["tokens"].min()
         name = f" ({series})" if rows["series"].n_unique() > 1 else ""
-        since = "at no last checkpoint" if works is None else f"from {human(int(as_number(works)))} tokens on"
-        yield f"It adds more than {settings.smallest_effect:g} {since}{name}, the mean of what was measured."
+        least = f"{settings.smallest_effect:g}"
+        if works is None:
+            yield f"On average it adds no more than {least} at the last checkpoint{name}."
+        else:
+            yield f"On average it adds more than {least} from {human(int(as_number(works)))} tokens on{name}."
 
 
 CLAIM = Claim(
