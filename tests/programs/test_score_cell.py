@@ -25,6 +25,7 @@ COSTS = {"trainable_parameters": 90, "state_bytes": 360, "tokens_seen": 800}
 
 def test_the_cell_says_what_its_method_is_and_what_it_cost(scored, tmp_path):
     method = {"kind": "lora", "learns": "answers", "start": "sft", "examples": 8, "doses_of": "form"}
+    method |= {"start_dataset": "tulu", "rewarded_by": "rule and rm"}
     write_json(tmp_path / "usage.json", {"train_s": 2.5, "peak_memory_mb": 3.0, "peak_cuda_mb": 0.0})
     more = ["--method", json.dumps(method), "--training-usage", str(tmp_path / "usage.json")]
     row = pl.read_parquet(scored("cell", predictions(), RECORD | COSTS, more=more) / "cell.parquet").row(0, named=True)

@@ -11,7 +11,7 @@ from ripeness.study.methods.fusion import OF
 from ripeness.study.methods.reading import on_dataset
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import REWARD_MODEL, RULE, TEXT
-from ripeness.study.objectives.goal import draws_pairs, draws_texts
+from ripeness.study.objectives.goal import draws_pairs, draws_texts, ranked_by
 from ripeness.study.objectives.register import LEARNED
 from ripeness.study.scoring.metrics import GENERATION
 from ripeness.study.trainings import cells_read, has_small_state, start_of, states_of
@@ -37,8 +37,8 @@ def method_settings(study: Study, wildcards: Any) -> str:
 
 def nameless(settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings without the names of methods and datasets whose models are inputs: renaming reruns nothing."""
-    if settings.get("learns") == POLICY and settings["reward"] != RULE:
-        settings = settings | {"reward": "model"}
+    if draws_texts(settings) and ranked_by(settings) != RULE:
+        settings = settings | {"pairs" if draws_pairs(settings) else "reward": "model"}
     if OF in settings:
         numbers = [str(number) for number, _ in enumerate(settings[OF]["datasets"], 1)]
         settings = settings | {OF: {"method": "adapters", "datasets": numbers}}
