@@ -19,10 +19,10 @@ class Learned:
     `name` is the value of `learns`, `means` says what it is, and `settings` is the class of its settings. `keys` is the
     JSON schema of these, without types and defaults, which the dataclass has. `example` shows values of required ones.
     `kinds` are the kinds of tasks that it can be learned from, and `needs` says so in words; `drawn_kinds` are those
-    for settings that draw the pairs (`draws_pairs`). `refused` gives the reason and a hint for settings of tuning that do
-    not go with it. `check(where, given)` raises UserError for settings that cannot be. A model that `has_reward` says
-    what it was taught by a reward, and no longer in words: its own dataset alone is measured, and no training starts
-    from it. `reads(given)` are the methods whose models are read in addition to the start.
+    for settings that draw the pairs (`draws_pairs`). `refused` gives the reason and a hint for settings of tuning that
+    do not go with it. `check(where, given)` raises UserError for settings that cannot be. A model that `has_reward`
+    says what it was taught by a reward, and no longer in words: its own dataset alone is measured, and no training
+    starts from it. `reads(given)` are the methods whose models are read in addition to the start.
     """
 
     name: str
