@@ -3,6 +3,7 @@
 INPUTS: model folders on disk or on the hub, <results>/items/
 OUTPUTS: <results>/checkpoints/{series}/{checkpoint}    the layout of transformers, with checkpoint.json
          <results>/gate/{series}.json                   losses of a series' checkpoints on one text
+         <results>/fetched_encoder                      a frozen encoder of pictures
          <results>/lm_eval/{task}                       a task of lm-evaluation-harness: task.json, data
 """
 
@@ -10,6 +11,7 @@ OUTPUTS: <results>/checkpoints/{series}/{checkpoint}    the layout of transforme
 # They need the network, or cost nothing.
 localrules:
     fetch_checkpoint,
+    fetch_encoder,
     check_series,
     fetch_harness_task,
 
@@ -91,5 +93,30 @@ rule fetch_harness_task:
         HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_harness_task.py" \
             --request {params.request:q} \
             --output {output.task:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule fetch_encoder:
+    """Fetch the encoder from the hub, and refuse a repository that holds none."""
+    output:
+        encoder=directory("<results>/fetched_encoder"),
+    log:
+        "<logs>/fetch_encoder.log",
+        usage="<logs>/fetch_encoder.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    resources:
+        hub=1,
+    params:
+        code=code_of("fetch_encoder"),
+        source=from_plan(lookups.pictures.fetched_encoder),
+        layer=from_plan(lookups.pictures.encoder_layer),
+    shell:
+        r"""
+        HF_HUB_OFFLINE="$FETCH_OFFLINE" python "$PROGRAMS/fetch_encoder.py" \
+            --source {params.source:q} \
+            --layer {params.layer} \
+            --output {output.encoder:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

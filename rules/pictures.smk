@@ -3,7 +3,12 @@
 INPUTS: <results>/datasets/{dataset}, <results>/items/{dataset}, a folder of CLIP or SigLIP or the nursery's drawn scenes
 OUTPUTS: <results>/encoder              a vision transformer that names colour, shape and place of drawn scenes
          <results>/pictures/{dataset}   the patch states of every picture, and which item has which
+         <results>/pictures.json        some test items with their pictures and what is answered, for the report
 """
+
+
+localrules:
+    show_pictures,
 
 
 rule pretrain_encoder:
@@ -53,6 +58,7 @@ rule encode_images:
         code=code_of("encode_images"),
         layer=from_plan(lookups.pictures.encoder_layer),
         control=from_plan(lookups.pictures.picture_control),
+        live=from_plan(lookups.pictures.live_option),
     shell:
         r"""
         python "$PROGRAMS/encode_images.py" \
@@ -61,7 +67,40 @@ rule encode_images:
             --encoder {input.encoder:q} \
             --layer {params.layer} \
             --control {params.control:q} \
+            {params.live} \
             --threads {threads} \
+            --output {output.pictures:q} \
+            --usage {log.usage:q} 2>{log[0]:q}
+        """
+
+
+rule show_pictures:
+    """Show some test items with their pictures, and what tuned models answer."""
+    input:
+        cells=from_plan(lookups.collect.cells_table),
+        scored=from_plan(lookups.report.picture_scores),
+        rows=from_plan(lookups.report.picture_rows),
+        drawn=from_plan(lookups.report.picture_items),
+        examples=from_plan(lookups.report.picture_examples),
+    output:
+        pictures="<results>/pictures.json",
+    log:
+        "<logs>/show_pictures.log",
+        usage="<logs>/show_pictures.usage.json",
+    conda:
+        "../envs/ripeness.yaml"
+    params:
+        code=code_of("show_pictures"),
+        settings=from_plan(lookups.analyse.finding_settings),
+    shell:
+        r"""
+        python "$PROGRAMS/show_pictures.py" \
+            --cells {input.cells:q} \
+            --scored {input.scored:q} \
+            --rows {input.rows:q} \
+            --items {input.drawn:q} \
+            --examples {input.examples:q} \
+            --settings {params.settings:q} \
             --output {output.pictures:q} \
             --usage {log.usage:q} 2>{log[0]:q}
         """

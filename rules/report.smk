@@ -55,6 +55,7 @@ rule write_report:
         simulated=from_plan(lookups.theory.theory_tables),
         figures=collect("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["json", "svg", "csv"]),
         prompts=from_plan(lookups.report.prompts_file),
+        pictures=from_plan(lookups.report.pictures_file),
         provenance="<results>/provenance.json",
         audit=from_plan(lookups.audit.audit_table),
     output:
@@ -94,6 +95,7 @@ rule write_report:
             --simulated {input.simulated:q} \
             --figures {params.folder:q}/figures \
             --prompts {input.prompts:q} \
+            --pictures {input.pictures:q} \
             --provenance {input.provenance:q} \
             --audit {input.audit:q} \
             --reported {params.folder:q}/reported.json \

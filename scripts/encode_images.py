@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from ripeness.data.items import ROLES
-from ripeness.data.pictures import read_pictures
-from ripeness.models.pictures import Pictures, write_pictures
+from ripeness.data.nursery.scenes import npy_bytes
+from ripeness.models.live_pictures import write_live
+from ripeness.models.pictures import Pictures, write_pictures, write_places
 from ripeness.models.vision import encode, load_encoder
 from ripeness.runtime.command_line import argument_parser, existing, output_folder, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json_lines, whole
+from ripeness.storage.pictures import read_contents, read_pictures
 
 GREY = 128
 
@@ -53,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--control", choices=("own", "exchanged", "blank"), default="own", help="other pictures than asked about"
     )
+    parser.add_argument("--live", action="store_true", help="store the pictures, and no states, which are larger")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
     options = parser.parse_args(argv)
@@ -64,15 +67,19 @@ def main(argv: list[str] | None = None) -> None:
     named = {item: name for names in by_role.values() for item, name in names.items()}
     if options.control == "blank":
         named = dict.fromkeys(named, "blank")
-        pictures = {"blank": np.full((encoder.size, encoder.size, 3), GREY, dtype=np.uint8)}
-    else:
-        pictures = read_pictures(options.rows, sorted(set(named.values())))
-    places = {name: place for place, name in enumerate(pictures)}
-    states = encode(encoder, list(pictures.values()))
+    names = sorted(set(named.values()))
+    place_of = {name: place for place, name in enumerate(names)}
+    places = {item: place_of[name] for item, name in named.items()}
+    grey = np.full((encoder.size, encoder.size, 3), GREY, dtype=np.uint8)
     with whole(options.output) as folder:
         folder.mkdir()
-        found = Pictures(states, {item: places[name] for item, name in named.items()}, encoder.fingerprint)
-        write_pictures(folder, found)
+        if options.live:
+            contents = {"blank": npy_bytes(grey)} if options.control == "blank" else read_contents(options.rows, names)
+            write_live(folder, options.encoder, encoder, contents)
+            write_places(folder, places)
+        else:
+            pictures = [grey] if options.control == "blank" else list(read_pictures(options.rows, names).values())
+            write_pictures(folder, Pictures(encode(encoder, pictures), places, encoder.fingerprint))
 
 
 if __name__ == "__main__":

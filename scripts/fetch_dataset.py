@@ -4,10 +4,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ripeness.data.pictures import files_named, take_pictures
 from ripeness.data.row_files import read_rows
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
+from ripeness.storage.pictures import files_named, take_pictures
 from ripeness.study.joined_sources import parts_of
 
 
@@ -17,11 +17,10 @@ def sources_of(source: dict[str, Any]) -> dict[str, dict[int, dict[str, Any]]]:
     A source of several, joined by `+`, has their rows one after the other, counted through.
     """
     if "hub" in source:
-        from ripeness.hub.client import dataset_split
+        from ripeness.hub.rows import published_rows
 
         splits = dict.fromkeys(source["splits"].values())
-        place = source["hub"], source.get("config")
-        return {split: dict(enumerate(dataset_split(*place, split, source).to_list(), 1)) for split in splits}
+        return {split: dict(enumerate(published_rows(source, split), 1)) for split in splits}
     names = dict.fromkeys(source[role] for role in ("train", "validation", "test"))
     parts = dict.fromkeys(part for name in names for part in parts_of(source, name))
     with TemporaryDirectory() as folder:
@@ -57,9 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     record, pictures, read = {"source": options.source, "licence": options.licence}, None, list[str]()
     found = sources_of(options.source)
     if column := options.source.get("image"):
-        folders = {name: Path(name).parent for name in found}
-        read = list(files_named(found, column, folders))
-        pictures = take_pictures(found, column, folders)
+        on_disk = {} if {"hub", "github"} & options.source.keys() else {name: Path(name).parent for name in found}
+        read = list(files_named(found, column, on_disk)) if on_disk else []
+        pictures = take_pictures(found, column, on_disk)
     rows = {name: list(by_line.values()) for name, by_line in found.items()}
     lines = {name: list(by_line) for name, by_line in found.items()}
     write_rows(options.output, rows, record, lines=lines, pictures=pictures, read=read)

@@ -3,10 +3,10 @@
 from ripeness.data.nursery import scenes
 from ripeness.data.nursery.facts import FACT_TASKS, fact_rows
 from ripeness.data.nursery.world import TASKS, rows
-from ripeness.data.pictures import take_pictures
 from ripeness.data.rows import write_rows
 from ripeness.runtime.command_line import argument_parser, json_option, output_folder, run
 from ripeness.runtime.errors import UserError
+from ripeness.storage.pictures import take_pictures
 
 
 def main(argv: list[str] | None = None) -> None:

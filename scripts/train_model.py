@@ -70,7 +70,7 @@ from ripeness.train.objectives.register import objective_of
 from ripeness.train.program_options import check_options
 from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
-from ripeness.train.seen import pictures_of, with_pictures
+from ripeness.train.seen import identity_of, pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
 from ripeness.train.training_record import given, record_of, record_without_steps
 
@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
         for one in KINDS[settings.kind].reads(asdict(settings))
         for state in states_of_kind(options.of, one.kind, fingerprint)
     ]
-    seen = [sums_of({"states": pictures.states})] if pictures else []
+    seen = [identity_of(pictures)] if pictures else []
     own = [*map(sums_of, others), *seen, *([] if goal is None else [goal, *rewarded_by(options)])]
     identity = training_identity(model, settings, examples, options.gpus, replay, *own)
     model = shard(model)

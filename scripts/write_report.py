@@ -65,6 +65,7 @@ def measured(options: Namespace) -> dict[str, Any]:
         "values": json_block(embedded_values(measurements, items)),
         "items": json_block(changed | {"places": pairs["places"] if pairs else {}}),
         "prompts": report.prompts_by_dataset(read_json(options.prompts, list)) if options.prompts else {},
+        "pictures": read_json(options.pictures, list) if options.pictures else [],
         # published numbers have no prompts
         "lacks": [] if options.prompts else lacks_of(everything),
     }
@@ -78,7 +79,8 @@ def lost_cells(cells: pl.DataFrame) -> list[dict[str, Any]]:
 
 def simulated(options: Namespace) -> dict[str, Any]:
     """Build the page for simulated networks, which have no cells, scores or prompts."""
-    empty = dict.fromkeys(("audit", "scores", "rates", "references", "prompts", "lacks", "lost", "methods", "pairs"))
+    names = ("audit", "scores", "rates", "references", "prompts", "pictures", "lacks", "lost", "methods", "pairs")
+    empty: dict[str, Any] = dict.fromkeys(names)
     empty |= {"values": json_block(NO_VALUES), "items": json_block(NO_ITEMS)}
     return empty | {"facts": facts_of_simulation(by_name(options.simulated))}
 
@@ -97,6 +99,7 @@ def parser_of() -> ArgumentParser:
     parser.add_argument("--settings", type=json_option, default={}, help="the study's key `findings`, as JSON")
     parser.add_argument("--figures", required=True, type=Path, help="folder of <figure>.json, .svg and .csv")
     parser.add_argument("--prompts", type=Path, nargs="?", help="list of prompts to show verbatim (JSON)")
+    parser.add_argument("--pictures", type=Path, nargs="?", help="items with their pictures and answers (JSON)")
     parser.add_argument("--provenance", required=True, type=Path, help="what was used, and the study with its title")
     parser.add_argument("--audit", type=Path, nargs="?", help="audit.parquet")
     parser.add_argument("--reported", type=Path, help="reported.json, which keeps what the last report has shown")

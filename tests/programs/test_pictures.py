@@ -20,7 +20,6 @@ import pretrain_encoder
 import render_examples
 import train_model
 from ripeness.data.nursery.scenes import npy_bytes
-from ripeness.data.pictures import read_pictures as read_pixels
 from ripeness.data.rows import read_sources
 from ripeness.models.load import load_model
 from ripeness.models.pictures import projector_of, read_pictures
@@ -28,6 +27,7 @@ from ripeness.models.vision import encode, load_encoder
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, read_json_lines
 from ripeness.runtime.project import ROOT
+from ripeness.storage.pictures import read_pictures as read_pixels
 from ripeness.study.tasks import as_mapping, load_task
 from ripeness.workflow.lookups.prepare import APART
 
@@ -77,9 +77,11 @@ def train(made, checkpoint, place, settings, **more):
     call(train_model, **files, settings=settings, output=place / "model", record=place / "record.json")
 
 
-def said(made, model, place, states="states"):
+def said(made, model, place, states="states", examples=None):
     probe = {"suite": "own", "probe": TASK, "kind": "choice", "format": "default", "shots": 0}
-    probe |= {"examples": str(made / "examples/test.parquet")} | ({"pictures": str(made / states)} if states else {})
+    probe |= {"examples": str((examples or made) / "examples/test.parquet")} | (
+        {"pictures": str(made / states)} if states else {}
+    )
     text = {"suite": "text", "probe": "prose", "kind": "text", "format": "text", "shots": 0}
     pl.DataFrame({"item": ["p"], "text": ["a cat sat on the mat and is good"]}).write_parquet(place / "text.parquet")
     text |= {"examples": str(place / "text.parquet")}
@@ -151,6 +153,32 @@ def test_answers_follow_the_picture_and_text_does_not(made, tuned, checkpoint, t
         for given in (other, blank, none):
             assert np.abs(own - given).max() > 1e-3
         assert (text == untouched) == (name == "see")
+
+
+def test_states_that_are_computed_when_they_are_read_give_the_same_training_and_answers(made, checkpoint, tmp_path):
+    how = {"rows": made / "rows", "items": made / "items", "encoder": made / "encoder", "layer": "-1"}
+    for control in ("own", "blank"):
+        words = [word for name, value in how.items() for word in (f"--{name}", str(value))]
+        encode_images.main([*words, "--live", "--control", control, "--output", str(tmp_path / f"live-{control}")])
+    live, stored = read_pictures(tmp_path / "live-own"), read_pictures(made / "states")
+    assert live.encoder == stored.encoder and live.places == stored.places and live.states.shape == (9 + 2 + 4, 4, 16)
+    places = torch.tensor([5, 0, 41, 5])
+    assert torch.allclose(live.states.rows(places), stored.states.flatten(0, 1)[places], atol=1e-5)
+    assert not list((tmp_path / "live-own").glob("*.safetensors"))
+    for name, states in (("live", tmp_path / "live-own"), ("stored", made / "states")):
+        train(made, checkpoint, tmp_path / name, HOW | {"kind": "projector"}, pictures=states)
+    losses = [read_json(tmp_path / name / "record.json")["losses"] for name in ("live", "stored")]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    found, _ = said(tmp_path, tmp_path / "live/model", tmp_path, "live-own", examples=made)
+    expected, _ = said(made, tmp_path / "stored/model", tmp_path)
+    assert found == pytest.approx(expected, abs=1e-3)
+    blank, _ = said(tmp_path, tmp_path / "live/model", tmp_path, "live-blank", examples=made)
+    assert np.abs(found - blank).max() > 1e-3
+    shutil.copytree(made / "encoder", tmp_path / "another")
+    how = read_json(tmp_path / "live-own/encoder.json") | {"encoder": str(tmp_path / "another"), "layer": -2}
+    (tmp_path / "live-own/encoder.json").write_text(json.dumps(how))
+    with pytest.raises(UserError, match="is not the one that .*live-own was written for\nhint: delete the folder"):
+        read_pictures(tmp_path / "live-own")
 
 
 def test_the_second_stage_reads_on_from_its_start_only_and_its_encoder_only(made, tuned, checkpoint, tmp_path):

@@ -5,6 +5,8 @@ import pytest
 import yaml
 from cut_study import CUT, Study
 
+from ripeness.runtime.files import read_json
+
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 HOW = {"learning_rate": 1e-2, "epochs": 1, "batch_size": 16}
@@ -66,5 +68,14 @@ def test_both_stages_are_measured_with_their_pictures_and_with_others(study):
     for view in VIEWS:
         assert value["look", view] != value["look", "nursery-scenes"]
         assert value["blind", view] == value["blind", "nursery-scenes"]  # it reads the question alone
+    findings = {one["id"]: one for one in read_json(results / "findings.json", list)}
+    assert {"worse-at-seeing", "read-off-pictures"} <= findings.keys() and "first-stage-saves" not in findings
+    assert "Score of look with its own " in findings["read-off-pictures"]["statement"]
+    frame = pl.read_csv(results / "figures/seeing.csv")
+    assert set(frame["picture"]) == {"its own", "another", "grey", "none (question alone)"}
+    shown = read_json(results / "pictures.json", list)
+    assert shown and all(len(one["answers"]) == 3 for one in shown)  # with its picture, with another one, with none
+    page = (results / "report.html").read_text()
+    assert page.count('<img src="data:image/png;base64,') == len(shown) and shown[0]["picture"] in page
     assert not list((results / "cells").rglob("*.safetensors"))
     assert study.planned() == {}

@@ -13,8 +13,11 @@ LEAST = 0.5  # share of the items wanted; less is fatal
 def fewer_items(drawing: Drawing) -> Iterator[Remark]:
     """Find roles with fewer items than requested; fatal below half of what is used, or with too few shots.
 
-    Says where one source serves several roles, and so was split.
+    Says where one source serves several roles, and so was split. A view that keeps a part of another task's items has
+    fewer by its nature.
     """
+    if drawing.task.view_of and drawing.task.keep and any(drawing.items.values()):
+        return
     wanted = {role: drawing.sizes[role] for role in ROLES if drawing.sizes[role] < ALL}
     missing = {role: len(drawing.items[role]) for role, n in wanted.items() if len(drawing.items[role]) < n}
     if not missing:

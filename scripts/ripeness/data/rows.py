@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.data.pictures import write_pictures
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, whole, write_json
 from ripeness.runtime.made_here import damaged
 from ripeness.runtime.named_inputs import note_inputs
 from ripeness.storage.parquet import read_table
+from ripeness.storage.pictures import write_pictures
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ THEME = {
 # What a tooltip may say, in this order; a figure says what its data has.
 TOOLTIPS = {
     "series": "series", "checkpoint": "checkpoint", "tokens": "tokens", "phase": "phase", "dataset": "dataset",
-    "probe": "measured on", "method": "method", "format": "format", "probe_format": "asked in",
+    "probe": "measured on", "picture": "picture", "method": "method", "format": "format", "probe_format": "asked in",
     "indicator": "indicator", "expects": "expected", "says": "that is",
     "group": "datasets", "shots": "shots", "seed": "seed",
     "recipe": "tuned by", "size": "size", "status": "status", "reason": "reason",

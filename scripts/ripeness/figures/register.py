@@ -16,6 +16,7 @@ from ripeness.figures.pareto_front import FIGURE as PARETO_FRONT
 from ripeness.figures.pretraining_text import FIGURE as PRETRAINING_TEXT
 from ripeness.figures.proxy_and_truth import FIGURE as PROXY_AND_TRUTH
 from ripeness.figures.saturation import FIGURE as SATURATION
+from ripeness.figures.seeing import FIGURE as SEEING
 from ripeness.figures.sensitivity import FIGURE as SENSITIVITY
 from ripeness.figures.theory_features import FIGURE as THEORY_FEATURES
 from ripeness.figures.theory_fixed_rate import FIGURE as THEORY_FIXED_RATE
@@ -33,6 +34,7 @@ FIGURES: tuple[Figure, ...] = (
     GAIN_BY_GROUP,
     KNOWN_AND_SAID,
     DOSE,
+    SEEING,
     PARETO_FRONT,
     CHAIN,
     PROXY_AND_TRUTH,

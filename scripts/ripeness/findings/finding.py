@@ -43,6 +43,7 @@ class Settings:
         default_factory=dict
     )  # series -> what it shares with those that differ by seed alone
     families: Mapping[str, str] = field(default_factory=dict)  # and with those that differ by seed and schedule alone
+    views: Mapping[str, str] = field(default_factory=dict)  # probes with other pictures -> exchanged, blank or part
     looks: int | None = None  # at growing results that are planned; see findings/looks.py
     look: int = 0  # at these results, which of them; 0: looks are not counted
 

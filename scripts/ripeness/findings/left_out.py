@@ -3,18 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
 from ripeness.findings.scores import Block, Row, Scores, SomeRows
 from ripeness.findings.study_tables import HALVED, TEXT_TOKENS, Tables
+from ripeness.study.grid import VIEWS
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 FEWEST = 3  # members of a kind, from which on one of them is left out
 MOST_CHECKPOINTS = 20  # that are left out one by one; more are left out by neighbours, in so many parts
 IS_TUNED = pl.col("method") != "base"
-FILTERED = ("measurements", "cells", "sensitivity", "scores", "simulated", "other_scores")
+FILTERED = ("measurements", "cells", "sensitivity", "scores", "simulated", "other_scores", "all_items")
 
 
 class Member(NamedTuple):
@@ -40,7 +43,7 @@ def members_of(tables: Tables) -> Iterator[Member]:
 
 def names_in_study(tables: Tables) -> dict[str, list[str]]:
     """List datasets (tuned on, or asked for answers), seeds of tuning, and checkpoints in order of tokens."""
-    rows = tables.measurements
+    rows = tables.measurements.filter(pl.col("suite").ne_missing(VIEWS))  # a view is no dataset of its own
     tuned, asked = rows.filter(IS_TUNED), rows.filter(pl.col("probe_kind").is_in(["choice", "generation"]))
     datasets, seeds = {*tuned["dataset"], *asked["probe"]}, {*tuned["seed"]}
     points = {*rows.select("tokens", "step", "checkpoint").iter_rows()}
@@ -75,6 +78,8 @@ def without(tables: Tables, member: Member) -> Tables:
             sources[name] = lambda: lambda wanted: scores_without(tables.other_scores(wanted), member)
         elif name == "simulated":
             sources[name] = partial(networks_without, tables, member)
+        elif name == "all_items":
+            sources[name] = partial(items_without, tables, member)
         else:
             sources[name] = partial(rows_without, getattr(tables, name), member)
     found = Tables(sources)
@@ -85,6 +90,11 @@ def without(tables: Tables, member: Member) -> Tables:
     return found
 
 
+def items_without(tables: Tables, member: Member) -> list[pl.LazyFrame]:
+    """Leave one member out of the tables of items, one a checkpoint, which stay unread."""
+    return [rows_without(table, member) for table in tables.all_items]
+
+
 def networks_without(tables: Tables, member: Member) -> dict[str, pl.DataFrame]:
     """Leave a seed out of the tables of simulated networks."""
     return {
@@ -92,10 +102,10 @@ def networks_without(tables: Tables, member: Member) -> dict[str, pl.DataFrame]:
     }
 
 
-def rows_without(table: pl.DataFrame, member: Member) -> pl.DataFrame:
+def rows_without(table: Frame, member: Member) -> Frame:
     """Leave one member out of a table; untouched models and draws of noise have no seed of tuning."""
     kind, names = member
-    columns = table.columns
+    columns = table.collect_schema().names()
     if kind == "checkpoint":
         is_out = pl.col("checkpoint").is_in(names)
     elif kind == "seed":

@@ -14,6 +14,7 @@ from ripeness.findings.degradation_at_tuned_rate.claim import CLAIM as DEGRADATI
 from ripeness.findings.discrimination_tells.claim import CLAIM as DISCRIMINATION_TELLS
 from ripeness.findings.displacement_constancy.claim import CLAIM as DISPLACEMENT_CONSTANCY
 from ripeness.findings.finding import Finding, Settings
+from ripeness.findings.first_stage_saves.claim import CLAIM as FIRST_STAGE_SAVES
 from ripeness.findings.fixed_rate_degrades.claim import CLAIM as FIXED_RATE_DEGRADES
 from ripeness.findings.form_needs_fewer.claim import CLAIM as FORM_NEEDS_FEWER
 from ripeness.findings.format_spread.claim import CLAIM as FORMAT_SPREAD
@@ -30,6 +31,7 @@ from ripeness.findings.proxy_overoptimised.claim import CLAIM as PROXY_OVEROPTIM
 from ripeness.findings.pull_delays.claim import CLAIM as PULL_DELAYS
 from ripeness.findings.pull_does_not_cure.claim import CLAIM as PULL_DOES_NOT_CURE
 from ripeness.findings.ranking_changes.claim import CLAIM as RANKING_CHANGES
+from ripeness.findings.read_off_pictures.claim import CLAIM as READ_OFF_PICTURES
 from ripeness.findings.ripe_overoptimises_less.claim import CLAIM as RIPE_OVEROPTIMISES_LESS
 from ripeness.findings.riper_needs_fewer.claim import CLAIM as RIPER_NEEDS_FEWER
 from ripeness.findings.rl_forgets_less.claim import CLAIM as RL_FORGETS_LESS
@@ -47,6 +49,7 @@ from ripeness.findings.tuned_rate_aligned.claim import CLAIM as TUNED_RATE_ALIGN
 from ripeness.findings.tuned_rate_rotated.claim import CLAIM as TUNED_RATE_ROTATED
 from ripeness.findings.tuning_adds.claim import CLAIM as TUNING_ADDS
 from ripeness.findings.turning_point.claim import CLAIM as TURNING_POINT
+from ripeness.findings.worse_at_seeing.claim import CLAIM as WORSE_AT_SEEING
 from ripeness.tables.published_rows import lacks_of, shots_apart
 from ripeness.tables.published_suspects import one_label
 from ripeness.tables.ways_of_tuning import plain_way
@@ -76,6 +79,9 @@ CLAIMS: tuple[Claim, ...] = (
     PROXY_OVEROPTIMISED,
     RIPE_OVEROPTIMISES_LESS,
     SFT_MISLEADS_ABOUT_RL,
+    WORSE_AT_SEEING,
+    READ_OFF_PICTURES,
+    FIRST_STAGE_SAVES,
     DISPLACEMENT_CONSTANCY,
     TEXT_LOSS_MISLEADS,
     DISCRIMINATION_TELLS,

@@ -25,14 +25,15 @@ WEIGHTS = (
 )
 
 
-def checkpoint_folder(source: dict[str, Any]) -> Path:
-    """Download what is needed of a model at a commit: {repo, revision, commit}."""
+def checkpoint_folder(source: dict[str, Any], more: tuple[str, ...] = ()) -> Path:
+    """Download what is needed of a model at a commit: {repo, revision, commit}; and `more` files, if they are there."""
     repo, commit = source["repo"], commit_of(source)
     target = Target("model", repo, source["revision"])
     if constants.is_offline_mode():
         return Path(patiently(target, snapshot_download, repo, revision=commit, local_files_only=True))
     files = list_files(target, commit)
-    return download(target, commit, [files[name] for name in needed_files(target, files)])
+    needed = dict.fromkeys([*needed_files(target, files), *(name for name in more if name in files)])
+    return download(target, commit, [files[name] for name in needed])
 
 
 def needed_files(target: Target, files: Iterable[str]) -> list[str]:

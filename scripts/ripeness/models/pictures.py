@@ -18,6 +18,7 @@ from torch.nn.functional import gelu
 from transformers import PretrainedConfig, PreTrainedModel
 
 from ripeness.models.context_limits import text_config
+from ripeness.models.live_states import LIVE, LiveStates
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import damaged
 from ripeness.storage.arrays import open_tensors
@@ -25,14 +26,18 @@ from ripeness.storage.parquet import read_table
 
 PROJECTOR = "projector"  # the module of a model
 FILE = "projector.safetensors"  # next to the weights of a model
+MOST_ON_DEVICE = 4 * 2**30  # bytes of states; more stay in the memory of the CPU
 STATES, ITEMS = "states.safetensors", "items.parquet"  # in a folder of pictures
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Patch states (n, P, D) of pictures by an encoder, and the place of each item's picture among them."""
+    """Patch states (n, P, D) of pictures by an encoder, and the place of each item's picture among them.
 
-    states: torch.Tensor
+    They are stored, or computed when they are read.
+    """
+
+    states: torch.Tensor | LiveStates
     places: Mapping[str, int]
     encoder: str
 
@@ -51,21 +56,38 @@ class Pictures:
 
 def write_pictures(folder: Path, pictures: Pictures) -> None:
     """Write patch states into a folder, and which item has which."""
+    if isinstance(pictures.states, LiveStates):
+        raise TypeError("states that are computed when they are read are not stored")
+    write_places(folder, pictures.places)
+    save_file({"states": pictures.states.contiguous()}, folder / STATES, {"encoder": pictures.encoder})
+
+
+def write_places(folder: Path, places: Mapping[str, int]) -> None:
+    """Write which item has which picture."""
     import polars as pl
 
-    save_file({"states": pictures.states.contiguous()}, folder / STATES, {"encoder": pictures.encoder})
-    table = {"item": list(pictures.places), "picture": list(pictures.places.values())}
+    table = {"item": list(places), "picture": list(places.values())}
     pl.DataFrame(table, schema={"item": pl.String, "picture": pl.Int64}).write_parquet(folder / ITEMS)
 
 
+def read_places(folder: Path) -> dict[str, int]:
+    """Read which item has which picture."""
+    table = read_table(folder / ITEMS, columns=["item", "picture"])
+    return dict(zip(table["item"], table["picture"], strict=True))
+
+
 def read_pictures(folder: Path) -> Pictures:
-    """Read patch states; UserError where they are damaged."""
+    """Read patch states, or the pictures that they are computed of; UserError where they are damaged."""
+    if (folder / LIVE).is_file():
+        from ripeness.models.live_pictures import read_live
+
+        live, fingerprint = read_live(folder)
+        return Pictures(live, read_places(folder), fingerprint)
     with open_tensors(folder / STATES) as file:
         if list(file.keys()) != ["states"] or "encoder" not in (file.metadata() or {}):
             raise damaged(folder / STATES, "it has no states of pictures")
         states, encoder = file.get_tensor("states"), file.metadata()["encoder"]
-    table = read_table(folder / ITEMS, columns=["item", "picture"])
-    return Pictures(states, dict(zip(table["item"], table["picture"], strict=True)), encoder)
+    return Pictures(states, read_places(folder), encoder)
 
 
 class Projector(torch.nn.Module):
@@ -102,8 +124,13 @@ class Projector(torch.nn.Module):
         if patches is None or self.states is None:
             return output
         is_patch = patches >= 0
-        found = self(self.states[patches[is_patch]]).to(output.dtype)
+        found = self(rows_of(self.states, patches[is_patch]).to(output.device)).to(output.dtype)
         return output.masked_scatter(is_patch[..., None], found)
+
+
+def rows_of(states: torch.Tensor | LiveStates, places: torch.Tensor) -> torch.Tensor:
+    """Return the states at places among those of all patches of all pictures."""
+    return states.rows(places) if isinstance(states, LiveStates) else states[places.to(states.device)]
 
 
 def projector_of(model: PreTrainedModel) -> Projector | None:
@@ -172,7 +199,10 @@ def show(model: PreTrainedModel, pictures: Pictures | None) -> None:
             "the model has more embeddings than its config says, so that no token can stand for a picture\n"
             "hint: save it again with the vocabulary_size of its embeddings"
         )
-    projector.states = pictures.states.flatten(0, 1).to(model.device)
+    projector.states = pictures.states
+    if isinstance(pictures.states, torch.Tensor):
+        flat = pictures.states.flatten(0, 1)
+        projector.states = flat.to(model.device) if flat.nbytes <= MOST_ON_DEVICE else flat
 
 
 @contextmanager

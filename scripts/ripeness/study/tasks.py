@@ -172,14 +172,16 @@ def check_metric(where: str, task: Task) -> None:
 
 
 def check_pictures(where: str, task: Task) -> None:
-    """Refuse pictures of the hub, an expression for them, and a control of pictures where there are none."""
+    """Refuse pictures of GitHub, an expression for them, and a control of pictures where there are none."""
     if task.pictures and not task.image:
         raise UserError(f"{where}: `pictures: {task.pictures}` is for a task with `image`\nhint: name its column")
     if task.image and expression(task.image) is not None:
         raise UserError(f"{where}: image: {task.image!r} is an expression\nhint: name the column with the picture")
-    if task.image and not {"train", "world"} & task.source.keys():
+    if "images" in task.source and not task.image:
+        raise UserError(f"{where}: `source.images` is for a task with `image`\nhint: name the column with the picture")
+    if task.image and "github" in task.source:
         raise UserError(
-            f"{where}: pictures are read from files on disk\n"
+            f"{where}: pictures are read from files on disk, or from the hub\n"
             "hint: save the rows as Parquet, or as JSONL with paths of pictures, and name these files under `source`"
         )
 
@@ -247,7 +249,7 @@ def check_source(where: str, source: dict[str, Any]) -> None:
     needed = SOURCES[kinds[0]]
     if missing := [key for key in needed if key not in source]:
         raise UserError(f"{where}: `source` lacks {', '.join(missing)}\nhint: task.schema.yaml explains every key")
-    more = {"hub": {"config"}, "world": {"seed"}}.get(kinds[0], set())
+    more = {"hub": {"config", "images"}, "world": {"seed"}}.get(kinds[0], set())
     if strange := sorted(source.keys() - {*needed, *more}):
         raise UserError(f"{where}: `source` has {kinds[0]!r} and also {', '.join(strange)}\nhint: remove one of them")
     if kinds[0] != "world":

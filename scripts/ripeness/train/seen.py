@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from ripeness.models.batching import Example, with_picture
@@ -14,6 +15,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.study.methods.projector import FOLLOWERS
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, MethodSettings, Seeing
+from ripeness.train.resume import sums_of
 
 SEEING = [name for name, kind in KINDS.items() if kind.sees]
 
@@ -65,6 +67,13 @@ def pictures_of(folder: Path | None, settings: MethodSettings) -> tuple[Pictures
         seeing: Any = settings.with_encoder(int(pictures.states.shape[2]), pictures.encoder)
         return pictures, seeing
     return pictures, settings
+
+
+def identity_of(pictures: Pictures) -> list[Any]:
+    """Return what tells the pictures of one training from those of another."""
+    if isinstance(pictures.states, torch.Tensor):
+        return sums_of({"states": pictures.states})
+    return [pictures.encoder, *pictures.states.names]
 
 
 def with_pictures(

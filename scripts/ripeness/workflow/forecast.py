@@ -16,7 +16,7 @@ from ripeness.study.methods.register import KINDS
 from ripeness.study.trainings import longest_chain, references, training_of, trainings
 from ripeness.workflow.lookups.keep import kept_choices
 from ripeness.workflow.lookups.shared import to_json
-from ripeness.workflow.operations import gpu_jobs, n_items_of, n_parameters
+from ripeness.workflow.operations import PHOTOGRAPH_MB, gpu_jobs, n_items_of, n_parameters, n_pictures, picture_mb
 from ripeness.workflow.resources import FLOPS
 from ripeness.workflow.usage_logs import LOST
 
@@ -153,8 +153,17 @@ def disk_bytes(study: Study, n_at_once: int) -> dict[str, float]:
         "checkpoints": WEIGHT_BYTES * sum(sizes),
         "tuned models at once": (min(n_at_once + waiting, len(tuned)) + 2) * of_training,
         "tuned models kept": WEIGHT_BYTES * sum(state_size(settings, largest) for settings in kept),
+        **({"pictures": picture_bytes(study)} if study.settings.pictures else {}),
         "tables and logs": CELL_BYTES * len(cells) + ITEM_BYTES * n_items,
     }
+
+
+def picture_bytes(study: Study) -> float:
+    """Return the bytes of pictures: their rows, and the states of each dataset and view, or the pictures again."""
+    shown = [name for name, task in study.tasks.items() if task.image]
+    is_drawn = "pretrain" in (study.settings.pictures or {})
+    rows = 0.0 if is_drawn else sum(n_pictures(study, name) * PHOTOGRAPH_MB for name in shown)
+    return 2**20 * (rows + sum(picture_mb(study, name) for name in shown))
 
 
 def state_size(settings: Mapping[str, Any], n_parameters: int) -> int:

@@ -28,12 +28,15 @@ from ripeness.study.methods.settings import POLICY, TEXT
 from ripeness.study.objectives.goal import draws_pairs
 from ripeness.study.objectives.policy import PolicyGoal
 from ripeness.study.objectives.register import LEARNED
+from ripeness.study.pictures import SCENE_SIZE
 from ripeness.study.pretraining_steps import place_of, tokens_per_step
 from ripeness.study.published_runs import series_facts
 from ripeness.study.study_config import Checkpoint, Pretrain
 from ripeness.study.tasks import sizes_of
 from ripeness.study.trainings import trainings
 
+STATES_MB = 2.3  # of a picture: states of CLIP ViT-L/14 at 336 pixels in fp32, which are larger than most
+PHOTOGRAPH_MB = 0.2  # of a picture as it was published
 FORWARD, TRAINING = 2, 6  # operations a parameter and token
 TOKENS_A_WINDOW = 2048  # of a model from elsewhere, where a line does not say it
 BYTES_A_TOKEN = (
@@ -133,6 +136,21 @@ def n_pictures(study: Study, dataset: str) -> int:
     """Count the pictures of a dataset, at most: one an item of every role."""
     sizes = sizes_of(study.tasks[dataset], asdict(study.settings.items))
     return sum(int(sizes[role]) for role in ("train", "validation", "test", "shots"))
+
+
+def picture_mb(study: Study, dataset: str) -> float:
+    """Estimate the megabytes of a dataset's pictures: their states, or the pictures themselves where `live`.
+
+    The encoder that is pre-trained here has states of known size; of any other that of CLIP ViT-L/14 is taken.
+    """
+    given = study.settings.pictures or {}
+    if given.get("live"):
+        return n_pictures(study, dataset) * PHOTOGRAPH_MB
+    if "pretrain" not in given:
+        return n_pictures(study, dataset) * STATES_MB
+    made = given["pretrain"]
+    n_patches = (SCENE_SIZE // made["patch_size"]) ** 2
+    return n_pictures(study, dataset) * n_patches * made["hidden_size"] * 4 / 2**20
 
 
 def sensitivity_operations(study: Study, series: str, checkpoint: str) -> int:

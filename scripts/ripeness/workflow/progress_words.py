@@ -10,7 +10,7 @@ STAGES = {
     "measuring": ("predict", "score", "measure_sensitivity", "collect_sensitivity", "simulate_linear_network"),
     REPORTING: (
         *("collect", "collect_checkpoint", "collect_simulations", "audit_results", "judge_claims", "plot_figure"),
-        *("record_provenance", "show_prompts", "write_report", "read_published"),
+        *("record_provenance", "show_prompts", "show_pictures", "write_report", "read_published"),
     ),
 }
 STAGE = {rule: stage for stage, rules in STAGES.items() for rule in rules}  # of all other rules: preparing

@@ -3,19 +3,20 @@
 Estimates on the safe side, for a scheduler that ends jobs which exceed their request; every attempt requests more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ripeness.study.grid import Study
+from ripeness.study.grid import Cell, Study, probes_of
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import POLICY, RULE, TEXT
 from ripeness.study.objectives.goal import draws_texts, ranked_by
+from ripeness.study.pictures import cell_sees
 from ripeness.workflow.lookups.train import training_settings
 from ripeness.workflow.operations import (
     annealing_operations,
     annealing_tokens,
     n_parameters,
-    n_pictures,
+    picture_mb,
     prediction_operations,
     sensitivity_operations,
     text_tokens,
@@ -31,7 +32,7 @@ PREDICTION_BYTES = 8  # weights in fp32, and a copy while they are loaded
 TOKEN_BYTES = 60  # of a token that waits to be trained on: an integer of Python, in two lists
 PERTURBATION_BYTES = 16  # weights in fp32, their exact copy, the noise of one seed, and the sum of a large tensor
 BATCH_MB = 1000  # activations and logits of a batch
-PICTURE_MB = 3.0  # the states of one by CLIP ViT-L/14 at 336 pixels in fp32, which are larger than most
+PICTURE_COPIES = 1.3  # of the pictures of a dataset, while they are read or written
 FLOPS = 1e13  # a second: a tenth of what one GPU of a cluster does in bf16
 START_MINUTES = 10  # a job's start on a slow file system
 
@@ -53,7 +54,8 @@ def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
         return prediction_memory(study, wildcards, attempt)
     n_bytes = TRAINING_BYTES + more_bytes(settings) if n_processes == 1 else LOADING_BYTES
     learned = text_tokens(settings) // settings["epochs"] if settings.get("learns") == TEXT else 0
-    return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20))
+    pictures = seen_mb(study, cell_of(wildcards), [wildcards.dataset])
+    return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20)) + pictures
 
 
 def more_bytes(settings: Mapping[str, Any]) -> int:
@@ -65,7 +67,9 @@ def more_bytes(settings: Mapping[str, Any]) -> int:
 
 def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the megabytes for a prediction; doubled with every attempt."""
-    return memory(study, wildcards, PREDICTION_BYTES, attempt)
+    cell = cell_of(wildcards)
+    pictures = seen_mb(study, cell, [probe.probe for probe in probes_of(study, cell)]) if study.settings.pictures else 0
+    return memory(study, wildcards, PREDICTION_BYTES, attempt) + pictures
 
 
 def sensitivity_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
@@ -108,7 +112,16 @@ def sensitivity_minutes(study: Study, wildcards: Wildcards, attempt: int) -> int
 
 def encoding_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the megabytes for the states of a dataset's pictures, which are held at once; doubled every attempt."""
-    return round((LIBRARIES_MB + BATCH_MB + n_pictures(study, wildcards.dataset) * PICTURE_MB) * 2 ** (attempt - 1))
+    pictures = PICTURE_COPIES * picture_mb(study, wildcards.dataset)
+    return round((LIBRARIES_MB + BATCH_MB + pictures) * 2 ** (attempt - 1))
+
+
+def seen_mb(study: Study, cell: Cell, datasets: Iterable[str]) -> int:
+    """Estimate the megabytes of the pictures that a model reads of the largest of some datasets; 0 if it reads none."""
+    if study.settings.pictures is None or not cell_sees(study, cell):
+        return 0
+    shown = [name for name in datasets if name in study.tasks and study.tasks[name].image]
+    return round(PICTURE_COPIES * max((picture_mb(study, name) for name in shown), default=0.0))
 
 
 def minutes(operations: float, attempt: int) -> int:

@@ -222,6 +222,16 @@ def test_roles_that_the_study_does_not_use_may_be_small():
     assert seen.severity == "fatal"
 
 
+def test_a_part_of_another_tasks_items_is_smaller_by_its_nature():
+    part = drawing(task(view_of="paws", keep="{{ asked == 'colour' }}"), sizes=ROLES | {"test": 200})
+    assert list(ITEM_CHECKS["fewer-items"](part)) == []
+    for other in (
+        replace(part, task=task(view_of="paws", keep=None)),
+        replace(part, items={role: [] for role in ROLES}),
+    ):
+        assert [seen.severity for seen in ITEM_CHECKS["fewer-items"](other)] == ["fatal"]
+
+
 def test_that_one_file_was_split_among_roles_is_said():
     one = task(source={"train": "a.jsonl", "validation": "b.jsonl", "test": "a.jsonl"})
     [seen] = ITEM_CHECKS["fewer-items"](drawing(one, sizes=ROLES | {"train": 30}))

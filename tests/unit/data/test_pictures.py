@@ -2,15 +2,18 @@
 
 import io
 import struct
+import sys
+import time
 import zlib
 
 import numpy as np
 import pytest
 
-import ripeness.data.pictures as pictures
+import ripeness.storage.pictures as pictures
 from ripeness.data.nursery.scenes import npy_bytes
-from ripeness.data.pictures import files_named, read_picture, take_pictures
+from ripeness.data.small_pictures import png_of
 from ripeness.runtime.errors import UserError
+from ripeness.storage.pictures import files_named, read_picture, take_pictures
 
 RED = np.full((4, 5, 3), (200, 10, 10), dtype=np.uint8)
 BLUE = np.full((4, 5, 3), (10, 10, 200), dtype=np.uint8)
@@ -80,23 +83,59 @@ def test_huge_pictures_are_refused_by_bytes_and_by_pixels(monkeypatch, tmp_path)
             take_pictures({"a": {1: {"image": value}}}, "image", {"a": tmp_path})
 
 
-def test_png_and_jpeg_are_read_where_pillow_is_and_named_where_it_is_not(monkeypatch):
-    content = png(RED)
-    try:
-        from PIL import Image
-    except ImportError:
-        with pytest.raises(
-            UserError, match=r"a:1: a PNG or JPEG picture is read by Pillow.*\nhint: pip install pillow=="
-        ):
-            read_picture(content, "a:1")
-        return
-    assert np.array_equal(read_picture(content, "a:1"), RED)
+@pytest.fixture
+def pillow():
+    """The library of pictures, which no requirement names: `pip install pillow==13.0.0` for these tests."""
+    return pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+
+
+def jpeg(pillow, pixels, **how):
     file = io.BytesIO()
-    Image.fromarray(BLUE).save(file, format="JPEG", quality=95)
-    assert np.abs(read_picture(file.getvalue(), "a:1").astype(int) - BLUE).max() < 12
-    for broken in (content[:40], content[:-20], file.getvalue()[:100], content[:60] + b"xxxx" + content[64:]):
-        with pytest.raises(UserError, match="a:1: the picture is damaged"):
-            read_picture(broken, "a:1")
-    monkeypatch.setattr(pictures, "MOST_PIXELS", 19)
-    with pytest.raises(UserError, match="a:1: the picture has 5 x 4 pixels, more than 19"):
+    pillow.fromarray(pixels).save(file, format="JPEG", quality=95, **how)
+    return file.getvalue()
+
+
+def test_without_pillow_a_png_is_refused_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(UserError, match=r"a:1: a PNG or JPEG picture is read by Pillow.*\nhint: pip install pillow=="):
+        read_picture(png(RED), "a:1")
+
+
+def test_png_and_jpeg_are_read_in_all_their_kinds(pillow):
+    assert np.array_equal(read_picture(png(RED), "a:1"), RED)
+    assert np.array_equal(read_picture(png_of(BLUE), "a:1"), BLUE)  # what the report writes
+    for how in ({}, {"progressive": True}, {"optimize": True}):
+        assert np.abs(read_picture(jpeg(pillow, BLUE, **how), "a:1").astype(int) - BLUE).max() < 12
+    grey = np.full((4, 5), 77, dtype=np.uint8)
+    assert np.abs(read_picture(jpeg(pillow, grey), "a:1").astype(int) - 77).max() < 3
+    for mode, fill in (("RGBA", (200, 10, 10, 255)), ("P", 0), ("L", 9), ("1", 1)):
+        file = io.BytesIO()
+        pillow.new(mode, (5, 4), fill).save(file, format="PNG")
+        assert read_picture(file.getvalue(), "a:1").shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_broken_and_cut_files_are_refused_with_file_and_row(pillow, kind, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    whole = png(noise) if kind == "png" else jpeg(pillow, noise)
+    broken = {"cut": whole[: len(whole) // 2], "hardly begun": whole[:40], "without its end": whole[:-20]}
+    if kind == "png":
+        broken["another byte"] = whole[:200] + bytes([whole[200] ^ 255]) + whole[201:]  # its check sum tells
+    for name, content in broken.items():
+        (tmp_path / f"{name}.img").write_bytes(content)
+        rows = {3: {"image": whole}, 9: {"image": f"{name}.img"}}
+        with pytest.raises(UserError, match=r"a\.jsonl:9: the picture is damaged: .*\nhint: "):
+            take_pictures({"a.jsonl": rows}, "image", {"a.jsonl": tmp_path})
+
+
+def test_a_small_file_of_a_huge_picture_is_refused_before_its_pixels_are_read(pillow):
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+    start = time.monotonic()
+    with pytest.raises(UserError, match="a:1: the picture has .*more than .*67,108,864\nhint: make it smaller"):
+        read_picture(pictures.PNG + chunk + png(RED)[33:], "a:1")
+    assert time.monotonic() - start < 5
+    content = png(np.zeros((9000, 8000, 3), dtype=np.uint8))  # 72 million pixels of one colour in 0.2 MB
+    assert len(content) < 2**20
+    with pytest.raises(UserError, match="a:1: the picture has 8000 x 9000 pixels, more than 67,108,864"):
         read_picture(content, "a:1")

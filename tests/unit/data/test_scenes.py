@@ -17,8 +17,8 @@ from ripeness.data.nursery.scenes import (
     scene_rows,
     scenes,
 )
-from ripeness.data.pictures import read_picture
 from ripeness.runtime.errors import UserError
+from ripeness.storage.pictures import read_picture
 
 
 def test_one_seed_draws_one_scene_to_the_bit_on_any_machine():

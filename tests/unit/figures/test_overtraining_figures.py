@@ -11,7 +11,7 @@ from ripeness.figures.register import BY_ID
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import SENSITIVITY, conform
 
-LACKS = {"a linear reading", "doses", "several ways", "alignment", "policies"}  # of what figures need
+LACKS = {"a linear reading", "doses", "several ways", "alignment", "policies", "pictures"}  # of what figures need
 ON_OVERTRAINING = [figure.id for figure in BY_ID.values() if "models" in figure.needs and not LACKS & {*figure.needs}]
 GRID = Truth(noise={"init": 1.5, "relative": 1.0}, rates=(1e-4, 1e-3), treatments=(("lora", -0.2, 0.0),))
 

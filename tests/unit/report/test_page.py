@@ -296,3 +296,26 @@ def test_p_and_interval_of_a_claim_are_text():
     ends = {"decided_low": -0.2, "decided_high": 0.2, "decided_confidence": 0.99, "confidence": 0.95, "p_holm": 0.0312}
     row = finding_rows.finding_row({"id": "x", "verdict": "undecided", "low": -0.1, "effect": 0.0, "high": 0.1} | ends)
     assert row["decided"] == "−0.20 to +0.20 (99 %)" and row["p"] == "0.031" and row["interval"] == "−0.10 to +0.10"
+
+
+def test_a_picture_stands_next_to_its_question_and_both_answers_and_text_is_escaped(synthetic_folder, tmp_path, page):
+    assert 'id="pictures"' not in page and 'href="#pictures"' not in page  # a study without any
+    answers = [
+        {"method": "look", "picture": "its own picture", "said": "<i>red</i>", "is_right": True},
+        {"method": "look", "picture": "another picture", "said": "blue", "is_right": False},
+        {"method": "write", "picture": "no picture", "said": "a long text", "is_right": None},
+    ]
+    shown = {"dataset": "scenes", "checkpoint": "step8", "item": '"><script>', "picture": "data:image/png;base64,AAAA"}
+    shown |= {"prompt": "what </pre> is it ?", "options": [" red"], "target": " red", "answers": answers}
+    (tmp_path / "pictures.json").write_text(json.dumps([shown]), encoding="utf-8")
+    (tmp_path / "page").mkdir()
+    page = written(synthetic_folder, tmp_path / "page", pictures=tmp_path / "pictures.json")
+    seen = section(page, "pictures")
+    assert '<img src="data:image/png;base64,AAAA" alt="picture of item &#34;&gt;&lt;script&gt;">' in seen
+    assert "<span>what &lt;/pre&gt; is it ?</span><mark> red</mark>" in seen
+    assert "look with its own picture: <code>&lt;i&gt;red&lt;/i&gt;</code> (right); " in seen
+    assert (
+        "look with another picture: <code>blue</code> (wrong); write with no picture: <code>a long text</code></p>"
+        in seen
+    )
+    assert 'href="#pictures"' in page and "answers at step8" in seen

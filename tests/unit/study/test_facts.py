@@ -28,7 +28,7 @@ UNPINNED = {name for name, facts in FACTS.items() if facts["revision"] in BRANCH
 def test_a_dataset_is_taken_from_where_it_lies(name):
     facts, task = FACTS[name], load_task(name, TASKS, overrides={})
     assert task.source.get("hub", task.source.get("github")) == facts["repository"]
-    assert (task.source["revision"], task.source.get("config")) == (facts["revision"], facts.get("config"))
+    assert (task.source.get("revision"), task.source.get("config")) == (facts["revision"], facts.get("config"))
     assert task.rows == facts["rows"]
     assert task.source.get("splits", task.source)["test"] == facts.get("test", "test")
 

@@ -11,7 +11,10 @@ from ripeness.runtime.project import ROOT
 from ripeness.study.grid import VIEWS, Cell, base_probes, probes_of
 from ripeness.study.load import load_study
 from ripeness.study.pictures import cell_sees
-from ripeness.workflow.lookups import audit, measure, pictures
+from ripeness.workflow import resources
+from ripeness.workflow.forecast import disk_bytes
+from ripeness.workflow.lookups import analyse, audit, measure, pictures, report
+from ripeness.workflow.operations import n_pictures, picture_mb
 
 HOW = {"kind": "full", "learning_rate": 1e-3, "epochs": 1, "batch_size": 8}
 METHODS = {
@@ -88,6 +91,51 @@ def test_the_encoder_is_the_one_that_is_pre_trained_here_or_a_folder(tmp_path):
     assert pictures.picture_control(here, SimpleNamespace(dataset="nursery-scenes-blank")) == "blank"
 
 
+def test_an_encoder_of_the_hub_is_fetched_by_its_commit_and_states_may_be_computed_on_the_fly():
+    commit, place = "0123456789abcdef" * 2 + "01234567", SimpleNamespace(dataset="nursery-scenes")
+    given = study(pictures={"hub": "openai/clip", "revision": commit, "live": True})
+    assert pictures.encoder_folder(given, place) == "results/nursery/fetched_encoder"
+    assert json.loads(pictures.fetched_encoder(given, place)) == {"repo": "openai/clip", "revision": commit}
+    assert pictures.encoder_layer(given, place) == -2 and pictures.live_option(given, place) == "--live"
+    assert pictures.live_option(study(), place) == ""
+    for wrong in ({"hub": "openai/clip"}, {"hub": "openai/clip", "revision": "main"}, {"hub": "a/b", "path": "c"}):
+        with pytest.raises(UserError, match="pictures"):
+            study(pictures=wrong)
+
+
+def test_the_disk_and_memory_of_pictures_are_counted():
+    here, elsewhere = study(), study(pictures={"path": "clip"})
+    live = study(pictures={"path": "clip", "live": True})
+    n_items = sum(tuned_nursery()["items"].values())
+    assert n_pictures(here, "nursery-scenes") == n_items
+    assert picture_mb(here, "nursery-scenes") == pytest.approx(n_items * 16 * 48 * 4 / 2**20)
+    assert picture_mb(elsewhere, "nursery-scenes") == pytest.approx(n_items * 576 * 1024 * 4 / 2**20, rel=0.1)
+    assert picture_mb(live, "nursery-scenes") < picture_mb(elsewhere, "nursery-scenes") / 10
+    sizes = [disk_bytes(one, 2)["pictures"] for one in (here, elsewhere, live)]
+    assert sizes[0] < sizes[2] < sizes[1]
+    assert "pictures" not in disk_bytes(load_study(tuned_nursery(), ROOT / "tasks"), 2)
+    see, blind = cell("see"), cell("blind")
+    for place, seeing in ((see, True), (blind, False)):
+        grows = resources.training_memory(elsewhere, place, 1) - resources.training_memory(here, place, 1)
+        assert (grows > 0) == seeing
+        assert resources.prediction_memory(elsewhere, place, 1) >= resources.prediction_memory(here, place, 1)
+
+
+def test_findings_are_told_what_views_are_and_the_report_shows_pictures():
+    found = study()
+    assert json.loads(analyse.finding_settings(found, None))["views"] == {"nursery-scenes-blank": "blank"}
+    assert "views" not in json.loads(analyse.finding_settings(load_study(tuned_nursery(), ROOT / "tasks"), None))
+    assert report.picture_rows(found) == ["results/nursery/datasets/nursery-scenes"]
+    assert report.picture_items(found) == ["results/nursery/items/nursery-scenes"]
+    assert report.picture_examples(found) == ["results/nursery/examples/nursery-scenes/default"]
+    last = list(found.checkpoints["nursery"])[-1]
+    assert report.picture_scores(found) == f"results/nursery/tables/items/nursery/{last}.parquet"
+    assert report.pictures_file(found) == ["results/nursery/pictures.json"]
+    assert report.pictures_file(load_study(tuned_nursery(), ROOT / "tasks")) == []
+    assert "seeing" in analyse.figures_of(found)
+    assert "seeing" not in analyse.figures_of(load_study(tuned_nursery(), ROOT / "tasks"))
+
+
 def test_the_audit_counts_the_tokens_of_a_picture_in_the_window():
     found = audit.virtual_tokens(study(), "nursery")
     assert found == {("nursery-scenes", "default"): [16, 16], ("nursery-scenes-blank", "default"): [16, 0]}
@@ -141,9 +189,13 @@ def test_what_cannot_be_is_refused_with_a_hint(case):
         study(**change)
 
 
-def test_pictures_of_the_hub_and_controls_of_text_are_refused():
-    hub = {"hub": "a/b", "revision": "main", "splits": {"train": "a", "validation": "b", "test": "c"}}
-    with pytest.raises(UserError, match="pictures are read from files on disk\nhint: save the rows as Parquet"):
-        study(datasets={"nursery-scenes": {"source": hub}, "nursery-mood": {}})
+def test_pictures_of_github_and_controls_of_text_are_refused():
+    splits = {"train": "a", "validation": "b", "test": "c"}
+    source = {"github": "a/b", "revision": "0" * 40, "files": dict.fromkeys("abc", "a.jsonl")} | splits
+    with pytest.raises(UserError, match="read from files on disk, or from the hub\nhint: save the rows as Parquet"):
+        study(datasets={"nursery-scenes": {"source": source}, "nursery-mood": {}})
+    hub = {"hub": "a/b", "revision": "main", "splits": splits, "images": {"config": "c", "id": "id", "by": "of"}}
+    with pytest.raises(UserError, match=r"`source\.images` is for a task with `image`\nhint: name the column"):
+        study(datasets={"nursery-scenes": {}, "nursery-mood": {"source": hub}})
     with pytest.raises(UserError, match="`pictures: blank` is for a task with `image`"):
         study(datasets={"nursery-scenes": {}, "nursery-mood": {"pictures": "blank"}})

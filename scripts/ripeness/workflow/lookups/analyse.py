@@ -33,8 +33,15 @@ def finding_settings(study: Study, wildcards: Any) -> str:
         named["kinds"] = {name: entry["kind"] for name, entry in tuned_on.items() if "kind" in entry}
     if published and "perhaps-one-label" in study.config.get("audit", {}).get("acknowledge", {}):
         named["is_one_label_meant"] = True
+    if views := views_of(study):
+        named["views"] = views
     settings = settings_alone(study.config["findings"])
     return to_script(settings | named | repeats(study.config) | ({"shots": shots} if shots else {}))
+
+
+def views_of(study: Study) -> dict[str, str]:
+    """Say of each dataset that is a view of another what it shows: exchanged or blank pictures, or a part."""
+    return {name: task.pictures or "part" for name, task in study.tasks.items() if task.view_of}
 
 
 def claims_of_its_own(study: Study, wildcards: Any) -> str:
@@ -108,6 +115,7 @@ NEEDS: Mapping[str, Callable[[Study], bool]] = {
     "doses": has_doses,
     "alignment": has_alignment,
     "policies": has_policies,
+    "pictures": lambda study: "pictures" in study.config,
     "several ways": has_several_ways,
     "several datasets": lambda study: not runs_models(study) or len(datasets_tuned_on(study)) > 1,
     "several rates": has_rate_grid,

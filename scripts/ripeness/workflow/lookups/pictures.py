@@ -7,8 +7,10 @@ from ripeness.workflow.wildcards import Wildcards, cell_of
 
 
 def encoder_folder(study: Study, wildcards: Wildcards) -> str:
-    """Return the folder of the encoder: one on disk, or that which is pre-trained here."""
+    """Return the folder of the encoder: one on disk, from the hub, or that which is pre-trained here."""
     given = study.settings.pictures or {}
+    if "hub" in given:
+        return f"{results(study)}/fetched_encoder"
     return str(given.get("path", f"{results(study)}/encoder"))
 
 
@@ -20,7 +22,18 @@ def encoder_settings(study: Study, wildcards: Wildcards) -> str:
 def encoder_layer(study: Study, wildcards: Wildcards) -> int:
     """Return the layer of the encoder whose states are taken."""
     given = study.settings.pictures or {}
-    return int(given.get("layer", -2 if "path" in given else -1))
+    return int(given.get("layer", -1 if "pretrain" in given else -2))
+
+
+def fetched_encoder(study: Study, wildcards: Wildcards) -> str:
+    """Return where the encoder lies on the hub."""
+    given = study.settings.pictures or {}
+    return to_json({"repo": given.get("hub"), "revision": given.get("revision")})
+
+
+def live_option(study: Study, wildcards: Wildcards) -> str:
+    """Return the option that stores pictures in place of their states."""
+    return "--live" if (study.settings.pictures or {}).get("live") else ""
 
 
 def picture_control(study: Study, wildcards: Wildcards) -> str:

@@ -18,10 +18,11 @@ def dataset_source(study: Study, wildcards: Wildcards) -> str:
     """Return the source of a dataset's rows, with the number of rows to make if the nursery's world makes them."""
     task = study.tasks[wildcards.dataset]
     source, sizes = task.source, sizes_of(task, asdict(study.settings.items))
+    image = {"image": task.image} if task.image else {}
     if "hub" in source:
-        return to_json(with_commit(study.lock, source, source["hub"]))
+        return to_json(with_commit(study.lock, source, source["hub"]) | image)
     if "world" not in source:
-        return to_json(source | ({"image": task.image} if task.image else {}))
+        return to_json(source | image)
     rows = {"train": sizes["train"] + sizes["shots"], "validation": sizes["validation"], "test": sizes["test"]}
     return to_json(source | {"rows": rows})
 

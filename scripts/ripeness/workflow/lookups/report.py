@@ -43,3 +43,36 @@ def shown_seed(study: Study) -> int:
 def prompts_file(study: Study) -> list[str]:
     """Return the shown prompts; without models there are none."""
     return [f"{results(study)}/prompts.json"] if runs_models(study) else []
+
+
+def picture_datasets(study: Study) -> list[str]:
+    """Return the datasets whose pictures the report shows: those with pictures that some model is tuned on to see."""
+    if study.settings.pictures is None:
+        return []
+    return [name for name in study.settings.datasets if study.tasks[name].image]
+
+
+def picture_rows(study: Study) -> list[str]:
+    """Return the rows of these datasets."""
+    return [f"{results(study)}/datasets/{name}" for name in picture_datasets(study)]
+
+
+def picture_items(study: Study) -> list[str]:
+    """Return the items of these datasets."""
+    return [f"{results(study)}/items/{name}" for name in picture_datasets(study)]
+
+
+def picture_examples(study: Study) -> list[str]:
+    """Return the examples of these datasets in the first format."""
+    return [f"{results(study)}/examples/{name}/{study.settings.formats[0]}" for name in picture_datasets(study)]
+
+
+def picture_scores(study: Study) -> str:
+    """Return the answers at the last checkpoint of the series that is measured most."""
+    series = shown_series(study)
+    return f"{results(study)}/tables/items/{series}/{list(study.checkpoints[series])[-1]}.parquet"
+
+
+def pictures_file(study: Study) -> list[str]:
+    """Return the shown pictures; a study without pictures has none."""
+    return [f"{results(study)}/pictures.json"] if picture_datasets(study) else []

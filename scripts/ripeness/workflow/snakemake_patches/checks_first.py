@@ -10,7 +10,7 @@ CHECKING = {
     "make_dataset", "fetch_dataset", "fetch_text", "list_weights", "fetch_checkpoint", "check_series",
     "fetch_harness_task",
     "prepare_items", "render_examples", "split_text", "fetch_passages", "build_corpus", "audit_inputs",
-    "pretrain_encoder", "encode_images",
+    "pretrain_encoder", "fetch_encoder", "encode_images",
 }  # fmt: skip
 LISTING, FETCHING = {"list_weights"}, {"fetch_checkpoint"}
 EXPENSIVE = {

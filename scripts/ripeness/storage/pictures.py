@@ -6,6 +6,7 @@ Pillow, which no study without such pictures needs; arrays of numpy files by num
 
 import hashlib
 import io
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def take_pictures(
 ) -> dict[str, bytes]:
     """Put the digest of its picture into `column` of every row; return the pictures by digest.
 
-    Paths are relative to the folder of the source. UserError with file and row for what is no picture, or is huge.
+    Paths are relative to the folder of the source; one without a folder came over a network, and names no files here.
+    UserError with file and row for what is no picture, or is huge.
     """
     found: dict[str, bytes] = {}
     for source, rows in sources.items():
@@ -39,7 +41,7 @@ def take_pictures(
                     f"{where}: {column} is {'null' if column in row else 'missing'}, and no picture\n"
                     "hint: fix the row, or `image` in the task file"
                 )
-            content = content_of(row[column], where, folders.get(source, Path()))
+            content = content_of(row[column], where, folders.get(source))
             name = hashlib.sha256(content).hexdigest()[:32]
             if name not in found:
                 read_picture(content, where)
@@ -61,11 +63,16 @@ def in_row(value: Any) -> Any:
     return value.get("bytes") or value.get("path") if isinstance(value, dict) else value
 
 
-def content_of(value: Any, where: str, folder: Path) -> bytes:
-    """Return the bytes of a picture: those in a row, or those of the file that it names."""
+def content_of(value: Any, where: str, folder: Path | None) -> bytes:
+    """Return the bytes of a picture: those in a row, or those of the file in a folder that it names."""
     value = in_row(value)
+    if isinstance(value, str) and folder is None:
+        raise UserError(
+            f"{where}: the row names a picture, {value[:80]!r}, that is not in it\n"
+            "hint: save the rows as files on disk next to the pictures, and name them under `source`"
+        )
     if isinstance(value, str):
-        path = folder / value
+        path = Path(folder or "", value)
         if not path.is_file():
             raise UserError(f"{where}: there is no file {path}\nhint: paths of pictures are relative to {folder}")
         if path.stat().st_size > MOST_BYTES:
@@ -100,6 +107,8 @@ def read_picture(content: bytes, where: str) -> np.ndarray:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise too_large(where, f"{width} x {height} pixels", f"{MOST_PIXELS:,}")
+            if content.startswith(PNG):
+                check_png(content)
             return np.asarray(image.convert("RGB"))
     except UserError:
         raise
@@ -107,6 +116,20 @@ def read_picture(content: bytes, where: str) -> np.ndarray:
         raise too_large(where, "more pixels than Pillow reads", f"{MOST_PIXELS:,}") from None
     except Exception as error:  # a damaged file fails in as many ways as there are formats
         raise UserError(f"{where}: the picture is damaged: {error}\nhint: {READABLE}") from None
+
+
+def check_png(content: bytes) -> None:
+    """Raise ValueError for a PNG with a wrong check sum or without its end: Pillow reads wrong pixels of some such."""
+    place, name = len(PNG), b""
+    while name != b"IEND":
+        head = content[place : place + 8]
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        end = place + 12 + length
+        if len(head) < 8 or end > len(content):
+            raise ValueError("it is cut off")
+        if zlib.crc32(content[place + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+            raise ValueError(f"the check sum of its part {name!r} is wrong")
+        place = end
 
 
 def npy_pixels(content: bytes, where: str) -> np.ndarray:
@@ -130,6 +153,12 @@ def write_pictures(folder: Path, pictures: dict[str, bytes]) -> None:
 
 def read_pictures(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """Read the pixels of those pictures in a folder of rows that are named, in this order."""
+    contents = read_contents(folder, names)
+    return {name: read_picture(content, f"{folder / FILE}, {name}") for name, content in contents.items()}
+
+
+def read_contents(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """Read the contents of those pictures in a folder that are named, in this order."""
     table = read_table(folder / FILE)
     contents = dict(zip(table["picture"], table["content"], strict=True))
-    return {name: read_picture(contents[name], f"{folder / FILE}, {name}") for name in dict.fromkeys(names)}
+    return {name: contents[name] for name in dict.fromkeys(names)}

@@ -1,0 +1,1 @@
+"""Does a first stage, which trains the projector alone, save the model from forgetting?"""

@@ -1,0 +1,1 @@
+"""Are answers about pictures read off the pictures, or guessed from the questions?"""

@@ -1,0 +1,1 @@
+"""Is more pre-training worse for a model that learns to read pictures?"""
