@@ -100,7 +100,8 @@ class Projector(torch.nn.Module):
         """Make it for states of some width of an encoder, and embeddings of some width; the start is torch's."""
         super().__init__()
         self.linear_1, self.linear_2 = torch.nn.Linear(width, hidden), torch.nn.Linear(hidden, hidden)
-        self.encoder, self.states = encoder, None
+        self.encoder = encoder
+        self.states: torch.Tensor | LiveStates | None = None
         self.handles: list[Any] = []
         self.patches: torch.Tensor | None = None
 
