@@ -6,8 +6,10 @@ import polars as pl
 
 from ripeness.findings.aligned import ALIGNED
 from ripeness.findings.indicators.of_items import short_methods
+from ripeness.findings.seeing import stages_of, without_first
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import TEXT
+from ripeness.study.grid import VIEWS
 from ripeness.study.methods.settings import ANSWERS, POLICY, RULE
 from ripeness.tables.ways_of_tuning import READING, Way, most_comparable, smaller_methods, ways_of
 
@@ -153,3 +155,19 @@ def has_control(tables: Tables) -> bool:
 def has_tuned_policies(tables: Tables) -> bool:
     """Say whether the rule rewarded a policy that follows another training."""
     return has_rule_policies(tables) and not later_stages(tables).filter(pl.col("rewarded_by") == RULE).is_empty()
+
+
+def has_seeing(tables: Tables) -> bool:
+    """Say whether projector and model were tuned together on questions about pictures."""
+    return tables.has("cells") and bool(stages_of(tables.cells))
+
+
+def has_exchanged(tables: Tables) -> bool:
+    """Say whether such models were asked with other pictures than those asked about."""
+    return has_seeing(tables) and not tables.measurements.filter(suite=VIEWS).is_empty()
+
+
+def has_no_first_stage(tables: Tables) -> bool:
+    """Say whether the same training was done with a first stage and without one."""
+    found = stages_of(tables.cells) if tables.has("cells") else []
+    return bool(found) and without_first(tables.cells, found[0]) is not None

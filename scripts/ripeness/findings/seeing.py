@@ -68,22 +68,6 @@ def blind_methods(cells: pl.DataFrame) -> list[str]:
     return [name for name, way in ways.items() if way == Way(FULL, None, ANSWERS, None) and name in set(theirs)]
 
 
-def has_seeing(tables: Tables) -> bool:
-    """Say whether projector and model were tuned together on questions about pictures."""
-    return tables.has("cells") and bool(stages_of(tables.cells))
-
-
-def has_exchanged(tables: Tables) -> bool:
-    """Say whether such models were asked with other pictures than those asked about."""
-    return has_seeing(tables) and not tables.measurements.filter(suite=VIEWS).is_empty()
-
-
-def has_no_first_stage(tables: Tables) -> bool:
-    """Say whether the same training was done with a first stage and without one."""
-    found = stages_of(tables.cells) if tables.has("cells") else []
-    return bool(found) and without_first(tables.cells, found[0]) is not None
-
-
 def named(method: str, view: str) -> str:
     """Name a method that is asked with the pictures of a view."""
     return f"{method}, {view}"

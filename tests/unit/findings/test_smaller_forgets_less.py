@@ -8,8 +8,8 @@ import pytest
 from overtrained import SETTINGS
 
 from ripeness.findings.deciding import adjusted
+from ripeness.findings.equal_losses import Path
 from ripeness.findings.smaller_forgets_less.claim import CLAIM
-from ripeness.findings.smaller_forgets_less.matching import Path
 from ripeness.findings.study_tables import Tables
 from ripeness.tables.columns import CELLS, IS_CHOSEN, MEASUREMENTS, conform
 from ripeness.tables.ways_of_tuning import smaller_methods

@@ -13,9 +13,9 @@ from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_effect
 from ripeness.findings.first_stage_saves.paths import pairs_at_equal_loss
 from ripeness.findings.late_differences import MANY_DATASETS, over_late
-from ripeness.findings.needs import has_cells, has_tuned_text
+from ripeness.findings.needs import has_cells, has_no_first_stage, has_tuned_text
 from ripeness.findings.over_checkpoints import covers_checkpoints, neighbour_caveats
-from ripeness.findings.seeing import Stages, has_no_first_stage, judged_stages, without_first
+from ripeness.findings.seeing import Stages, judged_stages, without_first
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
 from ripeness.findings.two_estimates import shown

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from ripeness.findings.equal_losses import CELL, Path, losses
 from ripeness.findings.seeing import Stages
-from ripeness.findings.smaller_forgets_less.matching import CELL, Path, losses
 
 
 def pairs_at_equal_loss(measurements: pl.DataFrame, stages: Stages, without: Stages) -> pl.DataFrame:

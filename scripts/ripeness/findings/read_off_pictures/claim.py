@@ -12,7 +12,7 @@ import polars as pl
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, listed, undecided
 from ripeness.findings.late_differences import MANY_DATASETS
-from ripeness.findings.needs import has_cells
+from ripeness.findings.needs import has_cells, has_exchanged
 from ripeness.findings.own_claims import judge as judge_selections
 from ripeness.findings.own_rows import source_of_scores
 from ripeness.findings.own_selection import OwnClaim
@@ -20,7 +20,6 @@ from ripeness.findings.seeing import (
     BLANK,
     EXCHANGED,
     blind_methods,
-    has_exchanged,
     judged_stages,
     named,
     scores_with_views,

@@ -10,11 +10,11 @@ from dataclasses import replace
 import polars as pl
 
 from ripeness.findings.claim import Claim
+from ripeness.findings.equal_losses import losses, matched, paths_of
 from ripeness.findings.finding import Finding, Settings, listed, numbers, on_enough, signed, undecided, with_effect
 from ripeness.findings.late_differences import MANY_DATASETS, over_late
 from ripeness.findings.needs import has_cells, has_smaller_methods, has_tuned_text
 from ripeness.findings.over_checkpoints import Over, covers_checkpoints, neighbour_caveats
-from ripeness.findings.smaller_forgets_less.matching import losses, matched, paths_of
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
 from ripeness.findings.two_estimates import shown

@@ -7,9 +7,9 @@ import polars as pl
 
 from ripeness.findings.claim import Claim
 from ripeness.findings.finding import Finding, Settings, between, signed, undecided, with_effect
-from ripeness.findings.needs import has_cells
+from ripeness.findings.needs import has_cells, has_seeing
 from ripeness.findings.over_checkpoints import neighbour_caveats
-from ripeness.findings.seeing import has_seeing, judged_stages
+from ripeness.findings.seeing import judged_stages
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import Curve, answer_losses, averaged, curves_of
 from ripeness.findings.turning_curves import counted, size, turning
