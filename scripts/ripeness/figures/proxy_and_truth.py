@@ -1,11 +1,16 @@
 """What a policy's own texts are worth by the rule, before and after reinforcement by the rule or a reward model."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
+from ripeness.figures.colours import METHOD_COLOURS
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import METHOD_COLOURS, colours, panels_of, trend
+from ripeness.figures.panels import colours, panels_of
+from ripeness.figures.sentences import latest, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.aligned import policies
 from ripeness.findings.finding import Settings
 from ripeness.findings.study_tables import Tables
@@ -37,8 +42,18 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.FacetChart:
     """Draw a panel for each dataset and a line for each policy and each start."""
-    colour = colours(frame["method"], METHOD_COLOURS)
-    return trend(frame, panels=panels_of(frame), colour=colour, title="worth by the rule", detail=["method"])
+    colour = colours(frame["method"], METHOD_COLOURS, has_legend=False)
+    frame = frame.with_columns(name=pl.col("method").replace({BASE: "untouched"}))
+    look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": "worth by the rule"}
+    return trend(frame, **look, detail=["method"], named_by="name")
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say the mean of each line at the last checkpoint."""
+    rows = latest(frame)
+    means = rows.group_by("method").agg(pl.col("value").mean()).sort("value", "method")
+    said = ", ".join(f"{name.replace(BASE, 'untouched')} {value:.2f}" for name, value in means.iter_rows())
+    return f"Mean worth by the rule {place_of(rows)}: {said}"
 
 
 FIGURE = Figure(
@@ -48,4 +63,5 @@ FIGURE = Figure(
     needs=("models", "policies"),
     frame=frame,
     chart=chart,
+    says=says,
 )

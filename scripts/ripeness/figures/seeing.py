@@ -1,11 +1,15 @@
 """How well a model answers about pictures, with its own pictures and with others, and by type of question."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from ripeness.figures.figure import Figure
 from ripeness.figures.frames import tidy, with_labels
-from ripeness.figures.panels import colours, panels_of, reference_lines, trend
+from ripeness.figures.panels import colours, panels_of, reference_lines
+from ripeness.figures.sentences import latest, place_of
+from ripeness.figures.trends import trend
 from ripeness.findings.finding import Settings
 from ripeness.findings.seeing import BLANK, EXCHANGED, PART, blind_methods, judged_stages
 from ripeness.findings.study_tables import Tables
@@ -41,9 +45,16 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 def chart(frame: pl.DataFrame) -> alt.FacetChart:
     """Draw a panel for each dataset and each part of it, and a line for each kind of picture."""
-    colour = colours(frame["picture"], PICTURES)
-    panels = panels_of(frame)
-    return trend(frame, panels=panels, colour=colour, title="score", detail=["picture"], overlay=reference_lines())
+    colour = colours(frame["picture"], PICTURES, has_legend=False)
+    look: dict[str, Any] = {"panels": panels_of(frame), "colour": colour, "title": "score"}
+    return trend(frame, **look, detail=["picture"], overlay=reference_lines(), named_by="picture")
+
+
+def says(frame: pl.DataFrame) -> str:
+    """Say the mean score with each kind of picture at the last checkpoint."""
+    rows = latest(frame)
+    means = rows.group_by("picture").agg(pl.col("value").mean()).sort("value", "picture")
+    return f"Mean score {place_of(rows)}, by picture: " + ", ".join(f"{one} {value:.2f}" for one, value in means.rows())
 
 
 FIGURE = Figure(
@@ -53,4 +64,5 @@ FIGURE = Figure(
     needs=("models", "pictures"),
     frame=frame,
     chart=chart,
+    says=says,
 )

@@ -1,5 +1,7 @@
 """Hold a training with a first stage against one without at an equal loss on the answers."""
 
+from typing import Any
+
 import polars as pl
 
 from ripeness.findings.equal_losses import CELL, Path, losses
@@ -23,7 +25,7 @@ def pairs_at_equal_loss(measurements: pl.DataFrame, stages: Stages, without: Sta
         ]
         change = None if None in lost else lost[1] - lost[0]  # type: ignore[operator]
         rows.append(dict(zip(CELL, cell, strict=True)) | {"with": lost[0], "without": lost[1], "change": change})
-    schema = dict.fromkeys(("with", "without", "change"), pl.Float64)
+    schema: dict[str, Any] = dict.fromkeys(("with", "without", "change"), pl.Float64)
     table = pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None)
     return table.sort(CELL) if rows else pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | schema)
 
