@@ -27,7 +27,7 @@ def pairs_at_equal_loss(measurements: pl.DataFrame, stages: Stages, without: Sta
         rows.append(dict(zip(CELL, cell, strict=True)) | {"with": lost[0], "without": lost[1], "change": change})
     schema: dict[str, Any] = dict.fromkeys(("with", "without", "change"), pl.Float64)
     table = pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None)
-    return table.sort(CELL) if rows else pl.DataFrame(schema=dict.fromkeys(CELL, pl.String) | schema)
+    return table.sort(CELL) if rows else pl.DataFrame(schema={**dict.fromkeys(CELL, pl.String), **schema})
 
 
 def paths_of(found: pl.DataFrame, stages: Stages) -> dict[tuple, tuple[Path, float]]:
