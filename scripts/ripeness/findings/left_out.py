@@ -104,7 +104,8 @@ def networks_without(tables: Tables, member: Member) -> dict[str, pl.DataFrame]:
 
 def rows_without(table: Frame, member: Member) -> Frame:
     """Leave one member out of a table; untouched models and draws of noise have no seed of tuning."""
-    kind, names = member.kind, member.names
+    kind: str = member.kind
+    names: tuple[str, ...] = member.names
     columns = table.collect_schema().names()
     if kind == "checkpoint":
         is_out = pl.col("checkpoint").is_in(names)
