@@ -14,7 +14,6 @@ from ripeness.study.study_config import MODELS, kind_of
 
 INTERRUPTED = 130
 STUDIES, CONFIG = Path("studies"), Path("config.yaml")
-EMBEDDED = {"nursery": CONFIG, "nursery-full": STUDIES / "nursery.yaml"}  # names of these studies, not of their files
 MAKE_ONE = "`ripeness init` makes a study; `ripeness run nursery` runs the one that comes with it"
 
 
@@ -48,9 +47,8 @@ def study_file(name: str | None) -> Path:
         return only_study()
     if Path(name).is_file():
         return Path(name)
-    of_project, own = ({path.stem: path for path in sorted(at.glob("*.yaml"))} for at in (ROOT / STUDIES, STUDIES))
-    embedded = {title: ROOT / path for title, path in EMBEDDED.items()}
-    known = embedded | of_project | embedded | own  # the user's own win
+    found = [path for folder in (ROOT / STUDIES, STUDIES) for path in sorted(folder.glob("*.yaml"))]
+    known = {"nursery": ROOT / CONFIG} | {path.stem: path for path in found}  # the user's own win
     if name not in known:
         near = hint(name, list(known), otherwise=MAKE_ONE)
         raise UserError(f"there is no study {name!r}; known are {', '.join(known)}\n{near}")
