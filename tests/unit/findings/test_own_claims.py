@@ -116,7 +116,7 @@ def test_a_dataset_that_is_named_is_taken_as_it_is_and_others_are_a_sample():
     assert sampled.on_these == pytest.approx(named.on_these) and named.low == pytest.approx(named.on_these["low"])
     assert "datasets are those that the claim names" in named.covers and sampled.covers.startswith("datasets, ")
     alone = tables_of(WORLD, replace(SCORES, blocks={("a", "test"): SCORES.blocks["a", "test"]}))
-    assert judged(alone, compare=FULL, against=BASE).statement.startswith("Cannot be decided: one dataset cannot tell")
+    assert judged(alone, compare=FULL, against=BASE).statement.startswith("Cannot be decided: one dataset cannot show")
     assert judged(alone, compare=FULL | {"dataset": "a"}, against=BASE).verdict == "supported"
 
 

@@ -79,7 +79,7 @@ def test_a_way_that_lacks_a_format_is_not_compared_at_that_checkpoint():
 
 def test_two_datasets_one_seed_or_two_ways_decide_nothing():
     few = judged(study(HIGH_TO_LOW[::-1], datasets=2))
-    assert few.verdict == "undecided" and few.effect > 1.5 and "2 datasets cannot tell" in few.statement
+    assert few.verdict == "undecided" and few.effect > 1.5 and "2 datasets cannot show" in few.statement
     for tables in (study(HIGH_TO_LOW, seeds=1), study(HIGH_TO_LOW, ways=WAYS[:2])):
         assert judged(tables).verdict == "undecided"
 

@@ -53,6 +53,6 @@ def test_the_number_of_transfer_that_is_shown_is_the_one_that_decides(harm, verd
 def test_one_dataset_of_a_type_is_no_sample_of_it():
     finding = found(AMURO, simulate(AMURO, 0))["transfer-between-types"]
     assert finding.verdict == "undecided" and finding.p_value is None
-    assert finding.statement.startswith("Cannot be decided: one dataset tuned on, or one asked, cannot tell")
+    assert finding.statement.startswith("Cannot be decided: one dataset tuned on, or one asked, cannot show")
     assert "On datasets like these: not known." in finding.statement
     assert finding.on_these == {"effect": finding.effect, "low": finding.low, "high": finding.high}

@@ -46,7 +46,7 @@ def test_a_fusion_reads_the_adapters_of_each_dataset_at_the_same_place():
     assert measure.delete_option(study, cell("adapter")) == "" and measure.delete_option(study, cell("fused"))
     assert longest_chain(study) == 2
     told = json.loads(train.method_settings(study, SimpleNamespace(**vars(cell("fused")))))
-    assert told["of"] == FUSED["of"]
+    assert told["of"] == {"method": "adapters", "datasets": ["1", "2"]}  # names are in no key
 
 
 def test_a_fusion_is_made_again_by_the_code_of_both_kinds_and_measured_by_its_own():

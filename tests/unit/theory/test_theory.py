@@ -102,7 +102,7 @@ def test_seeds_are_apart_and_the_same_again(networks):
 
 def test_the_report_has_findings_and_figures_and_no_scores(networks, tmp_path, monkeypatch):
     for name in OF_NETWORKS:
-        for kind, text in (("json", "{}"), ("svg", "<svg/>"), ("csv", "a\n")):
+        for kind, text in (("json", '{"description": "It grows"}'), ("svg", "<svg/>"), ("csv", "a\n")):
             (tmp_path / f"{name}.{kind}").write_text(text)
     for name, table in networks.items():
         table.write_parquet(tmp_path / f"{name}.parquet")

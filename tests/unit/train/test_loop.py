@@ -64,7 +64,7 @@ def test_an_example_that_does_not_fit_is_refused_by_name(tokenizer):
 
 
 def test_training_on_nothing_is_refused(tokenizer):
-    with pytest.raises(UserError, match="no encoded to train on"):
+    with pytest.raises(UserError, match="no examples to train on"):
         encode_examples([], tokenizer, max_length=64)
 
 
