@@ -19,7 +19,7 @@ slurm_polling.ANSWER_S, slurm_polling.FIRST_PAUSE_S, slurm_polling.WAITED_S = 3.
 slurm_submission.FIRST_WAIT_S = 1.0
 slurm_submission.quote_python()
 superseded_jobs.CHECK_S = 1.0
-superseded_jobs.guard(workflow, None)
+superseded_jobs.guard_against_another(workflow, None)
 prompt_end.end_promptly(workflow, None)
 
 onstart:

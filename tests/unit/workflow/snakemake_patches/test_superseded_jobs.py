@@ -30,7 +30,7 @@ from ripeness.workflow.snakemake_patches import superseded_jobs
 superseded_jobs.CHECK_S = 0.05
 os.environ[superseded_jobs.COPY] = superseded_jobs.claim(Path("a claim"))
 subprocess.Popen(["sh", "-c", "echo $$ > first; setsid sh -c 'echo $$ > second; sleep {FOREVER_SECONDS}' & wait"])
-threading.Thread(target=superseded_jobs.watch, daemon=True).start()
+threading.Thread(target=superseded_jobs.watch_claim, daemon=True).start()
 time.sleep({FOREVER_SECONDS})
 """
 
