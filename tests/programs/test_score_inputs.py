@@ -69,7 +69,7 @@ def test_predictions_of_another_make_are_named(scored, tmp_path, monkeypatch, co
     folder = scored("whole", predictions()[:2])
     path = folder / "predictions.parquet"
     odd = pl.read_parquet(path).with_columns(pl.Series(column, values))
-    monkeypatch.setattr(f"{__name__}.write_table", lambda path, *_: odd.write_parquet(path))
+    monkeypatch.setattr("scored_cells.write_table", lambda path, *_: odd.write_parquet(path))
     with pytest.raises(UserError, match=seen):
         scored("whole", [])
 
@@ -78,7 +78,7 @@ def test_predictions_by_hand_may_lack_columns_and_count_in_any_whole_number(scor
     folder = scored("whole", predictions()[:4])
     plain = pl.DataFrame(predictions()[:4]).with_columns(pl.col("gold").cast(pl.Int8), same_text=None)
     expected = (folder / "measurements.parquet").read_bytes()
-    monkeypatch.setattr(f"{__name__}.write_table", lambda path, *_: plain.write_parquet(path))
+    monkeypatch.setattr("scored_cells.write_table", lambda path, *_: plain.write_parquet(path))
     assert (scored("whole", []) / "measurements.parquet").read_bytes() == expected
 
 
