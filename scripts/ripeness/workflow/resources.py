@@ -3,7 +3,7 @@
 Estimates on the safe side, for a scheduler that ends jobs which exceed their request; every attempt requests more.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ripeness.study.grid import Cell, Study, probes_of
@@ -54,7 +54,7 @@ def training_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
         return prediction_memory(study, wildcards, attempt)
     n_bytes = TRAINING_BYTES + more_bytes(settings) if n_processes == 1 else LOADING_BYTES
     learned = text_tokens(settings) // settings["epochs"] if settings.get("learns") == TEXT else 0
-    pictures = seen_mb(study, cell_of(wildcards), [wildcards.dataset])
+    pictures = seen_mb(study, wildcards, lambda _: [wildcards.dataset])
     return n_processes * (memory(study, wildcards, n_bytes, attempt) + round(learned * TOKEN_BYTES / 2**20)) + pictures
 
 
@@ -67,8 +67,7 @@ def more_bytes(settings: Mapping[str, Any]) -> int:
 
 def prediction_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     """Estimate the megabytes for a prediction; doubled with every attempt."""
-    cell = cell_of(wildcards)
-    pictures = seen_mb(study, cell, [probe.probe for probe in probes_of(study, cell)]) if study.settings.pictures else 0
+    pictures = seen_mb(study, wildcards, lambda cell: [probe.probe for probe in probes_of(study, cell)])
     return memory(study, wildcards, PREDICTION_BYTES, attempt) + pictures
 
 
@@ -116,11 +115,18 @@ def encoding_memory(study: Study, wildcards: Wildcards, attempt: int) -> int:
     return round((LIBRARIES_MB + BATCH_MB + pictures) * 2 ** (attempt - 1))
 
 
-def seen_mb(study: Study, cell: Cell, datasets: Iterable[str]) -> int:
-    """Estimate the megabytes of the pictures that a model reads of the largest of some datasets; 0 if it reads none."""
-    if study.settings.pictures is None or not cell_sees(study, cell):
+def seen_mb(study: Study, wildcards: Wildcards, datasets: Callable[[Cell], Iterable[str]]) -> int:
+    """Estimate the megabytes of the pictures that a model reads of the largest of some datasets; 0 if it reads none.
+
+    A chosen model that is tuned again is no cell: it may read the pictures of its dataset.
+    """
+    if study.settings.pictures is None:
         return 0
-    shown = [name for name in datasets if name in study.tasks and study.tasks[name].image]
+    names: Iterable[str] = [wildcards.dataset]
+    if hasattr(wildcards, "format"):
+        cell = cell_of(wildcards)
+        names = datasets(cell) if cell_sees(study, cell) else []
+    shown = [name for name in names if name in study.tasks and study.tasks[name].image]
     return round(PICTURE_COPIES * max((picture_mb(study, name) for name in shown), default=0.0))
 
 
