@@ -7,7 +7,7 @@ from drawn import MEASURED as FIGURES
 from in_browser import draw, drawn
 from synthetic import DATASETS, FORMATS, N_ITEMS, synthetic_study  # noqa: F401 (fixtures)
 from synthetic_report import synthetic_folder  # noqa: F401 (fixtures)
-from waiting import MOMENT_SECONDS
+from waiting import HANG_SECONDS, MOMENT_SECONDS
 
 from ripeness.tables.columns import EXAMPLES, write_table
 
@@ -62,6 +62,7 @@ def browser(report_path, tmp_path_factory):
     browser.downloads = downloads
     browser.set_page_load_timeout(MOMENT_SECONDS)
     browser.set_script_timeout(MOMENT_SECONDS)
+    browser.command_executor.client_config.timeout = HANG_SECONDS  # of an answer; two minutes if nothing is said
     try:
         browser.get(report_path.as_uri())
         browser.drawn_at_once = drawn(browser)

@@ -137,6 +137,7 @@ def test_a_module_of_another_workflow_takes_what_is_there_and_makes_what_has_cha
     assert ran[0] == ["own"] and ran[1].count("simulate_linear_network") == 1 and "own" in ran[1] and not ran[2]
 
 
+@pytest.mark.release
 def test_the_study_of_the_project_is_planned_from_another_folder(elsewhere):
     done = planned(elsewhere)
     assert done.returncode == 0 and "results/nursery/report.html" in done.stdout + done.stderr

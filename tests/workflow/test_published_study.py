@@ -68,6 +68,7 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert forecast.returncode == 0, forecast.stderr
 
 
+@pytest.mark.release
 def test_a_mistake_in_a_table_names_file_and_line(project):
     table = project / "a table.csv"
     lines = table.read_text().splitlines()
