@@ -17,7 +17,7 @@ help:
 	@echo "make study STUDY=studies/x.yaml   run another study"
 	@echo "make forecast STUDY=... GPUS=8    what a study would cost: jobs, hours, disk; nothing is run"
 	@echo "make plan STUDY=... DETECT=0.05   what designs could detect and cost; PILOT=results/x: variance of that study"
-	@echo "make test                         the tests, in some ten minutes; make unit: the fast ones; make lint: the linters"
+	@echo "make test                         the tests, in some twenty minutes; make unit: the fast ones; make lint: the linters"
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
