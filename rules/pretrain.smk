@@ -2,8 +2,7 @@
 
 INPUTS: the nursery's world or text files
 OUTPUTS: <results>/text/{series}                           running text from the hub
-         <results>/corpus/{series}                         tokenizer, training tokens, held-out documents; once for
-                                                          series with equal ones
+         <results>/corpus/{series}                         tokenizer, tokens, held-out documents; equal ones once
          <results>/pretraining/{series}/step{step}.safetensors   training states at 2^k and 3 x 2^k steps
          <results>/checkpoints/{series}/{checkpoint}       the layout of transformers, with checkpoint.json
 """

@@ -17,7 +17,7 @@ def folder(tmp_path, checkpoint):
 
 
 def changed(folder, name, change, **metadata):
-    """A folder beside it whose tensors are changed in place, or replaced."""
+    """A folder next to it whose tensors are changed in place, or replaced."""
     other = folder.parent / name
     other.mkdir()
     tensors = load_file(folder / FILE)

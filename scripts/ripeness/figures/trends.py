@@ -71,9 +71,9 @@ def intervals(
     has_range = "is_range" in known.columns and known["is_range"].any()
     if not has_range or not known["is_range"].all():
         banded = bold.transform_filter("!datum.is_range") if has_range else bold
-        beside = banded.transform_filter("!datum.is_alone").mark_rule(strokeWidth=1, opacity=0.4).encode(**ends)
+        rules = banded.transform_filter("!datum.is_alone").mark_rule(strokeWidth=1, opacity=0.4).encode(**ends)
         bands = banded.mark_area(opacity=0.16, line=False).encode(**ends, detail=lines)
-        layers.append(bands if has_bands else beside)
+        layers.append(bands if has_bands else rules)
     if has_range:
         few = bold.transform_filter("datum.is_range")
         dots = few.mark_point(size=12, opacity=0.9)

@@ -24,7 +24,7 @@ def score_table(
     """Tabulate primary scores on the dataset and in the format tuned in, each format in a row of its own.
 
     Where a dataset has several formats, a row `ALL` has their mean with the lowest and highest. With `answers`, ties
-    are told by paired differences of items, else by standard errors. `n_rows` is the number of rows; beyond MOST_ROWS
+    follow from paired differences of items, else from standard errors. `n_rows` is the number of rows; beyond MOST_ROWS
     none is given.
     """
     own = scores(measurements).filter(

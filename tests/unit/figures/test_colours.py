@@ -1,4 +1,4 @@
-"""Colours that stand next to each other are told apart with every form of colour blindness, on both grounds."""
+"""Colours that stand next to each other are distinct with every form of colour blindness, on both grounds."""
 
 from itertools import combinations
 

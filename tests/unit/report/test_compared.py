@@ -76,7 +76,7 @@ def test_the_best_of_a_row_is_marked_and_what_is_clearly_worse_is_not(synthetic_
     row = next(r for r in table["rows"] if (r["panel"], r["format"], r["method"]) == ("nursery-questions", ALL, "full"))
     best = max(row["cells"].values(), key=lambda cell: cell["value"])
     assert best["mark"] == "best" and row["cells"]["0"]["mark"] == ""
-    # without items ties are told by standard errors
+    # without items ties follow from standard errors
     alone = score_table(synthetic_study["measurements"])
     assert not alone["is_paired"] and {c["mark"] for r in alone["rows"] for c in r["cells"].values()} == {
         "best", "tied", ""

@@ -242,7 +242,7 @@ def test_jobs_that_are_not_needed_after_all_are_not_waited_for():
 def test_a_pretraining_goes_step_after_step_however_many_cores_there_are():
     jobs = [(Job("pretrain_state", f"s/step{n}", 10.0, n), 10.0) for n in range(5)]
     jobs += [(Job("pretrain_checkpoint", "s/step4", 7.0, 3), 7.0), (Job("pretrain_state", "t/step0", 20.0, 0), 20.0)]
-    assert seconds_in_sequence(jobs) == 50.0  # the checkpoint goes on from the state before the last, beside it
+    assert seconds_in_sequence(jobs) == 50.0  # the checkpoint goes on from the state before the last, next to it
     jobs.append((Job("pretrain_checkpoint", "s/own", 55.0, -1), 55.0))
     assert seconds_in_sequence(jobs) == 55.0
     jobs.append((Job("pretrain_checkpoint", "s/annealed", 7.0, 4), 7.0))
