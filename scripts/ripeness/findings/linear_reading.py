@@ -12,9 +12,8 @@ import polars as pl
 from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.own_claims import judge as judge_selections
 from ripeness.findings.own_rows import source_of
-from ripeness.findings.own_selection import OwnClaim
+from ripeness.findings.own_selection import higher_score
 from ripeness.findings.study_tables import Tables
-from ripeness.study.own_claims import SCORE
 from ripeness.study.study_config import BASE
 from ripeness.tables.ways_of_tuning import FULL, READING, plain_way, ways_of
 
@@ -43,18 +42,7 @@ def contrast(
     tables: Tables, settings: Settings, compare: Mapping[str, str], against: Mapping[str, str], lead: str
 ) -> Finding:
     """Compare the scores of two selections on the dataset tuned on; `lead` says what they are, in words."""
-    claim = OwnClaim(
-        name="",
-        claim="",
-        compare=compare,
-        against=against,
-        metric=SCORE,
-        of="level",
-        smallest=settings.smallest_effect,
-        direction="more",
-        expects="effect",
-        named_against=against,
-    )
+    claim = higher_score(compare, against, settings.smallest_effect)
     found = judge_selections(tables, claim, settings, lambda metric, shots: source_of(tables, metric, shots, settings))
     if found.effect is None:
         return undecided(found, f"no dataset was asked both ways ({lead})")

@@ -14,6 +14,7 @@ from ripeness.study.own_claims import (
     LAST,
     OTHERS,
     OWN,
+    SCORE,
     TRAINED,
     Selection,
     check_names,
@@ -90,6 +91,22 @@ class OwnClaim:
             return free
         words = {OWN, OTHERS, ALL}
         return [*free, *(["probe"] if not set(self.names("probe")) - words else [])]
+
+
+def higher_score(compare: Mapping[str, Any], against: Mapping[str, Any], smallest: float) -> OwnClaim:
+    """Make the claim that a selection scores higher than another one, for a finding that has words of its own."""
+    return OwnClaim(
+        name="",
+        claim="",
+        compare=compare,
+        against=against,
+        metric=SCORE,
+        of="level",
+        smallest=smallest,
+        direction="more",
+        expects="effect",
+        named_against=against,
+    )
 
 
 def selected(

@@ -15,7 +15,7 @@ from ripeness.findings.late_differences import MANY_DATASETS
 from ripeness.findings.needs import has_cells, has_exchanged
 from ripeness.findings.own_claims import judge as judge_selections
 from ripeness.findings.own_rows import source_of_scores
-from ripeness.findings.own_selection import OwnClaim
+from ripeness.findings.own_selection import higher_score
 from ripeness.findings.seeing import (
     BLANK,
     EXCHANGED,
@@ -25,7 +25,6 @@ from ripeness.findings.seeing import (
     scores_with_views,
 )
 from ripeness.findings.study_tables import Tables
-from ripeness.study.own_claims import SCORE
 from ripeness.tables.columns import IS_OWN, IS_PRIMARY
 from ripeness.tables.single_numbers import as_number
 
@@ -42,18 +41,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     datasets = sorted({probe for probe, _ in scores.blocks})
     fixed: dict[str, Any] = {"dataset": datasets} if len(datasets) < MANY_DATASETS else {}
     compare, against = ({"method": name, **fixed} for name in (method, named(method, EXCHANGED)))
-    claim = OwnClaim(
-        name="",
-        claim="",
-        compare=compare,
-        against=against,
-        metric=SCORE,
-        of="level",
-        smallest=settings.smallest_effect,
-        direction="more",
-        expects="effect",
-        named_against=against,
-    )
+    claim = higher_score(compare, against, settings.smallest_effect)
     found = judge_selections(paired, claim, settings, lambda metric, shots: source)
     if found.effect is None:
         return undecided(found, f"no item was asked with its own and with another picture ({method})")
