@@ -10,6 +10,7 @@ import re
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
     ) as process:
+        stopped = end_with(process)
         try:
             for line in process.stdout or ():
                 progress.read(line.rstrip("\n"))
@@ -99,7 +101,22 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
             ended.set()
     if shows and sys.stdout.isatty():
         print()
+    if stopped:
+        print("stopped; the next run resumes from here", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
     return process.returncode, progress
+
+
+def end_with(process: subprocess.Popen[str]) -> list[int]:
+    """Pass a SIGTERM on to Snakemake, which finishes the running jobs; return the list that then holds the signal."""
+    received = list[int]()
+
+    def pass_on(number: int, _frame: object) -> None:
+        received.append(number)
+        process.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    return received
 
 
 def only_plans(more: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The config of the nursery without its second series, which is perturbed only: what tests of the plan count."""
+"""The config of the full nursery without its second series, which is perturbed only: what tests of the plan count."""
 
 from pathlib import Path
 
@@ -8,8 +8,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def tuned_nursery() -> dict:
-    """The embedded study with the series that is tuned alone."""
-    config = read_yaml(ROOT / "config.yaml")
+    """The full nursery with the series that is tuned alone, without LoRA, by the name of the embedded study."""
+    config = read_yaml(ROOT / "studies/nursery-full.yaml")
     return {key: value for key, value in config.items() if key != "sensitivity"} | {
-        "series": {"nursery": config["series"]["nursery"]}
+        "study": "nursery",
+        "series": {"nursery": config["series"]["nursery"]},
+        "methods": {name: how for name, how in config["methods"].items() if name != "lora"},
     }

@@ -44,6 +44,21 @@ def test_a_killed_run_is_finished_by_the_next_one_with_the_same_results(finished
     assert study.digests() == finished.digests()
 
 
+def test_a_run_that_is_told_to_end_leaves_no_job_behind(tmp_path):
+    study = Study(tmp_path / "a study")
+    command = [sys.executable, "scripts/run_study.py", "--study", "cut.yaml", "--cores", "1"]
+    process = subprocess.Popen(
+        command, cwd=study.folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    datasets = study.folder / "results/cut/datasets"
+    wait_for(lambda: len(list(datasets.glob("*"))) >= 1 or process.poll() is not None, HANG_SECONDS)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=HANG_SECONDS)
+    assert (process.returncode, said) == (128 + signal.SIGTERM, "stopped; the next run resumes from here\n")
+    assert not (study.folder / ".snakemake/locks").exists() or not list((study.folder / ".snakemake/locks").iterdir())
+    assert not [path for path in files_below(study.folder / "results", "report.html")]
+
+
 def test_what_would_run_is_explained_also_where_a_killed_run_left_a_part_of_a_file(tmp_path):
     project = copy_project(tmp_path / "a study")
     part = project / "results/nursery/provenance.json"

@@ -21,7 +21,8 @@ def frame(tables: Tables, settings: Settings) -> pl.DataFrame:
         return frame
     # an untrained model has nothing to lose, and would set the scale
     frame = frame.filter(pl.col("tokens") > 0).with_columns(panel="dataset")
-    keys = ["series", "checkpoint", "tokens", "phase", "label", "order", "panel", "dataset", "method", "learning_rate"]
+    keys = ["series", "checkpoint", "tokens", "phase", "label", "order", "is_alone"]
+    keys += ["panel", "dataset", "method", "learning_rate"]
     text = frame.filter(row="loss on running text").select(*keys, "probe", "recipe", "value", "low", "high")
     answers = frame.filter(row="loss on answers").select(*keys, answer="value")
     return text.join(answers, on=keys).with_columns(row=pl.lit("pareto")).sort(keys)

@@ -97,8 +97,11 @@ def tensors(path: Path) -> frozenset[str] | None:
 def keys(value: Any) -> frozenset[str]:
     """Collect the keys of an object, or of what it or a list holds where that is objects, such as one for each series.
 
-    Keys that name things differ from study to study, and those below them do not.
+    Keys that name things differ from study to study, and those below them do not. A chart is known by its schema, since
+    its keys depend on what there is to draw.
     """
+    if isinstance(value, dict) and isinstance(schema := value.get("$schema"), str):
+        return frozenset([schema])
     inner = list(value.values()) if isinstance(value, dict) else value
     if inner and all(isinstance(part, dict) for part in inner):
         return frozenset(key for part in inner for key in part)

@@ -182,8 +182,8 @@ def test_the_plan_of_the_nursery_has_the_tokens_of_its_checkpoints_and_only_true
     made = json.loads(audit_plan(study))
     found = {point["checkpoint"]: point for point in made["series"]["nursery"]["checkpoints"]}
     assert found["step64"] == {"checkpoint": "step64", "step": 64, "tokens": 64 * 8 * 128, "phase": "stable"}
-    assert found["step4096-annealed"]["tokens"] == 4096 * 8 * 128
-    assert made["series"]["nursery"]["window"] == 128 and len(made["probes"]) == 4 * 3
+    assert found["step2048-annealed"]["tokens"] == 2048 * 8 * 128
+    assert made["series"]["nursery"]["window"] == 128 and len(made["probes"]) == 4 * 2
     assert audited_checkpoints(study) == ["results/nursery/corpus/nursery"]
     raised = [row.check for check in GRID_CHECKS.values() for row in check(made)]
     assert raised == ["single-pretraining-run", "rate-not-chosen", "model-stays"]

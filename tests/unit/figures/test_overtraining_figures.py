@@ -22,10 +22,11 @@ def tables() -> Tables:
 
 
 @pytest.mark.parametrize("name", ON_OVERTRAINING)
-def test_every_figure_is_valid(tables, name):
+def test_every_figure_is_valid_and_says_what_it_shows(tables, name):
     figure = BY_ID[name]
     frame = figure.frame(tables, SETTINGS)
     figure.chart(frame).to_dict(validate=True)
+    assert len(figure.says(frame)) > 20
 
 
 def test_runs_that_differ_by_seed_are_one_line_with_an_interval_over_runs(tables):
