@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
@@ -32,6 +34,7 @@ from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
 from ripeness.tables.finished_results import check_finished, damaged_files, is_cheap
+from ripeness.workflow.first_reports import first_reports
 from ripeness.workflow.result_keys import Keys
 from ripeness.workflow.snakemake_call import ROOT, snakemake_command, snakemake_environment
 from ripeness.workflow.snakemake_patches import register as patches
@@ -62,6 +65,27 @@ def tick(progress: Progress, ended: Event) -> None:
             )
 
 
+@contextmanager
+def shown(progress: Progress, study: Path | None) -> Iterator[None]:
+    """Show the progress while the body runs, and write first reports of the study; None on a cluster's login node."""
+    ended = Event()
+    threads = [Thread(target=tick, args=(progress, ended), daemon=True)]
+    threads += [Thread(target=first_reports, args=(study, ended, say_between))] if study else []
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def say_between(text: str) -> None:
+    """Print a line above the progress."""
+    print(f"{START_OF_LINE if sys.stdout.isatty() else ''}{text}", flush=True)
+
+
 def has_profile(more: list[str]) -> bool:
     """Tell whether options of Snakemake name a profile; UserError for the shipped one where there is no copy of it."""
     named = [word.removeprefix("--profile=") for word in more if word.startswith("--profile=")]
@@ -79,13 +103,14 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     options = ["--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
     options += [] if has_profile(more) else ["--cores", cores]  # a profile says what one job of a cluster may use
     command = snakemake_command(study, *options, *more)
-    progress, ended = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1), Event()
+    progress = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1)
     shows = not only_plans(more)
-    if shows:
-        Thread(target=tick, args=(progress, ended), daemon=True).start()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
-    ) as process:
+    with (
+        shown(progress, None if has_profile(more) else study) if shows else nullcontext(),
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
+        ) as process,
+    ):
         stopped = end_with(process)
         try:
             for line in process.stdout or ():
@@ -97,8 +122,6 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
             # Snakemake got the signal too; it ends its jobs, and no half-written file is left
             process.wait()
             raise
-        finally:
-            ended.set()
     if shows and sys.stdout.isatty():
         print()
     if stopped:

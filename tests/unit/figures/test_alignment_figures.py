@@ -20,6 +20,7 @@ def tables() -> Tables:
 def test_every_figure_is_valid_and_does_not_depend_on_the_order_of_rows(tables, figure):
     frame = figure.frame(tables, SETTINGS)
     figure.chart(frame).to_dict(validate=True)
+    assert len(figure.says(frame)) > 20
     mixed = {name: getattr(tables, name).sample(fraction=1, shuffle=True, seed=1) for name in ("measurements", "cells")}
     assert figure.frame(Tables.of(**mixed), SETTINGS).equals(frame)
 

@@ -15,6 +15,7 @@ def test_every_figure_is_valid_vega_lite_and_has_no_gaps(name, networks):
     frame = figure.frame(Tables.of(simulated=networks), Settings())
     assert frame.height and frame["value"].null_count() == 0 and (frame["n_seeds"] == 2).all()
     assert (frame["low"] <= frame["value"]).all() and (frame["value"] <= frame["high"]).all()
+    assert len(figure.says(frame)) > 20
     figure.chart(frame).to_dict()  # checks itself against the schema of Vega-Lite
     one = figure.frame(
         Tables.of(simulated={table: rows.filter(seed=1) for table, rows in networks.items()}), Settings()

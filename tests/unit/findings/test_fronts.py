@@ -127,5 +127,6 @@ def test_the_figure_has_a_panel_for_each_checkpoint_and_the_sizes_of_ways():
     sizes = dict(frame.select("method", "trainable_parameters").unique().iter_rows())
     assert sizes == SIZES | {"base": None}
     figure.chart(frame).to_dict(validate=True)
+    assert len(figure.says(frame)) > 20
     shuffled = changed(tables, lambda rows: rows.sample(fraction=1, shuffle=True, seed=1))
     assert figure.frame(shuffled, QUICK).equals(frame)

@@ -129,6 +129,7 @@ def test_the_figure_has_a_line_for_each_kind_of_picture_and_a_panel_for_each_par
         ("scenes-colour", "none (question alone)")
     }
     figure.chart(frame).to_dict(validate=True)
+    assert len(figure.says(frame)) > 20
     last = frame.filter(tokens=128_000, panel="scenes")
     values = dict(last.select("picture", "value").iter_rows())
     assert values["its own"] == pytest.approx(0.9, abs=0.06) and values["another"] == pytest.approx(0.25, abs=0.06)
