@@ -6,6 +6,9 @@ GPUS ?= 8
 PYTHON ?= $(shell for minor in 14 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$minor))" 2>/dev/null && echo $$p && exit; done; done)
 
+# Compiling the code anew at each start of Python would be a third of a start.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
