@@ -11,12 +11,14 @@ from ripeness.models.checkpoint_facts import read_facts
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.project import ROOT, searched
+from ripeness.study.published_runs import known_steps, read_series
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 STEP = re.compile(r"(?:step|checkpoint|iter|global_step|ckpt|epoch)[-_]?(\d+)", re.IGNORECASE)
 TOKENS = re.compile(r"tokens[-_]?(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
 SIZES = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 FEWEST = 2
+MOST = 8  # of a run that is named as a whole
 Lines = list[dict[str, Any]]
 
 
@@ -26,7 +28,7 @@ def series_of(
     """Return the settings of a series: `from` a published run, `repo` on the hub, or folders on disk."""
     if len(words) == 1 and not Path(words[0]).exists():
         if any((folder / f"{words[0]}.yaml").is_file() for folder in searched(ROOT / "series")):
-            return {"from": words[0], "every": 4}
+            return of_published(words[0])
         if HUB_ID.fullmatch(words[0]):
             return {"repo": words[0], "checkpoints": of_hub(words[0], per_step)}
     folders = [folder for word in words for folder in folders_of(word)]
@@ -103,6 +105,16 @@ def check_known(lines: Lines) -> None:
             )
 
 
+def of_published(name: str) -> dict[str, Any]:
+    """Return the settings of a run of series/: at most eight of its steps, evenly in tokens, of its first seed."""
+    facts = read_series(name)
+    steps = known_steps(facts)
+    wanted = [steps[0] + (steps[-1] - steps[0]) * place / (MOST - 1) for place in range(MOST)]
+    picked = sorted({min(steps, key=lambda step: abs(step - even)) for even in wanted})
+    seed = {"seed": facts["seeds"][0]} if "seeds" in facts else {}
+    return {"from": name, **seed, "checkpoints": [{"step": step} for step in picked]}
+
+
 def of_hub(repo: str, per_step: int | None) -> Lines:
     """List the branches of a repository that are named after steps: at most eight, evenly over the run."""
     from huggingface_hub import list_repo_refs
@@ -120,7 +132,7 @@ def of_hub(repo: str, per_step: int | None) -> Lines:
             f"{repo}: {len(lines)} of its branches are named after a step\n"
             "hint: write the study by hand, with `revision`, `step` and `tokens` of each checkpoint (docs/study.md)"
         )
-    picked = [lines[round(place * (len(lines) - 1) / 7)] for place in range(8)]
+    picked = [lines[round(place * (len(lines) - 1) / (MOST - 1))] for place in range(MOST)]
     unique = [json.loads(text) for text in dict.fromkeys(json.dumps(line) for line in picked)]
     for line in unique:
         if per_step:

@@ -56,8 +56,11 @@ def test_what_is_not_known_is_asked_for(runs, tmp_path):
         series_of([str(tmp_path / "a")], [], [], None)
 
 
-def test_a_published_run_is_taken_by_its_name():
-    assert series_of(["olmo-1b"], [], [], None) == {"from": "olmo-1b", "every": 4}
+def test_a_published_run_is_taken_by_its_name_at_steps_that_are_even_in_tokens():
+    steps = [0, 20000, 41000, 61000, 82000, 102000, 123000, 143000]
+    found = series_of(["pythia-70m"], [], [], None)
+    assert found == {"from": "pythia-70m", "checkpoints": [{"step": step} for step in steps]}
+    assert series_of(["polypythia-70m"], [], [], None)["seed"] == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ def test_a_study_of_shipped_datasets_writes_no_task(mine, tmp_path):
     assert list(study.tasks) == ["rte", "boolq"] and not (tmp_path / "tasks").exists()
 
 
+@pytest.mark.parametrize("run", sorted(path.stem for path in (ROOT / "series").glob("*.yaml")))
+def test_a_study_of_each_published_run_can_be_loaded(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    study = load_study(read_yaml(make(Wishes([run], datasets=["rte"]))), ROOT / "tasks")
+    entries = list(study.checkpoints["mine"].values())
+    assert 4 <= len(entries) <= 8 and len({entry["tokens"] for entry in entries}) == len(entries)
+
+
 def test_what_is_there_stays_without_force_and_after_a_mistake(mine, tmp_path):
     path = make(Wishes(**mine))
     text = path.read_text()
