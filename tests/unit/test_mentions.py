@@ -22,13 +22,15 @@ TARGET = re.compile(r"\bmake ([a-z][\w-]*)")
 PROSE = {"a", "it", "one", "room", "two"}
 # Named as what a user might have or write, or as a file of another project
 ELSEWHERE = {
-    "studies/x.yaml", "studies/mine.yaml", "rules/x.smk",  # any study, any chapter
+    "studies/x.yaml", "studies/mine.yaml", "tasks/reviews.yaml", "rules/x.smk",  # any study, task, chapter
     "envs/ripeness.sif", "envs/ripeness.new",  # what a command makes
     "scripts/program.py", "program.py",  # what a benchmark makes
     "series/checkpoint",  # wildcards
     "utils.py", "main.py",  # of lm-evaluation-harness; of Amber
 }  # fmt: skip
-ELSEWHERE |= set(RECIPE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+ELSEWHERE |= set(RECIPE.findall((ROOT / "docs/add.md").read_text(encoding="utf-8")))
+
+LEFT = {".venv", "results", "resources", "logs", "site", ".snakemake"}  # by runs and builds
 
 
 @cache
@@ -39,14 +41,14 @@ def files() -> list[str]:
     if done.returncode == 0:
         return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
     found = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file()]  # an archive without git
-    return [str(path) for path in found if path.parts[0] not in (".venv", "results", "resources", "logs", ".snakemake")]
+    return [str(path) for path in found if path.parts[0] not in LEFT]
 
 
 @cache
 def texts_of(name: str) -> list[str]:
     """What of a file a person reads. Of Python: strings of programs, docstrings and comments of tests."""
     text = (ROOT / name).read_text(encoding="utf-8")
-    if name == "CONTRIBUTING.md":  # without the files of its recipes, which test_contributing.py applies
+    if name == "docs/add.md":  # without the files of its recipes, which test_add.py applies
         text = RECIPE.sub("", text)
     if not name.endswith(".py"):
         return [text]

@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md: read from the page, applied to a copy of the project, and run.
+"""The recipes of docs/add.md: read from the page, applied to a copy of the project, and run.
 
 A block whose first line after the backticks names a file is that file, or, as `diff`, a change of it. A `console` block
 holds commands, each followed by what it prints at least.
@@ -16,7 +16,7 @@ from pathlib import Path
 from waiting import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "CONTRIBUTING.md"
+PAGE = ROOT / "docs/add.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,9 +34,8 @@ class Recipe:
 
 
 def read_recipes(page: str) -> dict[str, Recipe]:
-    """The recipes by what they add: of a heading "### A figure" that is "figure"."""
-    chapter = page.partition("\n## Add\n")[2].partition("\n## ")[0]
-    sections = re.split(r"^### (?:A|An) (.+)$", chapter, flags=re.MULTILINE)
+    """The recipes by what they add: of a heading "## A figure" that is "figure"."""
+    sections = re.split(r"^## (?:A|An) (.+)$", page, flags=re.MULTILINE)
     return {title: read_recipe(text) for title, text in zip(sections[1::2], sections[2::2], strict=True)}
 
 

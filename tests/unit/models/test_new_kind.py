@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says of a new kind of tuning: two files, a line in each register, `make schema`; nothing reruns."""
+"""What docs/add.md says of a new kind of tuning: two files, a line in each register, `make schema`; nothing reruns."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def attach(model, settings: NormsSettings) -> Norms:
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the project with one more kind, made by the steps of CONTRIBUTING."""
+    """A copy of the project with one more kind, made by the steps of docs/add.md."""
     for part in ("scripts", "config.schema.yaml", "tasks", "series", "config.yaml"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
         copy(ROOT / part, tmp_path / part)

@@ -1,4 +1,4 @@
-"""Each recipe of CONTRIBUTING.md, applied word by word to a copy of the project, does what the page promises."""
+"""Each recipe of docs/add.md, applied word by word to a copy of the project, does what the page promises."""
 
 import pytest
 import yaml
