@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast plan explain tidy resume test test-all unit lint bench calibrate format schema lock unlock clean help
+.PHONY: study resolve forecast plan explain tidy resume test test-all unit lint bench calibrate format schema docs lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test                         the tests, in some twenty minutes; make unit: the fast ones; make lint: the linters"
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
+	@echo "make docs                         these pages as a site with search, in site/; links are checked"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
 	@echo "make calibrate                    how often verdicts are right on drawn studies: docs/calibration.md, in some hours"
 	@echo "make explain STUDY=...            which jobs would run, and why; ACCEPT=code takes results of other code as they are"
@@ -72,6 +73,10 @@ format: .venv/ready-dev
 schema: .venv/ready-dev
 	@PYTHONPATH=scripts .venv/bin/python -m ripeness.study.methods.schema_part
 	@PYTHONPATH=scripts .venv/bin/python -m ripeness.tables.dictionary
+
+# Without a network; to read it with search: .venv/bin/python -m http.server -d site
+docs: .venv/ready-dev
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build
 
 # Only what is not in the lock file yet; again: make resolve UPDATE=1 STUDY=...
 resolve: .venv/ready

@@ -51,6 +51,7 @@ def test_continuous_integration_runs_what_a_user_runs_on_every_python():
     assert minimum == f">={pythons[0]}" and pythons == ["3.11", "3.12", "3.13"]
     assert job["runs-on"] == "ubuntu-latest" and job["container"]["image"] == "python:${{ matrix.python }}-bookworm"
     runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert "make docs" in runs and "mkdocs build" in recipe("docs") and read_yaml("mkdocs.yml")["strict"] is True
     (run,) = [text for text in runs if ".ci/run" in text]
     for target in re.findall(r"'([\w-]+)'", run.partition("&&")[2]):
         assert recipe(target)
