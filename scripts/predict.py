@@ -22,8 +22,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ripeness.measure.generation import answer
 from ripeness.measure.harness import predict_task
 from ripeness.measure.label_words import check_says, label_scores
-from ripeness.measure.options import option_scores
-from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts, unconditional_prompts
+from ripeness.measure.options import option_answers, option_scores, unconditional_scores
+from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts
 from ripeness.measure.rewarded import asks_reward, reward_scores
 from ripeness.measure.seen import with_pictures
 from ripeness.models.chat import turn_end
@@ -43,7 +43,7 @@ from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.stats.finite import lost_items, with_reason
 from ripeness.storage.parquet import read_table
-from ripeness.study.equal_options import same_text, same_tokens
+from ripeness.study.equal_options import same_text
 from ripeness.study.probes import read_probes
 from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
 
@@ -78,25 +78,11 @@ def predict_questions(
     is_reward: bool = False,
 ) -> list[dict]:
     """Predict the items of a choice or generation probe; of a choice by a reward, where the model says one."""
-    rows = read_examples(Path(probe["examples"]))
-    if probe["kind"] in ("choice", "preference") and (odd := [row["item"] for row in rows if not row["choices"]]):
-        raise UserError(
-            f"item {odd[0]!r} of {probe['examples']} has no choices\nhint: kind: generation for open questions"
-        )
-    shots = []
-    if probe["shots"]:
-        shots = draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
+    rows, shots = read_items(probe), read_shots(probe, seed)
     pictures = read_pictures(Path(probe["pictures"])) if "pictures" in probe else None
     is_open, room = probe["kind"] == "generation", room_for_text(model) - (pictures.n_patches if pictures else 0)
-    separator = probe.get("separator", SEPARATOR)
-    prompts = build_prompts(
-        tokenizer,
-        rows,
-        shots,
-        separator=separator,
-        room=room,
-        answer_room=probe["max_new_tokens"] if is_open else 0,
-    )
+    answer_room, separator = probe["max_new_tokens"] if is_open else 0, probe.get("separator", SEPARATOR)
+    prompts = build_prompts(tokenizer, rows, shots, separator=separator, room=room, answer_room=answer_room)
     seen = [row["item"] for row in rows], pictures, model, tokenizer
     asked_of = with_pictures(prompts, *seen)
     if is_open:
@@ -111,25 +97,34 @@ def predict_questions(
     else:
         with showing(model, pictures):
             scores = option_scores(model, asked_of, batch_tokens=batch_tokens)
-        lengths = [[len(answer) for answer in prompt.answers] for prompt in prompts]
-        answers = [{"logps": logps, "n_option_tokens": n} for logps, n in zip(scores, lengths, strict=True)]
-        answers = [
-            said | {"same_tokens": same_tokens(prompt.answers)} for said, prompt in zip(answers, prompts, strict=True)
-        ]
-    if probe.get("unconditional"):
-        asked = unconditional_prompts(tokenizer, rows, probe["unconditional"], room=room)
-        scores = option_scores(model, list(asked.values()), batch_tokens=batch_tokens)
-        alone = {option: logps[0] for option, logps in zip(asked, scores, strict=True)}
-        for said, row in zip(answers, rows, strict=True):
-            said["logps_unconditional"] = [alone[option] for option in row["choices"]]
-    keep = ("item", "cluster", "choices", "gold", "target")
+        answers = option_answers(scores, prompts)
+    if text := probe.get("unconditional"):
+        unconditional = unconditional_scores(model, tokenizer, rows, text, room=room, batch_tokens=batch_tokens)
+        answers = [said | {"logps_unconditional": logps} for said, logps in zip(answers, unconditional, strict=True)]
     return [
-        {key: row[key] for key in keep}
+        {key: row[key] for key in ("item", "cluster", "choices", "gold", "target")}
         | {"references": row.get("references") or [], "same_text": row.get("same_text") or same_text(row["choices"])}
         | {"n_prompt_tokens": len(prompt.context), "n_dropped_shots": prompt.n_dropped}
         | said
         for row, prompt, said in zip(rows, asked_of, answers, strict=True)
     ]
+
+
+def read_items(probe: dict) -> list[dict]:
+    """Read the items of a probe; UserError where a choice has an item without options."""
+    rows = read_examples(Path(probe["examples"]))
+    if probe["kind"] in ("choice", "preference") and (odd := [row["item"] for row in rows if not row["choices"]]):
+        raise UserError(
+            f"item {odd[0]!r} of {probe['examples']} has no choices\nhint: kind: generation for open questions"
+        )
+    return rows
+
+
+def read_shots(probe: dict, seed: int) -> list[dict]:
+    """Draw the shots of a probe; none where it has none."""
+    if not probe["shots"]:
+        return []
+    return draw_shots(read_examples(Path(probe["shot_examples"])), probe["shots"], seed=seed)
 
 
 def stopping_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: dict, rows: list[dict]) -> Stopping:

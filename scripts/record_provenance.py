@@ -56,21 +56,6 @@ def describe(
     accepted: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Make tables of name and value for the report."""
-    records = {
-        folder.name: read_json(folder / "provenance.json", dict, keys=("licence", "source", "files"))
-        for folder in datasets
-    }
-    facts = [read_made_facts(folder / "checkpoint.json") for folder in checkpoints]
-    losses = {
-        (row["series"], row["checkpoint"]): {
-            "loss (nats a token)": row["loss"],
-            "loss of guessing": row["guessing"],
-            "loss measured on": row["text"],
-            "remark": row["remark"],
-        }
-        for path in gates
-        for row in read_json(path, list)
-    }
     fetched = [read_json(folder / "task.json", dict) for folder in harness]
     asked = ("source", "file", "split", "n_documents", "sha256")
     tables = {
@@ -85,27 +70,46 @@ def describe(
             "processor": f"{platform.machine()}",
             **versions(),
         },
-        "datasets": {
-            name: {
-                "licence": licence_of(name, record),
-                "source": record["source"],
-                "files": [f"{f['name']}: {f['rows']} rows, sha256 {f['sha256'][:16]}" for f in record["files"]],
-            }
-            for name, record in records.items()
-        },
-        "checkpoints": {
-            f"{fact['series']} {fact['checkpoint']}": {
-                **{key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")},
-                **{key: fact.get(key) for key in ORIGIN if any(key in other for other in facts)},
-                **losses.get((fact["series"], fact["checkpoint"]), {}),
-            }
-            for fact in facts
-        },
+        "datasets": {folder.name: facts_of_dataset(folder) for folder in datasets},
+        "checkpoints": facts_of_checkpoints(checkpoints, gates),
         **({"tasks of lm_eval": tasks} if tasks else {}),
         **({"published tables": tables} if tables else {}),
         **({"accepted as they are": of_rules(accepted)} if accepted else {}),
         "study": config,
         "command": "snakemake --configfile <the study above> --cores 2   (or make study STUDY=<file>)",
+    }
+
+
+def facts_of_dataset(folder: Path) -> dict[str, Any]:
+    """Return the licence, the source and the files of a dataset."""
+    record = read_json(folder / "provenance.json", dict, keys=("licence", "source", "files"))
+    return {
+        "licence": licence_of(folder.name, record),
+        "source": record["source"],
+        "files": [f"{f['name']}: {f['rows']} rows, sha256 {f['sha256'][:16]}" for f in record["files"]],
+    }
+
+
+def facts_of_checkpoints(checkpoints: list[Path], gates: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the facts of each checkpoint, with the loss that the gate measured."""
+    facts = [read_made_facts(folder / "checkpoint.json") for folder in checkpoints]
+    losses = {
+        (row["series"], row["checkpoint"]): {
+            "loss (nats a token)": row["loss"],
+            "loss of guessing": row["guessing"],
+            "loss measured on": row["text"],
+            "remark": row["remark"],
+        }
+        for path in gates
+        for row in read_json(path, list)
+    }
+    return {
+        f"{fact['series']} {fact['checkpoint']}": {
+            **{key: fact[key] for key in ("step", "tokens", "lr", "phase", "seed")},
+            **{key: fact.get(key) for key in ORIGIN if any(key in other for other in facts)},
+            **losses.get((fact["series"], fact["checkpoint"]), {}),
+        }
+        for fact in facts
     }
 
 

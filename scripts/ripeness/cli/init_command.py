@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,13 +67,18 @@ def init(
         learning_rate=learning_rate,
         force=force,
     )
-    if sys.stdin.isatty() and not (checkpoints and (rows or dataset)):
+    study = new_study.make(completed(wishes))
+    new_study.show_item(study)
+    new_study.forecast(study)
+
+
+def completed(wishes: Any) -> Any:
+    """Ask for what the options lack, on a terminal; UserError where no checkpoint is named."""
+    if sys.stdin.isatty() and not (wishes.checkpoints and (wishes.rows or wishes.datasets)):
         wishes = part("cli.questions").completed(wishes)
     if not wishes.checkpoints:
         raise UserError("which checkpoints?\nhint: ripeness init FOLDER FOLDER --rows my.jsonl (--help)")
-    study = new_study.make(wishes)
-    new_study.show_item(study)
-    new_study.forecast(study)
+    return wishes
 
 
 def numbers(option: str, text: str) -> list[int]:

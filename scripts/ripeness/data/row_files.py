@@ -64,22 +64,7 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
     other one that it has; which of several is not guessed. An empty cell is null, with quotes or without.
     """
     text = text_of(content, path)
-    named = NAMED.match(text)
-    separator = named[1] if named else separator
-    lines = cells_of(text, separator, path)
-    if named:
-        next(lines)
-    first, header = next(lines, (1, []))
-    is_one = len(header) == 1 and not named
-    others = [sign for sign in SEPARATORS if sign != separator and sign in header[0]] if is_one else []
-    if len(others) > 1:
-        raise UserError(
-            f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
-            "hint: save it as .csv with commas between columns, or as .tsv with tabs"
-        )
-    if others:
-        lines = cells_of(text, others[0], path)
-        first, header = next(lines, (1, []))
+    lines, first, header = opened(text, separator, path)
     if not any(header):
         found = f"{path}:{first} names no column" if text.strip() else f"{path} is empty"
         raise UserError(f"{found}\nhint: the first line of a table names its columns")
@@ -102,6 +87,27 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
             )
         rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
+
+
+def opened(text: str, separator: str, path: Path) -> tuple[Iterator[tuple[int, list[str]]], int, list[str]]:
+    """Find the separator and read the header: the rows after it, its line, and the names of the columns."""
+    named = NAMED.match(text)
+    separator = named[1] if named else separator
+    lines = cells_of(text, separator, path)
+    if named:
+        next(lines)
+    first, header = next(lines, (1, []))
+    is_one = len(header) == 1 and not named
+    others = [sign for sign in SEPARATORS if sign != separator and sign in header[0]] if is_one else []
+    if len(others) > 1:
+        raise UserError(
+            f"{path}:1: no {separator!r} between columns, and several other signs in {header[0]!r}\n"
+            "hint: save it as .csv with commas between columns, or as .tsv with tabs"
+        )
+    if others:
+        lines = cells_of(text, others[0], path)
+        first, header = next(lines, (1, []))
+    return lines, first, header
 
 
 def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -125,12 +125,7 @@ def answer(
     settings: Settings,
 ) -> Answer:
     """Choose on the validation items of some datasets, and judge on their test items."""
-    there = np.array(
-        [
-            all(np.isfinite(part[split][place]).any() for part in parts.values() for split in ("validation", "test"))
-            for place in range(len(points))
-        ]
-    )
+    there = has_scores(parts, len(points))
     if there.sum() < 2:
         return Answer(series, method, dataset, f"For {dataset}: fewer than two checkpoints were tuned without failing.")
     points = [point for point, is_there in zip(points, there, strict=True) if is_there]
@@ -158,6 +153,12 @@ def answer(
         n_seeds=int(min(np.isfinite(part).any(axis=2).sum(axis=1).min() for part in test)),
         n_items=int(sum(part.shape[2] for part in test)),
     )
+
+
+def has_scores(parts: dict[str, dict[str, np.ndarray]], n_checkpoints: int) -> np.ndarray:
+    """Tell of each checkpoint whether it has a score on both splits of every dataset."""
+    values = [part[split] for part in parts.values() for split in ("validation", "test")]
+    return np.array([all(np.isfinite(one[place]).any() for one in values) for place in range(n_checkpoints)])
 
 
 def mean_scores(values: np.ndarray) -> np.ndarray:

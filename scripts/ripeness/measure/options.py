@@ -8,15 +8,16 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.measure.prompts import Prompt
+from ripeness.measure.prompts import Prompt, unconditional_prompts
 from ripeness.models.forward.kv_cache import KeysAndValues
 from ripeness.models.forward.last_layer import ask
 from ripeness.models.forward.likelihood import Request, log_likelihoods, summed_logps
 from ripeness.models.forward.packed_attention import Group, group, most_unequal, row_logits, similar
 from ripeness.models.forward.packing import keeps_exactly, narrows_exactly, packing, packs_exactly
 from ripeness.models.forward.shared_prefix import keys_and_values, shared_prefix
+from ripeness.study.equal_options import same_tokens
 
 
 @torch.inference_mode()
@@ -147,3 +148,31 @@ def seen_by(segments: torch.Tensor) -> torch.Tensor:
     """
     seen, by = segments[:, None, :], segments[:, :, None]
     return ((seen == 0) | (seen == by)).tril()
+
+
+def option_answers(scores: list[list[float]], prompts: list[Prompt]) -> list[dict]:
+    """Describe the options of each item: log-probability, number of tokens, and which have the same tokens."""
+    return [
+        {
+            "logps": logps,
+            "n_option_tokens": [len(answer) for answer in prompt.answers],
+            "same_tokens": same_tokens(prompt.answers),
+        }
+        for logps, prompt in zip(scores, prompts, strict=True)
+    ]
+
+
+def unconditional_scores(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict],
+    text: str,
+    *,
+    room: int,
+    batch_tokens: int,
+) -> list[list[float]]:
+    """Compute the log-probability of every option of each item after a text that names no question."""
+    prompts = unconditional_prompts(tokenizer, rows, text, room=room)
+    scores = option_scores(model, list(prompts.values()), batch_tokens=batch_tokens)
+    alone = {option: logps[0] for option, logps in zip(prompts, scores, strict=True)}
+    return [[alone[option] for option in row["choices"]] for row in rows]

@@ -51,21 +51,28 @@ def save_model(
             write_reward(place, reward)
         if projector is not None:
             save_projector(projector, place)
-        # transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that
-        # ends a text; and the text part of a model of several media by itself, which may not load as a model
-        config = read_json(checkpoint / "config.json", dict)
-        config.pop("torch_dtype", None)
-        write_json(place / "config.json", config | {"dtype": "float32"})
-        (place / "generation_config.json").unlink(missing_ok=True)
-        for name in (*TOKENIZER_FILES, "generation_config.json", "checkpoint.json"):
-            if (checkpoint / name).exists():
-                shutil.copyfile(checkpoint / name, place / name)
+        copy_settings(checkpoint, place)
         if scratch:
             write_mark(place, SCRATCH, output=str(output.resolve()))
             folder.mkdir()
             for path in place.iterdir():
                 if path.name != MARK:
                     (folder / path.name).symlink_to(path)
+
+
+def copy_settings(checkpoint: Path, folder: Path) -> None:
+    """Copy the config, the tokenizer and the facts of a checkpoint next to weights that were tuned from it.
+
+    transformers would write the numbers of a class where the checkpoint's files say nothing, such as a token that ends
+    a text. Of a model of several media it would write the text part alone, which may not load as a model.
+    """
+    config = read_json(checkpoint / "config.json", dict)
+    config.pop("torch_dtype", None)
+    write_json(folder / "config.json", config | {"dtype": "float32"})
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    for name in (*TOKENIZER_FILES, "generation_config.json", "checkpoint.json"):
+        if (checkpoint / name).exists():
+            shutil.copyfile(checkpoint / name, folder / name)
 
 
 @contextmanager

@@ -21,18 +21,6 @@ def differences(pairs: Pairs, smallest: float) -> pl.DataFrame:
         return pairs.rows
     by = [*MODEL, *ASKED]
     rows = pairs.rows.with_columns(difference=pl.col("score_b") - pl.col("score"))
-    deviation = pl.col("difference") - pl.col("difference").mean().over(by)
-    clusters = (
-        rows.with_columns(deviation=deviation)
-        .group_by(*by, "cluster", maintain_order=True)
-        .agg(pl.col("deviation").sum(), pl.len().alias("n"))
-        .group_by(by, maintain_order=True)
-        .agg(
-            pl.when(pl.len() > 1)
-            .then((pl.col("deviation") ** 2).sum() / pl.col("n").sum() ** 2 * pl.len() / (pl.len() - 1))
-            .alias("item_variance")
-        )
-    )
     means = rows.group_by(by, maintain_order=True).agg(
         pl.len().alias("n_items"),
         pl.col("score").mean().alias("a"),
@@ -44,7 +32,7 @@ def differences(pairs: Pairs, smallest: float) -> pl.DataFrame:
         pl.col("n_seeds_b").max().alias("seeds_b"),
         (pl.col("seed_variance").first() + pl.col("seed_variance_b").first()).alias("of_seeds"),
     )
-    found = means.join(clusters, on=by, how="left", maintain_order="left")
+    found = means.join(item_variances(rows, by), on=by, how="left", maintain_order="left")
     variance = pl.max_horizontal("item_variance", least_variance()) + pl.col("of_seeds")
     found = found.with_columns(se=pl.when(pl.col("item_variance").is_not_null()).then(variance.sqrt()))
     found = found.with_columns(
@@ -54,6 +42,22 @@ def differences(pairs: Pairs, smallest: float) -> pl.DataFrame:
         judged(found, smallest)
         .drop("item_variance", "of_seeds")
         .sort(pl.col("difference").abs(), descending=True, maintain_order=True)
+    )
+
+
+def item_variances(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Compute the variance of each mean difference over clusters of items; null for a single cluster."""
+    deviation = pl.col("difference") - pl.col("difference").mean().over(by)
+    return (
+        rows.with_columns(deviation=deviation)
+        .group_by(*by, "cluster", maintain_order=True)
+        .agg(pl.col("deviation").sum(), pl.len().alias("n"))
+        .group_by(by, maintain_order=True)
+        .agg(
+            pl.when(pl.len() > 1)
+            .then((pl.col("deviation") ** 2).sum() / pl.col("n").sum() ** 2 * pl.len() / (pl.len() - 1))
+            .alias("item_variance")
+        )
     )
 
 

@@ -30,18 +30,7 @@ def write(results: Path, folder: Path) -> None:
 
 def card(provenance: dict[str, Any], sizes: dict[str, int], words: list[dict[str, str]]) -> str:
     """Write the card: its head for the hub, what the tables are, where the items come from, and every column."""
-    study = provenance["study"]
-    largest = max(sizes.values(), default=0)
-    head = {
-        "pretty_name": study.get("title") or study["study"],
-        "license": "unknown",
-        "tags": ["ripeness", "fine-tuning", "checkpoints", "evaluation"],
-        "size_categories": [next((said for size, said in SIZES if largest < size), "10M<n<100M")],
-        "configs": [
-            {"config_name": name, "data_files": f"data/{name}.parquet"} | ({"default": True} if place == 0 else {})
-            for place, name in enumerate([*sizes, DICTIONARY])
-        ],
-    }
+    study, head = provenance["study"], head_of(provenance["study"], sizes)
     lines = [
         "---",
         yaml.safe_dump(head, sort_keys=False, allow_unicode=True).rstrip(),
@@ -79,3 +68,18 @@ def card(provenance: dict[str, Any], sizes: dict[str, int], words: list[dict[str
         "",
     ]
     return "\n".join(lines)
+
+
+def head_of(study: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
+    """Describe the folder in the words of the hub: its name, its size, and the file of each table."""
+    largest = max(sizes.values(), default=0)
+    return {
+        "pretty_name": study.get("title") or study["study"],
+        "license": "unknown",
+        "tags": ["ripeness", "fine-tuning", "checkpoints", "evaluation"],
+        "size_categories": [next((said for size, said in SIZES if largest < size), "10M<n<100M")],
+        "configs": [
+            {"config_name": name, "data_files": f"data/{name}.parquet"} | ({"default": True} if place == 0 else {})
+            for place, name in enumerate([*sizes, DICTIONARY])
+        ],
+    }

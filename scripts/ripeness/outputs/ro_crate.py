@@ -29,6 +29,22 @@ PURPOSES = {
 }
 TYPES = {".parquet": "application/vnd.apache.parquet", ".jsonl": "application/jsonl"}
 Entity = dict[str, Any]
+FIXED: tuple[Entity, ...] = (
+    {
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    },
+    {"@id": PROCESS, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+    {
+        "@id": "#licence",
+        "@type": "CreativeWork",
+        "name": "Not stated",
+        "description": "Whoever publishes the crate states it. Items have the licences of their datasets.",
+    },
+    {"@id": "#agent", "@type": "Person", "name": "Not stated"},
+)
 
 
 def write(results: Path, folder: Path) -> None:
@@ -81,24 +97,8 @@ def graph_of(results: Path, paths: list[Path], provenance: Mapping[str, Any]) ->
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "agent": {"@id": "#agent"},
     }
-    fixed: list[Entity] = [
-        {
-            "@id": METADATA,
-            "@type": "CreativeWork",
-            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-            "about": {"@id": "./"},
-        },
-        {"@id": PROCESS, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
-        {
-            "@id": "#licence",
-            "@type": "CreativeWork",
-            "name": "Not stated",
-            "description": "Whoever publishes the crate states it. Items have the licences of their datasets.",
-        },
-        {"@id": "#agent", "@type": "Person", "name": "Not stated"},
-    ]
     return [
-        *fixed,
+        *FIXED,
         root,
         run,
         software_of(provenance),

@@ -143,8 +143,7 @@ def peak_contrast(
     1 - confidence.
     """
     noise = noise_about(design, means, least=least, draws=draws, seed=seed, kinds=kinds)
-    last = len(means) - 1
-    effect = float(noise.means[last] - noise.means[:last].min())
+    last, effect = len(means) - 1, float(noise.means[-1] - noise.means[:-1].min())
     near, nearer = gaps_of(noise, slice(last))
     low, high = (
         (noise.drawn[last] - (noise.drawn[:last] + gaps[:, None]).min(axis=0)) / noise.sds for gaps in (nearer, near)

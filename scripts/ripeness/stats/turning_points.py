@@ -101,12 +101,7 @@ def turning_point(
     skill. `se` [checkpoints] are standard errors of a mean over items. Seeds that were not measured at every
     checkpoint are left out. `shown` words a place for statements. Raises ValueError for other shapes.
     """
-    if better not in ("lower", "higher"):
-        raise ValueError(f"better is {better!r}, not 'lower' or 'higher'")
-    places, values = np.asarray(x, float), np.asarray(values, float)
-    if values.ndim != 2 or len(places) != len(values) or (np.diff(places) <= 0).any():
-        raise ValueError(f"x must increase and have one place a row of values: {places.shape}, {values.shape}")
-    whole = values[:, np.isfinite(values).all(axis=0)]
+    places, whole = complete_curves(x, values, better)
     n_checkpoints, n_seeds = len(places), whole.shape[1]
     reason = too_little(whole)
     if reason:
@@ -124,9 +119,18 @@ def turning_point(
     stick = None if why_no_bend else bend_of(design, means, confidence=confidence, draws=draws, seed=seed, kinds=kinds)
     p_line, p_kink = (None, None) if stick is None else (stick.p_line, stick.p_kink)
     kind, bend = kinds_of(peak, p_line, p_kink, confidence)
-    turn = turn_of(kind, places, peak, stick)
-    best = float(places[peak.best])
+    turn, best = turn_of(kind, places, peak, stick), float(places[peak.best])
     return Found(kind, turn, bend, peak, stick, best, n_checkpoints, n_seeds, near, why_no_bend, shown)
+
+
+def complete_curves(x: Sequence[float], values: np.ndarray, better: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return places and values as arrays, without seeds that lack a checkpoint; ValueError for other shapes."""
+    if better not in ("lower", "higher"):
+        raise ValueError(f"better is {better!r}, not 'lower' or 'higher'")
+    places, values = np.asarray(x, float), np.asarray(values, float)
+    if values.ndim != 2 or len(places) != len(values) or (np.diff(places) <= 0).any():
+        raise ValueError(f"x must increase and have one place a row of values: {places.shape}, {values.shape}")
+    return places, values[:, np.isfinite(values).all(axis=0)]
 
 
 def bend_of(

@@ -208,33 +208,9 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
     A model that stays the checkpoint, and chooses among the labels of its own dataset, is asked nothing else.
     """
     if cell.method == "base":
-        if cell.format == TEXT_FORMAT:
-            return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
-        if cell.format == HARNESS_FORMAT:
-            shots = harness_tasks(study)[cell.dataset]
-            return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
-        kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.settings.seeds[0]
-        shots = [n for n in study.settings.base_shots if n or is_first]
-        return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
-    kind, probes, recipe = study.tasks[cell.dataset].kind, [], recipe_on(study, cell.method, cell.dataset)
-    for name, suite in study.settings.suites.items():
-        if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
-            continue
-        probes += [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.texts or []]
-        asked = product(suite.lm_eval or [], suite.shots)
-        probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in asked]
-        datasets = suite.datasets or []
-        names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
-        if datasets != "own" and recipe.get("learns") == TEXT_FORMAT:
-            continue  # it was tuned on no dataset, from which anything could be carried over
-        formats = suite.formats or []
-        if isinstance(formats, str):
-            formats = [cell.format] if formats == "trained" else study.settings.formats
-        names = [other for other in names if study.tasks[other].view_of in (None, cell.dataset)]
-        probes += [
-            Probe(VIEWS if study.tasks[dataset].view_of else name, dataset, study.tasks[dataset].kind, format_, n)
-            for dataset, format_, n in product(names, formats, suite.shots)
-        ]
+        return untouched_probes(study, cell)
+    kind, recipe = study.tasks[cell.dataset].kind, recipe_on(study, cell.method, cell.dataset)
+    probes = [probe for name in study.settings.suites for probe in suite_probes(study, cell, name, recipe)]
     if KINDS[recipe["kind"]].leaves_model(recipe):
         probes = [probe for probe in probes if (probe.probe, probe.kind) == (cell.dataset, "choice")]
     if says_reward(recipe):
@@ -244,6 +220,40 @@ def probes_of(study: Study, cell: Cell) -> list[Probe]:
     if is_chosen or any((probe.probe, probe.format) == (cell.dataset, cell.format) for probe in probes):
         probes.insert(0, Probe(VALIDATION, cell.dataset, kind, cell.format, 0, split="validation"))
     return probes
+
+
+def untouched_probes(study: Study, cell: Cell) -> list[Probe]:
+    """List what an untouched checkpoint is measured on."""
+    if cell.format == TEXT_FORMAT:
+        return [Probe("base", cell.dataset, "text", TEXT_FORMAT, 0)]
+    if cell.format == HARNESS_FORMAT:
+        shots = harness_tasks(study)[cell.dataset]
+        return [Probe("base", cell.dataset, "harness", HARNESS_FORMAT, n) for n in shots]
+    kind, is_first = study.tasks[cell.dataset].kind, cell.seed == study.settings.seeds[0]
+    shots = [n for n in study.settings.base_shots if n or is_first]
+    return [Probe("base", cell.dataset, kind, cell.format, n) for n in shots]
+
+
+def suite_probes(study: Study, cell: Cell, name: str, recipe: Recipe) -> list[Probe]:
+    """List what a suite measures of a tuned model."""
+    suite = study.settings.suites[name]
+    if suite.tuned_on is not None and cell.dataset not in suite.tuned_on:
+        return []
+    probes = [Probe(name, text, "text", TEXT_FORMAT, 0) for text in suite.texts or []]
+    tasks = product(suite.lm_eval or [], suite.shots)
+    probes += [Probe(name, task, "harness", HARNESS_FORMAT, n) for task, n in tasks]
+    datasets = suite.datasets or []
+    names = [cell.dataset] if datasets == "own" else [d for d in datasets if d != cell.dataset]
+    if datasets != "own" and recipe.get("learns") == TEXT_FORMAT:
+        return probes  # it was tuned on no dataset, from which anything could be carried over
+    formats = suite.formats or []
+    if isinstance(formats, str):
+        formats = [cell.format] if formats == "trained" else study.settings.formats
+    names = [other for other in names if study.tasks[other].view_of in (None, cell.dataset)]
+    return probes + [
+        Probe(VIEWS if study.tasks[dataset].view_of else name, dataset, study.tasks[dataset].kind, format_, n)
+        for dataset, format_, n in product(names, formats, suite.shots)
+    ]
 
 
 def says_reward(recipe: Recipe) -> bool:

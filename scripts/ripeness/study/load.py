@@ -63,13 +63,19 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
         cast(dict[str, dict[str, Recipe]], recipes),
         lock,
     )
+    check_study(study)
+    return study
+
+
+def check_study(study: Study) -> None:
+    """Refuse a study whose parts do not go together."""
     check_methods(study)
     check_doses(study)
     check_trainings(study)
     check_pictures(study)
     check_suites(study)
     check_texts(study.settings)
-    check_texts_apart(study.settings, checkpoints)
+    check_texts_apart(study.settings, study.checkpoints)
     check_sensitivity(study.settings)
     check_formats(study)
     check_own_claims(study)
@@ -84,7 +90,6 @@ def load_study(config: dict[str, Any], task_folder: Path, lock_file: Path = LOCK
             "the study has no cell to train: it needs at least one dataset and one method in addition to `base`\n"
             "hint: add a line under `datasets` and one under `methods`; a series lists its own `methods`, or uses all"
         )
-    return study
 
 
 def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:

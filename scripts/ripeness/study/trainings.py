@@ -177,18 +177,7 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
                 f"{key}: {{method: {one.method}, dataset: {next(iter(study.recipes[one.method]))}}}"
             )
         settings = study.recipes[one.method][name]
-        if one.role == START and says_reward(settings):
-            raise UserError(
-                f"{where}.{key}: {one.method} is a reward model, which no longer says words\n"
-                "hint: start from the method that it starts from"
-            )
-        if one.role == REWARD_MODEL and not says_reward(settings):
-            raise UserError(
-                f"{where}.{key}: {one.method} is no reward model\n"
-                "hint: name a method with `learns: reward`, or `rule`, the task's own"
-            )
-        if one.role == START and (reason := KINDS[settings["kind"]].no_start):
-            raise UserError(f"{where}.{key}: no training starts from a model of kind {settings['kind']}: {reason}")
+        check_role(f"{where}.{key}", one, settings)
         for series in tuned_series(study):
             own = recipes_on(study, series, name)
             readers = [recipe for recipe in recipes_on(study, series, dataset)
@@ -198,6 +187,22 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
                     f"{where}.{key}: {one.method} does not tune the series {series}\n"
                     f"hint: add {settings['method']} to series.{series}.methods"
                 )
+
+
+def check_role(where: str, one: Reference, settings: Mapping[str, Any]) -> None:
+    """Refuse a model from which no training can start, or that gives no reward where one is needed."""
+    if one.role == START and says_reward(settings):
+        raise UserError(
+            f"{where}: {one.method} is a reward model, which no longer says words\n"
+            "hint: start from the method that it starts from"
+        )
+    if one.role == REWARD_MODEL and not says_reward(settings):
+        raise UserError(
+            f"{where}: {one.method} is no reward model\n"
+            "hint: name a method with `learns: reward`, or `rule`, the task's own"
+        )
+    if one.role == START and (reason := KINDS[settings["kind"]].no_start):
+        raise UserError(f"{where}: no training starts from a model of kind {settings['kind']}: {reason}")
 
 
 def check_part(study: Study, settings: Mapping[str, Any], dataset: str, one: Reference) -> None:

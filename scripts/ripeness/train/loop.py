@@ -1,4 +1,13 @@
-"""Tune a model on prompts and answers: one screen, no trainer class."""
+"""Tune a model on prompts and answers: one screen, no trainer class.
+
+AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units depends on the seed alone. A
+batch is read in rows of at most `row_tokens` tokens (see models/row_tokens.py), whose gradients add up to that of the
+batch. The rows are halved when the GPU runs out of memory. Losses are those of the objective: text that is replayed,
+the pull towards the start, and the penalty of a kind change the gradient only. A training that resumes reaches the very
+weights that it would have reached without the interruption. Divergence is a result: a loss that is not finite, or that
+the objective calls diverged, ends the training. A model that can no longer learn at its end has diverged too. A model
+that is sharded over processes is trained by all of them, each on its share of every batch.
+"""
 
 import math
 from collections.abc import Sequence
@@ -23,6 +32,17 @@ from ripeness.train.modifiers.replay import PIECE_TOKENS, Replay
 from ripeness.train.objectives.objective import ANSWERS, Objective
 from ripeness.train.reading import Reading, Room, SomeUnit, Unit
 from ripeness.train.resume import Progress
+
+
+class Steps(NamedTuple):
+    """What the steps of a training are made of; `start` has the weights that the model is pulled to, if any."""
+
+    batches: list[list[Unit]]
+    attached: Attached
+    objective: Objective[Any]
+    progress: Progress | None
+    replay: Replay | None
+    start: list[torch.Tensor]
 
 
 class Outcome(NamedTuple):
@@ -53,16 +73,9 @@ def train(
 ) -> Outcome:
     """Tune `model` in place on units: examples, or what another objective than the loss of answers is made of.
 
-    AdamW, a rate by schedule after a linear warm-up, gradient clipping; the order of units is a function of the
-    seed alone. A batch is read in rows of at most `row_tokens` tokens (see models/row_tokens.py), whose gradients add
-    up to that of the batch; the rows are halved when the GPU's memory does not do. Losses are those of the objective:
-    text that is replayed, the pull towards the start, and the penalty of a kind change the gradient only.
-    With `progress` the state is saved now and then, and a training that was cut off goes on from there to the very
-    weights that it would have reached. Divergence is a result: a loss that is not finite, or that the objective calls
-    diverged, ends the training; a model that can no longer learn at its end has diverged too.
+    With `progress` the state is saved now and then, and a training that was interrupted resumes from there.
     `others` are the tuned states of other trainings, for a kind that is made of them. `pictures` are those that tokens
     of examples stand for; a projector that the model has is trained too.
-    A model that is sharded over processes is trained by all of them, each on its share of every batch.
     """
     torch.manual_seed(settings.seed)  # for dropout, where a model has any, and for where adapters start
     start = starting_point(model, settings)
@@ -73,18 +86,9 @@ def train(
     planned = batches(units, settings)
     objective.attach(model, len(planned))
     n_trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    outcome = take_steps(
-        model,
-        attached,
-        planned,
-        settings,
-        objective=objective,
-        pad=pad,
-        row_tokens=row_tokens or tokens_in_rows(model, is_trained=True),
-        progress=progress,
-        replay=replay,
-        start=start,
-    )
+    steps = Steps(planned, attached, objective, progress, replay, start)
+    row_tokens = row_tokens or tokens_in_rows(model, is_trained=True)
+    outcome = take_steps(model, steps, settings, pad=pad, row_tokens=row_tokens)
     learned = objective.merge(model)
     state = attached.state()
     attached.merge()
@@ -92,19 +96,10 @@ def train(
 
 
 def take_steps(
-    model: PreTrainedModel,
-    attached: Attached,
-    planned: list[list[Unit]],
-    settings: TrainingSettings,
-    *,
-    objective: Objective[Any],
-    pad: int,
-    row_tokens: int,
-    progress: Progress | None,
-    replay: Replay | None,
-    start: list[torch.Tensor],
+    model: PreTrainedModel, steps: Steps, settings: TrainingSettings, *, pad: int, row_tokens: int
 ) -> Outcome:
-    """Take all steps of a training; `start` has the weights that the model is pulled to, if any."""
+    """Take all steps of a training."""
+    planned, attached, objective, progress, replay, start = steps
     longest = max(PIECE_TOKENS if replay else 0, objective.longest(planned))
     n_words, n_read, norm = text_config(model.config).vocab_size, 0, torch.tensor(1.0)
     attached.begin(len(planned))
@@ -119,8 +114,7 @@ def take_steps(
             if step < len(losses):
                 continue
             attached.before_step(step)
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * rate_at(step, len(planned), settings)
+            set_rate(optimizer, settings.learning_rate * rate_at(step, len(planned), settings))
             text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
             drawn = objective.before_step(step, batch, room)
             compute = partial(backward, batch=drawn, text=text, objective=objective)
@@ -140,6 +134,12 @@ def take_steps(
             objective.end(room)
     model.eval()
     return Outcome(losses, "done" if is_done else "diverged", room.row_tokens)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all weights."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def make_optimizer(model: PreTrainedModel, settings: TrainingSettings) -> torch.optim.AdamW:

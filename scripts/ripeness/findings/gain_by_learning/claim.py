@@ -70,13 +70,6 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         kinds = [kind for kind, names in classed(main).items() if names]
         tuned = f"every dataset is in the class {kinds[0]!r}" if len(kinds) == 1 else "no model was tuned"
         return undecided(finding, f"at the later checkpoints {tuned}, which leaves nothing to compare")
-    caveats = [
-        *shared_caveats(scores, main.rows, settings),
-        *missing_cells(scores, main.rows, late_half),
-        *one_answer(scores, [(row, row.dataset) for row in main.rows]),
-        *gain_caveats(main),
-        *unclassed(gains, scores, settings),
-    ]
     points = [point for found in scores.checkpoints.values() for point in trend(found)]
     is_late = [point in late_half for point in points]
     classes = classes_of(main, gains, points)
@@ -85,6 +78,8 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         float(drawn[0][0]), classes.component("gain"), sources, settings, n_datasets=classes.n_datasets, most=OF_CHANGES
     )
     statement = sentence(main, both, difference(last, settings), in_log_odds(classes, both, settings))
+    caveats = [*cell_caveats(main, scores, settings, late_half), *gain_caveats(main)]
+    caveats += unclassed(gains, scores, settings)
     finding = replace(finding, statement=statement, caveats=tuple(caveats))
     finding = with_both(finding, both, settings, too_few=FEW)
     return on_enough(finding, most_checkpoints(gains.rows), settings)
@@ -146,6 +141,15 @@ def in_log_odds(classes: Classes, both: Both, settings: Settings) -> str:
     if abs(classes.difference("start")) <= settings.learned_margin:
         return ""
     return on_other_scale(both, classes.in_log_odds(settings), settings)
+
+
+def cell_caveats(main: Gains, scores: Scores, settings: Settings, late_half: set[Point]) -> list[str]:
+    """List caveats on the measured cells: those of every claim, missing cells, and models that give one answer."""
+    return [
+        *shared_caveats(scores, main.rows, settings),
+        *missing_cells(scores, main.rows, late_half),
+        *one_answer(scores, [(row, row.dataset) for row in main.rows]),
+    ]
 
 
 def gain_caveats(gains: Gains) -> list[str]:

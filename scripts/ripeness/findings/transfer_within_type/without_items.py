@@ -60,10 +60,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         caveats=caveats,
         details=tuple(pair_rows(carried, points)),
     )
-    means = {
-        half: (change, np.nan if se is None else se)
-        for half, change, se in pairs.group_by("half").agg(pl.col("change").mean(), se=mean_or_null("se")).iter_rows()
-    }
+    means = means_of_halves(pairs)
     if len(means) < len(HALVES):
         return undecided(finding, "one half of the checkpoints has no such pair of datasets")
     (earlier, se_earlier), (later, se_later) = (means[half] for half in HALVES)
@@ -79,6 +76,12 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     finding = replace(finding, statement=sentence(carried, two_lines(both)))
     finding = with_both(finding, both, settings, too_few=FEW, is_tuned=False)
     return on_enough(finding, most_checkpoints(carried.rows), settings)
+
+
+def means_of_halves(pairs: pl.DataFrame) -> dict[str, tuple[float, float]]:
+    """Average the changes of each half of the checkpoints, with the standard error; NaN where one is missing."""
+    means = pairs.group_by("half").agg(pl.col("change").mean(), se=mean_or_null("se"))
+    return {half: (change, np.nan if se is None else se) for half, change, se in means.iter_rows()}
 
 
 def change_of(pair: Mapping[str, Any]) -> Change:

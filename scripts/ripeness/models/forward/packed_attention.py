@@ -161,22 +161,30 @@ def packed_attention(
         if memory is None:
             raise ValueError("attention without groups, and without a memory")
         return memory.attend(module.layer_idx, query, scaling), None
+    return attend_in_groups((query, key, value), groups, before, dropout=dropout, scaling=scaling), None
+
+
+def attend_in_groups(
+    states: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    groups: list[Group],
+    before: tuple[torch.Tensor, torch.Tensor] | None,
+    *,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """Attend inside each sequence of each group: queries, keys and values (1, H, T, D) give (1, T, H, D)."""
     outputs, sizes = [], [sum(group.lengths) for group in groups]
-    parts = zip(groups, *(states[0].split(sizes, dim=1) for states in (query, key, value)), strict=True)
-    for group, *states in parts:
+    for group, *parts in zip(groups, *(part[0].split(sizes, dim=1) for part in states), strict=True):
         if shared := group.n_shared:
-            states = [
-                torch.cat([row[0, :, :shared], own], dim=1)
-                for row, own in zip((query, key, value), states, strict=True)
-            ]
-        q, k, v = map(group.apart, states)  # (n, H, L, D)
+            parts = [torch.cat([row[0, :, :shared], own], dim=1) for row, own in zip(states, parts, strict=True)]
+        q, k, v = map(group.apart, parts)  # (n, H, L, D)
         k, v = all_keys(q, k, v, before)
         mask = None if group.mask is None else group.mask.to(q.dtype)
         output = scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None, dropout_p=dropout, scale=scaling
         )
         outputs.append(group.together(output))
-    return torch.cat(outputs)[None], None
+    return torch.cat(outputs)[None]
 
 
 AttentionInterface.register(PACKED, packed_attention)
