@@ -45,7 +45,8 @@ from ripeness.stats.finite import lost_items, with_reason
 from ripeness.storage.parquet import read_table
 from ripeness.study.equal_options import same_text
 from ripeness.study.probes import read_probes
-from ripeness.tables.columns import PREDICTIONS, read_examples, write_table
+from ripeness.tables.columns import PREDICTIONS, write_table
+from ripeness.tables.examples import read_examples
 
 
 def predict_text(

@@ -1,5 +1,6 @@
 """Score the predictions of one cell: a row an item, and a measurement a metric."""
 
+import argparse
 import logging
 import math
 from collections.abc import Callable
@@ -144,6 +145,26 @@ def null_reasons(measurements: list[dict]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> None:
     """Write the items, the measurements and the status of one cell."""
+    options = read_options(argv)
+    check_ways(options.normalisations, options.extracts, options.words)
+    check_identity(options.cell)
+    check_method(options.method)
+    predictions = read_predictions(options.predictions)
+    if options.probes is not None:
+        predictions = wanted(predictions, options.probes)
+    identity = identity_of(options.cell, read_made_facts(options.checkpoint))
+    scoring = Scoring(options.normalisations, options.extracts, options.words, options.metrics)
+    items, measurements = score_cell(predictions, identity, scoring)
+    record = read_record(options.training) if options.training else None
+    write_table(options.items, items, ITEM_SCORES)
+    write_table(options.measurements, measurements, MEASUREMENTS)
+    row = cell_row(identity, predictions, measurements, record) | options.method
+    row |= costs_of(record, options.training_usage) | columns_of_own_texts(record) if record else {}
+    write_table(options.status, [row], CELLS)
+
+
+def read_options(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argument_parser(__doc__)
     parser.add_argument("--predictions", required=True, type=existing, help="from predict")
     parser.add_argument("--checkpoint", required=True, type=existing, help="checkpoint.json of the pre-trained model")
@@ -171,22 +192,7 @@ def main(argv: list[str] | None = None) -> None:
         type=json_option,
         help='primary metrics that are not the usual ones of their kind, such as {"gsm8k": "exact_match"}',
     )
-    options = parser.parse_args(argv)
-    check_ways(options.normalisations, options.extracts, options.words)
-    check_identity(options.cell)
-    check_method(options.method)
-    predictions = read_predictions(options.predictions)
-    if options.probes is not None:
-        predictions = wanted(predictions, options.probes)
-    identity = identity_of(options.cell, read_made_facts(options.checkpoint))
-    scoring = Scoring(options.normalisations, options.extracts, options.words, options.metrics)
-    items, measurements = score_cell(predictions, identity, scoring)
-    record = read_record(options.training) if options.training else None
-    write_table(options.items, items, ITEM_SCORES)
-    write_table(options.measurements, measurements, MEASUREMENTS)
-    row = cell_row(identity, predictions, measurements, record) | options.method
-    row |= costs_of(record, options.training_usage) | columns_of_own_texts(record) if record else {}
-    write_table(options.status, [row], CELLS)
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Rows are those of --rows, else those that a study has fetched already, else they
 tokens come about as in a study; the shots are drawn from a pool of just as many, and so are others than in a study.
 """
 
+import argparse
 import sys
 from functools import partial
 from io import TextIOWrapper
@@ -80,19 +81,7 @@ def draw(task: Task, *, number: int, n_shots: int) -> tuple[Item, list[Item]]:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the item."""
-    parser = argument_parser(__doc__)
-    parser.add_argument("task", help="name of a file in tasks/, without .yaml")
-    parser.add_argument("--format", default="default", help="default, io, instruct, chat or lettered")
-    parser.add_argument("--shots", type=int, default=0, help="examples before the question")
-    parser.add_argument("--item", type=int, default=1, help="which of the test items, counted from 1")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the shots")
-    parser.add_argument(
-        "--rows", type=existing, help="JSONL, CSV or Parquet file in the published shape, for all splits"
-    )
-    parser.add_argument(
-        "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
-    )
-    options = parser.parse_args(argv)
+    options = read_options(argv)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character shows "?"
     checkpoint = options.checkpoint or find_checkpoint()
@@ -101,8 +90,6 @@ def main(argv: list[str] | None = None) -> None:
     if options.format not in task.formats:
         near = hint(options.format, list(task.formats), otherwise="`formats` of the task holds the templates")
         raise UserError(f"unknown format {options.format!r}; the task has {', '.join(task.formats)}\n{near}")
-    if options.item < 1 or options.shots < 0:
-        raise UserError("--item counts from 1, --shots from 0\nhint: see --help")
     item, pool = draw(task, number=options.item, n_shots=options.shots)
     (example,) = examples([item], task, options.format)
     others = list(examples(pool, task, options.format))
@@ -125,6 +112,26 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{task.name}, {options.format}, {options.shots} shots, item {item.id}; tokenizer of {checkpoint}")
     print(describe(tokenizer, example, task, options.format, prompt))
     print(f"gold: {item.target!r}")
+
+
+def read_options(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line; UserError for numbers that count nothing."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("task", help="name of a file in tasks/, without .yaml")
+    parser.add_argument("--format", default="default", help="default, io, instruct, chat or lettered")
+    parser.add_argument("--shots", type=int, default=0, help="examples before the question")
+    parser.add_argument("--item", type=int, default=1, help="which of the test items, counted from 1")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the shots")
+    parser.add_argument(
+        "--rows", type=existing, help="JSONL, CSV or Parquet file in the published shape, for all splits"
+    )
+    parser.add_argument(
+        "--checkpoint", type=existing, help="folder with config and tokenizer; else the embedded study's"
+    )
+    options = parser.parse_args(argv)
+    if options.item < 1 or options.shots < 0:
+        raise UserError("--item counts from 1, --shots from 0\nhint: see --help")
+    return options
 
 
 if __name__ == "__main__":

@@ -22,57 +22,60 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.measure.label_words import contexts_of_items, labels_of
 from ripeness.models.batching import Example, label_examples
 from ripeness.models.context_limits import room_after
 from ripeness.models.load import load_config, load_model
-from ripeness.models.pictures import take_projector
+from ripeness.models.pictures import Pictures, take_projector
 from ripeness.models.reward import WEIGHT as REWARD_WEIGHT
 from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, states_of_kind
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
-from ripeness.runtime.command_line import (
-    argument_parser,
-    existing,
-    json_option,
-    note_usage,
-    output_file,
-    output_folder,
-    run,
-)
+from ripeness.runtime.command_line import argument_parser, json_option, note_usage, output_file, output_folder, run
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_json, write_json
+from ripeness.runtime.files import write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.study.methods.reading import read_settings
 from ripeness.study.methods.register import KINDS
-from ripeness.study.methods.settings import POLICY, Labelled, MethodSettings, TrainingSettings
-from ripeness.study.objectives.goal import draws_pairs, draws_texts, ranked_by
+from ripeness.study.methods.settings import Labelled, MethodSettings, TrainingSettings
+from ripeness.study.objectives.goal import draws_pairs
 from ripeness.study.objectives.reading import read_goal
-from ripeness.tables.columns import read_examples
+from ripeness.tables.examples import read_examples
 from ripeness.train.continued import text_examples
 from ripeness.train.curvature import along_displacement
 from ripeness.train.displacement import NOT_MERGED, displacement
 from ripeness.train.fitting import Questions, fit
-from ripeness.train.loop import train
-from ripeness.train.modifiers.replay import Replay, open_replay
+from ripeness.train.inputs import asked_of_policy, lost_before, rewarded_by, rows_of, text_to_replay
+from ripeness.train.loop import Outcome, train
+from ripeness.train.modifiers.replay import Replay
 from ripeness.train.objectives.objective import Objective
 from ripeness.train.objectives.own_pairs import NO_PAIR
 from ripeness.train.objectives.register import objective_of
-from ripeness.train.program_options import check_options
+from ripeness.train.program_options import add_inputs, check_options
 from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
 from ripeness.train.seen import identity_of, pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
 from ripeness.train.training_record import given, record_of, record_without_steps
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training reads, besides its model."""
+
+    tokenizer: PreTrainedTokenizerBase
+    examples: Sequence[Unit]
+    objective: Objective[Any]
+    replay: Replay | None
+    pictures: Pictures | None
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -104,47 +107,81 @@ def main(argv: list[str] | None = None) -> None:
         texts = cast("list[Example]", examples)  # what reads pictures learns answers
         examples = with_pictures(texts, items, pictures, tokenizer, load_config(options.checkpoint))
     replay = text_to_replay(options, settings, tokenizer, max_length)
+    tune(options, settings, goal, Inputs(tokenizer, examples, objective, replay, pictures))
+
+
+def tune(options: argparse.Namespace, settings: TrainingSettings, goal: Any, inputs: Inputs) -> None:
+    """Take the steps of a training, and write the model and the record."""
     start_processes(options.gpus)  # what the user must act on is known by now
     logging.info("settings: %s", " ".join(map(str, filter(None, [settings, goal]))))
     keep_freed_memory()
     model = load_model(options.start or options.checkpoint, on_gpu=options.gpus == 1)
     fingerprint = fingerprint_of(model) if KINDS[settings.kind].has_small_state else ""
-    others = [
-        state
-        for one in KINDS[settings.kind].reads(asdict(settings))
-        for state in states_of_kind(options.of, one.kind, fingerprint)
-    ]
-    seen = [identity_of(pictures)] if pictures else []
+    read = KINDS[settings.kind].reads(asdict(settings))
+    others = [state for one in read for state in states_of_kind(options.of, one.kind, fingerprint)]
+    seen = [identity_of(inputs.pictures)] if inputs.pictures else []
     own = [*map(sums_of, others), *seen, *([] if goal is None else [goal, *rewarded_by(options)])]
-    identity = training_identity(model, settings, examples, options.gpus, replay, *own)
+    identity = training_identity(model, settings, inputs.examples, options.gpus, inputs.replay, *own)
     model = shard(model)
     progress = TimedProgress(options.record.with_suffix(".state"), identity, options.save_seconds)
     progress.end_when_asked()
-    pad = end_of_text(tokenizer)
-    how: dict[str, Any] = {"progress": progress, "replay": replay, "others": others, "pictures": pictures}
-    outcome = train(model, examples, settings, pad=pad, objective=objective, **how)
+    outcome = train(
+        model,
+        inputs.examples,
+        settings,
+        pad=end_of_text(inputs.tokenizer),
+        objective=inputs.objective,
+        progress=progress,
+        replay=inputs.replay,
+        others=others,
+        pictures=inputs.pictures,
+    )
     note_usage(train_s=progress.so_far)
     losses = outcome.losses
     logging.info("%s after %d steps, loss %.4f -> %.4f", outcome.status, len(losses), losses[0], losses[-1])
     weights = whole_weights(model)
-    if rank() > 0:
-        return
+    if rank() == 0:
+        write_model(options, settings, outcome, model, weights, fingerprint)
+        write_record(options, settings, goal, inputs, outcome, model, weights)
+        progress.remove()
+
+
+def write_model(
+    options: argparse.Namespace,
+    settings: TrainingSettings,
+    outcome: Outcome,
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor] | None,
+    fingerprint: str,
+) -> None:
+    """Write the tuned model: all weights, or the small state of its kind."""
     tuned = None if outcome.state is None else Tuned(settings, outcome.state, fingerprint)
     projector = take_projector(model)  # what is left is a model of text
     where = options.checkpoint, options.output, weights, scratch_of(options), tuned, options.start
     learned, moved = (outcome.learned or {}).get(REWARD_WEIGHT), None if KINDS[settings.kind].sees else projector
     save_model(model, *where, reward=learned, projector=moved)
-    record = record_of(settings, outcome, examples, replay, model.device)
+
+
+def write_record(
+    options: argparse.Namespace,
+    settings: TrainingSettings,
+    goal: Any,
+    inputs: Inputs,
+    outcome: Outcome,
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor] | None,
+) -> None:
+    """Write the record of a training, with how far it moved the weights."""
+    record = record_of(settings, outcome, inputs.examples, inputs.replay, model.device)
     record["settings"] |= {} if goal is None else given(goal)
-    record |= objective.record() | {"state_bytes": state_bytes(options.output)}
+    record |= inputs.objective.record() | {"state_bytes": state_bytes(options.output)}
     if KINDS[settings.kind].moves_weights(asdict(settings)):
         record |= displacement(model, options.checkpoint, weights)._asdict()
     elif not KINDS[settings.kind].merges:
         record |= {"not_moved": NOT_MERGED}
     if options.curvature_text and outcome.status == "done":
-        record |= along_displacement(model, tokenizer, options.checkpoint, options.curvature_text)
+        record |= along_displacement(model, inputs.tokenizer, options.checkpoint, options.curvature_text)
     write_json(options.record, record)
-    progress.remove()
 
 
 def write_untuned(options: argparse.Namespace, settings: MethodSettings, reason: str) -> None:
@@ -152,40 +189,6 @@ def write_untuned(options: argparse.Namespace, settings: MethodSettings, reason:
     logging.info("%s: nothing is tuned", reason)
     save_start(options.start or options.checkpoint, options.output)
     write_json(options.record, record_without_steps(settings, reason))
-
-
-def asked_of_policy(
-    options: argparse.Namespace,
-    settings: TrainingSettings,
-    rows: list[dict[str, Any]],
-    tokenizer: PreTrainedTokenizerBase,
-    room: int,
-) -> dict[str, Any]:
-    """Return what a training that draws texts must know to ask for them; nothing for all else."""
-    if not draws_texts(options.settings):
-        return {}
-    asked = {
-        "rule": options.rule,
-        "rows": rows,
-        "tokenizer": tokenizer,
-        "checkpoint": options.checkpoint,
-        "reward": options.reward_model,
-        "room": room,
-        "seed": settings.seed,
-    }
-    if settings.learns == POLICY:
-        held_out = read_examples(options.held_out) if options.held_out else []
-        return asked | {"held_out": held_out, "batch_size": settings.batch_size}
-    return asked | {
-        "ranked_by": ranked_by(options.settings),
-        "start": options.start or options.checkpoint,
-        "precision": settings.precision,
-    }
-
-
-def rewarded_by(options: argparse.Namespace) -> list[Any]:
-    """Return what decides the rewards of a policy, besides its settings; nothing where none is learned."""
-    return [options.rule, str(options.reward_model)] if options.rule else []
 
 
 def fit_model(
@@ -223,43 +226,11 @@ def scratch_of(options: argparse.Namespace) -> Path | None:
 def read_options(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argument_parser(__doc__)
-    parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
-    parser.add_argument(
-        "--start", nargs="?", type=existing, help="folder of a model tuned from the checkpoint, to start from"
-    )
-    parser.add_argument(
-        "--start-record", nargs="?", type=existing, help="record of its training; where that diverged, nothing is tuned"
-    )
-    parser.add_argument("--pictures", nargs="?", type=existing, help="folder that encode_images wrote for the examples")
-    parser.add_argument("--of", nargs="*", default=[], type=existing, help="models whose adapters are fused")
-    parser.add_argument(
-        "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
-    )
-    parser.add_argument("--text", nargs="?", type=existing, help="UTF-8 text to learn in the place of examples")
-    parser.add_argument(
-        "--validation", type=existing, help="examples on which a kind without steps chooses its penalty"
-    )
-    parser.add_argument(
-        "--rule",
-        type=json_option,
-        help='how texts of a policy end and are rewarded, e.g. {"max_new_tokens": 60, "metric": "exact_match"}',
-    )
-    parser.add_argument("--held-out", type=existing, help="examples on whose prompts a policy is measured at its end")
-    parser.add_argument("--reward-model", nargs="?", type=existing, help="folder of the model that rewards a policy")
-    parser.add_argument(
-        "--reward-record",
-        nargs="?",
-        type=existing,
-        help="record of its training; where that diverged, nothing is tuned",
-    )
+    add_inputs(parser)
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
     parser.add_argument(
         "--record", required=True, type=output_file, help="JSON file: settings, loss of every step, status"
-    )
-    parser.add_argument("--replay-text", type=existing, help="pre-training text: train.npy of a corpus, or UTF-8 text")
-    parser.add_argument(
-        "--curvature-text", type=existing, help="running text (parquet: item, text) on which forgetting is measured"
     )
     parser.add_argument(
         "--save-seconds",
@@ -271,14 +242,6 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs that hold the model together")
     return parser.parse_args(argv)
-
-
-def rows_of(options: argparse.Namespace, settings: MethodSettings) -> list[dict[str, Any]]:
-    """Return the examples that are learned from; none where that is a text."""
-    if options.text:
-        return []
-    path = options.examples / "train.parquet" if options.examples.is_dir() else options.examples
-    return dose_of(read_examples(path), settings)
 
 
 def what_is_learned(
@@ -300,37 +263,6 @@ def what_is_learned(
         contexts = contexts_of_items(tokenizer, rows, room=window)
         return label_examples(contexts, [row["gold"] for row in rows], pad=end_of_text(tokenizer))
     return objective.units(rows, tokenizer, max_length=window, n_before=before)
-
-
-def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[str, Any]]:
-    """Return so many rows as the settings want, in an order of the seed: a dose begins with the smaller ones."""
-    if settings.examples is None:
-        return rows
-    if settings.examples > len(rows):
-        raise UserError(
-            f"settings.examples: {settings.examples} examples are wanted, but there are {len(rows)}\n"
-            "hint: a smaller dose, or a larger file of examples"
-        )
-    order = np.random.default_rng(settings.seed).permutation(len(rows))
-    return [rows[place] for place in order[: settings.examples]]
-
-
-def lost_before(options: argparse.Namespace) -> str | None:
-    """Say which model that a training needs has diverged; None where all are there."""
-    records = {"the model that it starts from": options.start_record, "the reward model": options.reward_record}
-    for what, path in records.items():
-        if path and read_json(path, dict, keys=("status",))["status"] != "done":
-            return f"{what} diverged"
-    return None
-
-
-def text_to_replay(
-    options: argparse.Namespace, settings: TrainingSettings, tokenizer: PreTrainedTokenizerBase, window: int
-) -> Replay | None:
-    """Return the text that the settings want read again, if any."""
-    if not settings.replay:
-        return None
-    return open_replay(options.replay_text, tokenizer, share=settings.replay, seed=settings.seed, window=window)
 
 
 if __name__ == "__main__":

@@ -65,17 +65,12 @@ def planted(truth: Seen, seed: int = 0) -> Tables:
                     place | cell(second, rate, number) | chosen | {"kind": "full", "start": method, "steps": 300}
                 )
                 measured += losses(place, second, rate, number, truth, second, at, rng)
-        expected = {
-            ("look", "scenes"): own,
-            ("look", "scenes-other"): truth.other,
-            ("look", "scenes-grey"): truth.other,
-        }
         if truth.blind is not None:
-            expected |= {("blind", "scenes"): truth.blind, ("blind", "scenes-colour"): truth.blind}
             cells += [
                 place | cell("blind", 1e-3, number) | {"kind": "full", "steps": 300, "is_chosen": True}
                 for number in range(truth.n_seeds)
             ]
+        expected = expected_scores(truth, own)
         for (method, probe), number in product(expected, range(truth.n_seeds)):
             noise = np.sqrt(0.5) * difficulty + np.sqrt(0.5) * rng.standard_normal(truth.n_items)
             share = np.clip(expected[method, probe] + shift, 0.001, 0.999)
@@ -85,15 +80,30 @@ def planted(truth: Seen, seed: int = 0) -> Tables:
             measured.append(row | value | {"se": 0.03, "n_items": truth.n_items, "majority": CHANCE})
             names = [{"item": f"i{n:03}", "cluster": f"c{n // 3:03}", "gold": str(n % 4)} for n in range(truth.n_items)]
             items += [row | name | {"score": float(one)} for name, one in zip(names, right, strict=True)]
-    schema = MEASUREMENTS | IS_CHOSEN
+    return tables_of(measured, [row | facts for row in cells], items)
+
+
+def expected_scores(truth: Seen, own: float) -> dict[tuple[str, str], float]:
+    """Expected scores of a checkpoint by method and probe."""
+    expected = {
+        ("look", "scenes"): own,
+        ("look", "scenes-other"): truth.other,
+        ("look", "scenes-grey"): truth.other,
+    }
+    if truth.blind is not None:
+        expected |= {("blind", "scenes"): truth.blind, ("blind", "scenes-colour"): truth.blind}
+    return expected
+
+
+def tables_of(measured: list[dict], cells: list[dict], items: list[dict]) -> Tables:
+    """Rows as the tables of a study."""
+    columns = CELLS | IS_CHOSEN
     scored = conform(items, ITEM_SCORES | IS_CHOSEN)
     parts = [part.lazy() for part in scored.partition_by("checkpoint", maintain_order=True)]
     reported = [part.filter(pl.col("suite") != VIEWS) for part in parts]
     return Tables.of(
-        measurements=conform(measured, schema),
-        cells=conform(
-            [{k: v for k, v in (row | facts).items() if k in CELLS | IS_CHOSEN} for row in cells], CELLS | IS_CHOSEN
-        ),
+        measurements=conform(measured, MEASUREMENTS | IS_CHOSEN),
+        cells=conform([{k: v for k, v in row.items() if k in columns} for row in cells], columns),
         all_items=parts,
         scores=in_memory(reported),
     )

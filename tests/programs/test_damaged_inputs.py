@@ -29,9 +29,9 @@ from ripeness.tables.columns import (
     MEASUREMENTS,
     PREDICTIONS,
     SENSITIVITY,
-    read_examples,
     write_table,
 )
+from ripeness.tables.examples import read_examples
 from ripeness.tables.theory_columns import SIMULATED
 
 MADE = json.dumps({"world": "mood", "seed": 3, "rows": {"train": 8, "validation": 3, "test": 4}})

@@ -16,7 +16,8 @@ from ripeness.measure.label_words import contexts_of_items
 from ripeness.models.load import load_model, load_tokenizer
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, write_json
-from ripeness.tables.columns import EXAMPLES, read_examples, write_table
+from ripeness.tables.columns import EXAMPLES, write_table
+from ripeness.tables.examples import read_examples
 
 FEATURES = {"kind": "features", "seed": 1, "penalties": [1.0, 0.01]}
 HEAD = {"kind": "head", "learning_rate": 0.05, "epochs": 20, "batch_size": 4, "seed": 1}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ripeness.report.answers import Answers, Model, Probe, scores_of
 from ripeness.study.study_config import BASE
-from ripeness.tables.columns import read_examples
+from ripeness.tables.examples import read_examples
 
 MOST_ITEMS = 20  # of a pair of models
 MOST_PAIRS = 1000  # of which items are looked for

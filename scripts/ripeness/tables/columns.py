@@ -1,12 +1,10 @@
 """Define the columns and types of all tables, and check them whenever a table is written (docs/tables.md)."""
 
-import json
 from pathlib import Path
 
 import polars as pl
 
-from ripeness.runtime.errors import UserError
-from ripeness.runtime.files import read_text, whole
+from ripeness.runtime.files import whole
 from ripeness.storage.parquet import check_columns, read_table, scan_table
 from ripeness.study.grid import VIEWS
 from ripeness.study.scoring.metrics import METRICS
@@ -223,8 +221,6 @@ AUDIT: dict[str, pl.DataType] = {
 # What collecting adds: whether the row belongs to the learning rate that was chosen on validation items.
 IS_CHOSEN: dict[str, pl.DataType] = {"is_chosen": pl.Boolean()}
 
-UTF_8 = "it must be a UTF-8 text file"
-
 # Suites of published numbers: of what a model was tuned on, and of others. No config can name a suite so.
 OWN_DATASET, OTHER_DATASET = "own dataset", "other dataset"
 
@@ -261,51 +257,6 @@ def write_table(path: Path, rows: list[dict] | pl.DataFrame, schema: dict[str, p
     """Check `rows` against `schema` and write them as parquet, whole or not at all."""
     with whole(path) as temporary:
         conform(rows, schema).write_parquet(temporary)
-
-
-def read_examples(path: Path) -> list[dict]:
-    """Read examples: parquet from render_examples, or JSONL by hand.
-
-    A line of JSONL holds `prompt`, and `target` or `choices` with `gold` (the place of the right one, from 0); `item`
-    and `cluster` are made from the line's number where they are missing. `turns` in the place of `prompt` are a chat,
-    `references` are further right answers beside the `target`, `same_text` says
-    of options that are letters which have the same text. UserError names a line that lacks something.
-    """
-    if path.suffix != ".jsonl":
-        return read_table(path).to_dicts()
-    rows = []
-    for number, line in enumerate(read_text(path, advice=UTF_8).splitlines(), 1):
-        try:
-            row = json.loads(line)
-            choices, gold = row.get("choices") or [], row.get("gold", -1)
-            if choices and not (type(gold) is int and 0 <= gold < len(choices)):
-                raise ValueError(f"gold is {gold!r}, and no place of one of the {len(choices)} choices, from 0")
-            target = choices[gold] if choices else row["target"]
-            item = str(row.get("item", f"{path.name}:{number}"))
-            turns = row.get("turns") or []
-            prompt = turns[-1]["content"] if turns else row["prompt"]
-            given = {"item": item, "cluster": str(row.get("cluster", item)), "prompt": prompt, "turns": turns}
-            given |= {"references": [] if choices else row.get("references") or [target]}
-            given |= {"same_text": row.get("same_text")}
-            rows.append(given | {"choices": choices, "gold": gold if choices else -1, "target": target})
-        except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
-            raise UserError(
-                f"{path}:{number}: not an example ({described(error)})\n"
-                'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
-            ) from None
-    if not rows:
-        raise UserError(f"{path} holds no example\nhint: a JSON object a line")
-    if odd := [place for place, row in enumerate(rows, 1) if bool(row["turns"]) != bool(rows[0]["turns"])]:
-        raise UserError(
-            f"{path}: row {odd[0]} has {'a prompt' if rows[0]['turns'] else 'turns'}, unlike the first\n"
-            "hint: a file holds chats, with `turns`, or prompts"
-        )
-    return conform(rows, EXAMPLES).to_dicts()
-
-
-def described(error: Exception) -> str:
-    """Say in words what is wrong with a line."""
-    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
 def read_measurements(path: Path) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Refuse options of a training that do not go together, before anything is read."""
+"""Name the inputs of a training as options, and refuse options that do not go together, before anything is read."""
 
 import argparse
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from dataclasses import asdict
 from ripeness.models.forward.running_text import read_rows
 from ripeness.models.reward import has_reward
 from ripeness.models.tuned_state import is_small, kind_of_state, stays_attached
+from ripeness.runtime.command_line import existing, json_option
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.made_here import check_no_overlap
 from ripeness.study.methods.register import KINDS
@@ -19,6 +20,43 @@ READ = (
     "reward_record", "replay_text", "curvature_text",
 )  # fmt: skip
 FOR_POLICY = ("rule", "held_out", "reward_model", "reward_record")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name what a training reads."""
+    parser.add_argument("--checkpoint", required=True, type=existing, help="folder of the checkpoint to tune")
+    parser.add_argument(
+        "--start", nargs="?", type=existing, help="folder of a model tuned from the checkpoint, to start from"
+    )
+    parser.add_argument(
+        "--start-record", nargs="?", type=existing, help="record of its training; where that diverged, nothing is tuned"
+    )
+    parser.add_argument("--pictures", nargs="?", type=existing, help="folder that encode_images wrote for the examples")
+    parser.add_argument("--of", nargs="*", default=[], type=existing, help="models whose adapters are fused")
+    parser.add_argument(
+        "--examples", nargs="?", type=existing, help="training examples, JSONL or parquet, or a folder of train.parquet"
+    )
+    parser.add_argument("--text", nargs="?", type=existing, help="UTF-8 text to learn in the place of examples")
+    parser.add_argument(
+        "--validation", type=existing, help="examples on which a kind without steps chooses its penalty"
+    )
+    parser.add_argument(
+        "--rule",
+        type=json_option,
+        help='how texts of a policy end and are rewarded, e.g. {"max_new_tokens": 60, "metric": "exact_match"}',
+    )
+    parser.add_argument("--held-out", type=existing, help="examples on whose prompts a policy is measured at its end")
+    parser.add_argument("--reward-model", nargs="?", type=existing, help="folder of the model that rewards a policy")
+    parser.add_argument(
+        "--reward-record",
+        nargs="?",
+        type=existing,
+        help="record of its training; where that diverged, nothing is tuned",
+    )
+    parser.add_argument("--replay-text", type=existing, help="pre-training text: train.npy of a corpus, or UTF-8 text")
+    parser.add_argument(
+        "--curvature-text", type=existing, help="running text (parquet: item, text) on which forgetting is measured"
+    )
 
 
 def check_options(options: argparse.Namespace, settings: MethodSettings) -> None:

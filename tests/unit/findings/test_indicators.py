@@ -19,6 +19,22 @@ ENDS = ("accuracy", "tau", "regret")
 N_ITEMS = 60
 
 
+PROSE = {
+    "dataset": "web", "probe": "web", "probe_kind": "text", "metric": "bits_per_byte", "format": "text",
+    "probe_format": "text", "shots": 0, "split": "test", "suite": "base", "is_primary": True,
+}  # fmt: skip
+
+
+def scored(who, dataset, split, right, lead):
+    """Rows of items: whether each answer is right, and its margin."""
+    who |= {"split": split, "learning_rate": None, "suite": "validation" if split == "validation" else "own"}
+    return [
+        who | {"item": f"{dataset}-{split}-{i}", "score": float(is_right), "margin": float(margin), "nll": 1.0}
+        | {"n_tokens": 1, "n_prompt_tokens": 9}
+        for i, (is_right, margin) in enumerate(zip(right, lead, strict=True))
+    ]  # fmt: skip
+
+
 def study(seed, *, margin="tells", text="tells", n=10, datasets=DATASETS, methods=("full", "brief"), series="run"):
     """Draw a study of `n` checkpoints and one without tokens; `margin` and `text` tell how well it tunes, or do not.
 
@@ -29,20 +45,11 @@ def study(seed, *, margin="tells", text="tells", n=10, datasets=DATASETS, method
     items, measured, cells, perturbed = [], [], [], []
     hard = {(d, s): rng.normal(size=N_ITEMS) for d in datasets for s in ("test", "validation")}
     for k in range(n + 1):
-        place = {
-            "series": series,
-            "checkpoint": f"step{k}",
-            "step": k,
-            "tokens": 1000 * k,
-            "lr": 0.1,
-            "phase": "stable",
-        }
-        place |= {"pretraining_seed": 0, "is_chosen": True}
+        place = {"series": series, "checkpoint": f"step{k}", "step": k, "tokens": 1000 * k, "lr": 0.1}
+        place |= {"phase": "stable", "pretraining_seed": 0, "is_chosen": True}
         loss = 3 - 0.5 * (good if text == "tells" else other)[k]
-        prose = {"dataset": "web", "probe": "web", "probe_kind": "text", "metric": "bits_per_byte", "format": "text"}
-        prose |= {"probe_format": "text", "shots": 0, "split": "test", "suite": "base", "is_primary": True}
-        measured.append(place | prose | {"method": "base", "value": loss})
-        items.append(place | prose | {"method": "base", "item": "web-1", "n_tokens": 500})
+        measured.append(place | PROSE | {"method": "base", "value": loss})
+        items.append(place | PROSE | {"method": "base", "item": "web-1", "n_tokens": 500})
         perturbed += [
             place | {"perturbation": "noise", "normalisation": "init", "scale": size, "noise_seed": 0, "probe": "web"}
             | {"increase": size * (2 - 0.3 * good[k]), "n_tokens": 500}
@@ -63,14 +70,8 @@ def study(seed, *, margin="tells", text="tells", n=10, datasets=DATASETS, method
                     for split in ("test", "validation") if method != "base" else ("test",):
                         said = 0.5 * level[k] + own + hard[dataset, split] + 0.5 * rng.normal(size=N_ITEMS)
                         lead = (good if margin == "tells" else other)[k] + rng.normal(size=N_ITEMS)
-                        who = {"method": method, "seed": at, "split": split, "learning_rate": None}
-                        who |= {"suite": "validation" if split == "validation" else "own"}
-                        items += [
-                            place | probe | who
-                            | {"item": f"{dataset}-{split}-{i}", "score": float(right), "margin": float(m), "nll": 1.0}
-                            | {"n_tokens": 1, "n_prompt_tokens": 9}
-                            for i, (right, m) in enumerate(zip(said > 0, lead, strict=True))
-                        ]  # fmt: skip
+                        who = place | probe | {"method": method, "seed": at}
+                        items += scored(who, dataset, split, said > 0, lead)
                     n_tokens = {"base": None, "full": 9000, "brief": 900}[method]
                     cells.append(place | probe | {"method": method, "seed": at, "n_tokens": n_tokens, "status": "done"})
     return items, measured, cells, perturbed

@@ -30,18 +30,18 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
     """Have Snakemake ask the keys of results which jobs are to run, and note the key of each job that ends well."""
     if not workflow.is_main_process:
         return
-    from snakemake.dag import DAG
-    from snakemake.jobs import Job
-    from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
-
     is_asked = "RIPENESS_EXPLAIN" in os.environ  # by a dry run
     reruns = Reruns(str(logs.parent), accepts=os.environ.get("RIPENESS_ACCEPT", "") if is_asked else "")
-    postprocess, update_needrun, missing_output = Job.postprocess, DAG.update_needrun, Job.missing_output
-    register, update_checkpoints = Job.register, DAG.update_checkpoint_dependencies
-    unmade: set[Any] = set()  # data that are to be made, while what reads them is there
+    note_keys(workflow, reruns)
+    plan_by_keys(workflow, reruns, logs)
+    compare_keys(reruns)
 
-    async def no_time(job: Job) -> None:
-        return None
+
+def note_keys(workflow: Any, reruns: Reruns) -> None:
+    """Note the key of each job that begins, and that of its results once it has ended well."""
+    from snakemake.jobs import Job
+
+    register, postprocess = Job.register, Job.postprocess
 
     def begin(job: Job, *arguments: Any, **options: Any) -> None:
         register(job, *arguments, **options)
@@ -53,10 +53,42 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         if not (options.get("error") or workflow.touch):
             reruns.note(job)
 
+    Job.register, Job.postprocess = begin, postprocess_and_note
+
+
+def compare_keys(reruns: Reruns) -> None:
+    """Have the keys say whether a job's parameters have changed; times, metadata and code say nothing."""
+    from snakemake.jobs import Job
+    from snakemake.persistence import NO_PARAMS_CHANGE, ParamsChange, PersistenceBase
+
+    missing_output = Job.missing_output
+
+    async def no_time(job: Job) -> None:
+        return None
+
     async def missing(job: Job, requested: Any) -> AsyncIterator[Any]:
         async for file in missing_output(job, requested):
             if str(file).removeprefix(f"{reruns.results}/") not in reruns.found:
                 yield file
+
+    def params_changed(persistence: Any, job: Job, file: Any = None) -> ParamsChange:
+        reasons = reruns.change(job)
+        return ParamsChange(only_old=reasons, files=set(map(str, job.output))) if reasons else NO_PARAMS_CHANGE
+
+    Job.missing_output, Job.output_mintime = missing, property(no_time)
+    PersistenceBase.has_metadata = lambda persistence, job: True
+    PersistenceBase.has_outdated_metadata = lambda persistence, job: False
+    PersistenceBase.params_changed = params_changed
+    for other in ("input_changed", "code_changed", "software_stack_changed"):
+        setattr(PersistenceBase, other, lambda persistence, job, file=None: ())
+
+
+def plan_by_keys(workflow: Any, reruns: Reruns, logs: Path) -> None:
+    """Have the keys decide when Snakemake plans, and again once all data are made."""
+    from snakemake.dag import DAG
+
+    update_needrun, update_checkpoints = DAG.update_needrun, DAG.update_checkpoint_dependencies
+    unmade: set[Any] = set()  # data that are to be made, while what reads them is there
 
     async def update_by_keys(dag: DAG, create_inventory: bool) -> None:
         depending = dag.depending
@@ -76,20 +108,7 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
         find_elsewhere(reruns, jobs, is_dry=is_dry)
         accepted = list(take_as_they_are(reruns, jobs)) if reruns.accepts else []
         await update_by_keys(dag, create_inventory)
-        planned = [job for job in dag.needrun_jobs() if job.output]
-        doubtful = may_not_run(reruns, planned)
-        explain(reruns, planned, doubtful, accepted)
-        say_again(reruns, planned, doubtful)
-        if path := os.environ.get("RIPENESS_PLAN"):
-            write_plan(Path(path), reruns, jobs)
-        if workflow.touch:
-            print(NO_TOUCH, file=sys.stderr)
-        if is_dry:
-            return
-        unmade.update(data_to_make(reruns, planned))
-        keep_known(reruns, planned)
-        if set(dag.workflow.dag_settings.targets or ()) <= {"all"}:
-            write_plan(logs.parent / PLAN, reruns, jobs)
+        unmade.update(finish_plan(workflow, dag, reruns, jobs, accepted, logs, is_dry=is_dry))
 
     async def update_once_made(dag: DAG, jobs: Any = None) -> bool:
         updated = await update_checkpoints(dag, jobs)
@@ -100,19 +119,28 @@ def decide_by_keys(workflow: Any, logs: Path) -> None:
                 return True
         return bool(updated)
 
-    def params_changed(persistence: Any, job: Job, file: Any = None) -> ParamsChange:
-        reasons = reruns.change(job)
-        return ParamsChange(only_old=reasons, files=set(map(str, job.output))) if reasons else NO_PARAMS_CHANGE
+    DAG.update_needrun, DAG.update_checkpoint_dependencies = update, update_once_made
 
-    DAG.update_needrun, Job.missing_output = update, missing
-    DAG.update_checkpoint_dependencies = update_once_made
-    Job.output_mintime = property(no_time)
-    Job.register, Job.postprocess = begin, postprocess_and_note
-    PersistenceBase.has_metadata = lambda persistence, job: True
-    PersistenceBase.has_outdated_metadata = lambda persistence, job: False
-    PersistenceBase.params_changed = params_changed
-    for other in ("input_changed", "code_changed", "software_stack_changed"):
-        setattr(PersistenceBase, other, lambda persistence, job, file=None: ())
+
+def finish_plan(
+    workflow: Any, dag: Any, reruns: Reruns, jobs: list[Any], accepted: list[Any], logs: Path, *, is_dry: bool
+) -> list[Any]:
+    """Explain the plan and write it down; return the data that are made first, none in a dry run."""
+    planned = [job for job in dag.needrun_jobs() if job.output]
+    doubtful = may_not_run(reruns, planned)
+    explain(reruns, planned, doubtful, accepted)
+    say_again(reruns, planned, doubtful)
+    if path := os.environ.get("RIPENESS_PLAN"):
+        write_plan(Path(path), reruns, jobs)
+    if workflow.touch:
+        print(NO_TOUCH, file=sys.stderr)
+    if is_dry:
+        return []
+    unmade = data_to_make(reruns, planned)
+    keep_known(reruns, planned)
+    if set(dag.workflow.dag_settings.targets or ()) <= {"all"}:
+        write_plan(logs.parent / PLAN, reruns, jobs)
+    return unmade
 
 
 class Cheap(dict[Any, Any]):
