@@ -11,9 +11,9 @@ from ripeness.findings.finding import settings_from
 from ripeness.report import finding_rows, number_tables
 from ripeness.report import page as report
 from ripeness.report.answers import read_answers
-from ripeness.report.changed_items import changed_items
 from ripeness.report.changes import digest_of, keep, since_last
 from ripeness.report.embedded_values import embedded_values
+from ripeness.report.item_contrasts import item_contrasts
 from ripeness.report.methods_table import methods_table
 from ripeness.report.pair_maps import pair_maps
 from ripeness.report.render import json_block, render, render_verdicts
@@ -48,7 +48,7 @@ def measured(options: Namespace) -> dict[str, Any]:
     pairs, table = pair_maps(answers, settings), score_table(measurements, answers, settings)
     folder = options.folder or options.figures.parent
     texts = {path.parts[-2:]: path / "test.parquet" for path in options.examples or []}
-    changed = changed_items(answers, texts, most_bytes=options.item_bytes)
+    changed = item_contrasts(answers, texts, most_bytes=options.item_bytes)
     changed |= {"study": folder.name, "folder": str(folder), "shots": settings.shots}
     return {
         "facts": report.facts_of(measurements, cells, perturbed),

@@ -17,13 +17,12 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.wording import deciding_interval, hint, what_it_takes
 from ripeness.storage.parquet import read_table
-from ripeness.tables.changed_items import changed_items, won_and_lost
+from ripeness.tables.changed_items import MOST_ITEMS, changed_items, won_and_lost
 from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES, read_cells, read_measurements
 from ripeness.tables.item_panel import Panel, panels
 
 CELL = ("series", "checkpoint", "dataset", "format", "method", "seed")
 MOST_MODELS = 60  # lines for one item
-MOST_ITEMS = 20  # of a cell
 
 
 def show(results: Path, thing: str | None, dataset: str | None) -> list[str]:

@@ -20,7 +20,7 @@ BY = ["series", "tokens", "is_late", "dataset", "format", "seed"]
 
 
 class Question(NamedTuple):
-    """What is asked of changes: which halves count, the smallest effect that matters, and the words of the answer."""
+    """What a claim says of changes: the halves that count, the smallest effect that matters, the sentence."""
 
     halves: Halves
     smallest: float
@@ -41,14 +41,22 @@ def concluded(rows: pl.DataFrame, question: Question, blank: Finding, settings: 
     means = rows.group_by(BY).agg(pl.col("change").mean())
     items = items_of(rows, halves)
     over = over_late(means, settings.confidence, halves=halves, items=items)
-    used = halves.used(rows)
+    n_seeds = halves.used(rows).group_by("series", "dataset").agg(pl.col("seed").n_unique())["seed"].min()
     blank = replace(
         blank,
-        n_checkpoints=used.select("series", "tokens").unique().height,
-        n_seeds=int(as_number(used.group_by("series", "dataset").agg(pl.col("seed").n_unique())["seed"].min())),
+        n_seeds=int(as_number(n_seeds)),
         covers=covers(rows, over, has_items=items > 0),
-        caveats=(*blank.caveats, *few_datasets(rows), *neighbour_caveats(over.neighbours)),
+        caveats=(*blank.caveats, *few_datasets(rows)),
     )
+    return decided_by(over, rows, question, blank, settings)
+
+
+def decided_by(over: Over, rows: pl.DataFrame, question: Question, blank: Finding, settings: Settings) -> Finding:
+    """Let an estimate over checkpoints decide; rows have `series`, `tokens` and `is_late`."""
+    used = question.halves.used(rows)
+    n_checkpoints = used.select("series", "tokens").unique().height
+    caveats = (*blank.caveats, *neighbour_caveats(over.neighbours))
+    blank = replace(blank, n_checkpoints=n_checkpoints, caveats=caveats)
     if over.estimate is None:
         return undecided(blank, ONE_SEED)
     blank = replace(blank, statement=question.sentence(over.estimate))

@@ -8,8 +8,8 @@ import pytest
 
 from ripeness.findings.finding import Settings
 from ripeness.report.answers import Model, read_answers
-from ripeness.report.changed_items import SAID, changed_items
 from ripeness.report.embedded_values import embedded_values
+from ripeness.report.item_contrasts import SAID, item_contrasts
 from ripeness.report.pair_maps import MOST_CHECKPOINTS, pair_maps, spaced
 from ripeness.report.score_table import ALL, markdown, score_table
 from ripeness.tables.columns import EXAMPLES, write_table
@@ -92,7 +92,7 @@ def test_items_that_changed_most_come_with_prompt_outputs_and_likelihoods(synthe
     write_table(tmp_path / "test.parquet", rows, EXAMPLES)
     said = synthetic_study["items"].with_columns(prediction=pl.lit(" bad"), gold=pl.lit(" good"))
     answers = read_answers([part.lazy() for part in said.partition_by("series", "checkpoint")], 0)
-    found = changed_items(answers, {("nursery-mood", "default"): tmp_path / "test.parquet"}, most_bytes=10**7)
+    found = item_contrasts(answers, {("nursery-mood", "default"): tmp_path / "test.parquet"}, most_bytes=10**7)
     assert found["n"] == found["n_here"]
     first, second = Model("nursery", LATE, "base", "nursery-mood"), Model("nursery", LATE, "full", "nursery-mood")
     places = [found["models"].index(model) for model in (first, second)]
@@ -119,7 +119,7 @@ def test_items_that_changed_most_come_with_prompt_outputs_and_likelihoods(synthe
 
 
 def test_items_end_at_the_bytes_that_were_given_those_that_changed_most_first(answers):
-    whole, some = (changed_items(answers, {}, most_bytes=size) for size in (10**7, 30_000))
+    whole, some = (item_contrasts(answers, {}, most_bytes=size) for size in (10**7, 30_000))
     assert 0 < some["n_here"] < whole["n_here"] == whole["n"] == some["n"]
     assert len(json.dumps(some["contrasts"])) <= 30_000
     first = [next(iter(one["contrasts"].values())) for one in (some, whole)]
@@ -150,4 +150,4 @@ def test_values_on_the_page_are_the_measurements_with_items_won_and_lost(synthet
 def test_a_study_without_items_has_no_maps():
     empty = read_answers([], 0)
     assert pair_maps(empty, Settings()) is None
-    assert changed_items(empty, {}, most_bytes=1000)["n"] == 0
+    assert item_contrasts(empty, {}, most_bytes=1000)["n"] == 0

@@ -66,10 +66,10 @@ def test_items_that_changed_are_paired_and_counted():
     }  # fmt: skip
     here = shared | {"dataset": "d", "format": "io"}
     base = [
-        here | {"method": "base", "seed": 1, "item": f"i{n}", "score": float(n > 1), "margin": 0.0} for n in range(4)
+        here | {"method": "base", "seed": 1, "item": f"i{n}", "score": float(n > 1), "logp_gold": 0.0} for n in range(4)
     ]
     tuned = [
-        here | {"method": "full", "seed": seed, "item": f"i{n}", "margin": float(n)}
+        here | {"method": "full", "seed": seed, "item": f"i{n}", "logp_gold": float(n)}
         | {"score": [1.0, float(seed == 1), 0.0, 1.0][n]}
         for n in range(4)
         for seed in (1, 2)

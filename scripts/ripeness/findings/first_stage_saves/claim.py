@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import polars as pl
 
+from ripeness.findings.aligned import with_halves
+from ripeness.findings.by_halves import Question, decided_by
 from ripeness.findings.claim import Claim
-from ripeness.findings.finding import Finding, Settings, on_enough, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, undecided
 from ripeness.findings.first_stage_saves.paths import pairs_at_equal_loss
-from ripeness.findings.late_differences import MANY_DATASETS, over_late
+from ripeness.findings.late_differences import LATE, MANY_DATASETS, over_late
 from ripeness.findings.needs import has_cells, has_no_first_stage, has_tuned_text
-from ripeness.findings.over_checkpoints import covers_checkpoints, neighbour_caveats
+from ripeness.findings.over_checkpoints import covers_checkpoints
 from ripeness.findings.seeing import Stages, judged_stages, without_first
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
@@ -34,23 +36,15 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     blank = Finding(n_seeds=pairs["seed"].n_unique(), caveats=tuple(caveats(pairs, stages)))
     if known.is_empty():
         return undecided(blank, "no model reaches an equal loss on the answers with a first stage and without one")
-    late = pl.col("tokens") >= pl.col("tokens").unique().median().over("series")
-    trend = in_trend(known).with_columns(is_late=late)
-    over = over_late(trend, settings.confidence)
-    chosen = trend.filter("is_late")
-    blank = replace(blank, n_checkpoints=chosen.select("series", "tokens").unique().height)
-    if over.estimate is None:
-        return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
+    trend = with_halves(in_trend(known))
+    over, late = over_late(trend, settings.confidence), trend.filter("is_late")
     blank = replace(
         blank,
-        covers=covers_checkpoints(over, chosen["series"].n_unique(), f"{chosen['seed'].n_unique()} tuning seeds"),
-        statement=sentence(chosen, over.estimate, stages, without),
-        caveats=(*blank.caveats, *neighbour_caveats(over.neighbours)),
+        covers=covers_checkpoints(over, late["series"].n_unique(), f"{late['seed'].n_unique()} tuning seeds"),
         details=tuple({"tokens": tokens, **row} for tokens, row in by_checkpoint(trend)),
     )
-    most = int(as_number(trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()))
-    finding = with_effect(blank, over.estimate, settings, smallest=settings.smallest_loss)
-    return on_enough(finding, most, settings)
+    question = Question(LATE, settings.smallest_loss, lambda saved: sentence(late, saved, stages, without))
+    return decided_by(over, trend, question, blank, settings)
 
 
 CLAIM = Claim(

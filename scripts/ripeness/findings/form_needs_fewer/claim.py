@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import polars as pl
 
+from ripeness.findings.by_halves import Question, decided_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.doses import dose_caveats, dose_scores, half_doses
-from ripeness.findings.finding import Finding, Settings, listed, on_enough, times, undecided, with_effect
+from ripeness.findings.finding import Finding, Settings, listed, times, undecided
 from ripeness.findings.form_needs_fewer.price import text_lost
-from ripeness.findings.late_differences import over_late
+from ripeness.findings.late_differences import LATE, over_late
 from ripeness.findings.needs import has_doses
-from ripeness.findings.over_checkpoints import covers_checkpoints, neighbour_caveats
+from ripeness.findings.over_checkpoints import covers_checkpoints
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import PLACE
 from ripeness.stats.resampling import Estimate
@@ -38,18 +39,11 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, "at no checkpoint do both form and knowledge gain enough")
     over = over_late(pairs, settings.confidence)
     late = pairs.filter("is_late")
-    blank = replace(blank, n_checkpoints=late.select("series", "tokens").unique().height)
-    if over.estimate is None:
-        return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
-    blank = replace(
-        blank,
-        statement=sentence(late, found, over.estimate),
-        covers=covers_checkpoints(over, late["series"].n_unique(), f"{late['seed'].n_unique()} tuning seeds"),
-        caveats=(*blank.caveats, *neighbour_caveats(over.neighbours)),
-    )
-    most = int(as_number(pairs.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()))
-    finding = with_effect(blank, over.estimate, settings, smallest=MATTERS * settings.smallest_doublings)
-    return on_enough(finding, most, settings)
+    said = f"{late['seed'].n_unique()} tuning seeds"
+    blank = replace(blank, covers=covers_checkpoints(over, late["series"].n_unique(), said))
+    smallest = MATTERS * settings.smallest_doublings
+    question = Question(LATE, smallest, lambda effect: sentence(late, found, effect))
+    return decided_by(over, pairs, question, blank, settings)
 
 
 CLAIM = Claim(

@@ -9,16 +9,18 @@ from dataclasses import replace
 
 import polars as pl
 
+from ripeness.findings.aligned import with_halves
+from ripeness.findings.by_halves import BY, Question, decided_by
 from ripeness.findings.claim import Claim
 from ripeness.findings.equal_losses import losses, matched, paths_of
-from ripeness.findings.finding import Finding, Settings, listed, numbers, on_enough, signed, undecided, with_effect
-from ripeness.findings.late_differences import MANY_DATASETS, over_late
+from ripeness.findings.finding import Finding, Settings, listed, numbers, undecided
+from ripeness.findings.late_differences import LATE, MANY_DATASETS, over_late
 from ripeness.findings.needs import has_cells, has_smaller_methods, has_tuned_text
-from ripeness.findings.over_checkpoints import Over, covers_checkpoints, neighbour_caveats
+from ripeness.findings.over_checkpoints import Over, covers_checkpoints
 from ripeness.findings.study_tables import Tables
 from ripeness.findings.treated_curves import in_trend
 from ripeness.findings.two_estimates import shown
-from ripeness.tables.single_numbers import as_number
+from ripeness.stats.resampling import Estimate
 from ripeness.tables.ways_of_tuning import smaller_methods
 
 FEW_RATES = 2  # fewer are a straight line from the untouched model
@@ -35,23 +37,16 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     blank = Finding(n_seeds=pairs["seed"].n_unique(), caveats=tuple(caveats(pairs, tables.cells, settings, smaller)))
     if known.is_empty():
         return undecided(blank, "no two ways reach an equal loss on the answers below that of the untouched model")
-    late = pl.col("tokens") >= pl.col("tokens").unique().median().over("series")
-    trend = in_trend(known).with_columns(is_late=late)
-    by = ["series", "tokens", "is_late", "dataset", "format", "seed"]
-    over = over_late(trend.group_by(by).agg(pl.col("change").mean()), settings.confidence)
-    blank = replace(blank, n_checkpoints=trend.filter("is_late").select("series", "tokens").unique().height)
-    if over.estimate is None:
-        return undecided(blank, "one seed of one run gives no estimate of variation between seeds")
+    trend = with_halves(in_trend(known))
+    over = over_late(trend.group_by(BY).agg(pl.col("change").mean()), settings.confidence)
     each = {name: over_late(trend.filter(method=name), settings.confidence) for name in smaller}
     blank = replace(
         blank,
         covers=covers(trend, over),
-        statement=sentence(over, each, settings),
-        caveats=(*blank.caveats, *neighbour_caveats(over.neighbours)),
         details=tuple({"method": name, **numbers(one.estimate)} for name, one in each.items() if one.estimate),
     )
-    most = int(as_number(trend.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()))
-    return on_enough(with_effect(blank, over.estimate, settings, smallest=settings.smallest_loss), most, settings)
+    question = Question(LATE, settings.smallest_loss, lambda mean: sentence(mean, each, settings))
+    return decided_by(over, trend, question, blank, settings)
 
 
 CLAIM = Claim(
@@ -72,13 +67,12 @@ def covers(late: pl.DataFrame, over: Over) -> str:
     return f"{n_datasets} datasets, {said}" if n_datasets >= MANY_DATASETS else f"{said}, and so are the datasets"
 
 
-def sentence(over: Over, each: dict[str, Over], settings: Settings) -> str:
+def sentence(mean: Estimate, each: dict[str, Over], settings: Settings) -> str:
     """Say what smaller ways keep on average, and what each does."""
     said = [f"{name} {shown(one.estimate)}" for name, one in each.items() if one.estimate]
-    mean = f"{shown(over.estimate)} nats a token" if over.estimate else signed(float("nan"))
     return (
         f"At an equal loss on the answers, over the later half of the checkpoints, smaller ways lose less on text than "
-        f"{settings.method} by {mean} (less than 0: more). By way: {listed(said)}."
+        f"{settings.method} by {shown(mean)} nats a token (less than 0: more). By way: {listed(said)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The items that changed most between two models, with prompts and outputs, up to a number of bytes.
+"""Contrast pairs of models item by item, with prompts and outputs, for the page, up to a number of bytes.
 
 Pairs of models are tuned against untouched, checkpoint against checkpoint, and method against method, on one dataset.
 Those whose mean score changed most come first, until the bytes are used up.
@@ -14,9 +14,9 @@ import numpy as np
 
 from ripeness.report.answers import Answers, Model, Probe, scores_of
 from ripeness.study.study_config import BASE
+from ripeness.tables.changed_items import MOST_ITEMS, TIES
 from ripeness.tables.examples import read_examples
 
-MOST_ITEMS = 20  # of a pair of models
 MOST_PAIRS = 1000  # of which items are looked for
 SAID = ["score", "output", "logp_gold", "margin"]  # of both models, in this order
 
@@ -30,7 +30,7 @@ class Contrast(NamedTuple):
     change: float
 
 
-def changed_items(answers: Answers, texts: Mapping[tuple[str, str], Path], *, most_bytes: int) -> dict[str, Any]:
+def item_contrasts(answers: Answers, texts: Mapping[tuple[str, str], Path], *, most_bytes: int) -> dict[str, Any]:
     """Collect the items of as many contrasts as fit into the bytes; `texts` names examples by (dataset, format).
 
     Returns models, contrasts by "<first> <second> <probe>" (places in `models` and `names`), prompts by
@@ -95,7 +95,7 @@ def most_changed(answers: Answers, one: Contrast) -> list[list[Any]]:
     is_asked = (places[0] >= 0) & (places[1] >= 0)
     score, logp = (
         np.where(is_asked, column[places[1]] - column[places[0]], np.nan)
-        for column in (answers.score, answers.columns["logp_gold"].to_numpy())
+        for column in (answers.score, answers.columns[TIES].to_numpy())
     )
     logp = np.where(is_asked, np.nan_to_num(logp), np.nan)
     kept = np.flatnonzero(is_asked.any(axis=(0, 1)))
