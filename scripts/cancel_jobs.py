@@ -71,7 +71,7 @@ def ask(*command: str) -> str:
     except FileNotFoundError:
         raise UserError(f"there is no {command[0]} on this machine\nhint: run this on the login node") from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"{command[0]} says nothing within {MOST_SECONDS} s\n{AGAIN}") from None
+        raise UserError(f"{command[0]} does not answer within {MOST_SECONDS} s\n{AGAIN}") from None
     if done.returncode or "error" in done.stderr:
         raise UserError(f"{command[0]}: {done.stderr.strip() or f'status {done.returncode}'}\n{AGAIN}")
     return done.stdout

@@ -58,7 +58,7 @@ def kept_checkpoints(measurements: pl.DataFrame, options: dict) -> pl.DataFrame:
         losses = forgotten(measurements, options["datasets"])
         if losses.is_empty():
             raise UserError(
-                "--forget-at-most needs the loss of tuned models on running text, and none was measured\n"
+                "--forget-at-most needs the loss of tuned models on running text, but none was measured\n"
                 "hint: a suite with `texts: [...]` measures it; see docs/study.md"
             )
         tuned = tuned.join(losses, on=["series", "checkpoint", "method"])
@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
     answers = found_among(kept, options, study)
     answers += alone(kept, answers, options)
     if not answers:
-        raise UserError("the tuned models were not asked about their datasets\nhint: run the study to its end first")
+        raise UserError("no tuned model was measured on its own dataset\nhint: run the study to its end first")
     for one in answers:
         print(line_of(one, answers))
     for text in dict.fromkeys(one.lacks for one in answers if one.lacks):
@@ -156,9 +156,7 @@ def told_by(path: Path) -> list[str]:
     """Write what findings.json says of indicators: the sentence, then a line for each; UserError for nothing."""
     entry = next((one for one in read_entries(path, FINDING) if one["id"] == INDICATORS), None)
     if entry is None:
-        raise UserError(
-            f"{path} says nothing of indicators\nhint: the rule judge_claims writes it; run the study again"
-        )
+        raise UserError(f"{path} has no entry `indicators`\nhint: the rule judge_claims writes it; run the study again")
     lines = [entry["statement"], *entry["caveats"], f"{'indicator':28} pairs, %  lost, points  cost, % of tuning"]
     for row in entry["answers"]:
         cost = "not known" if row["cost"] is None else f"{100 * row['cost']:.3g}"

@@ -39,7 +39,7 @@ def exchanged(names: dict[str, str], role: str) -> dict[str, str]:
     """Give every item another picture of the same role: all pictures move on by one place in an order of a seed."""
     order = sorted(set(names.values()))
     if len(order) < 2:
-        raise UserError(f"there is one picture in {role}, and none to exchange it for\nhint: more items")
+        raise UserError(f"{role} has one picture, so there is no other one to exchange it for\nhint: use more items")
     random.Random(f"exchanged {role}").shuffle(order)
     following = dict(zip(order, [*order[1:], order[0]], strict=True))
     return {item: following[name] for item, name in names.items()}

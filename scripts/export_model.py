@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> None:
     check_no_overlap(options.output, options.model)
     if stays_attached(options.model):
         raise UserError(
-            f"what was learned in {options.model} stands next to the weights of its checkpoint and cannot become "
-            "a part of them\n"
+            f"what was learned in {options.model} is stored next to the weights of its checkpoint and cannot be "
+            "merged into them\n"
             "hint: this project loads the folder as it is; other tools need a kind that merges, such as lora"
         )
     if has_reward(options.model):

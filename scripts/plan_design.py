@@ -46,7 +46,7 @@ def size_of(study: Study) -> Size:
     """Count the levels of a study: items of all datasets, seeds, checkpoints that are tuned, datasets."""
     tuned = [cell for cell in plan_cells(study) if cell.method != "base"]
     if not tuned:
-        raise UserError("the study tunes no model, so that there is no design to plan\nhint: `methods` names them")
+        raise UserError("the study tunes no model, so there is no design to plan\nhint: add a method under `methods`")
     items = {
         probe.probe: n_items_of(study, probe)
         for cell in tuned

@@ -130,7 +130,7 @@ def test_what_is_annealed_already_and_a_corpus_of_another_tokenizer_are_refused(
         anneal(twin, text, tmp_path / "twice")
     (tmp_path / "corpus" / "tokenizer").mkdir(parents=True)
     write_json(tmp_path / "corpus" / "tokenizer" / "tokenizer.json", {})
-    with pytest.raises(UserError, match="has not the tokenizer of .*\nhint: give a text file"):
+    with pytest.raises(UserError, match="was tokenized with another tokenizer than that of .*\nhint: give a text file"):
         anneal(checkpoint, tmp_path / "corpus", tmp_path / "twin")
     (tmp_path / "latin").write_bytes("wörter".encode("latin-1") * 100)
     with pytest.raises(UserError, match="Cannot read the text .*utf-8.*\nhint: .*UTF-8 text file"):

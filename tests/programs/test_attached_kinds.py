@@ -103,7 +103,7 @@ def test_the_sensitivity_of_a_model_with_adapters_is_that_of_its_own_weights(tun
 
 
 def test_a_model_whose_weights_stay_has_no_displacement_and_no_curvature(tune, text):
-    with pytest.raises(UserError, match="the weights stay as they are, and nothing bends\nhint: no --curvature-text"):
+    with pytest.raises(UserError, match="do not change, so there is no curvature\nhint: leave out --curv"):
         tune("bent", HOW, "--curvature-text", text)
     record = read_json(tune("adapter", HOW) / "record.json")
     assert record["not_moved"].startswith("what was learned stands next to the weights")
@@ -115,9 +115,9 @@ def test_a_model_whose_weights_stay_has_no_displacement_and_no_curvature(tune, t
 @pytest.mark.parametrize("settings", [FULL, HOW], ids=["full", "adapter"])
 def test_no_training_starts_from_it_and_no_plain_folder_is_made_of_it(tune, tmp_path, settings):
     folder = tune("adapter", HOW) / "model"
-    with pytest.raises(UserError, match=r"stands next to the weights .*\nhint: start from a checkpoint"):
+    with pytest.raises(UserError, match=r"stored next to the weights .*\nhint: start from a checkpoint"):
         tune("again", settings, start=folder)
-    with pytest.raises(UserError, match=r"stands next to the weights .*\nhint: "):
+    with pytest.raises(UserError, match=r"stored next to the weights .*\nhint: "):
         export_model.main([str(folder), str(tmp_path / "plain")])
     assert not (tmp_path / "plain").exists() and not (tmp_path / "again" / "model").exists()
 

@@ -44,7 +44,7 @@ def test_jobs_of_this_folder_are_cancelled_and_those_of_others_are_not(slurm, ca
         ("echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1", "Unable to contact"),
         ("echo 'squeue: error: cluster x: connection refused' >&2", "cluster x: connection refused"),  # with status 0
         ("exit 3", "squeue: status 3"),
-        ("exec sleep 5", "squeue says nothing within 0.2 s"),
+        ("exec sleep 5", "squeue does not answer within 0.2 s"),
     ],
 )
 def test_a_queue_that_cannot_be_read_is_not_taken_for_an_empty_one(slurm, monkeypatch, caplog, squeue, said):

@@ -117,7 +117,7 @@ def test_forgetting_that_was_not_measured_is_said(results, tmp_path):
     (tmp_path / "provenance.json").write_text((results / "provenance.json").read_text())
     tuned = table.with_columns(probe_kind=pl.lit("choice"))
     write_table(tmp_path / "tables/measurements.parquet", tuned, MEASUREMENTS | IS_CHOSEN)
-    with pytest.raises(UserError, match="needs the loss of tuned models on running text, and none was measured\nhint"):
+    with pytest.raises(UserError, match="needs the loss of tuned models on running text, but none was measured\nhint"):
         choose.main([str(tmp_path), "--forget-at-most", "0.05"])
 
 
@@ -162,5 +162,5 @@ def test_what_would_have_told_is_printed_where_it_is_known(results, published, c
     assert TOLD["statement"] in said and TOLD["caveats"][0] in said
     assert [line.split()[-1] for line in said[-3:]] == ["0", "known", "100"]
     (published / "findings.json").write_text(json.dumps([TOLD | {"id": "ripe"}]))
-    with pytest.raises(UserError, match="says nothing of indicators\nhint"):
+    with pytest.raises(UserError, match="has no entry `indicators`\nhint"):
         choose.main([str(published), "--indicators"])

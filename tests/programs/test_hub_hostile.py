@@ -27,7 +27,7 @@ def assert_refused(hub, tmp_path, elsewhere):
     with pytest.raises(UserError) as error:
         fetch(tmp_path, source_of(hub))
     said = str(error.value)
-    assert "cannot be fetched: " in said and "\nhint: a hub does not answer so; check HF_ENDPOINT" in said
+    assert "cannot be fetched: " in said and "\nhint: this is not an answer of a hub; check HF_ENDPOINT" in said
     assert {path.name: path.read_text() for path in elsewhere.iterdir()} == {"keys": "mine", "keys.part": "mine"}
     outside = [path for path in tmp_path.iterdir() if path.name not in ("cache", "elsewhere", "token")]
     assert not outside

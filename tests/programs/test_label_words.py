@@ -198,9 +198,13 @@ def test_items_with_other_options_are_refused(tune, examples, tmp_path, change, 
     ("settings", "options", "message"),
     [
         (FEATURES | {"epochs": 3}, [], "kind features takes no steps of an optimizer, and has no epochs\nhint: "),
-        (FEATURES, ["--curvature-text", "TEST"], "the weights stay as they are, and nothing bends\nhint: "),
+        (FEATURES, ["--curvature-text", "TEST"], "the weights do not change, so there is no curvature\nhint: "),
         (HEAD | {"moves": "head"}, ["--validation", "TEST"], "kind head chooses nothing on validation items\nhint: "),
-        (HEAD | {"moves": "head"}, ["--curvature-text", "TEST"], "weights stay as they are, and nothing bends\nhint: "),
+        (
+            HEAD | {"moves": "head"},
+            ["--curvature-text", "TEST"],
+            "weights do not change, so there is no curvature\nhint: ",
+        ),
         (
             FEATURES,
             ["--replay-text", "TEST"],

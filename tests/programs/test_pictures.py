@@ -198,7 +198,9 @@ def test_the_second_stage_reads_on_from_its_start_only_and_its_encoder_only(made
     )
     how = {"rows": made / "rows", "items": made / "items", "encoder": tmp_path / "encoder", "layer": "-1"}
     call(encode_images, **how, output=tmp_path / "states")
-    with pytest.raises(UserError, match="read by another encoder than the one that the projector learned from\nhint: "):
+    with pytest.raises(
+        UserError, match="encoded by another encoder than the one that the projector was trained with\nhint: "
+    ):
         train(
             made,
             checkpoint,
@@ -247,14 +249,14 @@ def test_rows_on_disk_name_their_pictures_by_path_and_a_broken_one_is_refused(tm
 
 def test_an_encoder_that_does_not_know_what_is_asked_is_refused_and_not_written(tmp_path):
     with pytest.raises(
-        UserError, match=r"the encoder does not know what is asked of pictures: .*shape 0\.\d+.*\nhint: "
+        UserError, match=r"the encoder does not recognise what the questions are about: .*shape 0\.\d+.*\nhint: "
     ):
         call(pretrain_encoder, settings=ENCODER | {"epochs": 1}, output=tmp_path / "encoder")
     assert not (tmp_path / "encoder").exists()
 
 
 def test_the_second_stage_is_exported_as_a_model_of_text_with_its_projector(made, tuned, tmp_path):
-    with pytest.raises(UserError, match="stands next to the weights"):
+    with pytest.raises(UserError, match="stored next to the weights"):
         export_model.main([str(tuned / "see/model"), str(tmp_path / "see")])
     export_model.main([str(tuned / "lora/model"), str(tmp_path / "lora")])
     files = sorted(path.name for path in (tmp_path / "lora").glob("*.safetensors"))

@@ -73,13 +73,13 @@ def test_a_reward_model_ranks_answers_by_its_reward(tune, ask, tokenizer, kind):
 
 def test_a_reward_model_is_not_asked_for_words_and_starts_nothing(tune, ask, checkpoint):
     model = tune("rm", REWARD) / "model"
-    with pytest.raises(UserError, match='asks a reward model for words.*\nhint: "reward": true'):
+    with pytest.raises(UserError, match='needs words, but a reward model.*\nhint: "reward": true'):
         ask(model)
-    with pytest.raises(UserError, match="asks a reward model for words"):
+    with pytest.raises(UserError, match="needs words, but a reward model"):
         ask(model, kind="text", reward=True)
     with pytest.raises(UserError, match=r"is a reward model, and a plain model folder has no place.*\nhint: reward"):
         export_model.main([str(model), str(model.parent / "plain")])
-    with pytest.raises(UserError, match=r"is a reward model, which no longer says words.*\nhint: start from the model"):
+    with pytest.raises(UserError, match=r"a reward model, which no longer generates words.*\nhint: start from the"):
         tune("after", DPO, "--start", str(model))
     with pytest.raises(UserError, match=r"has no reward .*\nhint: name a model .* `learns: reward`"):
         ask(checkpoint, reward=True)

@@ -76,7 +76,7 @@ def test_a_dose_is_the_beginning_of_a_larger_one(tune, examples, monkeypatch):
     tune("another seed", examples=3, seed=2)
     assert read[3] != read[0]
     assert records[0]["settings"]["examples"] == 3 and records[0]["n_tokens"] < records[1]["n_tokens"]
-    for wrong, message in (13, "13 examples are wanted, but there are 12"), (0, "examples: 0 is less than 1"):
+    for wrong, message in (13, "13 examples are requested, but there are only 12"), (0, "examples: 0 is less than 1"):
         with pytest.raises(UserError, match=message):
             tune("wrong", examples=wrong)
 

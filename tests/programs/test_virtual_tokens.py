@@ -171,7 +171,7 @@ def test_sensitivity_is_that_of_the_weights_alone(tuned, checkpoint, tmp_path, n
 
 def test_what_stays_attached_is_not_written_as_a_plain_model_and_no_training_starts_from_it(tuned, tune, tmp_path):
     for folder in tuned.values():
-        with pytest.raises(UserError, match=r"stands next to the weights of its checkpoint and cannot .*\nhint: "):
+        with pytest.raises(UserError, match=r"stored next to the weights of its checkpoint and cannot .*\nhint: "):
             export_model.main([str(folder / "model"), str(tmp_path / "plain")])
         with pytest.raises(UserError, match=r"that starts from it would lose it\nhint: start from a "):
             tune(start=folder / "model", kind="full", **SHARED)
@@ -199,5 +199,5 @@ def test_virtual_tokens_that_leave_no_room_are_refused_before_a_text_is_cut_into
 
 @pytest.mark.parametrize("name", ["prefix", "prompt"])
 def test_no_curvature_is_asked_for_where_no_weight_moves(tune, examples, name):
-    with pytest.raises(UserError, match="the weights stay as they are, and nothing bends\nhint: no --curvature-text"):
+    with pytest.raises(UserError, match="do not change, so there is no curvature\nhint: leave out --curv"):
         tune("--curvature-text", str(examples / "choice" / "train.parquet"), **KINDS[name])

@@ -222,13 +222,13 @@ def test_another_study_of_the_same_name_is_refused_before_anything_runs(edited):
         command, cwd=edited.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
     )
     assert run.returncode == 2, run.stdout + run.stderr
-    assert "holds another study of this name, that of" in run.stderr
+    assert "contains another study of this name, that of" in run.stderr
     for name, option in (("tidy_results", "--move"), ("explain_reruns", "--accept=code")):
         command = [sys.executable, f"scripts/{name}.py", "--study", "second.yaml", option]
         run = subprocess.run(
             command, cwd=edited.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
         )
-        assert run.returncode == 2 and "holds another study of this name" in run.stderr, run.stdout + run.stderr
+        assert run.returncode == 2 and "contains another study of this name" in run.stderr, run.stdout + run.stderr
     assert edited.planned() == {}
 
 

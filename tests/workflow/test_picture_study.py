@@ -44,7 +44,7 @@ def test_an_encoder_that_does_not_know_what_is_asked_ends_the_study_before_any_t
     run = study.snakemake()
     assert run.returncode != 0
     log = (study.folder / "results/cut/logs/pretrain_encoder.log").read_text()
-    assert "the encoder does not know what is asked of pictures" in log
+    assert "the encoder does not recognise what the questions are about" in log
     assert not list((study.folder / "results/cut").rglob("training.json"))
 
 

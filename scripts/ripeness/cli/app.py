@@ -70,7 +70,7 @@ def report(
     """Write the report of a study that still runs, or of which cells failed."""
     if not partial:
         raise UserError(
-            "the report of a whole study is made by `ripeness run`\nhint: --partial for the cells that are done"
+            "`ripeness run` makes the report of a complete study\nhint: --partial for the cells that are done"
         )
     call("report_partial", "--study", study_file(study))
 

@@ -77,7 +77,7 @@ def completed(wishes: Any) -> Any:
     if sys.stdin.isatty() and not (wishes.checkpoints and (wishes.rows or wishes.datasets)):
         wishes = part("cli.questions").completed(wishes)
     if not wishes.checkpoints:
-        raise UserError("which checkpoints?\nhint: ripeness init FOLDER FOLDER --rows my.jsonl (--help)")
+        raise UserError("no checkpoints are named\nhint: ripeness init FOLDER FOLDER --rows my.jsonl (--help)")
     return wishes
 
 
@@ -86,4 +86,4 @@ def numbers(option: str, text: str) -> list[int]:
     try:
         return [round(float(word.replace("_", ""))) for word in text.split(",") if word.strip()]
     except (ValueError, OverflowError):
-        raise UserError(f"{option}: {text!r} is no list of numbers\nhint: {option} 1000,2000") from None
+        raise UserError(f"{option}: {text!r} is not a list of numbers\nhint: {option} 1000,2000") from None

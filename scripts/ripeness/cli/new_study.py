@@ -53,7 +53,8 @@ def make(wishes: Wishes) -> Path:
     of_rows = [as_name(wishes.rows.name.split(".")[0])] if wishes.rows else []
     if wrong := [name for name in (wishes.name, *of_rows) if not NAME.fullmatch(name)]:
         raise UserError(
-            f"{wrong[0]!r} is no name of a study or dataset\nhint: small letters, digits and hyphens: mine-1"
+            f"{wrong[0]!r} is not a valid name of a study or dataset\n"
+            "hint: use lower-case letters, digits and hyphens, such as mine-1"
         )
     if bool(wishes.rows) == bool(wishes.datasets):
         raise UserError(

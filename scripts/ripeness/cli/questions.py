@@ -119,7 +119,9 @@ def rows(name: str) -> None:
 def study_name(name: str) -> None:
     """Refuse what is no name of a study."""
     if not NAME.fullmatch(name):
-        raise UserError(f"{name!r} is no name of a study\nhint: small letters, digits and hyphens: mine-1")
+        raise UserError(
+            f"{name!r} is not a valid name of a study\nhint: use lower-case letters, digits and hyphens, such as mine-1"
+        )
 
 
 def file_or_nothing(name: str) -> None:
@@ -129,10 +131,10 @@ def file_or_nothing(name: str) -> None:
 
 
 def a_number(text: str) -> None:
-    """Refuse what is no number of tokens."""
+    """Refuse what is not a number of tokens."""
     try:
         is_right = round(float(text)) > 0
     except (ValueError, OverflowError):
         is_right = False
     if not is_right:
-        raise UserError(f"{text!r} is no number of tokens\nhint: 4e6, or 4194304")
+        raise UserError(f"{text!r} is not a number of tokens\nhint: 4e6, or 4194304")

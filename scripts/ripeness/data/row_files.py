@@ -76,14 +76,14 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
             continue
         if len(cells) != len(header):
             raise UserError(
-                f"{path}:{line}: {len(cells)} cells stand under {len(header)} columns\n"
+                f"{path}:{line}: {len(cells)} cells, but the header has {len(header)} columns\n"
                 "hint: put double quotes around a text that contains a separator or a line end"
             )
         cells[0] = cells[0].removeprefix("\ufeff")  # of a file that was put behind another
         if len(header) > 1 and cells == header:
             raise UserError(
-                f"{path}:{line}: the names of the columns stand here again\n"
-                "hint: remove this line; tables that are put together keep the first line of one"
+                f"{path}:{line}: this line repeats the names of the columns\n"
+                "hint: remove this line; when you join tables, keep the header of the first one only"
             )
         rows[line] = {name: cell or None for name, cell in zip(header, cells, strict=True)}
     return rows
@@ -124,7 +124,7 @@ def cells_of(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[
             is_open = "end of data" in str(error)
             found = "a quote is opened and never closed" if is_open else f"{error}, in line {reader.line_num}"
             raise UserError(
-                f'{path}:{line}: {found}\nhint: a quote in a text in quotes is written twice: "a ""b"" c"'
+                f'{path}:{line}: {found}\nhint: write a quote inside a quoted text twice: "a ""b"" c"'
             ) from None
         if separator == "\t" and any("\t" in cell and "\n" in cell for cell in cells):  # few .tsv files know quotes
             raise UserError(
@@ -143,7 +143,7 @@ def text_of(content: bytes, path: Path) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise UserError(
-            f"{path}:{line}: NUL characters, which no text has\n"
+            f"{path}:{line}: NUL characters, which text files do not contain\n"
             "hint: a file in UTF-16 looks like this: convert it, e.g. with iconv; or it is damaged: copy it again"
         )
     return text
@@ -158,7 +158,8 @@ def unpacked(content: bytes, path: Path) -> bytes:
             if len(found) > most:
                 raise UserError(
                     f"{path}: {len(content):,} bytes unpack to more than {most:,}\n"
-                    "hint: no table or list of rows is packed so small; get the file again from a place that you trust"
+                    "hint: no table or list of rows compresses this much; get the file again from a "
+                    "place that you trust"
                 )
     return bytes(found)
 

@@ -48,7 +48,7 @@ def value_of(inner: str, row: Row) -> Any:
     if callable(value):  # as row.items is, which every table of Python's has
         raise UserError(
             f"{row.where}: the expression {inner.strip()!r} gives no value of the row\n"
-            "hint: a column whose name is also a word of Python is asked for by {{ row['items'] }}"
+            "hint: if the name of a column is also a word of Python, write {{ row['items'] }}"
         )
     return value
 

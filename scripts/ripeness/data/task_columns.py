@@ -57,7 +57,7 @@ def check_uses(key: str, template: str, rows: Sequence[Row], known: Collection[s
         texts = texts_in(rows, name)
         if is_flag(texts) and (false := sorted(filter(is_false, texts))):
             raise UserError(
-                f"{key}: {shown(name)} is tested for truth, and the text {false[0]!r} counts as true\n"
+                f"{key}: {shown(name)} is tested for truth, but the text {false[0]!r} counts as true\n"
                 f"hint: compare it with one of its texts: {asked_for(name)} == {max(texts)!r}"
             )
 

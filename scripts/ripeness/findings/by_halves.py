@@ -45,21 +45,25 @@ def concluded(rows: pl.DataFrame, question: Question, blank: Finding, settings: 
     blank = replace(
         blank,
         n_seeds=int(as_number(n_seeds)),
-        covers=covers(rows, over, has_items=items > 0),
         caveats=(*blank.caveats, *few_datasets(rows)),
     )
-    return decided_by(over, rows, question, blank, settings)
+    return decided_by(over, rows, question, blank, settings, covers=covers(rows, over, has_items=items > 0))
 
 
-def decided_by(over: Over, rows: pl.DataFrame, question: Question, blank: Finding, settings: Settings) -> Finding:
-    """Let an estimate over checkpoints decide; rows have `series`, `tokens` and `is_late`."""
+def decided_by(
+    over: Over, rows: pl.DataFrame, question: Question, blank: Finding, settings: Settings, *, covers: str
+) -> Finding:
+    """Let an estimate over checkpoints decide; rows have `series`, `tokens` and `is_late`.
+
+    `covers` says in words what the interval covers, if there is one.
+    """
     used = question.halves.used(rows)
     n_checkpoints = used.select("series", "tokens").unique().height
     caveats = (*blank.caveats, *neighbour_caveats(over.neighbours))
     blank = replace(blank, n_checkpoints=n_checkpoints, caveats=caveats)
     if over.estimate is None:
         return undecided(blank, ONE_SEED)
-    blank = replace(blank, statement=question.sentence(over.estimate))
+    blank = replace(blank, covers=covers, statement=question.sentence(over.estimate))
     finding = with_effect(blank, over.estimate, settings, smallest=question.smallest)
     most = rows.group_by("series").agg(n=pl.col("tokens").n_unique())["n"].max()
     return on_enough(finding, int(as_number(most)), settings)

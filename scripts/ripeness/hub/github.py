@@ -25,7 +25,7 @@ def fetch_files(source: dict[str, Any], names: list[str], folder: Path) -> dict[
         if not is_inner(source["files"][name]):
             raise UserError(
                 f"source.files.{name}: {source['files'][name]!r} leads out of the repository\n"
-                "hint: a path within it, such as data/test.jsonl"
+                "hint: give a path within it, such as data/test.jsonl"
             )
         paths[name] = folder / source["files"][name]
         paths[name].parent.mkdir(parents=True, exist_ok=True)

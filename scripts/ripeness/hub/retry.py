@@ -123,7 +123,7 @@ def is_inner(path: str) -> bool:
 def misled(what: Target | str, why: str) -> UserError:
     """Make the error for an answer that no hub gives."""
     return UserError(
-        f"{what} cannot be fetched: {why}\nhint: a hub does not answer so; check HF_ENDPOINT, "
+        f"{what} cannot be fetched: {why}\nhint: this is not an answer of a hub; check HF_ENDPOINT, "
         f"which is {constants.ENDPOINT}"
     )
 

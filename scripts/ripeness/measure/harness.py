@@ -66,7 +66,7 @@ def fetched_task(folder: Path, *, shots: int) -> "ConfigurableTask":
     if record["source"] != source():
         raise UserError(
             f"the task {record['task']!r} was fetched by {record['source']}, and {source()} is installed\n"
-            f"hint: install that version again, or remove {folder} to fetch and measure anew"
+            f"hint: install that version again, or remove {folder} to fetch and measure again"
         )
     path = task_folder() / record["file"] if record["is_shipped"] else Path(record["file"])
     try:

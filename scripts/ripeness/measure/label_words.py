@@ -44,7 +44,7 @@ def label_scores(model: PreTrainedModel, rows: list[Row], prompts: list[Prompt],
     label_map = map_of(model)
     if label_map is None:
         raise UserError(
-            "the probe asks a map to labels (`head`), which the model does not have\n"
+            "the probe needs a map to labels (`head`), which the model does not have\n"
             'hint: "head": false, or a model of kind features or head'
         )
     places = places_in(label_map, labels_of(rows)) if rows else []
@@ -60,7 +60,7 @@ def places_in(label_map: LabelMap, options: tuple[str, ...]) -> list[int]:
     if len(options) != len(labels):
         raise UserError(
             f"the probe has {len(options)} options, {', '.join(options)}, but the model chooses among {len(labels)} "
-            f"labels, {', '.join(labels)}\nhint: ask it the dataset that it was tuned on"
+            f"labels, {', '.join(labels)}\nhint: measure it on the dataset that it was tuned on"
         )
     return list(range(len(labels)))
 
@@ -69,7 +69,7 @@ def check_says(model: PreTrainedModel, probe: Row) -> bool:
     """Return whether a probe asks a model's map to labels; UserError where it does not say so of a model with one."""
     if probe["kind"] == "choice" and map_of(model) is not None and "head" not in probe:
         raise UserError(
-            f"probe {probe['probe']!r} does not say whether the model's map to labels is asked, or its output layer\n"
+            f"probe {probe['probe']!r} does not say whether the model's map to labels answers, or its output layer\n"
             'hint: "head": true for the dataset that it was tuned on, else "head": false'
         )
     return bool(probe.get("head"))

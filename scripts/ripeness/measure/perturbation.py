@@ -74,7 +74,7 @@ def with_noise(noise: Weights, stds: dict[str, float], scale: float) -> Callable
     if (largest := scale * max(stds.values())) > torch.finfo(torch.float32).max:
         raise UserError(
             f"noise of scale {scale:g} has a std of {largest:.3g}, which is too large for single precision\n"
-            "hint: a scale that leaves the model in ruins is far below; take one such as 0.1"
+            "hint: a far smaller scale already destroys the model; use one such as 0.1"
         )
 
     def change(name: str, original: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,7 @@ def measured_stds(start: Path, weights: Weights) -> dict[str, float]:
     if start.is_dir() and stds.keys() != weights.keys():  # transformers knows other spellings
         stds = {name: spread(weight) for name, weight in weights_of(load_model(start, on_gpu=False)).items()}
     if missing := sorted(weights.keys() - stds.keys()):
-        raise UserError(f"{start} has no tensor {missing[0]}\nhint: the model at step 0 is that of another series")
+        raise UserError(f"{start} has no tensor {missing[0]}\nhint: the model at step 0 belongs to another series")
     return stds
 
 

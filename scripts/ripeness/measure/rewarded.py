@@ -20,7 +20,7 @@ def asks_reward(model: PreTrainedModel, probe: dict[str, Any]) -> bool:
     is_pair = probe["kind"] in ("choice", "preference")
     if has_reward(Path(model.name_or_path)) and not (is_pair and probe.get("reward")):
         raise UserError(
-            f"probe {probe['probe']!r} asks a reward model for words, which it no longer says\n"
+            f"probe {probe['probe']!r} needs words, but a reward model no longer generates any\n"
             'hint: "reward": true for pairs of answers, or another model'
         )
     return is_pair and bool(probe.get("reward"))

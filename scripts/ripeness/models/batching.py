@@ -48,7 +48,7 @@ def encode_examples(
         raise UserError("there are no examples to train on\nhint: the file of training examples is empty")
     end, is_chat = end_of_text(tokenizer), not isinstance(rows[0][1], str)
     if any(isinstance(prompt, str) == is_chat for _, prompt, _ in rows):
-        raise UserError("some training examples are chats and some are prompts\nhint: a file holds one or the other")
+        raise UserError("some training examples are chats and some are prompts\nhint: use one of the two in a file")
     if is_chat:
         ends = turn_end(tokenizer).token
         end = end if ends is None else ends

@@ -61,7 +61,7 @@ def in_time() -> Iterator[None]:
 
     def stop(*_: object) -> None:
         raise UserError(
-            f"the chat template of the tokenizer takes more than {SECONDS} s for one conversation\n"
+            f"the chat template of the tokenizer needs more than {SECONDS} s for one conversation\n"
             "hint: leave out the format `chat`, or fix `chat_template`"
         )
 
@@ -114,7 +114,7 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, turns: Turns) -> str:
         raise UserError(
             f"the chat template of the tokenizer leaves out or changes the {lost[0]['role']} turn "
             f"{lost[0]['content'][:60]!r}\n"
-            "hint: leave out the format `chat`, or write turns that the model knows; many know no system turn"
+            "hint: leave out the format `chat`, or write turns that the model knows; many models have no system turn"
         )
     return before
 

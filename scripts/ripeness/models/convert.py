@@ -97,7 +97,7 @@ def check_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
         is_quantised = tensor.itemsize == 1 if tensor.is_floating_point() else name.endswith(".weight")
         if is_quantised:
             raise UserError(
-                f"{path.name}: {name} consists of numbers of the type {tensor.dtype}, which are no weights\n"
+                f"{path.name}: {name} consists of numbers of the type {tensor.dtype}, which are not weights\n"
                 "hint: name the checkpoint as it was before its weights were quantised"
             )
         if tensor.nbytes > tensor.untyped_storage().nbytes():

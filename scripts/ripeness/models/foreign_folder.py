@@ -74,7 +74,7 @@ def check_numbers(path: Path) -> None:
     what |= {name: "numbers of 8 bits or fewer" for name, kind in kinds.items() if str(kind).startswith(SMALL)}
     if name := next(iter(what), None):
         raise UserError(
-            f"{path}: {name} consists of {what[name]} ({kinds[name]}), which are no weights\n"
+            f"{path}: {name} consists of {what[name]} ({kinds[name]}), which are not weights\n"
             "hint: name the checkpoint as it was before its weights were quantised, or convert it again"
         )
 
@@ -132,13 +132,13 @@ def check_chat_template(path: Path, template: str) -> None:
     """
     advice = "download it again from a place that you trust, or remove it if the format `chat` is not used"
     if match := CHANCE.search(template):
-        raise UserError(f"{path}: the chat template has {match[0]!r}, and other text at every making\nhint: {advice}")
+        raise UserError(f"{path}: the chat template has {match[0]!r}, so its text differs every time\nhint: {advice}")
     trial = multiprocessing.get_context("fork").Process(target=try_template, args=(template,), daemon=True)
     trial.start()
     trial.join()
     if trial.exitcode == CHANGES:
         raise UserError(
-            f"{path}: the chat template writes an address of memory, and other text at every making\nhint: {advice}"
+            f"{path}: the chat template writes a memory address, so its text differs every time\nhint: {advice}"
         )
     if trial.exitcode in (TOO_LONG, TOO_LARGE) or (trial.exitcode or 0) < 0:
         what = "too much memory" if trial.exitcode == TOO_LARGE else f"more than {CPU_S} s"

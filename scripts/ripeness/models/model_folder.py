@@ -75,7 +75,7 @@ def check_is_model(folder: Path) -> None:
     config = Path(folder) / "config.json"
     if config.is_symlink() and not config.exists():
         raise UserError(
-            f"the model in {folder} lies on another node: {config.readlink()}\n"
+            f"the model in {folder} is on another node: {config.readlink()}\n"
             "hint: with `scratch` a cell is trained and measured in one job: keep `groups` in the profile"
         )
     if not config.is_file():

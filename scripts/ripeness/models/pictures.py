@@ -49,7 +49,7 @@ class Pictures:
     def tokens(self, item: str, vocabulary: int) -> list[int]:
         """Return the tokens of an item's picture, beyond a vocabulary; UserError for an item without one."""
         if item not in self.places:
-            raise UserError(f"item {item!r} has no picture\nhint: name the pictures of this very dataset")
+            raise UserError(f"item {item!r} has no picture\nhint: name the pictures of this dataset")
         first = vocabulary + self.places[item] * self.n_patches
         return list(range(first, first + self.n_patches))
 
@@ -197,7 +197,7 @@ def show(model: PreTrainedModel, pictures: Pictures | None) -> None:
         )
     if model.get_input_embeddings().num_embeddings != vocabulary_of(model.config):
         raise UserError(
-            "the model has more embeddings than its config says, so that no token can stand for a picture\n"
+            "the model has more embeddings than its config says, so no token can represent a picture\n"
             "hint: save it again with the vocabulary_size of its embeddings"
         )
     projector.states = pictures.states

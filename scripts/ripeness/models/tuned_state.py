@@ -113,7 +113,7 @@ def checkpoint_of(folder: Path) -> Path:
     if found is None:
         raise UserError(
             f"the checkpoint that {folder} was tuned from is not at {places[0]}\n"
-            f"hint: put it back, or write its place, relative to {here.name}, as `path` of the `checkpoint` into "
+            f"hint: put it back, or write its location, relative to {here.name}, as `path` of the `checkpoint` into "
             f"{here / RECORD}"
         )
     return found

@@ -126,5 +126,5 @@ def encode(encoder: Encoder, pictures: Sequence[np.ndarray]) -> torch.Tensor:
         found.append(states.float().cpu())
     states = torch.cat(found)
     if not states.isfinite().all():
-        raise UserError("the encoder gives states that are no numbers\nhint: take another encoder, or another layer")
+        raise UserError("the encoder produces states that are not numbers\nhint: use another encoder, or another layer")
     return states

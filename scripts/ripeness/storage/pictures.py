@@ -79,7 +79,9 @@ def content_of(value: Any, where: str, folder: Path | None) -> bytes:
             raise too_large(where, f"{path.stat().st_size:,} bytes", f"{MOST_BYTES:,}")
         return path.read_bytes()
     if not isinstance(value, bytes):
-        raise UserError(f"{where}: {str(value)[:40]!r} is no picture\nhint: bytes, or the path of a file; {READABLE}")
+        raise UserError(
+            f"{where}: {str(value)[:40]!r} is not a picture\nhint: bytes, or the path of a file; {READABLE}"
+        )
     if len(value) > MOST_BYTES:
         raise too_large(where, f"{len(value):,} bytes", f"{MOST_BYTES:,}")
     return value

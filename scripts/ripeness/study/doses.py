@@ -30,7 +30,7 @@ def with_doses(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, part in parts.items():
             if name in methods or (name != method and name in config["methods"]):
                 raise UserError(
-                    f"methods.{method}.examples: a dose makes a second method with the name {name!r}\n"
+                    f"methods.{method}.examples: a dose makes a second method named {name!r}\n"
                     "hint: rename one of the methods"
                 )
             methods[name] = {**settings, **part}
@@ -86,7 +86,10 @@ def check_taught(study: Study) -> None:
             )
     if len(named) == 1:
         raise UserError(
-            f"findings: {next(iter(named))} is given alone\nhint: form and knowledge are compared; name both"
+            f"findings: {next(iter(named))} is given without the other one\n"
+            "hint: form and knowledge are compared; give both"
         )
     if both := sorted(set(named.get("form", [])) & set(named.get("knowledge", []))):
-        raise UserError(f"findings: {both[0]!r} is form and knowledge\nhint: name it in one of the two lists")
+        raise UserError(
+            f"findings: {both[0]!r} is listed as form and as knowledge\nhint: name it in one of the two lists"
+        )

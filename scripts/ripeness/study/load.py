@@ -111,7 +111,7 @@ def name_recipes(methods: dict[str, dict[str, Any]], datasets: Iterable[str]) ->
             others = {on["method"] for on in recipes.get(name, {}).values()} - {method}
             if others or dataset in recipes.get(name, {}) or name in methods.keys() - {method}:
                 raise UserError(
-                    f"methods.{method}.learning_rate: {rate} makes a second method with the name {name!r}\n"
+                    f"methods.{method}.learning_rate: {rate} makes a second method named {name!r}\n"
                     "hint: rename one of the methods, or give rates that differ in their first six digits"
                 )
             more = ({} if rate is None else {"learning_rate": rate}) | {"method": method, "is_grid": is_grid}

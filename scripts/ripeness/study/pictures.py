@@ -95,4 +95,4 @@ def check_seeing(study: Study, where: str, recipe: str, dataset: str) -> None:
             "model of text"
         )
     if follows and settings.get("gpu", 1) > 1:
-        raise UserError(f"{where}: a model with a projector is not shared out to {settings['gpu']} GPUs\nhint: gpu: 1")
+        raise UserError(f"{where}: a model with a projector cannot be split over {settings['gpu']} GPUs\nhint: gpu: 1")

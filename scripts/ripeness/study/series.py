@@ -76,7 +76,7 @@ def check_tokens(where: str, named: dict[str, dict[str, Any]]) -> None:
         raise UserError(
             f"{where}: {one!r} has {before['tokens']:,} tokens at step {before['step']:,}, and {other!r} "
             f"{after['tokens']:,} at step {after['step']:,}\n"
-            "hint: tokens increase with steps in one run; fix one of them, or make a series of each run"
+            "hint: tokens increase with steps in one run; fix one of the two, or write each run as its own series"
         )
 
 

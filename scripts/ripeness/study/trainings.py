@@ -144,7 +144,7 @@ def check_text(study: Study, where: str, settings: Mapping[str, Any]) -> None:
             )
     if study.settings.keep_models == "best":
         raise UserError(
-            f"keep_models: {where} has one model for all datasets, none of which has a best of its own\n"
+            f"keep_models: {where} has one model for all datasets, so no dataset has a best model of its own\n"
             "hint: set keep_models to all or none"
         )
 
@@ -160,7 +160,8 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
         several = several_of(study, one.method)
         if several:
             raise UserError(
-                f"{where}.{key}: {one.method} is {len(several)} methods, and which is best is known only once they are "
+                f"{where}.{key}: {one.method} is {len(several)} methods, and which one is best is "
+                "known only after they are "
                 f"measured\nhint: name one of them: {', '.join(several)}"
             )
         near = hint(one.method, list(study.recipes), otherwise="name a method of the study that tunes")
@@ -193,7 +194,7 @@ def check_role(where: str, one: Reference, settings: Mapping[str, Any]) -> None:
     """Refuse a model from which no training can start, or that gives no reward where one is needed."""
     if one.role == START and says_reward(settings):
         raise UserError(
-            f"{where}: {one.method} is a reward model, which no longer says words\n"
+            f"{where}: {one.method} is a reward model, which no longer generates words\n"
             "hint: start from the method that it starts from"
         )
     if one.role == REWARD_MODEL and not says_reward(settings):

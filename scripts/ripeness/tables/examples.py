@@ -42,11 +42,11 @@ def read_examples(path: Path) -> list[dict]:
                 'hint: {"prompt": ..., "target": ...} or {"prompt": ..., "choices": [...], "gold": 0}'
             ) from None
     if not rows:
-        raise UserError(f"{path} holds no example\nhint: a JSON object a line")
+        raise UserError(f"{path} contains no example\nhint: write one JSON object per line")
     if odd := [place for place, row in enumerate(rows, 1) if bool(row["turns"]) != bool(rows[0]["turns"])]:
         raise UserError(
             f"{path}: row {odd[0]} has {'a prompt' if rows[0]['turns'] else 'turns'}, unlike the first\n"
-            "hint: a file holds chats, with `turns`, or prompts"
+            "hint: a file contains chats, with `turns`, or prompts, not both"
         )
     return conform(rows, EXAMPLES).to_dicts()
 

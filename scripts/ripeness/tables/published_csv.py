@@ -185,8 +185,10 @@ def check_bounds(row: dict[str, Any], where: str) -> None:
         raise UserError(f"{where}: {metric} is {value:g}, which is not from 0 to 1\nhint: divide percentages by 100")
     if metric in SHARES and error > MOST_ERROR:
         raise UserError(
-            f"{where}: the standard error of {metric} is {error:g}, and that of a share at most {MOST_ERROR}\n"
+            f"{where}: the standard error of {metric} is {error:g}, but that of a share is at most {MOST_ERROR}\n"
             "hint: divide percentages by 100"
         )
     if value < LOWEST.get(metric, -math.inf):
-        raise UserError(f"{where}: {metric} is {value:g}, which is below 0\nhint: no loss is; fix the cell")
+        raise UserError(
+            f"{where}: {metric} is {value:g}, which is below 0\nhint: a loss cannot be negative; fix the cell"
+        )

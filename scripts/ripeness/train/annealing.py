@@ -107,7 +107,10 @@ def read_stream(source: Path, tokenizer: PreTrainedTokenizerBase, folder: Path) 
     if source.is_dir():
         of_corpus, own = (place / "tokenizer.json" for place in (source / "tokenizer", folder))
         if not of_corpus.is_file() or of_corpus.read_bytes() != own.read_bytes():
-            raise UserError(f"the corpus {source} has not the tokenizer of {folder}\nhint: give a text file instead")
+            raise UserError(
+                f"the corpus {source} was tokenized with another tokenizer than that of {folder}\n"
+                "hint: give a text file instead"
+            )
         return read_array(source / "train.npy")
     documents = cut(read_text(source), DOCUMENT_BYTES)
     end = end_of_text(tokenizer)
@@ -140,6 +143,7 @@ def check_apart(text: Path, corpus: Path) -> None:
     found = [document for document in heldout if len(document) >= LONG_ENOUGH and document in given]
     if found:
         raise UserError(
-            f"{text} holds {len(found)} of {len(heldout)} held-out documents of {corpus}, on which the checkpoint is "
+            f"{text} contains {len(found)} of {len(heldout)} held-out documents of {corpus}, on which "
+            "the checkpoint is "
             f"measured, such as {found[0][:60]!r}\nhint: anneal on other text"
         )

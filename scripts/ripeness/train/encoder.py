@@ -2,7 +2,7 @@
 
 It learns to name colour, shape and place by a linear layer on the mean of its patch states, those that a projector
 reads later; the layer is thrown away. Its accuracy on scenes that it has not seen is a gate: a model cannot learn to
-see what its encoder does not know.
+see what its encoder does not recognise.
 """
 
 import logging
@@ -121,7 +121,7 @@ def check_accuracy(accuracy: dict[str, float], least: float) -> None:
     if unknown := {asked: share for asked, share in accuracy.items() if share < least}:
         said = ", ".join(f"{asked} {share:.2f}" for asked, share in unknown.items())
         raise UserError(
-            f"the encoder does not know what is asked of pictures: {said}, less than {least:g}\n"
+            f"the encoder does not recognise what the questions are about: {said}, less than {least:g}\n"
             "hint: more `epochs`, `scenes` or another `learning_rate` under pictures.pretrain; a model cannot learn to "
-            "see what its encoder does not know"
+            "see what its encoder does not recognise"
         )

@@ -28,8 +28,8 @@ def dose_of(rows: list[dict[str, Any]], settings: MethodSettings) -> list[dict[s
         return rows
     if settings.examples > len(rows):
         raise UserError(
-            f"settings.examples: {settings.examples} examples are wanted, but there are {len(rows)}\n"
-            "hint: a smaller dose, or a larger file of examples"
+            f"settings.examples: {settings.examples} examples are requested, but there are only {len(rows)}\n"
+            "hint: use a smaller dose, or a larger file of examples"
         )
     order = np.random.default_rng(settings.seed).permutation(len(rows))
     return [rows[place] for place in order[: settings.examples]]

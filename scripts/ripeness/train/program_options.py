@@ -94,7 +94,7 @@ def check_models(options: argparse.Namespace, settings: MethodSettings) -> None:
     wanted = sum(len(one.datasets) for one in KINDS[settings.kind].reads(vars(settings)))
     if len(options.of) != wanted:
         raise UserError(
-            f"--of names {len(options.of)} models, but the settings of kind {settings.kind} are of {wanted}\n"
+            f"--of names {len(options.of)} models, but the settings of kind {settings.kind} name {wanted}\n"
             "hint: one for each of the `datasets` in `of`; none for other kinds"
         )
     given = [one for one in (options.checkpoint, options.start) if one and stays_attached(one)]
@@ -102,7 +102,7 @@ def check_models(options: argparse.Namespace, settings: MethodSettings) -> None:
     if found:
         followers = KINDS[str(kind_of_state(found))].followers
         raise UserError(
-            f"what was learned in {found} stands next to the weights of its checkpoint, and a training of kind "
+            f"what was learned in {found} is stored next to the weights of its checkpoint, and a training of kind "
             f"{settings.kind} that starts from it would lose it\nhint: "
             + (f"kind: {' or '.join(followers)}, or " if followers else "")
             + "start from a checkpoint, or from a model of a kind that merges"
@@ -110,13 +110,13 @@ def check_models(options: argparse.Namespace, settings: MethodSettings) -> None:
     found = next((one for one in filter(None, (options.checkpoint, options.start)) if has_reward(one)), None)
     if found:
         raise UserError(
-            f"{found} is a reward model, which no longer says words, and no training starts from it\n"
+            f"{found} is a reward model, which no longer generates words, so no training starts from it\n"
             "hint: start from the model that it was trained from"
         )
     if KINDS[settings.kind].has_small_state and is_small(options.checkpoint):
         raise UserError(
-            f"{options.checkpoint} is a small state next to a checkpoint, which a training of kind {settings.kind} "
-            "does not start from\n"
+            f"{options.checkpoint} is a small state next to a checkpoint, and a training of kind {settings.kind} "
+            "does not start from it\n"
             f"hint: --start {options.checkpoint}, and its checkpoint as --checkpoint"
         )
 
@@ -133,7 +133,7 @@ def check_gpus(options: argparse.Namespace, settings: MethodSettings) -> None:
 def check_curvature(options: argparse.Namespace, settings: MethodSettings) -> None:
     """Refuse a text for the curvature where none is measured, or that cannot be read."""
     if options.curvature_text and not KINDS[settings.kind].moves_weights(asdict(settings)):
-        raise UserError("the weights stay as they are, and nothing bends\nhint: no --curvature-text")
+        raise UserError("the weights do not change, so there is no curvature\nhint: leave out --curvature-text")
     if options.curvature_text and options.gpus > 1:
         raise UserError("the curvature is measured on one GPU\nhint: --gpus 1, or no --curvature-text")
     if options.curvature_text:
@@ -145,7 +145,9 @@ def check_reward(options: argparse.Namespace) -> None:
     settings = options.settings
     if not draws_texts(settings):
         if given := [f"--{name.replace('_', '-')}" for name in FOR_POLICY if getattr(options, name)]:
-            raise UserError(f"{' and '.join(given)}: what is learned is no policy\nhint: leave the options out")
+            raise UserError(
+                f"{' and '.join(given)}: they belong to a policy, and none is trained\nhint: leave the options out"
+            )
         return
     if draws_pairs(settings) and options.held_out:
         raise UserError("--held-out: what learns preferences is measured by predict.py\nhint: leave the option out")

@@ -26,7 +26,7 @@ def check_whole(files: list[str | Path]) -> None:
     others = [str(file) for file in files if Path(file).resolve() != ROOT / "config.yaml"]
     if others and len(others) < len(files):
         raise UserError(
-            f"{', '.join(others)} has no `study:`, and is no whole study\n"
+            f"{', '.join(others)} has no `study:`, and is not a complete study\n"
             "hint: copy config.yaml and edit the copy; single keys of a study are changed by --config"
         )
 
@@ -61,7 +61,7 @@ def check_same_study(study: Study, results: Path, file: Path) -> list[str]:
     is_other = former.exists() and not os.path.samefile(former, file)
     if is_other and not have_common_series(now, before):
         raise UserError(
-            f"{results} holds another study of this name, that of {former}\n"
+            f"{results} contains another study of this name, that of {former}\n"
             f"hint: give {file} another name at `study:`; or move {results} away"
         )
     changes = list(differences(before, now))

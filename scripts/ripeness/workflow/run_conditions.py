@@ -38,7 +38,7 @@ def check_storage(provider: str | None) -> None:
     """Refuse results in an object store: programs are given paths within the study's folder, and keys lie there."""
     if provider is not None:
         raise UserError(
-            f"--default-storage-provider {provider}: results cannot lie in an object store; programs read and write "
+            f"--default-storage-provider {provider}: results cannot be in an object store; programs read and write "
             "the study's folder by its path\n"
             "hint: leave it out, run on a file system, and copy results/ to the store; copied back, results are used"
         )
@@ -77,6 +77,6 @@ def check_gpus(wanted: dict[str, int], allowed: int | None) -> None:
     for method, n in wanted.items():
         if allowed is not None and n > allowed:
             raise UserError(
-                f"methods.{method}.gpu: {n} GPUs are wanted, but jobs may use {allowed}\n"
-                f"hint: say resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
+                f"methods.{method}.gpu: {n} GPUs are requested, but jobs may use {allowed}\n"
+                f"hint: set resources: [gpu={n}] in slurm/config.yaml, or --resources gpu={n}"
             )

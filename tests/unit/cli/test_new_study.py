@@ -68,7 +68,7 @@ def test_what_is_there_stays_without_force_and_after_a_mistake(mine, tmp_path):
     [
         ({"rows": None}, "one of them is needed\nhint: --rows my.jsonl, or --dataset rte"),
         ({"datasets": ["rte"]}, "one of them is needed"),
-        ({"name": "mine/other"}, "no name of a study"),
+        ({"name": "mine/other"}, "not a valid name of a study"),
         ({"rows": None, "datasets": ["rtee"]}, "unknown dataset 'rtee'.*\nhint: did you mean 'rte'"),
         ({"gate_text": "nowhere.txt"}, "there is no nowhere.txt\nhint"),
     ],

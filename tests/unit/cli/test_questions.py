@@ -57,7 +57,10 @@ def test_everything_is_asked_and_wrong_answers_are_asked_again(folder, capsys):
     )
     said = capsys.readouterr().out
     assert "nowhere: no checkpoint is there" in said and "did you mean 'reply'" not in said.split("'replay'")[0]
-    assert "there is no column 'replay'; there are id, question, note, reply" in said and "'Mine!' is no name" in said
+    assert (
+        "there is no column 'replay'; there are id, question, note, reply" in said
+        and "'Mine!' is not a valid name" in said
+    )
 
 
 def test_what_is_given_is_not_asked(folder):

@@ -53,7 +53,7 @@ def test_pictures_as_bytes_paths_and_both_are_taken_once_each(tmp_path):
         (None, r"a\.jsonl:9: image is null, and no picture\nhint: fix the row"),
         ("none.png", r"a\.jsonl:9: there is no file .*none\.png\nhint: paths"),
         (b"GIF89a....", r"a\.jsonl:9: the picture begins with b'GIF89a\.\.'\nhint: pictures are PNG or JPEG"),
-        (12, r"a\.jsonl:9: '12' is no picture\nhint: bytes, or the path"),
+        (12, r"a\.jsonl:9: '12' is not a picture\nhint: bytes, or the path"),
         (npy_bytes(RED)[:-7], r"a\.jsonl:9: the picture is damaged: .*\nhint: "),
         (npy_bytes(RED.astype(np.float32)), r"a\.jsonl:9: the picture has shape \(4, 5, 3\) and type float32"),
         (npy_bytes(RED[:, :, 0]), r"a\.jsonl:9: the picture has shape \(4, 5\)"),

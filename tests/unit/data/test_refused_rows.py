@@ -23,8 +23,8 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 3\n"
         ("a.jsonl", '{"text": 1}\n\n{"text": \n', r"a\.jsonl:3: not JSON: .*\nhint: one JSON object a line"),
         ("a.jsonl", '{"text": 1}\n["text"]\n', r"a\.jsonl:2: '\[\"text\"\]' is not an object\nhint: one JSON object"),
         ("a.jsonl", b'{"text": "\xe9"}\n', r"a\.jsonl is not UTF-8: .*\nhint: convert it"),
-        ("a.csv", "a,b\n1,2,3\n", r"a\.csv:2: 3 cells stand under 2 columns\nhint: put double quotes"),
-        ("a.csv", "a,b\n1,2\n3\n", r"a\.csv:3: 1 cells stand under 2 columns\nhint: put double quotes"),
+        ("a.csv", "a,b\n1,2,3\n", r"a\.csv:2: 3 cells, but the header has 2 columns\nhint: put double quotes"),
+        ("a.csv", "a,b\n1,2\n3\n", r"a\.csv:3: 1 cells, but the header has 2 columns\nhint: put double quotes"),
         ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', r"a\.csv:3: a quote is opened and never closed\nhint: .* written twice"),
         ("a.csv", '"a,b\n1,2\n', r"a\.csv:1: a quote is opened and never closed\nhint: "),
         ("a.csv", 'a,b\n"x\ny",2\n"3"4,5\n', r"a\.csv:4: ',' expected after '\"', in line 4\nhint: "),
@@ -56,9 +56,9 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 3\n"
         (
             "a.csv",
             "a,b\n1,2\na,b\n3,4\n",
-            r"a\.csv:3: the names of the columns stand here again\nhint: remove this line",
+            r"a\.csv:3: this line repeats the names of the columns\nhint: remove this line",
         ),
-        ("a.tsv", "a\tb\n1\t2\n\n\ufeffa\tb\n3\t4\n", r"a\.tsv:4: the names of the columns stand here again\nhint: "),
+        ("a.tsv", "a\tb\n1\t2\n\n\ufeffa\tb\n3\t4\n", r"a\.tsv:4: this line repeats the names of the columns\nhint: "),
         (
             "a.json",
             '{"a": ["x", "y"], "b": [1, 0]}',

@@ -96,7 +96,7 @@ def test_a_number_is_not_compared_with_a_text_anywhere(draw):
     ],
 )
 def test_a_text_that_says_false_is_not_tested_for_truth(draw, kind, keys, words):
-    with pytest.raises(UserError, match=r"^[\w.]+: ok is tested for truth, and the text '.*' counts as .*\nhint: comp"):
+    with pytest.raises(UserError, match=r"^[\w.]+: ok is tested for truth, but the text '.*' counts as .*\nhint: comp"):
         draw(kind, *words, **keys)
 
 

@@ -22,9 +22,9 @@ TEMPLATES = {
         "{% set n = namespace(a='xx') %}{% for i in range(60) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
         "memory",
     ),
-    "a drawn word": ("{{ ['a', 'b']|random }}{{ messages[0].content }}", "other text at every making"),
-    "a drawn word by map": ("{{ [['a']]|map('random')|list }}", "other text at every making"),
-    "filler text": ("{{ lipsum(n=5) }}", "other text at every making"),
+    "a drawn word": ("{{ ['a', 'b']|random }}{{ messages[0].content }}", "its text differs every time"),
+    "a drawn word by map": ("{{ [['a']]|map('random')|list }}", "its text differs every time"),
+    "filler text": ("{{ lipsum(n=5) }}", "its text differs every time"),
     "loops over the letters": (
         "{% for a in messages[0].content %}{% for b in messages[0].content %}{% for c in messages[0].content %}"
         "{% endfor %}{% endfor %}{% endfor %}{{ messages[0].content }}",
@@ -34,8 +34,8 @@ TEMPLATES = {
         "{{ 'x' * (messages[0].content|length ** 3) }}{{ messages[0].content }}",
         "too much memory",
     ),
-    "what is no text": ("{{ messages|map(attribute='content') }}", "other text at every making"),
-    "a function": ("{{ raise_exception }}{{ messages[0].content }}", "other text at every making"),
+    "what is no text": ("{{ messages|map(attribute='content') }}", "its text differs every time"),
+    "a function": ("{{ raise_exception }}{{ messages[0].content }}", "its text differs every time"),
 }
 GOOD = {
     "turns": "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}",

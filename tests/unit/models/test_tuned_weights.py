@@ -59,7 +59,7 @@ def test_once_measured_a_folder_is_empty_and_says_what_to_do(tuned):
 def test_a_model_on_the_scratch_of_another_node_is_named(checkpoint, tmp_path):
     save_model(load_model(checkpoint), checkpoint, tmp_path / "tuned", scratch=tmp_path / "scratch")
     shutil.rmtree(tmp_path / "scratch")
-    with pytest.raises(UserError, match=r"lies on another node: .*scratch.*\nhint: .*`groups`"):
+    with pytest.raises(UserError, match=r"is on another node: .*scratch.*\nhint: .*`groups`"):
         load_model(tmp_path / "tuned")
 
 

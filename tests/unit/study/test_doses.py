@@ -73,7 +73,7 @@ def test_steps_are_those_of_every_dose(dose, batch_size, epochs):
         ({"a": FULL | {"examples": [8, 65]}}, "methods.a.examples: 65 examples, but models are tuned on 64 of nursery"),
         ({"a": FULL | {"examples": [0]}}, "methods.a.examples.0: 0 is less than"),
         ({"a": FULL | {"examples": []}}, "methods.a.examples"),
-        ({"a": FULL | {"examples": [8, 9]}, "a-n8": FULL}, "a dose makes a second method with the name 'a-n8'\nhint: "),
+        ({"a": FULL | {"examples": [8, 9]}, "a-n8": FULL}, "a dose makes a second method named 'a-n8'\nhint: "),
         ({"a": FULL | {"examples": [8, 9]}, "b": FULL | {"from": "a"}}, "a is 2 methods, .*\nhint: .*: a-n8, a-n9"),
         ({"a": FULL | {"examples": 1, "steps": 10**6}}, "methods.a.steps: 1000000 steps of a are 1000000 passes"),
     ],
@@ -172,9 +172,9 @@ def test_a_study_says_which_of_its_datasets_teach_form_and_knowledge():
 @pytest.mark.parametrize(
     ("findings", "message"),
     [
-        ({"form": ["nursery-mood"]}, "form is given alone"),
+        ({"form": ["nursery-mood"]}, "form is given without the other one"),
         ({"form": ["nursery-mod"], "knowledge": ["nursery-newfacts"]}, "'nursery-mod'.*did you mean 'nursery-mood'"),
-        ({"form": ["nursery-mood"], "knowledge": ["nursery-mood"]}, "is form and knowledge"),
+        ({"form": ["nursery-mood"], "knowledge": ["nursery-mood"]}, "is listed as form and as knowledge"),
     ],
 )
 def test_datasets_that_are_not_there_or_teach_both_are_refused(findings, message):

@@ -66,7 +66,7 @@ def test_a_dataset_without_label_words_is_refused_with_those_that_have_them(meth
 
 def test_a_study_that_never_asks_its_own_dataset_is_refused():
     suites = {"pretraining": {"texts": ["heldout"]}}
-    with pytest.raises(UserError, match="kind features answers .* alone, which no suite asks\nhint: "):
+    with pytest.raises(UserError, match="kind features answers .* alone, which no suite measures\nhint: "):
         study_of(FEATURES, suites=suites)
 
 
@@ -79,7 +79,7 @@ def test_a_study_that_never_asks_its_own_dataset_is_refused():
         ({"schedule": "cosine"}, "has no schedule\nhint: "),
         ({"penalties": [0.0]}, "methods.labelled.penalties.0: 0.0 is less than or equal to the minimum of 0"),
         ({"labels": ["a", "b"]}, "methods.labelled: unknown key 'labels'"),
-        ({"gpu": 2}, "is not shared out to 2 GPUs"),
+        ({"gpu": 2}, "cannot be split over 2 GPUs"),
     ],
 )
 def test_settings_of_steps_are_refused_where_none_is_taken(change, message):

@@ -165,7 +165,7 @@ REFUSED = {
     "several GPUs": ({"methods": METHODS | {"see": METHODS["see"] | {"gpu": 2}}}, "a model with a projector"),
     "several GPUs later": (
         {"methods": METHODS | {"look": METHODS["look"] | {"gpu": 2}}},
-        r"methods\.look: a model with a projector is not shared out to 2 GPUs\nhint: gpu: 1",
+        r"methods\.look: a model with a projector cannot be split over 2 GPUs\nhint: gpu: 1",
     ),
     "preferences after it": (
         {"methods": METHODS | {"look": METHODS["look"] | {"learns": "preferences", "loss": "dpo", "beta": 0.1}}},

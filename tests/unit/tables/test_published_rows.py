@@ -46,7 +46,7 @@ MISTAKES = {
     "negative tokens": (row(tokens="-1"), ":6: tokens is '-1'"),
     "a negative error": (row(se="-0.1"), ":6: se is '-0.1', which is not a finite number that is not negative"),
     "a percentage": (row(value="61.2"), ":6: accuracy is 61.2, which is not from 0 to 1"),
-    "an error in points": (row(se="1.5"), ":6: the standard error of accuracy is 1.5, and that of a share at most 0.5"),
+    "an error in points": (row(se="1.5"), ":6: the standard error of accuracy is 1.5, but that of a share"),
     "a loss below 0": (
         row(probe="text", metric="bits_per_byte", value="-1", chance=""),
         ":6: bits_per_byte is -1, which is below 0",

@@ -63,7 +63,7 @@ def test_another_study_of_the_same_name_is_refused_and_a_changed_copy_is_not(tmp
     assert check_same_study(study_of(seeds=[3]), tmp_path, second)
     settings = CONFIG["series"]["nursery"]
     other = {"mine": settings | {"pretrain": settings["pretrain"] | {"hidden_size": 64}}}
-    with pytest.raises(UserError, match=r"holds another study of this name, that of .*first\.yaml\nhint: give"):
+    with pytest.raises(UserError, match=r"contains another study of this name, that of .*first\.yaml\nhint: give"):
         check_same_study(study_of(series=other), tmp_path, second)
     first.unlink()  # the file was renamed, or the folder was moved
     assert check_same_study(study_of(series=other), tmp_path, second)

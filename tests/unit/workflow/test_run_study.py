@@ -30,7 +30,7 @@ job                   count
 write_report              1
 total                     1
 
-error: results/mine holds another study of this name, that of /a study/studies/mine.yaml
+error: results/mine contains another study of this name, that of /a study/studies/mine.yaml
 hint: give /a study/studies/other.yaml another name at `study:`; or move results/mine away"""
 
 

@@ -147,7 +147,7 @@ def test_replay_of_no_text_of_one_that_nothing_reads_and_of_one_that_is_measured
         ({"kind": "lora"}, "methods.treated: kind lora lacks rank and alpha\nhint: "),
         ({"alpha": 8}, "methods.treated: kind full has no alpha\nhint: kind: lora or adalora, "),
         ({"kind": "lora", "rank": 4, "alpha": 8, "pull": 0.1}, "methods.treated: `pull` holds weights"),
-        ({"kind": "lora", "rank": 4, "alpha": 8, "gpu": 2}, "methods.treated: .* not shared out to 2 GPUs\nhint: "),
+        ({"kind": "lora", "rank": 4, "alpha": 8, "gpu": 2}, "methods.treated: .* cannot be split over 2 GPUs\nhint: "),
         ({"weigth_decay": 0.1}, "methods.treated: unknown key 'weigth_decay'.*\nhint: did you mean 'weight_decay'"),
         ({"kind": "lora", "rank": 4, "alpa": 8}, "methods.treated: unknown key 'alpa'.*\nhint: did you mean 'alpha'"),
         ({"replay": {"share": 1.5}}, "methods.treated.replay.share: 1.5 is greater than or equal to the maximum"),
@@ -223,7 +223,7 @@ def test_rates_tried_may_differ_by_dataset():
         ({"by_dataset": {"nursery-mood": {"kind": "lora"}}}, r"methods.treated.by_dataset.nursery-mood: .*kind"),
         (
             {"by_dataset": {"nursery-mood": {"learning_rate": [1e-3, 1.00000001e-3]}}},
-            r"methods.treated.learning_rate: .* second method with the name 'treated-lr0.001'",
+            r"methods.treated.learning_rate: .* second method named 'treated-lr0.001'",
         ),
     ],
 )

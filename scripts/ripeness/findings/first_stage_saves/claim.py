@@ -38,13 +38,10 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, "no model reaches an equal loss on the answers with a first stage and without one")
     trend = with_halves(in_trend(known))
     over, late = over_late(trend, settings.confidence), trend.filter("is_late")
-    blank = replace(
-        blank,
-        covers=covers_checkpoints(over, late["series"].n_unique(), f"{late['seed'].n_unique()} tuning seeds"),
-        details=tuple({"tokens": tokens, **row} for tokens, row in by_checkpoint(trend)),
-    )
+    blank = replace(blank, details=tuple({"tokens": tokens, **row} for tokens, row in by_checkpoint(trend)))
+    covers = covers_checkpoints(over, late["series"].n_unique(), f"{late['seed'].n_unique()} tuning seeds")
     question = Question(LATE, settings.smallest_loss, lambda saved: sentence(late, saved, stages, without))
-    return decided_by(over, trend, question, blank, settings)
+    return decided_by(over, trend, question, blank, settings, covers=covers)
 
 
 CLAIM = Claim(

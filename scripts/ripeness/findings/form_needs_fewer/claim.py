@@ -4,8 +4,6 @@ LIMA's reading: a form is taught by few examples, since the model knows what it 
 arXiv 2305.11206). Facts that no text of pre-training has come one by one.
 """
 
-from dataclasses import replace
-
 import polars as pl
 
 from ripeness.findings.by_halves import Question, decided_by
@@ -39,11 +37,10 @@ def judge(tables: Tables, settings: Settings) -> Finding:
         return undecided(blank, "at no checkpoint do both form and knowledge gain enough")
     over = over_late(pairs, settings.confidence)
     late = pairs.filter("is_late")
-    said = f"{late['seed'].n_unique()} tuning seeds"
-    blank = replace(blank, covers=covers_checkpoints(over, late["series"].n_unique(), said))
+    covers = covers_checkpoints(over, late["series"].n_unique(), f"{late['seed'].n_unique()} tuning seeds")
     smallest = MATTERS * settings.smallest_doublings
     question = Question(LATE, smallest, lambda effect: sentence(late, found, effect))
-    return decided_by(over, pairs, question, blank, settings)
+    return decided_by(over, pairs, question, blank, settings, covers=covers)
 
 
 CLAIM = Claim(

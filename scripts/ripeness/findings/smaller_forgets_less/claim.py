@@ -42,11 +42,10 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     each = {name: over_late(trend.filter(method=name), settings.confidence) for name in smaller}
     blank = replace(
         blank,
-        covers=covers(trend, over),
         details=tuple({"method": name, **numbers(one.estimate)} for name, one in each.items() if one.estimate),
     )
     question = Question(LATE, settings.smallest_loss, lambda mean: sentence(mean, each, settings))
-    return decided_by(over, trend, question, blank, settings)
+    return decided_by(over, trend, question, blank, settings, covers=covers(trend, over))
 
 
 CLAIM = Claim(
@@ -81,7 +80,9 @@ def caveats(pairs: pl.DataFrame, cells: pl.DataFrame, settings: Settings, smalle
     notes = []
     lost = pairs.filter(pl.col("change").is_null()).height
     if lost:
-        notes.append(f"{lost} of {pairs.height} pairs are left out: one of both never gets below the untouched model.")
+        notes.append(
+            f"{lost} of {pairs.height} pairs are left out: one of the two never gets below the untouched model."
+        )
     named = cells.filter(pl.col("method").is_in([settings.method, *smaller])).group_by("method")
     rates = named.agg(n=pl.col("learning_rate").n_unique()).filter(pl.col("n") < FEW_RATES)
     few = rates["method"].sort().to_list()

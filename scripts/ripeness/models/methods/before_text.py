@@ -60,7 +60,7 @@ class BeforeText(Attached):
 def check_model(model: PreTrainedModel, kind: str, n_tokens: int) -> None:
     """Refuse a model that virtual tokens cannot stand before, or in which they leave no room."""
     if n_processes() > 1:
-        raise UserError("a model with virtual tokens is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
+        raise UserError("a model with virtual tokens cannot be split over several GPUs\nhint: --gpus 1, or kind: full")
     room_after(model.config, n_tokens)
     if WHOLE not in ways_to_pack(model):
         raise does_not_pack(model, kind)

@@ -43,7 +43,7 @@ class BehindParts(Attached):
     def __init__(self, model: PreTrainedModel, networks: Mapping[str, Behind]) -> None:
         """Hang networks behind the parts of these full names. UserError on several GPUs."""
         if n_processes() > 1:
-            raise UserError("a model with adapters is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
+            raise UserError("a model with adapters cannot be split over several GPUs\nhint: --gpus 1, or kind: full")
         self.model = model
         self.is_trained = [weight.requires_grad for weight in model.parameters()]
         model.requires_grad_(False)

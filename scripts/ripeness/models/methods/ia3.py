@@ -44,6 +44,6 @@ def usual_places(model: PreTrainedModel, linear: list[str]) -> tuple[tuple[str, 
             return modules, inputs
     names = sorted({name.rpartition(".")[2] for name in linear})
     raise UserError(
-        f"it is not known which layers of a {kind} give keys and values; its blocks have {', '.join(names)}\n"
+        f"it is not known which layers of a {kind} produce keys and values; its blocks have {', '.join(names)}\n"
         "hint: name them, and the last layer of the feed-forward part, as `modules`, and the latter as `input_modules`"
     )

@@ -26,7 +26,7 @@ class InPlace(Attached):
         UserError on several GPUs, and for a model of which peft cannot change the layers.
         """
         if n_processes() > 1:
-            raise UserError("a model with adapters is not shared out to several GPUs\nhint: --gpus 1, or kind: full")
+            raise UserError("a model with adapters cannot be split over several GPUs\nhint: --gpus 1, or kind: full")
         self.model = model
         self.is_trained = [weight.requires_grad for weight in model.parameters()]
         self.known = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
@@ -34,7 +34,7 @@ class InPlace(Attached):
             self.tuner = make(model)
         except (TypeError, ValueError, NotImplementedError) as error:  # of a layer, a setting, or their sizes
             raise UserError(
-                f"peft cannot change these layers in this way: {str(error).strip().splitlines()[0]}\n"
+                f"peft cannot adapt these layers in this way: {str(error).strip().splitlines()[0]}\n"
                 "hint: other `modules`, or another kind"
             ) from error
 

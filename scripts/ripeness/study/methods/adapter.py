@@ -29,7 +29,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
     """Refuse to drop no known number of blocks at random, or several GPUs."""
     if given.get("robust") and not given.get("drop"):
         raise UserError(
-            f"{where}: robust says that adapters are dropped at random, but not in how many of the first blocks\n"
+            f"{where}: `robust` drops adapters at random, but `drop` does not say in how many of the first blocks\n"
             "hint: drop: 1 or more, less than the model has, or leave `robust` out"
         )
     check_one_gpu(where, given)

@@ -29,8 +29,8 @@ def check(where: str, given: Mapping[str, Any]) -> None:
     """Refuse strengths that are none, or several GPUs."""
     if odd := [one for one in given.get("penalties") or () if isinstance(one, (int, float)) and one <= 0]:
         raise UserError(
-            f"{where}.penalties: {odd[0]} is not above 0, without which no best map need exist\n"
-            "hint: a small one such as 1.0e-6"
+            f"{where}.penalties: {odd[0]} is not above 0, so there may be no best map\n"
+            "hint: use a small one, such as 1.0e-6"
         )
     check_one_gpu(where, given, "a model that is read once")
 

@@ -34,7 +34,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
         )
     if len(set(datasets)) < max(LEAST, len(datasets)):
         raise UserError(
-            f"{where}.of: datasets are {', '.join(datasets)}; an attention needs {LEAST} adapters or more, each once\n"
+            f"{where}.of: datasets are {', '.join(datasets)}; a fusion needs {LEAST} or more, each once\n"
             "hint: name further datasets, or kind: adapter"
         )
     check_one_gpu(where, given)

@@ -26,6 +26,6 @@ def check_label_words(study: Study, method: str) -> None:
         for cell in tuned_cells(study, series, ""):
             if cell.method in recipes and not probes_of(study, cell):
                 raise UserError(
-                    f"{where}: kind {kind} answers {cell.dataset} alone, which no suite asks\n"
+                    f"{where}: kind {kind} answers {cell.dataset} alone, which no suite measures\n"
                     "hint: a suite with datasets: own"
                 )

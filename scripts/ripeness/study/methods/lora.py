@@ -30,7 +30,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
     """Refuse a quantised model whose weights would be changed after it, or several GPUs."""
     if given.get("quantised") and given.get("variant") in ("pissa", "olora"):
         raise UserError(
-            f"{where}: variant {given['variant']} takes a part of the weights out, which then are no longer rounded\n"
+            f"{where}: variant {given['variant']} takes a part out of the weights, which are then no longer rounded\n"
             "hint: leave out `quantised` or `variant`, or variant: dora or rslora"
         )
     check_one_gpu(where, given)

@@ -9,4 +9,4 @@ from ripeness.runtime.errors import UserError
 def check_one_gpu(where: str, given: Mapping[str, Any], what: str = "a model with adapters") -> None:
     """Refuse settings that ask for more than one GPU."""
     if given.get("gpu", 1) > 1:
-        raise UserError(f"{where}: {what} is not shared out to {given['gpu']} GPUs\nhint: gpu: 1, or kind: full")
+        raise UserError(f"{where}: {what} cannot be split over {given['gpu']} GPUs\nhint: gpu: 1, or kind: full")

@@ -75,7 +75,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
         )
     if name not in MERGED:
         near = hint(name, list(MERGED), otherwise=f"known are {', '.join(MERGED)}")
-        raise UserError(f"{where}.type: peft has no {name!r} that becomes part of the weights\n{near}")
+        raise UserError(f"{where}.type: peft has no {name!r} that merges into the weights\n{near}")
     if name == TOKENS and (given.get("modules") or not (given.get("options") or {}).get("token_indices")):
         raise UserError(
             f"{where}: {TOKENS} trains rows of the embeddings, which `token_indices` names, and no `modules`\n"

@@ -28,13 +28,13 @@ def check_learned(study: Study, method: str) -> None:
         )
     if name == PREFERENCES and settings.get("choose_by") == "loss":
         raise UserError(
-            f"{where}.choose_by: the loss of the better answer may rise while a model comes to prefer it\n"
+            f"{where}.choose_by: the loss of the better answer may rise while the model learns to prefer it\n"
             "hint: set choose_by to score, the share of validation pairs that are preferred, or leave the key out"
         )
     recipes = [one for one, on in study.recipes.items() if any(each["method"] == method for each in on.values())]
     for cell in (cell for series in study.checkpoints for cell in tuned_cells(study, series, "")):
         if learned.has_reward and cell.method in recipes and not probes_of(study, cell):
             raise UserError(
-                f"{where}: a reward model answers {cell.dataset} alone, which no suite asks\n"
+                f"{where}: a reward model answers {cell.dataset} alone, which no suite measures\n"
                 "hint: a suite with datasets: own"
             )

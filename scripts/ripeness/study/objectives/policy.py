@@ -35,7 +35,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
         )
     if given.get("samples", PolicyGoal.samples) < 2 and given.get("algorithm", PolicyGoal.algorithm) != "ppo":
         raise UserError(
-            f"{where}.samples: a text is held against others after the same prompt, and there is 1\n"
+            f"{where}.samples: a text is compared with others after the same prompt, but there is only 1\n"
             "hint: samples: 2 or more, or algorithm: ppo"
         )
 

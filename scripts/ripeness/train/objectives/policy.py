@@ -113,8 +113,8 @@ def asked_of(
     task = task_rule(rule)
     if task.rule is None and (ranked_by == RULE or rule_share):
         raise UserError(
-            "the task has no rule that says what a text is worth\n"
-            "hint: give it `reward`, or name the method of a reward model in the place of `rule`"
+            "the task has no rule that gives a text its reward\n"
+            "hint: give it `reward`, or name the method of a reward model instead of `rule`"
         )
     texts, tokens = [task.stop], end_tokens(checkpoint)
     if rows and rows[0].get("turns"):

@@ -42,7 +42,9 @@ def test_layers_that_are_named_are_scaled_at_their_outputs_or_inputs(tiny_model)
 
 
 def test_a_model_whose_keys_are_not_known_is_refused_with_the_names_of_its_layers(tiny_model):
-    with pytest.raises(UserError, match=r"layers of a mpt give keys and values; its blocks have Wqkv, .*\nhint: name"):
+    with pytest.raises(
+        UserError, match=r"layers of a mpt produce keys and values; its blocks have Wqkv, .*\nhint: name"
+    ):
         attach(tiny_model("mpt", d_model=32, n_heads=4, n_layers=2), settings_of("ia3"))
 
 

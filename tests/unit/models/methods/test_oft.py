@@ -33,5 +33,5 @@ def test_blocks_that_do_not_divide_the_inputs_of_a_layer_are_refused(tiny_model)
     with pytest.raises(UserError, match=r"block_size: 32 does not divide the 48 inputs of .*down_proj\nhint: a div"):
         attach(tiny_model("llama"), settings_of("oft", block_size=32))
     attach(tiny_model("llama"), settings_of("oft", block_size=32, modules=["q_proj"]))
-    with pytest.raises(UserError, match=r"peft cannot change these layers in this way: .*Conv1D.*\nhint: other "):
+    with pytest.raises(UserError, match=r"peft cannot adapt these layers in this way: .*Conv1D.*\nhint: other "):
         attach(tiny_model("gpt2"), settings_of("oft"))

@@ -72,9 +72,9 @@ def test_a_type_that_merges_learns_is_merged_and_loaded_as_it_was(tiny_model, to
         ("HRA", {"options": {"target_modules": ["q_proj"]}}, r"options: HRA has no 'target_modules'\nhint: "),
         ("HRA", {"options": {"bias": "all"}}, r"options of HRA train weights of the model itself\nhint: kind: freeze"),
         ("ADAMSS", {"options": {"use_asa": True}}, r"options: ADAMSS has no 'use_asa'\nhint: "),
-        ("HRA", {"options": {"r": -1}}, r"peft cannot change these layers in this way: .*\nhint: other `modules`"),
-        ("C3A", {"options": {"block_size": 5}}, r"peft cannot change these layers in this way: .*\nhint: other "),
-        ("BEFT", {"modules": ["o_proj"]}, r"peft cannot change these layers in this way: .*no bias.*\nhint: other "),
+        ("HRA", {"options": {"r": -1}}, r"peft cannot adapt these layers in this way: .*\nhint: other `modules`"),
+        ("C3A", {"options": {"block_size": 5}}, r"peft cannot adapt these layers in this way: .*\nhint: other "),
+        ("BEFT", {"modules": ["o_proj"]}, r"peft cannot adapt these layers in this way: .*no bias.*\nhint: other "),
     ],
 )
 def test_options_that_cannot_be_are_refused_before_anything_is_trained(tiny_model, name, change, message):

@@ -93,7 +93,7 @@ def test_a_policy_is_forecast_by_its_texts():
     [
         ({"reward": "sft"}, "rl.reward: sft is no reward model\nhint: "),
         ({"reward": "rmm"}, "rl.reward: unknown method 'rmm'.*\nhint: did you mean 'rm'"),
-        ({"from": "rm"}, "rm is a reward model, which no longer says words"),
+        ({"from": "rm"}, "rm is a reward model, which no longer generates words"),
         ({"kl_weight": -1}, "kl_weight"),
         ({"gpu": 2}, "trained on one GPU"),
         ({"datasets": ["nursery-mood"], "from": "more"}, "learns policy needs texts .* is of kind choice\nhint: "),
