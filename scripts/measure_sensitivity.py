@@ -92,7 +92,7 @@ def sensitivity(
 ) -> Iterator[tuple[dict[str, Any], Losses]]:
     """Apply every perturbation and `read` the losses under it; the noise of one seed is drawn once.
 
-    Beside the model it holds an exact copy of the weights and, in fp32, the noise of one seed.
+    Next to the model it keeps an exact copy of the weights and, in fp32, the noise of one seed.
     """
     weights = weights_of(model)
     originals = copies_of(weights)

@@ -4,17 +4,19 @@ By hand: python scripts/train_model.py --checkpoint FOLDER --examples train.json
 --settings '{"learning_rate": 1e-4, "epochs": 3, "batch_size": 32, "seed": 1}'
 
 Examples are JSONL, {"prompt": ..., "target": " ..."} a line, with "turns": [{"role": ..., "content": ...}] instead of a
-prompt for a chat, or parquet from render_examples. The loss counts the target and the end of text after it. Further
-settings, with what they are otherwise: "schedule": "linear", "constant" or "cosine", "warmup_ratio": 0.03,
-"weight_decay": 0, "clip": 1, "precision": "auto" (bf16 where a GPU has it, else fp32); and what is done beside, see
-docs/methods.md: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with
---replay-text, "steps", "examples". With "learns": "text" it learns the text of --text instead. With --start it starts
-from the model of another training of this checkpoint; --of names those whose adapters kind fusion is made of.
---pictures names the pictures of the examples, for kind "projector" and for what starts from its model. A training that
-was cut off goes on where its state was saved. The kinds "features" and "head" learn a choice among label words:
-examples have "choices" and "gold", and no target. So have those of "learns": "preferences", with "loss": "dpo" and
-"beta", and of "learns": "reward": the right option is the better answer. "learns": "policy" draws texts, which
---rule or --reward-model rewards; so do preferences with "pairs", which learn from texts of the start.
+prompt for a chat, or parquet from render_examples. The loss counts the target and the end of text after it.
+
+Further settings, with their defaults: "schedule": "linear" (or "constant", "cosine"), "warmup_ratio": 0.03,
+"weight_decay": 0, "clip": 1, "precision": "auto" (bf16 if the GPU has it, else fp32). docs/methods.md explains the
+others: "kind" with the keys of that kind, such as "lora" with "rank" and "alpha", "pull", "replay" with --replay-text,
+"steps", "examples". With --start the training starts from the model of another training of this checkpoint. --of names
+the models whose adapters kind "fusion" combines. --pictures names the pictures of the examples, for kind "projector"
+and for trainings that start from its model. An interrupted training resumes from its saved state.
+
+With "learns": "text" it learns the text of --text. The kinds "features" and "head" choose among label words: their
+examples have "choices" and "gold", and no target. The same holds for "learns": "preferences", with "loss": "dpo" and
+"beta", and for "learns": "reward", where the right option is the better answer. "learns": "policy" draws texts, which
+--rule or --reward-model rewards. Preferences with "pairs" learn from texts that the start draws, ranked in the same way.
 """
 
 import argparse

@@ -119,7 +119,7 @@ def test_a_folder_without_a_record_is_annealed_at_a_given_rate_and_its_tokens_st
         ),
     ],
 )
-def test_settings_that_cannot_work_are_told_to_the_user(checkpoint, text, tmp_path, settings, message):
+def test_settings_that_cannot_work_are_reported_to_the_user(checkpoint, text, tmp_path, settings, message):
     with pytest.raises(UserError, match=message):
         anneal(checkpoint, text, tmp_path / "twin", **settings)
     assert not (tmp_path / "twin").exists()

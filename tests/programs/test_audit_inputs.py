@@ -126,7 +126,7 @@ def test_facts_of_a_checkpoint_that_the_config_does_not_say_are_read_from_its_fo
     assert read_json(tmp_path / "checkpoint.json") == record
 
 
-def test_series_are_told_apart_by_the_virtual_tokens_before_what_they_are_asked():
+def test_series_are_distinguished_by_the_virtual_tokens_before_what_they_are_asked():
     wording = Wording("qqp", "io", None, [], [], [], {}, [])
     pairs = [["qqp", "io", 8, 0], ["rte", "io", 20, 20]]
     plan = {"series": {"a": {}, "b": {"virtual_tokens": pairs}, "c": {"asked": []}, "d": {"virtual_tokens": pairs[1:]}}}

@@ -153,7 +153,7 @@ def test_a_study_of_models_that_lost_its_items_is_no_published_one(published):
         choose.main([str(published)])
 
 
-def test_what_would_have_told_is_printed_where_it_is_known(results, published, capsys):
+def test_indicators_are_printed_where_they_are_known(results, published, capsys):
     with pytest.raises(UserError, match="findings.json"):
         choose.main([str(results), "--indicators"])
     (published / "findings.json").write_text(json.dumps([TOLD]))

@@ -55,7 +55,7 @@ def test_a_series_whose_branches_all_differ_is_good_and_main_may_be_its_last(hub
     assert not sent(hub) and not any("/resolve/" in request.path for request in hub.requests)
 
 
-def test_late_weights_under_early_names_are_told_in_order_with_what_other_form_would_be_right(hub, waits, capsys):
+def test_late_weights_under_early_names_are_reported_in_order_with_the_right_form(hub, waits, capsys):
     # as pythia-2.8b: most branches serve the end in safetensors, pickled weights are their own
     late = {f"step{n}": single("end", **{"pytorch_model.bin": f"of {n}"}) for n in (0, 1, 2, 10, 1000)}
     publish(hub, late | {"step2000": single("own"), "main": single("end")})
@@ -65,7 +65,7 @@ def test_late_weights_under_early_names_are_told_in_order_with_what_other_form_w
     assert "    main step0 step1 step2 step10 step1000\n" in said
 
 
-def test_a_mixed_branch_and_one_without_weights_are_told(hub, waits, capsys):
+def test_a_mixed_branch_and_one_without_weights_are_reported(hub, waits, capsys):
     # as pythia-12b: the first file of two branches is that of the end; as polypythia-410m: a branch without weights
     publish(
         hub,

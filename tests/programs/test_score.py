@@ -22,7 +22,7 @@ def test_every_row_says_what_was_measured_on_what(scored):
         assert table["probe"].unique(maintain_order=True).to_list() == ["film", "see", "prose"]
 
 
-def test_items_are_scored_as_their_probe_asks(scored):
+def test_items_are_scored_as_their_probe_says(scored):
     items = pl.read_parquet(scored("cell", predictions(), RECORD) / "items.parquet")
     assert items["item"].to_list() == ["c0", "c1", "c2", "c3", "g0", "g1", "p0"]
     assert items["is_correct"].to_list() == [False, True, True, True, None, None, None]

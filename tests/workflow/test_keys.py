@@ -133,7 +133,7 @@ def test_a_method_by_the_name_of_a_removed_one_and_names_that_are_swapped_train_
     assert edited.planned().get("train_model", 0) == 0
 
 
-def test_a_run_beside_another_one_links_nothing_before_it_is_refused(edited):
+def test_a_run_next_to_another_one_links_nothing_before_it_is_refused(edited):
     (edited.folder / ".snakemake/locks").mkdir(exist_ok=True)
     (edited.folder / ".snakemake/locks/0.output.lock").write_text("results/cut/report.html\n")
     config = edited.config()
@@ -207,7 +207,7 @@ def test_what_the_study_no_longer_has_is_listed_moved_aside_and_found_again(edit
     assert (edited.folder / "results/cut/removed/2/cells/nursery/step100").is_dir()
 
 
-def test_models_that_shall_be_kept_after_all_are_tuned_again_and_this_is_said(finished):
+def test_models_that_are_kept_after_all_are_tuned_again_and_this_is_reported(finished):
     config = finished.config() | {"keep_models": "all"}
     assert finished.planned(config)["train_model"] == TUNED
 

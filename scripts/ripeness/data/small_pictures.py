@@ -1,4 +1,4 @@
-"""Small copies of pictures for a page: shrunk, and written as PNG anew, so that only pixels of a file get there."""
+"""Small copies of pictures for a page: shrunk and written as new PNG files, so that only pixels get there."""
 
 import base64
 import struct

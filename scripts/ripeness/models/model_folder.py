@@ -19,7 +19,7 @@ CONFIGS = ("config.json", "generation_config.json")
 OBJECTS = (*CONFIGS, "tokenizer_config.json", "special_tokens_map.json", "model.safetensors.index.json")
 WEIGHTS = (".safetensors", ".bin")
 SMALL = (".json", ".jinja", ".txt", ".model")
-TEMPLATES = "additional_chat_templates"  # a folder that transformers reads beside chat_template.jinja
+TEMPLATES = "additional_chat_templates"  # a folder that transformers reads next to chat_template.jinja
 BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 

@@ -91,7 +91,7 @@ def in_digits(row: Mapping[str, Any]) -> str:
 
 
 def marks(key: Mapping[str, Any], part: pl.DataFrame, answers: Answers | None, settings: Settings) -> dict[str, str]:
-    """Mark the checkpoints with the best score of a row, and those that cannot be told from it."""
+    """Mark the checkpoints with the best score of a row, and those that cannot be distinguished from it."""
     best = str(part.sort("value", descending=True, maintain_order=True)["checkpoint"][0])
     tied = paired_ties(key, part, best, answers, settings)
     if tied is None:
@@ -106,7 +106,10 @@ def marks(key: Mapping[str, Any], part: pl.DataFrame, answers: Answers | None, s
 def paired_ties(
     key: Mapping[str, Any], part: pl.DataFrame, best: str, answers: Answers | None, settings: Settings
 ) -> set[str] | None:
-    """Find the checkpoints that item by item cannot be told from the best one; None without items of all of them."""
+    """Find the checkpoints that cannot be distinguished from the best one, item by item.
+
+    None where one of them has no items.
+    """
     probe = answers.probes.get(key["probe"]) if answers else None
     names = part["checkpoint"].to_list()
     models = [Model(key["series"], name, key["method"], key["probe"]) for name in names]

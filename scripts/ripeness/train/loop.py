@@ -115,7 +115,7 @@ def take_steps(
                 continue
             attached.before_step(step)
             set_rate(optimizer, settings.learning_rate * rate_at(step, len(planned), settings))
-            text = [of_text(tokens) for tokens in replay.beside(n_before, n_read)] if replay else []
+            text = [of_text(tokens) for tokens in replay.pieces_for(n_before, n_read)] if replay else []
             drawn = objective.before_step(step, batch, room)
             compute = partial(backward, batch=drawn, text=text, objective=objective)
             losses.append(room.read(compute, [*drawn, *text]))

@@ -26,7 +26,7 @@ def record_of(
     planned = batches(examples, settings)
     read = [example for batch in planned for example in batch]
     seen = [example for batch in planned[: len(outcome.losses)] for example in batch]  # fewer where it diverged
-    text = replay.beside(0, len(seen)) if replay else []
+    text = replay.pieces_for(0, len(seen)) if replay else []
     record = {
         "settings": given(settings),
         "status": outcome.status,

@@ -30,7 +30,7 @@ def test_the_version_has_the_commit(monkeypatch):
     assert run("--version") == "ripeness 0.1.0 (abc123)\n"
 
 
-def test_what_the_user_must_mend_has_status_2(monkeypatch, capsys, tmp_path):
+def test_what_the_user_must_fix_has_status_2(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["ripeness", "open", "minne"])
     (tmp_path / "studies").mkdir()

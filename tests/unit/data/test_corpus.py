@@ -120,7 +120,7 @@ def test_text_is_cut_at_line_ends():
         ({"size": 3}, "size"),
     ],
 )
-def test_recipe_that_cannot_be_met_is_told_to_the_user(change, message, texts, tmp_path):
+def test_recipe_that_cannot_be_met_is_reported_to_the_user(change, message, texts, tmp_path):
     recipe = {"text": texts, "vocabulary_size": 400, "n_tokens": 5000, "n_heldout": 8}
     with pytest.raises(UserError, match=message):
         build(recipe | change, tmp_path / "corpus")
@@ -133,6 +133,6 @@ def test_missing_text_is_named(texts, tmp_path):
         build(recipe, tmp_path / "corpus")
 
 
-def test_source_without_its_keys_is_told_to_the_user():
+def test_source_without_its_keys_is_reported_to_the_user():
     with pytest.raises(UserError, match="validation"):
         read_recipe({"text": {"train": "x"}, "vocabulary_size": 400, "n_tokens": 50, "n_heldout": 8})

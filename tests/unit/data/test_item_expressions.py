@@ -46,7 +46,7 @@ def test_labels_are_known_in_either_form_of_unicode(values, spelled):
         ("ab", "not a list of two or more options"),
     ],
 )
-def test_options_that_could_not_be_told_apart_are_refused_with_file_and_line(options, message):
+def test_options_that_could_not_be_distinguished_are_refused_with_file_and_line(options, message):
     task = replace(load_task("nursery-questions", ROOT / "tasks", overrides={}), id=None, cluster=None)
     fields = {"passage": "a", "question": "b", "answer": 1}
     assert item_of(Row(fields | {"options": ["a", 0]}, "a.jsonl:1"), task, "1").choices == ["a", "0"]

@@ -137,7 +137,7 @@ def test_classes_share_no_word():
     assert len(set(words)) == len(words) == 80
 
 
-def test_unknown_task_or_too_many_rows_is_told_to_the_user():
+def test_unknown_task_or_too_many_rows_is_reported_to_the_user():
     with pytest.raises(UserError, match="sentimnt.*sentiment"):
         rows("sentimnt", n=1, split="test", seed=0)
     with pytest.raises(UserError, match="dev.*validation"):

@@ -46,7 +46,7 @@ def test_new_facts_are_of_people_whom_no_document_names():
         assert not pairs & people
 
 
-def test_every_new_fact_is_told_once_and_none_contradicts_another():
+def test_every_new_fact_occurs_once_and_none_contradicts_another():
     taught = [statement for statement, _ in facts_in(fact_rows("newfacts", n=2760, split="train", seed=0))]
     assert len(set(taught)) == 2760
 

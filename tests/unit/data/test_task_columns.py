@@ -41,7 +41,7 @@ def test_a_column_that_no_row_has_is_refused_in_keep_and_leaves_nothing_in_or_ou
         draw("choice", "1", "0", keep=keep)
 
 
-def test_an_expression_without_braces_is_told_from_a_column(draw):
+def test_an_expression_without_braces_is_not_taken_for_a_column(draw):
     with pytest.raises(UserError, match=r"has a column \"ok == '1'\".*\nhint: .* in braces: '\{\{ ok == '1' \}\}'"):
         draw("choice", "1", "0", keep="ok == '1'")
 

@@ -42,7 +42,7 @@ def test_distance_is_ciede2000(one, other, right):
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("ground", colours.GROUND)
 @pytest.mark.parametrize("name", SETS)
-def test_colours_are_told_apart(name, ground, sight):
+def test_colours_are_distinguished(name, ground, sight):
     used, least = SETS[name]
     shown = [on(ground, colour) for colour in used]
     nearest = min((distance(a, b, sight), a, b) for a, b in combinations(shown, 2))

@@ -41,7 +41,7 @@ def test_runs_that_differ_by_seed_are_one_line_with_an_interval_over_runs(tables
     assert one["n_runs"] == 3
 
 
-def test_untouched_text_stands_beside_every_tuning(tables):
+def test_untouched_text_stands_next_to_every_tuning(tables):
     frame = losses_after_tuning(tables, SETTINGS)
     base = frame.filter(recipe="none")
     assert set(base["panel"]) == set(frame["panel"]) == {"quiz, full", "quiz, lora"}

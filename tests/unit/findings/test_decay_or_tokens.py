@@ -18,7 +18,7 @@ def test_a_decayed_twin_is_compared_at_equal_tokens():
     assert found(replace(BRITTLE, decay=0.5), "decay-or-tokens").verdict == "reversed"
 
 
-def test_without_noise_decay_is_told_by_tuning():
+def test_without_noise_decay_is_judged_by_tuning():
     tables = planted(BRITTLE)
     one = on_overtraining(changed(tables, sensitivity=None))["decay-or-tokens"]
     assert one.verdict == "supported"

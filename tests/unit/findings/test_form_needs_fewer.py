@@ -67,7 +67,7 @@ def test_a_dose_of_knowledge_that_is_larger_smaller_or_equal_is_found(apart, ver
     assert one.n_checkpoints == 4 and one.n_seeds == 3
 
 
-def test_the_price_in_text_stands_beside_the_doses():
+def test_the_price_in_text_stands_next_to_the_doses():
     """Half of the gain is at 2**6 examples of form and at 2**8 of knowledge, which lose 0.06 and 0.8 nats."""
     one = judged(study(2.0))
     assert "of knowledge (facts) as of form (kind and mood)" in one.statement

@@ -18,7 +18,7 @@ def test_at_the_floor_there_is_nothing_for_a_format_to_change():
     assert not any(row["is_off_floor"] for row in untouched)
 
 
-def test_the_null_spread_stands_beside_every_spread():
+def test_the_null_spread_stands_next_to_every_spread():
     world = replace(AMURO, format_effect=None)
     rows = found(world, simulate(world, 0))["format-spread"].details
     assert np.mean([row["spread"] - row["null"] for row in rows]) == pytest.approx(0.0, abs=0.01)

@@ -106,7 +106,7 @@ def telling() -> Tables:
     return tables(study(2, n=16, margin="nothing"))
 
 
-def test_indicators_that_tell_are_told_from_those_that_do_not(telling):
+def test_indicators_that_predict_are_distinguished_from_those_that_do_not(telling):
     found = told(telling)
     by_verdict = {says: {name for name, row in found.items() if row["says"] == says} for says in (TELLS, NOTHING)}
     assert by_verdict[TELLS] == {"loss on text", "noise (init)", "short tuning (brief)"}

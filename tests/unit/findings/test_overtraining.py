@@ -48,7 +48,7 @@ def test_one_checkpoint_decides_nothing_about_pre_training():
         assert one.statement.startswith(f"Cannot be decided: {few} too few (at") == (verdict == "undecided")
 
 
-def test_one_pair_is_told_by_its_stable_neighbours_or_not_at_all():
+def test_one_pair_is_judged_by_its_stable_neighbours_or_not_at_all():
     tables = planted(replace(BRITTLE, n_runs=1))
     pair = on_overtraining(tables)["decay-or-tokens"]
     assert pair.verdict == "supported" and "how checkpoints scatter" in pair.covers

@@ -18,7 +18,7 @@ FALLS = (0.5, 0.65, 0.8, 0.9, 0.85, 0.75, 0.65, 0.55)
 RISES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
-def test_the_stages_are_told_by_what_starts_from_a_projector():
+def test_the_stages_are_found_by_what_starts_from_a_projector():
     cells = planted(Seen()).cells
     assert [(one.first, one.second, one.steps) for one in stages_of(cells)] == [
         ("see", "look", 200),
@@ -52,7 +52,7 @@ def test_a_score_that_stays_is_not_worse():
     ("own", "other", "verdict", "share"),
     [(0.9, 0.25, "supported", 0.0), (0.6, 0.6, "too small to matter", 1.0), (0.5, 0.8, "reversed", 1.0)],
 )
-def test_what_is_read_off_and_what_is_guessed_are_told_apart(own, other, verdict, share):
+def test_what_is_read_off_and_what_is_guessed_are_distinguished(own, other, verdict, share):
     one = judged("read-off-pictures", Seen(own=(own,) * 8, other=other, n_items=600, sd=0.0))
     assert one.verdict == verdict, one
     assert one.effect == pytest.approx(own - other, abs=0.03) and one.low < own - other < one.high

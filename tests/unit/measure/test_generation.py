@@ -76,7 +76,7 @@ def test_text_depends_neither_on_the_batch_nor_on_the_order(llama, batch_tokens)
 @pytest.mark.parametrize("batch_tokens", [1, 90, 4096])
 @pytest.mark.parametrize("beginning", [[], SHOTS], ids=["apart", "after the same shots"])
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "mistral"])
-def test_right_answers_read_beside_are_scored_as_alone_and_change_no_text(
+def test_right_answers_read_next_to_are_scored_as_alone_and_change_no_text(
     tiny_model, architecture, beginning, batch_tokens
 ):
     model = tiny_model(architecture)

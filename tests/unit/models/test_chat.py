@@ -92,7 +92,7 @@ def test_an_answer_stands_where_the_template_puts_it(spaced):
 
 
 @pytest.mark.parametrize("name", ["tokenizer", "own", "spaced"])
-def test_training_reads_what_prediction_asks(request, name):
+def test_training_reads_what_prediction_reads(request, name):
     tokenizer = request.getfixturevalue(name)
     prompt = build(tokenizer)
     (example,) = encode_examples([("q", QUESTION["turns"], QUESTION["target"])], tokenizer, max_length=1000)

@@ -68,12 +68,12 @@ def test_a_good_folder_passes(folder):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "merges.txt", "pytorch_model.bin"])
-def test_a_pointer_of_git_lfs_is_told_from_a_damaged_file(folder, name):
+def test_a_pointer_of_git_lfs_is_not_taken_for_a_damaged_file(folder, name):
     (folder / name).write_text(POINTER)
     refused(folder, f"{name} is a pointer of Git LFS")
 
 
-def test_an_adapter_beside_a_model_is_refused_since_the_two_would_be_loaded_as_one(folder):
+def test_an_adapter_next_to_a_model_is_refused_since_the_two_would_be_loaded_as_one(folder):
     change_json(folder / "adapter_config.json", peft_type="LORA", base_model_name_or_path="elsewhere/model")
     refused(folder, "holds an adapter next to a model")
 

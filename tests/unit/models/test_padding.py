@@ -116,7 +116,7 @@ def test_texts_are_read_together_where_padding_is_not_read():
 
 
 @pytest.mark.parametrize("architecture", ["llama", "phi3"])
-def test_no_text_is_rotated_as_a_longer_one_beside_it(architecture):
+def test_no_text_is_rotated_as_a_longer_one_next_to_it(architecture):
     model = tiny_model(architecture, **LONG_ROTATION)
     assert steady(model.config) == 32
     assert packs_exactly(model, 32) and not packs_exactly(model, 33)
@@ -125,7 +125,7 @@ def test_no_text_is_rotated_as_a_longer_one_beside_it(architecture):
     assert written(model) == plain(model)
 
 
-def test_a_text_that_grows_beyond_what_is_steady_is_written_anew():
+def test_a_text_that_grows_beyond_what_is_steady_is_written_again():
     model = tiny_model("llama", **LONG_ROTATION)
     start = Start([*range(40, 68)])  # 28 tokens, and 8 more
     with torch.inference_mode():

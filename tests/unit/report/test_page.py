@@ -116,7 +116,7 @@ def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_finding
     assert "<b>set 4</b>: 4 &lt;b&gt;of&lt;/b&gt; 9" in audit and "no longer needed" in audit
 
 
-def test_what_would_have_told_is_a_section_with_a_row_for_every_indicator(page):
+def test_indicators_are_a_section_with_a_row_for_each(page):
     section = page[page.index('<section id="told">') :].partition("</section>")[0]
     assert (
         "Pairs of checkpoints are ordered as after tuning by tokens. There are &lt;i&gt;no&lt;/i&gt; items." in section

@@ -71,7 +71,7 @@ def test_the_second_loses_what_the_first_wins():
     assert [pair.outcome for pair in pairs] == [LOST, LOST, UNDECIDED]
 
 
-def test_equal_models_are_told_apart_in_at_most_the_stated_share_of_maps():
+def test_equal_models_are_distinguished_in_at_most_the_stated_share_of_maps():
     """Holm's correction holds over the whole map of four equal models."""
     wrong = sum(
         any(

@@ -42,7 +42,7 @@ def test_two_datasets_that_happen_to_agree_do_not_make_an_interval_narrow():
     assert apart.high - apart.effect == pytest.approx(12.706 * 0.01, rel=1e-3)
 
 
-def test_sources_are_told_from_draws_repeats_and_checkpoints():
+def test_sources_are_separated_from_draws_repeats_and_checkpoints():
     rng = np.random.default_rng(0)
     rows = rng.standard_normal(12)[:, None]
     unit, seed = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)

@@ -58,7 +58,7 @@ def test_the_variance_of_a_pilot_outlives_a_file():
     )
 
 
-def test_the_cheapest_that_finds_an_effect_is_told_from_those_that_a_cheaper_one_beats():
+def test_the_cheapest_design_that_finds_an_effect_is_marked_and_beaten_ones_are_left_out():
     designs = [Design(OWN, *rest) for rest in [(0.1, 10, 1.0), (0.05, 20, 2.0), (0.06, 30, 3.0), (0.04, 40, 4.0)]]
     none = Design(OWN, None, 1, 0.5)
     assert worth_showing([none, *designs]) == [designs[0], designs[1], designs[3]]

@@ -98,7 +98,7 @@ def intervals(n_draws, **truth):
 
 
 @pytest.mark.parametrize("common", [0.0, 1.0])
-def test_an_indicator_that_tells_is_told_from_one_that_does_not(common):
+def test_an_indicator_that_predicts_is_distinguished_from_one_that_does_not(common):
     tells = intervals(40, n=12, n_datasets=6, tells=2.0)
     assert (tells[:, 1] > 0.5).mean() > 0.9
     nothing = intervals(40, n=12, n_datasets=6, tells=0.0, common=common)

@@ -86,7 +86,7 @@ def test_an_end_beyond_which_the_knot_may_lie_is_open():
         (2 - 0.001 * u(8)[:, None], {"ceiling": 2.0, "se": [0.01] * 8}, "within 2 standard errors of no skill"),
     ],
 )
-def test_what_cannot_be_told_is_refused_with_the_reason(values, more, reason):
+def test_what_cannot_be_estimated_is_refused_with_the_reason(values, more, reason):
     result = found(values, **more)
     assert isinstance(result, Refused) and reason in result.reason and reason in result.statement[0]
     assert result.n_checkpoints == len(values) and result.kind == "refused"

@@ -160,7 +160,7 @@ def test_a_copy_of_a_measured_text_is_refused_and_a_text_with_more_in_it_is_not(
     assert study_of(TWIN | {"text": str(copied)}, texts={"probe": {"path": str(measured)}})
 
 
-def test_a_text_that_is_not_there_is_told_before_anything_runs(tmp_path, monkeypatch):
+def test_a_missing_text_is_reported_before_anything_runs(tmp_path, monkeypatch):
     study = study_of(TWIN)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "models/a").mkdir(parents=True)

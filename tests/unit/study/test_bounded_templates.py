@@ -210,7 +210,7 @@ def test_what_people_write_is_made_as_before(template):
     assert [render(template, VALUES) for _ in range(2)] == [FINE[template]] * 2
 
 
-def test_other_texts_are_never_escaped_beside_one_that_a_filter_has_made():
+def test_other_texts_are_never_escaped_next_to_one_that_a_filter_has_made():
     values = {"text": "it's <b>é & co</b>", "options": ["a<b", "c'd"]}
     for template, made in {
         "{{ text|tojson }}": '"it\'s <b>é & co</b>"',
@@ -254,7 +254,7 @@ def test_a_template_that_uses_no_field_is_refused(template):
         check_template("formats.default", template, KNOWN)
 
 
-def test_a_field_in_single_braces_is_refused_beside_another():
+def test_a_field_in_single_braces_is_refused_next_to_another():
     with pytest.raises(UserError, match=r"^x: \{options\} is text, not the field\nhint: "):
         check_template("x", "{{ text }} {options}", KNOWN)
     check_template("x", 'As JSON: {"text": "{{ text }}"} {}', KNOWN)

@@ -64,7 +64,7 @@ def test_a_dataset_without_label_words_is_refused_with_those_that_have_them(meth
         study_of(everywhere, **config)
 
 
-def test_a_study_that_never_asks_its_own_dataset_is_refused():
+def test_a_study_that_never_measures_its_own_dataset_is_refused():
     suites = {"pretraining": {"texts": ["heldout"]}}
     with pytest.raises(UserError, match="kind features answers .* alone, which no suite measures\nhint: "):
         study_of(FEATURES, suites=suites)

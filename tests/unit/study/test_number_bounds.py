@@ -106,7 +106,7 @@ def test_a_number_that_cannot_be_meant_is_refused_with_its_place(path, value):
     assert said.startswith(path.replace("/", ".")) and way
 
 
-def test_an_effect_in_percent_is_told_from_a_share():
+def test_an_effect_in_percent_is_not_taken_for_a_share():
     with pytest.raises(UserError, match=r"2 is greater than the maximum of 0.5\nhint: .* 0.02 is two points"):
         check_config(with_value("findings/smallest_effect", 2))
     assert check_config(with_value("findings/smallest_effect", 0.5))["findings"]["smallest_effect"] == 0.5

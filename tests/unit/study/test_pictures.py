@@ -121,7 +121,7 @@ def test_the_disk_and_memory_of_pictures_are_counted():
         assert resources.prediction_memory(elsewhere, place, 1) >= resources.prediction_memory(here, place, 1)
 
 
-def test_findings_are_told_what_views_are_and_the_report_shows_pictures():
+def test_findings_know_what_views_are_and_the_report_shows_pictures():
     found = study()
     assert json.loads(analyse.finding_settings(found, None))["views"] == {"nursery-scenes-blank": "blank"}
     assert "views" not in json.loads(analyse.finding_settings(load_study(tuned_nursery(), ROOT / "tasks"), None))

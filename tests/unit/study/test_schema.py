@@ -182,7 +182,7 @@ def test_a_long_value_is_cut_in_its_middle():
     assert len(said) < 800 and "'abbb" in said and " ... " in said and "bb/c'" in said
 
 
-def test_one_error_is_told_and_every_kind_of_it_has_a_hint():
+def test_one_error_is_reported_and_every_kind_of_it_has_a_hint():
     assert refusal("{sedes: 1, items: {tset: 5}, keep_models: some}").count("hint: ") == 1
     (error,) = Draft202012Validator({"maxProperties": 1}).iter_errors({"a": 1, "b": 2})
     assert describe(error, "x.yaml").endswith("\nhint: x.yaml explains every key")

@@ -67,7 +67,7 @@ def test_the_state_of_another_training_is_not_taken_up(tiny_model, encoded, tmp_
     assert same_weights(model, expected[2])
 
 
-def test_trainings_are_told_apart_by_weights_settings_and_examples(tiny_model, encoded):
+def test_trainings_are_distinguished_by_weights_settings_and_examples(tiny_model, encoded):
     model = tiny_model("llama")
     identities = {
         training_identity(model, SETTINGS, encoded),

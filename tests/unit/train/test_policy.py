@@ -138,7 +138,7 @@ def test_tokens_that_were_read_and_drawn_are_counted(tiny_model, tokenizer):
     assert record["tokens_seen"] == 2 * (sum(n_prompts) * goal.samples + record["tokens_drawn"])
 
 
-def test_a_learned_reward_is_told_apart_from_the_truth(tiny_model, tokenizer):
+def test_a_learned_reward_is_distinguished_from_the_truth(tiny_model, tokenizer):
     """A reward model that likes what the rule does not: the reward rises, its truth falls, and the record says so."""
     letter = tokenizer.encode("a")[0]
 

@@ -120,7 +120,7 @@ def test_weights_begin_at_the_scale_asked_for(corpus):
     ("change", "message"),
     [({"architecture": "lama"}, "'lama'.*llama"), ({"hidden": 3}, "hidden"), ({"n_heads": 3}, "3 heads")],
 )
-def test_settings_that_make_no_sense_are_told_to_the_user(change, message):
+def test_settings_that_make_no_sense_are_reported_to_the_user(change, message):
     with pytest.raises(UserError, match=message):
         read_settings(SETTINGS | change)
 
@@ -160,6 +160,6 @@ def test_missing_corpus_and_missing_state_are_named(corpus, tmp_path):
         state(corpus, tmp_path / "5", 5, tmp_path / "none")
 
 
-def test_diverged_training_is_told_to_the_user(corpus, tmp_path):
+def test_diverged_training_is_reported_to_the_user(corpus, tmp_path):
     with pytest.raises(UserError, match="diverged"):
         state(corpus, tmp_path / "9", 9, learning_rate=1e30, warmup_steps=0)

@@ -131,7 +131,7 @@ def test_a_state_of_constant_rate_is_known_by_what_it_always_was(corpus, tmp_pat
         ({"final_ratio": 1.5}, "cosine to 1.5"),
     ],
 )
-def test_schedules_that_make_no_sense_are_told_to_the_user(change, message):
+def test_schedules_that_make_no_sense_are_reported_to_the_user(change, message):
     with pytest.raises(UserError, match=message):
         read_settings(COSINE | change)
 

@@ -58,7 +58,7 @@ def by_hand(model, examples, settings, *, penalty=lambda: 0.0, replay=None):
     for batch in batches(examples, settings):
         loss = answer_loss(model, [(example.tokens, example.targets) for example in batch])
         losses.append(loss.item())
-        if replay and (texts := replay.beside(n_read, n_read + len(batch))):
+        if replay and (texts := replay.pieces_for(n_read, n_read + len(batch))):
             text_loss = answer_loss(model, [(tokens, [IGNORED, *tokens[1:]]) for tokens in texts])
             loss = (len(batch) * loss + len(texts) * text_loss) / (len(batch) + len(texts))
         n_read += len(batch)
@@ -116,27 +116,27 @@ def test_a_pulled_training_is_that_of_the_loss_with_the_penalty_and_ends_nearer_
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.25, 0.5, 0.8])
 def test_the_share_of_sequences_that_are_text_is_kept_over_a_training(share):
     replay = pieces(share)
-    found = [len(replay.beside(n, n + 4)) for n in range(0, 4000, 4)]
+    found = [len(replay.pieces_for(n, n + 4)) for n in range(0, 4000, 4)]
     assert sum(found) / (4000 + sum(found)) == pytest.approx(share, abs=1e-3)
     assert max(found) - min(found) <= 1  # evenly spread
 
 
 def test_every_piece_comes_once_before_any_comes_again_in_an_order_of_the_seed():
-    numbers = [tokens[0] for tokens in pieces(0.5).beside(0, 21)]
+    numbers = [tokens[0] for tokens in pieces(0.5).pieces_for(0, 21)]
     turns = [numbers[start : start + 7] for start in (0, 7, 14)]
     assert all(sorted(turn) == list(range(7)) for turn in turns)
     assert turns[0] != turns[1] != turns[2]
-    assert numbers[5:9] == [tokens[0] for tokens in pieces(0.5).beside(5, 9)]  # wherever a training goes on
-    assert numbers != [tokens[0] for tokens in pieces(0.5, seed=2).beside(0, 21)]
+    assert numbers[5:9] == [tokens[0] for tokens in pieces(0.5).pieces_for(5, 9)]  # wherever a training goes on
+    assert numbers != [tokens[0] for tokens in pieces(0.5, seed=2).pieces_for(0, 21)]
 
 
 def test_pieces_of_a_corpus_are_its_windows(tmp_path, tokenizer):
     np.save(tmp_path / "train.npy", np.arange(2000, dtype=np.uint16))
     replay = open_replay(tmp_path / "train.npy", tokenizer, share=0.5, seed=1, window=64)
-    drawn = sorted(replay.beside(0, replay.n_pieces))
+    drawn = sorted(replay.pieces_for(0, replay.n_pieces))
     assert drawn == [list(range(64 * n, 64 * n + 64)) for n in range(2000 // 64)]
     longest = open_replay(tmp_path / "train.npy", tokenizer, share=0.5, seed=1, window=4096)
-    assert {len(tokens) for tokens in longest.beside(0, 3)} == {PIECE_TOKENS}
+    assert {len(tokens) for tokens in longest.pieces_for(0, 3)} == {PIECE_TOKENS}
     np.save(tmp_path / "other.npy", np.arange(1, 2001, dtype=np.uint16))
     other = open_replay(tmp_path / "other.npy", tokenizer, share=0.5, seed=1, window=64)
     assert repr(replay) != repr(other)  # so a training does not go on from the state of another text
@@ -147,7 +147,7 @@ def test_pieces_of_a_text_file_are_its_documents_after_the_token_between_documen
     (tmp_path / "text.txt").write_text("".join(lines))
     replay = open_replay(tmp_path / "text.txt", tokenizer, share=0.5, seed=1, window=64)
     assert replay.n_pieces == len("".join(lines)) // 4000
-    first = next(tokens for tokens in replay.beside(0, replay.n_pieces) if "mat 0\n" in tokenizer.decode(tokens))
+    first = next(tokens for tokens in replay.pieces_for(0, replay.n_pieces) if "mat 0\n" in tokenizer.decode(tokens))
     assert first == [0, *tokenizer("".join(lines))["input_ids"]][:64]
     (tmp_path / "short.txt").write_text("the dog ran\n")
     with pytest.raises(UserError, match=r"shorter than one piece of 4000 bytes\nhint: "):
@@ -201,7 +201,7 @@ def test_a_training_of_adapters_is_that_of_peft_written_by_hand(tiny_model, exam
     assert {name for name, weight in model.named_parameters() if weight.requires_grad} == names
 
 
-def test_merged_adapters_answer_as_they_did_beside_the_weights_and_nothing_else_has_moved(tiny_model):
+def test_merged_adapters_answer_as_they_did_next_to_the_weights_and_nothing_else_has_moved(tiny_model):
     model, start, tokens = tiny_model("llama"), tiny_model("llama"), torch.tensor([[5, 6, 7, 8]])
     linear = {f"{name}.weight" for name in linear_modules(model)}
     assert len(linear) == 2 * 7 and not any("embed" in name or "lm_head" in name for name in linear)

@@ -89,7 +89,7 @@ def test_the_calibration_cell_is_tuned_and_at_a_checkpoint_that_was_trained(nurs
     assert cell.method == "full" and cell.checkpoint == "step64"
 
 
-def test_the_report_sets_what_one_cell_says_beside_what_was_used(nursery, tmp_path):
+def test_the_report_sets_what_one_cell_says_next_to_what_was_used(nursery, tmp_path):
     facts = json.loads(calibration(nursery))
     for rule, places in facts["jobs"].items():
         for place, n_operations in places.items():

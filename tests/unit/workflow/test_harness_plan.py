@@ -117,7 +117,7 @@ def test_the_rules_read_a_fetched_task_and_the_report_shows_no_prompt_of_it():
     assert json.loads(request) == {"task": "arc_easy", "shots": [0, 4]}
 
 
-def test_a_task_is_fetched_anew_for_its_own_files_only(tmp_path):
+def test_a_task_is_fetched_again_for_its_own_files_only(tmp_path):
     folder = write_tasks(tmp_path / "tasks")
     study = study_of(lm_eval={"include_path": str(folder)})
 

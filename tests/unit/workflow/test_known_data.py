@@ -42,7 +42,7 @@ def test_data_that_come_out_otherwise_by_the_same_key_are_known_otherwise(tmp_pa
     assert items(tmp_path, keys, of_code("2"), "sowr") == other
 
 
-def test_what_is_no_data_and_what_is_too_large_to_be_read_wholly_is_known_by_its_key(tmp_path, monkeypatch):
+def test_what_is_no_data_and_what_is_too_large_to_be_read_completely_is_known_by_its_key(tmp_path, monkeypatch):
     keys = Keys(tmp_path)
     monkeypatch.setattr(result_keys, "WHOLE_BYTES", 3)
     assert items(tmp_path, keys, of_code("1"), "row") == items(tmp_path, keys, of_code("2"), "row")

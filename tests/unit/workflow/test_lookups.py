@@ -41,7 +41,7 @@ def test_a_tuned_cell_is_asked_its_dataset_in_all_formats_others_in_one_and_runn
     assert not any("shot_examples" in row or row["shots"] for row in rows)
 
 
-def test_words_of_rouge_are_told_where_they_are_not_those_of_english_and_change_no_items(study):
+def test_words_of_rouge_are_recorded_where_they_are_not_english_and_change_no_items(study):
     assert measure.probe_words(study, TUNED) == "{}"
     any_script = study_of(datasets=CONFIG["datasets"] | {"nursery-summary": {"rouge_words": "any"}})
     assert json.loads(measure.probe_words(any_script, TUNED)) == {"nursery-summary": "any"}
@@ -152,7 +152,7 @@ def test_rows_on_disk_are_read_from_files_each_once():
         ({"overlap": "drop"}, "items"),
     ],
 )
-def test_items_and_wording_are_made_anew_only_for_what_they_depend_on(study, change, anew):
+def test_items_and_wording_are_made_again_only_for_what_they_depend_on(study, change, anew):
     other, mood = study_of(datasets={"nursery-mood": change}), asked(dataset="nursery-mood", format="default")
     assert (prepare.item_task(study, mood) != prepare.item_task(other, mood)) == (anew == "items")
     if anew != "items":
@@ -168,7 +168,7 @@ KEYS_OF_OLD = (
 )
 
 
-def test_a_key_that_tasks_may_have_now_makes_no_items_of_others_anew(study):
+def test_a_key_that_tasks_may_have_now_makes_no_items_of_others_again(study):
     mood = SimpleNamespace(dataset="nursery-mood", format="default")
     for part in (prepare.item_task, prepare.render_task):
         assert " ".join(sorted(json.loads(part(study, mood)))) == KEYS_OF_OLD

@@ -83,7 +83,7 @@ def test_work_is_a_reading_as_it_is_and_one_for_every_perturbation(study):
     assert len(found) == 11 and "measure_sensitivity" in forecast.mean_operations(study)
 
 
-def test_perturbing_asks_for_the_weights_thrice_and_for_more_with_every_attempt(study):
+def test_perturbing_requests_three_times_the_weights_and_more_with_every_attempt(study):
     for need in (resources.sensitivity_memory, resources.sensitivity_minutes):
         asked = [need(study, place("disk"), attempt) for attempt in (1, 2, 3)]
         assert asked == sorted(set(asked))
@@ -100,7 +100,7 @@ def test_a_series_that_is_perturbed_only_is_listed_and_gated_and_has_no_table_of
     assert len(best) == 9 * 5 and "/disk/" not in str(best)
 
 
-def test_the_audit_asks_such_a_series_nothing(study):
+def test_the_audit_checks_nothing_of_such_a_series(study):
     plan = json.loads(audit_lookups.audit_plan(study))
     assert plan["series"]["disk"]["asked"] == [] and "asked" not in plan["series"]["nursery"]
     assert [remark.seen for remark in single_pretraining_run(plan)] == ["one pre-training run, nursery"]

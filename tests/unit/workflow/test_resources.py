@@ -54,7 +54,7 @@ def test_parameters_of_a_stored_model_are_read_off_its_files(tmp_path, dtype, n_
     assert operations.stored_parameters(str(tmp_path)) == pytest.approx(300_000, rel=0.01)
 
 
-def test_each_attempt_asks_for_more_memory_and_time(nursery):
+def test_each_attempt_requests_more_memory_and_time(nursery):
     for need in (
         resources.training_memory,
         resources.training_minutes,
@@ -96,7 +96,7 @@ def test_a_model_shared_out_to_gpus_asks_for_them_and_needs_less_time_and_more_m
     assert resources.training_minutes(nursery, cell(), 1) < alone[1]
 
 
-def test_a_policy_asks_for_the_memory_of_its_start_and_of_a_reward_model(nursery):
+def test_a_policy_requests_the_memory_of_its_start_and_of_a_reward_model(nursery):
     nursery.config["series"]["nursery"]["pretrain"]["hidden_size"] = 8192
     settings = nursery.recipes["full"]["nursery-mood"]
     asked = [resources.training_memory(nursery, cell(), 1)]
@@ -107,7 +107,7 @@ def test_a_policy_asks_for_the_memory_of_its_start_and_of_a_reward_model(nursery
     assert asked[2] - asked[1] == pytest.approx(resources.PREDICTION_BYTES * per_byte, rel=1e-3) and per_byte > 500
 
 
-def test_tuning_the_best_model_again_asks_for_what_tuning_it_did(nursery):
+def test_tuning_the_best_model_again_requests_what_tuning_it_did(nursery):
     best = SimpleNamespace(series="nursery", checkpoint="step64", dataset="nursery-mood", tuning="full")
     for need in (resources.training_memory, resources.training_minutes):
         assert need(nursery, best, 1) == need(nursery, cell(), 1)

@@ -193,7 +193,7 @@ def test_what_jobs_have_used_before_counts_for_rules_without_operations(tmp_path
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("cut")])
-def test_it_is_right_for_recorded_runs_beside_changing_work_and_counting_jobs_is_not(name):
+def test_it_is_right_for_recorded_runs_next_to_changing_work_and_counting_jobs_is_not(name):
     found = replay(recorded()[name], STUDIES[name])
     assert worst(found) <= 1.5
     counted = [(done, true, by_jobs, 0) for done, true, _, by_jobs in found if by_jobs]

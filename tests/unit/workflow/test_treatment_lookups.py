@@ -89,7 +89,7 @@ def test_the_recipes_that_the_documentation_shows_are_a_studys_methods():
         read_settings(json.loads(train_lookups.method_settings(study, cell(method=name))))
 
 
-def test_a_method_without_treatments_is_told_what_it_always_was():
+def test_a_method_without_treatments_keeps_its_settings():
     told = json.loads(train_lookups.method_settings(study_of(), cell()))
     others = {"schedule": "linear", "warmup_ratio": 0.03, "weight_decay": 0.0, "clip": 1.0, "precision": "auto"}
     assert told == FULL | others | {"seed": 2}
@@ -185,7 +185,7 @@ def test_what_a_method_is_chosen_by_is_known_to_those_who_choose():
     assert keep.tuning_chosen_by(study, BEST) == "loss"
 
 
-def test_forecasts_know_fewer_steps_and_text_beside_items():
+def test_forecasts_know_fewer_steps_and_text_next_to_items():
     plain, study = study_of(), study_of({"steps": 8, "replay": {"share": 0.5}, "pull": 0.1})
     whole, treated = (training_operations(s, cell(), s.recipes["treated"]["nursery-mood"]) for s in (plain, study))
     n_items = CONFIG["items"]["train"] * FULL["epochs"]

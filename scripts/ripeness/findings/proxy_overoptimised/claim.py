@@ -24,7 +24,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     rows, notes = proxy_gaps(tables.cells), tuple(diverged(tables.cells, pl.col("learns") == POLICY))
     if rows.is_empty():
         return undecided(Finding(caveats=notes), NO_CONTROL)
-    blank = Finding(caveats=notes, details=mean_by(rows, [*PLACE, "dataset", "method"], *TOLD))
+    blank = Finding(caveats=notes, details=mean_by(rows, [*PLACE, "dataset", "method"], *SHOWN))
     before, ours, control = (as_number(rows[name].mean()) for name in ("truth_before", "truth", "truth_of_rule"))
     n_up = rows.filter(pl.col("reward") > pl.col("reward_before")).height
     n_apart = rows.filter(pl.col("reward") > pl.col("reward_before"), pl.col("gain") < 0).height
@@ -40,7 +40,7 @@ def judge(tables: Tables, settings: Settings) -> Finding:
     return concluded(rows, Question(LATE, settings.smallest_effect, sentence), blank, settings)
 
 
-TOLD = ("change", "truth_before", "truth", "truth_of_rule", "reward_before", "reward")
+SHOWN = ("change", "truth_before", "truth", "truth_of_rule", "reward_before", "reward")
 CLAIM = Claim(
     id="proxy-overoptimised",
     text="A policy that a reward model rewards writes texts that are worth less by the rule than one rewarded by it.",

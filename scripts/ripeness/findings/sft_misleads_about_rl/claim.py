@@ -16,7 +16,7 @@ from ripeness.findings.finding import Finding, Settings, listed, number, on_enou
 from ripeness.findings.late_differences import MANY_DATASETS
 from ripeness.findings.needs import has_cells, has_tuned_policies
 from ripeness.findings.sft_misleads_about_rl.orders import (
-    TOLD,
+    PREDICTORS,
     Orders,
     lost_of,
     n_pairs,
@@ -30,7 +30,7 @@ from ripeness.stats.resampling import Estimate, with_interval
 from ripeness.study.methods.settings import RULE
 
 LEAST = 3  # checkpoints; two have one pair
-NAMES = dict(zip(TOLD, ("the worth by the rule", "pass@64", "the loss of the answers"), strict=True))
+NAMES = dict(zip(PREDICTORS, ("the worth by the rule", "pass@64", "the loss of the answers"), strict=True))
 
 
 def judge(tables: Tables, settings: Settings) -> Finding:
@@ -98,7 +98,7 @@ def covers(found: list[Orders]) -> str:
 
 def sentence(found: list[Orders], effect: Estimate) -> str:
     """Say how much is lost, and what told best how far reinforcement gets."""
-    told = {name: [one.told_by(name) for one in found if name in one.values] for name in TOLD}
+    told = {name: [one.told_by(name) for one in found if name in one.values] for name in PREDICTORS}
     each = [f"{NAMES[name]} {np.mean(one):.2f}" for name, one in told.items() if len(one) == len(found)]
     return (
         f"Checkpoints after supervised tuning and after the reinforcement that follows agree less in their order, by "
@@ -113,4 +113,4 @@ def row_of(one: Orders) -> dict[str, object]:
     names = ("within_tuning", "within_reinforcement", "between")
     row: dict[str, object] = {"series": one.series, "dataset": one.dataset, "n_checkpoints": len(one.checkpoints)}
     row |= {name: number(value) for name, value in zip(names, within, strict=True)}
-    return row | {f"told_by_{name}": number(one.told_by(name)) for name in TOLD if name in one.values}
+    return row | {f"told_by_{name}": number(one.told_by(name)) for name in PREDICTORS if name in one.values}

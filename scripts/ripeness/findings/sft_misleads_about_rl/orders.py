@@ -14,7 +14,7 @@ from ripeness.study.study_config import BASE
 from ripeness.tables.intervals import mean_or_null
 
 BEFORE, AFTER = "truth_before", "truth"
-TOLD = (BEFORE, "pass_at_64_before", "answer")  # what may tell of a tuned model how far reinforcement gets
+PREDICTORS = (BEFORE, "pass_at_64_before", "answer")  # what may tell of a tuned model how far reinforcement gets
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def orders_of(rows: pl.DataFrame, least: int) -> list[Orders]:
 
     With fewer than `least` checkpoints, or one seed, there is no order that could be compared.
     """
-    means = rows.group_by(*PLACE, "dataset", "seed").agg(mean_or_null(name) for name in (*TOLD, AFTER))
+    means = rows.group_by(*PLACE, "dataset", "seed").agg(mean_or_null(name) for name in (*PREDICTORS, AFTER))
     n_seeds = pl.col("seed").n_unique()
     whole = means.filter(n_seeds.over("series", "dataset", "checkpoint") == n_seeds.over("series", "dataset"))
     found = []
@@ -77,7 +77,7 @@ def orders_of(rows: pl.DataFrame, least: int) -> list[Orders]:
         names, n = own["checkpoint"].unique(maintain_order=True).to_list(), own["seed"].n_unique()
         if len(names) < least or n < 2:
             continue
-        known = [name for name in (*TOLD, AFTER) if own[name].is_finite().fill_null(value=False).all()]
+        known = [name for name in (*PREDICTORS, AFTER) if own[name].is_finite().fill_null(value=False).all()]
         values = {name: own[name].to_numpy().reshape(len(names), n) for name in known}
         found.append(Orders(str(series), str(dataset), tuple(names), values))
     return found

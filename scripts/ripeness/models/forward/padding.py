@@ -17,7 +17,7 @@ from ripeness.models.forward.trials import trial
 from ripeness.models.next_token import NO_TOKEN, Writer, greedy
 from ripeness.models.token_healing import Start
 
-TOGETHER, ALONE, ANEW = "together", "alone", "anew"  # many texts in a step; one; a pass over the whole text a token
+TOGETHER, ALONE, REREAD = "together", "alone", "reread"  # many texts in a step; one; a pass over the whole text a token
 # Two tokens that are as likely up to rounding: the share of the logits' standard deviation between them.
 ROUNDING = {torch.float32: 0.01, torch.bfloat16: 0.25}
 
@@ -45,7 +45,7 @@ def ignores_padding(model: PreTrainedModel) -> bool:
 @lru_cache(maxsize=1)
 @torch.no_grad()
 def way_to_write(model: PreTrainedModel) -> str:
-    """Find how `generate` of transformers matches single passes: TOGETHER, padded on the left; ALONE; else ANEW."""
+    """Find how `generate` of transformers matches single passes: TOGETHER, padded on the left; ALONE; else REREAD."""
     starts, writer = [Start(sequence) for sequence in SEQUENCES], greedy(2)
     with as_it_is_read(model):
         for way, batches in ((TOGETHER, [starts]), (ALONE, [[start] for start in starts])):
@@ -53,7 +53,7 @@ def way_to_write(model: PreTrainedModel) -> str:
                 written = [new for batch in batches for new in generated(model, batch, writer)]
                 if all(is_written_so(model, writer, *text) for text in zip(starts, written, strict=True)):
                     return way
-    return ANEW
+    return REREAD
 
 
 def is_written_so(model: PreTrainedModel, writer: Writer, start: Start, new: list[int]) -> bool:
@@ -82,17 +82,17 @@ def write_texts(
     longest = max(len(start.context) + writer.most_tokens(start) for start in starts)
     shortest = min(len(start.context) for start in starts)
     # the rotation of what is kept is that of a shorter text where a text grows beyond what is steady
-    way = ANEW if shortest <= steady_for_text(model) < longest else way_to_write(model)
+    way = REREAD if shortest <= steady_for_text(model) < longest else way_to_write(model)
     if way == ALONE or longest > steady_for_text(model):
         batches = [[index] for batch in batches for index in batch]
     written: list[list[int]] = [[] for _ in starts]
     for number, batch in enumerate(batches):
         some = [starts[index] for index in batch]
-        if way != ANEW:
+        if way != REREAD:
             found = generated(model, some, writer)
             if number == 0 and not all(is_written_so(model, writer, *text) for text in zip(some, found, strict=True)):
-                way = ANEW
-        if way == ANEW:
+                way = REREAD
+        if way == REREAD:
             found = [written_anew(model, start, writer) for start in some]
         for index, new in zip(batch, found, strict=True):
             written[index] = new

@@ -43,8 +43,8 @@ class Replay:
         """Pieces that are read with so many examples."""
         return round(n_examples * self.share / (1 - self.share))
 
-    def beside(self, first: int, last: int) -> list[list[int]]:
-        """Tokens of the pieces that are read beside examples number `first` to `last` of a training.
+    def pieces_for(self, first: int, last: int) -> list[list[int]]:
+        """Tokens of the pieces that are read with examples number `first` to `last` of a training.
 
         No piece comes again before all have come; each time around they have a new order. All follows from the seed.
         """

@@ -6,7 +6,7 @@ from typing import Any
 
 from ripeness.models.next_token import Sampling
 from ripeness.train.objectives.drawn_texts import Drawing, Question, drawn, with_prompt
-from ripeness.train.objectives.own_texts import Answered, mean_with_interval, spread, told, wins_over
+from ripeness.train.objectives.own_texts import Answered, mean_with_interval, spread, summary_of_texts, wins_over
 from ripeness.train.objectives.rewards import Rewards
 from ripeness.train.objectives.start_weights import StartWeights
 from ripeness.train.reading import Room
@@ -39,7 +39,10 @@ def measured(asked: Asked, n: int, seed: int, before: StartWeights, room: Room) 
         return found
     rule = asked.rewards.rule
     of_reference = [rule.reward(one.row, one.row["target"].strip()) for one in questions] if rule else None
-    found |= {"start": told(start, of_reference, clusters), "result": told(result, of_reference, clusters)}
+    found |= {
+        "start": summary_of_texts(start, of_reference, clusters),
+        "result": summary_of_texts(result, of_reference, clusters),
+    }
     found["win_rate_over_start"] = wins_over(result, start, clusters)
     kl = divergences(several, written, before, room)
     means = [sum(kl[first : first + n]) / n for first in range(0, len(kl), n)]

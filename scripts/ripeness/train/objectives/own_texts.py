@@ -31,7 +31,9 @@ class Answered:
     right: list[list[bool]]
 
 
-def told(answered: Answered, of_reference: Sequence[float] | None, clusters: Sequence[str]) -> dict[str, Any]:
+def summary_of_texts(
+    answered: Answered, of_reference: Sequence[float] | None, clusters: Sequence[str]
+) -> dict[str, Any]:
     """Summarise texts: rewards, pass@k, wins against the right answers by the rule, and how different texts are.
 
     `of_reference` is what the right answers are worth by the rule; None where there is none.

@@ -28,7 +28,7 @@ from ripeness.train.objectives.pairs import Pair, cycled, pairs_of
 from ripeness.train.reading import Room, Unit, counts, token_logps
 
 MOST_PAIRS = 512  # that the result is compared on
-SURE = -1e-6  # nats per token, above which odds are not told apart
+SURE = -1e-6  # nats per token, above which odds cannot be distinguished
 FEW = 0.1  # share of pairs
 COLLAPSE = 1.0  # nats per token, by which both answers fell where nursery models came to write neither of them
 
@@ -41,7 +41,7 @@ class Preferences(Objective[Pair]):
         self.goal, self.kl, self.n_chosen, self.most = goal, 0.0, 0, 0
         self.start: dict[int, list[float]] = {}  # log-probabilities of both answers, by the place of the pair
         self.start_cycled: list[float] = []  # the mean of answers after other prompts, by the step
-        self.before, self.after = Told(), Told()
+        self.before, self.after = PairSummary(), PairSummary()
 
     def units(
         self, rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, *, max_length: int, n_before: int = 0
@@ -62,7 +62,7 @@ class Preferences(Objective[Pair]):
             self.start = {pair.place: sums for pair, sums in zip(self.pairs, found, strict=True)}
         if self.goal.loss == "kto":
             self.start_cycled = [mean_of_cycled(batch, room, self.most) for batch in planned]
-        self.before = told(self.pairs, found)
+        self.before = summary_of(self.pairs, found)
 
     def before_step(self, step: int, batch: list[Pair], room: Room) -> list[Pair]:
         """Estimate the KL to the start, where the loss has it."""
@@ -105,7 +105,7 @@ class Preferences(Objective[Pair]):
     def end(self, room: Room) -> None:
         """Compare the result with the start."""
         some = spread(self.pairs)
-        self.after = told(some, sums_of(some, room))
+        self.after = summary_of(some, sums_of(some, room))
 
     def record(self) -> dict[str, Any]:
         """Return what the start and the result give to both answers of training pairs, and warnings."""
@@ -115,7 +115,7 @@ class Preferences(Objective[Pair]):
 
 
 @dataclass(frozen=True)
-class Told:
+class PairSummary:
     """What a model gives to training pairs: the share of which the better answer is more probable, and the mean
     log-probability per token (nats) of better and of worse answers."""
 
@@ -148,14 +148,14 @@ def mean_of_cycled(batch: list[Pair], room: Room, longest: int) -> float:
     return sum(logps.sum().item() for logps in found) / len(found)
 
 
-def told(pairs: list[Pair], sums: list[list[float]]) -> Told:
+def summary_of(pairs: list[Pair], sums: list[list[float]]) -> PairSummary:
     """Summarise the log-probabilities of both answers of pairs."""
     n_tokens = [counts(pair.answers) for pair in pairs]
     means = [sum(one[side] / n[side] for one, n in zip(sums, n_tokens, strict=True)) / len(pairs) for side in (0, 1)]
-    return Told(sum(better > worse for better, worse in sums) / len(pairs), *map(finite, means))
+    return PairSummary(sum(better > worse for better, worse in sums) / len(pairs), *map(finite, means))
 
 
-def warnings_of(before: Told, after: Told | None) -> list[str]:
+def warnings_of(before: PairSummary, after: PairSummary | None) -> list[str]:
     """Say what makes a result doubtful: a start without the better answers, or a collapse of both answers."""
     found = []
     if before.preferred is not None and before.preferred < FEW:

@@ -13,7 +13,7 @@ from ripeness.study.objectives.preferences import PreferenceGoal
 from ripeness.study.objectives.reward import RewardGoal
 from ripeness.train.loop import batches, train
 from ripeness.train.objectives.pairs import cycled, n_prompt, pairs_of
-from ripeness.train.objectives.preferences import Told, warnings_of
+from ripeness.train.objectives.preferences import PairSummary, warnings_of
 from ripeness.train.objectives.register import objective_of
 from ripeness.train.resume import Progress
 
@@ -175,14 +175,14 @@ def test_a_reward_model_that_guesses_says_so(tiny_model, tokenizer):
 
 
 def test_warnings_name_a_start_without_better_answers_and_a_collapse_of_both():
-    start = Told(0.5, -2.0, -2.1)
-    assert warnings_of(start, Told(1.0, -2.9, -9.0)) == []
-    (collapse,) = warnings_of(start, Told(1.0, -3.1, -9.0))
+    start = PairSummary(0.5, -2.0, -2.1)
+    assert warnings_of(start, PairSummary(1.0, -2.9, -9.0)) == []
+    (collapse,) = warnings_of(start, PairSummary(1.0, -3.1, -9.0))
     assert "both answers became improbable: better ones lost 1.1 and worse ones 6.9 nats" in collapse
-    assert warnings_of(start, Told(1.0, -1.5, -30.0)) == []
-    (collapse,) = warnings_of(start, Told(0.0, None, -9.0))
+    assert warnings_of(start, PairSummary(1.0, -1.5, -30.0)) == []
+    (collapse,) = warnings_of(start, PairSummary(0.0, None, -9.0))
     assert "better ones lost inf" in collapse
-    (few,) = warnings_of(replace(start, preferred=0.04), Told(0.1, -2.0, -2.0))
+    (few,) = warnings_of(replace(start, preferred=0.04), PairSummary(0.1, -2.0, -2.0))
     assert few.startswith("the start gives the better answer more probability in 4% of the pairs only")
     assert warnings_of(replace(start, preferred=0.1), None) == []
 

@@ -186,7 +186,7 @@ def test_another_version_leaves_every_patch_out_and_says_so_once(other_version, 
     assert said.endswith(f"hint: install the versions of requirements.lock, or set {PLAIN}=1 to run without them\n")
 
 
-def test_who_asks_for_plain_snakemake_has_it_without_a_warning(other_version, monkeypatch, capsys):
+def test_plain_snakemake_runs_without_a_warning(other_version, monkeypatch, capsys):
     monkeypatch.setenv(PLAIN, "1")
     while_reading(SimpleNamespace(is_main_process=True), Path("logs"))
     at_start(SimpleNamespace(), Path("logs"))

@@ -145,7 +145,7 @@ def test_a_system_that_starts_no_further_process_is_waited_for(slurm, monkeypatc
     assert (submission.returncode, out, n_calls(slurm)) == (0, "101\n", 1) and not refused
 
 
-def test_a_refusal_for_ever_is_told_at_once(slurm):
+def test_a_permanent_refusal_is_reported_at_once(slurm):
     (slurm / "said.1").write_text(FOR_EVER[0])
     submission, _, said = submit()
     assert submission.returncode == 1 and said == FOR_EVER[0] and n_calls(slurm) == 1
