@@ -16,7 +16,7 @@ and for trainings that start from its model. An interrupted training resumes fro
 With "learns": "text" it learns the text of --text. The kinds "features" and "head" choose among label words: their
 examples have "choices" and "gold", and no target. The same holds for "learns": "preferences", with "loss": "dpo" and
 "beta", and for "learns": "reward", where the right option is the better answer. "learns": "policy" draws texts, which
---rule or --reward-model rewards. Preferences with "pairs" learn from texts that the start draws, ranked in the same way.
+--rule or --reward-model rewards. Preferences with "pairs" learn from texts that the start draws, ranked in that way.
 """
 
 import argparse
