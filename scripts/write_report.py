@@ -39,7 +39,7 @@ def measured(options: Namespace) -> dict[str, Any]:
     """Build the page for measurements."""
     everything, cells = read_measurements(options.measurements), read_cells(options.cells)
     perturbed = read_table(options.sensitivity, schema=SENSITIVITY) if options.sensitivity else None
-    if perturbed is not None:  # tuning is told by the cells
+    if perturbed is not None:  # the table of cells has tuning
         perturbed = perturbed.filter(pl.col("perturbation") != "displacement")
     measurements = everything.filter(REPORTED)
     settings = settings_from(options.settings)
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
         "answers": finding_rows.answers_of(entries),
         "changed": since_last(options.reported, digest) if options.reported else None,
         "looks": next((entry["statement"] for entry in entries if entry["id"] == LOOKS_ID), None),
-        "told": finding_rows.indicators_of(entries),
+        "predictors": finding_rows.indicators_of(entries),
         "figures": report.figures_of(options.figures, REPORTS, study["facts"]),
         "provenance": provenance,
         "usage": usage,

@@ -59,7 +59,7 @@ def test_a_table_becomes_a_report_without_torch(project):
     assert {"uneven-tokens", "near-identical-checkpoints", "tiny-base", "no-forgetting-at-chance"} <= set(
         audit["check"]
     )
-    assert '<section id="ripe">' in page and '<section id="told">' in page
+    assert '<section id="ripe">' in page and '<section id="predictors">' in page
     assert '<section id="lacks">' in page and '<section id="prompts">' not in page and "No items: nothing" in page
     assert "a table.csv" in page
     again = run(project, "-m", "snakemake", "--configfile", "study.yaml", "--cores", "1", "-n")

@@ -108,7 +108,7 @@ def answers_of(entries: list[dict]) -> dict[str, Any] | None:
 
 
 def indicators_of(entries: list[dict]) -> dict[str, Any] | None:
-    """Prepare the answer to what would have told before tuning: a row of text for every indicator; None without one."""
+    """Prepare the entry of indicators: a row of text for each; None without the entry."""
     entry = next((one for one in entries if one["id"] == INDICATORS), None)
     if entry is None:
         return None

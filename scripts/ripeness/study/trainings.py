@@ -17,7 +17,7 @@ from ripeness.study.grid import TEXT_FORMAT, Cell, Study, plan_cells, recipe_on,
 from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, REWARD_MODEL, TEXT, Reference
 from ripeness.study.objectives.register import LEARNED
-from ripeness.study.study_config import BASE
+from ripeness.study.study_config import BASE, Recipe
 
 START = "start"  # the role of the model that a training starts from
 MOST_TRAININGS = 3  # one after another
@@ -190,7 +190,7 @@ def check_reference(study: Study, where: str, dataset: str, one: Reference) -> N
                 )
 
 
-def check_role(where: str, one: Reference, settings: Mapping[str, Any]) -> None:
+def check_role(where: str, one: Reference, settings: Recipe) -> None:
     """Refuse a model from which no training can start, or that gives no reward where one is needed."""
     if one.role == START and says_reward(settings):
         raise UserError(

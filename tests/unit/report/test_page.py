@@ -88,7 +88,7 @@ def test_one_line_says_how_a_verdict_fares_with_less_data_and_the_rest_is_folded
     line = f"Stands in 11 of 12 studies with a part left out; {without}; at twice the smallest effect undecided."
     assert found == [line]
     assert "<li>without dataset &lt;b&gt;xsum&lt;/b&gt;: undecided</li>" in page
-    assert "(each dataset, each checkpoint that bears on it)" in page
+    assert "(each dataset, each checkpoint that it uses)" in page
 
 
 def test_each_part_of_a_joint_claim_has_its_own_verdict_and_interval(page):
@@ -106,7 +106,7 @@ def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_finding
     assert page.index(f'<a href="#audit">Audit</a>: {line}.') < page.index('id="findings"')
     audit = section(page, "audit")
     assert page.index('id="findings"') < page.index(audit) < page.index('<section id="availability">')
-    assert line in audit and "Nothing was seen by: duplicates (items)." in audit
+    assert line in audit and "Checks passed: duplicates (items)." in audit
     assert re.findall(r'class="badge (\w+)">(\w+)', audit) == [
         ("fatal", "acknowledged"),
         ("warning", "warning"),
@@ -117,7 +117,7 @@ def test_the_audit_is_a_line_of_the_first_screen_and_a_section_after_the_finding
 
 
 def test_indicators_are_a_section_with_a_row_for_each(page):
-    section = page[page.index('<section id="told">') :].partition("</section>")[0]
+    section = page[page.index('<section id="predictors">') :].partition("</section>")[0]
     assert (
         "Pairs of checkpoints are ordered as after tuning by tokens. There are &lt;i&gt;no&lt;/i&gt; items." in section
     )
@@ -125,7 +125,7 @@ def test_indicators_are_a_section_with_a_row_for_each(page):
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)[:11]
     assert cells[3:8] == ["80 [60, 90]", "60", "0.60 [−0.10, 0.90]", "1.0 [−2.0, 30.0]", "0 %"]
     assert '<td class="number">–</td><td>not distinguished from chance</td>' in section
-    assert "What predicts the score after tuning?" not in page.partition('<section id="told">')[0]  # it is no claim
+    assert "What predicts the score after tuning?" not in page.partition('<section id="predictors">')[0]  # it is no claim
 
 
 def test_answers_are_found_by_their_id_whichever_are_there():

@@ -76,12 +76,12 @@ ADALORA = Kind(
             "maximum": 1000000000,
         },
         "final_steps": {
-            "description": "Steps at the end in which ranks stay. Default: three tenths of all steps.",
+            "description": "Steps at the end in which ranks do not change. Default: three tenths of all steps.",
             "minimum": 0,
             "maximum": 1000000000,
         },
         "allocate_every": {
-            "description": "Ranks fall every so many steps. Default: 1.",
+            "description": "Number of steps between two reductions of the ranks. Default: 1.",
             "minimum": 1,
             "maximum": 1000000000,
         },

@@ -47,8 +47,8 @@ ADAPTER = Kind(
         "size": {"description": "Inner size of the adapters.", "minimum": 1, "maximum": 100000},
         "places": {
             "description": (
-                "Where the adapters are: both, behind attention and feed-forward part (Houlsby et al.), or "
-                "feed-forward, behind the latter alone (Pfeiffer et al.). Default: both."
+                "Where the adapters are: both, after the attention and the feed-forward part (Houlsby et al.), or "
+                "feed-forward, after the latter alone (Pfeiffer et al.). Default: both."
             )
         },
         "drop": {
@@ -58,8 +58,8 @@ ADAPTER = Kind(
         },
         "robust": {
             "description": (
-                "Whether, in place of all `drop` first blocks, as many as are drawn from 0 to `drop` at each step are "
-                "without adapters. All of them are on when the model is measured."
+                "Whether a number from 0 to `drop` is drawn at each step, and that many of the first blocks have "
+                "no adapters in the step. All adapters are on when the model is measured."
             )
         },
     },

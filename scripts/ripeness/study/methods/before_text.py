@@ -8,21 +8,22 @@ from ripeness.study.methods.one_gpu import check_one_gpu
 from ripeness.study.methods.settings import ANSWERS, TEXT, Kind, TrainingSettings
 
 TOKENS = {
-    "description": "How many virtual tokens stand before every text. The model has room for as many fewer of text.",
+    "description": "Number of virtual tokens before every text. The model has room for that many fewer tokens of text.",
     "minimum": 1,
     "maximum": 100000,
 }
 ENCODER = {
     "description": (
-        "Inner size of a small network that computes what is learned from embeddings while it is trained; only what it "
-        "gives is stored. For prompt this is P-tuning. Default: no such network."
+        "Inner size of a small network that computes what is learned from embeddings while it is trained; only "
+        "its output is stored. For prompt this is P-tuning. Default: no such network."
     ),
     "minimum": 1,
     "maximum": 100000,
 }
 INITIAL = {
     "description": (
-        "What virtual tokens start as. tokens: as tokens of the vocabulary, drawn by the seed; normal: random numbers "
+        "Initial values of virtual tokens. tokens: as tokens of the vocabulary, drawn by the seed; normal: random "
+        "numbers "
         "of standard deviation 1. Default: tokens, and normal with an encoder."
     )
 }

@@ -41,8 +41,8 @@ FEATURES = Kind(
     keys={
         "penalties": {
             "description": (
-                "Strengths of the penalty, of which the one with the smallest loss on validation items is taken: half "
-                "of it times the sum of all squared weights is added to the mean loss, on states with mean 0 and "
+                "Strengths of the penalty; the one with the smallest loss on validation items is used. Half of the "
+                "strength times the sum of all squared weights is added to the mean loss, on states with mean 0 and "
                 f"deviation 1. Default: {', '.join(f'{one:g}' for one in STRENGTHS)}."
             ),
             "items": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000000},

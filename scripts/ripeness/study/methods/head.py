@@ -33,8 +33,8 @@ HEAD = Kind(
     keys={
         "moves": {
             "description": (
-                "What is trained: head, a layer over label words alone; all, the layer and all weights of the model "
-                "but those that its own output layer has for itself."
+                "What is trained. head: a layer over label words alone; all: that layer and all weights of the "
+                "model, except weights that only its own output layer has."
             )
         }
     },

@@ -88,7 +88,7 @@ PEFT = Kind(
     PeftSettings,
     trains="adapters of the `type` of peft that is named, merged into the weights before measuring",
     keys={
-        "type": {"description": f"Type of adapter, as peft calls it: {', '.join(MERGED)}.", "minLength": 1},
+        "type": {"description": f"Type of adapter, by its name in peft: {', '.join(MERGED)}.", "minLength": 1},
         "modules": MODULES,
         "options": {
             "description": "Settings of the type's own class in peft, by name, such as {r: 8}. Default: those of peft.",

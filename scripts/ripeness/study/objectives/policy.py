@@ -54,13 +54,14 @@ POLICY_LEARNED = Learned(
     keys={
         "reward": {
             "description": (
-                "What texts are rewarded by. `rule`: by the expressions under `reward` of the task, or else by its "
+                "What rewards the texts. `rule`: by the expressions under `reward` of the task, or else by its "
                 "metric (exact_match, rouge_l). Any other word names a method that learns reward."
             ),
             "minLength": 1,
         },
         "rule_share": {
-            "description": "Share of the rule in a reward that is a model's too: share * rule + (1 - share) * model.",
+            "description": "Share of the rule in a reward that is also a reward model's: share * rule + (1 - "
+            "share) * model.",
             "exclusiveMinimum": 0,
             "exclusiveMaximum": 1,
         },
@@ -72,7 +73,8 @@ POLICY_LEARNED = Learned(
         },
         "samples": {"description": "Texts that are drawn after each prompt in a round.", "minimum": 1, "maximum": 1024},
         "kl_weight": {
-            "description": "Weight of the KL divergence to the start: in the loss (grpo), off the reward (rloo, ppo).",
+            "description": "Weight of the KL divergence to the start: in the loss (grpo), or subtracted from the "
+            "reward (rloo, ppo).",
             "minimum": 0,
             "maximum": 1000,
         },
@@ -87,7 +89,7 @@ POLICY_LEARNED = Learned(
             "maximum": 1,
         },
         "clip_range": {
-            "description": "A ratio of new to old probabilities gains nothing beyond 1 - and + this.",
+            "description": "Ratios of new to old probabilities are clipped to 1 minus and plus this.",
             "exclusiveMinimum": 0,
             "exclusiveMaximum": 1,
         },

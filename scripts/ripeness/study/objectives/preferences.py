@@ -69,9 +69,9 @@ PREFERENCES_LEARNED = Learned(
         },
         "pairs": {
             "description": (
-                "Learns from two texts that the start draws after each prompt, in place of the answers of the dataset. "
-                "`rule`: the one that is worth more by the rule of the task is the better one, see `reward` of a "
-                "policy. Any other word names a method that learns reward, which ranks them."
+                "Learns from two texts that the start draws after each prompt, instead of the answers of the dataset. "
+                "`rule`: the one with the higher reward by the rule of the task is the better one, see `reward` "
+                "of a policy. Any other word names a method that learns reward, which ranks them."
             ),
             "minLength": 1,
         },
