@@ -24,8 +24,8 @@ from ripeness.measure.harness import predict_task
 from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_answers, option_scores, unconditional_scores
 from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts
+from ripeness.measure.question_pictures import with_pictures
 from ripeness.measure.rewarded import asks_reward, reward_scores
-from ripeness.measure.seen import with_pictures
 from ripeness.models.chat import turn_end
 from ripeness.models.context_limits import room_for_text
 from ripeness.models.forward.running_text import passage_losses, read_passages, read_rows

@@ -14,7 +14,7 @@ from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
 from ripeness.study.written_claims import FILE, LOOKS
 from ripeness.workflow.code_parts import CODES
-from ripeness.workflow.contents import CONTENTS
+from ripeness.workflow.file_contents import CONTENTS
 from ripeness.workflow.found_elsewhere import move_aside
 from ripeness.workflow.given_config import LAST, check_same_study
 from ripeness.workflow.result_keys import KEYS, PLAN, REMOVED, Keys

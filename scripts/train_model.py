@@ -64,8 +64,8 @@ from ripeness.train.objectives.register import objective_of
 from ripeness.train.program_options import add_inputs, check_options
 from ripeness.train.reading import Unit
 from ripeness.train.resume import sums_of, training_identity
-from ripeness.train.seen import identity_of, pictures_of, with_pictures
 from ripeness.train.timed_progress import TimedProgress
+from ripeness.train.training_pictures import identity_of, pictures_of, with_pictures
 from ripeness.train.training_record import given, record_of, record_without_steps
 
 

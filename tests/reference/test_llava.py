@@ -15,7 +15,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel, LlavaConfig, LlavaFo
 from ripeness.measure.generation import generate
 from ripeness.measure.options import option_scores
 from ripeness.measure.prompts import build_prompts
-from ripeness.measure.seen import with_pictures as before_prompts
+from ripeness.measure.question_pictures import with_pictures as before_prompts
 from ripeness.models.batching import IGNORED, encode_examples
 from ripeness.models.forward.packed_attention import packed_logits
 from ripeness.models.forward.packing import narrows_exactly, packing
@@ -25,7 +25,7 @@ from ripeness.models.pictures import Pictures, projector_of, showing
 from ripeness.models.vision import encode, encoder_of, pixels_of
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import batches, rate_at, train
-from ripeness.train.seen import with_pictures
+from ripeness.train.training_pictures import with_pictures
 
 IMAGE = 384  # the token that stands for a picture in Llava, behind the vocabulary
 SHARED = {"epochs": 2, "batch_size": 4, "seed": 1, "precision": "fp32", "learning_rate": 3e-3}

@@ -20,8 +20,8 @@ from small_kinds import BEFORE_TEXT, settings_of
 from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, encode_examples
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.nf4 import round_weights
-from ripeness.models.methods.places import linear_modules
 from ripeness.models.methods.register import attach
 from ripeness.train.loop import batches, rate_at, train
 

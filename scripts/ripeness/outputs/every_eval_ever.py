@@ -20,8 +20,8 @@ from ripeness.runtime.files import read_json
 from ripeness.runtime.project import code_version
 from ripeness.storage.parquet import scan_table
 from ripeness.study.scoring.metrics import BY_NAME
-from ripeness.tables.asked_items import asked_items, with_questions
 from ripeness.tables.columns import HAS_VALUE, IS_CHOSEN, ITEM_SCORES, REPORTED, read_measurements
+from ripeness.tables.item_prompts import asked_items, with_questions
 
 SCHEMA = "0.3.0"
 MODEL = ("series", "checkpoint", "dataset", "format", "method", "learning_rate", "seed")

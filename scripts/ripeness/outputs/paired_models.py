@@ -13,8 +13,8 @@ import polars as pl
 
 from ripeness.outputs.study_tables import item_files
 from ripeness.storage.parquet import read_table, scan_table
-from ripeness.tables.asked_items import asked_items
 from ripeness.tables.columns import EXAMPLES, IS_CHOSEN, ITEM_SCORES, REPORTED
+from ripeness.tables.item_prompts import asked_items
 
 MODEL = ("series", "checkpoint", "dataset", "format", "method")
 ASKED = ("probe", "probe_format", "shots")

@@ -8,8 +8,8 @@ import polars as pl
 from ripeness.outputs.study_tables import CLAIMS, ITEMS, findings_frame, item_files, place_of, tables_of
 from ripeness.runtime.errors import UserError
 from ripeness.storage.parquet import read_table
-from ripeness.tables.asked_items import KEYS, asked_items
 from ripeness.tables.columns import read_measurements
+from ripeness.tables.item_prompts import KEYS, asked_items
 from ripeness.tables.main_scores import main_scores
 
 SCORES = "scores"

@@ -8,10 +8,10 @@ import polars as pl
 
 from ripeness.runtime.files import read_entries
 from ripeness.storage.parquet import read_table, scan_table
-from ripeness.tables.asked_items import asked_items, with_questions
 from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES
 from ripeness.tables.dictionary import FINDINGS, TABLES
 from ripeness.tables.finished_results import FINDING
+from ripeness.tables.item_prompts import asked_items, with_questions
 
 ITEMS, CLAIMS = "items", "findings"
 

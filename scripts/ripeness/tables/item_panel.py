@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from ripeness.tables.asked_items import asked_items
 from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES, by_checkpoint
+from ripeness.tables.item_prompts import asked_items
 
 MODEL = ("series", "checkpoint", "tokens", "dataset", "format", "method", "learning_rate", "seed")
 ASKED = ("probe_format", "shots")

@@ -13,7 +13,7 @@ from ripeness.study.methods.register import KINDS
 from ripeness.study.methods.settings import ANSWERS, POLICY, RULE, TEXT, Labelled, MethodSettings, TrainingSettings
 from ripeness.study.objectives.goal import draws_pairs, draws_texts, ranked_by
 from ripeness.study.objectives.register import LEARNED
-from ripeness.train.seen import check_pictures
+from ripeness.train.training_pictures import check_pictures
 
 READ = (
     "checkpoint", "start", "start_record", "examples", "validation", "text", "pictures", "held_out", "reward_model",

@@ -18,7 +18,7 @@ from typing import Any
 
 from ripeness.runtime.files import link, write_json
 from ripeness.workflow.code_parts import Codes
-from ripeness.workflow.contents import digest_of
+from ripeness.workflow.file_contents import digest_of
 from ripeness.workflow.result_keys import DATA, NO_KEY, Key, Keys
 from ripeness.workflow.snakemake_patches.checks_first import EXPENSIVE
 

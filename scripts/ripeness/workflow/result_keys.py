@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from ripeness.runtime.made_here import MARK
 from ripeness.runtime.named_inputs import named_inputs
 from ripeness.workflow.appended_lines import append, read_lines
-from ripeness.workflow.contents import WHOLE_BYTES, Contents, Look, digest_of, metadata_of, result_digest
+from ripeness.workflow.file_contents import WHOLE_BYTES, Contents, Look, digest_of, metadata_of, result_digest
 
 KEYS = "keys.jsonl"
 PLAN = "plan.json"  # what the study has as it is now: outputs and logs of all its jobs

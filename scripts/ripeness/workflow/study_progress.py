@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from ripeness.workflow.forecast import PRETRAINING
-from ripeness.workflow.paces import Paces
+from ripeness.workflow.job_speeds import Paces
 from ripeness.workflow.progress_words import Range, by_stage, plan_words, range_of_times, stage_words
 from ripeness.workflow.time_left import CHEAP_IMPORT_S, IMPORT_S, Costs, Job, range_left, seconds_left
 

@@ -1,7 +1,7 @@
 """Estimate the time left of a run on this machine: expected costs, corrected by what ended jobs took.
 
 A cost is in seconds of a quiet machine of two cores. What ended jobs took, relative to their costs, shows how fast this
-machine is (`paces.py`).
+machine is (`job_speeds.py`).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from ripeness.study.annealed_twins import is_twin
 from ripeness.study.grid import Study, formats_used, state_steps
 from ripeness.study.pretraining_steps import place_of
 from ripeness.workflow.forecast import KIND, PRETRAINING, operations_of
-from ripeness.workflow.paces import Paces
+from ripeness.workflow.job_speeds import Paces
 from ripeness.workflow.progress_words import Range
 
 IMPORT_S, CHEAP_IMPORT_S = 4.0, 2.0  # of the first job that runs a model, or none: it waits for the libraries

@@ -6,7 +6,7 @@ import torch
 from ripeness.models.forward import last_states as module
 from ripeness.models.forward.last_states import last_states
 from ripeness.models.forward.packing import ways_to_pack
-from ripeness.models.forward.said import Said, saying, width_of_states
+from ripeness.models.forward.state_outputs import Said, saying, width_of_states
 from ripeness.runtime.errors import UserError
 
 CONTEXTS = [[5, 6, 7, 8, 9, 11], [5, 6, 12], [3], [5, 6, 7, 8, 13, 2, 2, 9], [5, 6, 7]]

@@ -125,7 +125,9 @@ def test_indicators_are_a_section_with_a_row_for_each(page):
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", section)[:11]
     assert cells[3:8] == ["80 [60, 90]", "60", "0.60 [−0.10, 0.90]", "1.0 [−2.0, 30.0]", "0 %"]
     assert '<td class="number">–</td><td>not distinguished from chance</td>' in section
-    assert "What predicts the score after tuning?" not in page.partition('<section id="predictors">')[0]  # it is no claim
+    assert (
+        "What predicts the score after tuning?" not in page.partition('<section id="predictors">')[0]
+    )  # it is no claim
 
 
 def test_answers_are_found_by_their_id_whichever_are_there():

@@ -14,8 +14,8 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
 from ripeness.models.batching import IGNORED, encode_examples
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.lora import attach
-from ripeness.models.methods.places import linear_modules
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.full import FullSettings
 from ripeness.study.methods.lora import LoraSettings

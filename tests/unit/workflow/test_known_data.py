@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from ripeness.workflow import contents, result_keys
+from ripeness.workflow import file_contents, result_keys
 from ripeness.workflow.result_keys import Key, Keys
 
 KEY = Key("predict", "settings", "code", "inputs", ("a", "b"))
@@ -13,7 +13,7 @@ def items(folder, keys, key, text, place="items"):
     """Make items of a content by a key, and say what reads them knows them by."""
     (folder / place).mkdir(exist_ok=True)
     (folder / place / "train.jsonl").write_text(text)
-    (folder / place / contents.TIME_OF_FOLDER).touch()
+    (folder / place / file_contents.TIME_OF_FOLDER).touch()
     keys.add(key, [place])
     assert Keys(folder).known_by(key) == keys.known_by(key)
     return keys.known_by(key)

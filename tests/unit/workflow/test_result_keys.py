@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ripeness.runtime.named_inputs import note_inputs
-from ripeness.workflow import appended_lines, contents, result_keys
-from ripeness.workflow.contents import Contents
+from ripeness.workflow import appended_lines, file_contents, result_keys
+from ripeness.workflow.file_contents import Contents
 from ripeness.workflow.found_elsewhere import move_aside
 from ripeness.workflow.result_keys import Key, Keys, accepted_results
 
@@ -57,8 +57,8 @@ def test_an_output_that_was_changed_in_place_to_the_same_size_has_no_key(folder,
 def test_an_output_is_read_once_where_its_time_has_changed_and_not_at_all_where_it_has_not(folder, monkeypatch):
     output = "cells/predictions.parquet"
     reads = []
-    digest = contents.result_digest
-    monkeypatch.setattr(contents, "result_digest", lambda path: reads.append(path) or digest(path))
+    digest = file_contents.result_digest
+    monkeypatch.setattr(file_contents, "result_digest", lambda path: reads.append(path) or digest(path))
     assert Keys(folder).of(output).key == KEY and not reads
     (folder / output).touch()
     assert Keys(folder).of(output).key == KEY and Keys(folder).of(output).key == KEY

@@ -16,7 +16,7 @@ from nursery import tuned_nursery
 from ripeness.runtime.files import write_json
 from ripeness.study.load import load_study
 from ripeness.study.schema import read_yaml
-from ripeness.workflow.paces import Paces
+from ripeness.workflow.job_speeds import Paces
 from ripeness.workflow.study_progress import NOT_NEEDED, Progress
 from ripeness.workflow.time_left import Costs, Job, costs_of, seconds_in_sequence, seconds_left
 

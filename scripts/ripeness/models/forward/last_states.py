@@ -7,7 +7,7 @@ from ripeness.models.forward.likelihood import by_length, right_padded
 from ripeness.models.forward.packed_attention import packed_logits
 from ripeness.models.forward.packing import narrows_exactly, packing
 from ripeness.models.forward.padding import reads_together
-from ripeness.models.forward.said import saying, width_of_states
+from ripeness.models.forward.state_outputs import saying, width_of_states
 
 
 @torch.inference_mode()

@@ -12,8 +12,8 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.models.methods.attached import State
-from ripeness.models.methods.in_place import InPlace
-from ripeness.models.methods.places import chosen_modules, is_transposed, linear_modules
+from ripeness.models.methods.layer_names import chosen_modules, is_transposed, linear_modules
+from ripeness.models.methods.peft_adapters import InPlace
 from ripeness.study.methods.adalora import AdaloraSettings, check_steps, first_rank
 
 if TYPE_CHECKING:

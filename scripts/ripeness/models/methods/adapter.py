@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import gelu
 from transformers import PreTrainedModel
 
-from ripeness.models.methods.behind_parts import Behind, BehindParts, parts_of
+from ripeness.models.methods.hooked_networks import Behind, BehindParts, parts_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.adapter import AdapterSettings
 

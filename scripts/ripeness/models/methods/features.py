@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import minimize
 from transformers import PreTrainedModel
 
-from ripeness.models.forward.said import width_of_states
+from ripeness.models.forward.state_outputs import width_of_states
 from ripeness.models.label_map import LabelMap, put_map
 from ripeness.models.methods.attached import Fit, Fitted, LabelledStates, State, put_in
 from ripeness.study.methods.features import FeaturesSettings, strengths_of

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ripeness.models.methods.attached import Attached, State, put_in
-from ripeness.models.methods.places import blocks_of
+from ripeness.models.methods.layer_names import blocks_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.freeze import FreezeSettings
 

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from ripeness.models.methods.adapter import Bottleneck
 from ripeness.models.methods.attached import State, put_in
-from ripeness.models.methods.behind_parts import Behind, BehindParts, parts_of
+from ripeness.models.methods.hooked_networks import Behind, BehindParts, parts_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.fusion import FusionSettings
 

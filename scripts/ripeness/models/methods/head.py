@@ -7,7 +7,7 @@ it. The layer starts at zero, where all labels are equal. The tuned state is the
 import torch
 from transformers import PreTrainedModel
 
-from ripeness.models.forward.said import Said, width_of_states
+from ripeness.models.forward.state_outputs import Said, width_of_states
 from ripeness.models.label_map import LabelMap, put_map
 from ripeness.models.methods.attached import Attached, State, put_in
 from ripeness.study.methods.head import HeadSettings

@@ -2,8 +2,8 @@
 
 from transformers import PreTrainedModel
 
-from ripeness.models.methods.in_place import InPlace
-from ripeness.models.methods.places import chosen_modules, ends_in, is_transposed, linear_modules
+from ripeness.models.methods.layer_names import chosen_modules, ends_in, is_transposed, linear_modules
+from ripeness.models.methods.peft_adapters import InPlace
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.ia3 import Ia3Settings
 

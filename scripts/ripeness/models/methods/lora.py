@@ -10,9 +10,9 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from ripeness.models.methods.in_place import InPlace
+from ripeness.models.methods.layer_names import chosen_modules, is_transposed, linear_modules
 from ripeness.models.methods.nf4 import round_weights
-from ripeness.models.methods.places import chosen_modules, is_transposed, linear_modules
+from ripeness.models.methods.peft_adapters import InPlace
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.lora import LoraSettings
 

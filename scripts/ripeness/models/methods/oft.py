@@ -6,8 +6,8 @@ otherwise, so that it stays a rotation however far it goes.
 
 from transformers import PreTrainedModel
 
-from ripeness.models.methods.in_place import InPlace
-from ripeness.models.methods.places import chosen_modules, linear_modules
+from ripeness.models.methods.layer_names import chosen_modules, linear_modules
+from ripeness.models.methods.peft_adapters import InPlace
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.oft import OftSettings
 

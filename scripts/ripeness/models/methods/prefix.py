@@ -13,7 +13,7 @@ from ripeness.models.forward.kv_cache import KeysAndValues
 from ripeness.models.forward.packed_attention import attending
 from ripeness.models.forward.shared_prefix import keys_and_values
 from ripeness.models.forward.virtual_tokens import VirtualTokens
-from ripeness.models.methods.before_text import BeforeText, check_model
+from ripeness.models.methods.virtual_tokens import BeforeText, check_model
 from ripeness.study.methods.prefix import PrefixSettings
 
 Shapes = list[tuple[int, int, int]]  # (layer, heads, size of a head), of keys and values of each layer in turn

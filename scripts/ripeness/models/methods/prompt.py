@@ -13,7 +13,7 @@ from ripeness.models.forward.kv_cache import KeysAndValues, Memory
 from ripeness.models.forward.packed_attention import causal_groups, most_unequal
 from ripeness.models.forward.transfer import to_device
 from ripeness.models.forward.virtual_tokens import VirtualTokens
-from ripeness.models.methods.before_text import BeforeText, check_model
+from ripeness.models.methods.virtual_tokens import BeforeText, check_model
 from ripeness.study.methods.prompt import PromptSettings
 
 

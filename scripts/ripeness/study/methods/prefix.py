@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ripeness.study.methods.before_text import virtual_tokens
 from ripeness.study.methods.settings import TrainingSettings
+from ripeness.study.methods.virtual_tokens import virtual_tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ripeness.runtime.errors import UserError
-from ripeness.study.methods import before_text
+from ripeness.study.methods import virtual_tokens
 from ripeness.study.methods.settings import TrainingSettings
 
 
@@ -30,7 +30,7 @@ def check(where: str, given: Mapping[str, Any]) -> None:
         raise UserError(
             f"{where}.encoder_type: there is no encoder\nhint: give its inner size, e.g. encoder: 64, or leave this out"
         )
-    before_text.check(where, given)
+    virtual_tokens.check(where, given)
 
 
 def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
@@ -38,7 +38,7 @@ def state_size(given: Mapping[str, Any], n_parameters: int) -> int:
     return math.ceil(given["tokens"] * math.sqrt(n_parameters / 12))
 
 
-PROMPT = before_text.virtual_tokens(
+PROMPT = virtual_tokens.virtual_tokens(
     PromptSettings,
     trains="embeddings of virtual tokens, which stand before every text (prompt-tuning; with an encoder, P-tuning)",
     state_size=state_size,

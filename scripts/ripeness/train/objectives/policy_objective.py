@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ripeness.models.forward.said import width_of_states
+from ripeness.models.forward.state_outputs import width_of_states
 from ripeness.models.methods.attached import State
 from ripeness.models.next_token import Sampling
 from ripeness.stats.finite import finite

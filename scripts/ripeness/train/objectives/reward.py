@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ripeness.models.batching import IGNORED, Example
-from ripeness.models.forward.said import Said, width_of_states
+from ripeness.models.forward.state_outputs import Said, width_of_states
 from ripeness.models.methods.attached import State
 from ripeness.models.methods.head import weights_of_its_own
 from ripeness.models.reward import WEIGHT

@@ -6,8 +6,8 @@ import pytest
 import torch
 from small_kinds import settings_of
 
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.lora import attach
-from ripeness.models.methods.places import linear_modules
 from ripeness.runtime.errors import UserError
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from small_kinds import settings_of
 
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.lora import attach
 from ripeness.models.methods.nf4 import BLOCK, LEVELS, round_weights, rounded
-from ripeness.models.methods.places import linear_modules
 
 
 def drawn(*shape, seed=1):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from small_kinds import settings_of
 
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.oft import attach
-from ripeness.models.methods.places import linear_modules
 from ripeness.runtime.errors import UserError
 
 TOKENS = torch.tensor([[5, 6, 7, 8]])

@@ -20,8 +20,8 @@ from small_kinds import (
 
 from ripeness.models.batching import encode_examples
 from ripeness.models.load import load_model
+from ripeness.models.methods.layer_names import linear_modules
 from ripeness.models.methods.nf4 import round_weights
-from ripeness.models.methods.places import linear_modules
 from ripeness.models.methods.register import attach
 from ripeness.models.tuned_state import STATE, Tuned, fingerprint_of
 from ripeness.models.tuned_weights import save_model

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ripeness.workflow import contents
-from ripeness.workflow.contents import Contents, content_digest
+from ripeness.workflow import file_contents
+from ripeness.workflow.file_contents import Contents, content_digest
 
 
 def test_content_is_read_once_while_size_time_and_inode_stay(tmp_path, monkeypatch):
@@ -14,7 +14,7 @@ def test_content_is_read_once_while_size_time_and_inode_stay(tmp_path, monkeypat
     path.write_text("rows")
     digest = Contents(tmp_path).digest(path)
     with monkeypatch.context() as patch:
-        patch.setattr(contents, "content_digest", None)
+        patch.setattr(file_contents, "content_digest", None)
         assert Contents(tmp_path).digest(path) == digest
     path.write_text("sowr")
     assert Contents(tmp_path).digest(path) != digest

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from ripeness.models.context_limits import text_config
 from ripeness.models.methods.attached import Attached, State, put_in
-from ripeness.models.methods.places import blocks_of
+from ripeness.models.methods.layer_names import blocks_of
 from ripeness.models.sharding import n_processes
 from ripeness.runtime.errors import UserError
 

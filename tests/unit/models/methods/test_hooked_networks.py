@@ -12,7 +12,7 @@ from ripeness.models.batching import encode_examples
 from ripeness.models.forward.packing import goes_on, ways_to_pack
 from ripeness.models.forward.padding import ignores_padding, way_to_write, written_anew
 from ripeness.models.load import load_model
-from ripeness.models.methods.behind_parts import Behind, BehindParts, parts_of
+from ripeness.models.methods.hooked_networks import Behind, BehindParts, parts_of
 from ripeness.models.methods.register import attach
 from ripeness.models.next_token import Stopping, answer_text, writer_of
 from ripeness.models.token_healing import Start

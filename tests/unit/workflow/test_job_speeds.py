@@ -5,7 +5,7 @@ from math import log
 
 import pytest
 
-from ripeness.workflow.paces import Paces
+from ripeness.workflow.job_speeds import Paces
 
 
 def learned(*jobs, paces=None):
