@@ -296,4 +296,4 @@ def test_a_picture_stands_next_to_its_question_and_both_answers_and_text_is_esca
         "look with another picture: <code>blue</code> (wrong); write with no picture: <code>a long text</code></p>"
         in seen
     )
-    assert 'href="#pictures"' in page and "answers at step8" in seen
+    assert 'href="#pictures"' in page and "of a tuned model at step8" in seen

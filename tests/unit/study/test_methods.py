@@ -128,7 +128,7 @@ def test_settings_are_read_as_those_of_their_kind():
         (FULL | {"kind": "peft"}, "kind peft lacks type\nhint: e.g. type: HRA and options"),
         (
             FULL | {"kind": "peft", "type": "HRR"},
-            "settings.type: peft has no 'HRR' that becomes .*\nhint: did you mean",
+            "settings.type: peft has no 'HRR' that merges .*\nhint: did you mean",
         ),
         (FULL | {"kind": "peft", "type": "LORA"}, "settings.type: LORA cannot be used: it has a .*\nhint: kind: lora"),
         (FULL | {"kind": "peft", "type": "TRAINABLE_TOKENS"}, "which `token_indices` names, .*\nhint: e.g. options"),
@@ -172,7 +172,7 @@ def test_settings_are_read_as_those_of_their_kind():
         (FUSION | {"of": "adapter"}, "does not name a method .* and a list of `datasets`\nhint: e.g. "),
         (FUSION | {"of": {"method": ["adapter"], "datasets": ["a", "b"]}}, "does not name a method .*\nhint: e.g. "),
         (FUSION | {"of": FUSION["of"] | {"datasets": ["a"]}}, "a fusion needs 2 or more, .*\nhint: name "),
-        (FUSION | {"of": FUSION["of"] | {"datasets": ["a", "a"]}}, "datasets are a, a; an attention .*\nhint: name "),
+        (FUSION | {"of": FUSION["of"] | {"datasets": ["a", "a"]}}, "datasets are a, a; a fusion .*\nhint: name "),
         (FUSION | {"of": FUSION["of"] | {"dataset": "a"}}, "does not name a method .*\nhint: e.g. "),
         (FULL | {"kind": "head"}, "kind head lacks moves\nhint: e.g. moves: head, or moves: all"),
         (FULL | {"kind": "head", "moves": "some"}, "unknown moves 'some'\nhint: known are head, all"),
