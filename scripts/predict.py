@@ -23,7 +23,7 @@ from ripeness.measure.generation import answer
 from ripeness.measure.harness import predict_task
 from ripeness.measure.label_words import check_says, label_scores
 from ripeness.measure.options import option_answers, option_scores, unconditional_scores
-from ripeness.measure.prompts import SEPARATOR, Prompt, build_prompts, draw_shots, target_prompts
+from ripeness.measure.prompts import SEPARATOR, Prompt, Shot, build_prompts, draw_shots, target_prompts
 from ripeness.measure.question_pictures import with_pictures
 from ripeness.measure.rewarded import asks_reward, reward_scores
 from ripeness.models.chat import turn_end
@@ -121,7 +121,7 @@ def read_items(probe: dict) -> list[dict]:
     return rows
 
 
-def read_shots(probe: dict, seed: int) -> list[dict]:
+def read_shots(probe: dict, seed: int) -> list[Shot]:
     """Draw the shots of a probe; none where it has none."""
     if not probe["shots"]:
         return []

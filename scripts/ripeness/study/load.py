@@ -75,7 +75,7 @@ def check_study(study: Study) -> None:
     check_pictures(study)
     check_suites(study)
     check_texts(study.settings)
-    check_texts_apart(study.settings, study.checkpoints)
+    check_texts_apart(study.settings, cast(dict[str, dict[str, Any]], study.checkpoints))
     check_sensitivity(study.settings)
     check_formats(study)
     check_own_claims(study)
