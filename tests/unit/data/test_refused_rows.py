@@ -25,7 +25,7 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 3\n"
         ("a.jsonl", b'{"text": "\xe9"}\n', r"a\.jsonl is not UTF-8: .*\nhint: convert it"),
         ("a.csv", "a,b\n1,2,3\n", r"a\.csv:2: 3 cells, but the header has 2 columns\nhint: put double quotes"),
         ("a.csv", "a,b\n1,2\n3\n", r"a\.csv:3: 1 cells, but the header has 2 columns\nhint: put double quotes"),
-        ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', r"a\.csv:3: a quote is opened and never closed\nhint: .* written twice"),
+        ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', r"a\.csv:3: a quote is opened and never closed\nhint: .* twice"),
         ("a.csv", '"a,b\n1,2\n', r"a\.csv:1: a quote is opened and never closed\nhint: "),
         ("a.csv", 'a,b\n"x\ny",2\n"3"4,5\n', r"a\.csv:4: ',' expected after '\"', in line 4\nhint: "),
         ("a.csv", 'a,b\n"x,2\ny,3\n"z",4\n', r"a\.csv:2: ',' expected after '\"', in line 4\nhint: "),
