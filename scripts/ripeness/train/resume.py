@@ -77,7 +77,7 @@ class Progress:
             return []
         state = read_state(self.path)
         if state.get("identity") != self.identity:
-            logging.info("the state in %s is of another training: starting from the beginning", self.path)
+            logging.info("the state in %s is of another training: starting anew", self.path)
             return []
         load_whole_state(model, optimizer, state["weights"], state["optimizer"])
         torch.set_rng_state(state["random"])
