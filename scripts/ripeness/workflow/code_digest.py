@@ -11,17 +11,13 @@ directly or not. A module that no number depends on says so with a constant NEUT
 and given memory, and how its files are written.
 """
 
-import ast
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ripeness.workflow.code_tokens import meaning_by_line
-
-PACKAGE = "ripeness"
-MARK = "NEUTRAL"
-Import = ast.Import | ast.ImportFrom
+from ripeness.workflow.code_statements import MARK, PACKAGE, Imported, Source
+from ripeness.workflow.kept_statements import read_kept
 
 
 class UnresolvedImport(ImportError):
@@ -40,15 +36,13 @@ class Target:
 class Statement:
     """A statement at the top level of a file: the names that it defines, those that it mentions, and its tokens.
 
-    Imports of this package are not among the tokens but in `targets`, by the name that they are used under. With
-    `is_change` it changes what a name stands for, as `x.y = 1` and `x[0] = 1` do.
+    Imports of this package are not among the tokens but in `targets`, by the name that they are used under.
     """
 
     defines: frozenset[str]
     mentions: frozenset[str]
     tokens: str
     targets: dict[str, Target]
-    is_change: bool
 
 
 @dataclass(frozen=True)
@@ -136,14 +130,7 @@ def modules_of(program: Path) -> set[Path]:
 
 def libraries_of(program: Path) -> set[str]:
     """Name everything from outside the package that a program and its modules import."""
-    found = set()
-    for path in files_of(program):
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                found.add(str(node.module).partition(".")[0])
-    return found - {PACKAGE}
+    return set().union(*(read_file(path).libraries for path in files_of(program)))
 
 
 def files_of(program: Path) -> set[Path]:
@@ -162,111 +149,22 @@ def files_of(program: Path) -> set[Path]:
 @cache
 def read_module(path: Path) -> Module:
     """Read a file into its statements."""
-    rows, tokens = parse(path), meaning_by_line(path.read_text(encoding="utf-8"))
-    statements: list[Statement] = []
-    targets: dict[str, Target] = {}
-    is_neutral = False
-    for node in rows.body:
-        if isinstance(node, Import) and (found := imports(node, path)) is not None:
-            targets |= found
-        elif not is_for_types(node):
-            statements.append(read_statement(node, tokens, path))
-            is_neutral = is_neutral or MARK in statements[-1].defines
-    foreign = targets.keys() | {name for node in rows.body if isinstance(node, Import) for name in defined(node)}
+    source = read_file(path)
     statements = [
-        replace(statement, defines=statement.defines - foreign) if statement.is_change else statement
-        for statement in statements
+        Statement(one.defines, one.mentions, one.tokens, targets_at(one.imports, path)) for one in source.statements
     ]
-    return Module(statements, targets, is_neutral)
+    return Module(statements, targets_at(source.imports, path), source.is_neutral)
+
+
+def targets_at(imports: dict[str, Imported], path: Path) -> dict[str, Target]:
+    """Map the names that imports in the file `path` give to what they lead to."""
+    return {name: target_of(*imported, path) for name, imported in imports.items()}
 
 
 @cache
-def parse(path: Path) -> ast.Module:
-    """Return the syntax of a file."""
-    return syntax_of(path.read_text(encoding="utf-8"), path.name)
-
-
-@cache
-def syntax_of(source: str, name: str) -> ast.Module:
-    """Return the syntax of a source text; copies of a file share it."""
-    return ast.parse(source, filename=name)
-
-
-def is_for_types(node: ast.stmt) -> bool:
-    """Tell whether a statement is for type checkers alone."""
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-def read_statement(node: ast.stmt, tokens: dict[int, str], path: Path) -> Statement:
-    """Read one statement; imports of the package within it count as what they import."""
-    first = min([node.lineno, *(line.lineno for line in getattr(node, "decorator_list", []))])
-    lines = set(range(first, (node.end_lineno or node.lineno) + 1))
-    targets: dict[str, Target] = {}
-    names: set[str] = set()
-    for inner in names_and_imports(node):
-        if isinstance(inner, ast.Name):
-            names.add(inner.id)
-        elif (found := imports(inner, path)) is not None:
-            targets |= found
-            lines -= set(range(inner.lineno, (inner.end_lineno or inner.lineno) + 1))
-    # what comes before may have been indented, which is nothing of this statement
-    text = "\n".join(tokens[line] for line in sorted(lines) if line in tokens).lstrip("\x02\0")
-    is_change = isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
-    return Statement(frozenset(defined(node)), frozenset(names), text, targets, is_change)
-
-
-@cache
-def names_and_imports(node: ast.AST) -> list[ast.Name | Import]:
-    """List the names and the imports within a statement."""
-    found: list[ast.Name | Import] = []
-    waiting = [node]
-    while waiting:
-        inner = waiting.pop()
-        if isinstance(inner, ast.Name | Import):
-            found.append(inner)
-            continue
-        for name in inner._fields:
-            value = getattr(inner, name, None)
-            if isinstance(value, ast.AST):
-                waiting.append(value)
-            elif isinstance(value, list):
-                waiting += [one for one in value if isinstance(one, ast.AST)]
-    return found
-
-
-def defined(node: ast.stmt) -> set[str]:
-    """Return the names that a statement defines or changes; none if it does something else."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
-        return set()
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    bases = [base_of(part) for target in targets for part in getattr(target, "elts", [target])]
-    return {base for base in bases if base is not None}
-
-
-def base_of(node: ast.expr) -> str | None:
-    """Return the name of what is assigned to: `x` of x, x.y and x[y]."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def imports(node: Import, path: Path) -> dict[str, Target] | None:
-    """Return what an import statement imports from the package, by local name; None for other imports."""
-    if isinstance(node, ast.Import):
-        ours = [alias for alias in node.names if alias.name.partition(".")[0] == PACKAGE]
-        return {alias.asname or alias.name: target_of(alias.name, None, path) for alias in ours} if ours else None
-    if node.level:
-        base = path.parents[node.level - 1]
-        module = ".".join([*base.relative_to(root_of(path)).parts, *filter(None, [node.module])])
-    else:
-        module = str(node.module)
-    if module.partition(".")[0] != PACKAGE:
-        return None
-    return {alias.asname or alias.name: target_of(module, alias.name, path) for alias in node.names}
+def read_file(path: Path) -> Source:
+    """Return what is written in a file, read once for as long as it stays the same."""
+    return read_kept(path, path.relative_to(root_of(path)).as_posix())
 
 
 def root_of(path: Path) -> Path:
