@@ -61,20 +61,25 @@ def size_of(study: Study) -> Size:
     )
 
 
-def cost_of(study: Study, own: Size, size: Size, logs: Path, *, gpu: str) -> tuple[int, float]:
+def work_of(study: Study, logs: Path, *, gpu: str) -> dict[str, tuple[int, float]]:
+    """Count the jobs of every rule for a GPU, and estimate the seconds of one."""
+    operations = operations_of(study)
+    seconds = seconds_a_job(mean_operations(study), operations, logs, flops=TYPICAL * named_gpu(gpu).flops)
+    return {rule: (len(places), seconds[rule]) for rule, places in operations.items()}
+
+
+def cost_of(work: dict[str, tuple[int, float]], own: Size, size: Size) -> tuple[int, float]:
     """Count jobs and GPU hours of a design, from those of the study.
 
     Trainings grow with checkpoints, datasets and seeds, predictions with items as well, all else with checkpoints.
     """
-    operations = operations_of(study)
-    seconds = seconds_a_job(mean_operations(study), operations, logs, flops=TYPICAL * named_gpu(gpu).flops)
     items, seeds, checkpoints, datasets = (new / old for new, old in zip(size, own, strict=True))
     jobs, total = 0.0, 0.0
-    for rule, places in operations.items():
+    for rule, (n_own, seconds) in work.items():
         is_cell = rule in ("train_model", "predict")
-        n_jobs = len(places) * checkpoints * (datasets * seeds if is_cell else 1)
+        n_jobs = n_own * checkpoints * (datasets * seeds if is_cell else 1)
         jobs += n_jobs
-        total += n_jobs * seconds[rule] * (items if rule == "predict" else 1)
+        total += n_jobs * seconds * (items if rule == "predict" else 1)
     return round(jobs), total / 3600
 
 
@@ -122,11 +127,12 @@ def main(argv: list[str] | None = None) -> None:
     spread, worst = variance_of(options, size)
     results = Path("results") / study.settings.study
     level, said = level_of(settings, results)
-    level, smallest, logs = level / options.claims, settings.smallest_effect, results / "logs"
-    designs = []
-    for other in sizes_around(size):
-        cost = cost_of(study, size, other, logs, gpu=options.gpu)
-        designs.append(Design(other, detectable(spread, other, smallest=smallest, level=level), *cost))
+    level, smallest = level / options.claims, settings.smallest_effect
+    work = work_of(study, results / "logs", gpu=options.gpu)
+    designs = [
+        Design(other, detectable(spread, other, smallest=smallest, level=level), *cost_of(work, size, other))
+        for other in sizes_around(size)
+    ]
     marked = print_table(designs, size, options.detect)
     print(
         f"detectable: the true effect at which 80 % of such studies support a claim of more than {smallest:g}, "

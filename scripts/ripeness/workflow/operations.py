@@ -126,10 +126,10 @@ def n_items_of(study: Study, probe: Probe) -> int:
     """Count the items of a probe, at most; a task of lm-eval counts as a dataset."""
     if probe.kind == "text":
         return study.settings.texts[probe.probe].items
-    task = study.tasks.get(probe.probe)
+    task, sizes = study.tasks.get(probe.probe), vars(study.settings.items)  # a copy a probe takes most of a forecast
     if not task:
-        return asdict(study.settings.items)[probe.split]
-    return min(sizes_of(task, asdict(study.settings.items))[probe.split], (task.rows or {}).get(probe.split, 10**9))
+        return sizes[probe.split]
+    return min(sizes_of(task, sizes)[probe.split], (task.rows or {}).get(probe.split, 10**9))
 
 
 def n_pictures(study: Study, dataset: str) -> int:
