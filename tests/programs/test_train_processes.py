@@ -18,7 +18,7 @@ import train_model
 from ripeness.runtime.files import read_json
 
 
-@pytest.mark.parametrize("changes", [{"epochs": 120}, LORA | {"epochs": 120}], ids=["full", "lora"])
+@pytest.mark.parametrize("changes", [{"epochs": 40}, LORA | {"epochs": 40}], ids=["full", "lora"])
 def test_a_killed_training_goes_on_to_the_same_files(tune, tmp_path, checkpoint, examples, caplog, changes):
     expected = tune("whole", **changes)
     folder = tmp_path / "killed"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from cut_study import TUNED, Study
-from project import ENVIRONMENT, copy_project
+from project import ENVIRONMENT
 from waiting import HANG_SECONDS, Together, files_below, wait_for
 
 pytestmark = pytest.mark.slow
@@ -60,8 +60,8 @@ def test_a_run_that_is_told_to_end_leaves_no_job_behind(tmp_path):
 
 
 def test_what_would_run_is_explained_also_where_a_killed_run_left_a_part_of_a_file(tmp_path):
-    project = copy_project(tmp_path / "a study")
-    part = project / "results/nursery/provenance.json"
+    project = Study(tmp_path / "a study").folder
+    part = project / "results/cut/provenance.json"
     part.parent.mkdir(parents=True)
     part.touch()
     note = project / ".snakemake/incomplete" / b64encode(str(part.relative_to(project)).encode()).decode()
@@ -74,9 +74,9 @@ def test_what_would_run_is_explained_also_where_a_killed_run_left_a_part_of_a_fi
             command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANG_SECONDS
         )
 
-    plain = run("-m", "snakemake", "-n", "-q")
+    plain = run("-m", "snakemake", "-n", "-q", "--configfile", "cut.yaml")
     assert plain.returncode and "IncompleteFilesException" in plain.stdout + plain.stderr
-    explained = run("scripts/explain_reruns.py")
+    explained = run("scripts/explain_reruns.py", "--study", "cut.yaml")
     assert explained.returncode == 0 and "record_provenance" in explained.stdout, explained.stderr
 
 
