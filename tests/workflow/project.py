@@ -19,8 +19,9 @@ PARTS = (
     "task.schema.yaml",
     "series.schema.yaml",
 )
-# `python` in a rule is the one that runs the tests
+# `python` in a rule is the one that runs the tests; compiled code is kept, else each of hundreds of jobs compiles it
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def copy_project(folder: Path) -> Path:
