@@ -34,6 +34,19 @@ def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if item not in set(whole)] + whole
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give the tests of one file to one worker, and all of the browser: what they share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "browser" if file.startswith("tests/browser/") else file
+
+    return Scheduler(config, log)
+
+
 # Where a tiny model of some architecture needs other words for its sizes, or more of them.
 SIZES = {
     "bloom": {"n_head": 4, "n_layer": 2},
