@@ -35,7 +35,9 @@ def snakemake(folder, *options):
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("ahead", "is_said"), [(300, True), (0, False), (-300, False)])
+@pytest.mark.parametrize(
+    ("ahead", "is_said"), [(300, True), pytest.param(0, False, marks=pytest.mark.release), (-300, False)]
+)
 def test_a_file_of_a_node_with_another_clock_is_used_and_what_is_made_of_it_is_not_made_again(tmp_path, ahead, is_said):
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
     (tmp_path / "seed").write_text("seed")

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib.util import cache_from_source
@@ -76,7 +75,6 @@ def pairs(imports: dict[str, list[Any]]) -> dict[str, Imported]:
 def write(path: Path, text: str) -> None:
     """Write a file whole; another process may write the same at the same time."""
     path.parent.mkdir(exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
-    with os.fdopen(number, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(name, path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
