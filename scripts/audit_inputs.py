@@ -22,7 +22,7 @@ from ripeness.models.context_limits import context_length
 from ripeness.models.fingerprints import read_weights
 from ripeness.models.load import load_config
 from ripeness.models.tokens import read_tokenizer
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_table, run
 from ripeness.runtime.files import read_json, read_json_lines
 from ripeness.storage.parquet import read_table
 from ripeness.study.audit_checks import CHECKS, INPUT_STAGES, Remark, as_rows, refusal, with_passed
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--plan", required=True, type=json_option, help="the plan, as JSON")
     parser.add_argument("--study-folder", required=True, type=existing, help="results/<study>")
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
-    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_table(AUDIT), help="parquet file to write")
     options = parser.parse_args(argv)
     ran = [name for name, check in CHECKS.items() if check.stage in INPUT_STAGES]
     found = remarks_on(with_facts(options.plan), options.study_folder)

@@ -11,7 +11,7 @@ import polars as pl
 
 from ripeness.audit.grid import GRID_CHECKS, Plan
 from ripeness.audit.results import RESULT_CHECKS, Results
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_table, run
 from ripeness.storage.parquet import read_table, scan_table
 from ripeness.study.audit_checks import CHECKS, RESULT_STAGES, Remark, as_rows, refusal, remark, with_passed
 from ripeness.tables.columns import (
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cells", required=True, type=existing, help="cells.parquet")
     parser.add_argument("--items", type=existing, nargs="*", default=[], help="items tables, or their folder")
     parser.add_argument("--acknowledge", type=json_option, default={}, help="reasons by check, as JSON")
-    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_table(AUDIT), help="parquet file to write")
     options = parser.parse_args(argv)
     inputs, files = [read_table(path, schema=AUDIT) for path in options.inputs], table_files(options.items)
     scanned = [scan_table(file, schema=ITEM_SCORES | IS_CHOSEN) for file in files]

@@ -5,10 +5,9 @@ Where a method has several learning rates, the one that was best on validation i
 
 from pathlib import Path
 
-import polars as pl
-
 from ripeness.runtime.command_line import argument_parser, json_option, output_file, run
 from ripeness.runtime.made_here import damaged
+from ripeness.storage.parquet import scan_files
 from ripeness.tables.chosen_rates import TRIED, VALIDATION, choose_rates, mark_chosen
 from ripeness.tables.columns import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, read_tables, stream_table
 
@@ -16,7 +15,7 @@ from ripeness.tables.columns import CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS,
 def check_one_checkpoint(paths: list[Path]) -> None:
     """Refuse a cell's file that has rows of another checkpoint than the others have."""
     place = ["series", "checkpoint"]
-    rows = pl.scan_parquet(paths, include_file_paths="file").select(*place, "file").unique().collect()
+    rows = scan_files(paths, file_column="file").select(*place, "file").unique().collect()
     counts = rows.group_by(place).len().sort("len", *place, descending=[True, False, False])
     for series, checkpoint, _ in counts.iter_rows():
         if (series, checkpoint) != counts.select(place).row(0):

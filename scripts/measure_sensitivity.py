@@ -36,7 +36,7 @@ from ripeness.models.load import autocast, load_model, read_checkpoint, resolve_
 from ripeness.models.pictures import take_projector
 from ripeness.models.row_tokens import row_tokens
 from ripeness.models.tokens import load_tokenizer
-from ripeness.runtime.command_line import argument_parser, existing, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_option, output_table, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.freed_memory import keep_freed_memory
 from ripeness.runtime.typed_settings import check_types
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> None:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_table(SENSITIVITY), help="parquet file to write")
     options = parser.parse_args(argv)
     torch.set_num_threads(options.threads)
     keep_freed_memory()

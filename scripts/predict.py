@@ -36,7 +36,7 @@ from ripeness.models.row_tokens import row_tokens
 from ripeness.models.token_healing import Start
 from ripeness.models.tokens import end_tokens, load_tokenizer
 from ripeness.models.tuned_weights import check_is_tuned, drop_weights
-from ripeness.runtime.command_line import argument_parser, existing, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, output_table, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
 from ripeness.runtime.freed_memory import keep_freed_memory
@@ -222,7 +222,7 @@ def main(argv: list[str] | None = None) -> None:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it, else fp32"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output", required=True, type=output_file, help="parquet file to write")
+    parser.add_argument("--output", required=True, type=output_table(PREDICTIONS), help="parquet file to write")
     options = parser.parse_args(argv)
     for source in (options.model, *named_files(options.probes)):
         check_no_overlap(options.output, source)

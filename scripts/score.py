@@ -14,7 +14,7 @@ from ripeness.measure.own_texts import columns_of_own_texts
 from ripeness.measure.scorable import check_identity, check_method, check_ways, read_predictions, read_record
 from ripeness.measure.training_costs import costs_of
 from ripeness.models.checkpoint_facts import read_made_facts
-from ripeness.runtime.command_line import argument_parser, existing, json_list_option, json_option, output_file, run
+from ripeness.runtime.command_line import argument_parser, existing, json_list_option, json_option, output_table, run
 from ripeness.runtime.errors import UserError
 from ripeness.stats.finite import finite
 from ripeness.study.schema import hint
@@ -180,9 +180,15 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--training", type=existing, nargs="?", help="record of the cell's training, if it was tuned")
     parser.add_argument("--method", default="{}", type=json_option, help='its "kind" and "learns", as JSON')
     parser.add_argument("--training-usage", nargs="?", help="log of what the training used; it may be gone")
-    parser.add_argument("--items", required=True, type=output_file, help="parquet file to write: a row an item")
-    parser.add_argument("--measurements", required=True, type=output_file, help="parquet file to write: a row a metric")
-    parser.add_argument("--status", required=True, type=output_file, help="parquet file to write: the cell's row")
+    parser.add_argument(
+        "--items", required=True, type=output_table(ITEM_SCORES), help="parquet file to write: a row an item"
+    )
+    parser.add_argument(
+        "--measurements", required=True, type=output_table(MEASUREMENTS), help="parquet file to write: a row a metric"
+    )
+    parser.add_argument(
+        "--status", required=True, type=output_table(CELLS), help="parquet file to write: the cell's row"
+    )
     parser.add_argument(
         "--words", default="{}", type=json_option, help='words that ROUGE-L compares, such as {"xlsum": "any"}'
     )

@@ -41,7 +41,7 @@ from ripeness.models.sharding import rank, shard, start_processes, whole_weights
 from ripeness.models.tokens import end_of_text, load_tokenizer
 from ripeness.models.tuned_state import Tuned, fingerprint_of, states_of_kind
 from ripeness.models.tuned_weights import save_model, save_start, state_bytes
-from ripeness.runtime.command_line import argument_parser, json_option, note_usage, output_file, output_folder, run
+from ripeness.runtime.command_line import argument_parser, json_option, note_usage, output_folder, output_object, run
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import write_json
 from ripeness.runtime.freed_memory import keep_freed_memory
@@ -232,7 +232,10 @@ def read_options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", required=True, type=json_option, help="the method and the seed, as JSON")
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the tuned model")
     parser.add_argument(
-        "--record", required=True, type=output_file, help="JSON file: settings, loss of every step, status"
+        "--record",
+        required=True,
+        type=output_object("settings", "status"),
+        help="JSON file: settings, loss of every step, status",
     )
     parser.add_argument(
         "--save-seconds",

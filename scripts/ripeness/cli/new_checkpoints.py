@@ -14,8 +14,10 @@ from ripeness.runtime.project import ROOT, searched
 from ripeness.study.published_runs import known_steps, read_series
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-STEP = re.compile(r"(?:step|checkpoint|iter|global_step|ckpt|epoch)[-_]?(\d+)", re.IGNORECASE)
-TOKENS = re.compile(r"tokens[-_]?(\d+(?:\.\d+)?)([kmbt]?)", re.IGNORECASE)
+NUMBER = r"[-_=]?(\d+(?:\.\d+)?)([kmbt]?)(?![\d.]*[a-z\d])"
+# "step" before the others, since checkpoint-2-step500 is no step 2; an epoch has as many steps as nobody says
+STEPS = [re.compile(f"(?:{word}){NUMBER}", re.IGNORECASE) for word in ("steps?", "checkpoint|iter(?:ation)?|ckpt")]
+TOKENS = re.compile(f"tokens?{NUMBER}", re.IGNORECASE)
 SIZES = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 FEWEST = 2
 MOST = 8  # of a run that is named as a whole
@@ -88,11 +90,18 @@ def of_folder(folder: Path) -> dict[str, Any]:
 def named(name: str) -> dict[str, int]:
     """Read step and tokens from a name, such as step1000-tokens4B or checkpoint-500."""
     found = {}
-    if match := STEP.search(name) or re.fullmatch(r"(\d+)", name):
-        found["step"] = int(match[1])
+    if name.isdecimal():
+        found["step"] = int(name)
+    elif match := next((match for one in STEPS if (match := one.search(name))), None):
+        found["step"] = times_size(*match.groups())
     if match := TOKENS.search(name):
-        found["tokens"] = round(float(match[1]) * SIZES[match[2].lower()])
+        found["tokens"] = times_size(*match.groups())
     return found
+
+
+def times_size(number: str, size: str) -> int:
+    """Read a number with a letter for its size, such as 1.5B."""
+    return round(float(number) * SIZES[size.lower()])
 
 
 def check_known(lines: Lines) -> None:

@@ -50,7 +50,7 @@ class Wishes:
 
 def make(wishes: Wishes) -> Path:
     """Write the files and return the study's; UserError before anything is written."""
-    of_rows = [as_name(wishes.rows.name.split(".")[0])] if wishes.rows else []
+    of_rows = [dataset_name(wishes, wishes.rows)] if wishes.rows else []
     if wrong := [name for name in (wishes.name, *of_rows) if not NAME.fullmatch(name)]:
         raise UserError(
             f"{wrong[0]!r} is not a valid name of a study or dataset\n"
@@ -93,16 +93,24 @@ def own_task(wishes: Wishes, rows_file: Path) -> tuple[dict[str, Any], dict[str,
     columns = guessed(rows, answer=wishes.answer, inputs=wishes.inputs)
     n_test = len(rows_of(wishes.test)) if wishes.test else None
     source = {"train": str(rows_file), "validation": str(rows_file), "test": str(wishes.test or rows_file)}
-    task = task_of(as_name(rows_file.name.split(".")[0]), rows, columns, source, template=wishes.template)
+    task = task_of(dataset_name(wishes, rows_file), rows, columns, source, template=wishes.template)
     if (ROOT / TASKS / f"{task['name']}.yaml").is_file() and ROOT.resolve() == Path.cwd():
         task["name"] = f"{wishes.name}-{task['name']}"  # no file of the project is replaced
     print(f"{len(rows):,} rows: {', '.join(columns.inputs)} -> {columns.answer}, a {task['kind']}" + labels_of(task))
+    used = {*columns.inputs, columns.answer, columns.options}
+    if left := [name for name in dict.fromkeys(name for row in rows for name in row) if name not in used]:
+        print(f"left out: {', '.join(left)} (--input names the columns that are asked)")
     return task, sizes_for(len(rows), n_test)
 
 
 def labels_of(task: Mapping[str, Any]) -> str:
     """Name the labels of a task, if it has any."""
     return f" among {', '.join(task['labels'])}" if "labels" in task else ""
+
+
+def dataset_name(wishes: Wishes, rows_file: Path) -> str:
+    """Name a dataset as its file, or as the study where the file's name has none of the letters."""
+    return as_name(rows_file.name.split(".")[0]) or wishes.name
 
 
 def as_name(word: str) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ripeness.cli.new_answers import Rows, answered
 from ripeness.data.row_files import read_rows
+from ripeness.data.rows import as_read
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.wording import hint
-from ripeness.study.tasks import value_text
+from ripeness.study.templates import TEMPLATES
 
 ANSWERS = (
     *(
@@ -29,14 +31,12 @@ ANSWERS = (
 )
 OPTIONS = ("options", "choices", "candidates", "endings")
 NO_INPUT = re.compile(r"(id|idx|index|uid|uuid|guid|split|url|source|.*_id)", re.IGNORECASE)
-MOST_LABELS = 20
-ROWS_A_LABEL = 5  # at least, on average; fewer are answers of their own
-LONG_WORDS = 5  # of a typical answer; longer ones are compared by their words
-MOST_NEW_TOKENS = 256
+# What a template reads as a word of its own, or has as a variable of its own.
+RESERVED = {"and", "else", "false", "if", "in", "is", "none", "not", "or", "true", "loop", "options", "self"}
+RESERVED |= {str(name) for name in TEMPLATES.globals}
 TEST, VALIDATION, SHOTS = 0.4, 0.12, 8  # shares of the rows of one file, and examples before a question
 MOST = {"train": 2000, "validation": 200, "test": 1000}
 FEWEST_ROWS = 20
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Columns:
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
-    """Read the rows; UserError for too few of them."""
-    rows = list(read_rows(path).values())
+    """Read the rows as a study reads them; UserError for too few of them."""
+    rows = [as_read(row) for row in read_rows(path).values()]
     if len(rows) < FEWEST_ROWS:
         raise UserError(
             f"{path}: {len(rows)} rows are too few to tune and to test a model\nhint: {FEWEST_ROWS} at least; 200 show "
@@ -66,7 +66,14 @@ def guessed(rows: Rows, *, answer: str | None = None, inputs: Sequence[str] = ()
         if name not in known:
             near = hint(name, known, otherwise="columns are named as in the file")
             raise UserError(f"there is no column {name!r}; there are {', '.join(known)}\n{near}")
-    options = next((name for name in OPTIONS if name in known and is_list(rows, name)), None)
+    named = [name for name in OPTIONS if name in known]
+    options = next((name for name in named if is_list(rows, name)), None)
+    if named and options is None and not inputs and answer != named[0]:
+        odd = next(row.get(named[0]) for row in rows if not isinstance(row.get(named[0]), list))
+        raise UserError(
+            f"{named[0]}: not every row has a list of options; one has {odd!r:.80}\n"
+            "hint: save the options of a row as a list of texts; --input names the columns that are asked as they are"
+        )
     lower = {name.lower(): name for name in reversed(known)}
     found = answer or next((lower[name] for name in ANSWERS if name in lower), None)
     if found is None:
@@ -96,12 +103,12 @@ def task_of(
     name: str, rows: Rows, columns: Columns, source: Mapping[str, str], *, template: str | None
 ) -> dict[str, Any]:
     """Return the keys of the task file."""
-    fields = {variable(column): column for column in columns.inputs}
+    fields = variables(columns.inputs)
     task: dict[str, Any] = {
         "name": name,
         "title": f"Rows of {Path(source['train']).name}",
         "source": dict(source),
-        **answered(rows, columns),
+        **answered(rows, columns.answer, columns.options),
         "fields": fields,
         "overlap": "drop",
         "licence": "not stated",
@@ -110,27 +117,17 @@ def task_of(
     return task
 
 
-def answered(rows: Rows, columns: Columns) -> dict[str, Any]:
-    """Return the keys on the answer: options of a row, labels that are the same for all, or text."""
-    values = [row.get(columns.answer) for row in rows]
-    if columns.options is not None:
-        is_place = all(isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) for value in values)
-        answer = columns.answer if is_place else f"{{{{ options.index(row['{columns.answer}']) }}}}"
-        return {"kind": "choice", "options": columns.options, "answer": answer, "metric": "accuracy"}
-    if any(value is None for value in values):
-        n = sum(value is None for value in values)
-        raise UserError(f"{columns.answer}: {n} of {len(rows)} rows have no answer\nhint: leave them out of the file")
-    texts = [value_text(value) for value in values if not isinstance(value, list)]
-    labels = sorted(set(texts))
-    if len(texts) == len(values) and 2 <= len(labels) <= MOST_LABELS and len(rows) >= ROWS_A_LABEL * len(labels):
-        words = {label: f" {label}" for label in labels}
-        return {"kind": "choice", "label": columns.answer, "labels": words, "metric": "accuracy"}
-    answers = [value_text(value[0] if isinstance(value, list) else value) for value in values]
-    typical = sorted(len(text.split()) for text in answers)[len(answers) // 2]
-    n_tokens = min(MOST_NEW_TOKENS, max(16, max(map(len, answers)) // 2))
-    metric = "rouge_l" if typical > LONG_WORDS else "exact_match"
-    stop = "" if any("\n" in text.strip() for text in answers) else "\n"
-    return {"kind": "generation", "target": columns.answer, "metric": metric, "max_new_tokens": n_tokens, "stop": stop}
+def variables(columns: Sequence[str]) -> dict[str, str]:
+    """Name columns as variables of a template, each by a name of its own."""
+    found: dict[str, str] = {}
+    for column in columns:
+        name = word = variable(column)
+        number = 1
+        while name in found or name in RESERVED:
+            number += 1
+            name = f"{word}_{number}"
+        found[name] = column
+    return found
 
 
 def variable(column: str) -> str:

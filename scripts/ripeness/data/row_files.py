@@ -1,7 +1,6 @@
 """Rows from files that people keep them in: JSONL, a JSON list, CSV, TSV, also packed with gzip, and Parquet."""
 
 import csv
-import gzip
 import io
 import json
 import re
@@ -13,14 +12,12 @@ from typing import Any
 import polars as pl
 
 from ripeness.runtime.errors import UserError
+from ripeness.storage.packed import SEPARATOR_LINE, unpacked
 
 LINES, TABLES, PARQUET = (".jsonl", ".json", ".ndjson"), {".csv": ",", ".tsv": "\t"}, (".parquet", ".pq")
 KINDS = ".jsonl, .json, .csv or .parquet, also from .tsv, .jsonl.gz, .json.gz, .csv.gz and .tsv.gz"
 SEPARATORS = (",", ";", "\t", "|")  # what stands between columns where the sign of the kind of file does not
-NAMED = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\r?(\n|$)', flags=re.IGNORECASE)  # a first line that names it
 LONGEST = 2**31 - 1  # characters of a cell
-MOST_UNPACKED, MOST_RATIO = 2**26, 100  # bytes, and times the packed file; text is rarely packed to a tenth
-BLOCK = 2**20  # bytes that are unpacked at a time
 POINTER = b"version https://git-lfs.github.com/spec/"  # what a clone without Git LFS has instead of a file
 HALF = re.compile(r"\\u[dD][89a-fA-F]")  # how a half of a surrogate pair is written
 
@@ -39,7 +36,7 @@ def read_rows(path: Path) -> dict[int, dict[str, Any]]:
             raise UserError(f"{path} is a pointer of Git LFS, not the file itself\nhint: git lfs pull")
     try:
         if kind in PARQUET:
-            return dict(enumerate(pl.read_parquet(path).to_dicts(), 1))
+            return dict(enumerate(pl.read_parquet(path, glob=False).to_dicts(), 1))
         content = path.read_bytes()
         content = unpacked(content, path) if path.suffix.lower() == ".gz" else content
         if kind in TABLES:
@@ -91,7 +88,7 @@ def table_rows(content: bytes, separator: str, path: Path) -> dict[int, dict[str
 
 def opened(text: str, separator: str, path: Path) -> tuple[Iterator[tuple[int, list[str]]], int, list[str]]:
     """Find the separator and read the header: the rows after it, its line, and the names of the columns."""
-    named = NAMED.match(text)
+    named = SEPARATOR_LINE.match(text)
     separator = named[1] if named else separator
     lines = cells_of(text, separator, path)
     if named:
@@ -147,21 +144,6 @@ def text_of(content: bytes, path: Path) -> str:
             "hint: a file in UTF-16 looks like this: convert it, e.g. with iconv; or it is damaged: copy it again"
         )
     return text
-
-
-def unpacked(content: bytes, path: Path) -> bytes:
-    """Unpack a .gz file. UserError for one that is far larger than any text becomes by packing."""
-    most, found = max(MOST_UNPACKED, MOST_RATIO * len(content)), bytearray()
-    with gzip.open(io.BytesIO(content)) as file:
-        while block := file.read(BLOCK):
-            found += block
-            if len(found) > most:
-                raise UserError(
-                    f"{path}: {len(content):,} bytes unpack to more than {most:,}\n"
-                    "hint: no table or list of rows compresses this much; get the file again from a "
-                    "place that you trust"
-                )
-    return bytes(found)
 
 
 def json_list(path: Path, text: str) -> dict[int, dict[str, Any]]:

@@ -84,6 +84,11 @@ def read_sources(folder: Path) -> dict[str, list[Row]]:
     return sources
 
 
+def as_read(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a file as it is read after it was kept."""
+    return json.loads(json.dumps(row, ensure_ascii=False, default=as_text), parse_constant=as_null)
+
+
 def as_null(constant: str) -> float | None:
     """Read NaN as null: dataframes write it for a value that is missing. Infinity stays."""
     return None if constant == "NaN" else float(constant)

@@ -9,6 +9,7 @@ import yaml
 from ripeness.outputs.study_tables import table_of, tables_of
 from ripeness.outputs.tidy_files import DICTIONARY
 from ripeness.runtime.files import read_json
+from ripeness.storage.parquet import scan_files
 from ripeness.tables.dictionary import dictionary
 
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
@@ -21,7 +22,7 @@ def write(results: Path, folder: Path) -> None:
     for name in names:
         path = folder / "data" / f"{name}.parquet"
         table_of(results, name).sink_parquet(path)
-        sizes[name] = pl.scan_parquet(path).select(pl.len()).collect().item()
+        sizes[name] = scan_files([path]).select(pl.len()).collect().item()
     words = dictionary(names)
     words.write_parquet(folder / "data" / f"{DICTIONARY}.parquet")
     provenance = read_json(results / "provenance.json", dict)

@@ -1,5 +1,6 @@
 """Run SQL over the tables of a study, with DuckDB: each table of docs/tables.md by its name, and `scores`."""
 
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -41,9 +42,9 @@ def add_table(database: duckdb.DuckDBPyConnection, results: Path, name: str) -> 
         return
     if name != ITEMS:
         read_table(place_of(results, name), n_rows=0)  # says which file is damaged
-        database.read_parquet(str(place_of(results, name))).create_view(name)
+        database.read_parquet(escape(str(place_of(results, name)))).create_view(name)
         return
     if files := item_files(results):
         database.register("asked", asked_items(results).to_arrow())
-        database.read_parquet([str(path) for path in files]).create_view("item_rows")
+        database.read_parquet([escape(str(path)) for path in files]).create_view("item_rows")
         database.execute(f"CREATE VIEW {ITEMS} AS SELECT * FROM item_rows LEFT JOIN asked USING ({', '.join(KEYS)})")

@@ -9,12 +9,14 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ripeness.runtime.errors import UserError
+from ripeness.runtime.file_kinds import Kind
 from ripeness.runtime.files import write_json
 from ripeness.runtime.made_here import check_file, check_place
 
@@ -173,6 +175,22 @@ def existing(text: str) -> Path:
 def output_file(text: str) -> Path:
     """Read an option's value that is a file to write. Raises UserError if something is that was not made here."""
     check_file(Path(text))
+    return Path(text)
+
+
+def output_table(columns: Iterable[str]) -> Callable[[str], Path]:
+    """Make the reader of an option whose value is a table to write, with these columns, as `output_file` is one."""
+    return partial(output_of, ("table", frozenset(columns)))
+
+
+def output_object(*keys: str) -> Callable[[str], Path]:
+    """Make the reader of an option whose value is a JSON object to write, with these keys, as `output_file` is one."""
+    return partial(output_of, ("object", frozenset(keys)))
+
+
+def output_of(kind: Kind, text: str) -> Path:
+    """Read an option's value that is a file to write of this kind. Raises UserError if another one is there."""
+    check_file(Path(text), kind)
     return Path(text)
 
 

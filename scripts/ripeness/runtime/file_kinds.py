@@ -49,6 +49,14 @@ def is_other_kind(old: Path, new: Path) -> bool:
     return bool(names and new_names) and len(names & new_names) < ALIKE * len(names | new_names)
 
 
+def has_names(path: Path, wanted: Kind) -> bool:
+    """Return whether an existing file has a form, and most of its names; one without content is as none."""
+    form, names = kind_of(path)
+    if not path.read_bytes().strip(b"\0"):
+        return True
+    return form == wanted[0] and (not names or len(names & wanted[1]) >= ALIKE * len(wanted[1]))
+
+
 def kind_of(path: Path) -> Kind:
     """Read the form of a file and the names in it; other bytes have the form "bytes"."""
     with path.open("rb") as file:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ripeness.runtime.errors import UserError
-from ripeness.runtime.file_kinds import is_other_kind, strange_form
+from ripeness.runtime.file_kinds import Kind, has_names, is_other_kind, strange_form
 
 NEUTRAL = True  # no number depends on this module, see ripeness.workflow.code_digest
 
 MARK = ".ripeness.json"
 TUNED, SCRATCH = "tuned model", "scratch"  # kinds of folders of which files may be deleted
+OTHER_KIND = "it is another kind of file than is written now"
 AGAIN = "delete it; the next run makes it again"
 # what others put into any folder: Snakemake, the library of datasets, network and desktop file systems
 OF_OTHERS = re.compile(r"\.snakemake_timestamp|\.DS_Store|\.nfs[0-9a-f]{16,}|cache-[0-9a-f]{16}(_\d+_of_\d+)?\.arrow")
@@ -77,18 +78,23 @@ def check_place(path: Path, *, is_folder: bool) -> None:
         raise refused(path, f"it holds {strange[0]}, which was not made by this project")
 
 
-def check_file(path: Path) -> None:
-    """Refuse a file to write, as an option names it, where a file is that no program of this project has written."""
+def check_file(path: Path, kind: Kind | None = None) -> None:
+    """Refuse a file to write, as an option names it, where a file is that no program of this project has written.
+
+    Where the `kind` of what will be written is known, a file of another one is refused before the work.
+    """
     check_place(path, is_folder=False)
     _named.add(path)
     if os.path.lexists(path) and (what := strange_form(path)):
         raise refused(path, what)
+    if kind and path.is_file() and not has_names(path, kind):
+        raise refused(path, OTHER_KIND)
 
 
 def check_kind(path: Path, new: Path) -> None:
     """Refuse to replace a file that an option names by a new one of another kind, such as another program's."""
     if path in _named and is_other_kind(path, new):
-        raise refused(path, "it is another kind of file than is written now")
+        raise refused(path, OTHER_KIND)
 
 
 def refused(path: Path, what: str) -> UserError:

@@ -47,5 +47,6 @@ def joined(names: list[str], word: str) -> str:
 
 def hint(word: object, choices: list[str], *, otherwise: str) -> str:
     """Point at the nearest known word, or say what else helps."""
-    near = difflib.get_close_matches(str(word), choices, n=1)
+    alike = [choice for choice in choices if choice.casefold() == str(word).casefold()]
+    near = alike or difflib.get_close_matches(str(word), choices, n=1)
     return f"hint: did you mean {near[0]!r}?" if near else f"hint: {otherwise}"

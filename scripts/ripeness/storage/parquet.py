@@ -1,7 +1,7 @@
 """Read parquet files. A missing, truncated or damaged one ends a program with its name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +26,7 @@ def read_table(
     """Read one parquet file. Raises UserError that names it if it is missing, damaged, or not of `schema`."""
     check_table(path, schema)
     try:
-        return pl.read_parquet(path, columns=columns, n_rows=n_rows)
+        return pl.read_parquet(path, columns=columns, n_rows=n_rows, glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise damaged(path, first_line(error)) from None
 
@@ -34,7 +34,15 @@ def read_table(
 def scan_table(path: Path, *, schema: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
     """Scan the rows of one table. Raises UserError if it is damaged, or not of `schema`."""
     check_table(path, schema)
-    return pl.scan_parquet(path)
+    return scan_files([path])
+
+
+def scan_files(paths: Sequence[Path], *, file_column: str | None = None) -> pl.LazyFrame:
+    """Scan the rows of files, one after another; their names are taken as they are, also with a * or brackets in them.
+
+    `file_column` is a column with the path of each row's file.
+    """
+    return pl.scan_parquet(list(paths), glob=False, include_file_paths=file_column)
 
 
 def check_table(path: Path, schema: Mapping[str, pl.DataType] | None = None) -> None:

@@ -192,6 +192,11 @@ def check_wording(where: str, task: Task) -> None:
         check_value(f"{where}: fields.{name}", value)
     for key in VALUES:
         check_value(f"{where}: {key}", getattr(task, key) or "")
+    if task.kind == "choice" and "options" in task.fields:
+        raise UserError(
+            f"{where}: fields.options: in a choice, `options` are those that a model chooses among\n"
+            "hint: give the field another name, such as `listed`; `options` names the column with a list of options"
+        )
     if task.kind != "choice" and LETTERED in task.formats:
         raise UserError(f"{where}: formats.{LETTERED}: a {task.kind} task has no options\nhint: remove this format")
     if task.kind != "choice" and task.normalisation != "none":

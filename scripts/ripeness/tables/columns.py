@@ -273,7 +273,7 @@ def read_tables(paths: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFra
     """Return the rows of many tables of one schema, file after file as they are needed."""
     for path in paths:
         check_columns(path, schema)
-    return pl.scan_parquet(paths, schema=schema)
+    return pl.scan_parquet(paths, schema=schema, glob=False)
 
 
 def stream_table(path: Path, rows: pl.LazyFrame, schema: dict[str, pl.DataType]) -> None:

@@ -22,7 +22,9 @@ def read_examples(path: Path) -> list[dict]:
     if path.suffix != ".jsonl":
         return read_table(path).to_dicts()
     rows = []
-    for number, line in enumerate(read_text(path, advice=UTF_8).splitlines(), 1):
+    for number, line in enumerate(read_text(path, advice=UTF_8).split("\n"), 1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
             choices, gold = row.get("choices") or [], row.get("gold", -1)

@@ -8,7 +8,7 @@ import polars as pl
 
 from ripeness.runtime.made_here import damaged
 from ripeness.storage.arrays import first_line
-from ripeness.storage.parquet import check_columns, check_ends
+from ripeness.storage.parquet import check_columns, check_ends, scan_files
 from ripeness.tables.columns import AUDIT, CELLS, IS_CHOSEN, ITEM_SCORES, MEASUREMENTS, SENSITIVITY
 from ripeness.tables.theory_columns import SIMULATED
 
@@ -52,7 +52,7 @@ def check_checkpoint(path: Path, schema: Mapping[str, pl.DataType]) -> None:
 
 def checkpoints_in(path: Path) -> list[tuple[str, str]]:
     """Return the series and checkpoint of the rows of a table."""
-    places = pl.scan_parquet(path).select("series", "checkpoint").unique().sort("series", "checkpoint")
+    places = scan_files([path]).select("series", "checkpoint").unique().sort("series", "checkpoint")
     return list(read(path, places.collect).iter_rows())
 
 
@@ -60,7 +60,7 @@ def check_whole(path: Path, schema: Mapping[str, pl.DataType]) -> None:
     """Refuse a table that has other columns, or of which any part cannot be read, unless it is large."""
     check_columns(path, schema)
     if path.stat().st_size <= MOST_BYTES:
-        read(path, partial(pl.read_parquet, path))
+        read(path, partial(pl.read_parquet, path, glob=False))
 
 
 def read(path: Path, attempt: Callable[[], pl.DataFrame]) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 The report's panel and `ripeness show` are made of it.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from ripeness.runtime.files import read_json_lines
+from ripeness.storage.parquet import scan_files
 from ripeness.tables.columns import IS_CHOSEN, ITEM_SCORES, by_checkpoint
 from ripeness.tables.item_prompts import asked_items
 
@@ -39,8 +40,7 @@ class Panel:
 def panels(results: Path, item: str, dataset: str | None = None) -> Iterator[Panel]:
     """Find an item by its id, in one dataset or in all that have it; nothing where none has."""
     for path in sorted((results / "items").glob(f"{dataset or '*'}/test.jsonl")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        row = next((row for line in lines if (row := json.loads(line))["id"] == item), None)
+        row = next((row for row in read_json_lines(path) if row["id"] == item), None)
         if row is not None:
             name = path.parent.name
             prompts = {
@@ -77,7 +77,7 @@ def log_likelihoods(results: Path, is_it: pl.Expr) -> pl.DataFrame:
         schema = {name: ITEM_SCORES[name] for name in [*who, *ASKED]} | {"logps": pl.List(pl.Float64())}
         return pl.DataFrame(schema=schema)
     scans = {
-        name: pl.scan_parquet([folder / f"{name}.parquet" for folder in folders], include_file_paths="file")
+        name: scan_files([folder / f"{name}.parquet" for folder in folders], file_column="file")
         .filter(is_it)
         .with_columns(pl.col("file").str.replace(r"[^/]+$", ""))
         for name in ("items", "predictions")

@@ -4,15 +4,16 @@ A number is refused with its file and line rather than guessed at: what a table 
 """
 
 import csv
-import gzip
 import io
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ripeness.runtime.errors import UserError
+from ripeness.storage.packed import SEPARATOR_LINE, unpacked
 from ripeness.study.schema import hint
 from ripeness.study.scoring.metrics import KINDS, METRICS
 
@@ -39,7 +40,7 @@ def text(word: str) -> str:
 
 def whole_number(word: str) -> int:
     """Read a whole number that is not negative, also written as 2.1e9."""
-    value = int(word) if word.isdecimal() else float(word)
+    value = int(word) if word.isdecimal() else real_number(word)
     if not math.isfinite(value) or value != int(value) or not 0 <= value < 2**62:
         raise ValueError(word)
     return int(value)
@@ -48,7 +49,7 @@ def whole_number(word: str) -> int:
 def real_number(word: str) -> float:
     """Read a finite number."""
     value = float(word)
-    if not math.isfinite(value):
+    if not math.isfinite(value) or "_" in word:  # which Python reads as nothing
         raise ValueError(word)
     return value
 
@@ -94,14 +95,19 @@ def read_lines(path: Path) -> Iterator[Line]:
     """
     try:
         content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        content = unpacked(content, path) if path.suffix == ".gz" else content
         lines = content.decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(lines, newline=""), delimiter=separator_of(lines), strict=True)
+        if "\0" in lines:
+            raise UserError(f"{path}: NUL characters, which no text has\nhint: it is damaged: copy it again")
+        named = SEPARATOR_LINE.match(lines)  # as spreadsheets write it
+        lines = lines[named.end() :] if named else lines
+        separator = named[1] if named else separator_of(lines)
+        reader = csv.reader(io.StringIO(lines, newline=""), delimiter=separator, strict=True)
         names = [name.strip() for name in next(reader, [])]
         check_header(path, names)
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                where = f"{path}:{reader.line_num}"
+                where = f"{path}:{reader.line_num + bool(named)}"
                 yield Line(read_cells(names, cells, where), where)
     except (OSError, EOFError, zlib.error) as error:
         what = getattr(error, "strerror", None) or error
@@ -162,6 +168,8 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
             f"{where}: neither step nor tokens is given\nhint: give one of them as the position of the checkpoint"
         )
     row["metric"] = OTHER_NAMES.get(row["metric"], row["metric"])
+    if alike := [name for name in (*LOWEST, *OTHER_NAMES) if same_word(name, row["metric"])]:
+        raise UserError(f"{where}: unknown metric {row['metric']!r}\nhint: did you mean {alike[0]!r}?")
     check_bounds(row, where)
     for name, known in (("probe_kind", KINDS), ("phase", PHASES)):
         if row[name] not in (None, *known):
@@ -176,6 +184,11 @@ def checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     tuned = {"method": row["method"] or "full"}
     row |= tuned if row["dataset"] else {"method": "base", "format_trained": None}
     return row | {key: row[key] or value for key, value in (("phase", "stable"), ("shots", 0))}
+
+
+def same_word(name: str, word: str) -> bool:
+    """Tell whether a word is a name but for capitals and what stands between its parts."""
+    return name != word and name.casefold() == re.sub(r"[ -]", "_", word.casefold())
 
 
 def check_bounds(row: dict[str, Any], where: str) -> None:

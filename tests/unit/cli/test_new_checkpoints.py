@@ -72,6 +72,12 @@ def test_a_published_run_is_taken_by_its_name_at_steps_that_are_even_in_tokens()
         ("stage1-step100-tokens1.5B", {"step": 100, "tokens": 1_500_000_000}),
         ("2000", {"step": 2000}),
         ("final", {}),
+        ("step10k", {"step": 10_000}),
+        ("step=500", {"step": 500}),
+        ("checkpoint-2-step500", {"step": 500}),
+        ("epoch2-step5000", {"step": 5000}),
+        ("epoch-3", {}),  # how many steps an epoch has nobody says
+        ("step-1e5", {}),
         ("model-7b", {}),
     ],
 )

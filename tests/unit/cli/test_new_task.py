@@ -2,6 +2,7 @@
 
 import json
 
+import polars as pl
 import pytest
 import yaml
 
@@ -46,6 +47,26 @@ def test_a_task_reads_the_right_answer_of_a_row(tmp_path, rows, kind, inputs, go
     item = item_of(Row(rows[1], "a.jsonl:2"), task, "2")
     assert item.target == gold
     assert all(f"{{{{ {name} }}}}" in task.formats["default"] for name in inputs)
+
+
+def test_each_column_has_a_variable_of_its_own(tmp_path):
+    rows = [{"Text A": f"q {n}", "text_a": f"z {n}", "in": "x", "range": "y", "label": n % 2} for n in range(40)]
+    task = loaded(rows, tmp_path)
+    assert task.fields == {"text_a": "Text A", "text_a_2": "text_a", "in_2": "in", "range_2": "range"}
+    assert item_of(Row(rows[1], "a.jsonl:2"), task, "2").fields["text_a"] == "q 1"
+
+
+def test_options_that_are_no_list_are_not_left_out(tmp_path):
+    rows = [row | {"choices": {"text": row["choices"], "label": ["A", "B"]}} for row in OPTIONS]
+    with pytest.raises(UserError, match="choices: not every row has a list of options; one has {'text'"):
+        guessed(rows)
+    assert guessed([row | {"choices": "x; y"} for row in OPTIONS], inputs=["choices"]).inputs == ("choices",)
+
+
+def test_rows_are_those_that_a_study_reads(tmp_path):
+    table = pl.DataFrame({"text": ["t"] * 40, "label": [b"a", b"b"] * 20, "score": [float("nan")] * 40})
+    table.write_parquet(tmp_path / "rows.parquet")
+    assert rows_of(tmp_path / "rows.parquet")[1] == {"text": "t", "label": "b", "score": None}
 
 
 def test_answers_decide_metric_and_length(tmp_path):

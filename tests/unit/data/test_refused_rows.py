@@ -7,10 +7,10 @@ import pytest
 from fetched_rows import packed, parquet_of
 
 import fetch_dataset
-from ripeness.data import row_files
 from ripeness.data.row_files import read_rows
 from ripeness.data.rows import read_sources
 from ripeness.runtime.errors import UserError
+from ripeness.storage import packed as unpacking
 
 KINDS = (".jsonl", ".csv", ".parquet", ".csv.gz")
 
@@ -135,7 +135,7 @@ def test_commas_in_a_tsv_are_read_and_several_signs_are_not_guessed(tmp_path):
 
 
 def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_files, "MOST_UNPACKED", 2**20)
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 2**20)
     with gzip.open(tmp_path / "rows.csv.gz", "wb") as file:
         file.write(b"text,label\n" + b"a" * 2**24)
     with pytest.raises(UserError, match=r"bytes unpack to more than .*\nhint: "):

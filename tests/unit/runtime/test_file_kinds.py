@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ripeness.runtime.command_line import output_file
+from ripeness.runtime.command_line import output_file, output_object, output_table
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import whole, write_json
 
@@ -143,6 +143,30 @@ def test_a_file_of_the_same_form_that_is_of_another_kind_stays(tmp_path, name, m
     with pytest.raises(UserError, match="is not overwritten: it is another kind of file"):
         save(tmp_path / name, write, first)
     assert (tmp_path / name).read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def write_object(path, **value):
+    write_json(path, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "write", "own"),
+    [
+        ("a.parquet", output_table(["item", "score"]), table, {"item": ["a"], "score": [1], "more": [2]}),
+        ("r.json", output_object("settings", "status"), write_object, {"settings": {}, "status": "done", "losses": []}),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_before_the_work(tmp_path, name, read, write, own):
+    path = tmp_path / name
+    read(str(path))
+    for other, value in ((table, {"question": ["?"]}), (write_object, {"name": 1}), (write_object, {"a": {}})):
+        other(path, **value)
+        with pytest.raises(UserError, match="is not overwritten: it is another kind of file"):
+            read(str(path))
+    path.write_bytes(bytes(9))  # as a failure of power leaves
+    assert read(str(path)) == path
+    write(path, **own)
+    assert read(str(path)) == path
 
 
 def test_tables_of_a_study_are_of_kinds_of_their_own(tmp_path):

@@ -214,6 +214,16 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("name", ["t.parquet", "u.parquet"])
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path, name):
+    make, read = KINDS[name]
+    for folder in ("[2] old", "2 old"):
+        (tmp_path / folder).mkdir()
+        make(tmp_path / folder / name)
+    pl.DataFrame({"a": [7]}).write_parquet(tmp_path / "[2] old" / name)
+    assert read(tmp_path / "[2] old" / name)["a"].to_list() == [7]
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path, name, damage):

@@ -2,12 +2,18 @@
 
 import pytest
 
-from ripeness.runtime.wording import deciding_interval, human, what_it_takes
+from ripeness.runtime.wording import deciding_interval, hint, human, what_it_takes
 
 
 @pytest.mark.parametrize(("tokens", "text"), [(0, "0"), (61_440, "61k"), (2_560_000, "2.6M"), (3 * 10**12, "3T")])
 def test_tokens_are_written_shortly(tokens, text):
     assert human(tokens) == text
+
+
+@pytest.mark.parametrize(("word", "found"), [("DPO", "dpo"), ("Simpo", "simpo"), ("kot", "kto"), ("xyz", None)])
+def test_a_hint_names_the_nearest_word_whatever_its_capitals(word, found):
+    said = hint(word, ["dpo", "ipo", "kto", "simpo"], otherwise="see --help")
+    assert said == (f"hint: did you mean {found!r}?" if found else "hint: see --help")
 
 
 def test_the_interval_that_decides_is_written_where_it_is_another_one():

@@ -80,6 +80,11 @@ MISTAKES = {
         "two labels have the answer text 'caf\u00e9'",
         "a text of its own",
     ),
+    "a field that is called as the options are": (
+        {"fields": {"text": "text", "options": "listed"}},
+        "fields.options: in a choice, `options` are those that a model chooses among",
+        "give the field another name",
+    ),
     "a value whose label has no word": (
         {"values": {1: "god"}},
         "the value '1' maps to the label 'god', which has no answer text; defined labels are good, bad",

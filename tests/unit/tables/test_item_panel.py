@@ -19,10 +19,11 @@ TUNED = {"series": "nursery", "checkpoint": "step488", "dataset": "nursery-senti
 @pytest.fixture(scope="module")
 def results(synthetic_study, tmp_path_factory):  # noqa: F811
     """A finished study in which the predictions of one tuned cell are left."""
-    folder = finished_folder(tmp_path_factory.mktemp("panel") / "nursery", synthetic_study)
+    folder = finished_folder(tmp_path_factory.mktemp("[2] panel") / "nursery", synthetic_study)
     (folder / "items/nursery-sentiment").mkdir(parents=True)
-    rows = [{"id": f"nursery-sentiment-{n}", "fields": {"text": f"t {n}"}, "target": "yes"} for n in range(40)]
-    (folder / "items/nursery-sentiment/test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [{"id": f"nursery-sentiment-{n}", "fields": {"text": f"t\u2028{n}"}, "target": "yes"} for n in range(40)]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "items/nursery-sentiment/test.jsonl").write_text(lines)
     cell = folder / "cells" / "/".join(TUNED.values()) / "seed1"
     cell.mkdir(parents=True)
     items = pl.read_parquet(folder / "tables/items/nursery/step488.parquet").filter(**TUNED, seed=1, item=ITEM)
@@ -36,7 +37,7 @@ def results(synthetic_study, tmp_path_factory):  # noqa: F811
 
 def test_an_item_has_its_prompts_and_each_answer_once(results):
     (panel,) = panels(results, ITEM)
-    assert (panel.dataset, panel.right, panel.fields) == ("nursery-sentiment", "yes", {"text": "t 3"})
+    assert (panel.dataset, panel.right, panel.fields) == ("nursery-sentiment", "yes", {"text": "t\u20283"})
     assert panel.prompts["io"] == {"prompt": "io 3 |\n", "options": [" no", " yes"], "answer": " yes"}
     keys = ["series", "checkpoint", "dataset", "format", "method", "seed", "probe_format", "shots"]
     assert panel.rows.height == panel.rows.select(keys).n_unique()

@@ -8,6 +8,7 @@ import pytest
 
 import read_published as program
 from ripeness.runtime.errors import UserError
+from ripeness.storage import packed as unpacking
 from ripeness.study.load import load_study
 from ripeness.study.schema import check_config
 from ripeness.tables.published_checks import read_published
@@ -108,6 +109,38 @@ def test_other_separators_and_packed_tables_are_read(sign, tmp_path):
     expected = [line.values for line in read_published([written(tmp_path)], None)]
     for name in ("t.tsv", "t.csv.gz"):
         assert [line.values for line in read_published([tmp_path / name], None)] == expected
+
+
+def test_a_line_that_names_the_separator_is_read_as_in_rows(tmp_path):
+    lines = "\n".join(["sep=;", *(line.replace(",", ";") for line in [HEADER, *ROWS[:2], "s;c"])])
+    (tmp_path / "t.csv").write_text(lines)
+    with pytest.raises(UserError, match="t.csv:5: 2 cells in a table of 13 columns"):
+        read_published([tmp_path / "t.csv"], None)
+    (tmp_path / "t.csv").write_text(lines.removesuffix("s;c"))
+    assert [line.values["value"] for line in read_published([tmp_path / "t.csv"], None)] == [0.5, 0.6]
+
+
+def test_a_packed_table_is_unpacked_within_bounds(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacking, "MOST_UNPACKED", 2**10)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(HEADER.encode() + bytes(10**6)))
+    with pytest.raises(UserError, match="unpack to more than"):
+        read_published([tmp_path / "t.csv.gz"], None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"metric": "Accuracy"}, "unknown metric 'Accuracy'\nhint: did you mean 'accuracy'?"),
+        ({"metric": "exact match"}, "unknown metric 'exact match'\nhint: did you mean 'exact_match'?"),
+        ({"value": "0.0_6"}, "value is '0.0_6', which is not a finite number"),
+        ({"tokens": "1_0"}, "tokens is '1_0', which is not a whole number"),
+        ({"checkpoint": "a\0"}, "NUL characters"),
+    ],
+)
+def test_what_is_nearly_a_name_or_a_number_is_refused(tmp_path, cells, said):
+    with pytest.raises(UserError) as error:
+        read_published([written(tmp_path, row(**cells))], None)
+    assert said in str(error.value)
 
 
 def test_a_packed_table_that_was_cut_off_or_is_not_packed_is_refused(tmp_path):
