@@ -40,19 +40,22 @@ def tables_for_paper(results: Path) -> dict[str, Table]:
 
 
 def score_rows(measurements: pl.DataFrame) -> Table:
-    """Tabulate main scores: a row for each dataset, format and way of tuning, a column for each checkpoint."""
+    """Tabulate main scores: a row for each dataset, format and way of tuning, a column for each checkpoint.
+
+    Where there are several series, a row is of one of them, which stands before the dataset.
+    """
     own = compared(scores(measurements)).filter(
         IS_OWN, pl.col("probe_kind").is_in(KINDS), pl.col("format") == pl.col("probe_format")
     )
     by = ["series", *POINT[1:], "probe", "probe_format", "method"]
     points = with_interval(pooled(own, by), is_share=True)
-    table = with_labels(points, "probe").sort("probe", "probe_format", pl.col("method") != "base", "method")
+    table = with_labels(points, "probe").sort("panel", "probe_format", pl.col("method") != "base", "method")
     columns = table.sort("order")["label"].unique(maintain_order=True).to_list()
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in table.iter_rows(named=True):
         treatment = "untouched" if row["method"] == "base" else row["method"]
         error = "" if row["low"] is None else f" [{max(row['low'], 0):.2f}, {min(row['high'], 1):.2f}]"
-        rows.setdefault((row["probe"], row["probe_format"], treatment), {})[row["label"]] = f"{row['value']:.2f}{error}"
+        rows.setdefault((row["panel"], row["probe_format"], treatment), {})[row["label"]] = f"{row['value']:.2f}{error}"
     head = ["dataset", "format", "model", *columns]
     return head, [[*name, *(values.get(column, "–") for column in columns)] for name, values in rows.items()]
 

@@ -111,13 +111,24 @@ def read_picture(content: bytes, where: str) -> np.ndarray:
                 raise too_large(where, f"{width} x {height} pixels", f"{MOST_PIXELS:,}")
             if content.startswith(PNG):
                 check_png(content)
-            return np.asarray(image.convert("RGB"))
+            return pixels_of(image)
     except UserError:
         raise
     except Image.DecompressionBombError:
         raise too_large(where, "more pixels than Pillow reads", f"{MOST_PIXELS:,}") from None
     except Exception as error:  # a damaged file fails in as many ways as there are formats
         raise UserError(f"{where}: the picture is damaged: {error}\nhint: {READABLE}") from None
+
+
+def pixels_of(image: Any) -> np.ndarray:
+    """Return the pixels of a picture as it is looked at: turned as its camera says, and 16 bits as 8."""
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # of which Pillow would make white of all above 255
+        grey = np.rint(np.asarray(image) / 257).astype(np.uint8)
+        return np.stack([grey] * 3, axis=-1)
+    return np.asarray(image.convert("RGB"))
 
 
 def check_png(content: bytes) -> None:

@@ -114,6 +114,21 @@ def test_png_and_jpeg_are_read_in_all_their_kinds(pillow):
         assert read_picture(file.getvalue(), "a:1").shape == (4, 5, 3)
 
 
+def test_a_grey_picture_of_16_bits_is_as_bright_as_one_of_8(pillow):
+    file = io.BytesIO()
+    pillow.fromarray(np.array([[0, 257, 32_896, 65_535]], dtype=np.uint16)).save(file, format="PNG")
+    assert read_picture(file.getvalue(), "a:1").tolist() == [[[value] * 3 for value in (0, 1, 128, 255)]]
+
+
+def test_a_picture_stands_as_its_camera_says(pillow):
+    exif = pillow.Exif()
+    exif[0x0112] = 6  # the upper side is that on the right
+    sideways = np.zeros((8, 16, 3), dtype=np.uint8)
+    sideways[:, :8] = 255
+    found = read_picture(jpeg(pillow, sideways, exif=exif), "a:1")
+    assert found.shape == (16, 8, 3) and found[:6].min() > 200 and found[10:].max() < 60
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_broken_and_cut_files_are_refused_with_file_and_row(pillow, kind, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)

@@ -15,6 +15,7 @@ from ripeness.outputs.export import CHOICES, KINDS, export
 from ripeness.outputs.study import Study
 from ripeness.outputs.study_tables import tables_of
 from ripeness.runtime.errors import UserError
+from ripeness.tables.columns import REPORTED, read_measurements
 from ripeness.tables.dictionary import TABLES
 
 
@@ -49,6 +50,16 @@ def test_tables_for_a_paper_have_every_format_and_no_impossible_interval(results
     latex = written(results, "latex", tmp_path).read_text()
     assert latex.count(r"\begin{longtable}") == latex.count(r"\end{longtable}") == 2 and "−" not in latex
     assert written_tables.tex("50 % of a_b & <c>") == r"50 \% of a\_b \& \textless{}c\textgreater{}"
+
+
+def test_of_two_series_none_takes_the_place_of_the_other(results):
+    one = read_measurements(results / "tables/measurements.parquet").filter(REPORTED)
+    head, alone = written_tables.score_rows(one)
+    other = one.with_columns(series=pl.lit("other"), value=pl.col("value") / 2)
+    again, both = written_tables.score_rows(pl.concat([other, one]))
+    own = [row for row in both if row[0].startswith("nursery: ")]
+    assert again == head and len(both) == 2 * len(alone)
+    assert [[row[0].removeprefix("nursery: "), *row[1:]] for row in own] == alone
 
 
 def test_a_folder_for_datasets_is_read_by_its_library(results, tmp_path, monkeypatch):
