@@ -1,5 +1,6 @@
 """Run SQL over the tables of a study, with DuckDB: each table of docs/tables.md by its name, and `scores`."""
 
+from collections.abc import Iterable
 from glob import escape
 from pathlib import Path
 
@@ -28,11 +29,19 @@ def query(results: Path, sql: str) -> pl.DataFrame:
         try:
             found = database.sql(sql)
             return found.pl() if found is not None else pl.DataFrame()
-        except duckdb.Error as error:
+        except (duckdb.Error, pl.exceptions.PolarsError) as error:
+            check_files(results, tables)
             names = ", ".join([*tables, *([SCORES] if "measurements" in tables else [])])
             raise UserError(
                 f"{str(error).strip()}\nhint: tables are {names}; docs/tables.md has their columns"
             ) from None
+
+
+def check_files(results: Path, tables: Iterable[str]) -> None:
+    """Raise UserError that names a damaged file of these tables, which the database does not."""
+    for name in tables:
+        for path in item_files(results) if name == ITEMS else [place_of(results, name)] * (name != CLAIMS):
+            read_table(path)
 
 
 def add_table(database: duckdb.DuckDBPyConnection, results: Path, name: str) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from ripeness.outputs.queries import query
 from ripeness.outputs.tidy_files import as_text
@@ -20,8 +21,9 @@ def answered(results: Path, sql: str, form: str) -> str:
         raise UserError(f"unknown format {form!r}; known are table, csv and json\n{near}")
     rows = query(results, sql)
     if form == "csv":
-        return as_text(rows.lazy()).collect().write_csv()
+        return as_text(rows.lazy()).with_columns(selectors.binary().bin.encode("hex")).collect().write_csv()
     if form == "json":
+        rows = rows.with_columns(selectors.float().fill_nan(None))  # JSON has no word for it
         return json.dumps(rows.to_dicts(), indent=1, ensure_ascii=False, default=str) + "\n"
     with pl.Config(
         tbl_rows=MOST_ROWS, tbl_cols=-1, tbl_width_chars=WIDEST, fmt_str_lengths=80, tbl_formatting="MARKDOWN",

@@ -77,7 +77,7 @@ def check_ends(path: Path) -> None:
 def columns_of(path: Path) -> dict[str, pl.DataType]:
     """Read the columns of a parquet file with their types, from its footer."""
     try:
-        return dict(pl.read_parquet_schema(path))
+        return dict(scan_files([path]).collect_schema())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise damaged(path, first_line(error)) from None
 

@@ -17,6 +17,7 @@ from ripeness.runtime.made_here import damaged
 
 FINDING = ("id", "verdict", "statement")  # what every entry has
 ENTRIES = {"prompts.json": ("dataset", "format", "prompt"), "gate/*.json": ("series", "checkpoint", "loss")}
+ENTRIES |= {"pictures.json": ("dataset", "item", "picture", "answers")}
 OBJECTS = {"provenance.json": ("software", "study", "command"), "figures/*.json": ("$schema",)}
 OBJECTS |= {"audit/weights.json": ()}
 PAGES = {"report.html": "</html>", "verdicts.html": "</html>", "figures/*.svg": "</svg>"}  # and what they end with

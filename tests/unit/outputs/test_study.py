@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 
 import polars as pl
 import pytest
@@ -80,10 +81,25 @@ def test_sql_sees_what_the_frames_have(results, study):
         query(results, "SELECT no_such FROM scores")
 
 
+def test_a_damaged_file_is_named_by_a_query(results, tmp_path):
+    copy = shutil.copytree(results, tmp_path / "copy")
+    path = next((copy / "tables/items").rglob("*.parquet"))
+    content = path.read_bytes()
+    n = len(content) // 3
+    path.write_bytes(content[:n] + bytes(n) + content[2 * n :])
+    with pytest.raises(UserError) as error:
+        query(copy, "SELECT sum(score), min(text), max(prediction), min(item), min(gold) FROM items")
+    assert str(error.value).startswith(f"{path} cannot be read: ") and "delete it" in str(error.value)
+
+
 def test_an_answer_is_written_for_people_and_for_programs(results):
     sql = "SELECT DISTINCT dataset FROM scores ORDER BY dataset"
     assert answered(results, sql, "csv") == "dataset\nnursery-sentiment\nnursery-summary\n"
     assert json.loads(answered(results, sql, "json"))[0] == {"dataset": "nursery-sentiment"}
     assert "| nursery-sentiment |" in answered(results, sql, "table")
+    assert json.loads(answered(results, "SELECT 'nan'::DOUBLE AS a, 'x'::BLOB AS b", "json"))[0]["a"] is None
+    assert answered(results, "SELECT 'x'::BLOB AS b", "csv") == "b\n78\n"
+    with pytest.raises(UserError, match=r"hint: tables are measurements"):
+        answered(results, "SELECT INTERVAL 1 DAY", "csv")
     with pytest.raises(UserError, match="known are table, csv and json"):
         answered(results, sql, "xml")

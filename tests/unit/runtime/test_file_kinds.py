@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 OUTPUTS = [
     (program.stem, name)
     for program in sorted((ROOT / "scripts").glob("*.py"))
-    for name in re.findall(r'add_argument\(\s*"(--[a-z-]+)"[^)]*type=output_file', program.read_text())
+    for name in re.findall(r'add_argument\(\s*"(--[a-z-]+)"[^)]*type=output_(?:file|table|object)', program.read_text())
 ]
 MINE = {
     "notes.txt": b"mine\n",
@@ -160,6 +160,7 @@ def test_a_file_of_another_kind_is_refused_before_the_work(tmp_path, name, read,
     path = tmp_path / name
     read(str(path))
     for other, value in ((table, {"question": ["?"]}), (write_object, {"name": 1}), (write_object, {"a": {}})):
+        path.unlink(missing_ok=True)
         other(path, **value)
         with pytest.raises(UserError, match="is not overwritten: it is another kind of file"):
             read(str(path))

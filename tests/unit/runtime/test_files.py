@@ -15,7 +15,7 @@ from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json, read_json_lines, whole, write_json
 from ripeness.runtime.made_here import MARK, check_no_overlap, check_place, mark_of
 from ripeness.storage.arrays import open_tensors, read_array, read_state
-from ripeness.storage.parquet import read_table
+from ripeness.storage.parquet import columns_of, read_table
 from ripeness.tables.columns import read_tables
 
 ROOT = Path(__file__).parents[3]
@@ -221,7 +221,9 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path, name):
         (tmp_path / folder).mkdir()
         make(tmp_path / folder / name)
     pl.DataFrame({"a": [7]}).write_parquet(tmp_path / "[2] old" / name)
+    pl.DataFrame({"b": ["another's"]}).write_parquet(tmp_path / "2 old" / name)
     assert read(tmp_path / "[2] old" / name)["a"].to_list() == [7]
+    assert columns_of(tmp_path / "[2] old" / name) == {"a": pl.Int64}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

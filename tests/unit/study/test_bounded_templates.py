@@ -225,12 +225,6 @@ def test_other_texts_are_never_escaped_next_to_one_that_a_filter_has_made():
         assert render(template, values) == made
 
 
-@pytest.mark.parametrize("template", ["{{ options }}", "{{ text }}{{ {'a': text} }}", "{{ text.split() }}"])
-def test_a_list_or_a_mapping_is_no_text(template):
-    with pytest.raises(UserError, match="is no text; join writes the parts of a list"):
-        render(template, {"text": "some words here", "options": ["one", "two"]})
-
-
 @pytest.mark.parametrize("inner", ["text * 10**9", "range(99999)|map('string')|list * 999", "[text]|random"])
 def test_an_expression_is_bounded_like_a_template(inner):
     with pytest.raises(UserError):

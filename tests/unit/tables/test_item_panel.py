@@ -26,7 +26,9 @@ def results(synthetic_study, tmp_path_factory):  # noqa: F811
     (folder / "items/nursery-sentiment/test.jsonl").write_text(lines)
     cell = folder / "cells" / "/".join(TUNED.values()) / "seed1"
     cell.mkdir(parents=True)
-    items = pl.read_parquet(folder / "tables/items/nursery/step488.parquet").filter(**TUNED, seed=1, item=ITEM)
+    items = pl.read_parquet(folder / "tables/items/nursery/step488.parquet", glob=False).filter(
+        **TUNED, seed=1, item=ITEM
+    )
     items.drop("is_chosen").write_parquet(cell / "items.parquet")
     names = [name for name in PREDICTIONS if name in items.columns and name in ITEM_SCORES]
     conform(items.select(names).with_columns(logps=pl.lit([-1.25, -0.5])), PREDICTIONS).write_parquet(
