@@ -159,7 +159,7 @@ def write_object(path, **value):
 def test_a_file_of_another_kind_is_refused_before_the_work(tmp_path, name, read, write, own):
     path = tmp_path / name
     read(str(path))
-    for other, value in ((table, {"question": ["?"]}), (write_object, {"name": 1}), (write_object, {"a": {}})):
+    for other, value in ((table, {"question": ["?"]}), (write_object, {"name": 1}), (write_object, {"a": {"b": 1}})):
         path.unlink(missing_ok=True)
         other(path, **value)
         with pytest.raises(UserError, match="is not overwritten: it is another kind of file"):
