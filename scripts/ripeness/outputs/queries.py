@@ -21,12 +21,12 @@ def query(results: Path, sql: str) -> pl.DataFrame:
     """Return the rows of one query; files are read where it needs them. UserError for SQL that cannot be run."""
     tables = tables_of(results)
     with duckdb.connect(":memory:") as database:
-        for name in tables:
-            add_table(database, results, name)
-        if "measurements" in tables:
-            measurements = read_measurements(place_of(results, "measurements"))
-            database.register(SCORES, main_scores(measurements).to_arrow())
         try:
+            for name in tables:
+                add_table(database, results, name)
+            if "measurements" in tables:
+                measurements = read_measurements(place_of(results, "measurements"))
+                database.register(SCORES, main_scores(measurements).to_arrow())
             found = database.sql(sql)
             return found.pl() if found is not None else pl.DataFrame()
         except (duckdb.Error, pl.exceptions.PolarsError) as error:

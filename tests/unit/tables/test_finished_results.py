@@ -184,7 +184,7 @@ def test_a_table_of_another_checkpoint_is_seen(results, name, change):
 def test_all_such_files_are_named_at_once(results):
     for name in FOREIGN:
         (results / name).write_text("")
-    with pytest.raises(UserError, match=r"^\S+ cannot be read: .*\nneither can 9 more\nhint: delete .*and 4 more "):
+    with pytest.raises(UserError, match=r"^\S+ cannot be read: .*\nneither can 10 more\nhint: delete .*and 5 more "):
         check_finished(results)
 
 
