@@ -16,7 +16,10 @@ from ripeness.runtime.files import read_entries, read_json, read_text
 from ripeness.runtime.made_here import damaged
 
 FINDING = ("id", "verdict", "statement")  # what every entry has
-ENTRIES = {"prompts.json": ("dataset", "format", "prompt"), "gate/*.json": ("series", "checkpoint", "loss")}
+ENTRIES: dict[str, tuple[str, ...]] = {
+    "prompts.json": ("dataset", "format", "prompt"),
+    "gate/*.json": ("series", "checkpoint", "loss"),
+}
 ENTRIES |= {"pictures.json": ("dataset", "item", "picture", "answers")}
 OBJECTS = {"provenance.json": ("software", "study", "command"), "figures/*.json": ("$schema",)}
 OBJECTS |= {"audit/weights.json": ()}
