@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
     ran = {row["stage"]: (row["wall_s"] + row["startup_cpu_s"]) / row["jobs"] for row in usage_table(logs)}
     jobs = planned_jobs(options.study)
     if not jobs:
-        print("nothing would run: every result is there, made as the study says")
+        print("no cost: every result is there")
         return
     hours, cpu = print_jobs(jobs, prices, ran)
     in_turn = [pretraining_in_turn(study, jobs, price) / 3600 for price in prices]

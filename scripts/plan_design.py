@@ -107,7 +107,8 @@ def pilot_spread(results: Path, claim: str | None) -> tuple[Spread, str] | None:
 
 def line(design: Design, own: Size, mark: str) -> str:
     """Write one row of the table; items are those of each dataset."""
-    effect = "–" if design.detectable is None else f"{design.detectable:.3f}"
+    is_possible = design.detectable is not None and design.detectable <= 1  # of scores
+    effect = f"{design.detectable:.3f}" if is_possible else "–"
     size = design.size._replace(items=round(design.size.items / own.datasets))
     numbers = "".join(f"{number:>13,}" for number in size)
     return f"{numbers}{effect:>12}{design.jobs:>10,}{design.hours:>12.2f}  {mark}".rstrip()

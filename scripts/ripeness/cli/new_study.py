@@ -16,6 +16,7 @@ from ripeness.runtime.files import whole
 from ripeness.runtime.project import ROOT
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
+from ripeness.study.published_runs import read_series
 from ripeness.study.schema import read_yaml
 from ripeness.workflow.operations import UNKNOWN_PARAMETERS, stored_parameters
 from ripeness.workflow.planned_jobs import on_this_machine, planned_jobs
@@ -122,8 +123,7 @@ def study_of(
     wishes: Wishes, series: Mapping[str, Any], datasets: Sequence[str], sizes: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the keys of the study: full tuning with two seeds, measured on the datasets themselves."""
-    paths = [line["path"] for line in series.get("checkpoints", []) if "path" in line]
-    n_parameters = stored_parameters(paths[0]) if paths else UNKNOWN_PARAMETERS
+    n_parameters = n_parameters_of(series)
     rate = wishes.learning_rate or next((rate for most, rate in RATES if n_parameters < most), LARGE_RATE)
     batch_size = 8 if sizes["train"] < SMALL else 32
     return {
@@ -145,6 +145,14 @@ def study_of(
         "items": dict(sizes),
         "suites": {"own": {"datasets": "own", "formats": "all"}},
     }
+
+
+def n_parameters_of(series: Mapping[str, Any]) -> int:
+    """Count the weights of the first checkpoint, or read their number in the file of a published run."""
+    if "from" in series:
+        return read_series(series["from"]).get("n_parameters", UNKNOWN_PARAMETERS)
+    paths = [line["path"] for line in series.get("checkpoints", []) if "path" in line]
+    return stored_parameters(paths[0]) if paths else UNKNOWN_PARAMETERS
 
 
 STRING, FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"

@@ -1,6 +1,5 @@
 """Show one thing of a finished study in words: a claim, a cell, an item."""
 
-import json
 import shutil
 import sys
 import textwrap
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from ripeness.report.power_line import power_line
 from ripeness.report.robust_line import robust_line
@@ -48,7 +48,8 @@ def claim(results: Path, finding: Mapping[str, Any], width: int) -> list[str]:
     files = [results / "findings.json", results / f"figures/{finding.get('figure')}.csv"]
     end = [f"files: {', '.join(str(path) for path in files if path.is_file())}", command(results, "findings.json")]
     if "answers" in finding:
-        return [*textwrap.wrap(finding["statement"], width), *map(json.dumps, finding["answers"]), *end]
+        answers = answer_lines(finding["answers"], width)
+        return [*textwrap.wrap(finding["statement"], width), "", *answers, *end]
     lines = [finding["claim"], f"verdict: {finding['verdict']}", *textwrap.wrap(finding["statement"], width)]
     numbers = {key: finding.get(key) for key in ("effect", "low", "high", "smallest", "p_value", "p_holm", "mde")}
     lines.append("  ".join(f"{key} {value:.4g}" for key, value in numbers.items() if value is not None))
@@ -59,6 +60,21 @@ def claim(results: Path, finding: Mapping[str, Any], width: int) -> list[str]:
     lines += [f"part: {part}" for part in map(part_words, finding.get("parts") or [])]
     lines += [said for said in (what_it_takes(finding), power_line(finding), robust_line(finding)) if said]
     return [*lines, *finding.get("caveats", []), f"source: {finding['source']}", *end]
+
+
+def answer_lines(answers: list[dict[str, Any]], width: int) -> list[str]:
+    """Write answers: their sentences, each after its way of tuning, or a table of those that have none."""
+    sentences = [answer for answer in answers if answer.get("statement")]
+    lines = [line for answer in sentences for line in sentence_lines(answer, width)]
+    shown = ("series", "indicator", "expects", "accuracy", "accuracy_low", "accuracy_high", "p_holm", "regret", "says")
+    rows = [{key: answer[key] for key in shown if key in answer} for answer in answers if answer not in sentences]
+    return [*lines, *([table(pl.DataFrame(rows).with_columns(cs.float().round(3)))] if any(rows) else [])]
+
+
+def sentence_lines(answer: Mapping[str, Any], width: int) -> list[str]:
+    """Write one answer as its sentence."""
+    method = f"{answer['method']}: " if answer.get("method") else ""
+    return textwrap.wrap(f"{method}{answer['statement']}", width, subsequent_indent="  ")
 
 
 def part_words(part: Mapping[str, Any]) -> str:

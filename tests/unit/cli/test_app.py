@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from ripeness.cli import app as command
 from ripeness.cli.places import results_folder, study_file, words_for_snakemake
+from ripeness.cli.showing import show
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.project import ROOT
 
@@ -56,6 +57,17 @@ def test_strict_has_status_3_where_a_claim_with_numbers_is_undecided(tmp_path, v
         assert left.value.exit_code == status
     else:
         command.leave_if_undecided(tmp_path)
+
+
+def test_answers_are_shown_as_sentences_or_as_a_table(tmp_path):
+    ripe = {"id": "ripe", "statement": "Tune step 8.", "answers": [{"method": "full", "statement": "For a: step 8."}]}
+    row = {"series": "s", "indicator": "tokens", "accuracy": 0.93377, "says": "predicts", "cost": 0.0}
+    told = {"id": "indicators", "statement": "It predicts.", "answers": [row, row | {"indicator": "margin"}]}
+    (tmp_path / "findings.json").write_text(json.dumps([ripe, told]))
+    assert show(tmp_path, "ripe", None)[:3] == ["Tune step 8.", "", "full: For a: step 8."]
+    head, first, second = show(tmp_path, "indicators", None)[2].splitlines()
+    assert head.split() == ["series", "indicator", "accuracy", "says"]
+    assert (first.split(), second.split()[1]) == (["s", "tokens", "0.934", "predicts"], "margin")
 
 
 def test_strict_has_status_3_where_nothing_has_numbers(tmp_path):

@@ -50,6 +50,13 @@ def test_a_study_of_each_published_run_can_be_loaded(tmp_path, monkeypatch, run)
     assert 4 <= len(entries) <= 8 and len({entry["tokens"] for entry in entries}) == len(entries)
 
 
+@pytest.mark.parametrize(("run", "rate"), [("pythia-70m", 1e-4), ("pythia-160m", 3e-5), ("olmo-1b", 1e-5)])
+def test_the_rate_of_a_published_run_goes_by_its_size(tmp_path, monkeypatch, run, rate):
+    monkeypatch.chdir(tmp_path)
+    study = read_yaml(make(Wishes([run], datasets=["rte"])))
+    assert study["methods"]["full"]["learning_rate"] == rate
+
+
 def test_what_is_there_stays_without_force_and_after_a_mistake(mine, tmp_path):
     path = make(Wishes(**mine))
     text = path.read_text()
