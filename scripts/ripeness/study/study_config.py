@@ -60,6 +60,7 @@ class _SharedMethod(TypedDict, total=False):
     precision: str
     steps: int
     replay: dict[str, Any]
+    gradient_checkpointing: bool
     learns: str
     text: str  # a file, of what learns text
     examples: int

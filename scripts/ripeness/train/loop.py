@@ -11,6 +11,7 @@ that is sharded over processes is trained by all of them, each on its share of e
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from transformers import PreTrainedModel
 from ripeness.models.batching import of_text
 from ripeness.models.context_limits import text_config
 from ripeness.models.forward.packing import packing
+from ripeness.models.forward.recomputed import recomputed
 from ripeness.models.methods.attached import Attached, State
 from ripeness.models.methods.register import attach
 from ripeness.models.pictures import Pictures, show
@@ -104,7 +106,8 @@ def take_steps(
     n_words, n_read, norm = text_config(model.config).vocab_size, 0, torch.tensor(1.0)
     attached.begin(len(planned))
     optimizer, weights = make_optimizer(model, settings), list(model.parameters())
-    with packing(model, longest) as is_packed:
+    saving = recomputed(model) if settings.gradient_checkpointing else nullcontext()
+    with packing(model, longest) as is_packed, saving:
         room = Room(Reading(model, pad, is_packed, settings.precision), row_tokens)
         objective.begin(planned, room)
         losses = progress.restore(model, optimizer) if progress else []

@@ -84,9 +84,10 @@ def tokens_an_item(study: Study, series: str) -> int:
 
 def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -> int:
     """Count the operations of tuning the checkpoint at `place` (a cell or wildcards) with a method's settings."""
+    n_a_token = TRAINING + FORWARD * bool(settings.get("gradient_checkpointing"))  # a pass more
     if settings.get("learns") == TEXT:
         n_model = n_parameters(study, place.series, place.checkpoint)
-        return round(TRAINING * n_model * text_tokens(settings) / (1 - settings.get("replay", {"share": 0})["share"]))
+        return round(n_a_token * n_model * text_tokens(settings) / (1 - settings.get("replay", {"share": 0})["share"]))
     task = study.tasks[place.dataset]
     n_rows, sizes = (task.rows or {}).get("train", 10**9), sizes_of(task, asdict(study.settings.items))
     n_rows = min(n_rows, settings.get("examples", n_rows))
@@ -103,7 +104,7 @@ def training_operations(study: Study, place: Any, settings: Mapping[str, Any]) -
         n_items *= 2 * (1 + draws_pairs(settings) / settings["epochs"])  # which may be drawn first
     n_read = n_items / (1 - settings.get("replay", {"share": 0})["share"])  # pieces of text count as items
     n_tokens = round(n_read * tokens_an_item(study, place.series))
-    return TRAINING * n_weights * n_tokens
+    return n_a_token * n_weights * n_tokens
 
 
 def text_tokens(settings: Mapping[str, Any]) -> int:

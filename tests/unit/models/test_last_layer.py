@@ -6,6 +6,7 @@ import torch
 from ripeness.models.forward.last_layer import ask, last_layer, places_in
 from ripeness.models.forward.packed_attention import attending, packed_logits
 from ripeness.models.forward.packing import NARROW, WHOLE, narrows_exactly, packing, ways_to_pack
+from ripeness.models.methods.places import blocks_of
 
 SEQUENCES = [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14], [15, 16, 17, 18]]  # in a row of 14
 ROW = 14
@@ -76,3 +77,13 @@ def test_a_model_that_does_not_follow_is_packed_and_not_narrowed(tiny_model):
         assert is_packed
         logits = packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=narrows_exactly(model))
         assert logits.shape == (3, 384)
+
+
+def test_other_layers_are_not_shown_the_keys_of_the_last_one(tiny_model):
+    model, shown = tiny_model("llama"), []
+    first = next(iter(blocks_of(model).values()))
+    hook = first.register_forward_pre_hook(lambda _, __, given: shown.append(given.get("asked")), with_kwargs=True)
+    with packing(model, 64):
+        packed_logits(model, SEQUENCES, torch.tensor([6, 9, 13]), is_narrow=True)
+    hook.remove()
+    assert shown[-1].keys is None

@@ -7,7 +7,7 @@ all tokens that ends where attention begins, one over the asked tokens alone.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ class Part:
 class Asked:
     """The N places of a row of sequences that something is asked of, in order, and the parts that attend in one call.
 
-    `keys` are the last layer's keys and values of all tokens of the row, (1, H, T, D) each, once they are known.
+    `keys` are keys and values of all tokens of the row, (1, H, T, D) each, which the last layer alone is given.
     """
 
     places: torch.Tensor  # (N,)
@@ -122,10 +122,14 @@ def last_layer(model: PreTrainedModel) -> torch.nn.Module:
 
 
 def narrow(layer: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
-    """Reduce the input of the last layer (as its pre-hook) to the needed tokens, with the keys and values of all."""
-    asked: Asked | None = kwargs.get("asked")
-    if asked is None or asked.keys or "stop" in kwargs:
+    """Reduce the input of the last layer (as its pre-hook) to the needed tokens, with the keys and values of all.
+
+    Other layers are not shown these keys: what they compute again in a backward pass is what they computed first.
+    """
+    if kwargs.get("asked") is None or "stop" in kwargs:
         return None
+    asked: Asked = replace(kwargs["asked"])
+    kwargs = kwargs | {"asked": asked}
     with suppress(KeysAreKnown):
         layer(*args, **kwargs | {"stop": True})
     if asked.keys is None:

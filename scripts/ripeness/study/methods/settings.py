@@ -41,6 +41,7 @@ class TrainingSettings(MethodSettings):
     clip: float = 1.0
     steps: int | None = None
     replay: float | None = None
+    gradient_checkpointing: bool | None = None
 
 
 @dataclass(frozen=True)
