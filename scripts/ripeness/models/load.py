@@ -16,6 +16,7 @@ from transformers import (
 
 from ripeness.models.checkpoint_facts import read_made_facts
 from ripeness.models.context_limits import text_config
+from ripeness.models.gpu_choice import device_for_models
 from ripeness.models.model_folder import advice_on, check_is_model
 from ripeness.models.pictures import load_projector
 from ripeness.models.tokens import encode as encode
@@ -73,7 +74,7 @@ def load_weights(folder: Path, *, on_gpu: bool, dtype: torch.dtype = torch.float
     except (ValueError, ImportError, LookupError, AttributeError) as error:  # a config of something else
         raise UserError(f"the model in {folder} cannot be loaded: {brief(error)}\nhint: {WANTED}") from error
     check_is_causal(model, folder)
-    device = "cuda" if on_gpu and torch.cuda.is_available() else "cpu"
+    device = device_for_models() if on_gpu else "cpu"
     logging.info("device: %s, CUDA_VISIBLE_DEVICES=%s", device, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
     return model.to(device).eval()
 

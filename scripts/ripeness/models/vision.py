@@ -15,6 +15,7 @@ import torch
 from torch.nn.functional import interpolate
 from transformers import AutoConfig, CLIPVisionModel, PreTrainedModel, SiglipVisionModel
 
+from ripeness.models.gpu_choice import device_for_models
 from ripeness.models.tuned_state import fingerprint_of
 from ripeness.runtime.errors import UserError
 from ripeness.runtime.files import read_json
@@ -83,7 +84,7 @@ def encoder_of(model: PreTrainedModel, layer: int, preprocessor: Path) -> Encode
     is_scaled = said.get("do_normalize", True)
     has_class = isinstance(model, CLIPVisionModel)
     return Encoder(
-        tower=model.requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu").eval(),
+        tower=model.requires_grad_(False).to(device_for_models()).eval(),
         layer=layer,
         size=int(model.config.image_size),
         mean=tuple(said.get("image_mean", (0.5, 0.5, 0.5))) if is_scaled else (0.0, 0.0, 0.0),
