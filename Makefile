@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The tools of the environment call each other by name.
 IN_VENV = PATH="$(CURDIR)/.venv/bin:$$PATH"
 
-.PHONY: study resolve forecast plan explain tidy resume test test-all unit lint bench calibrate format schema docs lock unlock clean help
+.PHONY: study resolve forecast plan explain tidy resume test test-all test-gpu unit lint bench calibrate format schema docs lock unlock clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make plan STUDY=... DETECT=0.05   what designs could detect and cost; PILOT=results/x: variance of that study"
 	@echo "make test                         the tests, in some twenty minutes; make unit: the fast ones; make lint: the linters"
 	@echo "make test-all                     all tests, also those that take minutes and rarely fail"
+	@echo "make test-gpu                     what a GPU computes against references, on a machine that has one"
 	@echo "make resolve STUDY=...            branches that a study names become commits, kept in hub.lock.yaml"
 	@echo "make docs                         these pages as a site with search, in site/; links are checked"
 	@echo "make bench                        speed against the reference tools; make bench ONLY=prediction: one of them"
@@ -39,6 +40,10 @@ PYTEST = .venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadsc
 
 test: .venv/ready-dev lint
 	@$(PYTEST) -m "not release"
+
+# On a machine with a GPU: the same bodies as tests of other folders, on that device. DEVICE=far or cpu runs them without.
+test-gpu: .venv/ready-dev
+	@RIPENESS_TEST_DEVICE="$(or $(DEVICE),cuda)" .venv/bin/python -m pytest -rs tests/gpu
 
 # Before a release, or after a change of what a study does as a whole.
 test-all: .venv/ready-dev lint

@@ -74,7 +74,7 @@ def by_trainer(model, examples, folder, accumulate=1):
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=model.device.type != "cuda",
     )
     ordered = [example for batch in batches(examples, SETTINGS) for example in batch]
     trainer = Trainer(model=model, args=arguments, train_dataset=ordered, data_collator=collate)
@@ -86,7 +86,8 @@ def by_trainer(model, examples, folder, accumulate=1):
 def logits_of(model, examples):
     model.eval()
     with torch.no_grad():
-        return torch.cat([model(torch.tensor([example.tokens])).logits[0] for example in examples])
+        rows = [torch.tensor([example.tokens], device=model.device) for example in examples]
+        return torch.cat([model(row).logits[0].cpu() for row in rows])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt_neox"])
@@ -104,7 +105,7 @@ def test_losses_and_the_tuned_model_are_those_of_trainer(
     assert torch.allclose(logits_of(model, examples), logits_of(reference, examples), atol=1e-3)
     for (name, weights), others in zip(model.named_parameters(), reference.parameters(), strict=True):
         # biases of keys have no true gradient: Adam makes steps of its rounding errors
-        assert torch.allclose(weights, others, atol=1e-4) or name.endswith("query_key_value.bias"), name
+        assert torch.allclose(weights.cpu(), others.cpu(), atol=1e-4) or name.endswith("query_key_value.bias"), name
 
 
 def test_examples_differ_in_length_and_only_answers_are_learned(examples):

@@ -41,7 +41,7 @@ def one_by_one(model, requests):
     """Log-likelihoods as one would write them down: no batch, no cache, no padding, no slicing."""
     result = []
     for request in requests:
-        tokens = torch.tensor([request.context + request.completion])
+        tokens = torch.tensor([request.context + request.completion], device=model.device)
         logps = model(tokens, use_cache=False).logits[0].float().log_softmax(-1)
         n = len(request.context)
         result.append([logps[n + i - 1, token].item() for i, token in enumerate(request.completion)])
@@ -106,7 +106,7 @@ def test_log_likelihoods_of_all_continuations_sum_to_one(llama):
 def test_half_precision_models_are_summed_in_single_precision(tiny_model):
     model = tiny_model("llama").to(torch.bfloat16)
     requests = [Request([1, 2, 3], [9])]
-    logits = model(torch.tensor([[1, 2, 3]])).logits[0, -1]
+    logits = model(torch.tensor([[1, 2, 3]], device=model.device)).logits[0, -1]
     ((found,),) = log_likelihoods(model, requests, batch_tokens=100)
     assert found == pytest.approx(logits.float().log_softmax(-1)[9].item(), abs=1e-6)
     assert found != pytest.approx(logits.log_softmax(-1)[9].item(), abs=1e-6)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ripeness.models.forward import packed_attention
 from ripeness.models.forward.packed_attention import PACKED, SIMILAR, packed_logits, shared_groups, similar
 from ripeness.models.forward.packing import narrows_exactly, packing
 
@@ -35,13 +36,17 @@ def models(tiny_model):
     return {name: tiny_model(name) for name in [*PACKING, *NOT_PACKING]}
 
 
+def logits_of(model, tokens):
+    return model(torch.tensor([tokens], device=model.device), use_cache=False).logits[0]
+
+
 @pytest.mark.parametrize("architecture", PACKING)
 @few
 @given(sequences=SEQUENCES)
 @torch.no_grad()
 def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, sequences):
     model = models[architecture]
-    expected = torch.cat([model(torch.tensor([s]), use_cache=False).logits[0] for s in sequences])
+    expected = torch.cat([logits_of(model, sequence) for sequence in sequences])
     with packing(model, 64) as is_packed:
         assert is_packed
         positions = torch.arange(0, len(expected), 2)
@@ -53,6 +58,7 @@ def test_packed_sequences_give_the_logits_of_each_alone(models, architecture, se
 def alike(request, monkeypatch):
     """How similar neighbours are that share a call, as on a CPU and on a GPU."""
     monkeypatch.setitem(SIMILAR, "cpu", request.param)
+    monkeypatch.setattr(packed_attention, "SIMILAR_ON_GPU", request.param)
 
 
 @pytest.mark.usefixtures("alike")
@@ -62,7 +68,7 @@ def alike(request, monkeypatch):
 @torch.no_grad()
 def test_what_all_begin_with_is_read_once(models, architecture, shared, sequences):
     model, n = models[architecture], len(shared)
-    alone = [model(torch.tensor([shared + s]), use_cache=False).logits[0] for s in sequences]
+    alone = [logits_of(model, shared + sequence) for sequence in sequences]
     expected = torch.cat([alone[0], *(logits[n:] for logits in alone[1:])])
     with packing(model, 64):
         positions = torch.arange(n, len(expected))

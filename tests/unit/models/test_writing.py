@@ -26,7 +26,8 @@ def by_hand(model, context, chances, sampling, end):
     new = []
     for chance in chances:
         with torch.no_grad():
-            logits = model(torch.tensor([context + new]), use_cache=False).logits[:, -1] / sampling.temperature
+            tokens = torch.tensor([context + new], device=model.device)
+            logits = model(tokens, use_cache=False).logits[:, -1].cpu() / sampling.temperature
         if sampling.top_p < 1:
             logits = TopPLogitsWarper(sampling.top_p)(None, logits)
         sums = logits[0].double().softmax(-1).cumsum(-1)

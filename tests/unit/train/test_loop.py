@@ -26,10 +26,10 @@ def by_hand(model, encoded, settings, order):
         optimizer.zero_grad()
         total = 0.0
         for example in batch:
-            logits = model(torch.tensor([example.tokens])).logits[0]
+            logits = model(torch.tensor([example.tokens], device=model.device)).logits[0]
             for position, target in enumerate(example.targets[1:]):
                 if target != IGNORED:
-                    loss = cross_entropy(logits[position], torch.tensor(target)) / n_answer_tokens
+                    loss = cross_entropy(logits[position], torch.tensor(target, device=model.device)) / n_answer_tokens
                     loss.backward(retain_graph=True)
                     total += loss.item()
         losses.append(total)

@@ -58,7 +58,7 @@ def test_rows_of_any_size_give_the_same_model_up_to_rounding(tiny_model, encoded
     losses, *_ = train(model, encoded, SETTINGS, pad=0, row_tokens=row_tokens)
     assert losses == pytest.approx(expected[0], abs=1e-5)
     # not the weights themselves: biases of keys have no true gradient, and Adam makes a step of its rounding errors
-    tokens = torch.tensor([encoded[1].tokens])
+    tokens = torch.tensor([encoded[1].tokens], device=model.device)
     assert torch.allclose(model(tokens).logits, expected[2](tokens).logits, atol=1e-3)
 
 
