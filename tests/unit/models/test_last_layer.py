@@ -6,7 +6,7 @@ import torch
 from ripeness.models.forward.last_layer import ask, last_layer, places_in
 from ripeness.models.forward.packed_attention import attending, packed_logits
 from ripeness.models.forward.packing import NARROW, WHOLE, narrows_exactly, packing, ways_to_pack
-from ripeness.models.methods.places import blocks_of
+from ripeness.models.methods.layer_names import blocks_of
 
 SEQUENCES = [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14], [15, 16, 17, 18]]  # in a row of 14
 ROW = 14

@@ -9,7 +9,7 @@ from tuned_by_loop import SETTINGS, encoded, same_weights  # noqa: F401
 from ripeness.models.forward.last_layer import last_layer
 from ripeness.models.forward.packing import narrows_exactly
 from ripeness.models.forward.recomputed import recomputed
-from ripeness.models.methods.places import blocks_of
+from ripeness.models.methods.layer_names import blocks_of
 from ripeness.runtime.errors import UserError
 from ripeness.study.methods.reading import read_settings
 from ripeness.train.loop import train

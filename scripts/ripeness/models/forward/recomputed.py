@@ -11,7 +11,7 @@ from functools import partial
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from ripeness.models.methods.places import blocks_of
+from ripeness.models.methods.layer_names import blocks_of
 from ripeness.runtime.errors import UserError
 
 
