@@ -84,7 +84,7 @@ def says(frame: pl.DataFrame) -> str:
     words = {"diverged": "diverged", "missing": "are missing"}
     lost = [f"{counts[name]} {word}" for name, word in words.items() if name in counts]
     done = counts.get("done", 0)
-    return f"{done} of {frame.height} cells are done" + (f"; {' and '.join(lost)}" if lost else "")
+    return f"{done} of {frame.height} cells of datasets are done" + (f"; {' and '.join(lost)}" if lost else "")
 
 
 FIGURE = Figure(
