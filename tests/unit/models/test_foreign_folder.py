@@ -130,7 +130,7 @@ def test_a_chat_template_without_bounds_or_with_chance_is_refused_wherever_it_st
     template, words = TEMPLATES[name]
     if place != "chat_template.jinja" and "loops" in name:  # which take their time
         template = "{{ lipsum() }}"  # once is enough of what takes ten seconds
-        words = "other text"
+        words = "its text differs every time"
     if place in ("config", "list"):
         said = template if place == "config" else [{"name": "default", "template": template}]
         change_json(folder / "tokenizer_config.json", chat_template=said)
