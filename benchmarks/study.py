@@ -52,7 +52,7 @@ GATE_TEXT = "gate.txt"  # of the nursery's world; it reads no English prose
 
 def study_config(checkpoints: list[Path], n_datasets: int) -> dict:
     """The nursery cut down: these checkpoints from folders, some datasets, one seed, one suite."""
-    nursery = read_yaml(PROJECT / "config.yaml")
+    nursery = read_yaml(PROJECT / "studies/nursery-full.yaml")
     facts = [read_json(folder / "checkpoint.json") for folder in checkpoints]
     entries = [
         {"path": str(folder.resolve()), "name": folder.name, "step": fact["step"], "tokens": fact["tokens"]}

@@ -56,8 +56,10 @@ def describe(
     accepted: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Make tables of name and value for the report."""
-    fetched = [read_json(folder / "task.json", dict) for folder in harness]
+    of_datasets = {folder.name: facts_of_dataset(folder) for folder in datasets}
+    of_checkpoints = facts_of_checkpoints(checkpoints, gates)
     asked = ("source", "file", "split", "n_documents", "sha256")
+    fetched = [read_json(folder / "task.json", dict, keys=("task", *asked)) for folder in harness]
     tables = {
         str(path): {"bytes": path.stat().st_size, "sha256": sha256(path.read_bytes()).hexdigest()} for path in published
     }
@@ -70,8 +72,8 @@ def describe(
             "processor": f"{platform.machine()}",
             **versions(),
         },
-        "datasets": {folder.name: facts_of_dataset(folder) for folder in datasets},
-        "checkpoints": facts_of_checkpoints(checkpoints, gates),
+        "datasets": of_datasets,
+        "checkpoints": of_checkpoints,
         **({"tasks of lm_eval": tasks} if tasks else {}),
         **({"published tables": tables} if tables else {}),
         **({"accepted as they are": of_rules(accepted)} if accepted else {}),

@@ -152,7 +152,7 @@ def test_a_text_with_held_out_documents_of_the_series_in_it_is_refused(checkpoin
     heldout = ["\n".join(lines[3:6]), lines[0][:20], "a text that is nowhere else" * 5]
     (tmp_path / "corpus").mkdir()
     pl.DataFrame({"item": ["a", "b", "c"], "text": heldout}).write_parquet(tmp_path / "corpus" / "heldout.parquet")
-    with pytest.raises(UserError, match="holds 1 of 3 held-out documents of .*\nhint: anneal on other text"):
+    with pytest.raises(UserError, match="contains 1 of 3 held-out documents of .*\nhint: anneal on other text"):
         anneal(checkpoint, text, tmp_path / "twin", "--gate-text", str(tmp_path / "corpus"))
     pl.DataFrame({"item": ["a", "b"], "text": heldout[1:]}).write_parquet(tmp_path / "corpus" / "heldout.parquet")
     twin = anneal(checkpoint, text, tmp_path / "twin", "--gate-text", str(tmp_path / "corpus"))

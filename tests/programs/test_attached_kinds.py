@@ -148,12 +148,12 @@ def test_a_fusion_of_other_models_than_its_settings_say_is_refused(tune, checkpo
     moved = tune("full", FULL) / "model"
     elsewhere = tune("elsewhere", HOW, start=moved) / "model"
     for named, message in {
-        (adapter,): r"--of names 1 models, but the settings of kind fusion are of 2\nhint: ",
+        (adapter,): r"--of names 1 models, but the settings of kind fusion name 2\nhint: ",
         (adapter, lora): r"lora/model has no state of kind adapter\nhint: ",
         (adapter, moved): r"full/model has no state of kind adapter\nhint: ",
         (adapter, elsewhere): r"elsewhere/model was tuned from another model than this training starts from\nhint: ",
     }.items():
         with pytest.raises(UserError, match=message):
             tune("fused", FUSED, "--of", *named)
-    with pytest.raises(UserError, match=r"--of names 1 models, but the settings of kind adapter are of 0\nhint: "):
+    with pytest.raises(UserError, match=r"--of names 1 models, but the settings of kind adapter name 0\nhint: "):
         tune("again", HOW, "--of", adapter)
