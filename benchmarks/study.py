@@ -43,7 +43,7 @@ from ripeness.study.schema import read_yaml
 from ripeness.workflow.usage_logs import warm_cpu
 
 PARTS = ("Snakefile", "rules", "scripts", "tasks", "reports", "envs", "config.yaml", "config.schema.yaml")
-CHECKPOINTS = ("step4096", "step1024")
+CHECKPOINTS = ("step2048", "step1024")
 CELLS, AT_ONCE = 24, 2
 FULL = {"kind": "full", "learning_rate": 1e-3, "epochs": 3, "batch_size": 32}
 STUDY, SEED = "benchmark", 1

@@ -74,7 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path(data), help="folder of <dataset>/<split>.jsonl")
     tokenizers = PROJECT.parent / "shared" / "tokenizers"
     parser.add_argument("--tokenizers", type=Path, default=tokenizers, help="folder of gpt-neox-20b.tokenizer.json")
-    checkpoint = PROJECT / "results" / "nursery" / "checkpoints" / "nursery" / "step4096"
+    checkpoint = PROJECT / "results" / "nursery" / "checkpoints" / "nursery" / "step2048"
     parser.add_argument(
         "--checkpoint", type=Path, default=checkpoint, help="a checkpoint of the nursery, which make study makes"
     )

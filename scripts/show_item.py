@@ -2,7 +2,7 @@
 
     python scripts/show_item.py rte --format instruct --shots 4
     python scripts/show_item.py arc-easy --format lettered --item 3 --rows rows.jsonl
-    python scripts/show_item.py nursery-mood --checkpoint results/nursery/checkpoints/nursery/step4096
+    python scripts/show_item.py nursery-mood --checkpoint results/nursery/checkpoints/nursery/step2048
 
 Rows are those of --rows, else those that a study has fetched already, else they are fetched now. Items, wording and
 tokens come about as in a study; the shots are drawn from a pool of just as many, and so are others than in a study.
