@@ -198,9 +198,7 @@ def test_the_second_stage_reads_on_from_its_start_only_and_its_encoder_only(made
     )
     how = {"rows": made / "rows", "items": made / "items", "encoder": tmp_path / "encoder", "layer": "-1"}
     call(encode_images, **how, output=tmp_path / "states")
-    with pytest.raises(
-        UserError, match="read by another encoder than the one that the projector learned from\nhint: "
-    ):
+    with pytest.raises(UserError, match="read by another encoder than the one that the projector learned from\nhint: "):
         train(
             made,
             checkpoint,

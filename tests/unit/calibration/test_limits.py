@@ -78,6 +78,7 @@ def test_a_study_is_the_same_in_any_order_and_on_any_number_of_processors():
     assert parallel.equals(whole)
 
 
+@pytest.mark.release
 def test_a_power_cell_gets_what_must_be_found():
     cell = Cell("power", scores=SMALL_STUDY, losses=LossDesign(n_checkpoints=4, n_datasets=1), reach=2)
     ((drawn, rows),) = judged([cell], studies=1, jobs=1, draws=20)

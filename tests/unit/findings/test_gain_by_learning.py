@@ -16,6 +16,7 @@ from planted import (
 )
 
 
+@pytest.mark.release
 def test_the_gain_is_estimated_without_bias_where_noise_sorts_the_datasets():
     names = [f"d{number}" for number in range(6)]
     world = World(
@@ -35,6 +36,7 @@ def test_the_gain_is_estimated_without_bias_where_noise_sorts_the_datasets():
     assert np.mean(effects) == pytest.approx(0.0, abs=0.025)
 
 
+@pytest.mark.release
 def test_the_interval_of_the_gain_covers_the_truth():
     world = widened(replace(AMURO, format_effect=None, seed_sd=0.03, n_items=100))
     effects = [judged("gain-by-learning", world, seed, QUICK) for seed in range(40)]
@@ -63,6 +65,7 @@ def scattered(seed: int) -> World:
     return replace(SCATTERED, gain=dict(zip(SCATTERED.kinds, gains.tolist(), strict=True)))
 
 
+@pytest.mark.release
 def test_datasets_that_differ_by_chance_are_no_two_kinds():
     """Taken as fixed, the datasets of 65 % of such studies make a verdict."""
     got = [judged("gain-by-learning", scattered(seed), seed, QUICK) for seed in range(24)]

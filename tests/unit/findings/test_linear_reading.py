@@ -84,6 +84,7 @@ def test_without_a_reading_the_claims_are_not_tested():
     assert KNOWN.form_for(tables) and ADDS.form_for(tables)
 
 
+@pytest.mark.release
 def test_coverage_and_false_support_at_the_edge():
     """Of 30 drawn studies whose effect is the smallest that matters, few are supported."""
     found = [judged(study(0.02, 0.04, seed=seed))["known-not-said"] for seed in range(30)]

@@ -80,6 +80,7 @@ def test_another_start_a_text_or_a_dose_is_no_gentler_way(facts):
     assert both.verdict == "supported"  # ways that share it compare
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("scatter", [{"treatment_sd": 0.03}, {"dataset_sd": 0.03}])
 def test_what_a_treatment_saves_at_some_checkpoints_or_datasets_is_no_verdict(scatter):
     found = [tuned(np.random.default_rng(seed), kept=0.02, **scatter) for seed in range(60)]

@@ -80,6 +80,7 @@ def scattered(truth, seed, *, sd=0.05):
     return changed(tables, sensitivity=noisy, cells=tables.cells.with_columns(displacement=moved))
 
 
+@pytest.mark.release
 def test_checkpoints_that_scatter_are_no_verdict():
     for seed in range(12):
         one = on_overtraining(scattered(ALONE, seed), QUICK)

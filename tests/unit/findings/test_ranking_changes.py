@@ -52,6 +52,7 @@ def test_an_order_that_is_turned_round_is_found_and_one_that_stays_is_not():
     assert len(same.details) == 8 * 6 and same.n_seeds == 3 and same.n_checkpoints == 8
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("early", [HIGH_TO_LOW, (0.0,) * 4])
 def test_noise_is_not_taken_for_a_change_nor_ways_that_begin_to_differ(early):
     found = [judged(study(HIGH_TO_LOW, early=early, noise=0.05, seed=seed)) for seed in range(40)]

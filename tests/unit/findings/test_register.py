@@ -25,6 +25,7 @@ def test_a_planted_truth_is_supported(finding):
     assert set(got) <= {"supported", "undecided"}
 
 
+@pytest.mark.release
 def test_nothing_is_rarely_supported_or_reversed():
     """In the long run 0.2 % and 0.3 % of verdicts; intervals of 95 % allow 2.5 % (4 of 160) each."""
     got = [one.verdict for seed in range(40) for one in found(NOTHING, simulate(NOTHING, seed), QUICK).values()]

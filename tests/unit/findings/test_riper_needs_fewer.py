@@ -63,6 +63,7 @@ def test_a_dose_that_falls_or_rises_with_tokens_is_found(slope, verdict):
     assert "Examples for half of the gain: a " in one.statement
 
 
+@pytest.mark.release
 def test_the_scatter_of_checkpoints_is_in_the_interval():
     found = [judged(study(-0.1, scatter=0.3, seed=seed)) for seed in range(30)]
     assert sum(one.verdict == "supported" for one in found) <= 3

@@ -83,6 +83,7 @@ def test_a_claim_is_tested_again_at_the_level_that_decided_it():
             assert one.decided_confidence == pytest.approx(1 - level)
 
 
+@pytest.mark.release
 def test_each_checkpoint_is_left_out_in_all_runs_at_once():
     tables = planted(BRITTLE)
     found = {one.id: one for one in with_robustness(all_findings(tables, SETTINGS), tables, SETTINGS)}
@@ -172,6 +173,7 @@ def test_seeds_of_simulated_networks_are_left_out(networks):
     assert tried and all(one["n_tried"] == 4 and one["kinds"] == ["seed"] for one in tried)
 
 
+@pytest.mark.release
 def test_a_claim_of_the_users_own_is_tested_without_each_part_that_it_does_not_name():
     world = replace(WIDE, n_items=300, n_seeds=3, gain=dict.fromkeys(WIDE.kinds, 0.2))
     tables = tables_of(world, simulate(world, 0))

@@ -87,6 +87,7 @@ def test_a_way_that_learns_less_at_every_rate_is_not_taken_for_one_that_forgets_
     assert one.verdict == "too small to matter" and one.effect == pytest.approx(0.0, abs=0.005)
 
 
+@pytest.mark.release
 def test_the_scatter_of_checkpoints_and_datasets_is_in_the_interval():
     found = [judged(study(0.025, seed=seed, scatter=0.03)) for seed in range(30)]
     assert sum(one.low < 0.02 < one.high for one in found) >= 26

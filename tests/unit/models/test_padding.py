@@ -9,7 +9,7 @@ from ripeness.models.forward.likelihood import Request, log_likelihoods
 from ripeness.models.forward.packing import packs_exactly
 from ripeness.models.forward.padding import (
     ALONE,
-    ANEW,
+    REREAD,
     TOGETHER,
     generated,
     ignores_padding,
@@ -56,7 +56,7 @@ def written(model, n=6):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "way"), [("bloom", TOGETHER), ("mamba", TOGETHER), ("rwkv", ALONE), ("xlstm", ANEW)]
+    ("architecture", "way"), [("bloom", TOGETHER), ("mamba", TOGETHER), ("rwkv", ALONE), ("xlstm", REREAD)]
 )
 def test_how_a_model_writes_is_tried(architecture, way):
     model = tiny_model(architecture)
@@ -77,7 +77,7 @@ def test_penalties_and_sampling_that_a_model_comes_with_are_left_out(architectur
 
 def test_a_model_that_is_wrong_beyond_its_window_alone_is_seen_by_its_first_batch():
     model = tiny_model("moshi")  # its cache forgets what its attention still sees
-    assert way_to_write(model) != ANEW
+    assert way_to_write(model) != REREAD
     with torch.inference_mode():
         assert generated(model, STARTS, greedy(6)) != plain(model)
     assert written(model) == plain(model)

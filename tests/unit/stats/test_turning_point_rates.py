@@ -17,6 +17,7 @@ def simulations(truth, seed=0):
     return truth[:, None] + 0.06 * np.random.default_rng(seed).standard_normal((len(truth), SIMULATED))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("n", [8, 20])
 def test_the_interval_of_a_knot_holds_it_as_often_as_it_says(n):
     design = design_of(tuple(u(n).tolist()))
