@@ -108,7 +108,7 @@ def scale_row(
 def study_of(n_cells: int) -> dict:
     """The nursery with so many checkpoints that it has about this many cells."""
     config = read_yaml(PROJECT / "studies/nursery-full.yaml")
-    config["methods"] = {name: one for name, one in config["methods"].items() if one.get("kind") not in ("features", "lora")}
+    config["methods"] = {name: config["methods"][name] for name in ("base", "full")}
     n_nursery = len(plan_cells(load_study(config, PROJECT / "tasks")))
     series = config["series"]["nursery"]
     n_checkpoints = max(1, round(n_cells * len(series["checkpoints"]) / n_nursery))
