@@ -11,6 +11,8 @@ untouched checkpoints predict it.
 """
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -107,9 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     measurements = read_table(options.results / "tables" / "measurements.parquet")
     options.datasets = wanted_datasets(measurements, options.datasets)
     study = read_json(options.results / "provenance.json", dict, keys=("study",))["study"]
-    kept = kept_checkpoints(measurements, vars(options))
-    answers = found_among(kept, options, study)
-    answers += alone(kept, answers, options)
+    answers = all_answers(measurements, options, study)
     if not answers:
         raise UserError("no tuned model was measured on its own dataset\nhint: run the study to its end first")
     for one in answers:
@@ -118,6 +118,42 @@ def main(argv: list[str] | None = None) -> None:
         print(text)
     if options.indicators:
         print(*told_by(options.results / "findings.json"), sep="\n")
+
+
+def all_answers(measurements: pl.DataFrame, options: argparse.Namespace, study: dict) -> list[Answer]:
+    """Answer for all datasets together and for each, by what tuning on these, or on this one, costs."""
+    named = options.datasets
+    if options.forget_at_most is None or len(named) == 1:
+        return answers_for(measurements, options, study, named)
+    together = [one for one in answers_for(measurements, options, study, named) if one.dataset not in named]
+    return together + [one for name in named for one in answers_for(measurements, options, study, [name])]
+
+
+def answers_for(
+    measurements: pl.DataFrame, options: argparse.Namespace, study: dict, datasets: list[str]
+) -> list[Answer]:
+    """Answer for these datasets among the checkpoints that meet the constraints; UserError where none does.
+
+    One of several datasets for which none does gets an answer that says so.
+    """
+    settings = vars(options) | {"datasets": datasets}
+    try:
+        kept = kept_checkpoints(measurements, settings)
+    except UserError as error:
+        if len(datasets) == len(options.datasets):
+            raise
+        why = str(error).replace("\nhint:", ":")
+        return [Answer("", "", datasets[0], f"For {datasets[0]}: {why}.")]
+    answers = found_among(kept, argparse.Namespace(**settings), study)
+    answers += alone(kept, answers, argparse.Namespace(**settings))
+    is_limited = options.tokens_at_most is not None or options.forget_at_most is not None
+    return [within_limits(one) for one in answers] if is_limited else answers
+
+
+def within_limits(one: Answer) -> Answer:
+    """Say of the last checkpoint that it is the last one within the limits."""
+    words = re.sub(r"\b(is the|The) last checkpoint\b", r"\1 last checkpoint within the limits", one.statement)
+    return replace(one, statement=words)
 
 
 def alone(kept: pl.DataFrame, answers: list[Answer], options: argparse.Namespace) -> list[Answer]:
@@ -167,7 +203,7 @@ def told_by(path: Path) -> list[str]:
 def line_of(one: Answer, answers: list[Answer]) -> str:
     """Return the answer in words, with series and method where there are several."""
     names = [name for name in ("series", "method") if len({getattr(other, name) for other in answers}) > 1]
-    prefix = ", ".join(getattr(one, name) for name in names)
+    prefix = ", ".join(getattr(one, name) for name in names if getattr(one, name))
     return f"{prefix}: {one.statement}" if prefix else one.statement
 
 

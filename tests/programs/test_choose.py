@@ -99,6 +99,33 @@ def test_the_only_checkpoint_that_meets_the_constraints_is_the_answer(results, c
     assert capsys.readouterr().out.startswith("For mood: step 64 is the only tuned checkpoint that meets this")
 
 
+def test_each_dataset_is_answered_by_what_tuning_on_it_costs(results, tmp_path, capsys):
+    folder, other = tmp_path / "mine", pl.lit("other")
+    table = pl.read_parquet(results / "tables/measurements.parquet")
+    is_tuned = pl.col("method") == "full"
+    gentle = table.filter(is_tuned).with_columns(dataset=other, value=pl.lit(2.9))  # tuning on it costs nothing
+    items = pl.read_parquet(results / "tables/items/one/all.parquet")
+    items = pl.concat([items, items.with_columns(dataset=other, probe=other)])
+    write_table(folder / "tables/measurements.parquet", pl.concat([table, gentle]), MEASUREMENTS | IS_CHOSEN)
+    write_table(folder / "tables/items/one/all.parquet", items, ITEM_SCORES | IS_CHOSEN)
+    (folder / "provenance.json").write_text((results / "provenance.json").read_text())
+
+    def said(*options):
+        choose.main([str(folder), *options])
+        return capsys.readouterr().out.splitlines()
+
+    together, mood, free = said("--forget-at-most", "0.05")
+    assert mood.startswith("For mood: tune step 1,024 (") and free.startswith("For other: tune step 512 (")
+    assert together.startswith("For all datasets: tune ")
+    assert [mood] == said("--forget-at-most", "0.05", "--dataset", "mood")
+    assert [free] == said("--forget-at-most", "0.05", "--dataset", "other")
+    assert "last checkpoint within the limits" in said("--tokens-at-most", "600000", "--dataset", "mood")[0]
+    _, refused, _ = said("--forget-at-most", "-0.01")
+    assert (
+        refused == "For mood: no tuned checkpoint meets this: tuning adds 0 to 0.3 nats a token at these checkpoints."
+    )
+
+
 def test_a_tuned_model_without_a_loss_has_not_forgotten_little(results, tmp_path, capsys):
     table = pl.read_parquet(results / "tables/measurements.parquet")
     diverged = table.filter(checkpoint="step1024", method="full").with_columns(seed=pl.lit(2, pl.Int64), value=None)

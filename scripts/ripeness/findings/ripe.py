@@ -192,7 +192,7 @@ def statement(dataset: str, points: list[dict], best: Best, n_equal: int) -> str
     elif others and len(others) < len(points) - 1:
         text += f" Not distinguishable from it: {ranges(points, others)}."
     if last is None:
-        return f"{text} It is the last one."
+        return f"{text} {is_last(chosen)}"
     return f"{text} {cost_of_last(last)}"
 
 
@@ -205,6 +205,12 @@ def cost_of_last(last: Estimate) -> str:
     if not effect:
         return f"The last checkpoint scores the same (difference 0.0 points [{low:.1f}, {high:.1f}])."
     return f"The last checkpoint is {effect:.1f} points [{low:.1f}, {high:.1f}] {verb}."
+
+
+def is_last(chosen: dict) -> str:
+    """Say that the chosen checkpoint is the last one."""
+    name = named(chosen)
+    return f"{'S' + name[1:] if name.startswith('step ') else name} is the last checkpoint."
 
 
 def named(point: dict) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ripeness.findings.finding import Settings
-from ripeness.findings.ripe import ALL, Answer, named, ranges
+from ripeness.findings.ripe import ALL, Answer, is_last, named, ranges
 from ripeness.runtime.wording import human
 from ripeness.stats.curves import MIN_CHECKPOINTS, design_of
 from ripeness.stats.peaks import Peak, peak_contrast
@@ -130,7 +130,7 @@ def statement(curve: Curve, place: int, peak: Peak | None) -> str:
         text = f"tune {name}, which has the highest published score."
         text += f" Not distinguishable from it: {ranges(points, others)}." if others else ""
     if place == len(points) - 1:
-        return f"{text} It is the last one."
+        return f"{text} {is_last(chosen)}"
     low, high = 100 * peak.low, 100 * peak.high
     return (
         f"{text} The last checkpoint is {100 * peak.effect:.1f} points [{low:.1f}, {high:.1f}] worse on these numbers."

@@ -59,7 +59,7 @@ def test_few_checkpoints_tell_nothing_and_the_highest_is_named():
 
 def test_the_last_one_may_be_the_best():
     (found,) = answered(rows(HUMP[:6]))
-    assert found.checkpoint == found.last == "step6" and found.statement.endswith("It is the last one.")
+    assert found.checkpoint == found.last == "step6" and found.statement.endswith("Step 6 is the last checkpoint.")
     assert found.last_is_worse_by == 0 and found.low is None
 
 
