@@ -6,7 +6,7 @@ from pathlib import Path
 if not __package__:  # python scripts/ripeness; the folder itself is no place of modules
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from ripeness.cli.app import main
+from ripeness.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -74,6 +74,12 @@ def results_folder(name: str | None) -> Path:
         return Path(name)
     folder = Path("results")
     known = sorted(path.parent for path in folder.glob("*/findings.json"))
+    for place in [Path(name), folder / name] if name is not None else []:
+        if (place / "study.json").is_file() and place not in known:
+            raise UserError(
+                f"{place} has no findings.json: the run has not ended, or the file was deleted\n"
+                f"hint: ripeness run {place.name} goes on from there, and makes it"
+            )
     if name is None and len(known) == 1:
         return known[0]
     study = name if name is not None and folder / name in known else read_yaml(study_file(name)).get("study")

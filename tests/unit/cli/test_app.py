@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from ripeness.cli import app as command
+from ripeness.cli import start
 from ripeness.cli.places import results_folder, study_file, words_for_snakemake
 from ripeness.cli.showing import show
 from ripeness.runtime.errors import UserError
@@ -57,6 +58,25 @@ def test_strict_has_status_3_where_a_claim_with_numbers_is_undecided(tmp_path, v
         assert left.value.exit_code == status
     else:
         command.leave_if_undecided(tmp_path)
+
+
+def test_results_without_their_findings_are_said_to_be_unfinished(monkeypatch, tmp_path):
+    (tmp_path / "results/mine").mkdir(parents=True)
+    (tmp_path / "results/mine/study.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "results/mine"):
+        with pytest.raises(UserError, match="results/mine has no findings.json: .*\nhint: ripeness run mine goes on"):
+            results_folder(name)
+
+
+def test_ctrl_c_while_the_command_loads_is_no_error(monkeypatch, capsys):
+    def interrupted(_name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, "import_module", interrupted)
+    with pytest.raises(SystemExit) as left:
+        start.main()
+    assert left.value.code == 130 and capsys.readouterr().err == "stopped\n"
 
 
 def test_answers_are_shown_as_sentences_or_as_a_table(tmp_path):

@@ -18,7 +18,8 @@ SOME = (
 
 
 def run(device, *options):
-    environment = os.environ | {"RIPENESS_TEST_DEVICE": device, "OMP_NUM_THREADS": "1"}
+    given = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment = given | {"RIPENESS_TEST_DEVICE": device, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", *options, "tests/gpu"]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS
@@ -41,7 +42,7 @@ def test_the_ordinary_tests_leave_them_out():
     assert "tests/unit" in paths[1] and "tests/gpu" not in paths[1]
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_their_bodies_run_on_an_imitated_device():
     some = " or ".join(f"({one})" for one in SOME.split(", "))
     said = run("far", "-k", some)
