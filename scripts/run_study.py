@@ -47,6 +47,7 @@ START_OF_LINE = "\r\x1b[K"  # of a terminal, which is emptied
 SAFE = "Ctrl-C is safe: the next run goes on from there"
 SECONDS_BETWEEN_LINES = 10  # where the output is no terminal
 MOST_ERRORS = 3
+UNLOCK = "if it was killed: make unlock, or ripeness run STUDY -- --unlock"
 WIDTH = 100  # of lines that go to a file
 TRACEBACK = ("  File ", "    ")  # what its lines begin with
 PLANS = ("--dry-run", "--dryrun", "--summary", "-S", "--detailed-summary", "-D", "--dag", "--rulegraph", "--filegraph")
@@ -162,13 +163,13 @@ def explain(progress: Progress) -> tuple[str, bool]:
             errors, is_user = [match[0].strip(), *errors], True
         else:
             errors.append("\n".join([f"a job failed; the end of {path}:", *text.splitlines()[-20:]]))
+    if not errors and any("LockException" in line for line in progress.lines):
+        return f"another run is at work in {Path.cwd()}\nhint: wait for its end; {UNLOCK}", True
     if not errors:
         said = [line for line in progress.lines if line.strip() and not line.startswith(TRACEBACK)]
-        locked = any("LockException" in line for line in progress.lines)
-        advice = "hint: another run is at work in this folder; if it was killed: make unlock" if locked else ""
         refused = [place for place, line in enumerate(said) if line.startswith("error: ")]  # by the Snakefile
-        errors = ["\n".join([*said[refused[0] if refused else -8 :], advice]).strip()]
-        is_user = locked or bool(refused)
+        errors = ["\n".join(said[refused[0] if refused else -8 :])]
+        is_user = bool(refused)
     first, more = (unique := list(dict.fromkeys(errors)))[:MOST_ERRORS], len(unique) - MOST_ERRORS
     return "\n".join([*first, f"... and {more} more"] if more > 0 else first), is_user
 

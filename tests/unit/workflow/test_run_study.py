@@ -45,6 +45,13 @@ def test_what_the_snakefile_refuses_is_an_error_of_the_user_alone():
     assert said(REFUSED) == ("\n".join(REFUSED.splitlines()[-2:]), True)
 
 
+def test_a_second_run_in_a_folder_is_one_error_with_a_way_out():
+    lines = "Working directory: /a study\nConfig MD5: 9a\nLockException:\nError: Directory cannot be locked."
+    why, is_user = said(lines)
+    assert why.startswith("another run is at work in ") and why.count("\n") == 1 and is_user
+    assert "make unlock, or ripeness run STUDY -- --unlock" in why
+
+
 def test_the_reason_is_said_although_snakemake_indents_it():
     why, is_user = said(SAID)
     assert "UnresolvedImport: write_report.py: `from ripeness.report import page`" in why and not is_user
