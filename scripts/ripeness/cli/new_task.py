@@ -50,6 +50,8 @@ class Columns:
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """Read the rows as a study reads them; UserError for too few of them."""
+    if not path.exists():
+        raise UserError(f"there is no file {path}\nhint: --rows and --test are relative to {Path.cwd()}")
     rows = [as_read(row) for row in read_rows(path).values()]
     if len(rows) < FEWEST_ROWS:
         raise UserError(

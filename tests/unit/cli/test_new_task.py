@@ -111,3 +111,8 @@ def test_yaml_keeps_white_space_words_and_rates():
     keys = {"labels": {"no": " no", "2": " 2"}, "text": "a\nb:", "rate": 1e-3, "other": 2.5e-5}
     text = as_yaml(keys, "Keys.")
     assert yaml.safe_load(text) == keys and "1.0e-3" in text and '" no"' in text
+
+
+def test_rows_that_are_not_there_are_named_with_their_option(tmp_path):
+    with pytest.raises(UserError, match="there is no file .*review.jsonl\nhint: --rows and --test are relative to "):
+        rows_of(tmp_path / "review.jsonl")

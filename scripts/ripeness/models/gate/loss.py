@@ -74,7 +74,11 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
     text = PROSE if text_file is None else read_text(text_file)
     tokenizer = load_tokenizer(folder)
     if encode(tokenizer, [text]) == [[]]:
-        raise refusal(folder, "its tokenizer has no token for any word of the gate's text", "name one with `gate_text`")
+        raise refusal(
+            folder,
+            "its tokenizer has no token for any word of the gate's text",
+            "name one: `gate_text: FILE` below its series",
+        )
     dtype = torch.float32 if facts["n_parameters"] < LARGE else torch.bfloat16
     model = load_weights(folder, on_gpu=False, dtype=dtype)
     measured = measure(model, tokenizer, [text]) | {"text": "English prose" if text_file is None else str(text_file)}
@@ -95,7 +99,8 @@ def check_loss(folder: Path, facts: dict[str, Any], text_file: Path | None, *, a
             f"it predicts {measured['text']} with a loss of {measured['loss']:.2f} nats a token, guessing evenly has "
             f"{measured['guessing']:.2f}; after {facts['tokens']:.3g} tokens at most {most:.2f} can be right",
             "weights in the wrong places, or the tokenizer of another model: convert it again; if it has learned "
-            "something else than that text, name a text of its kind with `gate_text`",
+            "something else than that text, name a text of its kind: `gate_text: FILE` below its series in the study's "
+            "file, or `ripeness init ... --text FILE --force`",
         )
     return measured
 
