@@ -4,12 +4,14 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 
 import pytest
 from waiting import HANG_SECONDS, wait_for
 
 pytestmark = pytest.mark.slow
+LOST_SECONDS = HANG_SECONDS / 6  # after which a signal is sent again
 
 
 @pytest.mark.release
@@ -58,7 +60,11 @@ def test_what_is_cancelled_leaves_no_process(workflow, cluster):
     workflow.start()
     workflow.wait_started()
     os.kill(workflow.process.pid, signal.SIGINT)
-    assert workflow.process.wait(HANG_SECONDS) == 1
+    try:
+        assert workflow.process.wait(LOST_SECONDS) == 1
+    except subprocess.TimeoutExpired:  # seen once: Python drops an exception of a signal in a callback
+        os.kill(workflow.process.pid, signal.SIGINT)
+        assert workflow.process.wait(HANG_SECONDS) == 1
     wait_for(lambda: not workflow.at_work())
     wait_for(lambda: {job["state"] for job in cluster.jobs() if job["id"] == workflow.job} == {"CANCELLED"})
 
