@@ -1,4 +1,4 @@
-"""Keep what was read of a source text beside its compiled code, so that a plan reads only what has changed.
+"""Keep what was read of a source text next to its compiled code, so that a plan reads only what has changed.
 
 A file of __pycache__ holds the statements of one source. It counts for the same text at the same place in the project,
 read by the same code: whatever differs, or cannot be read, is read anew.

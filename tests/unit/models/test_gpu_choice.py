@@ -25,7 +25,7 @@ input()
 
 @pytest.fixture
 def choose(tmp_path):
-    """Give a function that starts a process which chooses one of two GPUs, and lives until it is told to end."""
+    """Give a function that starts a process which chooses one of two GPUs, and lives until its input is closed."""
     with ExitStack() as stack:
 
         def start():

@@ -1,4 +1,4 @@
-"""What was read of a source text is kept beside its compiled code, and counts for that very text alone."""
+"""What was read of a source text is kept next to its compiled code, and counts for that very text alone."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Where Python may not write bytecode beside the code, warm jobs compile the code once and not each."""
+"""Where Python may not write bytecode next to the code, warm jobs compile the code once and not each."""
 
 import os
 import sys

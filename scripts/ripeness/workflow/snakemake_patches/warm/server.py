@@ -101,7 +101,7 @@ def forget_project() -> str:
 
 
 def keep_bytecode(folder: Path, scripts: str) -> None:
-    """Keep the bytecode of jobs in a folder where it cannot be kept beside the code: compiling takes 0.3 s a job."""
+    """Keep the bytecode of jobs in a folder where it cannot be kept next to the code: compiling takes 0.3 s a job."""
     if sys.dont_write_bytecode or not os.access(scripts, os.W_OK):
         sys.pycache_prefix, sys.dont_write_bytecode = str(folder), False
 
