@@ -33,6 +33,7 @@ from ripeness.runtime.files import read_json
 from ripeness.study.load import load_study
 from ripeness.study.named_files import check_files
 from ripeness.study.schema import read_yaml
+from ripeness.study.study_config import MODELS, kind_of
 from ripeness.tables.finished_results import check_finished, damaged_files, is_cheap
 from ripeness.workflow.first_reports import first_reports
 from ripeness.workflow.result_keys import Keys
@@ -68,7 +69,7 @@ def tick(progress: Progress, ended: Event) -> None:
 
 @contextmanager
 def shown(progress: Progress, study: Path | None) -> Iterator[None]:
-    """Show the progress while the body runs, and write first reports of the study; None on a cluster's login node."""
+    """Show the progress while the body runs, and write first reports of the study, if one is named."""
     ended = Event()
     threads = [Thread(target=tick, args=(progress, ended), daemon=True)]
     threads += [Thread(target=first_reports, args=(study, ended, say_between))] if study else []
@@ -99,6 +100,11 @@ def has_profile(more: list[str]) -> bool:
     return bool(named)
 
 
+def has_early_reports(study: Path, more: list[str]) -> bool:
+    """Tell whether a run has cells to report on early, on a machine for computing: no login node of a cluster."""
+    return kind_of(read_yaml(study)) == MODELS and not has_profile(more)
+
+
 def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tuple[int, Progress]:
     """Run Snakemake in a process of its own and follow its output."""
     options = ["--scheduler", "greedy", "--rerun-incomplete", "--keep-going"]
@@ -107,7 +113,7 @@ def run_snakemake(study: Path, cores: str, more: list[str], costs: Costs) -> tup
     progress = Progress(costs, int(cores) if cores.isdigit() else os.cpu_count() or 1)
     shows = not only_plans(more)
     with (
-        shown(progress, None if has_profile(more) else study) if shows else nullcontext(),
+        shown(progress, study if has_early_reports(study, more) else None) if shows else nullcontext(),
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=snakemake_environment()
         ) as process,

@@ -68,3 +68,10 @@ def test_a_profile_says_what_one_job_may_use_and_the_shipped_one_is_there_or_nam
             run_study.has_profile(words)
     (tmp_path / "slurm").mkdir()
     assert run_study.has_profile(["--profile", "slurm"]) and run_study.has_profile(["--profile", "mine"])
+
+
+def test_early_reports_are_for_studies_with_cells_on_a_machine_for_computing():
+    assert run_study.has_early_reports(run_study.ROOT / "config.yaml", [])
+    assert not run_study.has_early_reports(run_study.ROOT / "config.yaml", ["--profile", "/etc/site"])
+    for name in ("theory", "published"):
+        assert not run_study.has_early_reports(run_study.ROOT / f"studies/{name}.yaml", [])
